@@ -1,0 +1,460 @@
+"""DistilledClassifier: the whole story, from a teacher's answers to a compact student."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from joblib import Memory
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import check_memory
+
+from ._validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    check_proba,
+    check_rows,
+    check_weights,
+    clone_keeping,
+    fit_context,
+    not_fitted,
+    routing_enabled,
+    take_params,
+    take_rows,
+)
+from .program import Program
+from .student import LinearStudent, MLPStudent
+from .teacher import (
+    Answers,
+    ask,
+    check_columns,
+    check_labels,
+    check_teachers,
+    fit_teachers,
+    index_labels,
+    is_unlabelled,
+    kept_by_clone,
+    known_classes,
+    members,
+    needs_fit,
+    soft_targets,
+    weight_params,
+)
+
+Array = NDArray[Any]
+
+_STUDENTS = {"linear": LinearStudent, "mlp": MLPStudent}
+
+
+class DistilledClassifier(ClassifierMixin, BaseEstimator):
+    """A compact student that answers like a slow teacher.
+
+    The student learns the teacher's probabilities, softened by a temperature, together with the
+    labels (Hinton, Vinyals and Dean, 2015, https://arxiv.org/abs/1503.02531). It minimises, as a
+    mean over rows::
+
+        alpha * T**2 * KL(teacher_T || student_T) + (1 - alpha) * CE(labels, student_1)
+
+    A fitted teacher is used as it is and survives ``clone``, and so GridSearchCV; an unfitted one
+    is cloned and fitted on the labelled training rows. The teacher sees the rows as they are given
+    to ``fit``, its own preprocessing included.
+
+    Pickling this object carries the teacher along. To ship a model, pickle ``student_``: it
+    predicts by itself, holds neither teacher nor training rows, and needs no torch.
+
+    Parameters
+    ----------
+    teacher : estimator, callable or list of these, default=None
+        A classifier with ``predict_proba``, fitted or not; a callable that maps rows to
+        probabilities; or a list whose answers are averaged. None where ``fit`` is given
+        ``teacher_proba``.
+    student : {"linear", "mlp"} or student, default="mlp"
+        What learns: a LinearStudent, an MLPStudent, or an instance of either, whose parameters can
+        then be searched as ``student__hidden_layer_sizes``.
+    temperature : float, default=2.0
+        Softens teacher and student in the first term; above 1, small probabilities count for more.
+    alpha : float, default=0.5
+        The share of the teacher's term, 0 to 1. At 1 no labels are needed; at 0 the student learns
+        from labels alone.
+    teacher_weights : sequence of float, default=None
+        Weights of a list of teachers; None averages them evenly.
+    classes : array-like of shape (n_classes,), default=None
+        The labels of the answers' columns, for a teacher that does not say them (a callable, or
+        `teacher_proba`). None takes the sorted labels of `y`.
+    memory : str or joblib.Memory, default=None
+        Where to keep fitted teachers and their answers, so that a grid over temperature and alpha
+        asks the teacher once for each fold.
+    random_state : int, RandomState instance or None, default=None
+        Given to a student whose own `random_state` is None.
+    verbose : int, default=0
+        1 shows the student's progress.
+
+    Attributes
+    ----------
+    student_ : estimator
+        The fitted student, a classifier by itself.
+    teacher_ : estimator, callable, list or None
+        The teacher that was asked: the given one if fitted, else the fitted clone.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted: all that the teacher knows.
+    program_ : Program
+        The student's Program; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where they are all strings.
+
+    See Also
+    --------
+    MLPStudent, LinearStudent : The students, which also fit labels or soft targets by themselves.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skdistill import DistilledClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(random_state=0).fit(X, y)
+    >>> model = DistilledClassifier(forest, student="linear").fit(X, y)
+    >>> model.score(X, y) > 0.95
+    True
+    >>> model.program_.nbytes < 1000
+    True
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        "teacher": "no_validation",
+        "student": "no_validation",
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, 1, closed="both")],
+        "teacher_weights": ["array-like", None],
+        "classes": ["array-like", None],
+        "memory": [str, HasMethods(["cache"]), None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    student_: Any
+    teacher_: Any
+    n_features_in_: int
+
+    def __init__(
+        self,
+        teacher: Any = None,
+        *,
+        student: Any = "mlp",
+        temperature: float = 2.0,
+        alpha: float = 0.5,
+        teacher_weights: Any = None,
+        classes: ArrayLike | None = None,
+        memory: str | Memory | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.teacher = teacher
+        self.student = student
+        self.temperature = temperature
+        self.alpha = alpha
+        self.teacher_weights = teacher_weights
+        self.classes = classes
+        self.memory = memory
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        teacher_proba: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> DistilledClassifier:
+        """Ask the teacher about the rows and fit the student to its answers and the labels.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_columns)
+            Numeric rows; the teacher sees them as they are given.
+        y : array-like of shape (n_rows,), default=None
+            Class labels; -1 marks a row without one, unless -1 is one of the teacher's classes
+            (with an unfitted teacher, -1 counts as a class where there is only one other).
+            None if `alpha` is 1 and the teacher is fitted.
+        teacher_proba : array-like of shape (n_rows, n_classes), default=None
+            The teacher's answers, if it has been asked already. The columns are in the order of
+            the teacher's ``classes_``, or of `classes`, or of the sorted labels.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Non-negative weights, for the student and for an unfitted teacher that takes them.
+        **fit_params : dict
+            Further arguments of an unfitted teacher's ``fit``.
+
+        Returns
+        -------
+        self : DistilledClassifier
+            The fitted model.
+
+        Raises
+        ------
+        ValueError
+            If rows, labels, weights or the teacher's answers are not what they must be; the
+            message says which and where.
+        """
+        student = self._new_student()
+        rows = check_rows(self, X, reset=True)
+        # the teacher sees what the user gave, so long as that is a table at all
+        X = X if hasattr(X, "shape") else rows
+        weight = check_weights(sample_weight, rows)
+        if y is None and self.alpha < 1:
+            raise ValueError(
+                f"y is None with alpha={self.alpha}; labels are needed unless alpha=1. This DistilledClassifier "
+                "estimator requires y to be passed, but the target y is None."
+            )
+        labels = None if y is None else check_labels(y, len(rows))
+        answers = self._answers(X, labels, weight, teacher_proba, fit_params)
+        targets = soft_targets(
+            answers,
+            labels,
+            classes=self.classes,
+            sample_weight=weight,
+            temperature=self.temperature,
+            alpha=self.alpha,
+        )
+        self.student_ = student.fit_targets(X, targets)
+        return self
+
+    def _new_student(self) -> Any:
+        if isinstance(self.student, str):
+            if self.student not in _STUDENTS:
+                raise InvalidParameterError(f"student must be one of {sorted(_STUDENTS)}; got {self.student!r}.")
+            student = _STUDENTS[self.student]()
+        elif isinstance(self.student, type) or not hasattr(self.student, "fit_targets"):
+            raise InvalidParameterError(
+                f"student={self.student!r} cannot take soft targets; needed is one of {sorted(_STUDENTS)} or an "
+                "instance of LinearStudent or MLPStudent."
+            )
+        else:
+            student = clone(self.student)
+        params = student.get_params(deep=False)
+        if "random_state" in params and params["random_state"] is None:
+            student.set_params(random_state=self.random_state)
+        if "verbose" in params and self.verbose:
+            student.set_params(verbose=self.verbose)
+        return student
+
+    def _answers(
+        self, X: Any, y: Array | None, weight: Array | None, teacher_proba: Any, fit_params: dict[str, Any]
+    ) -> Answers:
+        """Return the teacher's answers, from the teacher itself or as they were given."""
+        n_rows = X.shape[0]
+        if self.teacher is None and teacher_proba is None:
+            raise ValueError(
+                "DistilledClassifier has no teacher: give it one (teacher=...), or give fit its answers "
+                "(teacher_proba=...)."
+            )
+        if self.teacher is not None:
+            shares = check_teachers(self.teacher, self.teacher_weights)
+            check_columns(self.teacher, X, self.n_features_in_)
+        known = None if self.teacher is None else known_classes(self.teacher)
+        if y is not None and known is not None:
+            index_labels(y, known)
+        if fit_params and not any(needs_fit(one) for one in members(self.teacher)):
+            raise TypeError(
+                f"fit() got unexpected arguments {sorted(fit_params)}: they would go to an unfitted teacher's fit, and "
+                "there is none."
+            )
+        if teacher_proba is not None:
+            proba = check_proba(
+                teacher_proba,
+                n_rows=n_rows,
+                n_classes=None if known is None else len(known),
+                source="teacher_proba",
+            )
+            self.teacher_ = self.teacher
+            # the columns of a single teacher are in its own order, those of several are sorted
+            single = known is not None and not isinstance(self.teacher, list | tuple)
+            return Answers(proba, np.asarray(self.teacher.classes_) if single else known)
+        memory = check_memory(self.memory)
+        self.teacher_ = self._fitted_teacher(X, y, weight, fit_params, memory)
+        return ask(self.teacher_, shares, X, n_rows, memory)
+
+    def _fitted_teacher(
+        self, X: Any, y: Array | None, weight: Array | None, fit_params: dict[str, Any], memory: Memory
+    ) -> Any:
+        """Return the teacher, with clones of unfitted ones fitted on the labelled rows."""
+        teachers = members(self.teacher)
+        if not any(needs_fit(one) for one in teachers):
+            return self.teacher
+        if y is None:
+            raise ValueError("The teacher is not fitted, and y is None; fit the teacher first or pass y.")
+        labelled = np.flatnonzero(~is_unlabelled(y, None, None))
+        counted = labelled if weight is None else labelled[weight[labelled] > 0]
+        classes = np.unique(y[counted]) if len(counted) else []
+        if len(classes) < 2:
+            raise ValueError(
+                f"y holds {len(classes)} class{'' if len(classes) == 1 else 'es'} in {len(counted)} labelled rows; an "
+                "unfitted teacher needs two classes or more."
+            )
+        if routing_enabled():
+            given = {} if weight is None else {"sample_weight": weight}
+            routed = process_routing(self, "fit", **given, **fit_params)
+            params = [dict(routed[name].fit) if name in routed else {} for name in self._teacher_names()]
+        else:
+            params = [{**fit_params, **weight_params(one, weight)} for one in teachers]
+        if len(labelled) < len(y):
+            params = [take_params(X, one, indices=labelled) for one in params]
+            X, y = take_rows(X, labelled), y[labelled]
+        return fit_teachers(self.teacher, X, y, params, memory)
+
+    def _teacher_names(self) -> list[str]:
+        if not isinstance(self.teacher, list | tuple):
+            return ["teacher"]
+        return [f"teacher_{index}" for index in range(len(self.teacher))]
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say which metadata goes where.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            ``sample_weight`` and ``teacher_proba`` are this estimator's own; an unfitted teacher's
+            ``fit`` gets what it requests.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        for name, one in zip(self._teacher_names(), members(self.teacher), strict=True):
+            if needs_fit(one) and hasattr(one, "get_metadata_routing"):
+                router.add(**{name: one}, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
+        return router
+
+    def __sklearn_clone__(self) -> DistilledClassifier:
+        return clone_keeping(self, {"teacher": kept_by_clone(self.teacher)})
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Also those of the student and of an unfitted teacher. A fitted teacher's parameters are
+            no parameters of this estimator: to change them would not refit it.
+
+        Returns
+        -------
+        params : dict
+            Values by name.
+        """
+        params = super().get_params(deep=deep)
+        if deep and not needs_fit(self.teacher):
+            params = {name: value for name, value in params.items() if not name.startswith("teacher__")}
+        return params
+
+    def set_params(self, **params: Any) -> DistilledClassifier:
+        """Set parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name; ``student__...`` reaches a student that is an instance, ``teacher__...``
+            a teacher that is not fitted.
+
+        Returns
+        -------
+        self : DistilledClassifier
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter does not exist, or belongs to a teacher that is fitted.
+        """
+        inner = [name for name in params if name.startswith("teacher__")]
+        if inner and not needs_fit(params.get("teacher", self.teacher)):
+            raise ValueError(
+                f"{inner} cannot be set: the teacher is fitted, and another parameter would not refit it. Pass an "
+                "unfitted teacher to search over its parameters."
+            )
+        return super().set_params(**params)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.alpha != 1
+        return tags
+
+    @property
+    def classes_(self) -> Array:
+        """The class labels, sorted; shape (n_classes,)."""
+        return self.student_.classes_
+
+    @property
+    def program_(self) -> Program:
+        """The student's Program."""
+        return self.student_.program_
+
+    def _fitted_student(self) -> Any:
+        if "student_" not in self.__dict__:
+            raise not_fitted(self)
+        return self.student_
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the student's probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_classes)
+            Probabilities in the order of ``classes_``; each row sums to one.
+        """
+        return self._fitted_student().predict_proba(X)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm of the student's probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_rows, n_classes)
+            Natural logarithms, in the order of ``classes_``.
+        """
+        return self._fitted_student().predict_log_proba(X)
+
+    def decision_function(self, X: Any) -> Array:
+        """Return the student's logits.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
+            Logits; for two classes those of ``classes_[1]`` over ``classes_[0]``.
+        """
+        return self._fitted_student().decision_function(X)
+
+    def predict(self, X: Any) -> Array:
+        """Return the class that the student finds most probable.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_rows,)
+            Class labels.
+        """
+        return self._fitted_student().predict(X)

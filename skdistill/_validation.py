@@ -1,0 +1,261 @@
+"""Checks of what users pass in: rows, weights, probabilities; the only file that uses scikit-learn's private helpers."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import _safe_indexing
+from sklearn.utils._metadata_requests import _routing_enabled
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
+from sklearn.utils.validation import (
+    _check_method_params,
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    has_fit_parameter,
+    validate_data,
+)
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "InvalidParameterError",
+    "Options",
+    "StrOptions",
+    "check_proba",
+    "check_rows",
+    "check_weights",
+    "column_or_1d",
+    "clone_keeping",
+    "fit_context",
+    "has_fit_parameter",
+    "import_optional",
+    "is_fitted",
+    "not_fitted",
+    "routing_enabled",
+    "take_params",
+    "take_rows",
+]
+
+Array = NDArray[Any]
+
+fit_context = _fit_context
+routing_enabled = _routing_enabled
+take_params = _check_method_params
+take_rows = _safe_indexing
+
+#: How far from one a row of probabilities may sum: answers that were stored with three decimals
+#: pass, a row of anything else does not.
+SUM_TOLERANCE = 1e-3
+
+
+def import_optional(name: str, *, feature: str, extra: str) -> ModuleType:
+    """Import an optional package, or say which feature wants it and which extra brings it.
+
+    Parameters
+    ----------
+    name : str
+        The package to import.
+    feature : str
+        What the user asked for, as the start of the message.
+    extra : str
+        The extra of skdistill that installs the package.
+
+    Returns
+    -------
+    module : module
+        The imported package.
+
+    Raises
+    ------
+    ImportError
+        If the package is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f"{feature} needs {name}; install it with: pip install 'skdistill[{extra}]'") from error
+
+
+def is_fitted(estimator: Any) -> bool:
+    """Tell whether an estimator has been fitted."""
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        # CatBoost sets no attribute with a trailing underscore and has a method of its own
+        own = getattr(estimator, "is_fitted", None)
+        return bool(own()) if callable(own) else False
+    return True
+
+
+def not_fitted(estimator: Any) -> NotFittedError:
+    """Return the error that scikit-learn raises for an estimator that is used before fit."""
+    return NotFittedError(
+        f"This {type(estimator).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments "
+        "before using this estimator."
+    )
+
+
+def clone_keeping(estimator: BaseEstimator, kept: dict[str, Any]) -> Any:
+    """Clone an estimator as scikit-learn does, but take the parameters in `kept` as they are.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator to clone.
+    kept : dict
+        Parameters by name that the clone takes by reference.
+
+    Returns
+    -------
+    copied : estimator
+        An unfitted estimator with the same parameters and metadata requests.
+    """
+    params = {
+        name: kept[name] if name in kept else clone(value, safe=False)
+        for name, value in estimator.get_params(deep=False).items()
+    }
+    copied = type(estimator)(**params)
+    for name in ("_metadata_request", "_sklearn_output_config"):
+        if hasattr(estimator, name):
+            setattr(copied, name, copy.deepcopy(getattr(estimator, name)))
+    if hasattr(estimator, "_skl_callbacks"):
+        copied._skl_callbacks = estimator._skl_callbacks
+    return copied
+
+
+def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Array:
+    """Check rows and return them as a float array.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose rows they are: it keeps ``n_features_in_`` and ``feature_names_in_``.
+    X : array-like or DataFrame of shape (n_rows, n_columns)
+        Numbers.
+    reset : bool
+        True in fit, to learn the columns; False to compare with those learned.
+
+    Returns
+    -------
+    X : ndarray of shape (n_rows, n_columns)
+        The rows as float64 (float32 stays float32 in prediction).
+
+    Raises
+    ------
+    ValueError
+        If a number is missing or infinite, or the columns are not those seen in fit.
+    """
+    if (
+        not reset
+        and type(X) is np.ndarray
+        and X.dtype.char in "df"
+        and X.ndim == 2
+        and X.shape[1] == estimator.n_features_in_
+        and len(X) > 0
+        and "feature_names_in_" not in estimator.__dict__
+        # a sum is finite only if every number is; where it overflows, the full check decides
+        and np.isfinite(np.add.reduce(X, axis=None))
+    ):
+        return X
+    return validate_data(estimator, X, reset=reset, dtype=np.float64)
+
+
+def check_weights(sample_weight: ArrayLike | None, X: Any) -> Array | None:
+    """Check sample weights: finite, non-negative, one for each row, not all zero.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,), float or None
+        Weights as the user gave them.
+    X : array-like of shape (n_rows, n_columns)
+        The rows that they belong to.
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_rows,) or None
+        The weights, None where none were given.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, or the shape is not (n_rows,).
+    """
+    if sample_weight is None:
+        return None
+    return _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
+    )
+
+
+def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) -> Array:
+    """Check an array of probabilities and make every row sum to one exactly.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n_rows, n_classes)
+        The probabilities.
+    n_rows : int
+        How many rows there must be.
+    n_classes : int or None
+        How many columns there must be; None where any number of two or more will do.
+    source : str
+        Where they come from, as the start of the message: "teacher RandomForestClassifier".
+
+    Returns
+    -------
+    proba : ndarray of shape (n_rows, n_classes)
+        The probabilities in float64.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, a value is NaN, infinite or negative, or a row does not sum to one.
+    """
+    if isinstance(proba, list) and proba and all(getattr(part, "ndim", 0) == 2 for part in proba):
+        raise ValueError(
+            f"{source} returned a list of {len(proba)} arrays, one for each of several outputs. Multi-output "
+            "classification is not supported: distil each output on its own, with a callable teacher that "
+            "returns that output's array."
+        )
+    try:
+        proba = np.asarray(proba, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{source} returned {type(proba).__name__}, not an array of numbers: {error}") from error
+    wanted = f"({n_rows}, {'n_classes' if n_classes is None else n_classes})"
+    if proba.ndim != 2 or len(proba) != n_rows or (n_classes is not None and proba.shape[1] != n_classes):
+        hint = ""
+        if proba.ndim == 1:
+            hint = " For two classes, return both columns: np.column_stack([1 - p, p])."
+        raise ValueError(f"{source} returned probabilities of shape {proba.shape}; needed is {wanted}.{hint}")
+    if proba.shape[1] < 2:
+        raise ValueError(f"{source} returned one column of probabilities; needed are two classes or more.")
+    for fault, what in ((~np.isfinite(proba), "not finite"), (proba < 0, "negative")):
+        if fault.any():
+            row, column = np.argwhere(fault)[0]
+            raise ValueError(
+                f"{source} returned a probability that is {what}: {proba[row, column]} in row {row}, column {column}."
+            )
+    total = proba.sum(axis=1)
+    off = np.abs(total - 1.0) > SUM_TOLERANCE
+    if off.any():
+        row = int(np.argmax(off))
+        raise ValueError(
+            f"{source} returned probabilities that do not sum to one: row {row} sums to {total[row]:.6g} "
+            f"({np.count_nonzero(off)} of {n_rows} rows are off). Logits and scores have to be turned into "
+            "probabilities first."
+        )
+    return proba / total[:, None]

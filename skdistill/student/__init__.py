@@ -1,0 +1,7 @@
+"""Who learns the teacher's answers: students fit targets and end as a Program."""
+
+from ._base import BaseStudent
+from ._linear import LinearStudent
+from ._mlp import MLPStudent
+
+__all__ = ["BaseStudent", "LinearStudent", "MLPStudent"]

@@ -1,0 +1,192 @@
+"""MLPStudent: a small net on soft targets; its parameters here, its training in _torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from .._validation import Interval, StrOptions
+from ..losses import LossTerms
+from ..program import ACTIVATIONS, Affine, Op
+from ._base import BaseStudent
+
+Array = NDArray[Any]
+
+
+class MLPStudent(BaseStudent):
+    """A multi-layer perceptron that fits soft targets, trained by torch and run without it.
+
+    Trained with AdamW on shuffled mini-batches; the learning rate warms up over the first 5 % of
+    the steps and falls to zero along a cosine. Training runs on one thread, so that the same
+    `random_state` gives the same bytes in every process.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default=(128, 128)
+        Units of each hidden layer; empty for none.
+    activation : {"relu", "silu", "tanh"}, default="relu"
+        What follows each hidden layer.
+    max_epochs : int, default=100
+        The most passes over the rows.
+    batch_size : int or "auto", default="auto"
+        Rows in a step. "auto" is a power of two that gives about twenty steps an epoch, 16 to 256.
+    learning_rate : float, default=2e-3
+        The highest learning rate.
+    weight_decay : float, default=1e-4
+        AdamW's decoupled weight decay.
+    dropout : float, default=0.0
+        Probability of silencing a hidden unit in a training step.
+    early_stopping : bool or "auto", default="auto"
+        Hold out rows, keep the weights that fit them best, and end after `patience` epochs without
+        a better fit. "auto" does so from 500 rows on. Without it the last weights are kept.
+    validation_fraction : float, default=0.1
+        The share of the rows that is held out.
+    patience : int, default=15
+        Epochs to wait for a better fit to the rows held out.
+    class_weight : dict, "balanced" or None, default=None
+        Weight per class label; multiplies the class's share of a soft target.
+    device : str, default="cpu"
+        The torch device to train on, such as "cuda".
+    random_state : int, RandomState instance or None, default=None
+        Seeds the first weights, the rows held out, the batches and the dropout.
+    verbose : int, default=0
+        1 shows a progress bar with epoch, loss and, where rows are held out, the student's
+        agreement with the targets on them.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    program_ : Program
+        The fitted student; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+    history_ : list of dict
+        For each epoch its ``train_loss`` and, where rows are held out, ``valid_loss`` and
+        ``valid_fidelity``, the share of them on which student and targets name the same class.
+    n_iter_ : int
+        Epochs trained.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where they are all strings.
+
+    See Also
+    --------
+    LinearStudent : A linear model on soft targets.
+    DistilledClassifier : Asks a teacher for the soft targets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistill import MLPStudent
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> p = 1 / (1 + np.exp(-5 * X[:, 0] * X[:, 1]))
+    >>> student = MLPStudent((32,), random_state=0).fit(X, np.column_stack([1 - p, p]))
+    >>> bool(student.score(X, (p > 0.5).astype(int)) > 0.9)
+    True
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **BaseStudent._parameter_constraints,
+        "hidden_layer_sizes": ["array-like"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    history_: list[dict[str, float]]
+    n_iter_: int
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (128, 128),
+        *,
+        activation: str = "relu",
+        max_epochs: int = 100,
+        batch_size: int | str = "auto",
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-4,
+        dropout: float = 0.0,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        patience: int = 15,
+        class_weight: dict[Any, float] | str | None = None,
+        device: str = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.class_weight = class_weight
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _fit_weights(self, Z: Array, terms: LossTerms) -> list[Op]:
+        sizes = [int(size) for size in self.hidden_layer_sizes]
+        if any(size < 1 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
+        rng = check_random_state(self.random_state)
+        n_rows = len(Z)
+        n_held_out = 0
+        if self.early_stopping is True or (self.early_stopping == "auto" and n_rows >= 500):
+            n_held_out = max(1, round(self.validation_fraction * n_rows))
+            if n_held_out >= n_rows:
+                raise ValueError(
+                    f"validation_fraction={self.validation_fraction} of {n_rows} rows leaves none to train on."
+                )
+        rows = rng.permutation(n_rows)
+        held_out, kept = np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
+
+        # torch is imported here, where a net is trained, and nowhere on the way to a prediction
+        from ._torch import train_mlp
+
+        trained = train_mlp(
+            Z[kept],
+            terms.take(kept),
+            Z[held_out],
+            terms.take(held_out),
+            hidden_layer_sizes=sizes,
+            activation=self.activation,
+            max_epochs=self.max_epochs,
+            batch_size=_batch_size(len(kept)) if self.batch_size == "auto" else int(self.batch_size),
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            dropout=self.dropout,
+            patience=self.patience,
+            device=self.device,
+            seed=int(rng.randint(2**31 - 1)),
+            verbose=self.verbose,
+        )
+        self.history_ = trained.history
+        self.n_iter_ = len(trained.history)
+        ops: list[Op] = []
+        for weight, bias in trained.layers:
+            ops += [Affine(weight, bias), ACTIVATIONS[self.activation]()]
+        return ops[:-1]
+
+
+def _batch_size(n_rows: int) -> int:
+    """Return a power of two that gives about twenty steps an epoch, 16 to 256."""
+    return int(np.clip(2 ** round(np.log2(max(n_rows / 20, 1))), 16, 256))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Memory
@@ -126,7 +126,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "teacher": "no_validation",
         "student": "no_validation",
         "temperature": [Interval(Real, 0, None, closed="neither")],
@@ -293,7 +293,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("The teacher is not fitted, and y is None; fit the teacher first or pass y.")
         labelled = np.flatnonzero(~is_unlabelled(y, None, None))
         counted = labelled if weight is None else labelled[weight[labelled] > 0]
-        classes = np.unique(y[counted]) if len(counted) else []
+        classes = np.unique(y[counted])
         if len(classes) < 2:
             raise ValueError(
                 f"y holds {len(classes)} class{'' if len(classes) == 1 else 'es'} in {len(counted)} labelled rows; an "

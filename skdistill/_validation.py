@@ -1,4 +1,4 @@
-"""Checks of what users pass in: rows, weights, probabilities; the only file that uses scikit-learn's private helpers."""
+"""Checks of rows, weights and probabilities; the only file that touches scikit-learn's private helpers."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ __all__ = [
     "check_proba",
     "check_rows",
     "check_weights",
-    "column_or_1d",
     "clone_keeping",
+    "column_or_1d",
     "fit_context",
     "has_fit_parameter",
     "import_optional",

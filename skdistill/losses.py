@@ -148,7 +148,7 @@ class Targets:
 
     def take(self, rows: Array) -> Targets:
         """Return the targets of some rows, an index or a boolean mask of shape (n_rows,)."""
-        chosen = {
+        chosen: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows]
             for name in ("proba", "labels", "sample_weight")
         }
@@ -174,10 +174,7 @@ class Targets:
         """
         weight = np.ones(n_rows) if self.sample_weight is None else np.asarray(self.sample_weight, dtype=np.float64)
         total = weight.sum()
-        if self.labels is None:
-            labels = np.full(n_rows, -1)
-        else:
-            labels = np.asarray(self.labels)
+        labels = np.full(n_rows, -1) if self.labels is None else np.asarray(self.labels)
         hard = np.where(labels >= 0, weight, 0.0)
         soft = weight
         proba = self.proba
@@ -249,7 +246,9 @@ class LossTerms:
 
     def take(self, rows: Array) -> LossTerms:
         """Return the terms of some rows, an index or a boolean mask of shape (n_rows,)."""
-        chosen = {name: getattr(self, name)[rows] for name in ("soft", "soft_weight", "labels", "label_weight")}
+        chosen: dict[str, Any] = {
+            name: getattr(self, name)[rows] for name in ("soft", "soft_weight", "labels", "label_weight")
+        }
         return replace(self, **chosen)
 
     def value_and_gradient(self, logits: Array) -> tuple[float, Array]:

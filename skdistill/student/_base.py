@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +24,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
     A subclass says in :meth:`_fit_weights` how the weights are found.
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "class_weight": [dict, None],
         "verbose": ["verbose"],
     }

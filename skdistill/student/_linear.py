@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ class LinearStudent(BaseStudent):
            [0.1, 0.9]])
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseStudent._parameter_constraints,
         "C": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -98,7 +98,7 @@ class LinearStudent(BaseStudent):
         self.verbose = verbose
 
     def _fit_weights(self, Z: Array, terms: LossTerms) -> list[Op]:
-        n_rows, n_encoded = Z.shape
+        n_encoded = Z.shape[1]
         n_classes = terms.soft.shape[1]
         n_logits = 1 if n_classes == 2 else n_classes
         penalty = 1.0 / (self.C * terms.total_weight)

@@ -6,7 +6,8 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -57,28 +58,28 @@ class MLP(nn.Module):
 
     def __init__(self, sizes: list[int], activation: str, dropout: float, generator: torch.Generator) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, n_in, n_out) for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
-        )
-        for layer in self.layers:
+        layers = [nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu") for n_in, n_out in pairwise(sizes)]
+        for layer in layers:
             bound = 1.0 / math.sqrt(layer.in_features)
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
         # logits near zero, so that the first steps move the net and not its first guess
-        nn.init.zeros_(self.layers[-1].bias)
+        nn.init.zeros_(layers[-1].bias)
         with torch.no_grad():
-            self.layers[-1].weight.mul_(0.1)
+            layers[-1].weight.mul_(0.1)
+        self.layers = nn.ModuleList(layers)
         self.activation = _ACTIVATIONS[activation]
         self.dropout = dropout
         self.generator = generator
 
     def forward(self, Z: Tensor) -> Tensor:
-        for layer in self.layers[:-1]:
+        *hidden, last = self.layers
+        for layer in hidden:
             Z = self.activation(layer(Z))
             if self.dropout and self.training:
                 kept = torch.rand(Z.shape, generator=self.generator, device=self.generator.device) >= self.dropout
                 Z = Z * kept.to(Z.device) / (1 - self.dropout)
-        return self.layers[-1](Z)
+        return cast(Tensor, last(Z))
 
 
 class DistillationLoss(nn.Module):
@@ -139,11 +140,11 @@ class RowBatches:
         if self.generator is not None:
             order = torch.randperm(len(tensors[0]), generator=self.generator, device=self.generator.device)
             tensors = tuple(tensor[order.to(tensor.device)] for tensor in tensors)
-        for batch in zip(*(tensor.split(self.batch_size) for tensor in tensors), strict=True):
+        for batch in zip(*(torch.split(tensor, self.batch_size) for tensor in tensors), strict=True):
             yield batch[0], batch[1:]
 
 
-class _EndOfTraining(Exception):
+class _NoBetterFitError(Exception):
     """Raised by a callback when no better fit is to be expected."""
 
 
@@ -198,7 +199,7 @@ class _Keeper(Callback):
             self.best_weights = {name: value.clone() for name, value in net.module_.state_dict().items()}
         self.progress.step(**{name.replace("train_loss", "loss"): value for name, value in figures.items()})
         if len(self.figures) - self.best_epoch >= self.patience:
-            raise _EndOfTraining
+            raise _NoBetterFitError
 
 
 def _fidelity(logits: Tensor, targets: tuple[Tensor, ...]) -> float:
@@ -244,7 +245,9 @@ def train_mlp(
         Encoded rows to train on, and those held out (perhaps none).
     terms, terms_valid : LossTerms
         What the net has to fit on each.
-    hidden_layer_sizes, activation, max_epochs, batch_size, learning_rate, weight_decay, dropout, patience, device, verbose
+    hidden_layer_sizes, activation, max_epochs, batch_size, learning_rate, weight_decay, dropout : object
+        As in MLPStudent.
+    patience, device, verbose : object
         As in MLPStudent.
     seed : int
         Seeds everything random.
@@ -296,7 +299,7 @@ def train_mlp(
             net.initialize()
             try:
                 net.fit_loop(X, y)
-            except _EndOfTraining:
+            except _NoBetterFitError:
                 pass
             except KeyboardInterrupt:
                 if keeper.best_weights is None:
@@ -313,8 +316,8 @@ def train_mlp(
     module.load_state_dict(keeper.best_weights)
     layers = [
         (
-            np.ascontiguousarray(layer.weight.detach().cpu().numpy().T),
-            layer.bias.detach().cpu().numpy().copy(),
+            np.ascontiguousarray(cast(Tensor, layer.weight).detach().cpu().numpy().T),
+            cast(Tensor, layer.bias).detach().cpu().numpy().copy(),
         )
         for layer in module.layers
     ]

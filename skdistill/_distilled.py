@@ -75,7 +75,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     student : {"linear", "mlp"} or student, default="mlp"
         What learns: a LinearStudent, an MLPStudent, or an instance of either, whose parameters can
         then be searched as ``student__hidden_layer_sizes``.
-    temperature : float, default=2.0
+    temperature : float, default=1.0
         Softens teacher and student in the first term; above 1, small probabilities count for more.
     alpha : float, default=0.5
         The share of the teacher's term, 0 to 1. At 1 no labels are needed; at 0 the student learns
@@ -147,7 +147,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         teacher: Any = None,
         *,
         student: Any = "mlp",
-        temperature: float = 2.0,
+        temperature: float = 1.0,
         alpha: float = 0.5,
         teacher_weights: Any = None,
         classes: ArrayLike | None = None,

@@ -9,6 +9,7 @@ import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_memory
 
@@ -179,8 +180,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Numeric rows; the teacher sees them as they are given.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            The rows, raw; the teacher sees them as they are given, and the student encodes them
+            itself.
         y : array-like of shape (n_rows,), default=None
             Class labels; -1 marks a row without one, unless -1 is one of the teacher's classes
             (with an unfitted teacher, -1 counts as a class where there is only one other).
@@ -214,7 +216,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 f"y is None with alpha={self.alpha}; labels are needed unless alpha=1. This DistilledClassifier "
                 "estimator requires y to be passed, but the target y is None."
             )
-        labels = None if y is None else check_labels(y, len(rows))
+        labels = None if y is None else check_labels(y, rows.shape[0])
         answers = self._answers(X, labels, weight, teacher_proba, fit_params)
         targets = soft_targets(
             answers,
@@ -382,6 +384,10 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = self.alpha != 1
+        # the student takes whatever rows there are; what the teacher takes is the limit
+        teachers = [get_tags(one).input_tags for one in members(self.teacher) if isinstance(one, BaseEstimator)]
+        for name in ("allow_nan", "categorical", "sparse", "string"):
+            setattr(tags.input_tags, name, all(getattr(one, name) for one in teachers))
         return tags
 
     @property
@@ -404,8 +410,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit; those of a frame in any order.
 
         Returns
         -------
@@ -419,8 +425,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit; those of a frame in any order.
 
         Returns
         -------
@@ -434,8 +440,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit; those of a frame in any order.
 
         Returns
         -------
@@ -449,8 +455,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit; those of a frame in any order.
 
         Returns
         -------

@@ -29,6 +29,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .program import is_frame
+
 __all__ = [
     "HasMethods",
     "Interval",
@@ -137,41 +139,53 @@ def clone_keeping(estimator: BaseEstimator, kept: dict[str, Any]) -> Any:
     return copied
 
 
-def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Array:
-    """Check rows and return them as a float array.
+def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+    """Check that rows are a table with the right columns, and leave what is in them to the encoder.
 
     Parameters
     ----------
     estimator : estimator
         Whose rows they are: it keeps ``n_features_in_`` and ``feature_names_in_``.
-    X : array-like or DataFrame of shape (n_rows, n_columns)
-        Numbers.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows.
     reset : bool
         True in fit, to learn the columns; False to compare with those learned.
 
     Returns
     -------
-    X : ndarray of shape (n_rows, n_columns)
-        The rows as float64 (float32 stays float32 in prediction).
+    X : ndarray, csr_matrix or frame of shape (n_rows, n_columns)
+        A frame as it is; anything else as an array of numbers or objects, or a CSR matrix.
 
     Raises
     ------
     ValueError
-        If a number is missing or infinite, or the columns are not those seen in fit.
+        If there are no rows or columns, or their number is not that seen in fit.
     """
+    named = "feature_names_in_" in estimator.__dict__
     if (
         not reset
+        and not named
         and type(X) is np.ndarray
         and X.dtype.char in "df"
         and X.ndim == 2
         and X.shape[1] == estimator.n_features_in_
         and len(X) > 0
-        and "feature_names_in_" not in estimator.__dict__
-        # a sum is finite only if every number is; where it overflows, the full check decides
-        and np.isfinite(np.add.reduce(X, axis=None))
     ):
         return X
-    return validate_data(estimator, X, reset=reset, dtype=np.float64)
+    if is_frame(X):
+        if X.shape[0] == 0 or X.shape[1] == 0:
+            raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row and one column.")
+        if not reset and named:
+            # columns are matched by their names, whatever their order, when they are read
+            return X
+        return validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if isinstance(X, list | tuple):
+        # numpy would turn the numbers beside a string into strings
+        plain = np.asarray(X)
+        X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
+    # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
+    finite = reset and hasattr(X, "tocsr")
+    return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)
 
 
 def check_weights(sample_weight: ArrayLike | None, X: Any) -> Array | None:

@@ -1,6 +1,62 @@
 """What was learned, as data: a Program is a list of small array operations."""
 
-from ._ops import ACTIVATIONS, Affine, Clip, Op, Relu, Silu, Softmax, Standardize, Tanh
-from ._program import Program
+from ._ops import (
+    ACTIVATIONS,
+    LARGEST,
+    Affine,
+    Bound,
+    DateParts,
+    Indicate,
+    LookupAffine,
+    Op,
+    Piecewise,
+    Quantiles,
+    Relu,
+    Silu,
+    Softmax,
+    Standardize,
+    Tanh,
+    date_part,
+)
+from ._program import Program, run
+from ._table import (
+    Columns,
+    as_key,
+    column_names,
+    column_reader,
+    is_frame,
+    is_missing,
+    level_order,
+    numbers,
+    seconds,
+)
 
-__all__ = ["ACTIVATIONS", "Affine", "Clip", "Op", "Program", "Relu", "Silu", "Softmax", "Standardize", "Tanh"]
+__all__ = [
+    "ACTIVATIONS",
+    "LARGEST",
+    "Affine",
+    "Bound",
+    "Columns",
+    "DateParts",
+    "Indicate",
+    "LookupAffine",
+    "Op",
+    "Piecewise",
+    "Program",
+    "Quantiles",
+    "Relu",
+    "Silu",
+    "Softmax",
+    "Standardize",
+    "Tanh",
+    "as_key",
+    "column_names",
+    "column_reader",
+    "date_part",
+    "is_frame",
+    "is_missing",
+    "level_order",
+    "numbers",
+    "run",
+    "seconds",
+]

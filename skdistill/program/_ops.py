@@ -20,8 +20,8 @@ Array = NDArray[Any]
 class Op:
     """One step of a Program, ``(n_rows, n_in) -> (n_rows, n_out)``.
 
-    The first op of a Program leaves its input alone; every other op may overwrite the array it is
-    given. An op is frozen; what it caches for speed is not part of its state.
+    The first op of a Program, its entry, reads the rows and leaves them alone; every other op may
+    overwrite the array it is given. An op is frozen; what it caches for speed is not part of its state.
     """
 
     def __call__(self, X: Array) -> Array:
@@ -46,35 +46,207 @@ class Op:
         return f"{type(self).__name__}({held})"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Clip(Op):
-    """Pull every number of column ``j`` into ``[lower[j], upper[j]]``; float64, in the column's unit.
+#: Larger numbers are read as this one; the float32 of the exported formats ends at 3e38.
+LARGEST = 1e30
 
-    A missing number is read as the lower bound, so that no input makes the answer NaN.
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DateParts(Op):
+    """Append parts of dates: for each ``j`` part ``parts[j]`` of column ``columns[j]``.
+
+    Dates are seconds since 1970 (UTC), NaN where missing, and so are their parts. The parts are
+    "month" (1 to 12), "day" (1 to 31), "weekday" (0 to 6, Monday first) and "hour" (0 to 23).
     """
 
-    lower: Array
-    upper: Array
+    columns: tuple[int, ...]
+    parts: tuple[str, ...]
 
     def __call__(self, X: Array) -> Array:
-        X = np.fmax(X, self.lower)
-        return np.fmin(X, self.upper, out=X)
+        found = [date_part(X[:, column], part) for column, part in zip(self.columns, self.parts, strict=True)]
+        return np.column_stack([X, *found])
+
+
+def date_part(seconds: Array, part: str) -> Array:
+    """Return a part of dates in the proleptic Gregorian calendar, NaN where they are missing.
+
+    Parameters
+    ----------
+    seconds : ndarray of shape (n_rows,)
+        Seconds since 1970 (UTC).
+    part : {"month", "day", "weekday", "hour"}
+        The part.
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows,)
+        The part, as float64.
+    """
+    # within the years that numpy's dates hold to the day
+    seconds = np.clip(seconds, -1e13, 1e13)
+    days = np.floor(seconds / 86400.0)
+    if part == "hour":
+        return np.floor((seconds - days * 86400.0) / 3600.0)
+    if part == "weekday":
+        # 1970 began on a Thursday
+        return np.mod(days + 3.0, 7.0)
+    known = ~np.isnan(days)
+    dates = np.where(known, days, 0.0).astype(np.int64).astype("datetime64[D]")
+    months = dates.astype("datetime64[M]")
+    if part == "month":
+        values = months.astype(np.int64) % 12 + 1
+    else:
+        values = (dates - months.astype("datetime64[D]")).astype(np.int64) + 1
+    return np.where(known, values, np.nan)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Indicate(Op):
+    """Append, for each of some columns, 1.0 where it is missing and 0.0 elsewhere."""
+
+    columns: Array
+
+    def __call__(self, X: Array) -> Array:
+        return np.concatenate([X, np.isnan(X[:, self.columns])], axis=1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Standardize(Op):
-    """``(x - mean) / scale`` per column; float64, in the column's unit."""
+    """Standardise columns, the first of which is `start`: ``(x - mean) / scale`` each, gaps filled.
 
+    Beyond `limit` deviations a number is squashed to ``limit + log(1 + distance)``. `mean`,
+    `scale` and `fill` are float64 in the column's own unit.
+    """
+
+    start: int
     mean: Array
     scale: Array
+    fill: Array
+    limit: float
 
     @cached_property
     def _factor(self) -> Array:
         return 1.0 / self.scale
 
+    @cached_property
+    def _filled(self) -> Array:
+        return (self.fill - self.mean) * self._factor
+
     def __call__(self, X: Array) -> Array:
-        np.subtract(X, self.mean, out=X)
-        return np.multiply(X, self._factor, out=X)
+        Z = X[:, self.start : self.start + len(self.mean)]
+        np.subtract(Z, self.mean, out=Z)
+        np.multiply(Z, self._factor, out=Z)
+        # one look tells whether anything is missing, infinite or far out; it rarely is
+        if not np.maximum.reduce(np.abs(Z), axis=None, initial=0.0) <= self.limit:
+            np.copyto(Z, self._filled, where=np.isnan(Z))
+            np.clip(Z, -LARGEST, LARGEST, out=Z)
+            far = np.abs(Z) - self.limit
+            np.copyto(Z, np.copysign(self.limit + np.log1p(np.maximum(far, 0.0)), Z), where=far > 0)
+        return X
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Quantiles(Op):
+    """Map columns, the first of which is `start`, through a curve each: ``knots[j]`` to `scores`, straight in between.
+
+    `knots` has shape (n_columns, n_knots), ascending along each row and in the column's own unit;
+    `scores` has shape (n_knots,). A missing number gets ``fill[j]``, also in the column's unit.
+    """
+
+    start: int
+    knots: Array
+    scores: Array
+    fill: Array
+
+    def __call__(self, X: Array) -> Array:
+        for index, (knots, fill) in enumerate(zip(self.knots, self.fill, strict=True), start=self.start):
+            column = X[:, index]
+            np.copyto(column, fill, where=np.isnan(column))
+            column[:] = np.interp(column, knots, self.scores)
+        return X
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Piecewise(Op):
+    """Append the piecewise-linear encoding: how far into each bin of a column a number has come.
+
+    For each ``j`` that is ``clip((x[columns[j]] - lower[j]) / width[j], 0, 1)``. Gorishniy,
+    Rubachev and Babenko (2022), "On Embeddings for Numerical Features in Tabular Deep Learning",
+    https://arxiv.org/abs/2203.05556.
+    """
+
+    columns: Array
+    lower: Array
+    width: Array
+
+    @cached_property
+    def _factor(self) -> Array:
+        return 1.0 / self.width
+
+    def __call__(self, X: Array) -> Array:
+        n_before = X.shape[1]
+        out = np.empty((len(X), n_before + len(self.columns)))
+        out[:, :n_before] = X
+        bins = out[:, n_before:]
+        np.take(X, self.columns, axis=1, out=bins, mode="clip")
+        bins -= self.lower
+        bins *= self._factor
+        np.maximum(bins, 0.0, out=bins)
+        np.minimum(bins, 1.0, out=bins)
+        return out
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bound(Op):
+    """The entry of a Program for sparse rows: keeps them sparse, and their numbers finite."""
+
+    n_columns: int
+
+    def __call__(self, X: Any) -> Any:
+        if X.ndim != 2 or X.shape[1] != self.n_columns:
+            raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
+        if not hasattr(X, "tocsr"):
+            return _bounded(np.array(X, dtype=np.float64))
+        X = X.tocsr(copy=True).astype(np.float64, copy=False)
+        X.data = _bounded(X.data)
+        return X
+
+
+def _bounded(values: Array) -> Array:
+    return np.nan_to_num(values, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST).clip(-LARGEST, LARGEST)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LookupAffine(Op):
+    """The first layer on ``[codes | numbers]``: a row of a table for each code, and an affine map.
+
+    It equals an affine map of one-hot columns beside the numbers, none of which is ever written
+    out. The first ``len(offsets)`` columns hold codes; code ``c`` of column ``j`` stands for row
+    ``offsets[j] + c`` of `tables`, shape (n_codes, n_out). `weight` has shape (n_numbers, n_out)
+    and `bias` shape (n_out,). All weights are float32.
+    """
+
+    offsets: Array
+    tables: Array
+    weight: Array
+    bias: Array
+
+    @cached_property
+    def _wide(self) -> tuple[Array, Array, Array]:
+        return self.tables.astype(np.float64), self.weight.astype(np.float64), self.bias.astype(np.float64)
+
+    def __call__(self, X: Array) -> Array:
+        tables, weight, bias = self._wide
+        n_codes = len(self.offsets)
+        rows = X[:, :n_codes].astype(np.intp)
+        rows += self.offsets
+        out = X[:, n_codes:] @ weight
+        out += bias
+        if len(rows) == 1:
+            out += np.add.reduce(tables[rows[0]], axis=0)
+        else:
+            for column in rows.T:
+                out += tables[column]
+        return out
 
 
 @dataclass(frozen=True, eq=False, repr=False)

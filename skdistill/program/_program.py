@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import Affine, Op, Softmax
+from ._ops import Affine, Bound, LookupAffine, Op, Softmax
+from ._table import Columns
 
 Array = NDArray[Any]
 
 #: Rows that go through the ops together: enough to keep the matrix products busy, few enough for
 #: the hidden activations to stay in the processor's cache.
 _BLOCK = 1024
+
+
+def run(Z: Array, ops: Sequence[Op]) -> Array:
+    """Apply ops, one after the other; they may overwrite `Z`."""
+    for op in ops:
+        Z = op(Z)
+    return Z
 
 
 class Program:
@@ -27,15 +36,11 @@ class Program:
     ----------
     ops : sequence of Op
         The operations, first to last; the last one is a Softmax.
-    n_columns : int
-        The number of columns of a row.
 
     Attributes
     ----------
     ops : tuple of Op
         The operations.
-    n_columns : int
-        The number of columns of a row.
 
     Examples
     --------
@@ -49,56 +54,64 @@ class Program:
     2
     """
 
-    __slots__ = ("n_columns", "ops")
+    __slots__ = ("ops",)
 
-    def __init__(self, ops: list[Op] | tuple[Op, ...], n_columns: int) -> None:
-        if not ops or not isinstance(ops[-1], Softmax):
-            raise ValueError(f"A Program ends in Softmax; got ops={list(ops)}.")
+    def __init__(self, ops: Sequence[Op]) -> None:
+        if not ops or not isinstance(ops[0], Columns | Bound) or not isinstance(ops[-1], Softmax):
+            raise ValueError(f"A Program begins with Columns or Bound and ends in Softmax; got ops={list(ops)}.")
         self.ops = tuple(ops)
-        self.n_columns = n_columns
 
-    def __call__(self, X: Array) -> Array:
+    def __call__(self, X: Any) -> Array:
         """Return the probabilities of rows.
 
         Parameters
         ----------
-        X : ndarray of shape (n_rows, n_columns)
-            Numbers; not checked.
+        X : array, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
+            Rows in the form they had in fit, or as one dict each from column name to cell; not
+            checked.
 
         Returns
         -------
         proba : ndarray of shape (n_rows, n_classes)
             Probabilities, in float64.
         """
-        return self._run(X, self.ops)
+        return self._run(X, self.ops[1:])
 
-    def logits(self, X: Array) -> Array:
+    def logits(self, X: Any) -> Array:
         """Return the logits of rows.
 
         Parameters
         ----------
-        X : ndarray of shape (n_rows, n_columns)
-            Numbers; not checked.
+        X : array, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
+            As in a call.
 
         Returns
         -------
         logits : ndarray of shape (n_rows, n_classes), or (n_rows, 1) for two classes
             What the Softmax is given; one column ``z`` stands for ``(0, z)``.
         """
-        return self._run(X, self.ops[:-1])
+        return self._run(X, self.ops[1:-1])
 
-    @staticmethod
-    def _run(X: Array, ops: tuple[Op, ...]) -> Array:
-        if len(X) > _BLOCK:
-            return np.concatenate([Program._run(X[i : i + _BLOCK], ops) for i in range(0, len(X), _BLOCK)])
-        for op in ops:
-            X = op(X)
-        return X
+    def _run(self, X: Any, ops: tuple[Op, ...]) -> Array:
+        Z = self.ops[0](X)
+        n_rows = Z.shape[0]
+        if n_rows <= _BLOCK:
+            return run(Z, ops)
+        return np.concatenate([run(Z[i : i + _BLOCK], ops) for i in range(0, n_rows, _BLOCK)])
+
+    @property
+    def n_columns(self) -> int:
+        """The number of columns of a row."""
+        entry = self.ops[0]
+        assert isinstance(entry, Columns | Bound)
+        return entry.n_columns
 
     @property
     def n_parameters(self) -> int:
         """How many weights were fitted: the numbers in the affine maps."""
-        return sum(op.weight.size + op.bias.size for op in self.ops if isinstance(op, Affine))
+        layers = [op for op in self.ops if isinstance(op, Affine | LookupAffine)]
+        tables = sum(op.tables.size for op in layers if isinstance(op, LookupAffine))
+        return tables + sum(op.weight.size + op.bias.size for op in layers)
 
     @property
     def nbytes(self) -> int:
@@ -107,7 +120,7 @@ class Program:
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over the ops and every number in them: equal for equal Programs."""
-        digest = hashlib.sha256(str(self.n_columns).encode())
+        digest = hashlib.sha256()
         for op in self.ops:
             digest.update(type(op).__name__.encode())
             for name, value in op.state().items():

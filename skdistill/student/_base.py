@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,10 +12,20 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._validation import check_proba, check_rows, check_weights, column_or_1d, fit_context, not_fitted
+from .._validation import (
+    Interval,
+    StrOptions,
+    check_proba,
+    check_rows,
+    check_weights,
+    column_or_1d,
+    fit_context,
+    not_fitted,
+    take_rows,
+)
 from ..losses import LossTerms, Targets, log_softmax
 from ..program import Op, Program, Softmax
-from ._encoder import fit_encoder
+from ._encoder import Encoded, Encoder, fit_encoder
 
 Array = NDArray[Any]
 
@@ -25,18 +37,29 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "class_weight": [dict, None],
+        "numeric": [StrOptions({"auto", "standard", "quantile", "piecewise"})],
+        "n_bins": [Interval(Integral, 2, None, closed="left")],
+        "min_frequency": [Interval(Integral, 1, None, closed="left")],
+        "max_categories": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "verbose": ["verbose"],
     }
 
+    #: What numeric="auto" stands for.
+    _numeric_auto: ClassVar[str] = "standard"
+
+    numeric: str
+    n_bins: int
+    min_frequency: int
+    max_categories: int
     class_weight: Any
     classes_: Array
     program_: Program
     n_features_in_: int
 
     @abstractmethod
-    def _fit_weights(self, Z: Array, terms: LossTerms) -> list[Op]:
-        """Fit to encoded rows Z of shape (n_rows, n_encoded); return the ops that turn them into logits."""
+    def _fit_weights(self, encoded: Encoded, terms: LossTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
+        """Fit to encoded rows; return the ops that turn them into logits, the first of them by `first_layer`."""
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
@@ -44,8 +67,8 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Numeric rows.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            The rows, raw: numbers, categories, dates, missing cells.
         y : array-like of shape (n_rows,) or (n_rows, n_classes)
             One label for each row, or one row of probabilities, the columns standing for the
             classes 0, 1, ...
@@ -60,7 +83,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the rows hold a missing or infinite number, a row of `y` does not sum to one, the
+            If a numeric column holds an infinite number, a row of `y` does not sum to one, the
             labels are continuous, or there are fewer than two classes.
         """
         X = check_rows(self, X, reset=True)
@@ -71,8 +94,8 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Numeric rows.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            The rows, raw: numbers, categories, dates, missing cells.
         targets : Targets
             The teacher's answers, the labels, and how to blend them.
 
@@ -84,18 +107,18 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         self._validate_params()
         return self._fit_checked(check_rows(self, X, reset=True), targets)
 
-    def _targets(self, X: Array, y: Any, sample_weight: Array | None) -> Targets:
+    def _targets(self, X: Any, y: Any, sample_weight: Array | None) -> Targets:
         """Read `y` as labels where it is one column, as probabilities where it is several."""
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
         y = y if hasattr(y, "iloc") else np.asarray(y)
         if y.ndim == 2 and y.shape[1] > 1:
-            proba = check_proba(y, n_rows=len(X), n_classes=None, source="y as soft targets")
+            proba = check_proba(y, n_rows=X.shape[0], n_classes=None, source="y as soft targets")
             return Targets(np.arange(y.shape[1]), proba, None, sample_weight)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        if len(y) != len(X):
-            raise ValueError(f"X has {len(X)} rows and y has {len(y)}; each row needs one label.")
+        if len(y) != X.shape[0]:
+            raise ValueError(f"X has {X.shape[0]} rows and y has {len(y)}; each row needs one label.")
         seen = y if sample_weight is None else y[sample_weight > 0]
         classes = np.unique(seen)
         if len(classes) < 2:
@@ -107,18 +130,38 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         labels = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
         return Targets(classes, None, labels, sample_weight, alpha=0.0)
 
-    def _fit_checked(self, X: Array, targets: Targets) -> Any:
+    def _fit_checked(self, X: Any, targets: Targets) -> Any:
         weight = targets.sample_weight
         if weight is not None and not weight.all():
-            X, targets = X[weight > 0], targets.take(weight > 0)
-        terms = targets.terms(len(X), self.class_weight)
-        encoder, encoded = fit_encoder(X, targets.sample_weight)
-        weights = self._fit_weights(encoded, terms)
+            rows = np.flatnonzero(weight > 0)
+            X, targets = take_rows(X, rows), targets.take(rows)
+        terms = targets.terms(X.shape[0], self.class_weight)
+        encoder = self._fit_encoder(X, targets.sample_weight)
+        encoded = encoder.encode(X, targets.sample_weight)
+        layers = self._fit_weights(encoded, terms, encoder.first_layer)
         self.classes_ = targets.classes
-        self.program_ = Program([*encoder, *weights, Softmax()], n_columns=X.shape[1])
+        self.program_ = Program([*encoder.ops, *layers, Softmax()])
         return self
 
-    def _rows(self, X: Any) -> Array:
+    def _fit_encoder(self, X: Any, sample_weight: Array | None) -> Encoder:
+        return fit_encoder(
+            X,
+            sample_weight,
+            numeric=self._numeric_auto if self.numeric == "auto" else self.numeric,
+            n_bins=self.n_bins,
+            min_frequency=self.min_frequency,
+            max_categories=self.max_categories,
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.sparse = True
+        tags.input_tags.string = True
+        return tags
+
+    def _rows(self, X: Any) -> Any:
         if "program_" not in self.__dict__:
             raise not_fitted(self)
         return check_rows(self, X, reset=False)
@@ -128,8 +171,8 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit; those of a frame in any order.
 
         Returns
         -------
@@ -144,8 +187,8 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit; those of a frame in any order.
 
         Returns
         -------
@@ -160,8 +203,8 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit; those of a frame in any order.
 
         Returns
         -------
@@ -177,8 +220,8 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit; those of a frame in any order.
 
         Returns
         -------

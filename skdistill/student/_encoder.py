@@ -1,55 +1,405 @@
-"""The encoder: from the columns as the user has them to numbers a student can learn from, as ops."""
+"""The encoder: learns, from rows as the user has them, the ops that turn them into ``[codes | numbers]``."""
 
 from __future__ import annotations
 
+import datetime
+import decimal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
-from ..program import Clip, Op, Standardize
+from ..program import (
+    LARGEST,
+    Affine,
+    Bound,
+    Columns,
+    DateParts,
+    Indicate,
+    LookupAffine,
+    Op,
+    Piecewise,
+    Quantiles,
+    Standardize,
+    as_key,
+    column_names,
+    column_reader,
+    date_part,
+    is_frame,
+    is_missing,
+    level_order,
+    numbers,
+    run,
+    seconds,
+)
 
 Array = NDArray[Any]
 
-#: Larger numbers are read as this one; the float32 of the exported formats ends at 3e38.
-LARGEST = 1e30
+#: Deviations from the mean beyond which a number is squashed: normal columns never come so far.
+_FAR = 6.0
+#: Knots of the quantile encoding: with straight lines between them, as good as all rows.
+_N_KNOTS = 65
+#: What the cells of an untyped column may be, in the order in which it is tried.
+_KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
+    ("number", (Real, np.number, np.bool_, decimal.Decimal, datetime.timedelta, np.timedelta64)),
+    ("datetime", (datetime.date, np.datetime64)),
+)
 
 
-def fit_encoder(X: Array, sample_weight: Array | None) -> tuple[list[Op], Array]:
-    """Learn how to encode numeric columns, and encode them.
-
-    Each column is standardised by its (weighted) mean and deviation. A value further outside the
-    training range than that range is wide is pulled to that bound first, so that no input, however
-    absurd, makes an answer that is not finite.
+@dataclass(frozen=True)
+class Encoded:
+    """Encoded rows: what a student multiplies its first layer with.
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_columns)
-        Finite numbers.
+    numbers : ndarray of shape (n_rows, n_numbers)
+        The dense columns, float64.
+    sparse : csr_matrix of shape (n_rows, n_sparse) or None
+        One-hot columns of the categories, or the user's own sparse columns.
+    """
+
+    numbers: Array
+    sparse: sparse.csr_matrix | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return int(self.numbers.shape[0])
+
+    @property
+    def n_encoded(self) -> int:
+        """The number of inputs of the first layer: the sparse columns, then the dense ones."""
+        return self.n_sparse + int(self.numbers.shape[1])
+
+    @property
+    def n_sparse(self) -> int:
+        """How many of the inputs are sparse; they come first."""
+        return 0 if self.sparse is None else int(self.sparse.shape[1])
+
+    @cached_property
+    def _transposed(self) -> Any:
+        return None if self.sparse is None else self.sparse.T.tocsr()
+
+    def times(self, weight: Array) -> Array:
+        """Return the rows times `weight` of shape (n_encoded, n_out)."""
+        out = self.numbers @ weight[self.n_sparse :]
+        return out if self.sparse is None else out + self.sparse @ weight[: self.n_sparse]
+
+    def transposed_times(self, gradient: Array) -> Array:
+        """Return the transposed rows times `gradient` of shape (n_rows, n_out)."""
+        dense = self.numbers.T @ gradient
+        return dense if self.sparse is None else np.concatenate([self._transposed @ gradient, dense])
+
+    def take(self, rows: Array) -> Encoded:
+        """Return some rows, by index."""
+        return Encoded(self.numbers[rows], None if self.sparse is None else self.sparse[rows])
+
+
+class Encoder:
+    """What was learned of the columns, as the first ops of a Program.
+
+    Parameters
+    ----------
+    ops : list of Op
+        From rows to ``[codes | numbers]``.
+    unseen : str, default="average"
+        What a code without training rows (a level never seen, or missing where nothing was) counts
+        as: the "average" of its column's levels, or "nothing".
+    """
+
+    def __init__(self, ops: list[Op], unseen: str = "average") -> None:
+        self.ops = ops
+        self.unseen = unseen
+        self._counts: Array | None = None
+        self._scale: Array | None = None
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of codes of each categorical column."""
+        entry = self.ops[0]
+        return entry.sizes if isinstance(entry, Columns) else ()
+
+    @property
+    def offsets(self) -> Array:
+        """The first row of each categorical column in the table of all codes."""
+        return np.cumsum([0, *self.sizes])[:-1].astype(np.int64)
+
+    def encode(self, X: Any, sample_weight: Array | None = None) -> Encoded:
+        """Encode the training rows, and count how often each code occurs in them."""
+        if isinstance(self.ops[0], Bound):
+            rows = self.ops[0](X)
+            # scaled by the largest, so that a zero stays a zero
+            largest = np.asarray(abs(rows).max(axis=0).todense()).ravel()
+            self._scale = np.where(largest > 0, largest, 1.0)
+            scaled = sparse.csr_matrix(rows @ sparse.diags_array(1.0 / self._scale))
+            return Encoded(np.empty((rows.shape[0], 0)), scaled)
+        Z = self.ops[0](X)
+        Z = run(Z, self.ops[1:])
+        n_codes = len(self.sizes)
+        if n_codes == 0:
+            return Encoded(Z)
+        indices = (Z[:, :n_codes].astype(np.int32) + self.offsets.astype(np.int32)).ravel()
+        size = int(sum(self.sizes))
+        weight = np.ones(len(Z)) if sample_weight is None else sample_weight
+        self._counts = np.bincount(indices, weights=np.repeat(weight, n_codes), minlength=size)
+        shape = (len(Z), size)
+        indptr = np.arange(0, len(indices) + 1, n_codes)
+        onehot = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=shape)
+        return Encoded(np.ascontiguousarray(Z[:, n_codes:]), onehot)
+
+    def first_layer(self, weight: Array, bias: Array) -> Op:
+        """Return the op that applies a first layer to encoded rows.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_encoded, n_out)
+            Its weights, those of the sparse columns first.
+        bias : ndarray of shape (n_out,)
+            Its biases.
+
+        Returns
+        -------
+        op : Affine or LookupAffine
+            With float32 weights.
+        """
+        weight = np.asarray(weight, dtype=np.float64)
+        bias = np.ascontiguousarray(bias, dtype=np.float32)
+        if self._scale is not None:
+            weight = weight / self._scale[:, None]
+        if not self.sizes:
+            return Affine(np.ascontiguousarray(weight, dtype=np.float32), bias)
+        assert self._counts is not None
+        n_codes = len(self._counts)
+        tables = weight[:n_codes].copy()
+        for start, size in zip(self.offsets, self.sizes, strict=True):
+            rows = slice(start, start + size)
+            seen = self._counts[rows] > 0
+            average = self._counts[rows] @ tables[rows] / self._counts[rows].sum()
+            tables[rows][~seen] = average if self.unseen == "average" else 0.0
+        return LookupAffine(
+            self.offsets,
+            np.ascontiguousarray(tables, dtype=np.float32),
+            np.ascontiguousarray(weight[n_codes:], dtype=np.float32),
+            bias,
+        )
+
+
+def fit_encoder(
+    X: Any,
+    sample_weight: Array | None,
+    *,
+    numeric: str,
+    n_bins: int,
+    min_frequency: int,
+    max_categories: int,
+) -> Encoder:
+    """Learn how to encode a table.
+
+    Parameters
+    ----------
+    X : ndarray, frame or sparse matrix of shape (n_rows, n_columns)
+        The rows, as the user has them.
     sample_weight : ndarray of shape (n_rows,) or None
         Positive weights.
+    numeric : {"standard", "quantile", "piecewise"}
+        What becomes of numbers: standardised; mapped to normal scores by rank; or standardised,
+        with their piecewise-linear encoding beside.
+    n_bins : int
+        The most bins of a column's piecewise-linear encoding.
+    min_frequency : int
+        A level in fewer rows than this is grouped with the other rare ones.
+    max_categories : int
+        The most levels of a column that are kept, the most frequent ones.
 
     Returns
     -------
-    ops : list of Op
-        The encoder: columns in, encoded columns out.
-    encoded : ndarray of shape (n_rows, n_encoded)
-        What the ops make of `X`.
+    encoder : Encoder
+        The ops.
+
+    Raises
+    ------
+    ValueError
+        If a numeric column holds an infinite number; the message names it.
     """
-    X = np.clip(X, -LARGEST, LARGEST)
-    lower, upper = X.min(axis=0), X.max(axis=0)
-    mean = np.average(X, axis=0, weights=sample_weight)
-    scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=sample_weight))
-    # a column that does not vary, or by rounding alone, says nothing: it is held at its middle
-    rounding = 16 * np.finfo(np.float64).eps * np.maximum(np.abs(lower), np.abs(upper))
-    constant = upper - lower <= rounding
-    middle = (lower + upper) / 2
-    width = np.where(constant, 0.0, upper - lower)
+    if sparse.issparse(X):
+        return Encoder([Bound(X.shape[1])])
+    weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+    names = tuple(column_names(X)) if is_frame(X) else None
+    learned = []
+    for index, column in enumerate(_raw_columns(X)):
+        name = index if names is None else names[index]
+        learned += _learn_column(index, name, column, weight, min_frequency, max_categories)
+    categories = [one for one in learned if one.kind == "category"]
+    rest = [one for one in learned if one.kind != "category"]
+    learned = categories + rest
     ops: list[Op] = [
-        Clip(np.where(constant, middle, lower - width), np.where(constant, middle, upper + width)),
-        Standardize(np.where(constant, middle, mean), np.where(constant, 1.0, scale)),
+        Columns(
+            names if names is not None and all(isinstance(name, str) for name in names) else None,
+            X.shape[1],
+            tuple(one.source for one in learned),
+            tuple(one.kind for one in learned),
+            tuple(one.levels for one in learned if one.levels is not None),
+            tuple(one.size for one in categories),
+        )
     ]
-    encoded = X
-    for op in ops:
-        encoded = op(encoded)
-    return ops, encoded
+    first = len(categories)
+    values = [one.values for one in rest]
+    parts = [(at, part) for at, one in enumerate(rest) if one.kind == "datetime" for part in _parts(one.values)]
+    if parts:
+        ops.append(DateParts(tuple(first + at for at, _ in parts), tuple(part for _, part in parts)))
+        values += [date_part(rest[at].values, part) for at, part in parts]
+    if values:
+        ops += _encode_numbers(first, values, weight, numeric, n_bins)
+    return Encoder(ops)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column as it is delivered: its cells, and what its type says of them."""
+
+    cells: Array
+    kind: str
+    order: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """A column that the Program will read."""
+
+    source: int
+    kind: str
+    values: Array
+    levels: dict[Any, int] | None = None
+    size: int = 0
+
+
+def _raw_columns(X: Any) -> Iterator[_Column]:
+    """Yield the columns of a table with their kinds: "number", "datetime" or "category"."""
+    read = column_reader(X)
+    for index in range(X.shape[1]):
+        cells = read(index)
+        order = level_order(X, index)
+        if order is not None or cells.dtype.kind in "US":
+            yield _Column(cells, "category", order)
+        elif cells.dtype.kind in "fiubm":
+            yield _Column(cells, "number")
+        elif cells.dtype.kind == "M":
+            yield _Column(cells, "datetime")
+        else:
+            yield _Column(cells, _kind_of_cells(cells.tolist()))
+
+
+def _kind_of_cells(cells: list[Any]) -> str:
+    """Return what the cells of an untyped column are, missing ones aside."""
+    types = {type(cell) for cell in cells if not is_missing(cell)}
+    for kind, members in _KINDS:
+        if all(issubclass(one, members) for one in types):
+            return kind
+    return "category"
+
+
+def _learn_column(
+    source: int, name: Any, column: _Column, weight: Array, min_frequency: int, max_categories: int
+) -> list[_Learned]:
+    """Return what is read of a column: nothing where it does not vary."""
+    if column.kind != "category":
+        values = (numbers if column.kind == "number" else seconds)(column.cells)
+        infinite = np.isinf(values)
+        if infinite.any():
+            row = int(np.argmax(infinite))
+            raise ValueError(
+                f"Column {name!r} holds an infinite number in row {row} ({np.count_nonzero(infinite)} in all). Input X "
+                "contains infinity or a value too large to learn from; make it missing (NaN) or a large finite number."
+            )
+        known = values[~np.isnan(values)]
+        if len(known) == 0 or (len(known) == len(values) and _is_constant(known)):
+            return []
+        return [_Learned(source, column.kind, np.clip(values, -LARGEST, LARGEST))]
+    counts: dict[Any, float] = {}
+    for cell, mass in zip(column.cells.tolist(), weight.tolist(), strict=True):
+        key = None if is_missing(cell) else as_key(cell)
+        counts[key] = counts.get(key, 0.0) + mass
+    if len(counts) < 2:
+        return []
+    counts.pop(None, None)
+    # by frequency, then by name, so that the order of the rows does not matter
+    ranked = sorted(counts, key=lambda key: (-counts[key], str(key)))
+    kept = [key for key in ranked if counts[key] >= min_frequency][:max_categories]
+    levels = {key: code for code, key in enumerate(kept)}
+    found = [_Learned(source, "category", np.empty(0), levels, len(kept) + 2)]
+    if column.order is not None:
+        ranks = {as_key(level): rank for rank, level in enumerate(column.order)}
+        values = np.array([ranks.get(as_key(cell), np.nan) for cell in column.cells.tolist()], dtype=np.float64)
+        if not np.isnan(values).all():
+            found.append(_Learned(source, "rank", values, ranks))
+    return found
+
+
+def _parts(seconds: Array) -> list[str]:
+    """Return the parts of dates that vary."""
+    found = {part: date_part(seconds[~np.isnan(seconds)], part) for part in ("month", "day", "weekday", "hour")}
+    return [part for part, values in found.items() if not _is_constant(values)]
+
+
+def _encode_numbers(first: int, values: list[Array], weight: Array, numeric: str, n_bins: int) -> list[Op]:
+    """Return the ops for the columns of numbers, the first of which is `first`, from their training values."""
+    ops: list[Op] = []
+    known = [~np.isnan(column) for column in values]
+    gaps = [first + at for at, there in enumerate(known) if not there.all()]
+    if gaps:
+        ops.append(Indicate(np.array(gaps, dtype=np.int64)))
+    observed = [(column[there], weight[there]) for column, there in zip(values, known, strict=True)]
+    fill = np.array([_quantiles(column, mass, [0.5])[0] for column, mass in observed])
+    if numeric == "quantile":
+        shares = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS
+        knots = np.array([_quantiles(column, mass, shares) for column, mass in observed])
+        # ranks are uniform; sqrt(3) makes their deviation one
+        return [*ops, Quantiles(first, knots, (2.0 * shares - 1.0) * np.sqrt(3.0), fill)]
+    filled = [np.where(there, column, f) for column, there, f in zip(values, known, fill, strict=True)]
+    mean, scale = (np.array(part) for part in zip(*(_moments(column, weight) for column in filled), strict=True))
+    ops.append(Standardize(first, mean, scale, fill, _FAR))
+    if numeric == "piecewise":
+        bins = [
+            (first + at, lower, upper)
+            for at, column in enumerate(filled)
+            for lower, upper in _bins((column - mean[at]) / scale[at], weight, n_bins)
+        ]
+        if bins:
+            columns, lower, upper = (np.array(part) for part in zip(*bins, strict=True))
+            ops.append(Piecewise(columns.astype(np.int64), lower, upper - lower))
+    return ops
+
+
+def _is_constant(values: Array) -> bool:
+    """Tell whether numbers do not vary, or by rounding alone."""
+    lower, upper = values.min(), values.max()
+    return bool(upper - lower <= 16 * np.finfo(np.float64).eps * max(abs(lower), abs(upper)))
+
+
+def _moments(values: Array, weight: Array) -> tuple[float, float]:
+    """Return the weighted mean and deviation; a deviation of one where nothing varies."""
+    if _is_constant(values):
+        return float(values[0]), 1.0
+    mean = np.average(values, weights=weight)
+    return float(mean), float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
+
+
+def _quantiles(values: Array, weight: Array, shares: ArrayLike) -> Array:
+    """Return weighted quantiles: a row of weight two counts as two rows."""
+    return np.quantile(values, np.asarray(shares), weights=weight, method="inverted_cdf")
+
+
+def _bins(values: Array, weight: Array, n_bins: int) -> list[tuple[float, float]]:
+    """Return the bins between the quantiles of a column; none where there are fewer than two."""
+    edges = np.unique(_quantiles(values, weight, np.linspace(0.0, 1.0, n_bins + 1)))
+    # squashed as the numbers are that are put into them
+    edges = np.unique(np.clip(edges, -_FAR, _FAR))
+    if len(edges) < 3:
+        return []
+    return list(pairwise(edges.tolist()))

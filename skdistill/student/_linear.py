@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -12,10 +13,11 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from .._validation import Interval, StrOptions
+from .._validation import Interval
 from ..losses import LossTerms
-from ..program import Affine, Op
+from ..program import Op
 from ._base import BaseStudent
+from ._encoder import Encoded
 from ._progress import Progress
 
 Array = NDArray[Any]
@@ -25,7 +27,7 @@ class LinearStudent(BaseStudent):
     """A linear student: multinomial logistic regression that also fits soft targets.
 
     It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the sum of the sample
-    weights, over standardised columns; intercepts are not penalised. The loss is the cross-entropy
+    weights, over encoded columns; intercepts are not penalised. The loss is the cross-entropy
     with labels, that with soft targets, or, within DistilledClassifier, their blend.
 
     Parameters
@@ -37,6 +39,16 @@ class LinearStudent(BaseStudent):
         The most iterations of L-BFGS.
     tol : float, default=1e-8
         L-BFGS ends when no component of the gradient is larger.
+    numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
+        What becomes of numbers. "standard": standardised, squashed beyond six deviations.
+        "quantile": mapped to their rank. "piecewise": standardised, with their piecewise-linear
+        encoding over quantile bins beside. "auto": "standard".
+    n_bins : int, default=16
+        The most bins of a column in the piecewise-linear encoding.
+    min_frequency : int, default=5
+        A category in fewer rows than this is grouped with the other rare ones.
+    max_categories : int, default=100
+        The most categories of a column that are told apart, the most frequent ones.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label; multiplies the class's share of a soft target.
     verbose : int, default=0
@@ -77,7 +89,6 @@ class LinearStudent(BaseStudent):
         "C": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
     n_iter_: int
@@ -88,17 +99,25 @@ class LinearStudent(BaseStudent):
         C: float = 100.0,
         max_iter: int = 1000,
         tol: float = 1e-8,
+        numeric: str = "auto",
+        n_bins: int = 16,
+        min_frequency: int = 5,
+        max_categories: int = 100,
         class_weight: dict[Any, float] | str | None = None,
         verbose: int = 0,
     ) -> None:
         self.C = C
         self.max_iter = max_iter
         self.tol = tol
+        self.numeric = numeric
+        self.n_bins = n_bins
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.class_weight = class_weight
         self.verbose = verbose
 
-    def _fit_weights(self, Z: Array, terms: LossTerms) -> list[Op]:
-        n_encoded = Z.shape[1]
+    def _fit_weights(self, encoded: Encoded, terms: LossTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
+        n_encoded = encoded.n_encoded
         n_classes = terms.soft.shape[1]
         n_logits = 1 if n_classes == 2 else n_classes
         penalty = 1.0 / (self.C * terms.total_weight)
@@ -106,9 +125,9 @@ class LinearStudent(BaseStudent):
         def objective(flat: Array) -> tuple[float, Array]:
             coef = flat.reshape(n_encoded + 1, n_logits)
             weight, bias = coef[:-1], coef[-1]
-            value, gradient = terms.value_and_gradient(Z @ weight + bias)
+            value, gradient = terms.value_and_gradient(encoded.times(weight) + bias)
             slope = np.empty_like(coef)
-            slope[:-1] = Z.T @ gradient + penalty * weight
+            slope[:-1] = encoded.transposed_times(gradient) + penalty * weight
             slope[-1] = gradient.sum(axis=0)
             return value + penalty / 2 * (weight**2).sum(), slope.ravel()
 
@@ -151,5 +170,5 @@ class LinearStudent(BaseStudent):
                             ConvergenceWarning,
                             stacklevel=2,
                         )
-        coef = best.reshape(n_encoded + 1, n_logits).astype(np.float32)
-        return [Affine(np.ascontiguousarray(coef[:-1]), np.ascontiguousarray(coef[-1]))]
+        coef = best.reshape(n_encoded + 1, n_logits)
+        return [first_layer(coef[:-1], coef[-1])]

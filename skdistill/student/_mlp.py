@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from .._validation import Interval, StrOptions
 from ..losses import LossTerms
 from ..program import ACTIVATIONS, Affine, Op
 from ._base import BaseStudent
+from ._encoder import Encoded
 
 Array = NDArray[Any]
 
@@ -48,6 +49,16 @@ class MLPStudent(BaseStudent):
         The share of the rows that is held out.
     patience : int, default=15
         Epochs to wait for a better fit to the rows held out.
+    numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
+        What becomes of numbers. "standard": standardised, squashed beyond six deviations.
+        "quantile": mapped to their rank. "piecewise": standardised, with their piecewise-linear
+        encoding over quantile bins beside. "auto": "piecewise".
+    n_bins : int, default=8
+        The most bins of a column in the piecewise-linear encoding.
+    min_frequency : int, default=5
+        A category in fewer rows than this is grouped with the other rare ones.
+    max_categories : int, default=100
+        The most categories of a column that are told apart, the most frequent ones.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label; multiplies the class's share of a soft target.
     device : str, default="cpu"
@@ -102,10 +113,11 @@ class MLPStudent(BaseStudent):
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
         "device": [str],
         "random_state": ["random_state"],
     }
+
+    _numeric_auto: ClassVar[str] = "piecewise"
 
     history_: list[dict[str, float]]
     n_iter_: int
@@ -123,6 +135,10 @@ class MLPStudent(BaseStudent):
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         patience: int = 15,
+        numeric: str = "auto",
+        n_bins: int = 8,
+        min_frequency: int = 5,
+        max_categories: int = 100,
         class_weight: dict[Any, float] | str | None = None,
         device: str = "cpu",
         random_state: int | np.random.RandomState | None = None,
@@ -138,17 +154,21 @@ class MLPStudent(BaseStudent):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.numeric = numeric
+        self.n_bins = n_bins
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.class_weight = class_weight
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
 
-    def _fit_weights(self, Z: Array, terms: LossTerms) -> list[Op]:
+    def _fit_weights(self, encoded: Encoded, terms: LossTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
         sizes = [int(size) for size in self.hidden_layer_sizes]
         if any(size < 1 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
         rng = check_random_state(self.random_state)
-        n_rows = len(Z)
+        n_rows = encoded.n_rows
         n_held_out = 0
         if self.early_stopping is True or (self.early_stopping == "auto" and n_rows >= 500):
             n_held_out = max(1, round(self.validation_fraction * n_rows))
@@ -163,9 +183,9 @@ class MLPStudent(BaseStudent):
         from ._torch import train_mlp
 
         trained = train_mlp(
-            Z[kept],
+            encoded.take(kept),
             terms.take(kept),
-            Z[held_out],
+            encoded.take(held_out),
             terms.take(held_out),
             hidden_layer_sizes=sizes,
             activation=self.activation,
@@ -181,10 +201,11 @@ class MLPStudent(BaseStudent):
         )
         self.history_ = trained.history
         self.n_iter_ = len(trained.history)
-        ops: list[Op] = []
-        for weight, bias in trained.layers:
-            ops += [Affine(weight, bias), ACTIVATIONS[self.activation]()]
-        return ops[:-1]
+        first, *rest = trained.layers
+        ops = [first_layer(*first)]
+        for weight, bias in rest:
+            ops += [ACTIVATIONS[self.activation](), Affine(weight, bias)]
+        return ops
 
 
 def _batch_size(n_rows: int) -> int:

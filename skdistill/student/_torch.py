@@ -17,6 +17,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from ..losses import LossTerms
+from ._encoder import Encoded
 from ._progress import Progress
 
 Array = NDArray[Any]
@@ -44,42 +45,80 @@ class TrainedNet:
 class MLP(nn.Module):
     """Affine layers with an activation, and dropout in training, between them.
 
-    Shape: ``(n_rows, sizes[0]) -> (n_rows, sizes[-1])``.
+    Shape: numbers ``(n_rows, n_numbers)``, and beside them sparse columns as index and value of
+    what is not zero, each ``(n_rows, n_at_most)`` -> ``(n_rows, sizes[-1])``.
 
     It draws from a generator of its own: torch's global one is neither read nor moved.
 
     Examples
     --------
     >>> import torch
-    >>> net = MLP([3, 8, 2], "relu", 0.0, torch.Generator().manual_seed(0))
+    >>> net = MLP(3, 0, 0.0, [8, 2], "relu", 0.0, torch.Generator().manual_seed(0))
     >>> net(torch.zeros(5, 3)).shape
     torch.Size([5, 2])
     """
 
-    def __init__(self, sizes: list[int], activation: str, dropout: float, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        n_numbers: int,
+        n_sparse: int,
+        n_active: float,
+        sizes: list[int],
+        activation: str,
+        dropout: float,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
-        layers = [nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu") for n_in, n_out in pairwise(sizes)]
-        for layer in layers:
-            bound = 1.0 / math.sqrt(layer.in_features)
-            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
-            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        layers = [
+            nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
+            for n_in, n_out in pairwise([n_numbers, *sizes])
+        ]
+        # of the sparse inputs a row has but a few
+        fan_in = [n_numbers + n_active, *sizes[:-1]]
+        bounds = [math.sqrt(6.0 / max(1.0, fan)) for fan in fan_in]
         # logits near zero, so that the first steps move the net and not its first guess
+        bounds[-1] *= 0.1
+        for layer, fan, bound in zip(layers, fan_in, bounds, strict=True):
+            nn.init.uniform_(layer.bias, -1.0 / math.sqrt(max(1.0, fan)), 1.0 / math.sqrt(max(1.0, fan)), generator)
+            if layer.weight.numel():
+                nn.init.uniform_(layer.weight, -bound, bound, generator)
         nn.init.zeros_(layers[-1].bias)
-        with torch.no_grad():
-            layers[-1].weight.mul_(0.1)
+        self.table = None
+        if n_sparse:
+            self.table = nn.Parameter(
+                torch.empty(n_sparse, sizes[0]).uniform_(-bounds[0], bounds[0], generator=generator)
+            )
         self.layers = nn.ModuleList(layers)
         self.activation = _ACTIVATIONS[activation]
         self.dropout = dropout
         self.generator = generator
 
-    def forward(self, Z: Tensor) -> Tensor:
-        *hidden, last = self.layers
-        for layer in hidden:
-            Z = self.activation(layer(Z))
+    def forward(self, numbers: Tensor, indices: Tensor | None = None, values: Tensor | None = None) -> Tensor:
+        first, *rest = self.layers
+        Z = first(numbers)
+        if indices is not None and self.table is not None:
+            Z = Z + nn.functional.embedding_bag(indices, self.table, mode="sum", per_sample_weights=values)
+        for layer in rest:
+            Z = self.activation(Z)
             if self.dropout and self.training:
                 kept = torch.rand(Z.shape, generator=self.generator, device=self.generator.device) >= self.dropout
                 Z = Z * kept.to(Z.device) / (1 - self.dropout)
-        return cast(Tensor, last(Z))
+            Z = layer(Z)
+        return cast(Tensor, Z)
+
+    def weights(self) -> list[tuple[Array, Array]]:
+        """Return weight (n_in, n_out) and bias (n_out,) of each layer; sparse inputs come first."""
+        found = [
+            (
+                cast(Tensor, layer.weight).detach().cpu().numpy().T,
+                cast(Tensor, layer.bias).detach().cpu().numpy().copy(),
+            )
+            for layer in self.layers
+        ]
+        if self.table is not None:
+            weight, bias = found[0]
+            found[0] = np.concatenate([self.table.detach().cpu().numpy(), weight]), bias
+        return [(np.ascontiguousarray(weight), bias) for weight, bias in found]
 
 
 class DistillationLoss(nn.Module):
@@ -114,34 +153,94 @@ class DistillationLoss(nn.Module):
         return (soft_weight * divergence + label_weight * entropy).mean()
 
 
-class RowBatches:
-    """Batches of rows as slices of whole tensors: no per-row loader, no copy but one shuffle an epoch.
+class Rows:
+    """Encoded rows and their targets as tensors that are shuffled and sliced whole.
 
     Parameters
     ----------
-    dataset : skorch Dataset
-        Its ``X`` is a tensor and its ``y`` a tuple of tensors, rows along the first axis of each.
+    encoded : Encoded
+        The rows.
+    terms : LossTerms
+        Their targets.
+    device : torch.device
+        Where the tensors live.
+    """
+
+    def __init__(self, encoded: Encoded, terms: LossTerms, device: torch.device) -> None:
+        floats = [
+            torch.as_tensor(part, dtype=torch.float32, device=device)
+            for part in (encoded.numbers, terms.soft, terms.soft_weight, terms.label_weight)
+        ]
+        labels = torch.as_tensor(terms.labels, dtype=torch.int64, device=device)
+        self.dense: tuple[Tensor, ...] = (floats[0], floats[1], floats[2], labels, floats[3])
+        self.sparse = encoded.sparse
+        self.codes: Tensor | None = None
+        self.device = device
+        if self.sparse is not None and (self.sparse.data == 1).all() and len(set(np.diff(self.sparse.indptr))) == 1:
+            # one-hot columns: as many ones in each row
+            self.codes = torch.as_tensor(
+                self.sparse.indices.reshape(len(floats[0]), -1), dtype=torch.int64, device=device
+            )
+
+    def __len__(self) -> int:
+        return len(self.dense[0])
+
+    def batches(
+        self, size: int, generator: torch.Generator | None
+    ) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
+        """Yield batches of rows and targets, shuffled where there is a generator."""
+        dense, codes, sparse = self.dense, self.codes, self.sparse
+        if generator is not None:
+            order = torch.randperm(len(self), generator=generator)
+            here = order.to(self.device)
+            dense = tuple(tensor[here] for tensor in dense)
+            codes = None if codes is None else codes[here]
+            sparse = sparse[order.numpy()] if sparse is not None and codes is None else sparse
+        split = zip(*(torch.split(tensor, size) for tensor in dense), strict=True)
+        for start, (numbers, *targets) in zip(range(0, len(self), size), split, strict=True):
+            inputs = {"numbers": numbers}
+            if codes is not None:
+                inputs["indices"] = codes[start : start + size]
+            elif sparse is not None:
+                inputs |= self._padded(sparse[start : start + size])
+            yield inputs, tuple(targets)
+
+    def _padded(self, rows: Any) -> dict[str, Tensor]:
+        """Return index and value of what is not zero, each row as long as the longest."""
+        counts = np.diff(rows.indptr)
+        there = np.arange(max(1, counts.max())) < counts[:, None]
+        indices = np.zeros(there.shape, dtype=np.int64)
+        values = np.zeros(there.shape, dtype=np.float32)
+        indices[there], values[there] = rows.indices, rows.data
+        return {
+            "indices": torch.as_tensor(indices, device=self.device),
+            "values": torch.as_tensor(values, device=self.device),
+        }
+
+
+class RowBatches:
+    """The loader: batches as slices of whole tensors, no per-row work and no copy but one shuffle an epoch.
+
+    Parameters
+    ----------
+    dataset : Rows
+        Rows and targets.
     batch_size : int
         Rows in a batch.
     generator : torch.Generator or None
         Shuffles the rows anew each epoch; None leaves them in order.
     """
 
-    def __init__(self, dataset: Any, batch_size: int, generator: torch.Generator | None = None) -> None:
-        self.tensors: tuple[Tensor, ...] = (dataset.X, *dataset.y)
+    def __init__(self, dataset: Rows, batch_size: int, generator: torch.Generator | None = None) -> None:
+        self.dataset = dataset
         self.batch_size = batch_size
         self.generator = generator
 
     def __len__(self) -> int:
-        return -(-len(self.tensors[0]) // self.batch_size)
+        return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-        tensors = self.tensors
-        if self.generator is not None:
-            order = torch.randperm(len(tensors[0]), generator=self.generator, device=self.generator.device)
-            tensors = tuple(tensor[order.to(tensor.device)] for tensor in tensors)
-        for batch in zip(*(torch.split(tensor, self.batch_size) for tensor in tensors), strict=True):
-            yield batch[0], batch[1:]
+    def __iter__(self) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
+        return self.dataset.batches(self.batch_size, self.generator)
 
 
 class _NoBetterFitError(Exception):
@@ -210,19 +309,10 @@ def _fidelity(logits: Tensor, targets: tuple[Tensor, ...]) -> float:
     return float((said == told).float().mean())
 
 
-def _tensors(Z: Array, terms: LossTerms, device: torch.device) -> tuple[Tensor, tuple[Tensor, ...]]:
-    floats = [
-        torch.as_tensor(part, dtype=torch.float32, device=device)
-        for part in (Z, terms.soft, terms.soft_weight, terms.label_weight)
-    ]
-    labels = torch.as_tensor(terms.labels, dtype=torch.int64, device=device)
-    return floats[0], (floats[1], floats[2], labels, floats[3])
-
-
 def train_mlp(
-    Z: Array,
+    encoded: Encoded,
     terms: LossTerms,
-    Z_valid: Array,
+    encoded_valid: Encoded,
     terms_valid: LossTerms,
     *,
     hidden_layer_sizes: list[int],
@@ -241,8 +331,8 @@ def train_mlp(
 
     Parameters
     ----------
-    Z, Z_valid : ndarray of shape (n_rows, n_encoded)
-        Encoded rows to train on, and those held out (perhaps none).
+    encoded, encoded_valid : Encoded
+        Rows to train on, and those held out (perhaps none).
     terms, terms_valid : LossTerms
         What the net has to fit on each.
     hidden_layer_sizes, activation, max_epochs, batch_size, learning_rate, weight_decay, dropout : object
@@ -264,11 +354,12 @@ def train_mlp(
         raise ValueError(f"device={device!r} is not a device that this torch can use: {error}") from error
     generator = torch.Generator().manual_seed(seed)
     n_classes = terms.soft.shape[1]
-    sizes = [Z.shape[1], *hidden_layer_sizes, 1 if n_classes == 2 else n_classes]
-    module = MLP(sizes, activation, dropout, generator)
-    X, y = _tensors(Z, terms, place)
-    X_valid, y_valid = _tensors(Z_valid, terms_valid, place)
-    n_steps = max_epochs * -(-len(X) // batch_size)
+    rows, rows_valid = Rows(encoded, terms, place), Rows(encoded_valid, terms_valid, place)
+    n_numbers = encoded.n_encoded - encoded.n_sparse
+    n_active = 0.0 if encoded.sparse is None else encoded.sparse.nnz / max(1, encoded.n_rows)
+    sizes = [*hidden_layer_sizes, 1 if n_classes == 2 else n_classes]
+    module = MLP(n_numbers, encoded.n_sparse, n_active, sizes, activation, dropout, generator)
+    n_steps = max_epochs * -(-len(rows) // batch_size)
 
     n_threads = torch.get_num_threads()
     # sums split over another number of threads differ in their last bits
@@ -289,16 +380,16 @@ def train_mlp(
                 iterator_train=RowBatches,
                 iterator_train__generator=generator,
                 iterator_valid=RowBatches,
-                iterator_valid__batch_size=max(1, len(X_valid)),
+                iterator_valid__batch_size=max(1, len(rows_valid)),
                 callbacks=[("keeper", keeper)],
                 train_split=None,
                 device=place,
                 verbose=0,
             )
-            net.held_out = net.get_dataset(X_valid, y_valid) if len(X_valid) else None
+            net.held_out = rows_valid if len(rows_valid) else None
             net.initialize()
             try:
-                net.fit_loop(X, y)
+                net.fit_loop(rows)
             except _NoBetterFitError:
                 pass
             except KeyboardInterrupt:
@@ -314,14 +405,7 @@ def train_mlp(
         torch.set_num_threads(n_threads)
     assert keeper.best_weights is not None
     module.load_state_dict(keeper.best_weights)
-    layers = [
-        (
-            np.ascontiguousarray(cast(Tensor, layer.weight).detach().cpu().numpy().T),
-            cast(Tensor, layer.bias).detach().cpu().numpy().copy(),
-        )
-        for layer in module.layers
-    ]
-    return TrainedNet(layers, keeper.figures)
+    return TrainedNet(module.weights(), keeper.figures)
 
 
 class _Net(NeuralNet):
@@ -334,7 +418,7 @@ class _Net(NeuralNet):
         return []
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
-        return self.get_dataset(X, y), self.held_out
+        return X, self.held_out
 
     def check_data(self, X: Any, y: Any = None) -> None:
         return None

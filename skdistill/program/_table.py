@@ -1,0 +1,341 @@
+"""Reading a table: the columns a Program wants, as numbers, from any form that rows may come in.
+
+Rows come as arrays, as frames (pandas, polars, pyarrow, whatever narwhals knows), or as dicts, one
+for each row. A few rows are read cell by cell, since a frame takes longer to give out one column
+than a whole row; many rows are read column by column. Both ways give the same numbers.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._ops import Op
+
+Array = NDArray[Any]
+
+#: A frame of up to so many rows is read cell by cell.
+_FEW_ROWS = 8
+_EPOCH = datetime.datetime(1970, 1, 1)
+_EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a cell holds nothing: None, NaN, or a frame library's own mark for it."""
+    if value is None:
+        return True
+    if isinstance(value, str):
+        return False
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        # pandas' NA is neither equal to itself nor unequal; of an array, neither is told
+        return type(value).__name__ == "NAType"
+
+
+def as_key(value: Any) -> Any:
+    """Return what a level is looked up by: a str, bool, int or float; anything else by its text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str | bool | int | float):
+        return value
+    return str(value)
+
+
+def as_number(value: Any) -> float:
+    """Return a cell of a numeric column as a float, NaN where it is missing."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        if is_missing(value):
+            return np.nan
+        if isinstance(value, datetime.timedelta):
+            return value.total_seconds()
+        if isinstance(value, np.timedelta64):
+            return float(value / np.timedelta64(1, "s"))
+        if isinstance(value, int):
+            return np.inf if value > 0 else -np.inf
+        raise
+
+
+def as_seconds(value: Any) -> float:
+    """Return a cell of a datetime column as seconds since 1970 (UTC), NaN where it is missing."""
+    if is_missing(value):
+        return np.nan
+    if isinstance(value, np.datetime64):
+        return float(value.astype("datetime64[us]").astype(np.int64)) / 1e6
+    if isinstance(value, datetime.datetime):
+        origin = _EPOCH if value.tzinfo is None else _EPOCH_UTC
+        return (value - origin).total_seconds()
+    if isinstance(value, datetime.date):
+        return float((value - _EPOCH.date()).days) * 86400.0
+    raise TypeError(f"{value!r} is not a date")
+
+
+def numbers(column: Array) -> Array:
+    """Return a column of numbers as float64, shape (n_rows,)."""
+    if column.dtype.kind in "fiub":
+        return column.astype(np.float64)
+    if column.dtype.kind == "m":
+        return np.where(np.isnat(column), np.nan, column / np.timedelta64(1, "s"))
+    return np.array([as_number(value) for value in column.tolist()], dtype=np.float64)
+
+
+def seconds(column: Array) -> Array:
+    """Return a column of dates as float64 seconds since 1970 (UTC), shape (n_rows,)."""
+    if column.dtype.kind == "M":
+        ticks = column.astype("datetime64[us]").astype(np.int64).astype(np.float64) / 1e6
+        return np.where(np.isnat(column), np.nan, ticks)
+    return np.array([as_seconds(value) for value in column.tolist()], dtype=np.float64)
+
+
+def is_frame(X: Any) -> bool:
+    """Tell a frame, of whatever library, from an array."""
+    return hasattr(X, "__dataframe__") or hasattr(X, "__narwhals_dataframe__") or hasattr(X, "iloc")
+
+
+def column_names(X: Any) -> list[Any]:
+    """Return the names of a frame's columns."""
+    # pyarrow calls them otherwise; its `columns` are the data
+    return list(X.column_names if hasattr(X, "column_names") else X.columns)
+
+
+def column_reader(X: Any) -> Callable[[int], Array]:
+    """Return a function that gives a column of an array or frame, by its index, as an array."""
+    if not is_frame(X):
+        return lambda index: X[:, index]
+    import narwhals as nw
+
+    frame = nw.from_native(X, eager_only=True)
+
+    def read(index: int) -> Array:
+        series = frame[:, index]
+        dtype = series.dtype
+        if isinstance(dtype, nw.Categorical | nw.Enum) or (isinstance(dtype, nw.Datetime) and dtype.time_zone):
+            # as the values they stand for, and with their time zone
+            cells = np.empty(len(series), dtype=object)
+            cells[:] = series.to_list()
+            return cells
+        return series.to_numpy()
+
+    return read
+
+
+def level_order(X: Any, index: int) -> tuple[Any, ...] | None:
+    """Return the levels of a column in their order; None where it is no ordered category."""
+    if not is_frame(X):
+        return None
+    import narwhals as nw
+
+    dtype = nw.from_native(X, eager_only=True)[:, index].dtype
+    return tuple(dtype.categories) if isinstance(dtype, nw.Enum) else None
+
+
+def _cells(X: Any) -> list[Sequence[Any]]:
+    """Return the rows of a small frame as lists of cells."""
+    if hasattr(X, "iloc"):
+        values = X.values
+        # a frame of dates alone is an array whose cells would be plain nanoseconds
+        return (values.astype(f"{values.dtype.kind}8[us]") if values.dtype.kind in "mM" else values).tolist()
+    if hasattr(X, "rows"):
+        return X.rows()
+    return list(zip(*(column.to_pylist() for column in X.columns), strict=True))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Columns(Op):
+    """The entry of a Program: rows in whatever form to ``[codes | numbers]``, float64.
+
+    Categories come first, as codes into the tables of the layer that follows: a level that was
+    kept has its own code, and the last two codes stand for any other level and for a missing one.
+    Then come numbers as they are, dates as seconds since 1970 and the ranks of ordered
+    categories; NaN where there is nothing.
+
+    Parameters
+    ----------
+    names : tuple of str or None
+        The columns of a row as they were seen in fit; None where they had no names.
+    n_columns : int
+        Their number.
+    sources : tuple of int
+        For each column that is read, which one of the row's it is.
+    kinds : tuple of str
+        For each, "category", "number", "datetime" or "rank"; all categories first.
+    levels : tuple of dict
+        For each category and rank, in turn, the code or rank of each level.
+    sizes : tuple of int
+        For each category, the number of its codes.
+    """
+
+    names: tuple[str, ...] | None
+    n_columns: int
+    sources: tuple[int, ...]
+    kinds: tuple[str, ...]
+    levels: tuple[dict[Any, int], ...]
+    sizes: tuple[int, ...]
+
+    @cached_property
+    def _identity(self) -> bool:
+        """Whether the columns are those of the row, all of them numbers."""
+        return self.sources == tuple(range(self.n_columns)) and set(self.kinds) <= {"number"}
+
+    @cached_property
+    def _numeric(self) -> Array | None:
+        """The index of each column where all are numbers."""
+        return np.array(self.sources, dtype=np.intp) if set(self.kinds) <= {"number"} else None
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return list(self.names or ())
+
+    @cached_property
+    def _readers(self) -> list[tuple[int, Callable[[Any], float]]]:
+        """For each column, its index in the row and what makes a number of its cell."""
+        readers: list[tuple[int, Callable[[Any], float]]] = []
+        levels = iter(self.levels)
+        sizes = iter(self.sizes)
+        for source, kind in zip(self.sources, self.kinds, strict=True):
+            if kind == "number":
+                readers.append((source, as_number))
+            elif kind == "datetime":
+                readers.append((source, as_seconds))
+            elif kind == "rank":
+                readers.append((source, _Levels(next(levels), np.nan, np.nan)))
+            else:
+                size = next(sizes)
+                readers.append((source, _Levels(next(levels), size - 2, size - 1)))
+        return readers
+
+    def __call__(self, X: Any) -> Array:
+        if type(X) is np.ndarray and X.dtype.kind in "fiub" and self._numeric is not None:
+            if X.ndim != 2 or X.shape[1] != self.n_columns:
+                raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
+            return X.astype(np.float64) if self._identity else X[:, self._numeric].astype(np.float64, copy=False)
+        if isinstance(X, dict):
+            return self._read_rows([self._row(X)])
+        if isinstance(X, list) and X and isinstance(X[0], dict):
+            return self._read_rows([self._row(row) for row in X])
+        if hasattr(X, "toarray"):
+            X = X.toarray()
+        order = None
+        if is_frame(X):
+            order = self._order(column_names(X))
+            if X.shape[0] <= _FEW_ROWS:
+                return self._read_rows(_cells(X), order)
+        else:
+            X = np.asarray(X)
+            if X.ndim != 2 or X.shape[1] != self.n_columns:
+                raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
+        return self._read_columns(column_reader(X), X.shape[0], order)
+
+    def _row(self, row: dict[Any, Any]) -> list[Any]:
+        """Return the cells of a dict in the order of the columns."""
+        names: Sequence[Any] = self._names or range(self.n_columns)
+        if len(row) == len(names):
+            try:
+                return [row[name] for name in names]
+            except KeyError:
+                pass
+        raise self._mismatch(list(row))
+
+    def _order(self, names: list[Any]) -> list[int] | None:
+        """Return where each column is in a frame; None if all are in their places."""
+        if self.names is None:
+            if len(names) != self.n_columns:
+                raise ValueError(f"Rows have {len(names)} columns; needed are {self.n_columns}.")
+            return None
+        if names == self._names:
+            return None
+        position = {name: index for index, name in enumerate(names)}
+        if len(names) != len(self._names) or position.keys() != set(self._names):
+            raise self._mismatch(names)
+        return [position[name] for name in self._names]
+
+    def _mismatch(self, names: list[Any]) -> ValueError:
+        wanted: Sequence[Any] = self._names or range(self.n_columns)
+        missing = [name for name in wanted if name not in names]
+        extra = [name for name in names if name not in wanted]
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        faults = {"missing": missing, "unexpected": extra, "twice": twice}
+        parts = [f"{what} {listed}" for what, listed in faults.items() if listed]
+        return ValueError(f"The columns of X are not those seen in fit: {'; '.join(parts)}.")
+
+    def _fault(self, source: int, value: Any, error: Exception) -> ValueError:
+        name = repr(self.names[source]) if self.names else source
+        return ValueError(f"Column {name} holds {value!r}, which is not what it held in fit: {error}.")
+
+    def _read_rows(self, rows: list[Any], order: list[int] | None = None) -> Array:
+        out = np.empty((len(rows), len(self.sources)))
+        readers = self._readers
+        for row, filled in zip(rows, out, strict=True):
+            try:
+                if order is None:
+                    filled[:] = [read(row[source]) for source, read in readers]
+                else:
+                    filled[:] = [read(row[order[source]]) for source, read in readers]
+            except (TypeError, ValueError) as error:
+                for source, read in readers:
+                    value = row[source if order is None else order[source]]
+                    try:
+                        read(value)
+                    except (TypeError, ValueError) as first:
+                        raise self._fault(source, value, first) from error
+                raise
+        return out
+
+    def _read_columns(self, column: Callable[[int], Array], n_rows: int, order: list[int] | None) -> Array:
+        out = np.empty((n_rows, len(self.sources)))
+        for index, ((source, read), kind) in enumerate(zip(self._readers, self.kinds, strict=True)):
+            raw = column(source if order is None else order[source])
+            try:
+                if kind == "number":
+                    out[:, index] = numbers(raw)
+                elif kind == "datetime":
+                    out[:, index] = seconds(raw)
+                else:
+                    assert isinstance(read, _Levels)
+                    out[:, index] = read.many(raw.tolist())
+            except (TypeError, ValueError) as error:
+                plain = as_seconds if kind == "datetime" else as_number
+                for value in raw.tolist():
+                    try:
+                        plain(value)
+                    except (TypeError, ValueError) as first:
+                        raise self._fault(source, value, first) from error
+                raise
+        return out
+
+
+class _Levels:
+    """Looks a level up: its code, the code of other levels, or that of a missing one."""
+
+    def __init__(self, levels: dict[Any, int], other: float, missing: float) -> None:
+        self.levels = levels
+        self.other = other
+        self.missing = missing
+
+    def __call__(self, value: Any) -> float:
+        try:
+            code = self.levels.get(value)
+        except TypeError:
+            code = None
+        return self._unusual(value) if code is None else code
+
+    def _unusual(self, value: Any) -> float:
+        if is_missing(value):
+            return self.missing
+        return self.levels.get(as_key(value), self.other)
+
+    def many(self, values: list[Any]) -> list[float]:
+        """Look up a whole column."""
+        try:
+            codes = list(map(self.levels.get, values))
+        except TypeError:
+            return [self(value) for value in values]
+        return [self._unusual(value) if code is None else code for code, value in zip(codes, values, strict=True)]

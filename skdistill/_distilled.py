@@ -384,9 +384,10 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = self.alpha != 1
-        # the student takes whatever rows there are; what the teacher takes is the limit
+        # the student takes whatever rows there are, gaps included; else, what the teacher takes is the limit
+        tags.input_tags.allow_nan = True
         teachers = [get_tags(one).input_tags for one in members(self.teacher) if isinstance(one, BaseEstimator)]
-        for name in ("allow_nan", "categorical", "sparse", "string"):
+        for name in ("categorical", "sparse", "string"):
             setattr(tags.input_tags, name, all(getattr(one, name) for one in teachers))
         return tags
 

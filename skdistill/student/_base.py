@@ -38,7 +38,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "numeric": [StrOptions({"auto", "standard", "quantile", "piecewise"})],
-        "n_bins": [Interval(Integral, 2, None, closed="left")],
+        "n_bins": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "min_frequency": [Interval(Integral, 1, None, closed="left")],
         "max_categories": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -49,7 +49,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
     _numeric_auto: ClassVar[str] = "standard"
 
     numeric: str
-    n_bins: int
+    n_bins: int | str
     min_frequency: int
     max_categories: int
     class_weight: Any

@@ -45,6 +45,8 @@ Array = NDArray[Any]
 _FAR = 6.0
 #: Knots of the quantile encoding: with straight lines between them, as good as all rows.
 _N_KNOTS = 65
+#: How many bins the numeric columns share: more of them fit noise, and a first layer grows with each.
+_N_BINS = 160
 #: What the cells of an untyped column may be, in the order in which it is tried.
 _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("number", (Real, np.number, np.bool_, decimal.Decimal, datetime.timedelta, np.timedelta64)),
@@ -195,7 +197,7 @@ def fit_encoder(
     sample_weight: Array | None,
     *,
     numeric: str,
-    n_bins: int,
+    n_bins: int | str,
     min_frequency: int,
     max_categories: int,
 ) -> Encoder:
@@ -210,7 +212,7 @@ def fit_encoder(
     numeric : {"standard", "quantile", "piecewise"}
         What becomes of numbers: standardised; mapped to normal scores by rank; or standardised,
         with their piecewise-linear encoding beside.
-    n_bins : int
+    n_bins : int or "auto"
         The most bins of a column's piecewise-linear encoding.
     min_frequency : int
         A level in fewer rows than this is grouped with the other rare ones.
@@ -347,7 +349,7 @@ def _parts(seconds: Array) -> list[str]:
     return [part for part, values in found.items() if not _is_constant(values)]
 
 
-def _encode_numbers(first: int, values: list[Array], weight: Array, numeric: str, n_bins: int) -> list[Op]:
+def _encode_numbers(first: int, values: list[Array], weight: Array, numeric: str, n_bins: int | str) -> list[Op]:
     """Return the ops for the columns of numbers, the first of which is `first`, from their training values."""
     ops: list[Op] = []
     known = [~np.isnan(column) for column in values]
@@ -365,10 +367,11 @@ def _encode_numbers(first: int, values: list[Array], weight: Array, numeric: str
     mean, scale = (np.array(part) for part in zip(*(_moments(column, weight) for column in filled), strict=True))
     ops.append(Standardize(first, mean, scale, fill, _FAR))
     if numeric == "piecewise":
+        most = int(np.clip(_N_BINS // len(values), 4, 16)) if n_bins == "auto" else int(n_bins)
         bins = [
             (first + at, lower, upper)
             for at, column in enumerate(filled)
-            for lower, upper in _bins((column - mean[at]) / scale[at], weight, n_bins)
+            for lower, upper in _bins((column - mean[at]) / scale[at], weight, most)
         ]
         if bins:
             columns, lower, upper = (np.array(part) for part in zip(*bins, strict=True))

@@ -53,8 +53,9 @@ class MLPStudent(BaseStudent):
         What becomes of numbers. "standard": standardised, squashed beyond six deviations.
         "quantile": mapped to their rank. "piecewise": standardised, with their piecewise-linear
         encoding over quantile bins beside. "auto": "piecewise".
-    n_bins : int, default=8
-        The most bins of a column in the piecewise-linear encoding.
+    n_bins : int or "auto", default="auto"
+        The most bins of a column in the piecewise-linear encoding. "auto" shares some 160 bins
+        between the numeric columns, 4 to 16 each.
     min_frequency : int, default=5
         A category in fewer rows than this is grouped with the other rare ones.
     max_categories : int, default=100
@@ -136,7 +137,7 @@ class MLPStudent(BaseStudent):
         validation_fraction: float = 0.1,
         patience: int = 15,
         numeric: str = "auto",
-        n_bins: int = 8,
+        n_bins: int | str = "auto",
         min_frequency: int = 5,
         max_categories: int = 100,
         class_weight: dict[Any, float] | str | None = None,

@@ -98,6 +98,9 @@ def is_fitted(estimator: Any) -> bool:
         # CatBoost sets no attribute with a trailing underscore and has a method of its own
         own = getattr(estimator, "is_fitted", None)
         return bool(own()) if callable(own) else False
+    except AttributeError:
+        # not a BaseEstimator: it has no tags, but fits and names what it fitted as one does
+        return any(name.endswith("_") and not name.startswith("__") for name in vars(estimator))
     return True
 
 

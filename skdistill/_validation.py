@@ -175,7 +175,9 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Array:
         and np.isfinite(np.vdot(X, X))
     ):
         return X
-    return validate_data(estimator, X, reset=reset, dtype=np.float64)
+    # scikit-learn sums all numbers first, and of huge ones that may be inf - inf
+    with np.errstate(invalid="ignore"):
+        return validate_data(estimator, X, reset=reset, dtype=np.float64)
 
 
 def check_weights(sample_weight: ArrayLike | None, X: Any) -> Array | None:

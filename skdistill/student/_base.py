@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._validation import check_proba, check_rows, check_weights, column_or_1d, fit_context, not_fitted
+from .._validation import check_proba, check_rows, check_weights, fit_context, label_column, not_fitted
 from ..losses import LossTerms, Targets, log_softmax
 from ..program import Op, Program, Softmax
 from ._encoder import fit_encoder
@@ -92,7 +92,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         if y.ndim == 2 and y.shape[1] > 1:
             proba = check_proba(y, n_rows=len(X), n_classes=None, source="y as soft targets")
             return Targets(np.arange(y.shape[1]), proba, None, sample_weight)
-        y = column_or_1d(y, warn=True)
+        y = label_column(y)
         check_classification_targets(y)
         if len(y) != len(X):
             raise ValueError(f"X has {len(X)} rows and y has {len(y)}; each row needs one label.")

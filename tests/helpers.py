@@ -10,6 +10,18 @@ from sklearn.ensemble import RandomForestClassifier
 from skdistill import LinearStudent
 
 
+def note(log, what, X):
+    """Note in a file what was done with rows."""
+    with Path(log).open("a") as file:
+        file.write(f"{what} {content_hash(np.asarray(X))}\n")
+
+
+def notes(log, what):
+    """Return the rows that were noted, by their hash, one entry for each time."""
+    lines = Path(log).read_text().splitlines() if Path(log).exists() else []
+    return [line.split()[1] for line in lines if line.startswith(what)]
+
+
 class CountingForest(RandomForestClassifier):
     """A forest that notes each fit and each question in a file, whichever process it happens in."""
 
@@ -17,16 +29,12 @@ class CountingForest(RandomForestClassifier):
         super().__init__(n_estimators=n_estimators, random_state=random_state)
         self.log = log
 
-    def _note(self, what, X):
-        with Path(self.log).open("a") as file:
-            file.write(f"{what} {content_hash(np.asarray(X))}\n")
-
     def fit(self, X, y, sample_weight=None):
-        self._note("fit", X)
+        note(self.log, "fit", X)
         return super().fit(X, y, sample_weight=sample_weight)
 
     def predict_proba(self, X):
-        self._note("ask", X)
+        note(self.log, "ask", X)
         return super().predict_proba(X)
 
 
@@ -38,16 +46,9 @@ class CountingCallable:
         self.tilt = tilt
 
     def __call__(self, X):
-        with Path(self.log).open("a") as file:
-            file.write(f"ask {content_hash(np.asarray(X))}\n")
+        note(self.log, "ask", X)
         p = 1 / (1 + np.exp(-self.tilt * X[:, 0]))
         return np.column_stack([1 - p, p])
-
-
-def notes(log, what):
-    """Return the rows that were noted, by their hash, one entry for each time."""
-    lines = Path(log).read_text().split("\n") if Path(log).exists() else []
-    return [line.split()[1] for line in lines if line.startswith(what)]
 
 
 class Reordered(ClassifierMixin, BaseEstimator):

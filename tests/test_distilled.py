@@ -378,7 +378,7 @@ def test_pickling_the_student_ships_kilobytes_and_the_whole_carries_the_teacher(
 
 
 def test_an_interrupted_teacher_leaves_nothing_fitted(tmp_path, monkeypatch, iris):
-    teacher = CountingForest(tmp_path / "log")
+    teacher = CountingForest(str(tmp_path / "log"))
     model = DistilledClassifier(teacher, student=RecordingStudent())
 
     def interrupted(self, X):

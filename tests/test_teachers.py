@@ -260,7 +260,7 @@ def test_an_unfitted_teacher_sees_the_labelled_rows_alone(tmp_path, iris):
     y = iris.y.copy()
     y[::3] = -1
     margin = np.ones(150)
-    teacher = CountingForest(tmp_path / "log")
+    teacher = CountingForest(str(tmp_path / "log"))
     DistilledClassifier(teacher, student="linear").fit(iris.X, y, sample_weight=margin)
     assert notes(tmp_path / "log", "fit") == [content_hash(iris.X[y >= 0])]
     assert notes(tmp_path / "log", "ask") == [content_hash(iris.X)]

@@ -135,7 +135,8 @@ def soft_targets(
     if len(order) < len(answers.classes):
         raise ValueError(f"The teacher's classes are not distinct: {answers.classes.tolist()}.")
     labels = None if y is None else index_labels(y, order)
-    if labels is not None and (labels < 0).all():
+    # a label of weight zero says nothing
+    if labels is not None and (labels[slice(None) if sample_weight is None else sample_weight > 0] < 0).all():
         labels = None
     if labels is None and alpha < 1:
         if y is None:

@@ -71,7 +71,9 @@ def digits_forest(digits):
 @pytest.fixture(scope="session")
 def named_forest(iris):
     """A forest on iris whose classes are strings."""
-    return RandomForestClassifier(30, random_state=0).fit(iris.X, np.array(["setosa", "versicolor", "virginica"])[iris.y])
+    return RandomForestClassifier(30, random_state=0).fit(
+        iris.X, np.array(["setosa", "versicolor", "virginica"])[iris.y]
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""DistilledClassifier end to end: it distils, is reproducible, predicts rows on their own, clones, pickles, remembers."""
+"""DistilledClassifier end to end: it distils, is reproducible, predicts rows by themselves, clones, pickles."""
 
 import gc
 import pickle
@@ -57,7 +57,11 @@ def test_with_alpha_0_the_teachers_answers_change_nothing(student, cancer, cance
 
 def test_temperature_and_alpha_each_change_the_student(student, cancer, cancer_forest):
     def answers(**params):
-        return DistilledClassifier(cancer_forest, student=student, **params).fit(cancer.X, cancer.y).predict_proba(cancer.X)
+        return (
+            DistilledClassifier(cancer_forest, student=student, **params)
+            .fit(cancer.X, cancer.y)
+            .predict_proba(cancer.X)
+        )
 
     answers_by_temperature = [answers(temperature=temperature, alpha=1) for temperature in (1, 2, 8)]
     answers_by_alpha = [answers(temperature=2, alpha=alpha) for alpha in (0, 0.5, 1)]

@@ -79,7 +79,9 @@ def test_cross_validate_keeps_the_teacher_and_fits_each_fold(linear, iris, iris_
 def test_in_a_pipeline_the_teacher_sees_what_the_student_sees(iris):
     scaled = StandardScaler().fit(iris.X)
     teacher = LogisticRegression().fit(scaled.transform(iris.X), iris.y)
-    model = make_pipeline(StandardScaler(), DistilledClassifier(teacher, student=RecordingStudent())).fit(iris.X, iris.y)
+    model = make_pipeline(StandardScaler(), DistilledClassifier(teacher, student=RecordingStudent())).fit(
+        iris.X, iris.y
+    )
     asked = model[-1].student_.targets_.proba
     assert_allclose(asked, teacher.predict_proba(scaled.transform(iris.X)), atol=1e-6)
     search = GridSearchCV(model, {"distilledclassifier__temperature": [1, 3]}, cv=2, error_score="raise")

@@ -71,7 +71,9 @@ def test_a_teacher_that_knows_more_classes_than_the_labels_show(digits, digits_f
 def test_a_label_that_the_teacher_does_not_know_is_named(iris, cancer, named_forest):
     names = named_forest.classes_[iris.y].astype(object)
     names[7] = "dahlia"
-    with pytest.raises(ValueError, match=r"y holds \['dahlia'\], which the teacher does not know; its classes are .*'setosa'"):
+    with pytest.raises(
+        ValueError, match=r"y holds \['dahlia'\], which the teacher does not know; its classes are .*'setosa'"
+    ):
         DistilledClassifier(named_forest, student="linear").fit(iris.X, names)
     teacher = LogisticRegression(max_iter=500).fit(iris.X[iris.y < 2], iris.y[iris.y < 2])
     with pytest.raises(ValueError, match=r"y holds \[2\], which the teacher does not know; its classes are \[0, 1\]"):

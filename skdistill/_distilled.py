@@ -281,16 +281,16 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             single = known is not None and not isinstance(self.teacher, list | tuple)
             return Answers(proba, np.asarray(self.teacher.classes_) if single else known)
         memory = check_memory(self.memory)
-        self.teacher_ = self._fitted_teacher(X, y, weight, fit_params, memory)
-        return ask(self.teacher_, shares, X, n_rows, memory)
+        self.teacher_, origins = self._fitted_teacher(X, y, weight, fit_params, memory)
+        return ask(self.teacher_, shares, X, n_rows, memory, origins)
 
     def _fitted_teacher(
         self, X: Any, y: Array | None, weight: Array | None, fit_params: dict[str, Any], memory: Memory
-    ) -> Any:
-        """Return the teacher, with clones of unfitted ones fitted on the labelled rows."""
+    ) -> tuple[Any, list[Any]]:
+        """Return the teacher, with clones of unfitted ones fitted on the labelled rows, and their origins."""
         teachers = members(self.teacher)
         if not any(needs_fit(one) for one in teachers):
-            return self.teacher
+            return self.teacher, teachers
         if y is None:
             raise ValueError("The teacher is not fitted, and y is None; fit the teacher first or pass y.")
         labelled = np.flatnonzero(~is_unlabelled(y, None, None))

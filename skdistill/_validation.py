@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, assert_all_finite
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -41,11 +41,11 @@ __all__ = [
     "check_rows",
     "check_weights",
     "clone_keeping",
-    "column_or_1d",
     "fit_context",
     "has_fit_parameter",
     "import_optional",
     "is_fitted",
+    "label_column",
     "not_fitted",
     "routing_enabled",
     "take_params",
@@ -100,6 +100,9 @@ def is_fitted(estimator: Any) -> bool:
         # CatBoost sets no attribute with a trailing underscore and has a method of its own
         own = getattr(estimator, "is_fitted", None)
         return bool(own()) if callable(own) else False
+    except AttributeError:
+        # not a BaseEstimator: it has no tags, but fits and names what it fitted as one does
+        return any(name.endswith("_") and not name.startswith("__") for name in vars(estimator))
     return True
 
 
@@ -186,6 +189,29 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
     finite = reset and hasattr(X, "tocsr")
     return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)
+
+
+def label_column(y: Any) -> Array:
+    """Return labels as an array of shape (n_rows,), refusing a missing or infinite one.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,) or (n_rows, 1)
+        Labels of any type; one column of several rows is read with a warning.
+
+    Returns
+    -------
+    y : ndarray of shape (n_rows,)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        If `y` has several columns, or holds NaN or infinity.
+    """
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    return y
 
 
 def check_weights(sample_weight: ArrayLike | None, X: Any) -> Array | None:

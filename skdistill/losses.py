@@ -211,7 +211,10 @@ class Targets:
             raise ValueError(
                 f"class_weight names the classes {unknown}, which are not among the classes {self.classes.tolist()}."
             )
-        return np.array([float(class_weight.get(label, 1.0)) for label in self.classes.tolist()])
+        weights = np.array([float(class_weight.get(label, 1.0)) for label in self.classes.tolist()])
+        if not np.isfinite(weights).all() or (weights < 0).any():
+            raise ValueError(f"class_weight must hold non-negative numbers; got {class_weight}.")
+        return weights
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from .._validation import (
     check_proba,
     check_rows,
     check_weights,
-    column_or_1d,
     fit_context,
+    label_column,
     not_fitted,
     take_rows,
 )
@@ -115,7 +115,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         if y.ndim == 2 and y.shape[1] > 1:
             proba = check_proba(y, n_rows=X.shape[0], n_classes=None, source="y as soft targets")
             return Targets(np.arange(y.shape[1]), proba, None, sample_weight)
-        y = column_or_1d(y, warn=True)
+        y = label_column(y)
         check_classification_targets(y)
         if len(y) != X.shape[0]:
             raise ValueError(f"X has {X.shape[0]} rows and y has {len(y)}; each row needs one label.")

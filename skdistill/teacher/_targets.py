@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._validation import column_or_1d
+from .._validation import label_column
 from ..losses import Targets
 from ._teachers import Answers, align, unite
 
@@ -39,7 +39,7 @@ def check_labels(y: Any, n_rows: int) -> Array:
     ValueError
         If the labels are continuous, hold NaN, or are not one for each row.
     """
-    y = column_or_1d(y, warn=True)
+    y = label_column(y)
     if len(y) != n_rows:
         raise ValueError(f"X has {n_rows} rows and y has {len(y)}; each row needs one label (-1 for none).")
     labelled = y
@@ -135,7 +135,8 @@ def soft_targets(
     if len(order) < len(answers.classes):
         raise ValueError(f"The teacher's classes are not distinct: {answers.classes.tolist()}.")
     labels = None if y is None else index_labels(y, order)
-    if labels is not None and (labels < 0).all():
+    # a label of weight zero says nothing
+    if labels is not None and (labels[slice(None) if sample_weight is None else sample_weight > 0] < 0).all():
         labels = None
     if labels is None and alpha < 1:
         if y is None:

@@ -141,7 +141,9 @@ def _remedy(teacher: Any) -> str:
     return "wrap it in CalibratedClassifierCV"
 
 
-def fit_teachers(teacher: Any, X: Any, y: Any, params: Sequence[dict[str, Any]], memory: Memory) -> Any:
+def fit_teachers(
+    teacher: Any, X: Any, y: Any, params: Sequence[dict[str, Any]], memory: Memory
+) -> tuple[Any, list[Any]]:
     """Fit clones of the teachers that are not fitted; return the teachers ready to be asked.
 
     Parameters
@@ -161,12 +163,18 @@ def fit_teachers(teacher: Any, X: Any, y: Any, params: Sequence[dict[str, Any]],
     -------
     teacher : estimator, callable, or list of either
         Of the form of `teacher`, every estimator in it fitted.
+    origins : list
+        For each member, what tells its answers from those of another: what it was fitted from, or
+        itself if it came fitted.
     """
     fit = memory.cache(_fit)
-    fitted = [
-        fit(one, X, y, given) if needs_fit(one) else one for one, given in zip(members(teacher), params, strict=True)
-    ]
-    return fitted if isinstance(teacher, list | tuple) else fitted[0]
+    fitted, origins = [], []
+    for one, given in zip(members(teacher), params, strict=True):
+        unfitted = needs_fit(one)
+        fitted.append(fit(one, X, y, given) if unfitted else one)
+        # a forest's trees do not hash alike each time they are loaded; their recipe does
+        origins.append((one, X, y, given) if unfitted else one)
+    return fitted if isinstance(teacher, list | tuple) else fitted[0], origins
 
 
 def weight_params(teacher: Any, sample_weight: Array | None) -> dict[str, Any]:
@@ -254,7 +262,7 @@ def _attribute(estimator: Any, name: str) -> Any:
         return None
 
 
-def ask(teacher: Any, weights: Array, X: Any, n_rows: int, memory: Memory) -> Answers:
+def ask(teacher: Any, weights: Array, X: Any, n_rows: int, memory: Memory, origins: Sequence[Any]) -> Answers:
     """Ask one or several teachers about rows.
 
     Parameters
@@ -269,6 +277,8 @@ def ask(teacher: Any, weights: Array, X: Any, n_rows: int, memory: Memory) -> An
         Their number.
     memory : joblib.Memory
         Keeps the answers, by the content of teacher and rows.
+    origins : sequence
+        For each member, what it was fitted from, or itself if it came fitted.
 
     Returns
     -------
@@ -280,7 +290,8 @@ def ask(teacher: Any, weights: Array, X: Any, n_rows: int, memory: Memory) -> An
     ValueError
         If an answer is not made of probabilities of the right shape.
     """
-    answers = [_ask_one(one, X, n_rows, memory) for one in members(teacher)]
+    teachers = members(teacher)
+    answers = [_ask_one(one, X, n_rows, memory, origin) for one, origin in zip(teachers, origins, strict=True)]
     if len(answers) == 1:
         return answers[0]
     named = [answer for answer in answers if answer.classes is not None]
@@ -301,7 +312,7 @@ def ask(teacher: Any, weights: Array, X: Any, n_rows: int, memory: Memory) -> An
     return Answers(total, classes)
 
 
-def _ask_one(teacher: Any, X: Any, n_rows: int, memory: Memory) -> Answers:
+def _ask_one(teacher: Any, X: Any, n_rows: int, memory: Memory, origin: Any) -> Answers:
     source = name_of(teacher)
     if not is_estimator(teacher):
         if memory.location is not None and isinstance(teacher, FunctionType | MethodType):
@@ -311,7 +322,7 @@ def _ask_one(teacher: Any, X: Any, n_rows: int, memory: Memory) -> Answers:
                 "answers to fit as teacher_proba."
             )
         return Answers(check_proba(_call(teacher, X, memory), n_rows=n_rows, n_classes=None, source=source), None)
-    proba = memory.cache(_predict_proba)(teacher, X) if memory.location is not None else _predict_proba(teacher, X)
+    proba = memory.cache(_predict_proba, ignore=["teacher"])(teacher, X, origin)
     classes = _attribute(teacher, "classes_")
     if isinstance(classes, list):
         if len(classes) > 0 and np.ndim(classes[0]) > 0:
@@ -335,7 +346,7 @@ def _ask_callable(teacher: Callable[[Any], Any], X: Any) -> Any:
     return teacher(X)
 
 
-def _predict_proba(teacher: Any, X: Any) -> Any:
+def _predict_proba(teacher: Any, X: Any, origin: Any) -> Any:
     return teacher.predict_proba(X)
 
 

@@ -1,0 +1,76 @@
+"""How long one row takes: a student and its Program, scikit-learn's net of the same width, a forest.
+
+Run: ``python benchmarks/predict_latency.py``
+
+One row is given as an ndarray of shape (1, n_columns), on one thread. What is timed is a call, so
+how well the nets are trained does not matter; they take a few epochs each.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+
+import numpy as np
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from _common import median_seconds, one_thread, print_header, print_table
+from skdistill import MLPStudent
+
+CALLS, IN_A_ROW, FOREST_CALLS = 1000, 50, 50
+N_TREES = 500
+CLASSES = (2, 10)
+WIDTHS = ((64,), (128, 128))
+
+
+def measure(n_classes: int) -> list[list[str]]:
+    """Return a row of the table for each width."""
+    X, y = make_classification(5_000, 20, n_informative=12, n_classes=n_classes, random_state=0)
+    row = np.ascontiguousarray(X[:1])
+    forest = RandomForestClassifier(N_TREES, random_state=0, n_jobs=1).fit(X, y)
+    (forest_time,) = median_seconds([lambda: forest.predict_proba(row)], FOREST_CALLS)
+    rows = []
+    for width in WIDTHS:
+        student = MLPStudent(width, max_epochs=3, random_state=0).fit(X, y)
+        pipeline = make_pipeline(StandardScaler(), MLPClassifier(width, max_iter=3, random_state=0))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            pipeline.fit(X, y)
+        calls = [partial(call, row) for call in (student.program_, student.predict_proba, pipeline.predict_proba)]
+        bare, ours, sklearn = median_seconds(calls, CALLS, in_a_row=IN_A_ROW)
+        rows.append(
+            [
+                f"{width}, {n_classes} classes",
+                *(f"{1e6 * seconds:.1f}" for seconds in (bare, ours, sklearn)),
+                f"{1e6 * forest_time:.0f}",
+                f"1/{sklearn / ours:.1f}",
+                f"1/{sklearn / bare:.1f}",
+                f"1/{forest_time / ours:.0f}",
+                f"1/{forest_time / bare:.0f}",
+            ]
+        )
+    return rows
+
+
+def main() -> None:
+    with one_thread():
+        print_header("One row, one thread, microseconds", "scikit-learn")
+        rows = [row for n_classes in CLASSES for row in measure(n_classes)]
+    header = ["net", "program_", "predict_proba", "pipeline", "forest"]
+    ratios = ["predict_proba / pipeline", "program_ / pipeline", "predict_proba / forest", "program_ / forest"]
+    print_table([*header, *ratios], rows)
+    print(
+        "\nprogram_, predict_proba: a fitted MLPStudent. pipeline: predict_proba of make_pipeline(StandardScaler(), "
+        f"MLPClassifier).\nforest: predict_proba of {N_TREES} trees, n_jobs=1. Medians of {CALLS} calls of each net, "
+        f"{IN_A_ROW} at a time in turn, and of {FOREST_CALLS} of the forest.\n"
+        "Expected: predict_proba at most 1/3 of the pipeline, program_ at most 1/10."
+    )
+
+
+if __name__ == "__main__":
+    main()

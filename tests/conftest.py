@@ -1,0 +1,90 @@
+"""Rows and fitted teachers that several test modules share."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import train_test_split
+
+from skdistill import LinearStudent, MLPStudent
+
+# `helpers` has to be importable where a worker process unpickles what it defines
+sys.path.insert(0, str(Path(__file__).parent))
+
+settings.register_profile("skdistill", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("skdistill")
+
+
+def small_mlp(**params):
+    """Return an MLPStudent that fits in a moment."""
+    return MLPStudent(**{"hidden_layer_sizes": (16,), "max_epochs": 15, "random_state": 0, **params})
+
+
+@pytest.fixture(params=["linear", "mlp"])
+def student(request):
+    """Each kind of student, small."""
+    return LinearStudent() if request.param == "linear" else small_mlp()
+
+
+@pytest.fixture(scope="session")
+def iris():
+    """150 rows, 4 columns, 3 classes."""
+    X, y = load_iris(return_X_y=True)
+    return SimpleNamespace(X=X, y=y)
+
+
+@pytest.fixture(scope="session")
+def cancer():
+    """569 rows, 30 columns of very different scales, 2 classes."""
+    X, y = load_breast_cancer(return_X_y=True)
+    return SimpleNamespace(X=X, y=y)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """1797 images of 64 pixels, 10 classes, split into X, y to fit and X_test, y_test."""
+    X, y = load_digits(return_X_y=True)
+    X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, random_state=0, stratify=y)
+    return SimpleNamespace(X=X, y=y, X_test=X_test, y_test=y_test)
+
+
+@pytest.fixture(scope="session")
+def iris_forest(iris):
+    return RandomForestClassifier(30, random_state=0).fit(iris.X, iris.y)
+
+
+@pytest.fixture(scope="session")
+def cancer_forest(cancer):
+    return RandomForestClassifier(30, max_depth=6, random_state=0).fit(cancer.X, cancer.y)
+
+
+@pytest.fixture(scope="session")
+def digits_forest(digits):
+    return RandomForestClassifier(50, random_state=0).fit(digits.X, digits.y)
+
+
+@pytest.fixture(scope="session")
+def named_forest(iris):
+    """A forest on iris whose classes are strings."""
+    return RandomForestClassifier(30, random_state=0).fit(
+        iris.X, np.array(["setosa", "versicolor", "virginica"])[iris.y]
+    )
+
+
+@pytest.fixture
+def unmoved():
+    """Fail if a test moves numpy's or torch's global random state, or torch's thread count."""
+    import torch
+
+    numpy_before, torch_before, threads = np.random.get_state(), torch.get_rng_state(), torch.get_num_threads()
+    yield
+    numpy_after = np.random.get_state()
+    assert numpy_before[2] == numpy_after[2]
+    np.testing.assert_array_equal(numpy_before[1], numpy_after[1])
+    assert torch.equal(torch_before, torch.get_rng_state())
+    assert torch.get_num_threads() == threads

@@ -1,0 +1,82 @@
+"""Teachers and students that let a test see what happened; importable in worker processes as well."""
+
+from pathlib import Path
+
+import numpy as np
+from joblib import hash as content_hash
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
+
+from skdistill import LinearStudent
+
+
+def note(log, what, X):
+    """Note in a file what was done with rows."""
+    with Path(log).open("a") as file:
+        file.write(f"{what} {content_hash(np.asarray(X))}\n")
+
+
+def notes(log, what):
+    """Return the rows that were noted, by their hash, one entry for each time."""
+    lines = Path(log).read_text().splitlines() if Path(log).exists() else []
+    return [line.split()[1] for line in lines if line.startswith(what)]
+
+
+class CountingForest(RandomForestClassifier):
+    """A forest that notes each fit and each question in a file, whichever process it happens in."""
+
+    def __init__(self, log=None, n_estimators=20, random_state=0):
+        super().__init__(n_estimators=n_estimators, random_state=random_state)
+        self.log = log
+
+    def fit(self, X, y, sample_weight=None):
+        note(self.log, "fit", X)
+        return super().fit(X, y, sample_weight=sample_weight)
+
+    def predict_proba(self, X):
+        note(self.log, "ask", X)
+        return super().predict_proba(X)
+
+
+class CountingCallable:
+    """A callable teacher with a state, that notes each question in a file."""
+
+    def __init__(self, log, tilt):
+        self.log = log
+        self.tilt = tilt
+
+    def __call__(self, X):
+        note(self.log, "ask", X)
+        p = 1 / (1 + np.exp(-self.tilt * X[:, 0]))
+        return np.column_stack([1 - p, p])
+
+
+class Reordered(ClassifierMixin, BaseEstimator):
+    """A fitted classifier whose columns come in another order, or under other names."""
+
+    def __init__(self, classifier, order, classes=None):
+        self.classifier = classifier
+        self.order = order
+        self.classes = classes
+
+    def fit(self, X, y):
+        raise AssertionError("a fitted teacher must not be fitted again")
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    @property
+    def classes_(self):
+        names = self.classifier.classes_ if self.classes is None else np.asarray(self.classes)
+        return names[self.order]
+
+    def predict_proba(self, X):
+        return self.classifier.predict_proba(X)[:, self.order]
+
+
+class RecordingStudent(LinearStudent):
+    """A linear student that keeps what it was asked to fit."""
+
+    def fit_targets(self, X, targets):
+        self.targets_ = targets
+        return super().fit_targets(X, targets)

@@ -1,0 +1,92 @@
+"""Imports run downwards only, as DESIGN.md says; optional and private things are imported where they may be."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skdistill
+
+HOUSE = Path(skdistill.__file__).parent
+MODULES = sorted(HOUSE.rglob("*.py"))
+
+# what each part of the house may know of ours, itself aside; a new part has to say so here
+LAYERS = {
+    "_version": set(),
+    "losses": set(),
+    "program": set(),
+    "_validation": set(),
+    "teacher": {"_validation", "losses", "program"},
+    "student": {"_validation", "losses", "program"},
+    "_distilled": {"_validation", "losses", "program", "teacher", "student"},
+    "__init__": {"_version", "_distilled", "losses", "program", "teacher", "student"},
+}
+
+
+def part_of(path):
+    """Return the part of the house that a file is in: the name of its folder, or of a file at the top."""
+    inside = path.relative_to(HOUSE).parts
+    return inside[0].removesuffix(".py")
+
+
+def imports(path):
+    """Yield every (module, name) that a file imports, anywhere in it, with relative ones written out."""
+    package = ["skdistill", *path.relative_to(HOUSE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, None
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield module, alias.name
+
+
+def named(path):
+    return str(path.relative_to(HOUSE))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_imports_run_downwards_only(path):
+    part = part_of(path)
+    assert part in LAYERS, f"say in LAYERS what {part} may know"
+    known = set()
+    for module, name in imports(path):
+        if module == "skdistill":
+            known.add(name)
+        elif module.startswith("skdistill."):
+            known.add(module.split(".")[1])
+    assert known - {part} <= LAYERS[part]
+
+
+def test_the_reader_of_imports_reads_them():
+    # so that the tests here cannot pass by seeing nothing
+    seen = set(imports(HOUSE / "student" / "_mlp.py"))
+    assert ("skdistill.losses", "LossTerms") in seen
+    assert ("skdistill.student._torch", "train_mlp") in seen, "an import inside a function counts"
+    assert ("skdistill", "losses") in set(imports(HOUSE / "__init__.py"))
+    assert ("torch", None) in set(imports(HOUSE / "student" / "_torch.py"))
+    assert ("sklearn.utils", "_safe_indexing") in set(imports(HOUSE / "_validation.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_torch_is_imported_in_one_file(path):
+    heavy = {module.split(".")[0] for module, _ in imports(path)} & {"torch", "skorch"}
+    assert not heavy or named(path) == str(Path("student", "_torch.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_private_parts_of_scikit_learn_are_imported_in_one_file(path):
+    private = [
+        (module, name)
+        for module, name in imports(path)
+        if module.split(".")[0] == "sklearn"
+        and any(part.startswith("_") for part in [*module.split("."), *([name] if name else [])])
+    ]
+    assert not private or named(path) == "_validation.py"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_every_module_says_what_it_is(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))

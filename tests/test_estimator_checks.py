@@ -1,0 +1,27 @@
+"""scikit-learn's own check_estimator on every public estimator."""
+
+from conftest import small_mlp
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdistill import DistilledClassifier, LinearStudent, MLPStudent
+
+
+def expected_failures(estimator):
+    """Mini-batches make a weight of two and a row twice differ; test_students.py has a statistical test instead."""
+    if isinstance(estimator, MLPStudent) or isinstance(getattr(estimator, "student", None), MLPStudent):
+        return {"check_sample_weight_equivalence_on_dense_data": "mini-batches"}
+    return {}
+
+
+@parametrize_with_checks(
+    [
+        LinearStudent(),
+        small_mlp(max_epochs=25),
+        DistilledClassifier(LogisticRegression(), student="linear"),
+        DistilledClassifier(LogisticRegression(), student=small_mlp(max_epochs=25)),
+    ],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)

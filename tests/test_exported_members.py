@@ -1,0 +1,50 @@
+"""The package's face: `__all__` is sorted and is what is public, in the package and in its parts."""
+
+import importlib
+import inspect
+from types import ModuleType
+
+import pytest
+
+import skdistill
+
+PARTS = ["skdistill", "skdistill.losses", "skdistill.program", "skdistill.student", "skdistill.teacher"]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_all_is_sorted_and_every_name_exists(name):
+    module = importlib.import_module(name)
+    assert module.__all__ == sorted(module.__all__)
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert all(hasattr(module, member) for member in module.__all__)
+
+
+def test_all_is_what_the_package_shows():
+    shown = {
+        name
+        for name, value in vars(skdistill).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert set(skdistill.__all__) == shown | {"__version__", "losses"}
+
+
+@pytest.mark.parametrize("name", [name for name in skdistill.__all__ if inspect.isclass(getattr(skdistill, name))])
+def test_every_public_method_is_described(name):
+    public = getattr(skdistill, name)
+    assert public.__doc__
+    for member, value in inspect.getmembers(public):
+        if not member.startswith("_") and getattr(value, "__module__", "").startswith("skdistill"):
+            assert inspect.getdoc(value), f"{name}.{member}"
+
+
+@pytest.mark.parametrize("name", ["DistilledClassifier", "LinearStudent", "MLPStudent"])
+def test_the_docstring_names_every_parameter_and_its_default(name):
+    public = getattr(skdistill, name)
+    text = inspect.getdoc(public).split("Parameters\n----------\n")[1].split("\nAttributes\n")[0]
+    described = dict(line.split(" : ", 1) for line in text.splitlines() if " : " in line and not line.startswith(" "))
+    parameters = list(inspect.signature(public).parameters.values())
+    assert list(described) == [parameter.name for parameter in parameters]
+    for parameter in parameters:
+        default = described[parameter.name].split("default=")[1]
+        expected = str(parameter.default) if not isinstance(parameter.default, str) else f'"{parameter.default}"'
+        assert default == expected or float(default) == parameter.default

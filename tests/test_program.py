@@ -1,0 +1,159 @@
+"""Programs and their ops: what each computes, blocks of rows, sizes, fingerprints, pickling."""
+
+import pickle
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+
+from skdistill import Program
+from skdistill.program import ACTIVATIONS, Affine, Clip, Relu, Silu, Softmax, Standardize, Tanh
+
+
+def make_program(seed=0, n_columns=5, n_hidden=7, n_logits=3):
+    rng = np.random.default_rng(seed)
+
+    def affine(n_in, n_out):
+        return Affine(rng.normal(size=(n_in, n_out)).astype(np.float32), rng.normal(size=n_out).astype(np.float32))
+
+    ops = [
+        Clip(np.full(n_columns, -3.0), np.full(n_columns, 3.0)),
+        Standardize(rng.normal(size=n_columns), rng.uniform(0.5, 2, n_columns)),
+        affine(n_columns, n_hidden),
+        Relu(),
+        affine(n_hidden, n_logits),
+        Softmax(),
+    ]
+    return Program(ops, n_columns)
+
+
+def test_a_program_is_its_ops_in_order():
+    program = make_program()
+    X = np.random.default_rng(1).normal(scale=3, size=(50, 5))
+    clip, scale, first, _, last, _ = program.ops
+    Z = (np.clip(X, -3, 3) - scale.mean) / scale.scale
+    logits = np.maximum(Z @ first.weight.astype(float) + first.bias, 0) @ last.weight.astype(float) + last.bias
+    proba = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert_allclose(program.logits(X), logits, rtol=1e-12)
+    assert_allclose(program(X), proba, rtol=1e-12)
+    assert program(X).dtype == np.float64
+    assert clip is program.ops[0]
+
+
+def test_calling_a_program_leaves_the_rows_alone():
+    program = make_program()
+    X = np.random.default_rng(1).normal(scale=3, size=(20, 5))
+    for rows in (X, X.astype(np.float32), np.asfortranarray(X)):
+        before = rows.copy()
+        program(rows)
+        program.logits(rows)
+        assert_array_equal(rows, before)
+
+
+@pytest.mark.parametrize("n_logits", [1, 3])
+@pytest.mark.parametrize("n_rows", [1023, 1024, 1025, 5000])
+def test_many_rows_are_answered_like_one(n_rows, n_logits):
+    program = make_program(n_logits=n_logits)
+    X = np.random.default_rng(2).normal(size=(n_rows, 5))
+    together = program(X)
+    assert together.shape == (n_rows, max(2, n_logits))
+    for row in (0, 1, 1022, n_rows - 1):
+        assert_allclose(together[row], program(X[row : row + 1])[0], rtol=0, atol=1e-12)
+
+
+def test_clip_pulls_into_the_bounds_and_reads_missing_as_the_lower_one():
+    clip = Clip(np.array([-1.0, 0.0]), np.array([1.0, 5.0]))
+    X = np.array([[-7.0, 7.0], [0.5, np.nan], [np.inf, -np.inf]])
+    assert_array_equal(clip(X), [[-1, 5], [0.5, 0], [1, 0]])
+
+
+wild = st.floats(-1e300, 1e300)
+
+
+@given(arrays(float, (3, 2), elements=wild))
+def test_activations_are_exact_and_finite(X):
+    with np.errstate(over="raise", invalid="raise"):
+        assert_array_equal(Relu()(X.copy()), np.where(X > 0, X, 0))
+        assert_array_equal(Tanh()(X.copy()), np.tanh(X))
+        Silu()(X.copy())
+        X = np.clip(X, -1e20, 1e20)
+        assert_allclose(Silu()(X.copy()), X * expit(X), rtol=1e-12, atol=1e-280)
+    assert set(ACTIVATIONS) == {"relu", "silu", "tanh"}
+
+
+@given(arrays(float, (3, 1), elements=wild))
+def test_binary_softmax_is_the_logistic_of_one_logit(z):
+    proba = Softmax()(z.copy())
+    assert_array_equal(proba.sum(axis=1), 1)
+    assert_allclose(proba[:, 1], expit(z[:, 0]), rtol=1e-12)
+    assert_allclose(proba[:, 0], expit(-z[:, 0]), rtol=1e-12)
+
+
+@given(arrays(float, (3, 4), elements=st.floats(-1e150, 1e150)))
+def test_softmax_is_finite_and_sums_to_one(logits):
+    proba = Softmax()(logits.copy())
+    assert (proba >= 0).all()
+    assert_allclose(proba.sum(axis=1), 1, rtol=1e-15)
+
+
+def test_sizes_count_the_numbers_held():
+    program = make_program()
+    assert program.n_parameters == 5 * 7 + 7 + 7 * 3 + 3
+    assert program.nbytes == 4 * program.n_parameters + 8 * 4 * 5
+
+
+def test_fingerprints_are_equal_for_equal_programs_alone():
+    program = make_program()
+    prints = {program.fingerprint()}
+    assert prints == {make_program().fingerprint()}
+    *ops, last, softmax = program.ops
+
+    bias = last.bias.copy()
+    bias[0] = np.nextafter(bias[0], np.float32(9))
+    changed = [
+        Program([*ops, Affine(last.weight, bias), softmax], 5),
+        Program([*ops, Affine(last.weight.astype(float), last.bias), softmax], 5),
+        Program([*ops, Tanh(), last, softmax], 5),
+        Program([*ops, last, softmax], 6),
+        Program([*ops[:-1], Silu(), last, softmax], 5),
+    ]
+    prints |= {other.fingerprint() for other in changed}
+    assert len(prints) == 1 + len(changed)
+
+
+def test_a_pickled_program_is_the_same_and_carries_no_cache():
+    program = make_program()
+    before = pickle.dumps(program)
+    X = np.random.default_rng(0).normal(size=(9, 5))
+    answers = program(X)
+    assert pickle.dumps(program) == before, "what a call caches for speed is not stored"
+    again = pickle.loads(before)
+    assert again.fingerprint() == program.fingerprint()
+    assert_array_equal(again(X), answers)
+
+
+def test_ops_and_their_order_are_frozen():
+    program = make_program()
+    with pytest.raises(FrozenInstanceError):
+        program.ops[2].bias = np.zeros(7, np.float32)
+    assert isinstance(program.ops, tuple)
+    with pytest.raises(AttributeError):
+        program.anything = 1
+
+
+def test_a_program_says_what_it_is():
+    text = repr(make_program())
+    assert "5x7" in text
+    assert "66 parameters" in text
+    assert "Softmax()" in text
+
+
+@pytest.mark.parametrize("ops", [[], [Relu()], [Softmax(), Relu()]])
+def test_a_program_must_end_in_softmax(ops):
+    with pytest.raises(ValueError, match="A Program ends in Softmax"):
+        Program(ops, 3)

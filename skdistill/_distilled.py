@@ -17,6 +17,7 @@ from ._validation import (
     HasMethods,
     Interval,
     InvalidParameterError,
+    check_no_gaps,
     check_proba,
     check_rows,
     check_weights,
@@ -227,6 +228,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             alpha=self.alpha,
         )
         self.student_ = student.fit_targets(X, targets)
+        self._takes_gaps = get_tags(self).input_tags.allow_nan
         return self
 
     def _new_student(self) -> Any:
@@ -384,10 +386,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = self.alpha != 1
-        # the student takes whatever rows there are, gaps included; else, what the teacher takes is the limit
-        tags.input_tags.allow_nan = True
+        # the student takes whatever rows there are; what the teacher takes is the limit
         teachers = [get_tags(one).input_tags for one in members(self.teacher) if isinstance(one, BaseEstimator)]
-        for name in ("categorical", "sparse", "string"):
+        for name in ("allow_nan", "categorical", "sparse", "string"):
             setattr(tags.input_tags, name, all(getattr(one, name) for one in teachers))
         return tags
 
@@ -401,9 +402,13 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         """The student's Program."""
         return self.student_.program_
 
-    def _fitted_student(self) -> Any:
+    def _student_for(self, X: Any) -> Any:
+        """Return the student, once it is clear that it may be asked about X."""
         if "student_" not in self.__dict__:
             raise not_fitted(self)
+        if not self._takes_gaps:
+            # a teacher that refuses missing numbers has taught nothing about them
+            check_no_gaps(self.student_, X)
         return self.student_
 
     def predict_proba(self, X: Any) -> Array:
@@ -419,7 +424,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         proba : ndarray of shape (n_rows, n_classes)
             Probabilities in the order of ``classes_``; each row sums to one.
         """
-        return self._fitted_student().predict_proba(X)
+        return self._student_for(X).predict_proba(X)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the student's probability of each class.
@@ -434,7 +439,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         log_proba : ndarray of shape (n_rows, n_classes)
             Natural logarithms, in the order of ``classes_``.
         """
-        return self._fitted_student().predict_log_proba(X)
+        return self._student_for(X).predict_log_proba(X)
 
     def decision_function(self, X: Any) -> Array:
         """Return the student's logits.
@@ -449,7 +454,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
             Logits; for two classes those of ``classes_[1]`` over ``classes_[0]``.
         """
-        return self._fitted_student().decision_function(X)
+        return self._student_for(X).decision_function(X)
 
     def predict(self, X: Any) -> Array:
         """Return the class that the student finds most probable.
@@ -464,4 +469,4 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         labels : ndarray of shape (n_rows,)
             Class labels.
         """
-        return self._fitted_student().predict(X)
+        return self._student_for(X).predict(X)

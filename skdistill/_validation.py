@@ -23,6 +23,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import (
     _check_method_params,
     _check_sample_weight,
+    check_array,
     check_is_fitted,
     column_or_1d,
     has_fit_parameter,
@@ -37,6 +38,7 @@ __all__ = [
     "InvalidParameterError",
     "Options",
     "StrOptions",
+    "check_no_gaps",
     "check_proba",
     "check_rows",
     "check_weights",
@@ -189,6 +191,33 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
     finite = reset and hasattr(X, "tocsr")
     return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)
+
+
+def check_no_gaps(estimator: BaseEstimator, X: Any) -> None:
+    """Refuse rows with a missing or an infinite number.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Named in the message.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        Rows; categories may be missing.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN or infinite.
+    """
+    if type(X) is np.ndarray and X.dtype.char in "df" and np.isfinite(np.vdot(X, X)):
+        return
+    if is_frame(X):
+        rows = estimator.program_.ops[0](X)
+        if not np.isfinite(rows).all():
+            raise ValueError("Input X contains NaN or infinity in a numeric column, and the teacher takes neither.")
+        return
+    # scikit-learn sums all numbers first, and of huge ones that may be inf - inf
+    with np.errstate(invalid="ignore"):
+        check_array(X, dtype=None, accept_sparse=True, ensure_2d=False, estimator=estimator)
 
 
 def label_column(y: Any) -> Array:

@@ -146,9 +146,7 @@ def soft_targets(
             )
         if alpha == 0:
             raise ValueError("No row of y has a label, and alpha=0 learns from labels alone.")
-    # float32 is what a net trains on, and hides what the order of a parallel teacher's sums moves
-    proba = align(answers, order).astype(np.float32).astype(np.float64)
-    return Targets(order, proba, labels, sample_weight, float(temperature), float(alpha))
+    return Targets(order, align(answers, order), labels, sample_weight, float(temperature), float(alpha))
 
 
 def index_labels(y: Array, classes: Array) -> Array:

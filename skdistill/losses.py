@@ -154,6 +154,13 @@ class Targets:
         }
         return replace(self, **chosen)
 
+    def most_likely(self) -> Array:
+        """Return the index of each row's class: its label, or else the teacher's first choice."""
+        if self.labels is None:
+            assert self.proba is not None
+            return self.proba.argmax(axis=1)
+        return self.labels if self.proba is None else np.where(self.labels < 0, self.proba.argmax(axis=1), self.labels)
+
     def terms(self, n_rows: int, class_weight: dict[Any, float] | str | None = None) -> LossTerms:
         """Fold temperature, alpha and all weights into the two terms of the loss.
 

@@ -7,6 +7,7 @@ the 1e-7 within which a row's answer must not depend on its batch.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -136,6 +137,8 @@ class Standardize(Op):
         np.subtract(Z, self.mean, out=Z)
         np.multiply(Z, self._factor, out=Z)
         # one look tells whether anything is missing, infinite or far out; it rarely is
+        if len(Z) == 1 and np.vdot(Z, Z) <= self.limit**2:
+            return X
         if not np.maximum.reduce(np.abs(Z), axis=None, initial=0.0) <= self.limit:
             np.copyto(Z, self._filled, where=np.isnan(Z))
             np.clip(Z, -LARGEST, LARGEST, out=Z)
@@ -187,7 +190,7 @@ class Piecewise(Op):
         out = np.empty((len(X), n_before + len(self.columns)))
         out[:, :n_before] = X
         bins = out[:, n_before:]
-        np.take(X, self.columns, axis=1, out=bins, mode="clip")
+        X.take(self.columns, axis=1, out=bins, mode="clip")
         bins -= self.lower
         bins *= self._factor
         np.maximum(bins, 0.0, out=bins)
@@ -239,7 +242,7 @@ class LookupAffine(Op):
         n_codes = len(self.offsets)
         rows = X[:, :n_codes].astype(np.intp)
         rows += self.offsets
-        out = X[:, n_codes:] @ weight
+        out = np.dot(X[:, n_codes:], weight)
         out += bias
         if len(rows) == 1:
             out += np.add.reduce(tables[rows[0]], axis=0)
@@ -262,9 +265,10 @@ class Affine(Op):
 
     def __call__(self, X: Array) -> Array:
         weight, bias = self._wide
-        X = X @ weight
-        X += bias
-        return X
+        # of arrays, dot is the quicker; only @ knows sparse rows
+        out = np.dot(X, weight) if type(X) is np.ndarray else X @ weight
+        out += bias
+        return out
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -299,6 +303,11 @@ class Softmax(Op):
     """Logits to probabilities; one column ``z`` stands for the binary logits ``(0, z)``."""
 
     def __call__(self, X: Array) -> Array:
+        if X.shape == (1, 1):
+            z = X.item()
+            less = math.exp(-abs(z))
+            less /= 1.0 + less
+            return np.array([[less, 1.0 - less] if z > 0 else [1.0 - less, less]])
         if X.shape[1] == 1:
             proba = np.empty((len(X), 2))
             # of the two, the smaller is computed and the larger is what is left to one

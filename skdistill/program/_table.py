@@ -127,14 +127,19 @@ def column_reader(X: Any) -> Callable[[int], Array]:
     return read
 
 
-def level_order(X: Any, index: int) -> tuple[Any, ...] | None:
-    """Return the levels of a column in their order; None where it is no ordered category."""
+def category_order(X: Any, index: int) -> tuple[Any, ...] | None:
+    """Return the levels of a column of categories in their order, none if they have no order.
+
+    None is returned where the column's type is not that of categories.
+    """
     if not is_frame(X):
         return None
     import narwhals as nw
 
     dtype = nw.from_native(X, eager_only=True)[:, index].dtype
-    return tuple(dtype.categories) if isinstance(dtype, nw.Enum) else None
+    if isinstance(dtype, nw.Enum):
+        return tuple(dtype.categories)
+    return () if isinstance(dtype, nw.Categorical) else None
 
 
 def _cells(X: Any) -> list[Sequence[Any]]:
@@ -168,7 +173,8 @@ class Columns(Op):
     kinds : tuple of str
         For each, "category", "number", "datetime" or "rank"; all categories first.
     levels : tuple of dict
-        For each category and rank, in turn, the code or rank of each level.
+        For each category and rank, in turn, the code or rank of each level; None stands for a
+        missing one, where it counts as one of the others.
     sizes : tuple of int
         For each category, the number of its codes.
     """
@@ -329,7 +335,7 @@ class _Levels:
 
     def _unusual(self, value: Any) -> float:
         if is_missing(value):
-            return self.missing
+            return self.levels.get(None, self.missing)
         return self.levels.get(as_key(value), self.other)
 
     def many(self, values: list[Any]) -> list[float]:

@@ -9,10 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._validation import (
+    HasMethods,
     Interval,
     StrOptions,
     check_proba,
@@ -25,7 +28,8 @@ from .._validation import (
 )
 from ..losses import LossTerms, Targets, log_softmax
 from ..program import Op, Program, Softmax
-from ._encoder import Encoded, Encoder, fit_encoder
+from ._encoder import Encoded, Encoder, as_delivered, fit_encoder
+from ._transformers import read_transformer
 
 Array = NDArray[Any]
 
@@ -41,6 +45,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         "n_bins": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "min_frequency": [Interval(Integral, 1, None, closed="left")],
         "max_categories": [Interval(Integral, 1, None, closed="left")],
+        "encoder": [HasMethods(["fit", "transform"]), None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "verbose": ["verbose"],
     }
@@ -52,6 +57,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
     n_bins: int | str
     min_frequency: int
     max_categories: int
+    encoder: Any
     class_weight: Any
     classes_: Array
     program_: Program
@@ -136,22 +142,36 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
             rows = np.flatnonzero(weight > 0)
             X, targets = take_rows(X, rows), targets.take(rows)
         terms = targets.terms(X.shape[0], self.class_weight)
-        encoder = self._fit_encoder(X, targets.sample_weight)
-        encoded = encoder.encode(X, targets.sample_weight)
+        self.__dict__.pop("encoder_", None)
+        encoder, rows = self._fit_encoder(X, targets)
+        encoded = encoder.encode(rows, targets.sample_weight)
         layers = self._fit_weights(encoded, terms, encoder.first_layer)
         self.classes_ = targets.classes
         self.program_ = Program([*encoder.ops, *layers, Softmax()])
         return self
 
-    def _fit_encoder(self, X: Any, sample_weight: Array | None) -> Encoder:
-        return fit_encoder(
-            X,
-            sample_weight,
-            numeric=self._numeric_auto if self.numeric == "auto" else self.numeric,
-            n_bins=self.n_bins,
-            min_frequency=self.min_frequency,
-            max_categories=self.max_categories,
+    def _fit_encoder(self, X: Any, targets: Targets) -> tuple[Encoder, Any]:
+        """Return the encoder, and the rows as it takes them."""
+        if self.encoder is None:
+            encoder = fit_encoder(
+                X,
+                targets.sample_weight,
+                numeric=self._numeric_auto if self.numeric == "auto" else self.numeric,
+                n_bins=self.n_bins,
+                min_frequency=self.min_frequency,
+                max_categories=self.max_categories,
+            )
+            return encoder, X
+        transformer = clone(self.encoder).fit(X, targets.most_likely())
+        read = None if sparse.issparse(X) else read_transformer(transformer, X)
+        if read is not None:
+            return read, X
+        # it runs as it is, before the Program
+        self.encoder_ = transformer
+        rows = check_array(
+            transformer.transform(X), dtype=np.float64, accept_sparse="csr", input_name="encoder's output"
         )
+        return as_delivered(rows), rows
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -164,7 +184,8 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
     def _rows(self, X: Any) -> Any:
         if "program_" not in self.__dict__:
             raise not_fitted(self)
-        return check_rows(self, X, reset=False)
+        X = check_rows(self, X, reset=False)
+        return X if "encoder_" not in self.__dict__ else self.encoder_.transform(X)
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class.

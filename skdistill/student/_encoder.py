@@ -28,12 +28,12 @@ from ..program import (
     Quantiles,
     Standardize,
     as_key,
+    category_order,
     column_names,
     column_reader,
     date_part,
     is_frame,
     is_missing,
-    level_order,
     numbers,
     run,
     seconds,
@@ -261,13 +261,35 @@ def fit_encoder(
     return Encoder(ops)
 
 
+def as_delivered(X: Any) -> Encoder:
+    """Return an encoder for rows that a transformer has encoded already: numbers, taken as they are.
+
+    Parameters
+    ----------
+    X : ndarray or csr_matrix of shape (n_rows, n_columns)
+        Finite numbers.
+
+    Returns
+    -------
+    encoder : Encoder
+        The ops.
+    """
+    n_columns = int(X.shape[1])
+    if sparse.issparse(X):
+        return Encoder([Bound(n_columns)])
+    every = tuple(range(n_columns))
+    zero, one = np.zeros(n_columns), np.ones(n_columns)
+    entry = Columns(None, n_columns, every, ("number",) * n_columns, (), ())
+    return Encoder([entry, Standardize(0, zero, one, zero, LARGEST)])
+
+
 @dataclass(frozen=True)
 class _Column:
     """A column as it is delivered: its cells, and what its type says of them."""
 
     cells: Array
     kind: str
-    order: tuple[Any, ...] | None = None
+    order: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -286,9 +308,9 @@ def _raw_columns(X: Any) -> Iterator[_Column]:
     read = column_reader(X)
     for index in range(X.shape[1]):
         cells = read(index)
-        order = level_order(X, index)
+        order = category_order(X, index)
         if order is not None or cells.dtype.kind in "US":
-            yield _Column(cells, "category", order)
+            yield _Column(cells, "category", order or ())
         elif cells.dtype.kind in "fiubm":
             yield _Column(cells, "number")
         elif cells.dtype.kind == "M":
@@ -335,7 +357,7 @@ def _learn_column(
     kept = [key for key in ranked if counts[key] >= min_frequency][:max_categories]
     levels = {key: code for code, key in enumerate(kept)}
     found = [_Learned(source, "category", np.empty(0), levels, len(kept) + 2)]
-    if column.order is not None:
+    if column.order:
         ranks = {as_key(level): rank for rank, level in enumerate(column.order)}
         values = np.array([ranks.get(as_key(cell), np.nan) for cell in column.cells.tolist()], dtype=np.float64)
         if not np.isnan(values).all():

@@ -51,6 +51,11 @@ class LinearStudent(BaseStudent):
         A category in fewer rows than this is grouped with the other rare ones.
     max_categories : int, default=100
         The most categories of a column that are told apart, the most frequent ones.
+    encoder : transformer, default=None
+        Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
+        after it then have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers,
+        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other runs
+        as it is, before the Program, and goes wherever the student goes.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label; multiplies the class's share of a soft target.
     verbose : int, default=0
@@ -62,6 +67,9 @@ class LinearStudent(BaseStudent):
         The class labels.
     program_ : Program
         The fitted student; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+    encoder_ : transformer
+        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
+        what it returns.
     n_iter_ : int
         Iterations taken.
     n_features_in_ : int
@@ -105,6 +113,7 @@ class LinearStudent(BaseStudent):
         n_bins: int | str = "auto",
         min_frequency: int = 5,
         max_categories: int = 100,
+        encoder: Any = None,
         class_weight: dict[Any, float] | str | None = None,
         verbose: int = 0,
     ) -> None:
@@ -115,6 +124,7 @@ class LinearStudent(BaseStudent):
         self.n_bins = n_bins
         self.min_frequency = min_frequency
         self.max_categories = max_categories
+        self.encoder = encoder
         self.class_weight = class_weight
         self.verbose = verbose
 

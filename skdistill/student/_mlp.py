@@ -60,6 +60,11 @@ class MLPStudent(BaseStudent):
         A category in fewer rows than this is grouped with the other rare ones.
     max_categories : int, default=100
         The most categories of a column that are told apart, the most frequent ones.
+    encoder : transformer, default=None
+        Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
+        after it then have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers,
+        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other runs
+        as it is, before the Program, and goes wherever the student goes.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label; multiplies the class's share of a soft target.
     device : str, default="cpu"
@@ -79,6 +84,9 @@ class MLPStudent(BaseStudent):
     history_ : list of dict
         For each epoch its ``train_loss`` and, where rows are held out, ``valid_loss`` and
         ``valid_fidelity``, the share of them on which student and targets name the same class.
+    encoder_ : transformer
+        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
+        what it returns.
     n_iter_ : int
         Epochs trained.
     n_features_in_ : int
@@ -140,6 +148,7 @@ class MLPStudent(BaseStudent):
         n_bins: int | str = "auto",
         min_frequency: int = 5,
         max_categories: int = 100,
+        encoder: Any = None,
         class_weight: dict[Any, float] | str | None = None,
         device: str = "cpu",
         random_state: int | np.random.RandomState | None = None,
@@ -159,6 +168,7 @@ class MLPStudent(BaseStudent):
         self.n_bins = n_bins
         self.min_frequency = min_frequency
         self.max_categories = max_categories
+        self.encoder = encoder
         self.class_weight = class_weight
         self.device = device
         self.random_state = random_state

@@ -1,0 +1,246 @@
+"""Reads a user's fitted scikit-learn transformer into ops, where it is one of the usual ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    RobustScaler,
+    StandardScaler,
+)
+
+from ..program import LARGEST, Columns, Op, Standardize, as_key, column_names, is_frame, is_missing
+from ._encoder import Encoder
+
+Array = NDArray[Any]
+
+
+class _UnknownError(Exception):
+    """A transformer, or a setting of it, that is not known here."""
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A column on its way through the transformers: ``slope * x + shift`` of a column of the rows."""
+
+    source: int
+    fill: Any = None
+    ranks: dict[Any, int] | None = None
+    slope: float = 1.0
+    shift: float = 0.0
+    levels: dict[Any, int] | None = None
+    size: int = 0
+
+    @property
+    def raw(self) -> bool:
+        """Whether nothing has been done to it but filling its gaps."""
+        return self.ranks is None and self.slope == 1.0 and self.shift == 0.0 and self.levels is None
+
+    def moved(self, slope: float, shift: float) -> _Cell:
+        """Return it times `slope`, plus `shift`."""
+        if self.levels is not None or slope == 0.0:
+            raise _UnknownError
+        return replace(self, slope=self.slope * slope, shift=self.shift * slope + shift)
+
+
+def read_transformer(transformer: Any, X: Any) -> Encoder | None:
+    """Return an encoder that does what a fitted transformer does.
+
+    Known are ColumnTransformer, Pipeline, OneHotEncoder, OrdinalEncoder, SimpleImputer, the linear
+    scalers and "passthrough". A category that a one-hot encoder has not seen becomes no category at
+    all, and a number that is still missing at the end becomes zero.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Fitted.
+    X : ndarray or frame of shape (n_rows, n_columns)
+        The rows it was fitted on.
+
+    Returns
+    -------
+    encoder : Encoder or None
+        None where a part of it is not known here.
+    """
+    try:
+        cells = _read(transformer, [_Cell(index) for index in range(X.shape[1])])
+    except _UnknownError:
+        return None
+    names = column_names(X) if is_frame(X) else []
+    categories = [cell for cell in cells if cell.levels is not None]
+    numbers = [cell for cell in cells if cell.levels is None]
+    tables = [cell.levels or {} for cell in categories] + [cell.ranks for cell in numbers if cell.ranks is not None]
+    ops: list[Op] = [
+        Columns(
+            tuple(names) if names and all(isinstance(name, str) for name in names) else None,
+            X.shape[1],
+            tuple(cell.source for cell in categories + numbers),
+            tuple(["category"] * len(categories) + ["number" if cell.ranks is None else "rank" for cell in numbers]),
+            tuple(
+                [cell.levels or {} for cell in categories] + [cell.ranks for cell in numbers if cell.ranks is not None]
+            ),
+            tuple(cell.size for cell in categories),
+        )
+    ]
+    if numbers:
+        slope, shift = (np.array([getattr(cell, name) for cell in numbers]) for name in ("slope", "shift"))
+        mean = -shift / slope
+        fill = np.array(
+            [m if cell.fill is None else cell.fill for m, cell in zip(mean, numbers, strict=True)], dtype=float
+        )
+        ops.append(Standardize(len(categories), mean, 1.0 / slope, np.array(fill), LARGEST))
+    return Encoder(ops, unseen="nothing")
+
+
+def _read(transformer: Any, cells: list[_Cell]) -> list[_Cell]:
+    """Return what a transformer makes of columns."""
+    if transformer is None or (isinstance(transformer, str) and transformer == "passthrough"):
+        return cells
+    for kind, reader in _READERS.items():
+        # a subclass may do anything
+        if type(transformer) is kind:
+            return reader(transformer, cells)
+    raise _UnknownError
+
+
+def _pipeline(pipeline: Pipeline, cells: list[_Cell]) -> list[_Cell]:
+    for _, step in pipeline.steps:
+        cells = _read(step, cells)
+    return cells
+
+
+def _column_transformer(transformer: ColumnTransformer, cells: list[_Cell]) -> list[_Cell]:
+    if transformer.transformer_weights:
+        raise _UnknownError
+    names = list(getattr(transformer, "feature_names_in_", []))
+    found = []
+    for _, step, columns in transformer.transformers_:
+        if isinstance(step, str) and step == "drop":
+            continue
+        found += _read(step, [cells[index] for index in _indices(columns, names, len(cells))])
+    return found
+
+
+def _indices(columns: Any, names: list[str], n_columns: int) -> list[int]:
+    if isinstance(columns, str) or np.isscalar(columns):
+        # a single column is handed over as a vector, which the usual parts do not take
+        raise _UnknownError
+    if isinstance(columns, slice):
+        start, stop = (names.index(end) if isinstance(end, str) else end for end in (columns.start, columns.stop))
+        # the last of a slice by name is in it
+        stop = stop + 1 if isinstance(columns.stop, str) else stop
+        return list(range(n_columns))[start : stop : columns.step]
+    chosen = list(columns)
+    if chosen and all(isinstance(one, bool | np.bool_) for one in chosen):
+        return np.flatnonzero(chosen).tolist()
+    return [names.index(one) if isinstance(one, str) else int(one) % n_columns for one in chosen]
+
+
+def _function(transformer: FunctionTransformer, cells: list[_Cell]) -> list[_Cell]:
+    if transformer.func is not None:
+        raise _UnknownError
+    return cells
+
+
+def _imputer(imputer: SimpleImputer, cells: list[_Cell]) -> list[_Cell]:
+    if imputer.add_indicator or not is_missing(imputer.missing_values):
+        raise _UnknownError
+    found = []
+    for cell, value in zip(cells, imputer.statistics_.tolist(), strict=True):
+        if cell.levels is not None or is_missing(value):
+            raise _UnknownError
+        if cell.fill is None:
+            cell = replace(cell, fill=value if cell.raw else (value - cell.shift) / cell.slope)
+        found.append(cell)
+    return found
+
+
+def _standard(scaler: StandardScaler, cells: list[_Cell]) -> list[_Cell]:
+    mean = np.zeros(len(cells)) if scaler.mean_ is None else scaler.mean_
+    scale = np.ones(len(cells)) if scaler.scale_ is None else scaler.scale_
+    if not scaler.with_mean:
+        mean = np.zeros(len(cells))
+    return [cell.moved(1.0 / s, -m / s) for cell, m, s in zip(cells, mean, scale, strict=True)]
+
+
+def _robust(scaler: RobustScaler, cells: list[_Cell]) -> list[_Cell]:
+    center = scaler.center_ if scaler.with_centering else np.zeros(len(cells))
+    scale = scaler.scale_ if scaler.with_scaling else np.ones(len(cells))
+    return [cell.moved(1.0 / s, -c / s) for cell, c, s in zip(cells, center, scale, strict=True)]
+
+
+def _min_max(scaler: MinMaxScaler, cells: list[_Cell]) -> list[_Cell]:
+    if scaler.clip:
+        raise _UnknownError
+    return [cell.moved(s, m) for cell, s, m in zip(cells, scaler.scale_, scaler.min_, strict=True)]
+
+
+def _max_abs(scaler: MaxAbsScaler, cells: list[_Cell]) -> list[_Cell]:
+    if getattr(scaler, "clip", False):
+        raise _UnknownError
+    return [cell.moved(1.0 / s, 0.0) for cell, s in zip(cells, scaler.scale_, strict=True)]
+
+
+def _one_hot(encoder: OneHotEncoder, cells: list[_Cell]) -> list[_Cell]:
+    # a dropped category is one that the others and the bias express; the student keeps it
+    rare_ones = getattr(encoder, "infrequent_categories_", [None] * len(cells))
+    found = []
+    for cell, categories, rare in zip(cells, encoder.categories_, rare_ones, strict=True):
+        if not cell.raw:
+            raise _UnknownError
+        rare_keys = set() if rare is None else {as_key(one) for one in rare if not is_missing(one)}
+        if rare is not None and any(is_missing(one) for one in rare):
+            raise _UnknownError
+        keys = [as_key(one) for one in categories.tolist() if not is_missing(one)]
+        levels = {key: code for code, key in enumerate(key for key in keys if key not in rare_keys)}
+        n_codes = len(levels)
+        if rare_keys and encoder.handle_unknown not in ("infrequent_if_exist", "warn"):
+            levels |= dict.fromkeys(rare_keys, n_codes)
+            n_codes += 1
+        if cell.fill is not None and as_key(cell.fill) in levels:
+            levels[None] = levels[as_key(cell.fill)]
+        found.append(replace(cell, levels=levels, size=n_codes + 2))
+    return found
+
+
+def _ordinal(encoder: OrdinalEncoder, cells: list[_Cell]) -> list[_Cell]:
+    if encoder.min_frequency is not None or encoder.max_categories is not None:
+        raise _UnknownError
+    unknown: Any = encoder.unknown_value if encoder.handle_unknown == "use_encoded_value" else None
+    found = []
+    for cell, categories in zip(cells, encoder.categories_, strict=True):
+        if not cell.raw:
+            raise _UnknownError
+        ranks = {as_key(one): rank for rank, one in enumerate(categories.tolist()) if not is_missing(one)}
+        gap = encoder.encoded_missing_value if len(ranks) < len(categories) else None
+        if cell.fill is not None:
+            gap = ranks.get(as_key(cell.fill))
+        if gap is not None and not is_missing(gap):
+            ranks[None] = gap
+        found.append(replace(cell, ranks=ranks, fill=None if is_missing(unknown) else unknown))
+    return found
+
+
+_READERS: dict[type, Any] = {
+    ColumnTransformer: _column_transformer,
+    FunctionTransformer: _function,
+    MaxAbsScaler: _max_abs,
+    MinMaxScaler: _min_max,
+    OneHotEncoder: _one_hot,
+    OrdinalEncoder: _ordinal,
+    Pipeline: _pipeline,
+    RobustScaler: _robust,
+    SimpleImputer: _imputer,
+    StandardScaler: _standard,
+}

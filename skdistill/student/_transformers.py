@@ -87,18 +87,14 @@ def read_transformer(transformer: Any, X: Any) -> Encoder | None:
             X.shape[1],
             tuple(cell.source for cell in categories + numbers),
             tuple(["category"] * len(categories) + ["number" if cell.ranks is None else "rank" for cell in numbers]),
-            tuple(
-                [cell.levels or {} for cell in categories] + [cell.ranks for cell in numbers if cell.ranks is not None]
-            ),
+            tuple(tables),
             tuple(cell.size for cell in categories),
         )
     ]
     if numbers:
         slope, shift = (np.array([getattr(cell, name) for cell in numbers]) for name in ("slope", "shift"))
         mean = -shift / slope
-        fill = np.array(
-            [m if cell.fill is None else cell.fill for m, cell in zip(mean, numbers, strict=True)], dtype=float
-        )
+        fill = [m if cell.fill is None else float(cell.fill) for m, cell in zip(mean, numbers, strict=True)]
         ops.append(Standardize(len(categories), mean, 1.0 / slope, np.array(fill), LARGEST))
     return Encoder(ops, unseen="nothing")
 

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import small_mlp
+from helpers import small_mlp
 from numpy.testing import assert_array_equal
 
 from skdistill import DistilledClassifier

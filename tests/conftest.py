@@ -11,18 +11,14 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
-from skdistill import LinearStudent, MLPStudent
+from skdistill import LinearStudent
 
-# `helpers` has to be importable where a worker process unpickles what it defines
+# `helpers` has to be importable by its name, also where a worker process unpickles what it defines
 sys.path.insert(0, str(Path(__file__).parent))
+from helpers import small_mlp
 
 settings.register_profile("skdistill", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("skdistill")
-
-
-def small_mlp(**params):
-    """Return an MLPStudent that fits in a moment."""
-    return MLPStudent(**{"hidden_layer_sizes": (16,), "max_epochs": 15, "random_state": 0, **params})
 
 
 @pytest.fixture(params=["linear", "mlp"])

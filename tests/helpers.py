@@ -7,7 +7,12 @@ from joblib import hash as content_hash
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 
-from skdistill import LinearStudent
+from skdistill import LinearStudent, MLPStudent
+
+
+def small_mlp(**params):
+    """Return an MLPStudent that fits in a moment."""
+    return MLPStudent(**{"hidden_layer_sizes": (16,), "max_epochs": 15, "random_state": 0, **params})
 
 
 def note(log, what, X):

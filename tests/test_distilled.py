@@ -6,8 +6,7 @@ from types import FunctionType, ModuleType
 
 import numpy as np
 import pytest
-from conftest import small_mlp
-from helpers import CountingForest, RecordingStudent
+from helpers import CountingForest, RecordingStudent, small_mlp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier

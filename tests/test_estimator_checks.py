@@ -1,6 +1,6 @@
 """scikit-learn's own check_estimator on every public estimator."""
 
-from conftest import small_mlp
+from helpers import small_mlp
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 

@@ -5,11 +5,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
-from conftest import small_mlp
-from helpers import CountingCallable, CountingForest, RecordingStudent, note, notes
+from helpers import CountingCallable, CountingForest, RecordingStudent, note, notes, small_mlp
 from joblib import Memory
+from joblib import hash as content_hash
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
@@ -128,8 +129,6 @@ def test_where_scikit_learn_numbers_the_labels_a_fitted_teacher_is_passed_as_a_c
 
 
 def test_an_unfitted_teacher_is_fitted_on_the_training_fold_alone(tmp_path, iris):
-    from joblib import hash as content_hash
-
     log = str(tmp_path / "log")
     teacher = CountingForest(log)
     model = DistilledClassifier(teacher, student="linear")
@@ -307,8 +306,6 @@ def test_routing_refuses_what_nobody_requested(recording, iris, iris_forest):
 
 
 def test_requests_survive_clone(recording):
-    from sklearn.base import clone
-
     with config_context(enable_metadata_routing=True):
         copied = clone(recording.set_fit_request(teacher_proba=True, sample_weight=False))
         requests = copied.get_metadata_routing()._self_request.fit.requests

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from catboost import CatBoostClassifier
-from helpers import RecordingStudent
+from helpers import CountingForest, RecordingStudent, Reordered, notes
+from joblib import hash as content_hash
 from lightgbm import LGBMClassifier
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
@@ -181,8 +182,6 @@ def test_precomputed_answers_need_no_teacher(iris, iris_forest):
 
 
 def test_precomputed_answers_are_read_in_the_order_of_the_teachers_classes(iris, iris_forest):
-    from helpers import Reordered
-
     teacher = Reordered(iris_forest, [2, 0, 1])
     P = teacher.predict_proba(iris.X)
 
@@ -254,13 +253,9 @@ def test_further_arguments_of_fit_reach_an_unfitted_teacher(iris):
 
 
 def test_an_unfitted_teacher_sees_the_labelled_rows_alone(tmp_path, iris):
-    from helpers import CountingForest, notes
-    from joblib import hash as content_hash
-
     y = iris.y.copy()
     y[::3] = -1
-    margin = np.ones(150)
-    teacher = CountingForest(str(tmp_path / "log"))
-    DistilledClassifier(teacher, student="linear").fit(iris.X, y, sample_weight=margin)
-    assert notes(tmp_path / "log", "fit") == [content_hash(iris.X[y >= 0])]
-    assert notes(tmp_path / "log", "ask") == [content_hash(iris.X)]
+    log = str(tmp_path / "log")
+    DistilledClassifier(CountingForest(log), student="linear").fit(iris.X, y, sample_weight=np.ones(150))
+    assert notes(log, "fit") == [content_hash(iris.X[y >= 0])]
+    assert notes(log, "ask") == [content_hash(iris.X)]

@@ -134,11 +134,17 @@ class Standardize(Op):
 
     def __call__(self, X: Array) -> Array:
         Z = X[:, self.start : self.start + len(self.mean)]
-        np.subtract(Z, self.mean, out=Z)
-        np.multiply(Z, self._factor, out=Z)
+        if len(Z) == 1 and np.vdot(Z, Z) < 1e300:
+            # one row without gaps, which cannot overflow: the hot loop
+            np.subtract(Z, self.mean, out=Z)
+            np.multiply(Z, self._factor, out=Z)
+            if np.vdot(Z, Z) <= self._near:
+                return X
+        else:
+            with np.errstate(over="ignore"):
+                np.subtract(Z, self.mean, out=Z)
+                np.multiply(Z, self._factor, out=Z)
         # one look tells whether anything is missing, infinite or far out; it rarely is
-        if len(Z) == 1 and np.vdot(Z, Z) <= self.limit**2:
-            return X
         if not np.maximum.reduce(np.abs(Z), axis=None, initial=0.0) <= self.limit:
             np.copyto(Z, self._filled, where=np.isnan(Z))
             np.clip(Z, -LARGEST, LARGEST, out=Z)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,51 +69,45 @@ class MLP(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        layers = [
-            nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
-            for n_in, n_out in pairwise([n_numbers, *sizes])
-        ]
         # of the sparse inputs a row has but a few
-        fan_in = [n_numbers + n_active, *sizes[:-1]]
-        bounds = [math.sqrt(6.0 / max(1.0, fan)) for fan in fan_in]
+        fan_in = [max(1.0, n_numbers + n_active), *sizes[:-1]]
         # logits near zero, so that the first steps move the net and not its first guess
-        bounds[-1] *= 0.1
-        for layer, fan, bound in zip(layers, fan_in, bounds, strict=True):
-            nn.init.uniform_(layer.bias, -1.0 / math.sqrt(max(1.0, fan)), 1.0 / math.sqrt(max(1.0, fan)), generator)
-            if layer.weight.numel():
-                nn.init.uniform_(layer.weight, -bound, bound, generator)
-        nn.init.zeros_(layers[-1].bias)
-        self.table = None
-        if n_sparse:
-            self.table = nn.Parameter(
-                torch.empty(n_sparse, sizes[0]).uniform_(-bounds[0], bounds[0], generator=generator)
-            )
-        self.layers = nn.ModuleList(layers)
+        gains = [1.0] * (len(sizes) - 1) + [0.1]
+
+        def uniform(bound: float, *shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
+
+        bounds = [gain * math.sqrt(6.0 / fan) for gain, fan in zip(gains, fan_in, strict=True)]
+        shapes = pairwise([n_numbers, *sizes])
+        self.weights = nn.ParameterList(
+            [uniform(bound, n_out, n_in) for bound, (n_in, n_out) in zip(bounds, shapes, strict=True)]
+        )
+        self.biases = nn.ParameterList([uniform(1.0 / math.sqrt(f), n) for f, n in zip(fan_in, sizes, strict=True)])
+        nn.init.zeros_(self.biases[-1])
+        self.table = uniform(bounds[0], n_sparse, sizes[0]) if n_sparse else None
         self.activation = _ACTIVATIONS[activation]
         self.dropout = dropout
         self.generator = generator
 
     def forward(self, numbers: Tensor, indices: Tensor | None = None, values: Tensor | None = None) -> Tensor:
-        first, *rest = self.layers
-        Z = first(numbers)
+        linear = nn.functional.linear
+        first, *rest = zip(self.weights, self.biases, strict=True)
+        Z = linear(numbers, *first)
         if indices is not None and self.table is not None:
             Z = Z + nn.functional.embedding_bag(indices, self.table, mode="sum", per_sample_weights=values)
-        for layer in rest:
+        for weight, bias in rest:
             Z = self.activation(Z)
             if self.dropout and self.training:
                 kept = torch.rand(Z.shape, generator=self.generator, device=self.generator.device) >= self.dropout
                 Z = Z * kept.to(Z.device) / (1 - self.dropout)
-            Z = layer(Z)
-        return cast(Tensor, Z)
+            Z = linear(Z, weight, bias)
+        return Z
 
-    def weights(self) -> list[tuple[Array, Array]]:
+    def layers(self) -> list[tuple[Array, Array]]:
         """Return weight (n_in, n_out) and bias (n_out,) of each layer; sparse inputs come first."""
         found = [
-            (
-                cast(Tensor, layer.weight).detach().cpu().numpy().T,
-                cast(Tensor, layer.bias).detach().cpu().numpy().copy(),
-            )
-            for layer in self.layers
+            (weight.detach().cpu().numpy().T, bias.detach().cpu().numpy().copy())
+            for weight, bias in zip(self.weights, self.biases, strict=True)
         ]
         if self.table is not None:
             weight, bias = found[0]
@@ -405,7 +399,7 @@ def train_mlp(
         torch.set_num_threads(n_threads)
     assert keeper.best_weights is not None
     module.load_state_dict(keeper.best_weights)
-    return TrainedNet(module.weights(), keeper.figures)
+    return TrainedNet(module.layers(), keeper.figures)
 
 
 class _Net(NeuralNet):

@@ -129,6 +129,10 @@ class Standardize(Op):
         return 1.0 / self.scale
 
     @cached_property
+    def _near(self) -> float:
+        return self.limit**2
+
+    @cached_property
     def _filled(self) -> Array:
         return (self.fill - self.mean) * self._factor
 

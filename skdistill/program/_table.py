@@ -97,7 +97,7 @@ def seconds(column: Array) -> Array:
 
 def is_frame(X: Any) -> bool:
     """Tell a frame, of whatever library, from an array."""
-    return hasattr(X, "__dataframe__") or hasattr(X, "__narwhals_dataframe__") or hasattr(X, "iloc")
+    return hasattr(X, "columns") and hasattr(X, "shape")
 
 
 def column_names(X: Any) -> list[Any]:

@@ -114,15 +114,15 @@ def column_reader(X: Any) -> Callable[[int], Array]:
 
     frame = nw.from_native(X, eager_only=True)
 
+    typed = nw.Boolean | nw.String | nw.Date | nw.Duration
+
     def read(index: int) -> Array:
         series = frame[:, index]
         dtype = series.dtype
-        if isinstance(dtype, nw.Categorical | nw.Enum) or (isinstance(dtype, nw.Datetime) and dtype.time_zone):
-            # as the values they stand for, and with their time zone
-            cells = np.empty(len(series), dtype=object)
-            cells[:] = series.to_list()
-            return cells
-        return series.to_numpy()
+        if dtype.is_numeric() or isinstance(dtype, typed) or (isinstance(dtype, nw.Datetime) and not dtype.time_zone):
+            return series.to_numpy()
+        # categories as the values they stand for, dates with their time zone, lists and the like as they are
+        return np.fromiter(series.to_list(), dtype=object, count=len(series))
 
     return read
 

@@ -97,7 +97,7 @@ def seconds(column: Array) -> Array:
 
 def is_frame(X: Any) -> bool:
     """Tell a frame, of whatever library, from an array."""
-    return hasattr(X, "columns") and hasattr(X, "shape")
+    return hasattr(X, "shape") and hasattr(X, "columns")
 
 
 def column_names(X: Any) -> list[Any]:

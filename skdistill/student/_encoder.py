@@ -257,7 +257,7 @@ def fit_encoder(
         ops.append(DateParts(tuple(first + at for at, _ in parts), tuple(part for _, part in parts)))
         values += [date_part(rest[at].values, part) for at, part in parts]
     if values:
-        ops += _encode_numbers(first, values, weight, numeric, n_bins)
+        ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins)
     return Encoder(ops)
 
 
@@ -371,11 +371,17 @@ def _parts(seconds: Array) -> list[str]:
     return [part for part, values in found.items() if not _is_constant(values)]
 
 
-def _encode_numbers(first: int, values: list[Array], weight: Array, numeric: str, n_bins: int | str) -> list[Op]:
-    """Return the ops for the columns of numbers, the first of which is `first`, from their training values."""
+def _encode_numbers(
+    first: int, values: list[Array], n_read: int, weight: Array, numeric: str, n_bins: int | str
+) -> list[Op]:
+    """Return the ops for the columns of numbers, from their training values.
+
+    The first column is `first`; `n_read` of them are read from the rows, the others are parts of dates.
+    """
     ops: list[Op] = []
     known = [~np.isnan(column) for column in values]
-    gaps = [first + at for at, there in enumerate(known) if not there.all()]
+    # the parts of a date are missing where it is, which need not be said again
+    gaps = [first + at for at, there in enumerate(known[:n_read]) if not there.all()]
     if gaps:
         ops.append(Indicate(np.array(gaps, dtype=np.int64)))
     observed = [(column[there], weight[there]) for column, there in zip(values, known, strict=True)]

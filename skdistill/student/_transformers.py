@@ -124,7 +124,9 @@ def _column_transformer(transformer: ColumnTransformer, cells: list[_Cell]) -> l
     for _, step, columns in transformer.transformers_:
         if isinstance(step, str) and step == "drop":
             continue
-        found += _read(step, [cells[index] for index in _indices(columns, names, len(cells))])
+        chosen = [cells[index] for index in _indices(columns, names, len(cells))]
+        # a part without columns is never fitted
+        found += _read(step, chosen) if chosen else []
     return found
 
 
@@ -193,7 +195,7 @@ def _one_hot(encoder: OneHotEncoder, cells: list[_Cell]) -> list[_Cell]:
     rare_ones = getattr(encoder, "infrequent_categories_", [None] * len(cells))
     found = []
     for cell, categories, rare in zip(cells, encoder.categories_, rare_ones, strict=True):
-        if not cell.raw:
+        if not cell.raw or _left_missing(cell, categories):
             raise _UnknownError
         rare_keys = set() if rare is None else {as_key(one) for one in rare if not is_missing(one)}
         if rare is not None and any(is_missing(one) for one in rare):
@@ -210,16 +212,24 @@ def _one_hot(encoder: OneHotEncoder, cells: list[_Cell]) -> list[_Cell]:
     return found
 
 
+def _left_missing(cell: _Cell, categories: Array) -> bool:
+    """Tell whether an imputer has left a gap: it does not take None for NaN, as a Program does."""
+    return cell.fill is not None and any(is_missing(one) for one in categories.tolist())
+
+
 def _ordinal(encoder: OrdinalEncoder, cells: list[_Cell]) -> list[_Cell]:
     if encoder.min_frequency is not None or encoder.max_categories is not None:
         raise _UnknownError
     unknown: Any = encoder.unknown_value if encoder.handle_unknown == "use_encoded_value" else None
     found = []
     for cell, categories in zip(cells, encoder.categories_, strict=True):
-        if not cell.raw:
+        if not cell.raw or _left_missing(cell, categories):
             raise _UnknownError
         ranks = {as_key(one): rank for rank, one in enumerate(categories.tolist()) if not is_missing(one)}
         gap = encoder.encoded_missing_value if len(ranks) < len(categories) else None
+        if gap is not None and is_missing(gap) and not is_missing(unknown):
+            # what is not known and what is missing would be filled alike
+            raise _UnknownError
         if cell.fill is not None:
             gap = ranks.get(as_key(cell.fill))
         if gap is not None and not is_missing(gap):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,7 +58,15 @@ def kept_by_clone(teacher: Any) -> Any:
     """
     if isinstance(teacher, list | tuple):
         return type(teacher)(kept_by_clone(member) for member in teacher)
-    return clone(teacher) if needs_fit(teacher) and hasattr(teacher, "get_params") else teacher
+    return _clone(teacher) if needs_fit(teacher) and hasattr(teacher, "get_params") else teacher
+
+
+def _clone(teacher: Any) -> Any:
+    try:
+        return clone(teacher)
+    except RuntimeError:
+        # CatBoost copies the lists that it is given, such as cat_features, and scikit-learn objects
+        return copy.deepcopy(teacher)
 
 
 def name_of(teacher: Any) -> str:
@@ -217,7 +226,7 @@ def known_classes(teacher: Any) -> Array | None:
 
 
 def _fit(teacher: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
-    return clone(teacher).fit(X, y, **params)
+    return _clone(teacher).fit(X, y, **params)
 
 
 def check_columns(teacher: Any, X: Any, n_columns: int) -> None:

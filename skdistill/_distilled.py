@@ -23,6 +23,7 @@ from ._validation import (
     check_weights,
     clone_keeping,
     fit_context,
+    has_gaps,
     not_fitted,
     routing_enabled,
     take_params,
@@ -44,6 +45,7 @@ from .teacher import (
     members,
     needs_fit,
     soft_targets,
+    takes_gaps,
     weight_params,
 )
 
@@ -228,7 +230,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             alpha=self.alpha,
         )
         self.student_ = student.fit_targets(X, targets)
-        self._takes_gaps = get_tags(self).input_tags.allow_nan
+        # a teacher that has answered for rows with gaps takes them, whatever its tags say
+        self._takes_gaps = get_tags(self).input_tags.allow_nan or has_gaps(self.student_, X)
         return self
 
     def _new_student(self) -> Any:
@@ -388,8 +391,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         tags.target_tags.required = self.alpha != 1
         # the student takes whatever rows there are; what the teacher takes is the limit
         teachers = [get_tags(one).input_tags for one in members(self.teacher) if isinstance(one, BaseEstimator)]
-        for name in ("allow_nan", "categorical", "sparse", "string"):
+        for name in ("categorical", "sparse", "string"):
             setattr(tags.input_tags, name, all(getattr(one, name) for one in teachers))
+        tags.input_tags.allow_nan = all(takes_gaps(one) for one in members(self.teacher))
         return tags
 
     @property

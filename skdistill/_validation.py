@@ -45,6 +45,7 @@ __all__ = [
     "clone_keeping",
     "fit_context",
     "has_fit_parameter",
+    "has_gaps",
     "import_optional",
     "is_fitted",
     "label_column",
@@ -199,7 +200,7 @@ def check_no_gaps(estimator: BaseEstimator, X: Any) -> None:
     Parameters
     ----------
     estimator : estimator
-        Named in the message.
+        A fitted student; rows that an encoder of the user's own takes are left to it.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
         Rows; categories may be missing.
 
@@ -211,13 +212,21 @@ def check_no_gaps(estimator: BaseEstimator, X: Any) -> None:
     if type(X) is np.ndarray and X.dtype.char in "df" and np.isfinite(np.vdot(X, X)):
         return
     if is_frame(X):
-        rows = estimator.program_.ops[0](X)
-        if not np.isfinite(rows).all():
+        if "encoder_" not in estimator.__dict__ and not np.isfinite(estimator.program_.ops[0](X)).all():
             raise ValueError("Input X contains NaN or infinity in a numeric column, and the teacher takes neither.")
         return
     # scikit-learn sums all numbers first, and of huge ones that may be inf - inf
     with np.errstate(invalid="ignore"):
         check_array(X, dtype=None, accept_sparse="csr", ensure_2d=False, estimator=estimator)
+
+
+def has_gaps(estimator: BaseEstimator, X: Any) -> bool:
+    """Tell whether rows hold a missing or an infinite number, as :func:`check_no_gaps` finds them."""
+    try:
+        check_no_gaps(estimator, X)
+    except ValueError:
+        return True
+    return False
 
 
 def label_column(y: Any) -> Array:

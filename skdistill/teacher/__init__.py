@@ -12,6 +12,7 @@ from ._teachers import (
     known_classes,
     members,
     needs_fit,
+    takes_gaps,
     weight_params,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "members",
     "needs_fit",
     "soft_targets",
+    "takes_gaps",
     "weight_params",
 ]

@@ -13,6 +13,8 @@ import numpy as np
 from joblib import Memory
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 
 from .._validation import InvalidParameterError, check_proba, has_fit_parameter, is_fitted
 
@@ -67,6 +69,16 @@ def _clone(teacher: Any) -> Any:
     except RuntimeError:
         # CatBoost copies the lists that it is given, such as cat_features, and scikit-learn objects
         return copy.deepcopy(teacher)
+
+
+def takes_gaps(teacher: Any) -> bool:
+    """Tell whether a teacher may take rows with missing numbers: unless it is sure to refuse them.
+
+    Of a Pipeline, whose tags do not say what its imputer does, anything is believed.
+    """
+    if not isinstance(teacher, BaseEstimator) or get_tags(teacher).input_tags.allow_nan:
+        return True
+    return any(isinstance(one, Pipeline) for one in [teacher, *teacher.get_params(deep=True).values()])
 
 
 def name_of(teacher: Any) -> str:

@@ -40,9 +40,10 @@ def fit_encoder(X: Array, sample_weight: Array | None) -> tuple[list[Op], Array]
     lower, upper = X.min(axis=0), X.max(axis=0)
     mean = np.average(X, axis=0, weights=sample_weight)
     scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=sample_weight))
-    # a column that does not vary, or by rounding alone, says nothing: it is held at its middle
+    # a column that does not vary, or by rounding alone, or by less than a float32 can hold, says
+    # nothing: it is held at its middle
     rounding = 16 * np.finfo(np.float64).eps * np.maximum(np.abs(lower), np.abs(upper))
-    constant = upper - lower <= rounding
+    constant = upper - lower <= np.maximum(rounding, np.finfo(np.float32).tiny)
     middle = (lower + upper) / 2
     width = np.where(constant, 0.0, upper - lower)
     ops: list[Op] = [

@@ -97,16 +97,19 @@ def import_optional(name: str, *, feature: str, extra: str) -> ModuleType:
 
 def is_fitted(estimator: Any) -> bool:
     """Tell whether an estimator has been fitted."""
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        # CatBoost sets no attribute with a trailing underscore and has a method of its own
-        own = getattr(estimator, "is_fitted", None)
-        return bool(own()) if callable(own) else False
-    except AttributeError:
-        # not a BaseEstimator: it has no tags, but fits and names what it fitted as one does
-        return any(name.endswith("_") and not name.startswith("__") for name in vars(estimator))
-    return True
+    if hasattr(estimator, "__sklearn_tags__"):
+        try:
+            check_is_fitted(estimator)
+        except NotFittedError:
+            fitted = False
+        else:
+            fitted = True
+    else:
+        # not a BaseEstimator, but it names what it fitted as one does
+        fitted = any(name.endswith("_") and not name.startswith("_") for name in vars(estimator))
+    # CatBoost sets no attribute with a trailing underscore and has a method of its own
+    own = getattr(estimator, "is_fitted", None)
+    return fitted or (callable(own) and bool(own()))
 
 
 def not_fitted(estimator: Any) -> NotFittedError:
@@ -274,9 +277,11 @@ def check_weights(sample_weight: ArrayLike | None, X: Any) -> Array | None:
     """
     if sample_weight is None:
         return None
-    return _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
-    )
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    # scikit-learn 1.7 does not check this
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
 
 
 def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) -> Array:

@@ -21,6 +21,11 @@ settings.register_profile("skdistill", deadline=None, max_examples=50, derandomi
 settings.load_profile("skdistill")
 
 
+def pytest_configure(config):
+    # scikit-learn's parametrize_with_checks did so before 1.9
+    config.addinivalue_line("filterwarnings", "ignore:Passing a non-Collection iterable to parametrize")
+
+
 @pytest.fixture(params=["linear", "mlp"])
 def student(request):
     """Each kind of student, small."""

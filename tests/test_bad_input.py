@@ -236,8 +236,13 @@ def test_classes_that_are_not_distinct_or_cannot_be_compared(refused, iris, iris
     )
     named = GaussianNB().fit(iris.X, np.array(["a", "b", "c"])[iris.y])
     refused("y holds .*'a'.*which the teacher does not know", iris_forest, y=np.array(["a", "b", "c"])[iris.y])
-    with pytest.raises(ValueError, match=r"classes cannot be compared with each other|does not know"):
-        DistilledClassifier([iris_forest, named], student="linear").fit(iris.X, iris.y)
+    for y, alpha in ((iris.y, 0.5), (None, 1)):
+        refused(
+            r"The teachers' classes cannot be compared with each other: \[\[0, 1, 2\], \['a', 'b', 'c'\]\]",
+            [iris_forest, named],
+            y=y,
+            alpha=alpha,
+        )
 
 
 # rows

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent
 from skdistill.losses import log_softmax, softmax
@@ -332,6 +333,11 @@ def test_parameters_of_the_student_and_of_an_unfitted_teacher_can_be_set(iris_fo
     assert model.teacher.n_estimators == 2
     with pytest.raises(ValueError, match="Invalid parameter 'heat'"):
         model.set_params(heat=2)
+
+
+def test_labels_are_required_unless_alpha_is_1():
+    assert get_tags(DistilledClassifier(alpha=0.99)).target_tags.required
+    assert not get_tags(DistilledClassifier(alpha=1)).target_tags.required
 
 
 def test_a_fit_leaves_the_parameters_as_they_were(iris):

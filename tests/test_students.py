@@ -155,6 +155,18 @@ def test_early_stopping_is_automatic_from_500_rows_on(uneven):
     assert net.n_iter_ == 20
 
 
+def test_columns_of_any_size_are_fitted(student, uneven):
+    # huge, tiny, constant, nearly constant, and one far outlier
+    X, _ = uneven
+    y = X[:, 0] > 0
+    X = np.column_stack([X * [1e300, 1e-300, 1e12, 1, 1], np.full(400, 0.1), 1e9 + 1e-9 * X[:, 0], X[:, 0]])
+    X[3, 4] = 1e308
+    X[4, 4] = -1e308
+    model = clone(student).fit(X, y)
+    assert np.isfinite(model.predict_proba(X)).all()
+    assert model.score(X, y) > 0.9
+
+
 def test_a_linear_fit_that_ran_out_of_iterations_says_so(iris):
     with pytest.warns(ConvergenceWarning, match="LinearStudent did not converge in max_iter=3 iterations"):
         student = LinearStudent(max_iter=3).fit(iris.X, iris.y)
@@ -257,12 +269,13 @@ def test_the_same_random_state_gives_the_same_bytes_and_no_global_state_moves(st
         assert len(prints) == 1
 
 
-def test_the_thread_count_is_given_back_and_does_not_change_the_bytes(uneven):
+def test_the_net_trains_on_one_thread_and_gives_the_others_back(uneven, monkeypatch):
     import torch
 
     X, y = uneven
     before = torch.get_num_threads()
-    prints = set()
+    prints, during = set(), set()
+    monkeypatch.setattr(Progress, "step", lambda self, **figures: during.add(torch.get_num_threads()))
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
@@ -274,6 +287,7 @@ def test_the_thread_count_is_given_back_and_does_not_change_the_bytes(uneven):
     finally:
         torch.set_num_threads(before)
     assert len(prints) == 1
+    assert during == {1}
 
 
 def test_a_random_state_instance_moves_on_and_none_differs(uneven):

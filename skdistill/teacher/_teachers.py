@@ -373,10 +373,14 @@ def _predict_proba(teacher: Any, X: Any, origin: Any) -> Any:
 
 def unite(several: Sequence[Array]) -> Array:
     """Return the sorted union of several arrays of class labels."""
+    arrays = [np.asarray(classes) for classes in several]
     try:
-        return np.unique(np.concatenate([np.asarray(classes) for classes in several]))
+        # numpy would write numbers out as text next to text
+        if len({array.dtype.kind in "US" for array in arrays if array.dtype.kind != "O"}) > 1:
+            raise TypeError("text and numbers")
+        return np.unique(np.concatenate(arrays))
     except TypeError as error:
-        kinds = [np.asarray(classes).tolist() for classes in several]
+        kinds = [array.tolist() for array in arrays]
         raise ValueError(f"The teachers' classes cannot be compared with each other: {kinds}.") from error
 
 

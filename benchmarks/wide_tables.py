@@ -122,7 +122,7 @@ def main() -> None:
     rows = []
     for case in tqdm(CASES, unit="fit", dynamic_ncols=True):
         command = [sys.executable, __file__, "--case", case, "--rows", str(args.rows)]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
         rows.append(
             [
                 case,
@@ -138,8 +138,8 @@ def main() -> None:
     print_table([*header, "Program, MiB", "peak / 1 GiB"], rows)
     dense = args.rows * WORDS * 8 / 2**30
     print(
-        "\nrounds: iterations of the linear student, epochs of the net. best guess: the accuracy of whoever knows how the "
-        f"labels\nwere drawn. The words as a dense array would take {dense:.0f} GiB. Expected: a peak of at most 1 GiB "
+        "\nrounds: iterations of the linear student, epochs of the net. best guess: the accuracy of whoever knows how "
+        f"the\nlabels were drawn. The words as a dense array would take {dense:.0f} GiB. Expected: a peak of at most 1 GiB "
         "with the levels."
     )
 

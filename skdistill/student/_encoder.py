@@ -408,9 +408,10 @@ def _encode_numbers(
 
 
 def _is_constant(values: Array) -> bool:
-    """Tell whether numbers do not vary, or by rounding alone."""
+    """Tell whether numbers do not vary, or by rounding alone, or by less than a float32 can hold."""
     lower, upper = values.min(), values.max()
-    return bool(upper - lower <= 16 * np.finfo(np.float64).eps * max(abs(lower), abs(upper)))
+    rounding = 16 * np.finfo(np.float64).eps * max(abs(lower), abs(upper))
+    return bool(upper - lower <= max(rounding, np.finfo(np.float32).tiny))
 
 
 def _moments(values: Array, weight: Array) -> tuple[float, float]:

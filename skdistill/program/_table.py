@@ -106,6 +106,27 @@ def column_names(X: Any) -> list[Any]:
     return list(X.column_names if hasattr(X, "column_names") else X.columns)
 
 
+def in_order(X: Any, names: list[str]) -> Any:
+    """Return a frame with its columns in the order of `names`; refuse one that has others."""
+    found = column_names(X)
+    if found == names:
+        return X
+    if len(found) != len(names) or set(found) != set(names):
+        raise _mismatch(found, names)
+    import narwhals as nw
+
+    return nw.from_native(X, eager_only=True).select(*names).to_native()
+
+
+def _mismatch(names: list[Any], wanted: Sequence[Any]) -> ValueError:
+    missing = [name for name in wanted if name not in names]
+    extra = [name for name in names if name not in wanted]
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    faults = {"missing": missing, "unexpected": extra, "twice": twice}
+    parts = [f"{what} {listed}" for what, listed in faults.items() if listed]
+    return ValueError(f"The columns of X are not those seen in fit: {'; '.join(parts)}.")
+
+
 def column_reader(X: Any) -> Callable[[int], Array]:
     """Return a function that gives a column of an array or frame, by its index, as an array."""
     if not is_frame(X):
@@ -264,13 +285,7 @@ class Columns(Op):
         return [position[name] for name in self._names]
 
     def _mismatch(self, names: list[Any]) -> ValueError:
-        wanted: Sequence[Any] = self._names or range(self.n_columns)
-        missing = [name for name in wanted if name not in names]
-        extra = [name for name in names if name not in wanted]
-        twice = sorted({str(name) for name in names if names.count(name) > 1})
-        faults = {"missing": missing, "unexpected": extra, "twice": twice}
-        parts = [f"{what} {listed}" for what, listed in faults.items() if listed]
-        return ValueError(f"The columns of X are not those seen in fit: {'; '.join(parts)}.")
+        return _mismatch(names, self._names or range(self.n_columns))
 
     def _fault(self, source: int, value: Any, error: Exception) -> ValueError:
         name = repr(self.names[source]) if self.names else source

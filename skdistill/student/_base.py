@@ -27,7 +27,7 @@ from .._validation import (
     take_rows,
 )
 from ..losses import LossTerms, Targets, log_softmax
-from ..program import Op, Program, Softmax
+from ..program import Op, Program, Softmax, in_order, is_frame
 from ._encoder import Encoded, Encoder, as_delivered, fit_encoder
 from ._transformers import read_transformer
 
@@ -62,6 +62,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
     classes_: Array
     program_: Program
     n_features_in_: int
+    feature_names_in_: Array
 
     @abstractmethod
     def _fit_weights(self, encoded: Encoded, terms: LossTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
@@ -185,7 +186,11 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         if "program_" not in self.__dict__:
             raise not_fitted(self)
         X = check_rows(self, X, reset=False)
-        return X if "encoder_" not in self.__dict__ else self.encoder_.transform(X)
+        if "encoder_" not in self.__dict__:
+            return X
+        if is_frame(X) and "feature_names_in_" in self.__dict__:
+            X = in_order(X, self.feature_names_in_.tolist())
+        return self.encoder_.transform(X)
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class.

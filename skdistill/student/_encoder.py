@@ -347,7 +347,8 @@ def _learn_column(
             return []
         return [_Learned(source, column.kind, values)]
     counts: dict[Any, float] = {}
-    for cell, mass in zip(column.cells.tolist(), weight.tolist(), strict=True):
+    # a row is a row, however little it weighs
+    for cell, mass in zip(column.cells.tolist(), np.maximum(weight, 1.0).tolist(), strict=True):
         key = None if is_missing(cell) else as_key(cell)
         counts[key] = counts.get(key, 0.0) + mass
     if len(counts) < 2:

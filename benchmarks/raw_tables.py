@@ -1,6 +1,6 @@
 """Raw tables, four kinds of teachers: what a student keeps when it takes the same rows as its teacher.
 
-Run: ``python benchmarks/raw_tables.py`` (some 25 minutes on two cores; ``--rows 2000`` for a quick look)
+Run: ``python benchmarks/raw_tables.py`` (some 15 minutes on two cores; ``--rows 2000`` for a quick look)
 
 Each teacher is fitted on the frame as it is, strings, categories and missing cells included; LightGBM
 and HistGradientBoosting on the frame with its strings as pandas categories, which is what they ask

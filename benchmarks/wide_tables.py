@@ -74,8 +74,11 @@ def words(rng: np.random.Generator, n_rows: int) -> tuple[Any, Array]:
 CASES: dict[str, tuple[Callable[[np.random.Generator, int], tuple[Any, Array]], Callable[[], Any]]] = {
     f"{LEVELS} levels, linear": (categories, LinearStudent),
     f"{LEVELS} levels, mlp": (categories, lambda: MLPStudent(random_state=0)),
-    f"{LEVELS} levels, linear, all kept": (categories, lambda: LinearStudent(max_categories=LEVELS)),
-    f"{LEVELS} levels, mlp, all kept": (categories, lambda: MLPStudent(max_categories=LEVELS, random_state=0)),
+    f"{LEVELS} levels, linear, all kept": (categories, lambda: LinearStudent(max_categories=LEVELS, min_frequency=1)),
+    f"{LEVELS} levels, mlp, all kept": (
+        categories,
+        lambda: MLPStudent(max_categories=LEVELS, min_frequency=1, random_state=0),
+    ),
     f"{WORDS} words, linear": (words, LinearStudent),
     f"{WORDS} words, mlp": (words, lambda: MLPStudent(random_state=0)),
 }
@@ -138,9 +141,9 @@ def main() -> None:
     print_table([*header, "Program, MiB", "peak / 1 GiB"], rows)
     dense = args.rows * WORDS * 8 / 2**30
     print(
-        "\nrounds: iterations of the linear student, epochs of the net. best guess: the accuracy of whoever knows how "
-        f"the\nlabels were drawn. The words as a dense array would take {dense:.0f} GiB. Expected: a peak of at most 1 GiB "
-        "with the levels."
+        "\nrounds: iterations of the linear student, epochs of the net. best guess: the accuracy of whoever knows how\n"
+        f"the labels were drawn. As a dense array the words would take {dense:.0f} GiB.\n"
+        "Expected: a peak of at most 1 GiB with the levels."
     )
 
 

@@ -82,6 +82,7 @@ def measure(
     proba = np.random.default_rng(0).dirichlet(np.ones(n_classes), n_rows)
     student = MLPStudent(
         hidden_layer_sizes,
+        numeric="standard",
         max_epochs=epochs,
         batch_size=batch_size,
         learning_rate=LEARNING_RATE,

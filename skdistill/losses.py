@@ -261,6 +261,11 @@ class LossTerms:
         }
         return replace(self, **chosen)
 
+    def information(self) -> Array:
+        """Return the sum over classes of ``p * log(p)``, shape (n_rows,): what no student changes."""
+        # the convention 0 * log(0) = 0
+        return (self.soft * np.log(np.where(self.soft > 0, self.soft, 1.0))).sum(axis=1)
+
     def value_and_gradient(self, logits: Array) -> tuple[float, Array]:
         """Return the loss and its gradient with respect to the logits.
 
@@ -279,9 +284,7 @@ class LossTerms:
         n_rows = len(logits)
         rows = np.arange(n_rows)
         log_q = log_softmax(logits / self.temperature)
-        # the convention 0 * log(0) = 0
-        log_p = np.log(np.where(self.soft > 0, self.soft, 1.0))
-        value = self.soft_weight @ (self.soft * (log_p - log_q)).sum(axis=1)
+        value = self.soft_weight @ (self.information() - (self.soft * log_q).sum(axis=1))
         gradient = (np.exp(log_q) - self.soft) * (self.soft_weight / self.temperature)[:, None]
         if self.label_weight.any():
             log_q = log_softmax(logits)

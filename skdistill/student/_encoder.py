@@ -136,9 +136,9 @@ class Encoder:
         """Encode the training rows, and count how often each code occurs in them."""
         if isinstance(self.ops[0], Bound):
             rows = self.ops[0](X)
-            # scaled by the largest, so that a zero stays a zero
+            # scaled by the largest, so that a zero stays a zero; what is next to nothing counts for nothing
             largest = np.asarray(abs(rows).max(axis=0).todense()).ravel()
-            self._scale = np.where(largest > 0, largest, 1.0)
+            self._scale = np.where(largest > 1.0 / LARGEST, largest, 1.0)
             scaled = sparse.csr_matrix(rows @ sparse.diags_array(1.0 / self._scale))
             return Encoded(np.empty((rows.shape[0], 0)), scaled)
         Z = self.ops[0](X)

@@ -124,27 +124,37 @@ class DistillationLoss(nn.Module):
     ----------
     temperature : float
         The temperature at which the student is softened in the first term.
+    terms : (bool, bool), default=(True, True)
+        Whether any row takes the first term, and whether any takes the second; what none takes is
+        not worked out.
 
     Examples
     --------
     >>> import torch
     >>> soft, one, none = torch.full((4, 2), 0.5), torch.ones(4), torch.zeros(4)
-    >>> DistillationLoss(2.0)(torch.zeros(4, 2), (soft, one, none.long(), none)).item()
+    >>> information = (soft * soft.log()).sum(dim=1)
+    >>> DistillationLoss(2.0)(torch.zeros(4, 2), (soft, information, one, none.long(), none)).item()
     0.0
     """
 
-    def __init__(self, temperature: float) -> None:
+    def __init__(self, temperature: float, terms: tuple[bool, bool] = (True, True)) -> None:
         super().__init__()
         self.temperature = temperature
+        self.terms = terms
 
-    def forward(self, logits: Tensor, targets: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-        soft, soft_weight, labels, label_weight = targets
+    def forward(self, logits: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
+        # information: the sum over classes of p * log(p), which the student does not change
+        soft, information, soft_weight, labels, label_weight = targets
         if logits.shape[1] == 1:
             logits = nn.functional.pad(logits, (1, 0))
-        log_q = torch.log_softmax(logits / self.temperature, dim=1)
-        divergence = nn.functional.kl_div(log_q, soft, reduction="none").sum(dim=1)
-        entropy = nn.functional.cross_entropy(logits, labels, reduction="none")
-        return (soft_weight * divergence + label_weight * entropy).mean()
+        log_q = torch.log_softmax(logits, dim=1)
+        loss = torch.zeros(())
+        if self.terms[0]:
+            softened = log_q if self.temperature == 1 else torch.log_softmax(logits / self.temperature, dim=1)
+            loss = soft_weight * (information - (soft * softened).sum(dim=1))
+        if self.terms[1]:
+            loss = loss + label_weight * nn.functional.nll_loss(log_q, labels, reduction="none")
+        return loss.mean()
 
 
 class Rows:
@@ -163,10 +173,10 @@ class Rows:
     def __init__(self, encoded: Encoded, terms: LossTerms, device: torch.device) -> None:
         floats = [
             torch.as_tensor(part, dtype=torch.float32, device=device)
-            for part in (encoded.numbers, terms.soft, terms.soft_weight, terms.label_weight)
+            for part in (encoded.numbers, terms.soft, terms.information(), terms.soft_weight, terms.label_weight)
         ]
         labels = torch.as_tensor(terms.labels, dtype=torch.int64, device=device)
-        self.dense: tuple[Tensor, ...] = (floats[0], floats[1], floats[2], labels, floats[3])
+        self.dense: tuple[Tensor, ...] = (*floats[:4], labels, floats[4])
         self.sparse = encoded.sparse
         self.codes: Tensor | None = None
         self.device = device
@@ -255,6 +265,9 @@ class _Keeper(Callback):
         self.best_epoch = 0
         self.step = 0
 
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        net.module_.train()
+
     def on_batch_begin(self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
         if training:
             warm_up = max(1.0, _WARM_UP * self.n_steps)
@@ -297,7 +310,7 @@ class _Keeper(Callback):
 
 def _fidelity(logits: Tensor, targets: tuple[Tensor, ...]) -> float:
     """Return the share of rows on which student and targets name the same class."""
-    soft, soft_weight, labels, _ = targets
+    soft, _, soft_weight, labels, _ = targets
     told = torch.where(soft_weight > 0, soft.argmax(dim=1), labels)
     said = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
     return float((said == told).float().mean())
@@ -365,6 +378,7 @@ def train_mlp(
                 module,
                 DistillationLoss,
                 criterion__temperature=terms.temperature,
+                criterion__terms=(bool(terms.soft_weight.any()), bool(terms.label_weight.any())),
                 optimizer=torch.optim.AdamW,
                 optimizer__fused=True,
                 optimizer__weight_decay=weight_decay,
@@ -416,3 +430,13 @@ class _Net(NeuralNet):
 
     def check_data(self, X: Any, y: Any = None) -> None:
         return None
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
+        """Take a step: skorch's own, less what it does for optimizers and data that are not ours."""
+        inputs, targets = batch
+        self.optimizer_.zero_grad()
+        y_pred = self.module_(**inputs)
+        loss = self.criterion_(y_pred, targets)
+        loss.backward()
+        self.optimizer_.step()
+        return {"loss": loss, "y_pred": y_pred}

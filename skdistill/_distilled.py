@@ -102,7 +102,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     student_ : estimator
         The fitted student, a classifier by itself.
     teacher_ : estimator, callable, list or None
-        The teacher that was asked: the given one if fitted, else the fitted clone.
+        The teacher that was asked: the given one if fitted, else the fitted clone. With
+        ``teacher_proba`` none was asked, and it is the given one.
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted: all that the teacher knows.
     program_ : Program
@@ -267,6 +268,12 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             shares = check_teachers(self.teacher, self.teacher_weights)
             check_columns(self.teacher, X, self.n_features_in_)
         known = None if self.teacher is None else known_classes(self.teacher)
+        if (
+            known is not None
+            and self.classes is not None
+            and set(known.tolist()) != set(np.asarray(self.classes).tolist())
+        ):
+            raise ValueError(f"classes={self.classes} are not those of the teacher, which are {known.tolist()}.")
         if y is not None and known is not None:
             index_labels(y, known)
         if fit_params and not any(needs_fit(one) for one in members(self.teacher)):

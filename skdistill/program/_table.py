@@ -362,4 +362,6 @@ class _Levels:
             codes = list(map(self.levels.get, values))
         except TypeError:
             return [self(value) for value in values]
-        return [self._unusual(value) if code is None else code for code, value in zip(codes, values, strict=True)]
+        rest = {value for code, value in zip(codes, values, strict=True) if code is None}
+        unusual = {value: self._unusual(value) for value in rest}
+        return [unusual[value] if code is None else code for code, value in zip(codes, values, strict=True)]

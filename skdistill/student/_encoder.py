@@ -99,8 +99,9 @@ class Encoded:
         return dense if self.sparse is None else np.concatenate([self._transposed @ gradient, dense])
 
     def take(self, rows: Array) -> Encoded:
-        """Return some rows, by index."""
-        return Encoded(self.numbers[rows], None if self.sparse is None else self.sparse[rows])
+        """Return some rows, by index, their numbers in float32: what a net trains on."""
+        numbers = self.numbers.astype(np.float32)[rows]
+        return Encoded(numbers, None if self.sparse is None else self.sparse[rows])
 
 
 class Encoder:
@@ -346,11 +347,8 @@ def _learn_column(
         if len(known) == 0 or (len(known) == len(values) and _is_constant(known)):
             return []
         return [_Learned(source, column.kind, values)]
-    counts: dict[Any, float] = {}
     # a row is a row, however little it weighs
-    for cell, mass in zip(column.cells.tolist(), np.maximum(weight, 1.0).tolist(), strict=True):
-        key = None if is_missing(cell) else as_key(cell)
-        counts[key] = counts.get(key, 0.0) + mass
+    counts = _count_levels(column.cells.tolist(), np.maximum(weight, 1.0))
     if len(counts) < 2:
         return []
     counts.pop(None, None)
@@ -365,6 +363,21 @@ def _learn_column(
         if not np.isnan(values).all():
             found.append(_Learned(source, "rank", values, ranks))
     return found
+
+
+def _count_levels(cells: list[Any], weight: Array) -> dict[Any, float]:
+    """Return how often each level occurs; None stands for a missing one."""
+    found: dict[Any, int] = {}
+    try:
+        codes = [found.setdefault(cell, len(found)) for cell in cells]
+    except TypeError:
+        # lists and the like cannot be looked up as they are
+        return _count_levels([None if is_missing(cell) else as_key(cell) for cell in cells], weight)
+    counts: dict[Any, float] = {}
+    for cell, mass in zip(found, np.bincount(codes, weights=weight).tolist(), strict=True):
+        key = None if is_missing(cell) else as_key(cell)
+        counts[key] = counts.get(key, 0.0) + mass
+    return counts
 
 
 def _parts(seconds: Array) -> list[str]:

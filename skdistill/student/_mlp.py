@@ -58,7 +58,7 @@ class MLPStudent(BaseStudent):
         between the numeric columns, 4 to 16 each.
     min_frequency : int, default=5
         A category in fewer rows than this is grouped with the other rare ones.
-    max_categories : int, default=100
+    max_categories : int, default=256
         The most categories of a column that are told apart, the most frequent ones.
     encoder : transformer, default=None
         Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
@@ -147,7 +147,7 @@ class MLPStudent(BaseStudent):
         numeric: str = "auto",
         n_bins: int | str = "auto",
         min_frequency: int = 5,
-        max_categories: int = 100,
+        max_categories: int = 256,
         encoder: Any = None,
         class_weight: dict[Any, float] | str | None = None,
         device: str = "cpu",

@@ -173,7 +173,7 @@ class Rows:
     def __init__(self, encoded: Encoded, terms: LossTerms, device: torch.device) -> None:
         floats = [
             torch.as_tensor(part, dtype=torch.float32, device=device)
-            for part in (encoded.numbers, terms.soft, terms.information(), terms.soft_weight, terms.label_weight)
+            for part in (encoded.numbers, terms.soft, terms.information, terms.soft_weight, terms.label_weight)
         ]
         labels = torch.as_tensor(terms.labels, dtype=torch.int64, device=device)
         self.dense: tuple[Tensor, ...] = (*floats[:4], labels, floats[4])

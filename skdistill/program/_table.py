@@ -56,9 +56,9 @@ def as_number(value: Any) -> float:
         if is_missing(value):
             return np.nan
         if isinstance(value, datetime.timedelta):
-            return value.total_seconds()
+            return _of_delta(value)
         if isinstance(value, np.timedelta64):
-            return float(value / np.timedelta64(1, "s"))
+            return float(_of_ticks(value.astype("timedelta64[us]").astype(np.int64)))
         if isinstance(value, int):
             return np.inf if value > 0 else -np.inf
         raise
@@ -69,13 +69,24 @@ def as_seconds(value: Any) -> float:
     if is_missing(value):
         return np.nan
     if isinstance(value, np.datetime64):
-        return float(value.astype("datetime64[us]").astype(np.int64)) / 1e6
+        return float(_of_ticks(value.astype("datetime64[us]").astype(np.int64)))
     if isinstance(value, datetime.datetime):
         origin = _EPOCH if value.tzinfo is None else _EPOCH_UTC
-        return (value - origin).total_seconds()
+        return _of_delta(value - origin)
     if isinstance(value, datetime.date):
         return float((value - _EPOCH.date()).days) * 86400.0
     raise TypeError(f"{value!r} is not a date")
+
+
+def _of_delta(delta: datetime.timedelta) -> float:
+    """Return a duration in seconds, to the same last bit as :func:`_of_ticks`."""
+    return delta.days * 86400 + delta.seconds + delta.microseconds / 1e6
+
+
+def _of_ticks(ticks: Any) -> Any:
+    """Return microseconds, as int64, in seconds: the whole ones apart, since a float does not hold so many ticks."""
+    whole, rest = np.divmod(ticks, 1_000_000)
+    return whole + rest / 1e6
 
 
 def numbers(column: Array) -> Array:
@@ -83,15 +94,14 @@ def numbers(column: Array) -> Array:
     if column.dtype.kind in "fiub":
         return column.astype(np.float64)
     if column.dtype.kind == "m":
-        return np.where(np.isnat(column), np.nan, column / np.timedelta64(1, "s"))
+        return np.where(np.isnat(column), np.nan, _of_ticks(column.astype("timedelta64[us]").astype(np.int64)))
     return np.array([as_number(value) for value in column.tolist()], dtype=np.float64)
 
 
 def seconds(column: Array) -> Array:
     """Return a column of dates as float64 seconds since 1970 (UTC), shape (n_rows,)."""
     if column.dtype.kind == "M":
-        ticks = column.astype("datetime64[us]").astype(np.int64).astype(np.float64) / 1e6
-        return np.where(np.isnat(column), np.nan, ticks)
+        return np.where(np.isnat(column), np.nan, _of_ticks(column.astype("datetime64[us]").astype(np.int64)))
     return np.array([as_seconds(value) for value in column.tolist()], dtype=np.float64)
 
 

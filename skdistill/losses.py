@@ -283,7 +283,7 @@ class LossTerms:
         """
         n_rows = len(logits)
         rows = np.arange(n_rows)
-        value = 0.0
+        value: Any = 0.0
         gradient = np.zeros((n_rows, self.soft.shape[1]))
         # a term that no row takes is not worked out
         if self.soft_weight.any():

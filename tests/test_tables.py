@@ -96,7 +96,7 @@ def test_dicts_are_rows_for_the_program(table, linear):
     records = X.to_dict("records")
     assert_allclose(linear.program_(records), linear.predict_proba(X), rtol=0, atol=1e-12)
     reordered = dict(reversed(records[7].items()))
-    assert_array_equal(linear.program_(reordered), linear.program_(records)[7:8])
+    assert_allclose(linear.program_(reordered), linear.program_(records)[7:8], rtol=0, atol=1e-12)
     assert_allclose(linear.program_.logits(records[7]), linear.program_.logits(records)[7:8], rtol=0, atol=1e-12)
 
 

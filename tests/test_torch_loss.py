@@ -67,7 +67,7 @@ def test_batches_hold_every_row_once_an_epoch_with_its_own_targets(kind):
         assert len(seen) == len(batches) == 5
         ids = torch.cat([inputs["numbers"] for inputs, _ in seen])[:, 0]
         assert sorted(ids.tolist()) == list(range(23))
-        assert_allclose(torch.cat([targets[1] for _, targets in seen]), weight[ids.int()], rtol=1e-6)
+        assert_allclose(torch.cat([targets[2] for _, targets in seen]), weight[ids.int()], rtol=1e-6)
         for inputs, _ in seen:
             for row, (number,) in enumerate(inputs["numbers"].int().tolist()):
                 indices = inputs["indices"][row]

@@ -84,6 +84,8 @@ class MLP(nn.Module):
         )
         self.biases = nn.ParameterList([uniform(1.0 / math.sqrt(f), n) for f, n in zip(fan_in, sizes, strict=True)])
         nn.init.zeros_(self.biases[-1])
+        # a list of its own, since each look into a ParameterList costs a good part of a small layer
+        self.pairs = list(zip(self.weights, self.biases, strict=True))
         self.table = uniform(bounds[0], n_sparse, sizes[0]) if n_sparse else None
         self.activation = _ACTIVATIONS[activation]
         self.dropout = dropout
@@ -91,7 +93,7 @@ class MLP(nn.Module):
 
     def forward(self, numbers: Tensor, indices: Tensor | None = None, values: Tensor | None = None) -> Tensor:
         linear = nn.functional.linear
-        first, *rest = zip(self.weights, self.biases, strict=True)
+        first, *rest = self.pairs
         Z = linear(numbers, *first)
         if indices is not None and self.table is not None:
             Z = Z + nn.functional.embedding_bag(indices, self.table, mode="sum", per_sample_weights=values)
@@ -145,16 +147,21 @@ class DistillationLoss(nn.Module):
     def forward(self, logits: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
         # information: the sum over classes of p * log(p), which the student does not change
         soft, information, soft_weight, labels, label_weight = targets
-        if logits.shape[1] == 1:
-            logits = nn.functional.pad(logits, (1, 0))
-        log_q = torch.log_softmax(logits, dim=1)
-        loss = torch.zeros(())
+        losses = []
         if self.terms[0]:
-            softened = log_q if self.temperature == 1 else torch.log_softmax(logits / self.temperature, dim=1)
-            loss = soft_weight * (information - (soft * softened).sum(dim=1))
+            softened = logits if self.temperature == 1 else logits / self.temperature
+            losses.append(soft_weight * (information + _cross_entropy(softened, soft)))
         if self.terms[1]:
-            loss = loss + label_weight * nn.functional.nll_loss(log_q, labels, reduction="none")
-        return loss.mean()
+            losses.append(label_weight * _cross_entropy(logits, labels))
+        return torch.mean(losses[0] + losses[1] if len(losses) > 1 else losses[0])
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy of each row with labels (n_rows,) or probabilities (n_rows, n_classes)."""
+    if logits.shape[1] > 1:
+        return nn.functional.cross_entropy(logits, targets, reduction="none")
+    one = targets[:, 1] if targets.ndim == 2 else targets.float()
+    return nn.functional.binary_cross_entropy_with_logits(logits[:, 0], one, reduction="none")
 
 
 class Rows:

@@ -1,5 +1,6 @@
 """Teachers and students that let a test see what happened; importable in worker processes as well."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,15 @@ class CountingForest(RandomForestClassifier):
     def predict_proba(self, X):
         note(self.log, "ask", X)
         return super().predict_proba(X)
+
+
+class SlowForest(CountingForest):
+    """A counting forest that takes its time over each question."""
+
+    def predict_proba(self, X):
+        proba = super().predict_proba(X)
+        time.sleep(1)
+        return proba
 
 
 class CountingCallable:

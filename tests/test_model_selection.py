@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
-from helpers import CountingCallable, CountingForest, RecordingStudent, note, notes, small_mlp
+from helpers import CountingCallable, CountingForest, RecordingStudent, SlowForest, note, notes, small_mlp
 from joblib import Memory
 from joblib import hash as content_hash
 from numpy.testing import assert_allclose, assert_array_equal
@@ -200,6 +200,15 @@ def test_memory_serves_every_process(tmp_path, iris):
     assert len(notes(log, "ask")) == 3
     GridSearchCV(model, GRID, cv=3, n_jobs=2, error_score="raise", refit=False).fit(iris.X, iris.y)
     assert len(notes(log, "ask")) == 3, "workers find what was asked before"
+
+
+def test_workers_that_start_together_do_not_ask_the_same_twice(tmp_path, iris):
+    log = str(tmp_path / "log")
+    teacher = SlowForest(log).fit(iris.X, iris.y)
+    model = DistilledClassifier(teacher, student="linear", memory=str(tmp_path / "cache"))
+    # four candidates at a time, two sets of rows
+    GridSearchCV(model, GRID, cv=2, n_jobs=4, error_score="raise", refit=False).fit(iris.X, iris.y)
+    assert len(notes(log, "ask")) == 2
 
 
 def test_a_teacher_that_was_refitted_in_place_is_asked_again(tmp_path, iris):

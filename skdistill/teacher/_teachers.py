@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from .._validation import InvalidParameterError, check_proba, has_fit_parameter, is_fitted
+from ._memory import once
 
 Array = NDArray[Any]
 
@@ -188,11 +189,10 @@ def fit_teachers(
         For each member, what tells its answers from those of another: what it was fitted from, or
         itself if it came fitted.
     """
-    fit = memory.cache(_fit)
     fitted, origins = [], []
     for one, given in zip(members(teacher), params, strict=True):
         unfitted = needs_fit(one)
-        fitted.append(fit(one, X, y, given) if unfitted else one)
+        fitted.append(once(memory, _fit, (one, X, y, given)) if unfitted else one)
         # a forest's trees do not hash alike each time they are loaded; their recipe does
         origins.append((one, X, y, given) if unfitted else one)
     return fitted if isinstance(teacher, list | tuple) else fitted[0], origins
@@ -343,7 +343,7 @@ def _ask_one(teacher: Any, X: Any, n_rows: int, memory: Memory, origin: Any) -> 
                 "answers to fit as teacher_proba."
             )
         return Answers(check_proba(_call(teacher, X, memory), n_rows=n_rows, n_classes=None, source=source), None)
-    proba = memory.cache(_predict_proba, ignore=["teacher"])(teacher, X, origin)
+    proba = once(memory, _predict_proba, (teacher, X), key=(origin, X))
     classes = _attribute(teacher, "classes_")
     if isinstance(classes, list):
         if len(classes) > 0 and np.ndim(classes[0]) > 0:
@@ -360,14 +360,14 @@ def _ask_one(teacher: Any, X: Any, n_rows: int, memory: Memory, origin: Any) -> 
 def _call(teacher: Callable[[Any], Any], X: Any, memory: Memory) -> Any:
     if memory.location is None or hasattr(teacher, "check_call_in_cache"):
         return teacher(X)
-    return memory.cache(_ask_callable)(teacher, X)
+    return once(memory, _ask_callable, (teacher, X))
 
 
 def _ask_callable(teacher: Callable[[Any], Any], X: Any) -> Any:
     return teacher(X)
 
 
-def _predict_proba(teacher: Any, X: Any, origin: Any) -> Any:
+def _predict_proba(teacher: Any, X: Any) -> Any:
     return teacher.predict_proba(X)
 
 

@@ -308,6 +308,15 @@ def test_a_few_absurd_numbers_in_training_spoil_little(numeric):
     assert (student.score(x[3:, None], Y[3:]) > 0.9) == (numeric != "standard")
 
 
+@pytest.mark.parametrize("numeric", ["standard", "quantile", "piecewise"])
+@pytest.mark.parametrize("values", [[-1, -2e-313, 2e-313, 1], [0, 5e-324, 1e-320, 1e-310], [-1e308, 0, 1e-300, 1e308]])
+def test_numbers_of_any_size_in_training(numeric, values):
+    x = np.repeat(np.array(values), N // 4)[:, None]
+    student = LinearStudent(numeric=numeric).fit(x, Y)
+    answers = student.predict_proba([[0.0], [1e-313], [-1e-313], [5e-324], [np.inf], [-np.inf], [np.nan]])
+    assert np.isfinite(answers).all()
+
+
 def test_quantiles_are_ranks():
     x = np.exp(3 * NOISE)
     student = LinearStudent(numeric="quantile", C=1.0).fit(x[:, None], Y ^ (x > 1))

@@ -163,13 +163,39 @@ def test_the_index_of_a_frame_counts_for_nothing(table, linear):
     assert_array_equal(linear.predict_proba(shuffled), linear.predict_proba(X))
 
 
-def test_whole_numbers_that_are_categories_keep_all_their_digits():
-    ids = 2**60 + np.arange(4)
-    X = pd.DataFrame({"id": pd.Categorical(np.tile(ids, 100)), "x": np.linspace(0, 1, 400)})
+def test_whole_numbers_that_are_categories_keep_all_their_digits_and_gaps():
+    ids = pd.Series(2**60 + np.arange(4)).astype(object)
+    ids[3] = None
     y = np.tile([0, 1, 1, 0], 100)
-    model = LinearStudent().fit(X, y)
-    for n_rows in FEW_AND_MANY:
-        assert_array_equal(model.predict(X[:n_rows]), y[:n_rows])
+    # beside floats pandas would round them, beside whole numbers alone it would make a number of the gap
+    for other in (np.linspace(0, 1, 400), np.arange(400)):
+        X = pd.DataFrame({"id": pd.Categorical(np.tile(ids, 100)), "other": other})
+        model = LinearStudent().fit(X, y)
+        for n_rows in (4, 400):
+            assert_array_equal(model.predict(X[:n_rows]), y[:n_rows])
+
+
+def test_a_date_or_duration_is_the_same_number_however_it_is_read():
+    # a float holds no microsecond of them; to the last bit, the way of rounding counts
+    when = pd.Series([dt.datetime(3112, 1, 1, 0, 0, 0, 2229), dt.datetime(1705, 3, 4, 5, 6, 7, 8), None] * 4)
+    lasted = pd.Series([dt.timedelta(200_000, 3, 2229), dt.timedelta(-150_000, 7, 5), None] * 4)
+    X = pd.DataFrame({"when": when.astype("datetime64[us]"), "lasted": lasted.astype("timedelta64[us]")})
+    read = LinearStudent().fit(X, np.arange(12) % 2).program_.ops[0]
+    as_they_are = {"when": dt.datetime(3112, 1, 1, 0, 0, 0, 2229), "lasted": dt.timedelta(200_000, 3, 2229)}
+    many = read(X)
+    assert_array_equal(read(X[:3]), many[:3])
+    assert_array_equal(read(X[:3].astype(object)), many[:3])
+    assert_array_equal(read(X.astype(object)), many)
+    assert_array_equal(read(as_they_are), many[:1])
+    assert_array_equal(
+        read(
+            {
+                name: np.array(cell).astype("M8[us]" if name == "when" else "m8[us]")[()]
+                for name, cell in as_they_are.items()
+            }
+        ),
+        many[:1],
+    )
 
 
 # sparse
@@ -234,6 +260,14 @@ def test_sparse_numbers_of_any_size_get_finite_answers(wide):
     assert np.isfinite(answers).all()
     assert_allclose(answers.sum(axis=1), 1)
     assert_array_equal(answers[4], model.predict_proba(X[:1] * 0)[0])
+
+
+def test_sparse_numbers_next_to_nothing_count_for_nothing(wide):
+    X, y = wide
+    tiny = X * 1e-200
+    model = LinearStudent().fit(tiny, y)
+    assert_allclose(model.predict_proba(tiny), np.tile([1 - y.mean(), y.mean()], (300, 1)), atol=1e-4)
+    assert np.isfinite(model.predict_proba(X)).all()
 
 
 @pytest.mark.parametrize("number", [np.inf, np.nan])

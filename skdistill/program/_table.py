@@ -176,9 +176,10 @@ def category_order(X: Any, index: int) -> tuple[Any, ...] | None:
 def _cells(X: Any) -> list[Sequence[Any]]:
     """Return the rows of a small frame as lists of cells."""
     if hasattr(X, "iloc"):
-        values = X.values
-        if values.dtype.kind == "f" and (np.abs(values) >= 2**53).any():
-            # whole numbers that are categories are not to be rounded, as pandas does beside a float
+        with np.errstate(invalid="ignore"):
+            values = X.values
+        if values.dtype != object and any(dtype.name == "category" for dtype in X.dtypes):
+            # whole numbers that are categories are rounded beside floats, and their gaps lost beside other numbers
             values = X.astype(object).values
         # a frame of dates alone is an array whose cells would be plain nanoseconds
         return (values.astype(f"{values.dtype.kind}8[us]") if values.dtype.kind in "mM" else values).tolist()

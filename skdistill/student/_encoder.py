@@ -439,7 +439,9 @@ def _moments(values: Array, weight: Array) -> tuple[float, float]:
 
 def _quantiles(values: Array, weight: Array, shares: ArrayLike) -> Array:
     """Return weighted quantiles: a row of weight two counts as two rows."""
-    return np.quantile(values, np.asarray(shares), weights=weight, method="inverted_cdf")
+    found = np.quantile(values, np.asarray(shares), weights=weight, method="inverted_cdf")
+    # no two of them so close that a slope between them is infinite
+    return np.where(np.abs(found) < np.finfo(np.float32).tiny, 0.0, found)
 
 
 def _bins(values: Array, weight: Array, n_bins: int) -> list[tuple[float, float]]:

@@ -23,6 +23,8 @@ class Op:
 
     The first op of a Program, its entry, reads the rows and leaves them alone; every other op may
     overwrite the array it is given. An op is frozen; what it caches for speed is not part of its state.
+    What is added to rows is cached in the shape of one row, (1, n), since numpy takes longer to
+    broadcast a few numbers than to add them.
     """
 
     def __call__(self, X: Array) -> Array:
@@ -125,32 +127,34 @@ class Standardize(Op):
     limit: float
 
     @cached_property
-    def _factor(self) -> Array:
-        return 1.0 / self.scale
+    def _as_rows(self) -> tuple[Array, Array, Array]:
+        factor = 1.0 / self.scale
+        return self.mean[None], factor[None], ((self.fill - self.mean) * factor)[None]
+
+    @cached_property
+    def _columns(self) -> slice:
+        return slice(self.start, self.start + len(self.mean))
 
     @cached_property
     def _near(self) -> float:
         return self.limit**2
 
-    @cached_property
-    def _filled(self) -> Array:
-        return (self.fill - self.mean) * self._factor
-
     def __call__(self, X: Array) -> Array:
-        Z = X[:, self.start : self.start + len(self.mean)]
+        mean, factor, filled = self._as_rows
+        Z = X[:, self._columns]
         if len(Z) == 1 and np.vdot(Z, Z) < 1e300:
             # one row without gaps, which cannot overflow: the hot loop
-            np.subtract(Z, self.mean, out=Z)
-            np.multiply(Z, self._factor, out=Z)
+            np.subtract(Z, mean, out=Z)
+            np.multiply(Z, factor, out=Z)
             if np.vdot(Z, Z) <= self._near:
                 return X
         else:
             with np.errstate(over="ignore"):
-                np.subtract(Z, self.mean, out=Z)
-                np.multiply(Z, self._factor, out=Z)
+                np.subtract(Z, mean, out=Z)
+                np.multiply(Z, factor, out=Z)
         # one look tells whether anything is missing, infinite or far out; it rarely is
         if not np.maximum.reduce(np.abs(Z), axis=None, initial=0.0) <= self.limit:
-            np.copyto(Z, self._filled, where=np.isnan(Z))
+            np.copyto(Z, filled, where=np.isnan(Z))
             np.clip(Z, -LARGEST, LARGEST, out=Z)
             far = np.abs(Z) - self.limit
             np.copyto(Z, np.copysign(self.limit + np.log1p(np.maximum(far, 0.0)), Z), where=far > 0)
@@ -192,17 +196,18 @@ class Piecewise(Op):
     width: Array
 
     @cached_property
-    def _factor(self) -> Array:
-        return 1.0 / self.width
+    def _as_rows(self) -> tuple[Array, Array]:
+        return self.lower[None], 1.0 / self.width[None]
 
     def __call__(self, X: Array) -> Array:
-        n_before = X.shape[1]
-        out = np.empty((len(X), n_before + len(self.columns)))
+        n_rows, n_before = X.shape
+        out = np.empty((n_rows, n_before + len(self.columns)))
         out[:, :n_before] = X
         bins = out[:, n_before:]
-        X.take(self.columns, axis=1, out=bins, mode="clip")
-        bins -= self.lower
-        bins *= self._factor
+        X.take(self.columns, 1, bins, "clip")
+        lower, factor = self._as_rows
+        np.subtract(bins, lower, out=bins)
+        np.multiply(bins, factor, out=bins)
         np.maximum(bins, 0.0, out=bins)
         np.minimum(bins, 1.0, out=bins)
         return out
@@ -245,7 +250,7 @@ class LookupAffine(Op):
 
     @cached_property
     def _wide(self) -> tuple[Array, Array, Array]:
-        return self.tables.astype(np.float64), self.weight.astype(np.float64), self.bias.astype(np.float64)
+        return self.tables.astype(np.float64), self.weight.astype(np.float64), self.bias.astype(np.float64)[None]
 
     def __call__(self, X: Array) -> Array:
         tables, weight, bias = self._wide
@@ -271,7 +276,7 @@ class Affine(Op):
 
     @cached_property
     def _wide(self) -> tuple[Array, Array]:
-        return self.weight.astype(np.float64), self.bias.astype(np.float64)
+        return self.weight.astype(np.float64), self.bias.astype(np.float64)[None]
 
     def __call__(self, X: Array) -> Array:
         weight, bias = self._wide

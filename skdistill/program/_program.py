@@ -26,6 +26,13 @@ def run(Z: Array, ops: Sequence[Op]) -> Array:
     return Z
 
 
+def _run_blocks(Z: Any, ops: Sequence[Op]) -> Array:
+    n_rows = Z.shape[0]
+    if n_rows <= _BLOCK:
+        return run(Z, ops)
+    return np.concatenate([run(Z[i : i + _BLOCK], ops) for i in range(0, n_rows, _BLOCK)])
+
+
 class Program:
     """A fitted student as data: a list of ops that turns rows into probabilities.
 
@@ -35,7 +42,7 @@ class Program:
     Parameters
     ----------
     ops : sequence of Op
-        The operations, first to last; the last one is a Softmax.
+        The operations: first Columns or Bound, which reads the rows, last a Softmax.
 
     Attributes
     ----------
@@ -54,12 +61,17 @@ class Program:
     2
     """
 
-    __slots__ = ("ops",)
+    __slots__ = ("_entry", "_rest", "ops")
 
     def __init__(self, ops: Sequence[Op]) -> None:
         if not ops or not isinstance(ops[0], Columns | Bound) or not isinstance(ops[-1], Softmax):
             raise ValueError(f"A Program begins with Columns or Bound and ends in Softmax; got ops={list(ops)}.")
         self.ops = tuple(ops)
+        self._entry = ops[0]
+        self._rest = self.ops[1:]
+
+    def __reduce__(self) -> tuple[type[Program], tuple[tuple[Op, ...]]]:
+        return Program, (self.ops,)
 
     def __call__(self, X: Any) -> Array:
         """Return the probabilities of rows.
@@ -75,7 +87,12 @@ class Program:
         proba : ndarray of shape (n_rows, n_classes)
             Probabilities, in float64.
         """
-        return self._run(X, self.ops[1:])
+        Z = self._entry(X)
+        if Z.shape[0] > 1:
+            return _run_blocks(Z, self._rest)
+        for op in self._rest:
+            Z = op(Z)
+        return Z
 
     def logits(self, X: Any) -> Array:
         """Return the logits of rows.
@@ -90,14 +107,7 @@ class Program:
         logits : ndarray of shape (n_rows, n_classes), or (n_rows, 1) for two classes
             What the Softmax is given; one column ``z`` stands for ``(0, z)``.
         """
-        return self._run(X, self.ops[1:-1])
-
-    def _run(self, X: Any, ops: tuple[Op, ...]) -> Array:
-        Z = self.ops[0](X)
-        n_rows = Z.shape[0]
-        if n_rows <= _BLOCK:
-            return run(Z, ops)
-        return np.concatenate([run(Z[i : i + _BLOCK], ops) for i in range(0, n_rows, _BLOCK)])
+        return _run_blocks(self._entry(X), self._rest[:-1])
 
     @property
     def n_columns(self) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,6 @@ from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     InvalidParameterError,
-    Options,
     StrOptions,
 )
 from sklearn.utils.validation import (
@@ -36,7 +33,6 @@ __all__ = [
     "HasMethods",
     "Interval",
     "InvalidParameterError",
-    "Options",
     "StrOptions",
     "check_no_gaps",
     "check_proba",
@@ -46,7 +42,6 @@ __all__ = [
     "fit_context",
     "has_fit_parameter",
     "has_gaps",
-    "import_optional",
     "is_fitted",
     "label_column",
     "not_fitted",
@@ -65,34 +60,6 @@ take_rows = _safe_indexing
 #: How far from one a row of probabilities may sum: answers that were stored with three decimals
 #: pass, a row of anything else does not.
 SUM_TOLERANCE = 1e-3
-
-
-def import_optional(name: str, *, feature: str, extra: str) -> ModuleType:
-    """Import an optional package, or say which feature wants it and which extra brings it.
-
-    Parameters
-    ----------
-    name : str
-        The package to import.
-    feature : str
-        What the user asked for, as the start of the message.
-    extra : str
-        The extra of skdistill that installs the package.
-
-    Returns
-    -------
-    module : module
-        The imported package.
-
-    Raises
-    ------
-    ImportError
-        If the package is not installed.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(f"{feature} needs {name}; install it with: pip install 'skdistill[{extra}]'") from error
 
 
 def is_fitted(estimator: Any) -> bool:

@@ -29,7 +29,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
-from tables_helpers import LeaveOneOut, Lengths, as_it_is, customers, prepare
+from tables_helpers import Doubled, LeaveOneOut, Lengths, as_it_is, customers, prepare
 
 from skdistill import DistilledClassifier, LinearStudent
 from skdistill.program import Bound, LookupAffine
@@ -261,6 +261,7 @@ UNKNOWN = {
     "PowerTransformer": lambda: scaled_beside(PowerTransformer(), "count"),
     "bins": lambda: scaled_beside(KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"), "count"),
     "a class of the user's own": lambda: scaled_beside(Lengths(0.5), "color"),
+    "a class of the user's own upon a known one": lambda: scaled_beside(Doubled(), "count"),
     "a class of the user's own by itself": lambda: make_pipeline(FunctionTransformer(two_columns), Lengths()),
     "hashed words": lambda: make_column_transformer(
         (HashingVectorizer(n_features=64), "color"), (StandardScaler(), ["x"])

@@ -347,14 +347,19 @@ def test_a_reordered_frame_reaches_the_encoder_in_order(table):
             model.predict(wrong)
 
 
-def test_an_encoder_that_leaves_gaps_is_refused(table):
+@pytest.mark.parametrize("wrap", [lambda encoder: encoder, as_it_is], ids=["ops", "as it is"])
+def test_an_encoder_that_leaves_gaps_or_infinite_numbers_is_refused(wrap, table):
     X, y = table
-    leaves = make_column_transformer((PowerTransformer(), ["x", "gappy"]))
-    with pytest.raises(ValueError, match="encoder's output contains NaN"):
-        LinearStudent(encoder=leaves).fit(X, y)
-    infinite = FunctionTransformer(lambda X: X[["x"]] * np.inf)
+    for encoder in (
+        make_column_transformer((StandardScaler(), ["x", "gappy"])),
+        make_column_transformer((one_hot(), ["color"]), ("passthrough", ["gappy"])),
+    ):
+        with pytest.raises(ValueError, match="encoder's output contains NaN"):
+            LinearStudent(encoder=wrap(encoder)).fit(X, y)
+    infinite = X.assign(x=np.where(X.index == 7, np.inf, X["x"]))
+    encoder = make_column_transformer((one_hot(), ["color"]), ("passthrough", ["x"]))
     with pytest.raises(ValueError, match="encoder's output contains infinity"):
-        LinearStudent(encoder=infinite).fit(X, y)
+        LinearStudent(encoder=wrap(encoder)).fit(infinite, y)
 
 
 def test_an_encoder_that_leaves_text_is_refused(table):

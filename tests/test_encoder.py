@@ -8,11 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from helpers import small_mlp
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from skdistill import LinearStudent, MLPStudent
-from skdistill.program import Indicate, LookupAffine, Piecewise, Quantiles, Standardize
+from skdistill.program import Indicate, LookupAffine, Piecewise, Quantiles, Standardize, date_part
 
 N = 400
 fixed = np.random.default_rng(0)
@@ -182,6 +184,19 @@ def test_a_date_is_its_parts(part, late, zone, rng):
     y = np.array([late(date) for date in dates])
     X = beside_noise(dates)
     assert LinearStudent().fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.9
+
+
+@given(st.lists(st.none() | st.datetimes().map(lambda date: date.replace(microsecond=0)), min_size=1, max_size=5))
+def test_parts_of_a_date_are_those_of_the_calendar(dates):
+    seconds = [np.nan if date is None else (date - dt.datetime(1970, 1, 1)) / dt.timedelta(seconds=1) for date in dates]
+    for part, of in (
+        ("month", lambda date: date.month),
+        ("day", lambda date: date.day),
+        ("weekday", lambda date: date.weekday()),
+        ("hour", lambda date: date.hour),
+    ):
+        expected = [np.nan if date is None else of(date) for date in dates]
+        assert_array_equal(date_part(np.array(seconds), part), expected)
 
 
 def test_parts_of_a_date_that_never_vary_are_left_out():

@@ -29,7 +29,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
-from tables_helpers import LeaveOneOut, Lengths, as_it_is, customers, prepare
+from tables_helpers import Doubled, LeaveOneOut, Lengths, as_it_is, customers, prepare
 
 from skdistill import DistilledClassifier, LinearStudent
 from skdistill.program import Bound, LookupAffine
@@ -261,6 +261,7 @@ UNKNOWN = {
     "PowerTransformer": lambda: scaled_beside(PowerTransformer(), "count"),
     "bins": lambda: scaled_beside(KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"), "count"),
     "a class of the user's own": lambda: scaled_beside(Lengths(0.5), "color"),
+    "a class of the user's own upon a known one": lambda: scaled_beside(Doubled(), "count"),
     "a class of the user's own by itself": lambda: make_pipeline(FunctionTransformer(two_columns), Lengths()),
     "hashed words": lambda: make_column_transformer(
         (HashingVectorizer(n_features=64), "color"), (StandardScaler(), ["x"])
@@ -346,14 +347,19 @@ def test_a_reordered_frame_reaches_the_encoder_in_order(table):
             model.predict(wrong)
 
 
-def test_an_encoder_that_leaves_gaps_is_refused(table):
+@pytest.mark.parametrize("wrap", [lambda encoder: encoder, as_it_is], ids=["ops", "as it is"])
+def test_an_encoder_that_leaves_gaps_or_infinite_numbers_is_refused(wrap, table):
     X, y = table
-    leaves = make_column_transformer((PowerTransformer(), ["x", "gappy"]))
-    with pytest.raises(ValueError, match="encoder's output contains NaN"):
-        LinearStudent(encoder=leaves).fit(X, y)
-    infinite = FunctionTransformer(lambda X: X[["x"]] * np.inf)
+    for encoder in (
+        make_column_transformer((StandardScaler(), ["x", "gappy"])),
+        make_column_transformer((one_hot(), ["color"]), ("passthrough", ["gappy"])),
+    ):
+        with pytest.raises(ValueError, match="encoder's output contains NaN"):
+            LinearStudent(encoder=wrap(encoder)).fit(X, y)
+    infinite = X.assign(x=np.where(X.index == 7, np.inf, X["x"]))
+    encoder = make_column_transformer((one_hot(), ["color"]), ("passthrough", ["x"]))
     with pytest.raises(ValueError, match="encoder's output contains infinity"):
-        LinearStudent(encoder=infinite).fit(X, y)
+        LinearStudent(encoder=wrap(encoder)).fit(infinite, y)
 
 
 def test_an_encoder_that_leaves_text_is_refused(table):

@@ -167,12 +167,12 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         # of the rows that it learns from, some, such as TargetEncoder, make something else than of fresh ones
         whole = hasattr(transformer, "fit_transform")
         rows = transformer.fit_transform(X, y) if whole else transformer.fit(X, y).transform(X)
+        rows = check_array(rows, dtype=np.float64, accept_sparse="csr", input_name="encoder's output")
         read = None if sparse.issparse(X) else read_transformer(transformer, X)
         if read is not None:
             return read, X
         # it runs as it is, before the Program
         self.encoder_ = transformer
-        rows = check_array(rows, dtype=np.float64, accept_sparse="csr", input_name="encoder's output")
         return as_delivered(rows), rows
 
     def __sklearn_tags__(self) -> Any:

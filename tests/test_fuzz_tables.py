@@ -170,4 +170,6 @@ def test_any_sparse_matrix(X, fresh):
     student = LinearStudent(max_iter=20).fit(sparse.csr_array(X), np.arange(N_ROWS) % 2)
     check(student, sparse.csr_array(X))
     check(student, sparse.csr_array(fresh))
+    # huge numbers cancel to whatever the order of the sum leaves of them
+    fresh = np.clip(fresh, -1e3, 1e3)
     assert_allclose(student.predict_proba(fresh), student.predict_proba(sparse.csr_array(fresh)), rtol=0, atol=1e-12)

@@ -88,8 +88,12 @@ def test_sparse_rows_stay_sparse_and_finite(form):
     out = Bound(3)(form(dense))
     assert issparse(out) == (form is not np.asarray)
     assert_array_equal(out.toarray() if issparse(out) else out, [[0, 2, 0], [-1e30, 0, 1e30]])
-    with pytest.raises(ValueError, match=r"Rows have shape \(2, 2\); needed is \(n_rows, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"of shape \(2, 2\); needed is an array or a sparse matrix of shape \(n_rows, 3\)"
+    ):
         Bound(3)(form(dense[:, :2]))
+    with pytest.raises(ValueError, match=r"Rows are a dict of shape \(\)"):
+        Bound(3)({"a": 1.0})
 
 
 wild = st.floats(-1e300, 1e300)

@@ -220,8 +220,13 @@ class Bound(Op):
     n_columns: int
 
     def __call__(self, X: Any) -> Any:
-        if X.ndim != 2 or X.shape[1] != self.n_columns:
-            raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
+        # sparse columns have no names, and so a row cannot come as a dict
+        shape: tuple[int, ...] = getattr(X, "shape", ())
+        if len(shape) != 2 or shape[1] != self.n_columns:
+            raise ValueError(
+                f"Rows are a {type(X).__name__} of shape {tuple(shape)}; needed is an array or a sparse matrix of "
+                f"shape (n_rows, {self.n_columns})."
+            )
         if not hasattr(X, "tocsr"):
             return _bounded(np.array(X, dtype=np.float64))
         X = X.tocsr(copy=True).astype(np.float64, copy=False)

@@ -42,6 +42,9 @@ class MLPStudent(BaseStudent):
         AdamW's decoupled weight decay.
     dropout : float, default=0.0
         Probability of silencing a hidden unit in a training step.
+    averaging : bool, default=True
+        Keep a running average of the weights, over some ninth of the steps, in place of the last
+        weights.
     early_stopping : bool or "auto", default="auto"
         Hold out rows, keep the weights that fit them best, and end after `patience` epochs without
         a better fit. "auto" does so from 500 rows on. Without it the last weights are kept.
@@ -119,6 +122,7 @@ class MLPStudent(BaseStudent):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "averaging": ["boolean"],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left")],
@@ -141,6 +145,7 @@ class MLPStudent(BaseStudent):
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-4,
         dropout: float = 0.0,
+        averaging: bool = True,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         patience: int = 15,
@@ -161,6 +166,7 @@ class MLPStudent(BaseStudent):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.dropout = dropout
+        self.averaging = averaging
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
@@ -205,6 +211,7 @@ class MLPStudent(BaseStudent):
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             dropout=self.dropout,
+            averaging=self.averaging,
             patience=self.patience,
             device=self.device,
             seed=int(rng.randint(2**31 - 1)),

@@ -23,6 +23,9 @@ from ._progress import Progress
 Array = NDArray[Any]
 
 _WARM_UP = 0.05
+#: The average of the weights follows them by the share ``_FORGETS / (step + _FORGETS)``: its memory is some ninth of
+#: the steps so far, and the first guess is soon out of it.
+_FORGETS = 9.0
 _ACTIVATIONS = {"relu": torch.relu, "silu": nn.functional.silu, "tanh": torch.tanh}
 
 
@@ -259,18 +262,31 @@ class _NoBetterFitError(Exception):
 
 
 class _Keeper(Callback):
-    """Sets the learning rate of each step, keeps the best weights, and says when to end."""
+    """Sets the learning rate of each step, keeps the best weights, and says when to end.
 
-    def __init__(self, n_steps: int, learning_rate: float, patience: int, progress: Progress) -> None:
+    What is judged and kept is the running average of the weights, with polynomial decay: Shamir and
+    Zhang (2013), "Stochastic Gradient Descent for Non-smooth Optimization",
+    https://arxiv.org/abs/1212.1824.
+    """
+
+    def __init__(
+        self, n_steps: int, learning_rate: float, patience: int, averaging: bool, progress: Progress
+    ) -> None:
         self.n_steps = n_steps
         self.learning_rate = learning_rate
         self.patience = patience
+        self.averaging = averaging
         self.progress = progress
+        self.average: list[Tensor] = []
         self.figures: list[dict[str, float]] = []
         self.best_weights: dict[str, Tensor] | None = None
         self.best_loss = math.inf
         self.best_epoch = 0
         self.step = 0
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        if self.averaging:
+            self.average = [weight.detach().clone() for weight in net.module_.parameters()]
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         net.module_.train()
@@ -283,12 +299,26 @@ class _Keeper(Callback):
             for group in net.optimizer_.param_groups:
                 group["lr"] = rate
             self.step += 1
+        else:
+            # the rows held out, all in one batch, are the last of an epoch
+            self._exchange(net)
 
     def on_batch_end(
         self, net: NeuralNet, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
     ) -> None:
         if not training:
             self.fidelity = _fidelity(y_pred, batch[1])
+        elif self.average:
+            share = _FORGETS / (self.step + _FORGETS)
+            with torch.no_grad():
+                for average, weight in zip(self.average, net.module_.parameters(), strict=True):
+                    average.lerp_(weight, share)
+
+    def _exchange(self, net: NeuralNet) -> None:
+        """Put the average of the weights in the weights' place, or the weights back in theirs."""
+        if self.average:
+            for at, weight in enumerate(net.module_.parameters()):
+                self.average[at], weight.data = weight.data, self.average[at]
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         epoch = net.history[-1]
@@ -300,8 +330,9 @@ class _Keeper(Callback):
                 f"MLPStudent's loss became {figures['train_loss']} in epoch {len(self.figures) + 1}; "
                 f"learning_rate={self.learning_rate} is too high."
             )
-        # the rows held out come last, as one batch
         held_out = "valid_loss" in epoch["batches"][-1]
+        if not held_out:
+            self._exchange(net)
         if held_out:
             figures |= {"valid_loss": epoch["batches"][-1]["valid_loss"], "valid_fidelity": self.fidelity}
         self.figures.append(figures)
@@ -310,6 +341,7 @@ class _Keeper(Callback):
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, len(self.figures)
             self.best_weights = {name: value.clone() for name, value in net.module_.state_dict().items()}
+        self._exchange(net)
         self.progress.step(**{name.replace("train_loss", "loss"): value for name, value in figures.items()})
         if len(self.figures) - self.best_epoch >= self.patience:
             raise _NoBetterFitError
@@ -336,6 +368,7 @@ def train_mlp(
     learning_rate: float,
     weight_decay: float,
     dropout: float,
+    averaging: bool,
     patience: int,
     device: str,
     seed: int,
@@ -351,7 +384,7 @@ def train_mlp(
         What the net has to fit on each.
     hidden_layer_sizes, activation, max_epochs, batch_size, learning_rate, weight_decay, dropout : object
         As in MLPStudent.
-    patience, device, verbose : object
+    averaging, patience, device, verbose : object
         As in MLPStudent.
     seed : int
         Seeds everything random.
@@ -380,7 +413,7 @@ def train_mlp(
     torch.set_num_threads(1)
     try:
         with Progress(verbose, max_epochs, "MLPStudent", "epoch") as progress:
-            keeper = _Keeper(n_steps, learning_rate, patience, progress)
+            keeper = _Keeper(n_steps, learning_rate, patience, averaging, progress)
             net = _Net(
                 module,
                 DistillationLoss,

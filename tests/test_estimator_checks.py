@@ -18,9 +18,9 @@ def expected_failures(estimator):
     [
         LinearStudent(),
         small_mlp(max_epochs=25),
-        TreeStudent(min_samples_leaf=1),
+        TreeStudent(),
         DistilledClassifier(LogisticRegression(), student="linear"),
-        DistilledClassifier(LogisticRegression(), student=TreeStudent(min_samples_leaf=1)),
+        DistilledClassifier(LogisticRegression(), student="tree"),
         DistilledClassifier(LogisticRegression(), student=small_mlp(max_epochs=25)),
     ],
     expected_failed_checks=expected_failures,

@@ -65,15 +65,14 @@ class Tree(Op):
     @cached_property
     def _cuts(self) -> Array:
         """The largest float64 that rounds to a float32 of at most the threshold: nothing has to be rounded."""
-        low = self.thresholds
         with np.errstate(over="ignore"):
-            high = np.nextafter(low, np.float32(np.inf)).astype(np.float64)
-        low = low.astype(np.float64)
-        # the last float32 has no neighbour, but is as far from where infinity begins as from the one before
-        below = np.nextafter(self.thresholds, np.float32(-np.inf)).astype(np.float64)
-        middle = np.where(np.isinf(high), low + (low - below) / 2, (low + high) / 2)
-        # halfway between two, rounding is to the even one
-        with np.errstate(over="ignore"):
+            below, above = (
+                np.nextafter(self.thresholds, np.float32(to)).astype(np.float64) for to in (-np.inf, np.inf)
+            )
+            here = self.thresholds.astype(np.float64)
+            # the last float32 has no neighbour, but is as far from where infinity begins as from the one before
+            middle = np.where(np.isinf(above), here + (here - below) / 2, (here + above) / 2)
+            # halfway between two, rounding is to the even one
             stays = middle.astype(np.float32) <= self.thresholds
         return np.where(stays, middle, np.nextafter(middle, -np.inf))
 

@@ -19,7 +19,16 @@ _FLOOR = 1e-6
 _NEWTON_STEPS = 60
 
 
-def grow_tree(Z: Any, sizes: tuple[int, ...], terms: LossTerms, *, smoothing: float, **limits: Any) -> Tree:
+def grow_tree(
+    Z: Any,
+    sizes: tuple[int, ...],
+    terms: LossTerms,
+    sample_weight: Array | None,
+    *,
+    smoothing: float,
+    min_samples_leaf: int,
+    **limits: Any,
+) -> Tree:
     """Grow a tree and give each leaf the logits that minimise the loss in it.
 
     Parameters
@@ -30,11 +39,14 @@ def grow_tree(Z: Any, sizes: tuple[int, ...], terms: LossTerms, *, smoothing: fl
         The number of codes of each of the first columns.
     terms : LossTerms
         What is to be fitted.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Positive weights, which `terms` hold already; None counts every row once.
     smoothing : float
         As many rows of the parent's mean are added to each node.
+    min_samples_leaf : int
+        The fewest rows in a leaf; a row of weight two counts as two.
     **limits : dict
-        ``max_leaf_nodes``, ``max_depth``, ``min_samples_leaf`` and ``random_state``, as in
-        DecisionTreeRegressor.
+        ``max_leaf_nodes``, ``max_depth`` and ``random_state``, as in DecisionTreeRegressor.
 
     Returns
     -------
@@ -55,8 +67,15 @@ def grow_tree(Z: Any, sizes: tuple[int, ...], terms: LossTerms, *, smoothing: fl
     mass = _on_grid(mass)
     ranks = [_rank_codes(Z[:, j].astype(np.int64), size, blend, mass, smoothing) for j, size in enumerate(sizes)]
     numbers, levels = _rank_numbers(Z, ranks)
-    # half the sum of squared errors in both of two columns is that in one
-    fitted = DecisionTreeRegressor(**limits).fit(numbers, blend[:, 1:] if blend.shape[1] == 2 else blend, mass)
+    # of two columns, either holds all there is
+    wanted = blend[:, 1:] if blend.shape[1] == 2 else blend
+    rows, share = np.arange(len(mass)), mass
+    if sample_weight is not None:
+        # scikit-learn counts rows and not weights; as many copies as a leaf needs are enough
+        copies = np.clip(sample_weight[order].astype(np.int64), 1, min_samples_leaf)
+        rows, share = np.repeat(rows, copies), np.repeat(mass / copies, copies)
+    grower = DecisionTreeRegressor(min_samples_leaf=min_samples_leaf, **limits)
+    fitted = grower.fit(numbers[rows], wanted[rows], share)
     nodes = fitted.tree_
     inner, leaves = (np.flatnonzero(chosen) for chosen in (nodes.children_left >= 0, nodes.children_left < 0))
     name = np.empty(nodes.node_count, dtype=np.int64)

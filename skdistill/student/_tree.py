@@ -37,7 +37,7 @@ class TreeStudent(BaseStudent):
     max_depth : int or None, default=None
         The most branches between root and leaf; None sets no limit.
     min_samples_leaf : int, default=10
-        The fewest rows in a leaf. A row is a row, whatever its weight.
+        The fewest rows in a leaf. A row of weight two counts as two, one of less than one as one.
     smoothing : float, default=20.0
         How strongly a node is shrunk towards the one above it: as if so many rows that are like
         that one on average were in it too. Also for the mean target by which categories are
@@ -148,6 +148,7 @@ class TreeStudent(BaseStudent):
                 Z,
                 encoder.sizes,
                 terms,
+                sample_weight,
                 smoothing=self.smoothing,
                 max_leaf_nodes=self.max_leaf_nodes,
                 max_depth=self.max_depth,

@@ -4,6 +4,6 @@ from . import losses
 from ._distilled import DistilledClassifier
 from ._version import __version__
 from .program import Program
-from .student import LinearStudent, MLPStudent
+from .student import LinearStudent, MLPStudent, TreeStudent
 
-__all__ = ["DistilledClassifier", "LinearStudent", "MLPStudent", "Program", "__version__", "losses"]
+__all__ = ["DistilledClassifier", "LinearStudent", "MLPStudent", "Program", "TreeStudent", "__version__", "losses"]

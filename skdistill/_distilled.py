@@ -30,7 +30,7 @@ from ._validation import (
     take_rows,
 )
 from .program import Program
-from .student import LinearStudent, MLPStudent
+from .student import LinearStudent, MLPStudent, TreeStudent
 from .teacher import (
     Answers,
     ask,
@@ -51,7 +51,7 @@ from .teacher import (
 
 Array = NDArray[Any]
 
-_STUDENTS = {"linear": LinearStudent, "mlp": MLPStudent}
+_STUDENTS = {"linear": LinearStudent, "mlp": MLPStudent, "tree": TreeStudent}
 
 
 class DistilledClassifier(ClassifierMixin, BaseEstimator):

@@ -31,6 +31,7 @@ from ._table import (
     numbers,
     seconds,
 )
+from ._tree import Tree
 
 __all__ = [
     "ACTIVATIONS",
@@ -50,6 +51,7 @@ __all__ = [
     "Softmax",
     "Standardize",
     "Tanh",
+    "Tree",
     "as_key",
     "category_order",
     "column_names",

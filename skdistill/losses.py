@@ -131,6 +131,11 @@ class Targets:
         Softens both the teacher and the student in the first term of the loss.
     alpha : float
         The share of the teacher's term, 0 to 1.
+    label_proba : ndarray of shape (n_rows, n_classes) or None
+        Probabilities to fit in place of the labels, for every row; None fits the labels.
+    held_out : ndarray of shape (n_rows,) or None
+        True for rows to judge the fit by and not to fit. None leaves it to the student whether it
+        holds out any.
     """
 
     classes: Array
@@ -139,6 +144,8 @@ class Targets:
     sample_weight: Array | None = None
     temperature: float = 1.0
     alpha: float = 1.0
+    label_proba: Array | None = None
+    held_out: Array | None = None
 
     @property
     def n_classes(self) -> int:
@@ -149,7 +156,7 @@ class Targets:
         """Return the targets of some rows, an index or a boolean mask of shape (n_rows,)."""
         chosen: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows]
-            for name in ("proba", "labels", "sample_weight")
+            for name in ("proba", "labels", "sample_weight", "label_proba", "held_out")
         }
         return replace(self, **chosen)
 
@@ -181,35 +188,37 @@ class Targets:
         weight = np.ones(n_rows) if self.sample_weight is None else np.asarray(self.sample_weight, dtype=np.float64)
         total = weight.sum()
         labels = np.full(n_rows, -1) if self.labels is None else np.asarray(self.labels)
-        hard = np.where(labels >= 0, weight, 0.0)
+        hard = np.where(labels >= 0, weight, 0.0) if self.label_proba is None else weight
         soft = weight
         proba = self.proba
         if proba is None:
             proba = np.full((n_rows, self.n_classes), 1.0 / self.n_classes)
             soft = np.zeros(n_rows)
+        told = np.maximum(labels, 0) if self.label_proba is None else self.label_proba
         if class_weight is not None:
-            per_class = self._class_weights(class_weight, proba, labels, soft * self.alpha, hard * (1 - self.alpha))
-            hard = hard * per_class[labels]
-            proba = proba * per_class
-            mass = proba.sum(axis=1)
-            soft = soft * mass
-            with np.errstate(invalid="ignore", divide="ignore"):
-                proba = np.where(mass[:, None] > 0, proba / mass[:, None], 1.0 / self.n_classes)
+            per_class = self._class_weights(class_weight, proba, told, soft * self.alpha, hard * (1 - self.alpha))
+            proba, soft = _weighted(proba, soft, per_class)
+            if told.ndim == 2:
+                told, hard = _weighted(told, hard, per_class)
+            else:
+                hard = hard * per_class[told]
         return LossTerms(
             soft=soften(proba, self.temperature),
             soft_weight=soft * (self.alpha * self.temperature**2 * n_rows / total),
-            labels=np.maximum(labels, 0),
+            labels=told,
             label_weight=hard * ((1 - self.alpha) * n_rows / total),
             temperature=float(self.temperature),
             total_weight=float(total),
+            held_out=self.held_out,
         )
 
     def _class_weights(
-        self, class_weight: dict[Any, float] | str, proba: Array, labels: Array, soft: Array, hard: Array
+        self, class_weight: dict[Any, float] | str, proba: Array, told: Array, soft: Array, hard: Array
     ) -> Array:
         """Return the weight of each class, shape (n_classes,)."""
         if isinstance(class_weight, str):
-            mass = soft @ proba + np.bincount(np.maximum(labels, 0), weights=hard, minlength=self.n_classes)
+            mass = soft @ proba
+            mass += hard @ told if told.ndim == 2 else np.bincount(told, weights=hard, minlength=self.n_classes)
             seen = mass > 0
             return np.where(seen, mass.sum() / (seen.sum() * np.where(seen, mass, 1.0)), 1.0)
         unknown = [label for label in class_weight if label not in self.classes.tolist()]
@@ -221,6 +230,15 @@ class Targets:
         if not np.isfinite(weights).all() or (weights < 0).any():
             raise ValueError(f"class_weight must hold non-negative numbers; got {class_weight}.")
         return weights
+
+
+def _weighted(proba: Array, weight: Array, per_class: Array) -> tuple[Array, Array]:
+    """Return probabilities and the weights of their rows with each class's share multiplied by its weight."""
+    proba = proba * per_class
+    mass = proba.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = np.where(mass[:, None] > 0, proba / mass[:, None], 1.0 / len(per_class))
+    return shares, weight * mass
 
 
 @dataclass(frozen=True)
@@ -236,14 +254,17 @@ class LossTerms:
         The teacher's probabilities, already softened.
     soft_weight : ndarray of shape (n_rows,)
         Weight of each row in the first term.
-    labels : ndarray of shape (n_rows,)
-        Index of each row's class; any index where `label_weight` is zero.
+    labels : ndarray of shape (n_rows,) or (n_rows, n_classes)
+        Index of each row's class, any index where `label_weight` is zero; or probabilities to fit
+        in place of the labels.
     label_weight : ndarray of shape (n_rows,)
         Weight of each row in the second term.
     temperature : float
         The temperature at which the student is softened in the first term.
     total_weight : float
         The sum of the sample weights.
+    held_out : ndarray of shape (n_rows,) or None
+        True for rows to judge the fit by and not to fit.
     """
 
     soft: Array
@@ -252,12 +273,15 @@ class LossTerms:
     label_weight: Array
     temperature: float
     total_weight: float
+    held_out: Array | None = None
 
     def take(self, rows: Array) -> LossTerms:
         """Return the terms of some rows, an index or a boolean mask of shape (n_rows,)."""
         chosen: dict[str, Any] = {
             name: getattr(self, name)[rows] for name in ("soft", "soft_weight", "labels", "label_weight")
         }
+        if self.held_out is not None:
+            chosen["held_out"] = self.held_out[rows]
         return replace(self, **chosen)
 
     @cached_property
@@ -292,9 +316,13 @@ class LossTerms:
             gradient += (np.exp(log_q) - self.soft) * (self.soft_weight / self.temperature)[:, None]
         if self.label_weight.any():
             log_q = log_softmax(logits)
-            value -= self.label_weight @ log_q[rows, self.labels]
             residual = np.exp(log_q)
-            residual[rows, self.labels] -= 1.0
+            if self.labels.ndim == 2:
+                value -= self.label_weight @ (self.labels * log_q).sum(axis=1)
+                residual -= self.labels
+            else:
+                value -= self.label_weight @ log_q[rows, self.labels]
+                residual[rows, self.labels] -= 1.0
             gradient += residual * self.label_weight[:, None]
         gradient /= n_rows
         return float(value) / n_rows, gradient[:, -logits.shape[1] :]

@@ -115,13 +115,14 @@ def test_the_program_answers_as_the_net_in_torch(activation, iris, monkeypatch):
 
 def test_every_parameter_of_the_net_changes_what_it_learns(uneven):
     X, y = uneven
-    base = small_mlp(max_epochs=4)
+    base = small_mlp(max_epochs=4, early_stopping=False)
     changes = (
         {},
         {"batch_size": 7},
         {"learning_rate": 0.02},
         {"weight_decay": 0.5},
         {"dropout": 0.5},
+        {"averaging": False},
         {"max_epochs": 5},
         {"early_stopping": True},
         {"early_stopping": True, "validation_fraction": 0.4},

@@ -238,7 +238,7 @@ def fit_encoder(
     weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
     names = tuple(column_names(X)) if is_frame(X) else None
     learned = []
-    for index, column in enumerate(_raw_columns(X)):
+    for index, column in enumerate(raw_columns(X)):
         name = index if names is None else names[index]
         learned += _learn_column(index, name, column, weight, min_frequency, max_categories)
     categories = [one for one in learned if one.kind == "category"]
@@ -288,7 +288,7 @@ def as_delivered(X: Any) -> Encoder:
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """A column as it is delivered: its cells, and what its type says of them."""
 
     cells: Array
@@ -307,20 +307,20 @@ class _Learned:
     size: int = 0
 
 
-def _raw_columns(X: Any) -> Iterator[_Column]:
+def raw_columns(X: Any) -> Iterator[Column]:
     """Yield the columns of a table with their kinds: "number", "datetime" or "category"."""
     read = column_reader(X)
     for index in range(X.shape[1]):
         cells = read(index)
         order = category_order(X, index)
         if order is not None or cells.dtype.kind in "US":
-            yield _Column(cells, "category", order or ())
+            yield Column(cells, "category", order or ())
         elif cells.dtype.kind in "fiubm":
-            yield _Column(cells, "number")
+            yield Column(cells, "number")
         elif cells.dtype.kind == "M":
-            yield _Column(cells, "datetime")
+            yield Column(cells, "datetime")
         else:
-            yield _Column(cells, _kind_of_cells(cells.tolist()))
+            yield Column(cells, _kind_of_cells(cells.tolist()))
 
 
 def _kind_of_cells(cells: list[Any]) -> str:
@@ -333,7 +333,7 @@ def _kind_of_cells(cells: list[Any]) -> str:
 
 
 def _learn_column(
-    source: int, name: Any, column: _Column, weight: Array, min_frequency: int, max_categories: int
+    source: int, name: Any, column: Column, weight: Array, min_frequency: int, max_categories: int
 ) -> list[_Learned]:
     """Return what is read of a column: nothing where it does not vary."""
     if column.kind != "category":

@@ -18,6 +18,9 @@ from ._encoder import Encoded
 
 Array = NDArray[Any]
 
+#: Of fewer rows, those held out would say too little.
+_FEW_ROWS = 100
+
 
 class MLPStudent(BaseStudent):
     """A multi-layer perceptron that fits soft targets, trained by torch and run without it.
@@ -47,9 +50,10 @@ class MLPStudent(BaseStudent):
         weights.
     early_stopping : bool or "auto", default="auto"
         Hold out rows, keep the weights that fit them best, and end after `patience` epochs without
-        a better fit. "auto" does so from 500 rows on. Without it the last weights are kept.
-    validation_fraction : float, default=0.1
-        The share of the rows that is held out.
+        a better fit. "auto" does so from 100 rows on. Without it the last weights are kept.
+    validation_fraction : float or "auto", default="auto"
+        The share of the rows that is held out. "auto" is a tenth, and of fewer than 1,000 rows more:
+        100 rows, but no more than a fifth.
     patience : int, default=15
         Epochs to wait for a better fit to the rows held out.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
@@ -124,7 +128,7 @@ class MLPStudent(BaseStudent):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "averaging": ["boolean"],
         "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "device": [str],
         "random_state": ["random_state"],
@@ -147,7 +151,7 @@ class MLPStudent(BaseStudent):
         dropout: float = 0.0,
         averaging: bool = True,
         early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | str = "auto",
         patience: int = 15,
         numeric: str = "auto",
         n_bins: int | str = "auto",
@@ -185,16 +189,7 @@ class MLPStudent(BaseStudent):
         if any(size < 1 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
         rng = check_random_state(self.random_state)
-        n_rows = encoded.n_rows
-        n_held_out = 0
-        if self.early_stopping is True or (self.early_stopping == "auto" and n_rows >= 500):
-            n_held_out = max(1, round(self.validation_fraction * n_rows))
-            if n_held_out >= n_rows:
-                raise ValueError(
-                    f"validation_fraction={self.validation_fraction} of {n_rows} rows leaves none to train on."
-                )
-        rows = rng.permutation(n_rows)
-        held_out, kept = np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
+        held_out, kept = self._hold_out(encoded.n_rows, terms.held_out, rng)
 
         # torch is imported here, where a net is trained, and nowhere on the way to a prediction
         from ._torch import train_mlp
@@ -202,8 +197,8 @@ class MLPStudent(BaseStudent):
         trained = train_mlp(
             encoded.take(kept),
             terms.take(kept),
-            encoded.take(held_out),
-            terms.take(held_out),
+            encoded.take(held_out if self.early_stopping else held_out[:0]),
+            terms.take(held_out if self.early_stopping else held_out[:0]),
             hidden_layer_sizes=sizes,
             activation=self.activation,
             max_epochs=self.max_epochs,
@@ -224,6 +219,22 @@ class MLPStudent(BaseStudent):
         for weight, bias in rest:
             ops += [ACTIVATIONS[self.activation](), Affine(weight, bias)]
         return ops
+
+
+    def _hold_out(self, n_rows: int, chosen: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:
+        """Return the rows to judge the fit by, and those to fit: as they were chosen, else by chance."""
+        rows = rng.permutation(n_rows)
+        if chosen is not None:
+            return np.flatnonzero(chosen), np.flatnonzero(~chosen)
+        n_held_out = 0
+        if self.early_stopping is True or (self.early_stopping == "auto" and n_rows >= _FEW_ROWS):
+            share = self.validation_fraction
+            if isinstance(share, str):
+                share = float(np.clip(100 / n_rows, 0.1, 0.2))
+            n_held_out = max(1, round(share * n_rows))
+            if n_held_out >= n_rows:
+                raise ValueError(f"validation_fraction={share} of {n_rows} rows leaves none to train on.")
+        return np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
 
 
 def _batch_size(n_rows: int) -> int:

@@ -185,7 +185,8 @@ class Rows:
             torch.as_tensor(part, dtype=torch.float32, device=device)
             for part in (encoded.numbers, terms.soft, terms.information, terms.soft_weight, terms.label_weight)
         ]
-        labels = torch.as_tensor(terms.labels, dtype=torch.int64, device=device)
+        index = terms.labels.ndim == 1
+        labels = torch.as_tensor(terms.labels, dtype=torch.int64 if index else torch.float32, device=device)
         self.dense: tuple[Tensor, ...] = (*floats[:4], labels, floats[4])
         self.sparse = encoded.sparse
         self.codes: Tensor | None = None
@@ -350,7 +351,8 @@ class _Keeper(Callback):
 def _fidelity(logits: Tensor, targets: tuple[Tensor, ...]) -> float:
     """Return the share of rows on which student and targets name the same class."""
     soft, _, soft_weight, labels, _ = targets
-    told = torch.where(soft_weight > 0, soft.argmax(dim=1), labels)
+    named = labels if labels.ndim == 1 else labels.argmax(dim=1)
+    told = torch.where(soft_weight > 0, soft.argmax(dim=1), named)
     said = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
     return float((said == told).float().mean())
 

@@ -1,0 +1,190 @@
+"""The transfer set: rows without labels for the teacher to answer, the user's own or made from those there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
+
+from ..program import column_names, in_order, is_frame
+
+Array = NDArray[Any]
+
+#: A column with at most so many distinct values takes a neighbour's value as it is.
+_FEW_VALUES = 16
+#: New rows are made from at most so many rows, since every row is compared with every other.
+_MOST_SOURCES = 20_000
+#: At most so many pairs of columns are compared with what occurs.
+_MOST_PAIRS = 2_000
+#: How likely a cell is to be changed.
+_CHANGED = 0.5
+
+
+def munge(
+    points: Array, columns: Sequence[Array], numeric: Sequence[bool], n_new: int, rng: np.random.RandomState
+) -> Array:
+    """Make new rows between neighbours: MUNGE for columns of mixed types.
+
+    A new row starts as a copy of a row. Half of its cells, drawn by chance, take the value of the
+    nearest other row; a number is drawn around that value, with the distance between the two as its
+    deviation, and becomes the nearest number that occurs in its column. So every cell is one that
+    occurs: whole numbers stay whole, and nothing lies outside its column's range. A new row in which
+    two levels, or a level and a gap, meet that never do in the rows there are takes all its
+    levels, and its columns with gaps, from the row that it is a copy of.
+
+    Bucila, Caruana and Niculescu-Mizil (2006), "Model Compression",
+    https://doi.org/10.1145/1150402.1150464.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_rows, n_dims)
+        Where the rows lie in the space in which neighbours are near.
+    columns : sequence of ndarray of shape (n_rows,)
+        The columns: numbers, NaN where one is missing, or codes of levels.
+    numeric : sequence of bool
+        Which of the columns hold numbers.
+    n_new : int
+        How many rows to make.
+    rng : RandomState
+        Draws everything that is random.
+
+    Returns
+    -------
+    index : ndarray of shape (n_new, n_columns)
+        For each cell the row whose cell of the same column it is.
+    """
+    n_rows = len(points)
+    chosen = np.arange(n_rows)
+    if n_rows > _MOST_SOURCES:
+        chosen = np.sort(rng.choice(n_rows, _MOST_SOURCES, replace=False))
+        points = points[chosen]
+    rounds = -(-n_new // len(chosen))
+    source = np.concatenate([rng.permutation(len(chosen)) for _ in range(rounds)])[:n_new]
+    neighbour = chosen[_nearest_other(points)[source]]
+    source = chosen[source]
+    index = np.empty((n_new, len(columns)), dtype=np.int64)
+    levels: dict[int, Array] = {}
+    for at, (values, is_number) in enumerate(zip(columns, numeric, strict=True)):
+        changed = rng.random_sample(n_new) < _CHANGED
+        index[:, at] = np.where(changed, neighbour, source)
+        distinct, codes = np.unique(values, return_inverse=True)
+        if not is_number or len(distinct) <= _FEW_VALUES:
+            if len(distinct) > 1:
+                levels[at] = codes
+            continue
+        start, end, noise = values[source], values[neighbour], rng.standard_normal(n_new)
+        drawn = end + noise * np.abs(end - start)
+        moved = changed & ~np.isnan(drawn)
+        index[moved, at] = _rows_nearest(values, drawn[moved])
+        gaps = np.isnan(values)
+        if gaps.any():
+            levels[at] = gaps.astype(np.int64)
+    strange = _strange(levels, index, rng)
+    for at in levels:
+        index[strange, at] = source[strange]
+    return index
+
+
+def _nearest_other(points: Array) -> Array:
+    """Return for each row the nearest other one."""
+    if len(points) < 2:
+        return np.zeros(len(points), dtype=np.int64)
+    # the same rows whatever the number of threads
+    with threadpool_limits(limits=1):
+        found = NearestNeighbors(n_neighbors=2).fit(points).kneighbors(return_distance=False)
+    # rows asked about themselves are left out of their own neighbours
+    return found[:, 0]
+
+
+def _rows_nearest(values: Array, wanted: Array) -> Array:
+    """Return the rows whose values are nearest to those wanted."""
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    ranked = values[order]
+    above = np.clip(np.searchsorted(ranked, wanted), 1, len(ranked) - 1)
+    below = above - 1
+    return order[np.where(wanted - ranked[below] <= ranked[above] - wanted, below, above)]
+
+
+def _strange(levels: dict[int, Array], index: Array, rng: np.random.RandomState) -> Array:
+    """Tell which new rows hold a pair of levels that does not occur."""
+    strange = np.zeros(len(index), dtype=bool)
+    pairs = list(combinations(levels, 2))
+    if len(pairs) > _MOST_PAIRS:
+        pairs = [pairs[at] for at in rng.choice(len(pairs), _MOST_PAIRS, replace=False)]
+    for first, second in pairs:
+        n_second = int(levels[second].max()) + 1
+        there = levels[first] * n_second + levels[second]
+        made = levels[first][index[:, first]] * n_second + levels[second][index[:, second]]
+        strange |= ~np.isin(made, there)
+    return strange
+
+
+def assemble(X: Any, index: Array) -> Any:
+    """Return rows made of the cells of others, in the container and with the types that `X` has.
+
+    Parameters
+    ----------
+    X : ndarray or frame of shape (n_rows, n_columns)
+        The rows that the cells come from.
+    index : ndarray of shape (n_new, n_columns)
+        For each cell the row whose cell of the same column it is.
+
+    Returns
+    -------
+    rows : ndarray or frame of shape (n_new, n_columns)
+        The new rows.
+    """
+    if not is_frame(X):
+        return np.take_along_axis(np.asarray(X), index, axis=0)
+    import narwhals as nw
+
+    frame = nw.from_native(X, eager_only=True)
+    columns = [
+        nw.maybe_reset_index(frame[name][rows]).to_frame() for name, rows in zip(frame.columns, index.T, strict=True)
+    ]
+    return (columns[0] if len(columns) == 1 else nw.concat(columns, how="horizontal")).to_native()
+
+
+def stack(X: Any, others: Sequence[Any]) -> Any:
+    """Return rows with others below them, in the container and with the types that `X` has.
+
+    Parameters
+    ----------
+    X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
+        The first rows.
+    others : sequence of the same
+        Those below; the columns of a frame in any order.
+
+    Returns
+    -------
+    rows : ndarray, sparse matrix or frame
+        All of them.
+    """
+    if not others:
+        return X
+    if sparse.issparse(X):
+        return sparse.vstack([X, *others], format="csr")
+    if not is_frame(X):
+        return np.concatenate([X, *others])
+    import narwhals as nw
+
+    first = nw.from_native(X, eager_only=True)
+    names = column_names(X)
+    frames = [first]
+    for other in others:
+        frame = nw.from_native(in_order(other, names), eager_only=True)
+        frames.append(frame.with_columns(frame[name].cast(dtype) for name, dtype in first.schema.items()))
+    if hasattr(X, "iloc"):
+        import pandas as pd
+
+        # categories that are alike in name only would end as objects
+        natives = [frame.to_native() for frame in frames]
+        return pd.concat([natives[0], *(native.astype(X.dtypes) for native in natives[1:])], ignore_index=True)
+    return nw.concat(frames, how="vertical").to_native()

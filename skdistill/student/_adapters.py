@@ -108,7 +108,7 @@ def _adapted(student: Any) -> Any:
         return student
     if isinstance(student, Pipeline):
         # refused here if its last step cannot learn
-        _adapted(student.steps[-1][1])
+        _adapted(student.steps[-1][1] if student.steps else None)
         return PipelineStudent(student)
     if _is_net(student):
         return NetStudent(student)
@@ -240,7 +240,8 @@ class ClassifierStudent(AdaptedStudent):
     The cross-entropy with weighted copies is that with the soft targets. `estimator_` knows the
     classes by their index in `classes_`. No copy has less than 4e-6 of its row's weight, so that
     each row has all its copies, and parameters that count rows are multiplied by the number of
-    classes: ``min_samples_leaf`` still means rows.
+    classes: ``min_samples_leaf`` still means rows. What a classifier draws or holds out by itself,
+    a forest's bootstrap or the rows for early stopping, it draws from the copies.
 
     Parameters
     ----------

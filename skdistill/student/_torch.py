@@ -533,7 +533,7 @@ def _net_of(module: nn.Module, n_rows: int, seed: int | None, progress: Progress
         optimizer=torch.optim.AdamW,
         lr=1e-3,
         max_epochs=_MODULE_EPOCHS,
-        batch_size=int(np.clip(2 ** round(math.log2(max(n_rows / 40, 1))), 16, 256)),
+        batch_size=int(np.clip(2 ** round(math.log2(max(n_rows / 20, 1))), 16, 256)),
         iterator_train=_Slices,
         iterator_train__shuffle=True,
         iterator_valid=_Slices,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_memory
@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_memory
 from ._validation import (
     HasMethods,
     Interval,
-    InvalidParameterError,
     check_no_gaps,
     check_proba,
     check_rows,
@@ -30,7 +29,7 @@ from ._validation import (
     take_rows,
 )
 from .program import Program
-from .student import LinearStudent, MLPStudent, TreeStudent
+from .student import make_student
 from .teacher import (
     Answers,
     ask,
@@ -50,8 +49,6 @@ from .teacher import (
 )
 
 Array = NDArray[Any]
-
-_STUDENTS = {"linear": LinearStudent, "mlp": MLPStudent, "tree": TreeStudent}
 
 
 class DistilledClassifier(ClassifierMixin, BaseEstimator):
@@ -76,9 +73,15 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         A classifier with ``predict_proba``, fitted or not; a callable that maps rows to
         probabilities; or a list whose answers are averaged. None where ``fit`` is given
         ``teacher_proba``.
-    student : {"linear", "mlp"} or student, default="mlp"
-        What learns: a LinearStudent, an MLPStudent, or an instance of either, whose parameters can
-        then be searched as ``student__hidden_layer_sizes``.
+    student : {"additive", "linear", "mlp", "tree"} or estimator, default="mlp"
+        What learns: a LinearStudent ("additive": with ``numeric="piecewise"``), an MLPStudent, a
+        TreeStudent, or an instance, whose parameters can then be searched as
+        ``student__hidden_layer_sizes``. The instance may also be a classifier with
+        ``predict_proba`` whose ``fit`` takes ``sample_weight``, a skorch net, a torch module that
+        returns logits, or a Pipeline that ends in any of these; such a student has no Program. A
+        classifier learns from each row once for each class, weighted by the class's share, at
+        temperature 1 alone; its parameters that count rows still mean rows. A Pipeline may take
+        rows that are no table, such as texts.
     temperature : float, default=1.0
         Softens teacher and student in the first term; above 1, small probabilities count for more.
     alpha : float, default=0.5
@@ -100,14 +103,16 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     student_ : estimator
-        The fitted student, a classifier by itself.
+        The fitted student, a classifier by itself. What was adapted is its ``estimator_``, fitted
+        on the classes' indices.
     teacher_ : estimator, callable, list or None
         The teacher that was asked: the given one if fitted, else the fitted clone. With
         ``teacher_proba`` none was asked, and it is the given one.
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted: all that the teacher knows.
     program_ : Program
-        The student's Program; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+        The student's Program; ``program_(X)`` is the bare, unchecked ``predict_proba``. An adapted
+        student has none.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -115,7 +120,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
     See Also
     --------
-    MLPStudent, LinearStudent : The students, which also fit labels or soft targets by themselves.
+    MLPStudent, LinearStudent, TreeStudent : The students, which also fit labels or soft targets by themselves.
 
     Examples
     --------
@@ -211,8 +216,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             message says which and where.
         """
         student = self._new_student()
-        rows = check_rows(self, X, reset=True)
-        # the teacher sees what the user gave, so long as that is a table at all
+        rows = check_rows(self, X, reset=True, any_form=getattr(student, "any_form", False))
+        # the teacher sees what the user gave, so long as that is rows at all
         X = X if hasattr(X, "shape") else rows
         weight = check_weights(sample_weight, rows)
         if y is None and self.alpha < 1:
@@ -236,23 +241,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _new_student(self) -> Any:
-        if isinstance(self.student, str):
-            if self.student not in _STUDENTS:
-                raise InvalidParameterError(f"student must be one of {sorted(_STUDENTS)}; got {self.student!r}.")
-            student = _STUDENTS[self.student]()
-        elif isinstance(self.student, type) or not hasattr(self.student, "fit_targets"):
-            raise InvalidParameterError(
-                f"student={self.student!r} cannot take soft targets; needed is one of {sorted(_STUDENTS)} or an "
-                "instance of LinearStudent or MLPStudent."
-            )
-        else:
-            student = clone(self.student)
-        params = student.get_params(deep=False)
-        if "random_state" in params and params["random_state"] is None:
-            student.set_params(random_state=self.random_state)
-        if "verbose" in params and self.verbose:
-            student.set_params(verbose=self.verbose)
-        return student
+        return make_student(
+            self.student, temperature=self.temperature, random_state=self.random_state, verbose=self.verbose
+        )
 
     def _answers(
         self, X: Any, y: Array | None, weight: Array | None, teacher_proba: Any, fit_params: dict[str, Any]
@@ -266,7 +257,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             )
         if self.teacher is not None:
             shares = check_teachers(self.teacher, self.teacher_weights)
-            check_columns(self.teacher, X, self.n_features_in_)
+            if len(X.shape) > 1:
+                check_columns(self.teacher, X, self.n_features_in_)
         known = None if self.teacher is None else known_classes(self.teacher)
         if (
             known is not None
@@ -396,11 +388,12 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = self.alpha != 1
-        # the student takes whatever rows there are; what the teacher takes is the limit
-        teachers = [get_tags(one).input_tags for one in members(self.teacher) if isinstance(one, BaseEstimator)]
+        # our students take whatever rows there are; what the teacher takes, or another student, is the limit
+        both = [*members(self.teacher), self.student]
+        limits = [get_tags(one).input_tags for one in both if isinstance(one, BaseEstimator)]
         for name in ("categorical", "sparse", "string"):
-            setattr(tags.input_tags, name, all(getattr(one, name) for one in teachers))
-        tags.input_tags.allow_nan = all(takes_gaps(one) for one in members(self.teacher))
+            setattr(tags.input_tags, name, all(getattr(one, name) for one in limits))
+        tags.input_tags.allow_nan = all(takes_gaps(one) for one in both)
         return tags
 
     @property

@@ -27,7 +27,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .program import is_frame
+from .program import column_reader, is_frame
 
 __all__ = [
     "HasMethods",
@@ -39,6 +39,7 @@ __all__ = [
     "check_rows",
     "check_weights",
     "clone_keeping",
+    "copy_unfitted",
     "fit_context",
     "has_fit_parameter",
     "has_gaps",
@@ -87,6 +88,18 @@ def not_fitted(estimator: Any) -> NotFittedError:
     )
 
 
+def copy_unfitted(estimator: Any) -> Any:
+    """Return an unfitted copy of an estimator, or a copy of anything else.
+
+    As scikit-learn's ``clone``, but it also takes CatBoost, which copies the lists that it is given,
+    such as `cat_features`, where scikit-learn looks for the same ones.
+    """
+    try:
+        return clone(estimator, safe=False)
+    except RuntimeError:
+        return copy.deepcopy(estimator)
+
+
 def clone_keeping(estimator: BaseEstimator, kept: dict[str, Any]) -> Any:
     """Clone an estimator as scikit-learn does, but take the parameters in `kept` as they are.
 
@@ -103,7 +116,7 @@ def clone_keeping(estimator: BaseEstimator, kept: dict[str, Any]) -> Any:
         An unfitted estimator with the same parameters and metadata requests.
     """
     params = {
-        name: kept[name] if name in kept else clone(value, safe=False)
+        name: kept[name] if name in kept else copy_unfitted(value)
         for name, value in estimator.get_params(deep=False).items()
     }
     copied = type(estimator)(**params)
@@ -115,7 +128,7 @@ def clone_keeping(estimator: BaseEstimator, kept: dict[str, Any]) -> Any:
     return copied
 
 
-def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool = False) -> Any:
     """Check that rows are a table with the right columns, and leave what is in them to the encoder.
 
     Parameters
@@ -126,11 +139,15 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
         The rows.
     reset : bool
         True in fit, to learn the columns; False to compare with those learned.
+    any_form : bool, default=False
+        Whether rows may also be a single thing each, such as texts; of these nothing is checked but
+        that there are some.
 
     Returns
     -------
     X : ndarray, csr_matrix or frame of shape (n_rows, n_columns)
-        A frame as it is; anything else as an array of numbers or objects, or a CSR matrix.
+        A frame as it is; anything else as an array of numbers or objects, or a CSR matrix. Rows that
+        are a single thing each as they are, a list of them as an array of shape (n_rows,).
 
     Raises
     ------
@@ -148,6 +165,17 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
         and len(X) > 0
     ):
         return X
+    if any_form and _is_flat(X):
+        if len(X) == 0:
+            raise ValueError("X holds no rows; needed is at least one.")
+        if reset:
+            for learned in ("n_features_in_", "feature_names_in_"):
+                estimator.__dict__.pop(learned, None)
+        if hasattr(X, "shape"):
+            return X
+        rows = np.empty(len(X), dtype=object)
+        rows[:] = X
+        return rows
     if is_frame(X):
         if X.shape[0] == 0 or X.shape[1] == 0:
             raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row and one column.")
@@ -162,6 +190,13 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
     finite = reset and hasattr(X, "tocsr")
     return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)
+
+
+def _is_flat(X: Any) -> bool:
+    """Tell rows that are a single thing each from a table."""
+    if isinstance(X, list | tuple):
+        return len(X) > 0 and not isinstance(X[0], list | tuple | np.ndarray)
+    return len(getattr(X, "shape", ())) == 1
 
 
 def check_no_gaps(estimator: BaseEstimator, X: Any) -> None:
@@ -182,8 +217,18 @@ def check_no_gaps(estimator: BaseEstimator, X: Any) -> None:
     if type(X) is np.ndarray and X.dtype.char in "df" and np.isfinite(np.vdot(X, X)):
         return
     if is_frame(X):
-        if "encoder_" not in estimator.__dict__ and not np.isfinite(estimator.program_.ops[0](X)).all():
-            raise ValueError("Input X contains NaN or infinity in a numeric column, and the teacher takes neither.")
+        if "encoder_" in estimator.__dict__:
+            return
+        if hasattr(estimator, "program_"):
+            finite = np.isfinite(estimator.program_.ops[0](X)).all()
+        else:
+            read = column_reader(X)
+            columns = (read(index) for index in range(X.shape[1]))
+            finite = all(np.isfinite(column).all() for column in columns if column.dtype.kind == "f")
+        if not finite:
+            raise ValueError(
+                "Input X contains NaN or infinity in a numeric column, and the teacher, or the student, takes neither."
+            )
         return
     # scikit-learn sums all numbers first, and of huge ones that may be inf - inf
     with np.errstate(invalid="ignore"):

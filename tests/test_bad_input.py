@@ -11,11 +11,12 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor, Voti
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import make_pipeline
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 
-from skdistill import DistilledClassifier, LinearStudent, MLPStudent
+from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent
 
 
 @pytest.fixture
@@ -281,6 +282,7 @@ def test_a_frame_with_other_names_than_the_teacher_saw(refused, iris):
 ESTIMATORS = {
     "linear": LinearStudent,
     "mlp": small_mlp,
+    "tree": TreeStudent,
     "distilled": lambda: DistilledClassifier(GaussianNB(), student="linear"),
 }
 
@@ -474,6 +476,11 @@ def test_parameters_out_of_range(params, refused, iris_forest):
         (MLPStudent, {"patience": 0}),
         (MLPStudent, {"device": 3}),
         (MLPStudent, {"random_state": "seed"}),
+        (TreeStudent, {"max_leaf_nodes": 1}),
+        (TreeStudent, {"max_depth": 0}),
+        (TreeStudent, {"min_samples_leaf": 0.1}),
+        (TreeStudent, {"smoothing": -1.0}),
+        (TreeStudent, {"random_state": "seed"}),
     ],
     ids=str,
 )
@@ -496,18 +503,40 @@ def test_what_only_training_can_tell_is_wrong(iris):
         small_mlp(learning_rate=1e30).fit(iris.X, iris.y)
 
 
-@pytest.mark.parametrize("student", [GaussianNB(), LinearStudent, None, 3, StandardScaler()], ids=str)
-def test_a_student_that_cannot_take_soft_targets(student, refused, iris_forest):
+def never_asked(X):
+    raise AssertionError("the teacher is asked although the student cannot learn")
+
+
+@pytest.mark.parametrize(
+    ("student", "message"),
+    {
+        LinearStudent: "student is the class LinearStudent; needed is an instance of it",
+        3: r"student=3 cannot take soft targets; needed is one of \['additive', 'linear', 'mlp', 'tree'\], or",
+        None: "student=None cannot take soft targets",
+        StandardScaler(): "student StandardScaler has no predict_proba",
+        LinearSVC(): "student LinearSVC has no predict_proba.* wrap it in CalibratedClassifierCV",
+        KNeighborsClassifier(): "student KNeighborsClassifier cannot take soft targets: .* has no sample_weight",
+        make_pipeline(
+            StandardScaler(), KNeighborsClassifier()
+        ): "student KNeighborsClassifier cannot take soft targets",
+        make_pipeline(StandardScaler()): "student StandardScaler has no predict_proba",
+        Pipeline([("nothing", "passthrough")]): "'passthrough' cannot take soft targets",
+        "forest": r"student must be one of \['additive', 'linear', 'mlp', 'tree'\]; got 'forest'",
+    }.items(),
+    ids=str,
+)
+def test_a_student_that_cannot_take_soft_targets(student, message, refused):
+    refused(message, never_asked, student=student)
+
+
+@pytest.mark.parametrize("student", [GaussianNB(), make_pipeline(StandardScaler(), GaussianNB())], ids=str)
+def test_a_classifier_cannot_soften_its_own_answers(student, refused):
     refused(
-        r"student=.* cannot take soft targets; needed is one of \['linear', 'mlp'\] or an instance of LinearStudent or "
-        "MLPStudent",
-        iris_forest,
+        "temperature=2 with student .*GaussianNB.* cannot soften its own side of the loss. Set temperature=1",
+        never_asked,
         student=student,
+        temperature=2,
     )
-
-
-def test_a_student_by_an_unknown_name(refused, iris_forest):
-    refused(r"student must be one of \['linear', 'mlp'\]; got 'tree'", iris_forest, student="tree")
 
 
 # nothing is half done

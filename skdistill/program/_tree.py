@@ -120,6 +120,9 @@ class Tree(Op):
         if type(X) is not np.ndarray:
             # sparse rows: of their many columns a tree looks at a few
             return self._narrow(np.asarray(X[:, self._used].todense()))
+        if len(X) == 1:
+            leaf = self._leaf(X[0].tolist())
+            return self._logits[leaf : leaf + 1].copy()
         return self._logits[self.leaves(X)]
 
     def leaves(self, X: Array) -> Array:

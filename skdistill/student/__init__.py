@@ -1,8 +1,9 @@
-"""Who learns the teacher's answers: students fit targets and end as a Program."""
+"""Who learns the teacher's answers: students fit targets; ours end as a Program, others are adapted."""
 
+from ._adapters import make_student
 from ._base import BaseStudent
 from ._linear import LinearStudent
 from ._mlp import MLPStudent
 from ._tree import TreeStudent
 
-__all__ = ["BaseStudent", "LinearStudent", "MLPStudent", "TreeStudent"]
+__all__ = ["BaseStudent", "LinearStudent", "MLPStudent", "TreeStudent", "make_student"]

@@ -98,7 +98,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
             labels are continuous, or there are fewer than two classes.
         """
         X = check_rows(self, X, reset=True)
-        return self._fit_checked(X, self._targets(X, y, check_weights(sample_weight, X)))
+        return self._fit_checked(X, read_labels(self, X, y, check_weights(sample_weight, X)))
 
     def fit_targets(self, X: Any, targets: Targets) -> Any:
         """Fit to a teacher's answers and labels together: what DistilledClassifier calls.
@@ -117,29 +117,6 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         """
         self._validate_params()
         return self._fit_checked(check_rows(self, X, reset=True), targets)
-
-    def _targets(self, X: Any, y: Any, sample_weight: Array | None) -> Targets:
-        """Read `y` as labels where it is one column, as probabilities where it is several."""
-        if y is None:
-            raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
-        y = y if hasattr(y, "iloc") else np.asarray(y)
-        if y.ndim == 2 and y.shape[1] > 1:
-            proba = check_proba(y, n_rows=X.shape[0], n_classes=None, source="y as soft targets")
-            return Targets(np.arange(y.shape[1]), proba, None, sample_weight)
-        y = label_column(y)
-        check_classification_targets(y)
-        if len(y) != X.shape[0]:
-            raise ValueError(f"X has {X.shape[0]} rows and y has {len(y)}; each row needs one label.")
-        seen = y if sample_weight is None else y[sample_weight > 0]
-        classes = np.unique(seen)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least two classes in y; the data contain only one class: "
-                f"{classes[0]!r}."
-            )
-        # a row of weight zero may hold a class of its own; any index serves for it
-        labels = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-        return Targets(classes, None, labels, sample_weight, alpha=0.0)
 
     def _fit_checked(self, X: Any, targets: Targets) -> Any:
         weight = targets.sample_weight
@@ -262,3 +239,44 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         logits = self.program_.logits(X)
         best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(axis=1)
         return self.classes_[best.astype(np.intp)]
+
+
+def read_labels(student: Any, X: Any, y: Any, sample_weight: Array | None) -> Targets:
+    """Return targets without a teacher: `y` holds labels if it is one column, probabilities if it is several.
+
+    Parameters
+    ----------
+    student : estimator
+        Who is named in messages.
+    X : array-like of shape (n_rows, n_columns)
+        The rows.
+    y : array-like of shape (n_rows,) or (n_rows, n_classes)
+        Labels, or probabilities.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Non-negative weights.
+
+    Returns
+    -------
+    targets : Targets
+        With the classes that a row of some weight has; those of probabilities are 0, 1, ...
+    """
+    if y is None:
+        raise ValueError(f"This {type(student).__name__} estimator requires y to be passed, but the target y is None.")
+    y = y if hasattr(y, "iloc") else np.asarray(y)
+    if y.ndim == 2 and y.shape[1] > 1:
+        proba = check_proba(y, n_rows=X.shape[0], n_classes=None, source="y as soft targets")
+        return Targets(np.arange(y.shape[1]), proba, None, sample_weight)
+    y = label_column(y)
+    check_classification_targets(y)
+    if len(y) != X.shape[0]:
+        raise ValueError(f"X has {X.shape[0]} rows and y has {len(y)}; each row needs one label.")
+    seen = y if sample_weight is None else y[sample_weight > 0]
+    classes = np.unique(seen)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{type(student).__name__} needs at least two classes in y; the data contain only one class: "
+            f"{classes[0]!r}."
+        )
+    # a row of weight zero may hold a class of its own; any index serves for it
+    labels = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+    return Targets(classes, None, labels, sample_weight, alpha=0.0)

@@ -63,8 +63,8 @@ def grow_tree(
     unit = terms.total_weight / len(terms.soft)
     Z, soft, hard = Z[order], soft[order] * unit, hard[order] * unit
     mass = (soft + hard).sum(axis=1)
-    blend = _on_grid((soft + hard) / mass[:, None])
-    mass = _on_grid(mass)
+    blend = on_grid((soft + hard) / mass[:, None])
+    mass = on_grid(mass)
     ranks = [_rank_codes(Z[:, j].astype(np.int64), size, blend, mass, smoothing) for j, size in enumerate(sizes)]
     numbers, levels = _rank_numbers(Z, ranks)
     # of two columns, either holds all there is
@@ -119,14 +119,14 @@ def _order(Z: Any, targets: Array) -> Array:
     return np.argsort((bits * odd).sum(axis=1, dtype=np.uint64), kind="stable")
 
 
-def _on_grid(values: Array) -> Array:
-    """Return non-negative numbers rounded to 18 bits of the largest, and none to zero.
+def on_grid(values: Array) -> Array:
+    """Return non-negative numbers rounded to 18 bits of the largest, and none of them to zero.
 
     Sums of products of two such numbers are exact. What is a tie between two splits then is one,
-    whatever the order of the rows, and `random_state` decides it.
+    whatever the order of the rows, and whether a row counts double or stands there twice.
     """
     step = 2.0 ** (np.frexp(values.max())[1] - 18)
-    return np.where(values > 0, np.maximum(np.round(values / step), 1.0), 0.0) * step
+    return np.maximum(np.round(values / step), 1.0) * step
 
 
 def _rank_codes(codes: Array, size: int, blend: Array, mass: Array, smoothing: float) -> Array:

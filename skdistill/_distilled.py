@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_memory
 
+from ._recipe import Plan, distil, extended
 from ._validation import (
     HasMethods,
     Interval,
+    StrOptions,
     check_no_gaps,
     check_proba,
     check_rows,
@@ -28,10 +31,11 @@ from ._validation import (
     take_params,
     take_rows,
 )
-from .program import Program
+from .program import Program, column_names, in_order, is_frame
 from .student import make_student
 from .teacher import (
     Answers,
+    align,
     ask,
     check_columns,
     check_labels,
@@ -42,9 +46,12 @@ from .teacher import (
     kept_by_clone,
     known_classes,
     members,
+    name_columns,
     needs_fit,
     soft_targets,
+    stack,
     takes_gaps,
+    unseen_answers,
     weight_params,
 )
 
@@ -82,11 +89,23 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         classifier learns from each row once for each class, weighted by the class's share, at
         temperature 1 alone; its parameters that count rows still mean rows. A Pipeline may take
         rows that are no table, such as texts.
-    temperature : float, default=1.0
+    temperature : float or "auto", default=1.0
         Softens teacher and student in the first term; above 1, small probabilities count for more.
-    alpha : float, default=0.5
+    alpha : float or "auto", default="auto"
         The share of the teacher's term, 0 to 1. At 1 no labels are needed; at 0 the student learns
-        from labels alone.
+        from labels alone. "auto" follows the recipe described below; without labels it is 1, and
+        with fewer than 100 of them 0.5.
+    augment : float or "auto", default="auto"
+        New rows for each row there is, made between neighbours and answered by the teacher; 0 for
+        none. "auto" leaves it to the recipe, and is 0 where `alpha` is a number.
+    committee : int or "auto", default="auto"
+        How many students, fitted on labels alone, stand in for the labels; 0 for none. "auto"
+        leaves it to the recipe, and is 0 where `alpha` is a number.
+    cv : int, cross-validation generator, iterable, "oob" or None, default=None
+        Where the teacher's answers come from. None asks the teacher as it is, which may have seen
+        the rows. An int or a generator cross-fits: clones of the teacher are fitted on folds of the
+        labelled rows and each is asked about the rows that it has not seen. "oob" takes the
+        out-of-bag answers of a forest that was fitted on these rows with ``oob_score=True``.
     teacher_weights : sequence of float, default=None
         Weights of a list of teachers; None averages them evenly.
     classes : array-like of shape (n_classes,), default=None
@@ -139,8 +158,11 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "teacher": "no_validation",
         "student": "no_validation",
-        "temperature": [Interval(Real, 0, None, closed="neither")],
-        "alpha": [Interval(Real, 0, 1, closed="both")],
+        "temperature": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "alpha": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
+        "augment": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "committee": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "cv": ["cv_object", StrOptions({"oob"})],
         "teacher_weights": ["array-like", None],
         "classes": ["array-like", None],
         "memory": [str, HasMethods(["cache"]), None],
@@ -157,8 +179,11 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         teacher: Any = None,
         *,
         student: Any = "mlp",
-        temperature: float = 1.0,
-        alpha: float = 0.5,
+        temperature: float | str = 1.0,
+        alpha: float | str = "auto",
+        augment: float | str = "auto",
+        committee: int | str = "auto",
+        cv: Any = None,
         teacher_weights: Any = None,
         classes: ArrayLike | None = None,
         memory: str | Memory | None = None,
@@ -169,6 +194,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         self.student = student
         self.temperature = temperature
         self.alpha = alpha
+        self.augment = augment
+        self.committee = committee
+        self.cv = cv
         self.teacher_weights = teacher_weights
         self.classes = classes
         self.memory = memory
@@ -182,6 +210,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         y: ArrayLike | None = None,
         *,
         teacher_proba: ArrayLike | None = None,
+        X_unlabeled: Any = None,
         sample_weight: ArrayLike | None = None,
         **fit_params: Any,
     ) -> DistilledClassifier:
@@ -195,10 +224,12 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_rows,), default=None
             Class labels; -1 marks a row without one, unless -1 is one of the teacher's classes
             (with an unfitted teacher, -1 counts as a class where there is only one other).
-            None if `alpha` is 1 and the teacher is fitted.
+            None if the teacher is fitted and `alpha` is 1 or "auto".
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
             The teacher's answers, if it has been asked already. The columns are in the order of
             the teacher's ``classes_``, or of `classes`, or of the sorted labels.
+        X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), default=None
+            More rows, without labels, for the teacher to answer: the best there is to learn from.
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights, for the student and for an unfitted teacher that takes them.
         **fit_params : dict
@@ -220,30 +251,81 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         # the teacher sees what the user gave, so long as that is rows at all
         X = X if hasattr(X, "shape") else rows
         weight = check_weights(sample_weight, rows)
-        if y is None and self.alpha < 1:
+        if y is None and not (self.alpha == 1 or self.alpha == "auto"):
             raise ValueError(
                 f"y is None with alpha={self.alpha}; labels are needed unless alpha=1. This DistilledClassifier "
                 "estimator requires y to be passed, but the target y is None."
             )
         labels = None if y is None else check_labels(y, rows.shape[0])
+        more = self._more_rows(X, X_unlabeled)
         answers = self._answers(X, labels, weight, teacher_proba, fit_params)
         targets = soft_targets(
             answers,
             labels,
             classes=self.classes,
             sample_weight=weight,
-            temperature=self.temperature,
+            temperature=1.0 if isinstance(self.temperature, str) else self.temperature,
             alpha=self.alpha,
         )
-        self.student_ = student.fit_targets(X, targets)
+
+        classes = targets.classes
+
+        def ask_again(rows: Any) -> Array:
+            again = ask(self.teacher_, self._shares, rows, rows.shape[0], check_memory(self.memory), self._origins)
+            return align(name_columns(again, labels, self.classes), classes)
+
+        if more is not None:
+            targets, X = extended(targets, ask_again(more)), stack(X, [more])
+        plan = Plan(
+            student,
+            None if self.teacher is None else ask_again,
+            self.alpha,
+            self.temperature,
+            self.augment,
+            self.committee,
+            self._seed(student),
+        )
+        self.student_, self.distillation_report_ = distil(plan, X, targets)
         # a teacher that has answered for rows with gaps takes them, whatever its tags say
         self._takes_gaps = get_tags(self).input_tags.allow_nan or has_gaps(self.student_, X)
         return self
 
     def _new_student(self) -> Any:
-        return make_student(
-            self.student, temperature=self.temperature, random_state=self.random_state, verbose=self.verbose
-        )
+        temperature = 1.0 if isinstance(self.temperature, str) else self.temperature
+        return make_student(self.student, temperature=temperature, random_state=self.random_state, verbose=self.verbose)
+
+    def _seed(self, student: Any) -> int:
+        """Return what seeds new rows and rows held out: of two seeds the user's for this, else the student's."""
+        seed = self.random_state
+        if seed is None:
+            seed = student.get_params(deep=False).get("random_state")
+        return int(check_random_state(seed).randint(2**31 - 1))
+
+    def _more_rows(self, X: Any, more: Any) -> Any:
+        """Return the rows without labels, as the teacher and the student can take them."""
+        augmented = not isinstance(self.augment, str) and self.augment > 0
+        if augmented and (sparse.issparse(X) or len(X.shape) != 2):
+            raise ValueError(
+                f"augment={self.augment} makes new rows of a table with dense columns; X is "
+                f"{'sparse' if sparse.issparse(X) else 'no table'}. Use augment=0, and X_unlabeled for more rows."
+            )
+        for name, wanted in (("augment", augmented), ("X_unlabeled", more is not None)):
+            if wanted and self.teacher is None:
+                raise ValueError(
+                    f"{name} needs a teacher to answer the rows, and teacher is None. Put the rows into X with -1 as "
+                    "their label, and their answers into teacher_proba."
+                )
+        if more is None:
+            return None
+        if is_frame(X) != is_frame(more) or sparse.issparse(X) != sparse.issparse(more):
+            raise ValueError(
+                f"X_unlabeled is a {type(more).__name__} and X a {type(X).__name__}; they must be of one kind."
+            )
+        if len(X.shape) == 2:
+            more = check_rows(self, more, reset=False)
+            if is_frame(more):
+                more = in_order(more, column_names(X))
+        return more
 
     def _answers(
         self, X: Any, y: Array | None, weight: Array | None, teacher_proba: Any, fit_params: dict[str, Any]
@@ -256,7 +338,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 "(teacher_proba=...)."
             )
         if self.teacher is not None:
-            shares = check_teachers(self.teacher, self.teacher_weights)
+            self._shares = check_teachers(self.teacher, self.teacher_weights)
             if len(X.shape) > 1:
                 check_columns(self.teacher, X, self.n_features_in_)
         known = None if self.teacher is None else known_classes(self.teacher)
@@ -281,12 +363,15 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 source="teacher_proba",
             )
             self.teacher_ = self.teacher
+            self._origins = members(self.teacher)
             # the columns of a single teacher are in its own order, those of several are sorted
             single = known is not None and not isinstance(self.teacher, list | tuple)
             return Answers(proba, np.asarray(self.teacher.classes_) if single else known)
         memory = check_memory(self.memory)
-        self.teacher_, origins = self._fitted_teacher(X, y, weight, fit_params, memory)
-        return ask(self.teacher_, shares, X, n_rows, memory, origins)
+        self.teacher_, self._origins = self._fitted_teacher(X, y, weight, fit_params, memory)
+        if self.cv is None:
+            return ask(self.teacher_, self._shares, X, n_rows, memory, self._origins)
+        return unseen_answers(self.teacher_, self._shares, X, y, weight, self.cv, memory, self._origins)
 
     def _fitted_teacher(
         self, X: Any, y: Array | None, weight: Array | None, fit_params: dict[str, Any], memory: Memory
@@ -387,7 +472,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = self.alpha != 1
+        unfitted = any(needs_fit(one) for one in members(self.teacher))
+        tags.target_tags.required = self.alpha != 1 and (self.alpha != "auto" or unfitted)
         # our students take whatever rows there are; what the teacher takes, or another student, is the limit
         both = [*members(self.teacher), self.student]
         limits = [get_tags(one).input_tags for one in both if isinstance(one, BaseEstimator)]

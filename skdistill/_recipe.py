@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import clone
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from ._validation import take_rows
+from ._validation import copy_unfitted, take_rows
 from .losses import PROBABILITY_FLOOR, Targets
 from .student import read_space
 from .teacher import assemble, munge, stack
@@ -26,8 +25,10 @@ LEARNT_BY_HEART = 0.15
 _FEWEST_ROWS = 100
 #: A labels-only student is fitted on at most so many rows, and new ones are made from no more.
 _MOST_ROWS = 20_000
-#: New rows for each row that there is.
-_AUGMENT = 2.0
+#: The fewest and the most new rows for each row that there is; in between, so many that they are _MOST_ROWS.
+_AUGMENT = (2.0, 5.0)
+#: What is tried besides a temperature of one.
+_TEMPERATURES = (2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,28 @@ class Plan:
         return isinstance(self.alpha, str) or isinstance(self.temperature, str)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Candidate:
-    """A student fitted in one of the ways among which the choice is."""
+    """One of the ways among which the choice is, and what a student fitted in this way scores.
+
+    Parameters
+    ----------
+    alpha, temperature : float
+        What the student was fitted with.
+    losses : ndarray of shape (n_held_out,)
+        Its log-loss on each row held out.
+    scores : dict
+        Its scores on the rows held out.
+    """
 
     alpha: float
     temperature: float
-    transfer: bool
-    student: Any = None
-    losses: Array = field(default_factory=lambda: np.empty(0))
-    scores: dict[str, float] = field(default_factory=dict)
+    losses: Array
+    scores: dict[str, float]
+
+    def line(self) -> dict[str, float]:
+        """Return what the report says of it."""
+        return {"alpha": self.alpha, "temperature": self.temperature, **self.scores}
 
 
 @dataclass(frozen=True)
@@ -83,12 +96,9 @@ class Committee:
     ----------
     members : list of estimator
         The fitted students.
-    accuracy : float
-        The share of labels that they hit, each on the fold that it has not seen.
     """
 
     members: list[Any]
-    accuracy: float
 
     def proba(self, X: Any) -> Array:
         """Return the mean of the members' probabilities."""
@@ -115,41 +125,244 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
     report : dict
         As ``distillation_report_``.
     """
-    n_rows = X.shape[0]
     labelled = _labelled(targets)
     choosing = plan.chooses and len(labelled) >= _FEWEST_ROWS
     if choosing:
-        targets = replace(targets, held_out=_hold_out(labelled, n_rows, plan.seed))
-    report: dict[str, Any] = {"n_rows": n_rows, "n_labelled": len(labelled), "n_held_out": 0}
-    committee = _committee(plan, X, targets, labelled) if _wants_committee(plan, choosing) else None
-    believed = False
-    if committee is not None:
+        targets = replace(targets, held_out=_hold_out(labelled, X.shape[0], plan.seed))
+    committee, believed, ahead = None, False, None
+    if _wants_committee(plan, choosing):
+        committee, believed, ahead = _seat_committee(plan, X, targets, labelled)
         targets = replace(targets, label_proba=committee.proba(X))
-        assert targets.proba is not None
-        kept = labelled if targets.held_out is None else labelled[~targets.held_out[labelled]]
-        ahead = float(np.mean(targets.proba[kept].argmax(axis=1) == _labels(targets)[kept])) - committee.accuracy
-        believed = 0.0 <= ahead <= LEARNT_BY_HEART
-        report |= {"n_committee": len(committee.members), "teacher_ahead": ahead}
-    amount = _amount(plan, X, believed and choosing)
-    extra = _transfer_set(plan, X, targets, committee, amount) if amount else (X, targets)
-    fits: list[Candidate] = []
+    candidates: list[Candidate] = []
+    alpha, temperature = targets.alpha, targets.temperature
+    if choosing:
+        candidates = _tried(plan, X, targets, committee is not None, believed)
+        chosen = _best(candidates)
+        alpha, temperature = chosen.alpha, chosen.temperature
+    # the rows held out have done their duty: what is chosen learns from all
+    goals = replace(targets, alpha=alpha, temperature=temperature, held_out=None)
+    n_new = _n_new(plan, X, alpha, believed)
+    rows, all_goals = _with_new_rows(plan, X, goals, committee, n_new) if n_new else (X, goals)
+    student = copy_unfitted(plan.student).fit_targets(rows, all_goals)
+    report = {
+        "alpha": alpha,
+        "temperature": temperature,
+        "n_rows": X.shape[0],
+        "n_labelled": len(labelled),
+        "n_new": n_new,
+        "n_committee": 0 if committee is None else len(committee.members),
+        "teacher_ahead": ahead,
+    }
+    if choosing:
+        report |= {
+            "n_held_out": len(chosen.losses),
+            "candidates": [one.line() for one in candidates],
+            "distilled": chosen.scores,
+            "labels_only": _labels_only(committee, candidates, X, targets),
+            "teacher": _scores(_held_out(targets), targets),
+        }
+    return student, report
 
-    def fit(alpha: float, temperature: float, transfer: bool) -> Candidate:
-        rows, goals = extra if transfer else (X, targets)
-        fits.append(_fit(plan, rows, replace(goals, alpha=alpha, temperature=temperature)))
-        if choosing:
-            _judge(fits[-1], X, targets)
-        return fits[-1]
 
-    first_temperature = 1.0 if isinstance(plan.temperature, str) else plan.temperature
-    if not isinstance(plan.alpha, str):
-        chosen = fit(plan.alpha, first_temperature, bool(amount))
-    elif not choosing:
-        chosen = fit(targets.alpha, first_temperature, bool(amount))
+def _labelled(targets: Targets) -> Array:
+    """Return the rows that have a label and a weight."""
+    if targets.labels is None:
+        return np.empty(0, dtype=np.int64)
+    there = targets.labels >= 0
+    return np.flatnonzero(there if targets.sample_weight is None else there & (targets.sample_weight > 0))
+
+
+def _hold_out(labelled: Array, n_rows: int, seed: int) -> Array:
+    """Return a mask of the rows to choose by: a tenth of those labelled, and of fewer than 1,000 more."""
+    share = float(np.clip(100 / len(labelled), 0.1, 0.2))
+    rows = np.random.RandomState(seed).permutation(labelled)[: round(share * len(labelled))]
+    held_out = np.zeros(n_rows, dtype=bool)
+    held_out[rows] = True
+    return held_out
+
+
+def _judges_itself(student: Any) -> bool:
+    """Tell whether a student learns step by step, and so uses rows held out and soft labels."""
+    return bool(getattr(student, "_judges_itself", False))
+
+
+def _wants_committee(plan: Plan, choosing: bool) -> bool:
+    if not isinstance(plan.committee, str):
+        return plan.committee > 0
+    return choosing and isinstance(plan.alpha, str) and _judges_itself(plan.student)
+
+
+def _seat_committee(plan: Plan, X: Any, targets: Targets, labelled: Array) -> tuple[Committee, bool, float]:
+    """Return students fitted on labels alone, and whether, and how far, the teacher is to be believed beyond them."""
+    assert targets.labels is not None
+    assert targets.proba is not None
+    kept = labelled if targets.held_out is None else labelled[~targets.held_out[labelled]]
+    labels = targets.labels[kept]
+    size = plan.committee if not isinstance(plan.committee, str) else 10 if len(kept) < 2_000 else 5
+    if len(kept) < 2 * size:
+        raise ValueError(f"committee={size} needs at least {2 * size} labelled rows; there are {len(kept)}.")
+    rarest = np.bincount(labels)[np.unique(labels)].min()
+    folds = (StratifiedKFold if rarest >= size else KFold)(size, shuffle=True, random_state=plan.seed % 2**32)
+    members, hits = [], np.zeros(len(kept))
+    for number, (seen, unseen) in enumerate(folds.split(kept, labels), start=1):
+        rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
+        alone = replace(targets.take(rows), proba=None, alpha=0.0, temperature=1.0, held_out=None)
+        members.append(_seeded(plan, number).fit_targets(take_rows(X, rows), alone))
+        told = members[-1].predict_proba(take_rows(X, kept[unseen])).argmax(axis=1)
+        hits[unseen] = told == labels[unseen]
+    weight = None if targets.sample_weight is None else targets.sample_weight[kept]
+    accuracy = float(np.average(hits, weights=weight))
+    ahead = float(np.average(targets.proba[kept].argmax(axis=1) == labels, weights=weight)) - accuracy
+    return Committee(members), 0.0 <= ahead <= LEARNT_BY_HEART, ahead
+
+
+def _seeded(plan: Plan, number: int) -> Any:
+    """Return the student with a seed of its own, and silent."""
+    student = copy_unfitted(plan.student)
+    params = student.get_params(deep=False)
+    if "random_state" in params:
+        student.set_params(random_state=(plan.seed + number) % 2**31)
+    if "verbose" in params:
+        student.set_params(verbose=0)
+    return student
+
+
+def _n_new(plan: Plan, X: Any, alpha: float, believed: bool) -> int:
+    """Return how many new rows to make."""
+    n_sources = min(X.shape[0], _MOST_ROWS)
+    if not isinstance(plan.augment, str):
+        return round(plan.augment * n_sources)
+    possible = plan.ask is not None and not sparse.issparse(X) and len(X.shape) == 2
+    if not (believed and possible and alpha > 0):
+        return 0
+    fewest, most = _AUGMENT
+    return round(n_sources * float(np.clip(_MOST_ROWS / n_sources, fewest, most)))
+
+
+def _with_new_rows(
+    plan: Plan, X: Any, targets: Targets, committee: Committee | None, n_new: int
+) -> tuple[Any, Targets]:
+    """Return rows and targets with new rows below them, which teacher and committee have answered."""
+    assert plan.ask is not None
+    space = read_space(X, plan.seed)
+    index = munge(space.points, space.columns, space.numeric, n_new, np.random.RandomState(plan.seed))
+    rows = assemble(X, index)
+    label_proba = None if committee is None else committee.proba(rows)
+    return stack(X, [rows]), extended(targets, plan.ask(rows), label_proba)
+
+
+def extended(targets: Targets, proba: Array, label_proba: Array | None = None) -> Targets:
+    """Return targets with those of rows without labels below them.
+
+    Parameters
+    ----------
+    targets : Targets
+        The targets of the rows above.
+    proba : ndarray of shape (n_new, n_classes)
+        The teacher's answers for the rows below.
+    label_proba : ndarray of shape (n_new, n_classes) or None
+        What is fitted in the place of their labels.
+
+    Returns
+    -------
+    targets : Targets
+        Of all rows. A row below weighs as much as the average row above.
+    """
+
+    def below(above: Array | None, value: Any) -> Array | None:
+        if above is None:
+            return None
+        return np.concatenate([above, value if np.ndim(value) else np.full(len(proba), value, dtype=above.dtype)])
+
+    weight = targets.sample_weight
+    return replace(
+        targets,
+        proba=below(targets.proba, proba),
+        labels=below(targets.labels, -1),
+        sample_weight=below(weight, 0.0 if weight is None else weight[weight > 0].mean()),
+        label_proba=below(targets.label_proba, label_proba),
+        held_out=below(targets.held_out, False),
+    )
+
+
+def _tried(plan: Plan, X: Any, targets: Targets, has_committee: bool, believed: bool) -> list[Candidate]:
+    """Return students fitted in each of the ways among which the choice is, the first to be preferred."""
+    alphas: tuple[float, ...] = (targets.alpha,)
+    if isinstance(plan.alpha, str):
+        alphas = ((0.5, 0.25, 0.0) if believed else (0.25, 0.0)) if has_committee else (0.5, 1.0, 0.0)
+    tried = [_candidate(plan, X, replace(targets, alpha=alpha)) for alpha in alphas]
+    if isinstance(plan.temperature, str) and getattr(plan.student, "softens", True):
+        best = _best(tried)
+        warmer = [
+            _candidate(plan, X, replace(targets, alpha=best.alpha, temperature=temperature))
+            for temperature in _TEMPERATURES
+        ]
+        tried = [best, *(one for one in tried if one is not best), *warmer]
+    return tried
+
+
+def _candidate(plan: Plan, X: Any, targets: Targets) -> Candidate:
+    """Return a student fitted without the rows held out, with its scores on them."""
+    assert targets.held_out is not None
+    student = copy_unfitted(plan.student)
+    if _judges_itself(student):
+        student.fit_targets(X, targets)
     else:
-        first, *others = _alphas(committee is not None, believed)
-        chosen = fit(first, first_temperature, bool(amount))
-        chosen = _better([chosen, *(fit(alpha, first_temperature, False) for alpha in others)])
-    if choosing and isinstance(plan.temperature, str):
-        chosen = _better([chosen, *(fit(chosen.alpha, value, chosen.transfer) for value in (2.0, 4.0))])
-    return chosen, report
+        rows = np.flatnonzero(~targets.held_out)
+        student.fit_targets(take_rows(X, rows), replace(targets.take(rows), held_out=None))
+    proba = student.predict_proba(take_rows(X, np.flatnonzero(targets.held_out)))
+    return Candidate(targets.alpha, targets.temperature, _losses(proba, targets), _scores(proba, targets))
+
+
+def _held_out(targets: Targets) -> Array:
+    """Return the teacher's answers for the rows held out."""
+    assert targets.proba is not None
+    return targets.proba[targets.held_out]
+
+
+def _losses(proba: Array, targets: Targets) -> Array:
+    """Return the log-loss of each row held out."""
+    assert targets.held_out is not None
+    assert targets.labels is not None
+    labels = targets.labels[targets.held_out]
+    return -np.log(np.maximum(proba[np.arange(len(labels)), labels], PROBABILITY_FLOOR))
+
+
+def _scores(proba: Array, targets: Targets) -> dict[str, float]:
+    """Return the scores of probabilities of the rows held out."""
+    held_out = targets.held_out
+    assert held_out is not None
+    assert targets.proba is not None
+    assert targets.labels is not None
+    weight = None if targets.sample_weight is None else targets.sample_weight[held_out]
+    told = proba.argmax(axis=1)
+    rows = {
+        "log_loss": _losses(proba, targets),
+        "accuracy": told == targets.labels[held_out],
+        "agreement": told == targets.proba[held_out].argmax(axis=1),
+    }
+    return {name: float(np.average(values, weights=weight)) for name, values in rows.items()}
+
+
+def _best(candidates: list[Candidate]) -> Candidate:
+    """Return the first candidate, unless another one is better by more than chance would have it."""
+    first, *others = candidates
+    best, most = first, 0.0
+    for other in others:
+        gain = first.losses - other.losses
+        mean, error = float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
+        if mean > max(error, most):
+            best, most = other, mean
+    return best
+
+
+def _labels_only(
+    committee: Committee | None, candidates: list[Candidate], X: Any, targets: Targets
+) -> dict[str, float] | None:
+    """Return the scores of a student fitted on labels alone: the mean over the committee, or the one of alpha 0."""
+    if committee is None:
+        return next((one.scores for one in candidates if one.alpha == 0), None)
+    assert targets.held_out is not None
+    rows = take_rows(X, np.flatnonzero(targets.held_out))
+    each = [_scores(member.predict_proba(rows), targets) for member in committee.members]
+    return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}

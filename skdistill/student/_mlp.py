@@ -135,6 +135,8 @@ class MLPStudent(BaseStudent):
     }
 
     _numeric_auto: ClassVar[str] = "piecewise"
+    #: It uses rows held out, and can fit probabilities in place of the labels.
+    _judges_itself: ClassVar[bool] = True
 
     history_: list[dict[str, float]]
     n_iter_: int
@@ -219,7 +221,6 @@ class MLPStudent(BaseStudent):
         for weight, bias in rest:
             ops += [ACTIVATIONS[self.activation](), Affine(weight, bias)]
         return ops
-
 
     def _hold_out(self, n_rows: int, chosen: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:
         """Return the rows to judge the fit by, and those to fit: as they were chosen, else by chance."""

@@ -271,9 +271,7 @@ class _Keeper(Callback):
     https://arxiv.org/abs/1212.1824.
     """
 
-    def __init__(
-        self, n_steps: int, learning_rate: float, patience: int, averaging: bool, progress: Progress
-    ) -> None:
+    def __init__(self, n_steps: int, learning_rate: float, patience: int, averaging: bool, progress: Progress) -> None:
         self.n_steps = n_steps
         self.learning_rate = learning_rate
         self.patience = patience

@@ -1,8 +1,9 @@
 """What the teacher answers for each row: every kind of teacher, its classes aligned by label."""
 
-from ._targets import check_labels, index_labels, is_unlabelled, soft_targets
+from ._targets import check_labels, index_labels, is_unlabelled, name_columns, soft_targets
 from ._teachers import (
     Answers,
+    align,
     ask,
     check_columns,
     check_teachers,
@@ -15,10 +16,14 @@ from ._teachers import (
     takes_gaps,
     weight_params,
 )
+from ._transfer import assemble, munge, stack
+from ._unseen import unseen_answers
 
 __all__ = [
     "Answers",
+    "align",
     "ask",
+    "assemble",
     "check_columns",
     "check_labels",
     "check_teachers",
@@ -29,8 +34,12 @@ __all__ = [
     "kept_by_clone",
     "known_classes",
     "members",
+    "munge",
+    "name_columns",
     "needs_fit",
     "soft_targets",
+    "stack",
     "takes_gaps",
+    "unseen_answers",
     "weight_params",
 ]

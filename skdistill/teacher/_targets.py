@@ -100,7 +100,7 @@ def soft_targets(
     classes: ArrayLike | None,
     sample_weight: Array | None,
     temperature: float,
-    alpha: float,
+    alpha: float | str,
 ) -> Targets:
     """Blend a teacher's answers with labels, aligned by class label.
 
@@ -114,8 +114,10 @@ def soft_targets(
         The labels of the answers' columns, where the teacher does not say them.
     sample_weight : ndarray of shape (n_rows,) or None
         Weights.
-    temperature, alpha : float
-        As in DistilledClassifier.
+    temperature : float
+        Softens the answers.
+    alpha : float or "auto"
+        The share of the teacher's term; "auto" is one where there are no labels, else a half.
 
     Returns
     -------
@@ -128,8 +130,7 @@ def soft_targets(
         If `y` holds a label that the teacher does not know, or the answers' columns cannot be
         told apart.
     """
-    if answers.classes is None:
-        answers = Answers(answers.proba, _name_columns(answers.proba.shape[1], y, classes))
+    answers = name_columns(answers, y, classes)
     assert answers.classes is not None
     order = unite([answers.classes])
     if len(order) < len(answers.classes):
@@ -138,6 +139,8 @@ def soft_targets(
     # a label of weight zero says nothing
     if labels is not None and (labels[slice(None) if sample_weight is None else sample_weight > 0] < 0).all():
         labels = None
+    if isinstance(alpha, str):
+        alpha = 1.0 if labels is None else 0.5
     if labels is None and alpha < 1:
         if y is None:
             raise ValueError(
@@ -181,8 +184,34 @@ def index_labels(y: Array, classes: Array) -> Array:
     return labels
 
 
-def _name_columns(n_columns: int, y: Array | None, classes: ArrayLike | None) -> Array:
-    """Return the labels of columns that came without: those the user gave, else the sorted labels of y."""
+def name_columns(answers: Answers, y: Array | None, classes: ArrayLike | None) -> Answers:
+    """Return answers with the labels of their columns: the teacher's, else those the user gave, else those of y.
+
+    Parameters
+    ----------
+    answers : Answers
+        The teacher's answers.
+    y : ndarray of shape (n_rows,) or None
+        Labels, -1 for a row without one.
+    classes : array-like of shape (n_classes,) or None
+        What the user calls the columns.
+
+    Returns
+    -------
+    answers : Answers
+        With `classes`.
+
+    Raises
+    ------
+    ValueError
+        If the columns cannot be told apart.
+    """
+    if answers.classes is not None:
+        return answers
+    return Answers(answers.proba, _names(answers.proba.shape[1], y, classes))
+
+
+def _names(n_columns: int, y: Array | None, classes: ArrayLike | None) -> Array:
     if classes is not None:
         named = np.asarray(classes)
         if named.shape != (n_columns,):

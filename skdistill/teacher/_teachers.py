@@ -192,7 +192,7 @@ def fit_teachers(
     fitted, origins = [], []
     for one, given in zip(members(teacher), params, strict=True):
         unfitted = needs_fit(one)
-        fitted.append(once(memory, _fit, (one, X, y, given)) if unfitted else one)
+        fitted.append(once(memory, fit_clone, (one, X, y, given)) if unfitted else one)
         # a forest's trees do not hash alike each time they are loaded; their recipe does
         origins.append((one, X, y, given) if unfitted else one)
     return fitted if isinstance(teacher, list | tuple) else fitted[0], origins
@@ -237,7 +237,7 @@ def known_classes(teacher: Any) -> Array | None:
     return unite(several)
 
 
-def _fit(teacher: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
+def fit_clone(teacher: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
     return _clone(teacher).fit(X, y, **params)
 
 
@@ -313,13 +313,39 @@ def ask(teacher: Any, weights: Array, X: Any, n_rows: int, memory: Memory, origi
     """
     teachers = members(teacher)
     answers = [_ask_one(one, X, n_rows, memory, origin) for one, origin in zip(teachers, origins, strict=True)]
+    return blend(answers, weights, teachers)
+
+
+def blend(answers: Sequence[Answers], weights: Array, teachers: Sequence[Any]) -> Answers:
+    """Return the weighted mean of several teachers' answers, over all classes that any of them knows.
+
+    Parameters
+    ----------
+    answers : sequence of Answers
+        One for each teacher.
+    weights : ndarray of shape (n_teachers,)
+        The share of each teacher.
+    teachers : sequence
+        The teachers, for the messages.
+
+    Returns
+    -------
+    answers : Answers
+        Their mean.
+
+    Raises
+    ------
+    ValueError
+        If a teacher that does not say its classes has another number of columns.
+    """
     if len(answers) == 1:
         return answers[0]
+    n_rows = len(answers[0].proba)
     named = [answer for answer in answers if answer.classes is not None]
     classes = unite([answer.classes for answer in named if answer.classes is not None]) if named else None
     n_classes = len(classes) if classes is not None else answers[0].proba.shape[1]
     total = np.zeros((n_rows, n_classes))
-    for one, answer, weight in zip(members(teacher), answers, weights, strict=True):
+    for one, answer, weight in zip(teachers, answers, weights, strict=True):
         if answer.classes is None:
             if answer.proba.shape[1] != n_classes:
                 raise ValueError(

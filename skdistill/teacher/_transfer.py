@@ -176,15 +176,12 @@ def stack(X: Any, others: Sequence[Any]) -> Any:
     import narwhals as nw
 
     first = nw.from_native(X, eager_only=True)
-    names = column_names(X)
     frames = [first]
     for other in others:
-        frame = nw.from_native(in_order(other, names), eager_only=True)
+        rows = in_order(other, column_names(X))
+        if hasattr(rows, "astype"):
+            # categories that are alike in name only would end as objects
+            rows = rows.astype(X.dtypes)
+        frame = nw.from_native(rows, eager_only=True)
         frames.append(frame.with_columns(frame[name].cast(dtype) for name, dtype in first.schema.items()))
-    if hasattr(X, "iloc"):
-        import pandas as pd
-
-        # categories that are alike in name only would end as objects
-        natives = [frame.to_native() for frame in frames]
-        return pd.concat([natives[0], *(native.astype(X.dtypes) for native in natives[1:])], ignore_index=True)
-    return nw.concat(frames, how="vertical").to_native()
+    return nw.maybe_reset_index(nw.concat(frames, how="vertical")).to_native()

@@ -251,10 +251,12 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         # the teacher sees what the user gave, so long as that is rows at all
         X = X if hasattr(X, "shape") else rows
         weight = check_weights(sample_weight, rows)
-        if y is None and not (self.alpha == 1 or self.alpha == "auto"):
+        unfitted = teacher_proba is None and any(needs_fit(one) for one in members(self.teacher))
+        if y is None and (unfitted or self.alpha not in (1, "auto")):
+            reason = "labels are needed to fit the teacher" if unfitted else "labels are needed unless alpha=1"
             raise ValueError(
-                f"y is None with alpha={self.alpha}; labels are needed unless alpha=1. This DistilledClassifier "
-                "estimator requires y to be passed, but the target y is None."
+                f"y is None with alpha={self.alpha}; {reason}. This DistilledClassifier estimator requires y to be "
+                "passed, but the target y is None."
             )
         labels = None if y is None else check_labels(y, rows.shape[0])
         more = self._more_rows(X, X_unlabeled)
@@ -274,6 +276,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             again = ask(self.teacher_, self._shares, rows, rows.shape[0], check_memory(self.memory), self._origins)
             return align(name_columns(again, labels, self.classes), classes)
 
+        if sparse.issparse(rows):
+            X = rows
         if more is not None:
             targets, X = extended(targets, ask_again(more)), stack(X, [more])
         plan = Plan(

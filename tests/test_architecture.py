@@ -18,7 +18,8 @@ LAYERS = {
     "_validation": {"program"},
     "teacher": {"_validation", "losses", "program"},
     "student": {"_validation", "losses", "program"},
-    "_distilled": {"_validation", "losses", "program", "teacher", "student"},
+    "_recipe": {"_validation", "losses", "program", "teacher", "student"},
+    "_distilled": {"_validation", "losses", "program", "teacher", "student", "_recipe"},
     "__init__": {"_version", "_distilled", "losses", "program", "teacher", "student"},
 }
 

@@ -187,6 +187,9 @@ def _cut(levels: Array | None, threshold: float) -> float:
     """Return the float32 between the numbers on either side of a threshold between places."""
     if levels is None:
         return threshold
+    if np.isinf(threshold):
+        # what is missing against all the rest
+        return float(np.finfo(np.float32).max)
     below = int(np.floor(threshold)) + int(np.searchsorted(levels, 0.0))
     low, high = levels[below : below + 2].astype(np.float64)
     cut = np.float32((low + high) / 2)

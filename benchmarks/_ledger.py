@@ -19,7 +19,7 @@ class Ledger:
     Parameters
     ----------
     path : Path
-        The file; made with its header where there is none.
+        The file; made with its header, and its folder, with the first result.
     keys : sequence of str
         The columns that say what was measured.
     figures : sequence of str
@@ -35,21 +35,17 @@ class Ledger:
         self.path, self.keys = path, tuple(keys)
         self.columns = [*keys, *figures, ERROR]
         self._rows: dict[tuple[str, ...], dict[str, str]] = {}
+        #: What is to be kept of the file before the next line; a run may have been ended while it wrote one.
+        self._whole: bytes | None = None
         if path.exists() and path.stat().st_size:
             self._read()
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("w", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerow(self.columns)
 
     def _read(self) -> None:
-        # newlines as they are
-        text = self.path.read_bytes().decode()
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            # a run was ended while it wrote this line
-            self.path.write_bytes(whole.encode())
-        reader = csv.DictReader(io.StringIO(whole, newline=""))
+        found = self.path.read_bytes()
+        whole = found[: found.rfind(b"\n") + 1]
+        if whole != found:
+            self._whole = whole
+        reader = csv.DictReader(io.StringIO(whole.decode(), newline=""))
         if reader.fieldnames is None or list(reader.fieldnames) != self.columns:
             raise ValueError(
                 f"{self.path} has the columns {reader.fieldnames}, and this run writes {self.columns}; "
@@ -70,8 +66,15 @@ class Ledger:
         """Write a line; columns that it does not name stay empty."""
         texts = {name: str(row.get(name, "")) for name in self.columns}
         self._rows[self._key(row)] = texts
+        if self._whole is not None:
+            self.path.write_bytes(self._whole)
+            self._whole = None
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, self.columns, lineterminator="\n").writerow(texts)
+            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
+            if not file.tell():
+                writer.writeheader()
+            writer.writerow(texts)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the results, numbers as numbers and what is empty as NaN; of several with one key the last."""

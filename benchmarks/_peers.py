@@ -159,9 +159,14 @@ def _run(python: Path, folder: Path, seed: int, limits: Limits, log: Path, tell:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=env) as process,
     ):
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("stage: "):
-                tell(line.removeprefix("stage: ").strip())
+        try:
+            for line in process.stdout:
+                if line.startswith("stage: "):
+                    tell(line.removeprefix("stage: ").strip())
+        except KeyboardInterrupt:
+            # AutoGluon takes Ctrl-C for the end of one model's training
+            process.kill()
+            raise
     if process.returncode:
         return f"AutoGluon ended with {process.returncode}, see {log}: {' / '.join(log.read_text().splitlines()[-2:])}"
     return ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from queue import Empty
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 #: Read when a library is loaded, so it is set before the processes start.
@@ -14,18 +14,13 @@ ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "AG_CPU_COUNT"), "1"
 )
 
-_queue: Any = None
 
-
-def _start(queue: Any) -> None:
-    global _queue
-    _queue = queue
-
-
-def _work(measure: Callable[..., Iterator[Any]], unit: Any, number: int) -> None:
-    for result in measure(unit, lambda text: _queue.put((number, "stage", text))):
-        _queue.put((number, "result", result))
-    _queue.put((number, "end", None))
+def _work(measure: Callable[..., Iterator[Any]], unit: Any, connection: Connection) -> None:
+    # Ctrl-C is for whoever started this process, and ends it then
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for result in measure(unit, lambda text: connection.send(("stage", text))):
+        connection.send(("result", result))
+    connection.close()
 
 
 def run(measure: Callable[..., Iterator[Any]], units: Sequence[Any], jobs: int) -> Iterator[tuple[Any, str, Any]]:
@@ -36,47 +31,43 @@ def run(measure: Callable[..., Iterator[Any]], units: Sequence[Any], jobs: int) 
     measure : callable
         ``measure(unit, tell)`` yields results, and calls ``tell`` with what is under way.
     units : sequence
-        What to call it with.
+        What to call it with, each in a process of its own.
     jobs : int
-        How many processes.
+        How many processes there are at a time.
 
     Yields
     ------
     unit, what, content : tuple
-        `what` is "result"; or "stage", the text that `tell` was called with; or "fault", the
-        exception that ended the unit's process.
+        `what` is "result"; or "stage", the text that `tell` was called with; or "fault", the exit
+        code of a process that came to no good end.
     """
     os.environ.update(ONE_THREAD)
     context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(queue,)) as pool:
-        try:
-            yield from _results(pool, queue, measure, units)
-        except BaseException:
-            # Ctrl-C, or whoever reads has had enough: what has not begun need not begin
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _results(
-    pool: ProcessPoolExecutor, queue: Any, measure: Callable[..., Iterator[Any]], units: Sequence[Any]
-) -> Iterator[tuple[Any, str, Any]]:
-    futures = {pool.submit(_work, measure, unit, number): number for number, unit in enumerate(units)}
-    left = set(futures)
-    ended: set[int] = set()
-    while len(ended) < len(units):
-        try:
-            number, what, content = queue.get(timeout=0.5)
-        except Empty:
-            # a unit that ends well says so itself
-            done, left = wait(left, timeout=0, return_when=FIRST_COMPLETED)
-            for future in done:
-                error = future.exception()
-                if error is not None and futures[future] not in ended:
-                    ended.add(futures[future])
-                    yield units[futures[future]], "fault", error
-            continue
-        if what == "end":
-            ended.add(number)
-        else:
-            yield units[number], what, content
+    waiting = list(reversed(units))
+    running: dict[Connection, tuple[Any, Any]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                unit = waiting.pop()
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=_work, args=(measure, unit, sender), daemon=True)
+                process.start()
+                # the process holds the only other end: when it ends, the pipe does
+                sender.close()
+                running[receiver] = unit, process
+            for connection in wait(list(running)):
+                assert isinstance(connection, Connection)
+                unit, process = running[connection]
+                try:
+                    what, content = connection.recv()
+                except EOFError:
+                    process.join()
+                    del running[connection]
+                    if process.exitcode:
+                        yield unit, "fault", process.exitcode
+                else:
+                    yield unit, what, content
+    finally:
+        for _, process in running.values():
+            process.kill()
+            process.join()

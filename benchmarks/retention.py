@@ -76,7 +76,7 @@ def measure_students(args: argparse.Namespace, ledger: Ledger) -> None:
             if what == "fault":
                 # the process died, and nobody knows at which of them
                 lost = [pair for pair in unit.pairs if not ledger.holds(**unit.key(*pair))]
-                lines = [unit.key(*pair) | {ERROR: f"the process ended: {content!r}"} for pair in lost]
+                lines = [unit.key(*pair) | {ERROR: f"the process ended with {content}"} for pair in lost]
             else:
                 lines = [content]
             for line in lines:

@@ -25,6 +25,7 @@ teachers need ``pip install lightgbm catboost``.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -196,8 +197,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     for name in ("rows", "jobs"):
         if getattr(args, name) < 1:
             parser.error(f"--{name} is {getattr(args, name)}; needed is 1 or more")
-    if args.summary and not args.out.exists():
-        parser.error(f"--summary reads {args.out}, and there is no such file")
+    if args.summary and not (args.out.exists() or args.peers_out.exists()):
+        parser.error(f"--summary reads {args.out} and {args.peers_out}, and there is neither")
     return args
 
 
@@ -219,6 +220,8 @@ def main() -> int | str:
         except KeyboardInterrupt:
             print(f"\nStopped. {args.out} keeps what there is; the same command goes on from there.", file=sys.stderr)
             return 130
+        except subprocess.CalledProcessError as error:
+            return f"AutoGluon's environment {args.peers_env} could not be made: {error}"
     summarise(args, students, peers)
     return failed([students, peers]) or 0
 

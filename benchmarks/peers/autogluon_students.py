@@ -97,12 +97,13 @@ def main() -> None:
     np.random.seed(args.seed)  # noqa: NPY002
     train, test = read(args.folder)
     count_cpu_seconds()
+    n_classes = int(train[LABEL].max()) + 1
     predictor_type = import_module("autogluon.tabular").TabularPredictor
     start, start_cpu = perf_counter(), process_time()
     stage("the teacher")
     predictor = predictor_type(
         LABEL,
-        problem_type="binary" if train[LABEL].nunique() == 2 else "multiclass",
+        problem_type="binary" if n_classes == 2 else "multiclass",
         path=str(args.folder / "predictor"),
         verbosity=2,
     ).fit(train, time_limit=args.fit_seconds, num_cpus=1, num_gpus=0)
@@ -123,7 +124,8 @@ def main() -> None:
     answers, models = {}, []
     for name in [teacher, *students]:
         proba = predictor.predict_proba(test, model=name)
-        answers[name] = proba[sorted(proba.columns)].to_numpy(dtype=np.float64)
+        # it leaves out a class that is too rare
+        answers[name] = proba.reindex(columns=range(n_classes), fill_value=0.0).to_numpy(dtype=np.float64)
         wall, cpu = one_row_seconds(partial(predictor.predict_proba, model=name), test)
         models.append(
             {

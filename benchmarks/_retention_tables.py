@@ -7,7 +7,7 @@ from typing import Any
 
 from _common import print_table
 from _peers import WHOLE
-from _students import STUDENTS, TEACHERS
+from _students import ABLATIONS, STUDENTS, TEACHERS
 from _verdict import KB
 from tables import NAMES
 
@@ -44,6 +44,33 @@ def _kept(name: str, found: Any, students: Sequence[str]) -> list[str]:
         else:
             cells += ["-", "-"]
     return cells
+
+
+def print_ablation(frame: Any) -> None:
+    """Print what the default is worth without each of its ingredients, over what was measured of all of them."""
+    measured = frame.pivot_table(index=["table", "seed", "teacher"], columns="student", aggfunc="first").dropna()
+    labels = measured["loss"]["labels"], measured["accuracy"]["labels"]
+    rows = []
+    for student in present(frame, "student", ["default", *ABLATIONS, "labels"]):
+        loss, accuracy = measured["loss"][student], measured["accuracy"][student]
+        kept, loss_kept = measured["accuracy_ratio"][student], measured["loss_ratio"][student]
+        rows.append(
+            [
+                student,
+                f"{accuracy.mean():.4f}",
+                f"{loss.mean():.4f}",
+                f"{kept.mean():.4f}",
+                f"{kept.min():.3f}",
+                f"{loss_kept.mean():.3f}",
+                f"{loss_kept.max():.3f}",
+                f"{(loss < labels[0]).mean():.0%}",
+                f"{(accuracy >= labels[1]).mean():.0%}",
+                f"{measured['fit_cpu'][student].mean():.1f}",
+            ]
+        )
+    header = ["", "accuracy", "log-loss", "accuracy kept", "worst", "log-loss / teacher's", "worst"]
+    print_table([*header, "lower log-loss than labels", "accuracy no worse", "fit, s"], rows)
+    print(f"\nOver {len(measured)} pairs of table and teacher; kept: the student's over its teacher's.")
 
 
 def print_costs(frame: Any) -> None:

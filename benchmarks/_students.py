@@ -24,6 +24,20 @@ Array = NDArray[Any]
 TEACHERS = (*MEMBERS, "voting")
 #: Each but "labels" is distilled; "labels" is the net of the same size that learns from labels alone.
 STUDENTS = ("default", "linear", "tree", "labels")
+#: The default with one thing changed: what each of its ingredients is worth.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "last weights": {"student": MLPStudent(averaging=False)},
+    "all epochs": {"student": MLPStudent(early_stopping=False)},
+    "numbers standardised": {"student": MLPStudent(numeric="standard")},
+    "plain": {"alpha": 0.5},
+    "teacher alone": {"alpha": 1.0},
+    "no committee": {"committee": 0},
+    "no new rows": {"augment": 0},
+    "new rows always": {"augment": 4},
+    "temperature chosen": {"temperature": "auto"},
+    "temperature 2": {"temperature": 2.0},
+    "cross-fitted": {"cv": 5},
+}
 
 KEYS = ("table", "seed", "limit", "teacher", "student")
 FIGURES = (
@@ -146,7 +160,7 @@ class _Bench:
         self.tell(f"{teacher} -> {kind}")
         model = DistilledClassifier(self.teacher(teacher).model, random_state=self.unit.seed)
         if kind != "default":
-            model.set_params(student=kind)
+            model.set_params(**ABLATIONS.get(kind, {"student": kind}))
         return fit(model, self.X, self.codes)
 
     def _fit_labels(self) -> Timed:

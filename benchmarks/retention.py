@@ -16,6 +16,8 @@ random_state=seed)``, "linear" and "tree" the same with ``student=``, and "label
 A process has one thread. Times are its CPU seconds, in which other work on the machine does not
 show; the CSV has the seconds by the clock beside them.
 
+``--ablation`` measures what each ingredient of the default is worth: the default with it changed.
+
 ``--peers`` adds AutoGluon's distilled students on the same splits: its own ensemble as teacher, in
 a virtual environment that is made with venv and pip (2 to 3 GB, in ``--peers-env``). Twelve tables
 take it about an hour of one core. The packages that ship the tables are named in tables.py; the
@@ -41,7 +43,7 @@ from _common import print_header
 from _ledger import ERROR, Ledger
 from _pool import run
 from _retention_picture import draw
-from _retention_tables import print_costs, print_kept, print_peers
+from _retention_tables import print_ablation, print_costs, print_kept, print_peers
 from _verdict import frame_of, print_verdict, verdict
 from tables import NAMES, package
 
@@ -123,6 +125,9 @@ def summarise(args: argparse.Namespace, students: Ledger, peers: Ledger | None) 
     if not rows:
         return
     frame = frame_of(rows)
+    if args.ablation is not None:
+        print_ablation(frame)
+        return
     print_kept(frame)
     print()
     print_costs(frame)
@@ -166,6 +171,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     several("--teachers", _students.TEACHERS, "TEACHER")
     several("--students", _students.STUDENTS, "STUDENT")
     parser.add_argument(
+        "--ablation",
+        nargs="*",
+        choices=list(_students.ABLATIONS),
+        metavar="CHANGE",
+        help="measure the default with one thing changed beside it: all of %(choices)s, or those named",
+    )
+    parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="the splits (default: 0 1 2)"
     )
     parser.add_argument("--rows", type=int, default=ROWS, help="at most so many rows to fit on (default: %(default)s)")
@@ -194,6 +206,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--peers-student-seconds", type=float, default=90, help="CPU seconds for each student (default: %(default)s)"
     )
     args = parser.parse_args(arguments)
+    if args.ablation is not None:
+        args.students = ["default", *(args.ablation or _students.ABLATIONS), "labels"]
     for name in ("rows", "jobs"):
         if getattr(args, name) < 1:
             parser.error(f"--{name} is {getattr(args, name)}; needed is 1 or more")

@@ -23,6 +23,8 @@ Array = NDArray[Any]
 LEARNT_BY_HEART = 0.15
 #: With fewer labelled rows there are none to spare for a choice.
 _FEWEST_ROWS = 100
+#: Of fewer labelled rows, those held out are missed: the committee is seated again, with them, before the last fit.
+_FEW_ROWS = 5_000
 #: A labels-only student is fitted on at most so many rows, and new ones are made from no more.
 _MOST_ROWS = 20_000
 #: The fewest and the most new rows for each row that there is; in between, so many that they are _MOST_ROWS.
@@ -141,6 +143,9 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
         alpha, temperature = chosen.alpha, chosen.temperature
     # the rows held out have done their duty: what is chosen learns from all
     goals = replace(targets, alpha=alpha, temperature=temperature, held_out=None)
+    if choosing and committee is not None and len(labelled) < _FEW_ROWS:
+        committee = _seat_committee(plan, X, goals, labelled)[0]
+        goals = replace(goals, label_proba=committee.proba(X))
     n_new = _n_new(plan, X, alpha, believed)
     rows, all_goals = _with_new_rows(plan, X, goals, committee, n_new) if n_new else (X, goals)
     student = copy_unfitted(plan.student).fit_targets(rows, all_goals)
@@ -213,7 +218,9 @@ def _seat_committee(plan: Plan, X: Any, targets: Targets, labelled: Array) -> tu
     weight = None if targets.sample_weight is None else targets.sample_weight[kept]
     accuracy = float(np.average(hits, weights=weight))
     ahead = float(np.average(targets.proba[kept].argmax(axis=1) == labels, weights=weight)) - accuracy
-    return Committee(members), 0.0 <= ahead <= LEARNT_BY_HEART, ahead
+    # by more than chance: the accuracy is that of so many rows
+    error = np.sqrt(accuracy * (1.0 - accuracy) / len(kept))
+    return Committee(members), 0.0 <= ahead <= LEARNT_BY_HEART - error, ahead
 
 
 def _seeded(plan: Plan, number: int) -> Any:

@@ -23,7 +23,8 @@ Array = NDArray[Any]
 LEARNT_BY_HEART = 0.15
 #: With fewer labelled rows there are none to spare for a choice.
 _FEWEST_ROWS = 100
-#: Of fewer labelled rows, those held out are missed: the committee is seated again, with them, before the last fit.
+#: Ways to fit are compared on so many rows at most. Of fewer labelled rows those held out are missed, and the
+#: committee is seated again, with them, before the last fit.
 _FEW_ROWS = 5_000
 #: A labels-only student is fitted on at most so many rows, and new ones are made from no more.
 _MOST_ROWS = 20_000
@@ -74,6 +75,8 @@ class Candidate:
     ----------
     alpha, temperature : float
         What the student was fitted with.
+    new_rows : bool
+        Whether it was fitted to new rows as well.
     losses : ndarray of shape (n_held_out,)
         Its log-loss on each row held out.
     scores : dict
@@ -82,12 +85,13 @@ class Candidate:
 
     alpha: float
     temperature: float
+    new_rows: bool
     losses: Array
     scores: dict[str, float]
 
-    def line(self) -> dict[str, float]:
+    def line(self) -> dict[str, Any]:
         """Return what the report says of it."""
-        return {"alpha": self.alpha, "temperature": self.temperature, **self.scores}
+        return {"alpha": self.alpha, "temperature": self.temperature, "new_rows": self.new_rows, **self.scores}
 
 
 @dataclass(frozen=True)
@@ -136,17 +140,17 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
         committee, believed, ahead = _seat_committee(plan, X, targets, labelled)
         targets = replace(targets, label_proba=committee.proba(X))
     candidates: list[Candidate] = []
-    alpha, temperature = targets.alpha, targets.temperature
+    alpha, temperature, makes_rows = targets.alpha, targets.temperature, believed
     if choosing:
-        candidates = _tried(plan, X, targets, committee is not None, believed)
+        candidates = _tried(plan, X, targets, committee, believed)
         chosen = _best(candidates)
-        alpha, temperature = chosen.alpha, chosen.temperature
+        alpha, temperature, makes_rows = chosen.alpha, chosen.temperature, chosen.new_rows
     # the rows held out have done their duty: what is chosen learns from all
     goals = replace(targets, alpha=alpha, temperature=temperature, held_out=None)
     if choosing and committee is not None and len(labelled) < _FEW_ROWS:
         committee = _seat_committee(plan, X, goals, labelled)[0]
         goals = replace(goals, label_proba=committee.proba(X))
-    n_new = _n_new(plan, X, alpha, believed)
+    n_new = _n_new(plan, X, makes_rows)
     rows, all_goals = _with_new_rows(plan, X, goals, committee, n_new) if n_new else (X, goals)
     student = copy_unfitted(plan.student).fit_targets(rows, all_goals)
     report = {
@@ -234,16 +238,19 @@ def _seeded(plan: Plan, number: int) -> Any:
     return student
 
 
-def _n_new(plan: Plan, X: Any, alpha: float, believed: bool) -> int:
+def _n_new(plan: Plan, X: Any, makes_rows: bool) -> int:
     """Return how many new rows to make."""
     n_sources = min(X.shape[0], _MOST_ROWS)
     if not isinstance(plan.augment, str):
         return round(plan.augment * n_sources)
-    possible = plan.ask is not None and not sparse.issparse(X) and len(X.shape) == 2
-    if not (believed and possible and alpha > 0):
+    if not (makes_rows and _can_make_rows(plan, X)):
         return 0
     fewest, most = _AUGMENT
     return round(n_sources * float(np.clip(_MOST_ROWS / n_sources, fewest, most)))
+
+
+def _can_make_rows(plan: Plan, X: Any) -> bool:
+    return plan.ask is not None and not sparse.issparse(X) and len(X.shape) == 2
 
 
 def _with_new_rows(
@@ -251,9 +258,11 @@ def _with_new_rows(
 ) -> tuple[Any, Targets]:
     """Return rows and targets with new rows below them, which teacher and committee have answered."""
     assert plan.ask is not None
-    space = read_space(X, plan.seed)
+    # what is held out is nobody's neighbour, so that nothing of it gets into the new rows
+    sources = X if targets.held_out is None else take_rows(X, np.flatnonzero(~targets.held_out))
+    space = read_space(sources, plan.seed)
     index = munge(space.points, space.columns, space.numeric, n_new, np.random.RandomState(plan.seed))
-    rows = assemble(X, index)
+    rows = assemble(sources, index)
     label_proba = None if committee is None else committee.proba(rows)
     return stack(X, [rows]), extended(targets, plan.ask(rows), label_proba)
 
@@ -292,24 +301,37 @@ def extended(targets: Targets, proba: Array, label_proba: Array | None = None) -
     )
 
 
-def _tried(plan: Plan, X: Any, targets: Targets, has_committee: bool, believed: bool) -> list[Candidate]:
-    """Return students fitted in each of the ways among which the choice is, the first to be preferred."""
+def _tried(plan: Plan, X: Any, targets: Targets, committee: Committee | None, believed: bool) -> list[Candidate]:
+    """Return what students score that are fitted in each of the ways to choose among, the first to be preferred."""
+    held_out = targets.held_out
+    assert held_out is not None
+    if X.shape[0] > _FEW_ROWS + held_out.sum():
+        # ways can be told apart by fewer rows
+        kept = np.random.RandomState(plan.seed).permutation(np.flatnonzero(~held_out))[:_FEW_ROWS]
+        rows = np.sort(np.concatenate([kept, np.flatnonzero(held_out)]))
+        X, targets = take_rows(X, rows), targets.take(rows)
+    makes_rows = believed and isinstance(plan.augment, str) and _can_make_rows(plan, X)
+    more = _with_new_rows(plan, X, targets, committee, _n_new(plan, X, True)) if makes_rows else None
+
+    def score(alpha: float, temperature: float, new_rows: bool = False) -> Candidate:
+        rows, goals = more if new_rows and more is not None else (X, targets)
+        return _candidate(plan, rows, replace(goals, alpha=alpha, temperature=temperature), new_rows)
+
+    temperature = targets.temperature
+    tried = [score(targets.alpha, temperature, True)] if makes_rows else []
     alphas: tuple[float, ...] = (targets.alpha,)
     if isinstance(plan.alpha, str):
-        alphas = ((0.5, 0.25, 0.0) if believed else (0.25, 0.0)) if has_committee else (0.5, 1.0, 0.0)
-    tried = [_candidate(plan, X, replace(targets, alpha=alpha)) for alpha in alphas]
+        alphas = (0.5, 1.0, 0.0) if committee is None else (0.5, 0.25, 0.0) if believed else (0.25, 0.0)
+    tried += [score(alpha, temperature) for alpha in alphas]
     if isinstance(plan.temperature, str) and getattr(plan.student, "softens", True):
         best = _best(tried)
-        warmer = [
-            _candidate(plan, X, replace(targets, alpha=best.alpha, temperature=temperature))
-            for temperature in _TEMPERATURES
-        ]
-        tried = [best, *(one for one in tried if one is not best), *warmer]
+        rest = [one for one in tried if one is not best]
+        tried = [best, *rest, *(score(best.alpha, warmer, best.new_rows) for warmer in _TEMPERATURES)]
     return tried
 
 
-def _candidate(plan: Plan, X: Any, targets: Targets) -> Candidate:
-    """Return a student fitted without the rows held out, with its scores on them."""
+def _candidate(plan: Plan, X: Any, targets: Targets, new_rows: bool) -> Candidate:
+    """Return what a student scores on the rows held out that is fitted without them."""
     assert targets.held_out is not None
     student = copy_unfitted(plan.student)
     if _judges_itself(student):
@@ -318,7 +340,7 @@ def _candidate(plan: Plan, X: Any, targets: Targets) -> Candidate:
         rows = np.flatnonzero(~targets.held_out)
         student.fit_targets(take_rows(X, rows), replace(targets.take(rows), held_out=None))
     proba = student.predict_proba(take_rows(X, np.flatnonzero(targets.held_out)))
-    return Candidate(targets.alpha, targets.temperature, _losses(proba, targets), _scores(proba, targets))
+    return Candidate(targets.alpha, targets.temperature, new_rows, _losses(proba, targets), _scores(proba, targets))
 
 
 def _held_out(targets: Targets) -> Array:

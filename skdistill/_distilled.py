@@ -136,7 +136,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     distillation_report_ : dict
         What was done: ``alpha`` and ``temperature``; ``n_rows``, ``n_labelled``, ``n_new`` (new
         rows made) and ``n_committee``; ``teacher_ahead``, the teacher's accuracy on the labelled
-        rows less that of students which have not seen them (None without a committee). Where alpha
+        rows less that of students which have not seen them (None without a committee); and
+        ``logit_scale``, what the student's logits were multiplied by in the end. Where alpha
         or temperature was chosen also ``n_held_out``; ``candidates``, a dict for each choice with
         its ``log_loss``, ``accuracy`` and ``agreement`` with the teacher on the rows held out; and
         the same scores of the choice that was taken (``distilled``, before it was fitted again to
@@ -159,9 +160,11 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
        0.25, any other 0.5; a smaller share, or none (``alpha`` 0), is taken where it is clearly
        better, by more than one standard error, on the rows held out. A teacher that was fitted on
        these rows has seen their labels too, which is why no larger share is tried.
-    3. makes new rows between neighbours, 2 to 5 for each, unless the teacher has learnt by heart,
+    3. makes new rows between neighbours, up to 5 for each, unless the teacher has learnt by heart,
        and has teacher and committee answer them: MUNGE (Bucila, Caruana and Niculescu-Mizil, 2006).
-    4. fits the student to all rows.
+    4. fits the student to all rows, with the new ones only if that was no worse on the rows held
+       out. If the teacher has not learnt by heart, logits are multiplied by what is clearly best on
+       those rows: forests are less sure of themselves than they could be.
 
     Other students choose alpha among 0.5, 1 and 0 on the rows held out, and are fitted again to all
     rows.

@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from ._validation import copy_unfitted, take_rows
-from .losses import PROBABILITY_FLOOR, Targets
+from .losses import PROBABILITY_FLOOR, Targets, softmax
 from .student import read_space
 from .teacher import assemble, munge, stack
 
@@ -29,7 +29,9 @@ _FEW_ROWS = 5_000
 #: A labels-only student is fitted on at most so many rows, and new ones are made from no more.
 _MOST_ROWS = 20_000
 #: The fewest and the most new rows for each row that there is; in between, so many that they are _MOST_ROWS.
-_AUGMENT = (2.0, 5.0)
+_AUGMENT = (1.0, 5.0)
+#: What logits may be multiplied by.
+_SCALES = np.round(np.geomspace(0.7, 2.5, 27), 3)
 #: What is tried besides a temperature of one.
 _TEMPERATURES = (2.0, 4.0)
 
@@ -77,6 +79,8 @@ class Candidate:
         What the student was fitted with.
     new_rows : bool
         Whether it was fitted to new rows as well.
+    scale : float
+        What its logits are multiplied by.
     losses : ndarray of shape (n_held_out,)
         Its log-loss on each row held out.
     scores : dict
@@ -86,6 +90,7 @@ class Candidate:
     alpha: float
     temperature: float
     new_rows: bool
+    scale: float
     losses: Array
     scores: dict[str, float]
 
@@ -153,6 +158,9 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
     n_new = _n_new(plan, X, makes_rows)
     rows, all_goals = _with_new_rows(plan, X, goals, committee, n_new) if n_new else (X, goals)
     student = copy_unfitted(plan.student).fit_targets(rows, all_goals)
+    scale = chosen.scale if choosing and hasattr(student, "scale_logits") else 1.0
+    if scale != 1:
+        student.scale_logits(scale)
     report = {
         "alpha": alpha,
         "temperature": temperature,
@@ -161,6 +169,7 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
         "n_new": n_new,
         "n_committee": 0 if committee is None else len(committee.members),
         "teacher_ahead": ahead,
+        "logit_scale": scale,
     }
     if choosing:
         report |= {
@@ -315,7 +324,7 @@ def _tried(plan: Plan, X: Any, targets: Targets, committee: Committee | None, be
 
     def score(alpha: float, temperature: float, new_rows: bool = False) -> Candidate:
         rows, goals = more if new_rows and more is not None else (X, targets)
-        return _candidate(plan, rows, replace(goals, alpha=alpha, temperature=temperature), new_rows)
+        return _candidate(plan, rows, replace(goals, alpha=alpha, temperature=temperature), new_rows, believed)
 
     temperature = targets.temperature
     tried = [score(targets.alpha, temperature, True)] if makes_rows else []
@@ -330,8 +339,8 @@ def _tried(plan: Plan, X: Any, targets: Targets, committee: Committee | None, be
     return tried
 
 
-def _candidate(plan: Plan, X: Any, targets: Targets, new_rows: bool) -> Candidate:
-    """Return what a student scores on the rows held out that is fitted without them."""
+def _candidate(plan: Plan, X: Any, targets: Targets, new_rows: bool, scaled: bool) -> Candidate:
+    """Return what a student scores on the rows held out that is fitted without them, its logits scaled or not."""
     assert targets.held_out is not None
     student = copy_unfitted(plan.student)
     if _judges_itself(student):
@@ -340,7 +349,10 @@ def _candidate(plan: Plan, X: Any, targets: Targets, new_rows: bool) -> Candidat
         rows = np.flatnonzero(~targets.held_out)
         student.fit_targets(take_rows(X, rows), replace(targets.take(rows), held_out=None))
     proba = student.predict_proba(take_rows(X, np.flatnonzero(targets.held_out)))
-    return Candidate(targets.alpha, targets.temperature, new_rows, _losses(proba, targets), _scores(proba, targets))
+    scale = _logit_scale(proba, targets) if scaled and hasattr(student, "scale_logits") else 1.0
+    proba = _scaled(proba, scale)
+    losses, scores = _losses(proba, targets), _scores(proba, targets)
+    return Candidate(targets.alpha, targets.temperature, new_rows, scale, losses, scores)
 
 
 def _held_out(targets: Targets) -> Array:
@@ -383,6 +395,27 @@ def _best(candidates: list[Candidate]) -> Candidate:
         if mean > max(error, most):
             best, most = other, mean
     return best
+
+
+def _scaled(proba: Array, scale: float) -> Array:
+    """Return probabilities whose logits are multiplied by a number."""
+    return proba if scale == 1 else softmax(np.log(np.maximum(proba, PROBABILITY_FLOOR)) * scale)
+
+
+def _logit_scale(proba: Array, targets: Targets) -> float:
+    """Return what to multiply the logits by, from the rows held out; one, unless better by more than chance has it.
+
+    A forest is less sure of itself than it could be, and its students with it.
+    """
+    losses = _losses(proba, targets)
+    best, most = 1.0, 0.0
+    for scale in _SCALES:
+        gain = losses - _losses(_scaled(proba, scale), targets)
+        mean, error = float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
+        if mean > max(2.0 * error, most):
+            best, most = float(scale), mean
+    # the fewer rows, the less of it is believed
+    return float(best ** (len(losses) / (len(losses) + 100.0)))
 
 
 def _labels_only(

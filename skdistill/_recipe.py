@@ -125,6 +125,11 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
     report : dict
         As ``distillation_report_``.
     """
+    weight = targets.sample_weight
+    if weight is not None and not weight.all():
+        # a row of weight zero is no row, and none to make new ones from
+        rows = np.flatnonzero(weight > 0)
+        X, targets = take_rows(X, rows), targets.take(rows)
     labelled = _labelled(targets)
     choosing = plan.chooses and len(labelled) >= _FEWEST_ROWS
     if choosing:
@@ -194,13 +199,13 @@ def _wants_committee(plan: Plan, choosing: bool) -> bool:
 
 def _seat_committee(plan: Plan, X: Any, targets: Targets, labelled: Array) -> tuple[Committee, bool, float]:
     """Return students fitted on labels alone, and whether, and how far, the teacher is to be believed beyond them."""
-    assert targets.labels is not None
-    assert targets.proba is not None
     kept = labelled if targets.held_out is None else labelled[~targets.held_out[labelled]]
-    labels = targets.labels[kept]
     size = plan.committee if not isinstance(plan.committee, str) else 10 if len(kept) < 2_000 else 5
     if len(kept) < 2 * size:
         raise ValueError(f"committee={size} needs at least {2 * size} labelled rows; there are {len(kept)}.")
+    assert targets.labels is not None
+    assert targets.proba is not None
+    labels = targets.labels[kept]
     rarest = np.bincount(labels)[np.unique(labels)].min()
     folds = (StratifiedKFold if rarest >= size else KFold)(size, shuffle=True, random_state=plan.seed % 2**32)
     members, hits = [], np.zeros(len(kept))
@@ -233,7 +238,7 @@ def _n_new(plan: Plan, X: Any, alpha: float, believed: bool) -> int:
     if not isinstance(plan.augment, str):
         return round(plan.augment * n_sources)
     possible = plan.ask is not None and not sparse.issparse(X) and len(X.shape) == 2
-    if not (believed and possible and alpha > 0):
+    if not (believed and possible and alpha > 0 and isinstance(plan.alpha, str)):
         return 0
     fewest, most = _AUGMENT
     return round(n_sources * float(np.clip(_MOST_ROWS / n_sources, fewest, most)))

@@ -95,11 +95,12 @@ def munge(
 
 def _nearest_other(points: Array) -> Array:
     """Return for each row the nearest other one."""
-    if len(points) < 2:
-        return np.zeros(len(points), dtype=np.int64)
+    if len(points) < 2 or points.shape[1] == 0:
+        # no column tells rows apart
+        return np.roll(np.arange(len(points)), -1)
     # the same rows whatever the number of threads
     with threadpool_limits(limits=1):
-        found = NearestNeighbors(n_neighbors=2).fit(points).kneighbors(return_distance=False)
+        found = NearestNeighbors(n_neighbors=1).fit(points).kneighbors(return_distance=False)
     # rows asked about themselves are left out of their own neighbours
     return found[:, 0]
 

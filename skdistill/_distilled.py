@@ -291,7 +291,10 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 "passed, but the target y is None."
             )
         labels = None if y is None else check_labels(y, rows.shape[0])
-        more = self._more_rows(X, X_unlabeled)
+        answering = self.teacher is not None and not (
+            teacher_proba is not None and any(needs_fit(one) for one in members(self.teacher))
+        )
+        more = self._more_rows(X, X_unlabeled, answering)
         answers = self._answers(X, labels, weight, teacher_proba, fit_params)
         targets = soft_targets(
             answers,
@@ -314,7 +317,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             targets, X = extended(targets, ask_again(more)), stack(X, [more])
         plan = Plan(
             student,
-            None if self.teacher is None else ask_again,
+            ask_again if answering else None,
             self.alpha,
             self.temperature,
             self.augment,
@@ -337,7 +340,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             seed = student.get_params(deep=False).get("random_state")
         return int(check_random_state(seed).randint(2**31 - 1))
 
-    def _more_rows(self, X: Any, more: Any) -> Any:
+    def _more_rows(self, X: Any, more: Any, answering: bool) -> Any:
         """Return the rows without labels, as the teacher and the student can take them."""
         augmented = not isinstance(self.augment, str) and self.augment > 0
         if augmented and (sparse.issparse(X) or len(X.shape) != 2):
@@ -346,10 +349,11 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 f"{'sparse' if sparse.issparse(X) else 'no table'}. Use augment=0, and X_unlabeled for more rows."
             )
         for name, wanted in (("augment", augmented), ("X_unlabeled", more is not None)):
-            if wanted and self.teacher is None:
+            if wanted and not answering:
                 raise ValueError(
-                    f"{name} needs a teacher to answer the rows, and teacher is None. Put the rows into X with -1 as "
-                    "their label, and their answers into teacher_proba."
+                    f"{name} needs a teacher to answer the rows, and teacher is "
+                    f"{'None' if self.teacher is None else 'not fitted where there is teacher_proba'}. Put the rows "
+                    "into X with -1 as their label, and their answers into teacher_proba."
                 )
         if more is None:
             return None
@@ -357,11 +361,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"X_unlabeled is a {type(more).__name__} and X a {type(X).__name__}; they must be of one kind."
             )
-        if len(X.shape) == 2:
-            more = check_rows(self, more, reset=False)
-            if is_frame(more):
-                more = in_order(more, column_names(X))
-        return more
+        more = check_rows(self, more, reset=False, any_form=len(X.shape) == 1)
+        return in_order(more, column_names(X)) if is_frame(more) else more
 
     def _answers(
         self, X: Any, y: Array | None, weight: Array | None, teacher_proba: Any, fit_params: dict[str, Any]

@@ -136,6 +136,11 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
     report : dict
         As ``distillation_report_``.
     """
+    weight = targets.sample_weight
+    if weight is not None and not weight.all():
+        # a row of weight zero is no row, and none to make new ones from
+        rows = np.flatnonzero(weight > 0)
+        X, targets = take_rows(X, rows), targets.take(rows)
     labelled = _labelled(targets)
     choosing = plan.chooses and len(labelled) >= _FEWEST_ROWS
     if choosing:
@@ -145,7 +150,7 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
         committee, believed, ahead = _seat_committee(plan, X, targets, labelled)
         targets = replace(targets, label_proba=committee.proba(X))
     candidates: list[Candidate] = []
-    alpha, temperature, makes_rows = targets.alpha, targets.temperature, believed
+    alpha, temperature, makes_rows = targets.alpha, targets.temperature, False
     if choosing:
         candidates = _tried(plan, X, targets, committee, believed)
         chosen = _best(candidates)
@@ -212,13 +217,13 @@ def _wants_committee(plan: Plan, choosing: bool) -> bool:
 
 def _seat_committee(plan: Plan, X: Any, targets: Targets, labelled: Array) -> tuple[Committee, bool, float]:
     """Return students fitted on labels alone, and whether, and how far, the teacher is to be believed beyond them."""
-    assert targets.labels is not None
-    assert targets.proba is not None
     kept = labelled if targets.held_out is None else labelled[~targets.held_out[labelled]]
-    labels = targets.labels[kept]
     size = plan.committee if not isinstance(plan.committee, str) else 10 if len(kept) < 2_000 else 5
     if len(kept) < 2 * size:
         raise ValueError(f"committee={size} needs at least {2 * size} labelled rows; there are {len(kept)}.")
+    assert targets.labels is not None
+    assert targets.proba is not None
+    labels = targets.labels[kept]
     rarest = np.bincount(labels)[np.unique(labels)].min()
     folds = (StratifiedKFold if rarest >= size else KFold)(size, shuffle=True, random_state=plan.seed % 2**32)
     members, hits = [], np.zeros(len(kept))
@@ -319,7 +324,8 @@ def _tried(plan: Plan, X: Any, targets: Targets, committee: Committee | None, be
         kept = np.random.RandomState(plan.seed).permutation(np.flatnonzero(~held_out))[:_FEW_ROWS]
         rows = np.sort(np.concatenate([kept, np.flatnonzero(held_out)]))
         X, targets = take_rows(X, rows), targets.take(rows)
-    makes_rows = believed and isinstance(plan.augment, str) and _can_make_rows(plan, X)
+    leaves_it = isinstance(plan.alpha, str) and isinstance(plan.augment, str)
+    makes_rows = believed and leaves_it and _can_make_rows(plan, X)
     more = _with_new_rows(plan, X, targets, committee, _n_new(plan, X, True)) if makes_rows else None
 
     def score(alpha: float, temperature: float, new_rows: bool = False) -> Candidate:

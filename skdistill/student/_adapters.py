@@ -97,6 +97,9 @@ def make_student(
             student.set_params(**{name: random_state})
     if verbose and "verbose" in student.get_params(deep=False):
         student.set_params(verbose=verbose)
+    if hasattr(student, "_parameter_constraints"):
+        # said before a teacher is asked, and by the student's own message
+        student._validate_params()
     return student
 
 

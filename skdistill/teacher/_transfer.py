@@ -79,7 +79,9 @@ def munge(
                 levels[at] = codes
             continue
         start, end, noise = values[source], values[neighbour], rng.standard_normal(n_new)
-        drawn = end + noise * np.abs(end - start)
+        with np.errstate(over="ignore"):
+            # beyond the largest float is beyond the column's range
+            drawn = end + noise * np.abs(end - start)
         moved = changed & ~np.isnan(drawn)
         index[moved, at] = _rows_nearest(values, drawn[moved])
         gaps = np.isnan(values)
@@ -93,11 +95,12 @@ def munge(
 
 def _nearest_other(points: Array) -> Array:
     """Return for each row the nearest other one."""
-    if len(points) < 2:
-        return np.zeros(len(points), dtype=np.int64)
+    if len(points) < 2 or points.shape[1] == 0:
+        # no column tells rows apart
+        return np.roll(np.arange(len(points)), -1)
     # the same rows whatever the number of threads
     with threadpool_limits(limits=1):
-        found = NearestNeighbors(n_neighbors=2).fit(points).kneighbors(return_distance=False)
+        found = NearestNeighbors(n_neighbors=1).fit(points).kneighbors(return_distance=False)
     # rows asked about themselves are left out of their own neighbours
     return found[:, 0]
 
@@ -146,9 +149,8 @@ def assemble(X: Any, index: Array) -> Any:
     import narwhals as nw
 
     frame = nw.from_native(X, eager_only=True)
-    columns = [
-        nw.maybe_reset_index(frame[name][rows]).to_frame() for name, rows in zip(frame.columns, index.T, strict=True)
-    ]
+    # by place, since a name may be a number
+    columns = [nw.maybe_reset_index(frame[:, at][rows]).to_frame() for at, rows in enumerate(index.T)]
     return (columns[0] if len(columns) == 1 else nw.concat(columns, how="horizontal")).to_native()
 
 
@@ -183,5 +185,5 @@ def stack(X: Any, others: Sequence[Any]) -> Any:
             # categories that are alike in name only would end as objects
             rows = rows.astype(X.dtypes)
         frame = nw.from_native(rows, eager_only=True)
-        frames.append(frame.with_columns(frame[name].cast(dtype) for name, dtype in first.schema.items()))
+        frames.append(frame.with_columns(frame[:, at].cast(dtype) for at, dtype in enumerate(first.schema.values())))
     return nw.maybe_reset_index(nw.concat(frames, how="vertical")).to_native()

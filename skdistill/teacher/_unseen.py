@@ -92,8 +92,8 @@ def _out_of_bag(teacher: Any, n_rows: int, labelled: Array, whole: Answers) -> A
             f"cv='oob' needs the rows that {name_of(teacher)} was fitted on: it has out-of-bag answers for "
             f"{len(proba)} rows, and X has {n_rows}, {len(labelled)} of them with a label."
         )
-    # a row that was in every bag has none
-    found = ~np.isnan(proba).any(axis=1)
+    # a row that was in every bag has none: zeros from a forest, NaN from bagging
+    found = proba.sum(axis=1) > 0
     merged = whole.proba.copy()
     merged[rows[found]] = check_proba(
         proba[found], n_rows=int(found.sum()), n_classes=merged.shape[1], source=f"{name_of(teacher)}, out of bag,"

@@ -1,0 +1,474 @@
+"""alpha="auto": what is chosen on rows held out, the committee for the labels, new rows, and what the report says."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from helpers import RecordingTeacher, small_mlp, small_tree
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier, LinearStudent, MLPStudent
+
+
+def quick_mlp(**params):
+    """Return a net that is trained in a hundred steps."""
+    return small_mlp(**{"batch_size": 64, "learning_rate": 0.03, **params})
+
+
+def truth(X):
+    """A teacher that knows by what chances the labels are drawn."""
+    A = X.toarray() if sparse.issparse(X) else np.asarray(X, dtype=float)
+    p = 1 / (1 + np.exp(-2 * (1.5 * A[:, 0] * A[:, 1] + A[:, 2])))
+    return np.column_stack([1 - p, p])
+
+
+def inverted(X):
+    return truth(X)[:, ::-1]
+
+
+def guessing(X):
+    """A teacher that is sure of anything, the same for the same row."""
+    p = np.modf(1e4 * abs(X[:, 0]))[0].round()
+    return np.column_stack([1 - p, p])
+
+
+def table(n_rows, seed=0):
+    X = np.random.default_rng(seed).normal(size=(n_rows, 4))
+    return X, (np.random.default_rng(seed + 1).random(n_rows) < truth(X)[:, 1]).astype(int)
+
+
+def fit(teacher, X, y, fit=None, **params):
+    """Fit a net by a recipe with a committee of three."""
+    params = {"student": quick_mlp(), "committee": 3, "random_state": 0, **params}
+    return DistilledClassifier(teacher, **params).fit(X, y, **(fit or {}))
+
+
+def alphas(report):
+    return [one["alpha"] for one in report["candidates"]]
+
+
+class Noted:
+    """A student that notes all that a recipe fits: rows, targets and the fitted student."""
+
+    fits: ClassVar[list] = []
+
+    def fit_targets(self, X, targets):
+        super().fit_targets(X, targets)
+        self.fits.append((X, targets, self))
+        return self
+
+
+class NotedLinear(Noted, LinearStudent):
+    pass
+
+
+class NotedNet(Noted, MLPStudent):
+    pass
+
+
+@pytest.fixture
+def noted(monkeypatch):
+    """What was fitted, in turn."""
+    fits = []
+    monkeypatch.setattr(Noted, "fits", fits)
+    return fits
+
+
+def known(rows, X):
+    """Tell which rows of X are among others."""
+    there = {row.tobytes() for row in rows}
+    return np.array([row.tobytes() in there for row in X])
+
+
+# what is chosen
+
+
+@pytest.mark.parametrize("student", [quick_mlp(), "linear", "tree"], ids=["mlp", "linear", "tree"])
+@pytest.mark.parametrize("teacher", [inverted, guessing])
+def test_of_a_useless_teacher_nothing_is_learned(teacher, student):
+    # of fewer rows the tree is not told that it would do better on labels
+    X, y = table(800 if isinstance(student, MLPStudent) else 2000)
+    fresh, fresh_y = table(2000, 10)
+    committee = 3 if isinstance(student, MLPStudent) else "auto"
+    model = fit(teacher, X, y, student=student, committee=committee)
+    report = model.distillation_report_
+    assert (report["alpha"], report["n_new"]) == (0, 0)
+    alone = DistilledClassifier(teacher, student=student, alpha=0, random_state=0).fit(X, y)
+    both = [log_loss(fresh_y, one.predict_proba(fresh)) for one in (model, alone)]
+    assert both[0] < both[1] + 0.01
+
+
+@pytest.mark.parametrize("student", [quick_mlp(), small_tree()], ids=["mlp", "tree"])
+def test_a_teacher_that_knows_more_than_few_labels_is_followed(student):
+    (X, y), (fresh, fresh_y) = table(200), table(2000, 10)
+    committee = 3 if isinstance(student, MLPStudent) else "auto"
+    model = fit(truth, X, y, student=student, committee=committee)
+    report = model.distillation_report_
+    assert report["alpha"] > 0
+    assert report["distilled"]["log_loss"] < report["labels_only"]["log_loss"]
+    alone = DistilledClassifier(truth, student=student, alpha=0, random_state=0).fit(X, y)
+    both = [log_loss(fresh_y, one.predict_proba(fresh)) for one in (model, alone)]
+    assert both[0] < both[1] - 0.02
+
+
+def test_new_rows_are_made_where_the_teacher_is_good_and_not_where_it_has_learnt_by_heart():
+    X, y = table(300)
+    teacher = RecordingTeacher(truth)
+    report = fit(teacher, X, y).distillation_report_
+    assert 0 <= report["teacher_ahead"] <= 0.15
+    assert alphas(report) == [0.5, 0.25, 0]
+    assert report["n_new"] == 5 * 300
+    assert [len(rows) for rows in teacher.seen] == [300, 1500]
+
+    teacher = RecordingTeacher(DecisionTreeClassifier(random_state=0).fit(X, y).predict_proba)
+    report = fit(teacher, X, y).distillation_report_
+    assert report["teacher_ahead"] > 0.15
+    assert alphas(report) == [0.25, 0]
+    assert report["n_new"] == 0
+    assert [len(rows) for rows in teacher.seen] == [300]
+
+
+def test_fewer_new_rows_are_made_of_many_and_none_where_nobody_answers_or_none_are_wanted():
+    X, y = table(6000)
+    net = quick_mlp(max_epochs=2, batch_size=256)
+    assert fit(truth, X, y, student=net).distillation_report_["n_new"] == 20_000
+    X, y = X[:400], y[:400]
+    for without in (
+        fit(truth, X, y, augment=0),
+        fit(None, X, y, fit={"teacher_proba": truth(X)}),
+        # a teacher that is not fitted is as good as none where its answers are given
+        fit(LogisticRegression(), X, y, fit={"teacher_proba": truth(X)}),
+        fit(truth, sparse.csr_array(X), y),
+    ):
+        report = without.distillation_report_
+        assert report["alpha"] > 0
+        assert report["teacher_ahead"] <= 0.15
+        assert report["n_new"] == 0
+    assert fit(inverted, X, y, augment=1).distillation_report_["n_new"] == 400
+
+
+@pytest.mark.parametrize("alpha", ["auto", 1])
+def test_the_temperature_is_chosen_among_1_2_and_4(alpha):
+    X, y = table(300)
+    model = fit(truth, X, y, alpha=alpha, temperature="auto", augment=0)
+    report = model.distillation_report_
+    chosen = {one["temperature"]: one for one in report["candidates"] if one["alpha"] == report["alpha"]}
+    assert set(chosen) == {1, 2, 4}
+    assert report["distilled"] == {name: chosen[report["temperature"]][name] for name in report["distilled"]}
+    others = [one["temperature"] for one in report["candidates"] if one["alpha"] != report["alpha"]]
+    assert others == ([] if alpha == 1 else [1, 1])
+    # the student is the one of this alpha and temperature
+    if alpha == 1:
+        same = fit(truth, X, y, alpha=1, temperature=report["temperature"], committee=0)
+        assert model.program_.fingerprint() == same.program_.fingerprint()
+
+
+def test_a_warmer_teacher_is_chosen_where_that_is_better():
+    # of a line that cannot follow, a warm teacher asks for less where it is sure
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(2, size=(3000, 2))
+    p = np.where(X[:, 0] + 0.3 * X[:, 0] ** 3 > 0, 0.9999, 0.0001)
+    y = (rng.random(3000) < np.where(p > 0.5, 0.8, 0.2)).astype(int)
+    by_temperature = {
+        temperature: fit(
+            None,
+            X,
+            y,
+            student="linear",
+            committee=0,
+            alpha=1,
+            temperature=temperature,
+            fit={"teacher_proba": np.column_stack([1 - p, p])},
+        )
+        for temperature in ("auto", 1.0, 4.0)
+    }
+    report = by_temperature["auto"].distillation_report_
+    losses = {one["temperature"]: one["log_loss"] for one in report["candidates"]}
+    assert report["temperature"] == min(losses, key=losses.get) != 1
+
+
+def test_a_student_that_cannot_soften_is_tried_at_temperature_1_alone():
+    X, y = table(300)
+    report = fit(truth, X, y, student=LogisticRegression(), committee=0, temperature="auto").distillation_report_
+    assert [(one["alpha"], one["temperature"]) for one in report["candidates"]] == [(0.5, 1), (1, 1), (0, 1)]
+
+
+# what the report says
+
+
+SCORES = {"log_loss", "accuracy", "agreement"}
+
+
+def scores(proba, y, asked, weight):
+    """Return what the report says, by scikit-learn."""
+    return {
+        "log_loss": log_loss(y, proba, sample_weight=weight),
+        "accuracy": accuracy_score(y, proba.argmax(axis=1), sample_weight=weight),
+        "agreement": accuracy_score(asked.argmax(axis=1), proba.argmax(axis=1), sample_weight=weight),
+    }
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_report_of_a_choice_among_three(weighted, noted):
+    X, y = table(600)
+    weight = np.random.default_rng(0).uniform(0.5, 2, 600) if weighted else None
+    model = fit(truth, X, y, student=NotedLinear(), committee="auto", fit={"sample_weight": weight})
+    report = model.distillation_report_
+    candidates, (rows, targets, last) = noted[:-1], noted[-1]
+    assert [targets.alpha for _, targets, _ in candidates] == [0.5, 1, 0]
+    held_out = ~known(candidates[0][0], X)
+    assert report["n_held_out"] == held_out.sum() == 100
+    weight = None if weight is None else weight[held_out]
+    for line, (seen, _, student) in zip(report["candidates"], candidates, strict=True):
+        assert_array_equal(seen, X[~held_out])
+        by_hand = scores(student.predict_proba(X[held_out]), y[held_out], truth(X[held_out]), weight)
+        assert {name: line[name] for name in SCORES} == pytest.approx(by_hand)
+    by_alpha = {line["alpha"]: {name: line[name] for name in SCORES} for line in report["candidates"]}
+    assert report["distilled"] == by_alpha[report["alpha"]]
+    assert report["labels_only"] == by_alpha[0]
+    assert report["teacher"] == pytest.approx(scores(truth(X[held_out]), y[held_out], truth(X[held_out]), weight))
+    # what was chosen is fitted on all rows
+    assert_array_equal(rows, X)
+    assert targets.alpha == report["alpha"]
+    assert model.student_ is last
+    counts = {"n_rows": 600, "n_labelled": 600, "n_new": 0, "n_committee": 0, "temperature": 1, "teacher_ahead": None}
+    assert {name: report[name] for name in counts} == counts
+    assert set(report) == {*counts, "alpha", "n_held_out", "candidates", "distilled", "labels_only", "teacher"}
+
+
+def test_the_report_of_a_committee(noted):
+    X, y = table(400)
+    y[::8] = -1
+    net = NotedNet((16,), numeric="standard", max_epochs=15, batch_size=64, learning_rate=0.03, random_state=0)
+    model = fit(truth, X, y, student=net)
+    report = model.distillation_report_
+    members, candidates, (rows, targets, _) = noted[:3], noted[3:-1], noted[-1]
+    held_out = candidates[0][1].held_out
+    assert report["n_held_out"] == held_out.sum() == 70
+    assert (y[held_out] >= 0).all()
+    # each member knows labels alone, of all folds but one
+    seen = np.array([known(rows, X) for rows, _, _ in members])
+    kept = ~held_out & (y >= 0)
+    assert_array_equal(seen.sum(axis=0), np.where(kept, 2, 0))
+    assert all(targets.proba is None and targets.alpha == 0 for _, targets, _ in members)
+    each = [scores(one.predict_proba(X[held_out]), y[held_out], truth(X[held_out]), None) for _, _, one in members]
+    assert report["labels_only"] == pytest.approx({name: np.mean([one[name] for one in each]) for name in SCORES})
+    told = np.array([one.predict(X) for _, _, one in members])
+    hits = np.where(seen, False, told == y).any(axis=0)[kept]
+    teacher = truth(X[kept]).argmax(axis=1) == y[kept]
+    assert report["teacher_ahead"] == pytest.approx(teacher.mean() - hits.mean())
+    assert (report["n_rows"], report["n_labelled"], report["n_committee"]) == (400, 350, 3)
+    # its mean stands in for the labels, of new rows as well
+    assert len(rows) == 400 + report["n_new"] > 400
+    mean = np.mean([one.predict_proba(rows) for _, _, one in members], axis=0)
+    assert_allclose(targets.label_proba, mean, atol=1e-12)
+    assert_allclose(targets.proba, truth(rows), atol=1e-12)
+    assert targets.held_out is None
+    for line, (_, targets, student) in zip(report["candidates"], candidates, strict=True):
+        assert line["alpha"] == targets.alpha
+        assert_allclose(targets.label_proba, mean[:400], atol=1e-12)
+        by_hand = scores(student.predict_proba(X[held_out]), y[held_out], truth(X[held_out]), None)
+        assert {name: line[name] for name in SCORES} == pytest.approx(by_hand)
+
+
+def test_with_a_number_the_report_is_short_and_distillation_plain(noted):
+    X, y = table(300)
+    model = fit(truth, X, y, student=NotedLinear(), committee="auto", alpha=0.25)
+    ((rows, targets, _),) = noted
+    assert rows is X
+    assert (targets.alpha, targets.label_proba, targets.held_out) == (0.25, None, None)
+    assert model.distillation_report_ == {
+        "alpha": 0.25,
+        "temperature": 1,
+        "n_rows": 300,
+        "n_labelled": 300,
+        "n_new": 0,
+        "n_committee": 0,
+        "teacher_ahead": None,
+    }
+
+
+def test_a_committee_may_be_had_at_any_alpha(noted):
+    X, y = table(300)
+    report = fit(truth, X, y, student=NotedLinear(), alpha=0.5, committee=4).distillation_report_
+    assert (report["n_committee"], report["n_new"]) == (4, 0)
+    *members, (_, targets, _) = noted
+    mean = np.mean([one.predict_proba(X) for _, _, one in members], axis=0)
+    assert_allclose(targets.label_proba, mean, atol=1e-12)
+    with pytest.raises(ValueError, match="committee=4 needs at least 8 labelled rows; there are 7"):
+        fit(truth, X, np.where(np.arange(300) < 7, y, -1), alpha=0.5, committee=4)
+    with pytest.raises(ValueError, match="committee=4 needs at least 8 labelled rows; there are 0"):
+        fit(truth, X, None, alpha=1, committee=4)
+    for wrong in ({"committee": -1}, {"committee": 0.5}, {"temperature": "hot"}, {"alpha": "best"}):
+        with pytest.raises(ValueError, match=f"The '{next(iter(wrong))}' parameter of DistilledClassifier must be"):
+            fit(truth, X, y, **wrong)
+
+
+# rows and labels of every kind
+
+
+@pytest.mark.parametrize(
+    ("y", "alpha"),
+    [
+        (table(99)[1], 0.5),
+        (np.r_[table(99)[1], np.full(201, -1)], 0.5),
+        (None, 1),
+        (np.full(300, -1), 1),
+    ],
+    ids=["99 rows", "99 labels", "no labels", "no label"],
+)
+@pytest.mark.parametrize("student", ["linear", quick_mlp()], ids=["linear", "mlp"])
+def test_with_fewer_than_100_labels_nothing_is_chosen(y, alpha, student):
+    X = table(300 if y is None else len(y))[0]
+    model = fit(truth, X, y, student=student, committee="auto", temperature="auto")
+    report = model.distillation_report_
+    assert (report["alpha"], report["temperature"], report["n_committee"]) == (alpha, 1, 0)
+    assert "candidates" not in report
+    same = fit(truth, X, y, student=student, committee="auto", alpha=alpha)
+    assert model.program_.fingerprint() == same.program_.fingerprint()
+    X, y = table(100)
+    assert fit(truth, X, y, student="linear", committee="auto").distillation_report_["n_held_out"] == 20
+
+
+class Words:
+    """A teacher that says the word that it finds, and knows four."""
+
+    classes_ = np.array(["a", "b", "c", "d"])
+
+    def fit(self, X, y):
+        raise AssertionError("a fitted teacher must not be fitted again")
+
+    def predict_proba(self, X):
+        z = 3 * np.column_stack([X[:, 0], X[:, 1], -X[:, 0], 0 * X[:, 0] - 4])
+        return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("student", [quick_mlp(), "linear"], ids=["mlp", "linear"])
+def test_names_rare_classes_rows_without_labels_and_weights(student):
+    X = table(300)[0]
+    y = Words.classes_[Words().predict_proba(X).argmax(axis=1)].astype(object)
+    # one class of two rows, fewer than folds, and one that no label names
+    y[y == "c"] = "b"
+    y[:2] = "c"
+    y[100:140] = -1
+    weight = np.where(np.arange(300) < 250, np.linspace(0.5, 2, 300), 0.0)
+    teacher = Words()
+    teacher.fitted_ = True
+    committee = 3 if isinstance(student, MLPStudent) else "auto"
+    model = fit(teacher, X, y, student=student, committee=committee, fit={"sample_weight": weight})
+    report = model.distillation_report_
+    assert (report["n_rows"], report["n_labelled"]) == (250, 210)
+    assert report["n_held_out"] == round(0.2 * 210)
+    assert_array_equal(model.classes_, Words.classes_)
+    proba = model.predict_proba(X)
+    assert_allclose(proba.sum(axis=1), 1)
+    told = teacher.classes_[teacher.predict_proba(X).argmax(axis=1)]
+    both = np.isin(told, ["a", "b"])
+    assert model.score(X[both], told[both]) > 0.75
+
+
+@pytest.mark.parametrize("student", [quick_mlp(), "linear"], ids=["mlp", "linear"])
+def test_rows_of_weight_zero_are_no_rows_to_the_recipe(student):
+    X, y = table(300)
+    weight = np.random.default_rng(0).choice([0.0, 1.0, 2.5], 300)
+    kept = weight > 0
+    committee = 3 if isinstance(student, MLPStudent) else "auto"
+    weighted = fit(truth, X, y, student=student, committee=committee, fit={"sample_weight": weight})
+    rows = X[kept], y[kept], {"sample_weight": weight[kept]}
+    without = fit(truth, *rows, student=student, committee=committee)
+    assert weighted.program_.fingerprint() == without.program_.fingerprint()
+    assert weighted.distillation_report_ == without.distillation_report_
+
+
+def module():
+    import torch
+
+    torch.manual_seed(0)
+    return torch.nn.Linear(4, 2)
+
+
+OTHERS = {
+    "linear": LinearStudent,
+    "tree": small_tree,
+    "classifier": lambda: DecisionTreeClassifier(min_samples_leaf=9, random_state=0),
+    "pipeline": lambda: make_pipeline(StandardScaler(), quick_mlp()),
+    "module": module,
+    "sparse rows": LinearStudent,
+    "sparse rows, net": quick_mlp,
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_students_of_every_kind_choose_and_are_fitted_again_on_all_rows(kind):
+    X, y = table(200)
+    X = sparse.csr_array(X) if kind.startswith("sparse") else X
+    student = OTHERS[kind]()
+    # a committee of none: any student is then fitted to labels as they are
+    model = fit(truth, X, y, student=student, committee=0, augment=0)
+    report = model.distillation_report_
+    assert alphas(report) == [0.5, 1, 0]
+    assert report["n_committee"] == report["n_new"] == 0
+    plain = fit(truth, X, y, student=student, committee=0, alpha=report["alpha"])
+    assert_array_equal(model.predict_proba(X), plain.predict_proba(X))
+
+
+def test_texts():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 200)
+    texts = [f"{rng.choice([['bad', 'dull'], ['good', 'fine']][label])} {rng.choice(['film', 'day'])}" for label in y]
+    student = make_pipeline(HashingVectorizer(n_features=64), LinearStudent())
+    teacher = make_pipeline(HashingVectorizer(n_features=64), LogisticRegression()).fit(texts, y)
+    model = fit(teacher, texts, y, student=student, committee="auto")
+    assert alphas(model.distillation_report_) == [0.5, 1, 0]
+    assert model.score(texts, y) == 1
+
+
+# reproducibility, parameters, searches
+
+
+def test_the_same_random_state_gives_the_same_bytes_and_report(unmoved):
+    X, y = table(200)
+
+    def outcome(seed, **params):
+        model = fit(truth, X, y, student=quick_mlp(random_state=None), random_state=seed, **params)
+        return model.program_.fingerprint(), model.distillation_report_
+
+    first, again, other = outcome(3), outcome(3), outcome(4)
+    assert first == again
+    assert first[0] != other[0]
+    assert first[1] != other[1]
+
+
+def test_parameters_and_a_search_over_alpha():
+    X, y = table(300)
+    default = DistilledClassifier(truth).get_params()
+    assert {name: default[name] for name in ("alpha", "temperature", "augment", "committee", "cv")} == {
+        "alpha": "auto",
+        "temperature": 1.0,
+        "augment": "auto",
+        "committee": "auto",
+        "cv": None,
+    }
+    given = {"alpha": "auto", "temperature": "auto", "augment": 1.5, "committee": 2, "cv": "oob"}
+    copied = clone(DistilledClassifier(truth).set_params(**given)).get_params()
+    assert {name: copied[name] for name in given} == given
+
+    model = DistilledClassifier(truth, student=small_tree(), random_state=0)
+    grid = {"alpha": ["auto", 0.0, 1.0], "augment": ["auto", 1]}
+    search = GridSearchCV(model, grid, cv=2, scoring="neg_log_loss", error_score="raise").fit(X, y)
+    by_params = {
+        (params["alpha"], params["augment"]): score
+        for params, score in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True)
+    }
+    assert by_params[1.0, 1] > by_params[0.0, 1]
+    assert by_params["auto", "auto"] >= min(by_params[0.0, "auto"], by_params[1.0, "auto"])
+    assert search.best_estimator_.distillation_report_["alpha"] > 0

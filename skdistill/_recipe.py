@@ -157,11 +157,12 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
         alpha, temperature, makes_rows = chosen.alpha, chosen.temperature, chosen.new_rows
     # the rows held out have done their duty: what is chosen learns from all
     goals = replace(targets, alpha=alpha, temperature=temperature, held_out=None)
+    seated = committee
     if choosing and committee is not None and len(labelled) < _FEW_ROWS:
-        committee = _seat_committee(plan, X, goals, labelled)[0]
-        goals = replace(goals, label_proba=committee.proba(X))
+        seated = _seat_committee(plan, X, goals, labelled)[0]
+        goals = replace(goals, label_proba=seated.proba(X))
     n_new = _n_new(plan, X, makes_rows)
-    rows, all_goals = _with_new_rows(plan, X, goals, committee, n_new) if n_new else (X, goals)
+    rows, all_goals = _with_new_rows(plan, X, goals, seated, n_new) if n_new else (X, goals)
     student = copy_unfitted(plan.student).fit_targets(rows, all_goals)
     scale = chosen.scale if choosing and hasattr(student, "scale_logits") else 1.0
     if scale != 1:

@@ -54,8 +54,7 @@ def grow_tree(
         The op.
     """
     soft = terms.soft * terms.soft_weight[:, None]
-    hard = np.zeros_like(soft)
-    hard[np.arange(len(hard)), terms.labels] = terms.label_weight
+    hard = terms.label_mass()
     # a row that neither term counts is no row
     counted = np.flatnonzero(terms.soft_weight + terms.label_weight > 0)
     # in sample weights, so that a row of weight two is the row twice

@@ -248,7 +248,7 @@ def test_a_distilled_tree_takes_rows_in_every_form():
         p = 0.1 + 0.8 * (X["plan"] == "month").to_numpy()
         return np.column_stack([1 - p, p])
 
-    model = DistilledClassifier(teacher, student="tree", random_state=0).fit(X, y)
+    model = DistilledClassifier(teacher, student="tree", alpha=0.5, random_state=0).fit(X, y)
     proba = model.predict_proba(X)
     assert abs(proba - teacher(X)).mean() < 0.25
     assert model.program_.nbytes < 32 * 1024

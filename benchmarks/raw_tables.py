@@ -23,39 +23,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.ensemble import HistGradientBoostingClassifier
 from tqdm import tqdm
 
 from _common import print_header, print_table
+from _scores import FLOOR, accuracy, agreement, loss
+from _teachers import categories, forest, with_dtypes
 from skdistill import DistilledClassifier, MLPStudent
 from tables import load, package, split
 
 Array = NDArray[Any]
 
 TABLES = ("wa_churn", "diamonds", "hr", "german", "splice", "crx")
-#: What a probability is held to before its logarithm is taken, so that no row weighs more than 7.
-FLOOR = 1e-3
-
-
 #: Whose figures there are: of two students of the same size, one learns from labels alone.
 WHO = ("teacher", "labels", "distilled")
 FIGURES = ("accuracy", "loss", "agreement", "seconds")
-
-
-def categories(frame: Any) -> list[str]:
-    """Return the columns that hold no numbers."""
-    return list(frame.select_dtypes(exclude=["number", "bool"]))
-
-
-def with_dtypes(frame: Any) -> Any:
-    """Return a frame with its strings as pandas categories."""
-    return frame.astype(dict.fromkeys(frame.select_dtypes(include=["object", "string"]), "category"))
 
 
 def lightgbm(frame: Any) -> Any:
@@ -69,14 +51,6 @@ def catboost(frame: Any) -> Any:
 
 def boosting(frame: Any) -> Any:
     return HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
-
-
-def forest(frame: Any) -> Any:
-    texts = categories(frame)
-    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-    levels = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
-    encode = ColumnTransformer([("numbers", numbers, list(frame.columns.drop(texts))), ("levels", levels, texts)])
-    return make_pipeline(encode, RandomForestClassifier(500, n_jobs=-1, random_state=0))
 
 
 #: For each teacher how it is made, and the frame that it takes.
@@ -95,20 +69,13 @@ def fit(model: Any, X: Any, y: Array) -> tuple[Any, float]:
     return model, perf_counter() - start
 
 
-def loss(y: Array, proba: Array, classes: Array) -> float:
-    floored = np.maximum(proba, FLOOR)
-    return float(log_loss(y, floored / floored.sum(axis=1, keepdims=True), labels=classes))
-
-
 def measure(names: list[str], teachers: list[str], n_rows: int | None) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the figures of each table and teacher, on rows held out, and what went wrong."""
     results, faults = [], []
     with tqdm(total=len(names) * len(teachers), unit="teacher", dynamic_ncols=True) as bar:
         for name in names:
             table = load(name)
-            X, X_test, y, y_test = split(table)
-            if n_rows is not None and n_rows < len(y):
-                X, _, y, _ = train_test_split(X, y, train_size=n_rows, stratify=y, random_state=0)
+            X, X_test, y, y_test = split(table, n_rows=n_rows)
             bar.set_description(f"{name}, labels only")
             labels_only, labels_seconds = fit(MLPStudent(random_state=0), X, y)
             proba_labels = labels_only.predict_proba(X_test)
@@ -126,13 +93,11 @@ def measure(names: list[str], teachers: list[str], n_rows: int | None) -> tuple[
                     faults.append(f"{name}, {kind}: {type(error).__name__}: {error}")
                 else:
                     result = {"table": name, "teacher": kind, "rows": len(y), "bytes": model.program_.nbytes}
-                    told = probas[0].argmax(axis=1)
                     for who, proba, taken in zip(WHO, probas, (teacher_seconds, labels_seconds, seconds), strict=True):
-                        said = proba.argmax(axis=1)
                         result |= {
-                            f"accuracy {who}": float(np.mean(model.classes_[said] == y_test)),
+                            f"accuracy {who}": accuracy(y_test, proba, model.classes_),
                             f"loss {who}": loss(y_test, proba, model.classes_),
-                            f"agreement {who}": float(np.mean(said == told)),
+                            f"agreement {who}": agreement(proba, probas[0]),
                             f"seconds {who}": taken,
                         }
                     results.append(result)

@@ -147,7 +147,7 @@ def load(name: str) -> Table:
     return Table(name, frame, y, source, licence)
 
 
-def split(table: Table, seed: int = 0) -> tuple[Any, Any, NDArray[Any], NDArray[Any]]:
+def split(table: Table, seed: int = 0, n_rows: int | None = None) -> tuple[Any, Any, NDArray[Any], NDArray[Any]]:
     """Split a table into 70 % of rows to fit on and 30 % to score on, stratified.
 
     Parameters
@@ -156,6 +156,8 @@ def split(table: Table, seed: int = 0) -> tuple[Any, Any, NDArray[Any], NDArray[
         The table.
     seed : int, default=0
         Which split; the same for the same seed.
+    n_rows : int, default=None
+        At most so many rows to fit on, drawn from the 70 %, stratified; None takes them all.
 
     Returns
     -------
@@ -167,6 +169,10 @@ def split(table: Table, seed: int = 0) -> tuple[Any, Any, NDArray[Any], NDArray[
     X_train, X_test, y_train, y_test = train_test_split(
         table.X, table.y, test_size=TEST_SIZE, stratify=table.y, random_state=seed
     )
+    if n_rows is not None and n_rows < len(y_train):
+        X_train, _, y_train, _ = train_test_split(
+            X_train, y_train, train_size=n_rows, stratify=y_train, random_state=seed
+        )
     return X_train, X_test, y_train, y_test
 
 

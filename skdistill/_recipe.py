@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from ._validation import copy_unfitted, take_rows
-from .losses import PROBABILITY_FLOOR, Targets
+from .losses import PROBABILITY_FLOOR, Targets, softmax
 from .student import read_space
 from .teacher import assemble, munge, stack
 
@@ -23,10 +23,15 @@ Array = NDArray[Any]
 LEARNT_BY_HEART = 0.15
 #: With fewer labelled rows there are none to spare for a choice.
 _FEWEST_ROWS = 100
+#: Ways to fit are compared on so many rows at most. Of fewer labelled rows those held out are missed, and the
+#: committee is seated again, with them, before the last fit.
+_FEW_ROWS = 5_000
 #: A labels-only student is fitted on at most so many rows, and new ones are made from no more.
 _MOST_ROWS = 20_000
 #: The fewest and the most new rows for each row that there is; in between, so many that they are _MOST_ROWS.
-_AUGMENT = (2.0, 5.0)
+_AUGMENT = (1.0, 5.0)
+#: What logits may be multiplied by.
+_SCALES = np.round(np.geomspace(0.7, 2.5, 27), 3)
 #: What is tried besides a temperature of one.
 _TEMPERATURES = (2.0, 4.0)
 
@@ -72,6 +77,10 @@ class Candidate:
     ----------
     alpha, temperature : float
         What the student was fitted with.
+    new_rows : bool
+        Whether it was fitted to new rows as well.
+    scale : float
+        What its logits are multiplied by.
     losses : ndarray of shape (n_held_out,)
         Its log-loss on each row held out.
     scores : dict
@@ -80,12 +89,14 @@ class Candidate:
 
     alpha: float
     temperature: float
+    new_rows: bool
+    scale: float
     losses: Array
     scores: dict[str, float]
 
-    def line(self) -> dict[str, float]:
+    def line(self) -> dict[str, Any]:
         """Return what the report says of it."""
-        return {"alpha": self.alpha, "temperature": self.temperature, **self.scores}
+        return {"alpha": self.alpha, "temperature": self.temperature, "new_rows": self.new_rows, **self.scores}
 
 
 @dataclass(frozen=True)
@@ -139,16 +150,23 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
         committee, believed, ahead = _seat_committee(plan, X, targets, labelled)
         targets = replace(targets, label_proba=committee.proba(X))
     candidates: list[Candidate] = []
-    alpha, temperature = targets.alpha, targets.temperature
+    alpha, temperature, makes_rows = targets.alpha, targets.temperature, False
     if choosing:
-        candidates = _tried(plan, X, targets, committee is not None, believed)
+        candidates = _tried(plan, X, targets, committee, believed)
         chosen = _best(candidates)
-        alpha, temperature = chosen.alpha, chosen.temperature
+        alpha, temperature, makes_rows = chosen.alpha, chosen.temperature, chosen.new_rows
     # the rows held out have done their duty: what is chosen learns from all
     goals = replace(targets, alpha=alpha, temperature=temperature, held_out=None)
-    n_new = _n_new(plan, X, alpha, believed)
-    rows, all_goals = _with_new_rows(plan, X, goals, committee, n_new) if n_new else (X, goals)
+    seated = committee
+    if choosing and committee is not None and len(labelled) < _FEW_ROWS:
+        seated = _seat_committee(plan, X, goals, labelled)[0]
+        goals = replace(goals, label_proba=seated.proba(X))
+    n_new = _n_new(plan, X, makes_rows)
+    rows, all_goals = _with_new_rows(plan, X, goals, seated, n_new) if n_new else (X, goals)
     student = copy_unfitted(plan.student).fit_targets(rows, all_goals)
+    scale = chosen.scale if choosing and hasattr(student, "scale_logits") else 1.0
+    if scale != 1:
+        student.scale_logits(scale)
     report = {
         "alpha": alpha,
         "temperature": temperature,
@@ -157,6 +175,7 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
         "n_new": n_new,
         "n_committee": 0 if committee is None else len(committee.members),
         "teacher_ahead": ahead,
+        "logit_scale": scale,
     }
     if choosing:
         report |= {
@@ -218,7 +237,9 @@ def _seat_committee(plan: Plan, X: Any, targets: Targets, labelled: Array) -> tu
     weight = None if targets.sample_weight is None else targets.sample_weight[kept]
     accuracy = float(np.average(hits, weights=weight))
     ahead = float(np.average(targets.proba[kept].argmax(axis=1) == labels, weights=weight)) - accuracy
-    return Committee(members), 0.0 <= ahead <= LEARNT_BY_HEART, ahead
+    # by more than chance: the accuracy is that of so many rows
+    error = np.sqrt(accuracy * (1.0 - accuracy) / len(kept))
+    return Committee(members), 0.0 <= ahead <= LEARNT_BY_HEART - error, ahead
 
 
 def _seeded(plan: Plan, number: int) -> Any:
@@ -232,16 +253,19 @@ def _seeded(plan: Plan, number: int) -> Any:
     return student
 
 
-def _n_new(plan: Plan, X: Any, alpha: float, believed: bool) -> int:
+def _n_new(plan: Plan, X: Any, makes_rows: bool) -> int:
     """Return how many new rows to make."""
     n_sources = min(X.shape[0], _MOST_ROWS)
     if not isinstance(plan.augment, str):
         return round(plan.augment * n_sources)
-    possible = plan.ask is not None and not sparse.issparse(X) and len(X.shape) == 2
-    if not (believed and possible and alpha > 0 and isinstance(plan.alpha, str)):
+    if not (makes_rows and _can_make_rows(plan, X)):
         return 0
     fewest, most = _AUGMENT
     return round(n_sources * float(np.clip(_MOST_ROWS / n_sources, fewest, most)))
+
+
+def _can_make_rows(plan: Plan, X: Any) -> bool:
+    return plan.ask is not None and not sparse.issparse(X) and len(X.shape) == 2
 
 
 def _with_new_rows(
@@ -249,9 +273,11 @@ def _with_new_rows(
 ) -> tuple[Any, Targets]:
     """Return rows and targets with new rows below them, which teacher and committee have answered."""
     assert plan.ask is not None
-    space = read_space(X, plan.seed)
+    # what is held out is nobody's neighbour, so that nothing of it gets into the new rows
+    sources = X if targets.held_out is None else take_rows(X, np.flatnonzero(~targets.held_out))
+    space = read_space(sources, plan.seed)
     index = munge(space.points, space.columns, space.numeric, n_new, np.random.RandomState(plan.seed))
-    rows = assemble(X, index)
+    rows = assemble(sources, index)
     label_proba = None if committee is None else committee.proba(rows)
     return stack(X, [rows]), extended(targets, plan.ask(rows), label_proba)
 
@@ -290,24 +316,38 @@ def extended(targets: Targets, proba: Array, label_proba: Array | None = None) -
     )
 
 
-def _tried(plan: Plan, X: Any, targets: Targets, has_committee: bool, believed: bool) -> list[Candidate]:
-    """Return students fitted in each of the ways among which the choice is, the first to be preferred."""
+def _tried(plan: Plan, X: Any, targets: Targets, committee: Committee | None, believed: bool) -> list[Candidate]:
+    """Return what students score that are fitted in each of the ways to choose among, the first to be preferred."""
+    held_out = targets.held_out
+    assert held_out is not None
+    if X.shape[0] > _FEW_ROWS + held_out.sum():
+        # ways can be told apart by fewer rows
+        kept = np.random.RandomState(plan.seed).permutation(np.flatnonzero(~held_out))[:_FEW_ROWS]
+        rows = np.sort(np.concatenate([kept, np.flatnonzero(held_out)]))
+        X, targets = take_rows(X, rows), targets.take(rows)
+    leaves_it = isinstance(plan.alpha, str) and isinstance(plan.augment, str)
+    makes_rows = believed and leaves_it and _can_make_rows(plan, X)
+    more = _with_new_rows(plan, X, targets, committee, _n_new(plan, X, True)) if makes_rows else None
+
+    def score(alpha: float, temperature: float, new_rows: bool = False) -> Candidate:
+        rows, goals = more if new_rows and more is not None else (X, targets)
+        return _candidate(plan, rows, replace(goals, alpha=alpha, temperature=temperature), new_rows, believed)
+
+    temperature = targets.temperature
+    tried = [score(targets.alpha, temperature, True)] if makes_rows else []
     alphas: tuple[float, ...] = (targets.alpha,)
     if isinstance(plan.alpha, str):
-        alphas = ((0.5, 0.25, 0.0) if believed else (0.25, 0.0)) if has_committee else (0.5, 1.0, 0.0)
-    tried = [_candidate(plan, X, replace(targets, alpha=alpha)) for alpha in alphas]
+        alphas = (0.5, 1.0, 0.0) if committee is None else (0.5, 0.25, 0.0) if believed else (0.25, 0.0)
+    tried += [score(alpha, temperature) for alpha in alphas]
     if isinstance(plan.temperature, str) and getattr(plan.student, "softens", True):
         best = _best(tried)
-        warmer = [
-            _candidate(plan, X, replace(targets, alpha=best.alpha, temperature=temperature))
-            for temperature in _TEMPERATURES
-        ]
-        tried = [best, *(one for one in tried if one is not best), *warmer]
+        rest = [one for one in tried if one is not best]
+        tried = [best, *rest, *(score(best.alpha, warmer, best.new_rows) for warmer in _TEMPERATURES)]
     return tried
 
 
-def _candidate(plan: Plan, X: Any, targets: Targets) -> Candidate:
-    """Return a student fitted without the rows held out, with its scores on them."""
+def _candidate(plan: Plan, X: Any, targets: Targets, new_rows: bool, scaled: bool) -> Candidate:
+    """Return what a student scores on the rows held out that is fitted without them, its logits scaled or not."""
     assert targets.held_out is not None
     student = copy_unfitted(plan.student)
     if _judges_itself(student):
@@ -316,7 +356,10 @@ def _candidate(plan: Plan, X: Any, targets: Targets) -> Candidate:
         rows = np.flatnonzero(~targets.held_out)
         student.fit_targets(take_rows(X, rows), replace(targets.take(rows), held_out=None))
     proba = student.predict_proba(take_rows(X, np.flatnonzero(targets.held_out)))
-    return Candidate(targets.alpha, targets.temperature, _losses(proba, targets), _scores(proba, targets))
+    scale = _logit_scale(proba, targets) if scaled and hasattr(student, "scale_logits") else 1.0
+    proba = _scaled(proba, scale)
+    losses, scores = _losses(proba, targets), _scores(proba, targets)
+    return Candidate(targets.alpha, targets.temperature, new_rows, scale, losses, scores)
 
 
 def _held_out(targets: Targets) -> Array:
@@ -359,6 +402,27 @@ def _best(candidates: list[Candidate]) -> Candidate:
         if mean > max(error, most):
             best, most = other, mean
     return best
+
+
+def _scaled(proba: Array, scale: float) -> Array:
+    """Return probabilities whose logits are multiplied by a number."""
+    return proba if scale == 1 else softmax(np.log(np.maximum(proba, PROBABILITY_FLOOR)) * scale)
+
+
+def _logit_scale(proba: Array, targets: Targets) -> float:
+    """Return what to multiply the logits by, from the rows held out; one, unless better by more than chance has it.
+
+    A forest is less sure of itself than it could be, and its students with it.
+    """
+    losses = _losses(proba, targets)
+    best, most = 1.0, 0.0
+    for scale in _SCALES:
+        gain = losses - _losses(_scaled(proba, scale), targets)
+        mean, error = float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
+        if mean > max(2.0 * error, most):
+            best, most = float(scale), mean
+    # the fewer rows, the less of it is believed
+    return float(best ** (len(losses) / (len(losses) + 100.0)))
 
 
 def _labels_only(

@@ -284,6 +284,36 @@ class LossTerms:
             chosen["held_out"] = self.held_out[rows]
         return replace(self, **chosen)
 
+    def label_mass(self) -> Array:
+        """Return what each class weighs in the second term, shape (n_rows, n_classes)."""
+        if self.labels.ndim == 2:
+            return self.labels * self.label_weight[:, None]
+        mass = np.zeros_like(self.soft)
+        mass[np.arange(len(mass)), self.labels] = self.label_weight
+        return mass
+
+    def folded(self) -> LossTerms:
+        """Return equal terms in which labels are labels: at temperature 1, probabilities in their place are folded in.
+
+        Raises
+        ------
+        ValueError
+            If there are probabilities in the place of labels at another temperature.
+        """
+        if self.labels.ndim == 1:
+            return self
+        if self.temperature != 1:
+            raise ValueError(
+                f"temperature={self.temperature} and a committee are too much for this student; use temperature=1 or "
+                "committee=0."
+            )
+        weight = self.soft_weight + self.label_weight
+        mass = self.soft * self.soft_weight[:, None] + self.label_mass()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            soft = np.where(weight[:, None] > 0, mass / weight[:, None], self.soft)
+        none = np.zeros(len(weight))
+        return replace(self, soft=soft, soft_weight=weight, labels=none.astype(np.int64), label_weight=none)
+
     @cached_property
     def information(self) -> Array:
         """The sum over classes of ``p * log(p)``, shape (n_rows,): what no student changes."""

@@ -413,7 +413,9 @@ def test_rows_of_other_forms_and_none_at_all(texts):
         p = np.array([0.9 if row["word"] in ("good", "fine", "bright") else 0.1 for row in rows])
         return np.column_stack([1 - p, p])
 
-    model = DistilledClassifier(teacher, student=make_pipeline(DictVectorizer(), LinearStudent()), alpha=1).fit(dicts)
+    model = DistilledClassifier(teacher, student=make_pipeline(DictVectorizer(), LinearStudent(C=100)), alpha=1).fit(
+        dicts
+    )
     assert_allclose(model.predict_proba(dicts), teacher(dicts), atol=0.02)
     with pytest.raises(ValueError, match="X holds no rows"):
         DistilledClassifier(teacher, student=make_pipeline(DictVectorizer(), LinearStudent()), alpha=1).fit(

@@ -84,7 +84,8 @@ def test_a_softmax_linear_teacher_is_recovered(temperature):
     rng = np.random.default_rng(0)
     W = rng.normal(scale=0.7, size=(5, 3))
     X, fresh = rng.normal(size=(2, 800, 5))
-    model = DistilledClassifier(lambda X: softmax(X @ W), student="linear", alpha=1, temperature=temperature).fit(X)
+    student = LinearStudent(C=1000)
+    model = DistilledClassifier(lambda X: softmax(X @ W), student=student, alpha=1, temperature=temperature).fit(X)
     assert_allclose(model.predict_proba(fresh), softmax(fresh @ W), atol=1e-3)
 
 

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skdistill import LinearStudent, MLPStudent
+from skdistill import LinearStudent, MLPStudent, TreeStudent
 
 N_ROWS = 24
 #: More than are read cell by cell.
@@ -144,6 +144,15 @@ def test_a_net_of_any_table(table, numeric):
     check(net, *bearable(net, X, fresh))
 
 
+@settings(max_examples=25)
+@given(tables(), st.sampled_from([1, 3]))
+def test_a_tree_of_any_table(table, min_samples_leaf):
+    X, y, fresh = table
+    tree = TreeStudent(min_samples_leaf=min_samples_leaf, min_frequency=2, random_state=0).fit(X, y)
+    check(tree, X)
+    check(tree, *bearable(tree, X, fresh))
+
+
 @pytest.mark.filterwarnings("ignore:LinearStudent did not converge")
 @settings(max_examples=30)
 @given(
@@ -152,10 +161,11 @@ def test_a_net_of_any_table(table, numeric):
     st.sampled_from(["standard", "quantile", "piecewise"]),
 )
 def test_any_array_of_numbers(X, fresh, numeric):
-    student = LinearStudent(max_iter=20, numeric=numeric).fit(X, np.arange(N_ROWS) % 2)
-    check(student, X)
-    check(student, fresh, [dict(enumerate(row)) for row in fresh.tolist()])
-    check(student, fresh.astype(object))
+    for student in (LinearStudent(max_iter=20, numeric=numeric), TreeStudent(min_samples_leaf=1)):
+        student.fit(X, np.arange(N_ROWS) % 2)
+        check(student, X)
+        check(student, fresh, [dict(enumerate(row)) for row in fresh.tolist()])
+        check(student, fresh.astype(object))
 
 
 @pytest.mark.filterwarnings("ignore:LinearStudent did not converge")
@@ -167,9 +177,11 @@ def test_any_array_of_numbers(X, fresh, numeric):
     arrays(float, (N_FRESH, 3), elements=st.just(0.0) | wild_floats, fill=st.just(0.0)),
 )
 def test_any_sparse_matrix(X, fresh):
+    tree = TreeStudent(min_samples_leaf=1).fit(sparse.csr_array(X), np.arange(N_ROWS) % 2)
     student = LinearStudent(max_iter=20).fit(sparse.csr_array(X), np.arange(N_ROWS) % 2)
-    check(student, sparse.csr_array(X))
-    check(student, sparse.csr_array(fresh))
+    for one in (tree, student):
+        check(one, sparse.csr_array(X))
+        check(one, sparse.csr_array(fresh))
     # huge numbers cancel to whatever the order of the sum leaves of them
     fresh = np.clip(fresh, -1e3, 1e3)
     assert_allclose(student.predict_proba(fresh), student.predict_proba(sparse.csr_array(fresh)), rtol=0, atol=1e-12)

@@ -110,8 +110,7 @@ def test_of_a_useless_teacher_nothing_is_learned(teacher, student):
 @pytest.mark.parametrize("student", [quick_mlp(), small_tree()], ids=["mlp", "tree"])
 def test_a_teacher_that_knows_more_than_few_labels_is_followed(student):
     (X, y), (fresh, fresh_y) = table(200), table(2000, 10)
-    committee = 3 if isinstance(student, MLPStudent) else "auto"
-    model = fit(truth, X, y, student=student, committee=committee)
+    model = fit(truth, X, y, student=student, committee="auto")
     report = model.distillation_report_
     assert report["alpha"] > 0
     assert report["distilled"]["log_loss"] < report["labels_only"]["log_loss"]
@@ -121,20 +120,23 @@ def test_a_teacher_that_knows_more_than_few_labels_is_followed(student):
 
 
 def test_new_rows_are_made_where_the_teacher_is_good_and_not_where_it_has_learnt_by_heart():
-    X, y = table(300)
+    X, y = table(600)
     teacher = RecordingTeacher(truth)
     report = fit(teacher, X, y).distillation_report_
     assert 0 <= report["teacher_ahead"] <= 0.15
-    assert alphas(report) == [0.5, 0.25, 0]
-    assert report["n_new"] == 5 * 300
-    assert [len(rows) for rows in teacher.seen] == [300, 1500]
+    # with new rows first
+    assert alphas(report) == [0.5, 0.5, 0.25, 0]
+    assert [one["new_rows"] for one in report["candidates"]] == [True, False, False, False]
+    assert report["n_new"] == 5 * 600
+    # none of which is next to a row held out, until the choice is made
+    assert [len(rows) for rows in teacher.seen] == [600, 3000, 3000]
 
     teacher = RecordingTeacher(DecisionTreeClassifier(random_state=0).fit(X, y).predict_proba)
     report = fit(teacher, X, y).distillation_report_
     assert report["teacher_ahead"] > 0.15
     assert alphas(report) == [0.25, 0]
     assert report["n_new"] == 0
-    assert [len(rows) for rows in teacher.seen] == [300]
+    assert [len(rows) for rows in teacher.seen] == [600]
 
 
 def test_fewer_new_rows_are_made_of_many_and_none_where_nobody_answers_or_none_are_wanted():
@@ -240,7 +242,8 @@ def test_the_report_of_a_choice_among_three(weighted, noted):
     assert_array_equal(rows, X)
     assert targets.alpha == report["alpha"]
     assert model.student_ is last
-    counts = {"n_rows": 600, "n_labelled": 600, "n_new": 0, "n_committee": 0, "temperature": 1, "teacher_ahead": None}
+    counts = {"n_rows": 600, "n_labelled": 600, "n_new": 0, "n_committee": 0, "temperature": 1}
+    counts |= {"teacher_ahead": None, "logit_scale": 1}
     assert {name: report[name] for name in counts} == counts
     assert set(report) == {*counts, "alpha", "n_held_out", "candidates", "distilled", "labels_only", "teacher"}
 
@@ -251,7 +254,7 @@ def test_the_report_of_a_committee(noted):
     net = NotedNet((16,), numeric="standard", max_epochs=15, batch_size=64, learning_rate=0.03, random_state=0)
     model = fit(truth, X, y, student=net)
     report = model.distillation_report_
-    members, candidates, (rows, targets, _) = noted[:3], noted[3:-1], noted[-1]
+    members, (first, *candidates), again, (rows, targets, _) = noted[:3], noted[3:-4], noted[-4:-1], noted[-1]
     held_out = candidates[0][1].held_out
     assert report["n_held_out"] == held_out.sum() == 70
     assert (y[held_out] >= 0).all()
@@ -267,15 +270,21 @@ def test_the_report_of_a_committee(noted):
     teacher = truth(X[kept]).argmax(axis=1) == y[kept]
     assert report["teacher_ahead"] == pytest.approx(teacher.mean() - hits.mean())
     assert (report["n_rows"], report["n_labelled"], report["n_committee"]) == (400, 350, 3)
-    # its mean stands in for the labels, of new rows as well
-    assert len(rows) == 400 + report["n_new"] > 400
-    mean = np.mean([one.predict_proba(rows) for _, _, one in members], axis=0)
-    assert_allclose(targets.label_proba, mean, atol=1e-12)
-    assert_allclose(targets.proba, truth(rows), atol=1e-12)
+    # its mean stands in for the labels, of new rows as well; of so few rows it is seated again with those held out
+    assert np.sum([known(rows, X) for rows, _, _ in again], axis=0).tolist() == np.where(y >= 0, 2, 0).tolist()
+    for fitted, goals, seated in ((*first[:2], members), (rows, targets, again)):
+        assert len(fitted) > 400
+        mean = np.mean([one.predict_proba(fitted) for _, _, one in seated], axis=0)
+        assert_allclose(goals.label_proba, mean, atol=1e-12)
+        assert_allclose(goals.proba, truth(fitted), atol=1e-12)
+    assert len(rows) == 400 + report["n_new"]
     assert targets.held_out is None
-    for line, (_, targets, student) in zip(report["candidates"], candidates, strict=True):
-        assert line["alpha"] == targets.alpha
-        assert_allclose(targets.label_proba, mean[:400], atol=1e-12)
+    mean = np.mean([one.predict_proba(X) for _, _, one in members], axis=0)
+    with_new_rows, *lines = report["candidates"]
+    assert with_new_rows["new_rows"]
+    for line, (_, targets, student) in zip(lines, candidates, strict=True):
+        assert (line["alpha"], line["new_rows"]) == (targets.alpha, False)
+        assert_allclose(targets.label_proba, mean, atol=1e-12)
         by_hand = scores(student.predict_proba(X[held_out]), y[held_out], truth(X[held_out]), None)
         assert {name: line[name] for name in SCORES} == pytest.approx(by_hand)
 
@@ -294,6 +303,7 @@ def test_with_a_number_the_report_is_short_and_distillation_plain(noted):
         "n_new": 0,
         "n_committee": 0,
         "teacher_ahead": None,
+        "logit_scale": 1,
     }
 
 

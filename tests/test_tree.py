@@ -181,6 +181,10 @@ def test_a_missing_number_goes_where_it_belongs():
     student = TreeStudent(smoothing=1).fit(X, y)
     assert student.score(X, y) > 0.99
     assert student.predict([[np.nan, 0.0]]) == [True]
+    # and may be told from all others
+    student = TreeStudent(2).fit(np.where(gone, np.nan, 1.0)[:, None], gone)
+    assert_array_equal(student.predict([[np.nan], [1.0], [-1e30], [1e30]]), [True, False, False, False])
+    assert student.export_text().splitlines()[::2] == ["|--- column 0 known", "|--- column 0 missing"]
     # where training had no gap, it goes with the larger part
     student = TreeStudent(2).fit(np.arange(100.0)[:, None], np.arange(100) > 29)
     assert student.predict([[np.nan]]) == [True]

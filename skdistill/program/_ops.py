@@ -8,7 +8,7 @@ the 1e-7 within which a row's answer must not depend on its batch.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +34,10 @@ class Op:
     def state(self) -> dict[str, Any]:
         """Return what the op holds, by name: arrays and plain values."""
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+    def scaled(self, scale: float) -> Op:
+        """Return an op whose results are `scale` times as large; of those that end in logits."""
+        raise TypeError(f"{type(self).__name__} does not end in logits.")
 
     def __getstate__(self) -> dict[str, Any]:
         return self.state()
@@ -238,6 +242,10 @@ def _bounded(values: Array) -> Array:
     return np.nan_to_num(values, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST).clip(-LARGEST, LARGEST)
 
 
+def _times(weights: Array, scale: float) -> Array:
+    return (weights.astype(np.float64) * scale).astype(weights.dtype)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class LookupAffine(Op):
     """The first layer on ``[codes | numbers]``: a row of a table for each code, and an affine map.
@@ -256,6 +264,11 @@ class LookupAffine(Op):
     @cached_property
     def _wide(self) -> tuple[Array, Array, Array]:
         return self.tables.astype(np.float64), self.weight.astype(np.float64), self.bias.astype(np.float64)[None]
+
+    def scaled(self, scale: float) -> LookupAffine:
+        """Return an op whose results are `scale` times as large."""
+        tables, weight, bias = (_times(part, scale) for part in (self.tables, self.weight, self.bias))
+        return replace(self, tables=tables, weight=weight, bias=bias)
 
     def __call__(self, X: Array) -> Array:
         tables, weight, bias = self._wide
@@ -282,6 +295,10 @@ class Affine(Op):
     @cached_property
     def _wide(self) -> tuple[Array, Array]:
         return self.weight.astype(np.float64), self.bias.astype(np.float64)[None]
+
+    def scaled(self, scale: float) -> Affine:
+        """Return an op whose results are `scale` times as large."""
+        return replace(self, weight=_times(self.weight, scale), bias=_times(self.bias, scale))
 
     def __call__(self, X: Array) -> Array:
         weight, bias = self._wide

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -56,6 +56,10 @@ class Tree(Op):
     right: Array
     values: Array
     values_scale: Array | None = None
+
+    def scaled(self, scale: float) -> Tree:
+        """Return an op whose results are `scale` times as large."""
+        return replace(self, values=(self.values.astype(np.float64) * scale).astype(self.values.dtype))
 
     @cached_property
     def _logits(self) -> Array:

@@ -276,8 +276,7 @@ class ClassifierStudent(AdaptedStudent):
             classifier.set_params(**counted)
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         terms = targets.terms(n_rows, class_weight)
-        weight = terms.soft * terms.soft_weight[:, None]
-        weight[np.arange(n_rows), terms.labels] += terms.label_weight
+        weight = terms.soft * terms.soft_weight[:, None] + terms.label_mass()
         # in sample weights, which is what a penalty such as C is measured against
         weight *= terms.total_weight / n_rows
         mass = weight.sum(axis=1)
@@ -326,7 +325,7 @@ class NetStudent(AdaptedStudent):
         return train_net(
             copy_unfitted(self.estimator),
             rows,
-            targets.terms(len(rows)),
+            targets.terms(len(rows)).folded(),
             targets.most_likely(),
             seed=seed,
             verbose=self.verbose,

@@ -155,6 +155,18 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         self.encoder_ = transformer
         return as_delivered(rows), rows
 
+    def scale_logits(self, scale: float) -> None:
+        """Multiply the logits by a number: above one the student is surer of itself, below less.
+
+        Parameters
+        ----------
+        scale : float
+            Positive.
+        """
+        if scale != 1:
+            *ops, last, softmax = self.program_.ops
+            self.program_ = Program([*ops, last.scaled(scale), softmax])
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True

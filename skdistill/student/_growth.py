@@ -54,14 +54,12 @@ def grow_tree(
         The op.
     """
     soft = terms.soft * terms.soft_weight[:, None]
-    hard = np.zeros_like(soft)
-    hard[np.arange(len(hard)), terms.labels] = terms.label_weight
-    order = _order(Z, np.hstack([soft, hard]))
+    hard = terms.label_mass()
     # a row that neither term counts is no row
-    order = order[(terms.soft_weight + terms.label_weight)[order] > 0]
+    counted = np.flatnonzero(terms.soft_weight + terms.label_weight > 0)
     # in sample weights, so that a row of weight two is the row twice
     unit = terms.total_weight / len(terms.soft)
-    Z, soft, hard = Z[order], soft[order] * unit, hard[order] * unit
+    Z, soft, hard = Z[counted], soft[counted] * unit, hard[counted] * unit
     mass = (soft + hard).sum(axis=1)
     blend = on_grid((soft + hard) / mass[:, None])
     mass = on_grid(mass)
@@ -72,7 +70,7 @@ def grow_tree(
     rows, share = np.arange(len(mass)), mass
     if sample_weight is not None:
         # scikit-learn counts rows and not weights; as many copies as a leaf needs are enough
-        copies = np.clip(sample_weight[order].astype(np.int64), 1, min_samples_leaf)
+        copies = np.clip(sample_weight[counted].astype(np.int64), 1, min_samples_leaf)
         rows, share = np.repeat(rows, copies), np.repeat(mass / copies, copies)
     grower = DecisionTreeRegressor(min_samples_leaf=min_samples_leaf, **limits)
     fitted = grower.fit(numbers[rows], wanted[rows], share)
@@ -104,19 +102,6 @@ def grow_tree(
         name[nodes.children_right[inner]],
         np.ascontiguousarray(values, dtype=np.float32),
     )
-
-
-def _order(Z: Any, targets: Array) -> Array:
-    """Return an order of the rows that only their content decides: sums then have the same last bits."""
-    rng = np.random.RandomState(0)
-    parts = Z @ rng.uniform(1.0, 2.0, Z.shape[1]) if sparse.issparse(Z) else np.where(np.isnan(Z), np.pi, Z)
-    content = np.ascontiguousarray(np.column_stack([parts, targets]) + 0.0)
-    bits = content.view(np.uint64)
-    bits ^= bits >> np.uint64(32)
-    bits *= np.uint64(0x9E3779B97F4A7C15)
-    bits ^= bits >> np.uint64(29)
-    odd = rng.randint(2**62, size=bits.shape[1], dtype=np.int64).astype(np.uint64) * np.uint64(2) + np.uint64(1)
-    return np.argsort((bits * odd).sum(axis=1, dtype=np.uint64), kind="stable")
 
 
 def on_grid(values: Array) -> Array:
@@ -187,6 +172,9 @@ def _cut(levels: Array | None, threshold: float) -> float:
     """Return the float32 between the numbers on either side of a threshold between places."""
     if levels is None:
         return threshold
+    if np.isinf(threshold):
+        # what is missing against all the rest
+        return float(np.finfo(np.float32).max)
     below = int(np.floor(threshold)) + int(np.searchsorted(levels, 0.0))
     low, high = levels[below : below + 2].astype(np.float64)
     cut = np.float32((low + high) / 2)

@@ -32,9 +32,9 @@ class LinearStudent(BaseStudent):
 
     Parameters
     ----------
-    C : float, default=100.0
-        Inverse of the strength of the penalty, as in scikit-learn's LogisticRegression. Soft
-        targets need little of it.
+    C : float, default=1.0
+        Inverse of the strength of the penalty, as in scikit-learn's LogisticRegression. The higher
+        it is, the closer the targets are followed, noise included.
     max_iter : int, default=1000
         The most iterations of L-BFGS.
     tol : float, default=1e-6
@@ -88,7 +88,7 @@ class LinearStudent(BaseStudent):
     >>> from skdistill import LinearStudent
     >>> X = np.array([[0.0], [1.0], [2.0]])
     >>> soft = np.array([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]])
-    >>> LinearStudent().fit(X, soft).predict_proba(X).round(1)
+    >>> LinearStudent(C=100).fit(X, soft).predict_proba(X).round(1)
     array([[0.9, 0.1],
            [0.5, 0.5],
            [0.1, 0.9]])
@@ -106,7 +106,7 @@ class LinearStudent(BaseStudent):
     def __init__(
         self,
         *,
-        C: float = 100.0,
+        C: float = 1.0,
         max_iter: int = 1000,
         tol: float = 1e-6,
         numeric: str = "auto",

@@ -31,7 +31,7 @@ class MLPStudent(BaseStudent):
 
     Parameters
     ----------
-    hidden_layer_sizes : sequence of int, default=(128, 128)
+    hidden_layer_sizes : sequence of int, default=(96, 96)
         Units of each hidden layer; empty for none.
     activation : {"relu", "silu", "tanh"}, default="relu"
         What follows each hidden layer.
@@ -39,7 +39,7 @@ class MLPStudent(BaseStudent):
         The most passes over the rows.
     batch_size : int or "auto", default="auto"
         Rows in a step. "auto" is a power of two that gives about twenty steps an epoch, 16 to 256.
-    learning_rate : float, default=2e-3
+    learning_rate : float, default=4e-3
         The highest learning rate.
     weight_decay : float, default=1e-4
         AdamW's decoupled weight decay.
@@ -143,12 +143,12 @@ class MLPStudent(BaseStudent):
 
     def __init__(
         self,
-        hidden_layer_sizes: Sequence[int] = (128, 128),
+        hidden_layer_sizes: Sequence[int] = (96, 96),
         *,
         activation: str = "relu",
         max_epochs: int = 100,
         batch_size: int | str = "auto",
-        learning_rate: float = 2e-3,
+        learning_rate: float = 4e-3,
         weight_decay: float = 1e-4,
         dropout: float = 0.0,
         averaging: bool = True,

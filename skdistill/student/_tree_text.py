@@ -78,6 +78,8 @@ def tree_text(program: Program, classes: Array, max_depth: int | None) -> str:
             left = tree.ranks[tree.offsets[index] + np.array(here)] <= threshold
             parts = [[code for code, goes in zip(here, left, strict=True) if goes == side] for side in (True, False)]
             sides = [(f"{column.name} in {_listed(column, part)}", {**codes, index: part}) for part in parts]
+        elif threshold == np.finfo(np.float32).max:
+            sides = [(f"{column.name} known", codes), (f"{column.name} missing", codes)]
         else:
             at = column.at(threshold)
             gaps = (" or missing", "") if tree.missing_left[node] else ("", " or missing")

@@ -1,0 +1,238 @@
+"""One table, one split: fit the teachers, fit their students, score both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from _common import one_thread
+from _ledger import ERROR
+from _scores import accuracy, agreement, loss
+from _teachers import MEMBERS, member, vote
+from skdistill import DistilledClassifier, MLPStudent
+from tables import load, split
+
+Array = NDArray[Any]
+
+TEACHERS = (*MEMBERS, "voting")
+#: Each but "labels" is distilled; "labels" is the net of the same size that learns from labels alone.
+STUDENTS = ("default", "linear", "tree", "labels")
+#: The default with one thing changed: what each of its ingredients is worth.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "last weights": {"student": MLPStudent(averaging=False)},
+    "all epochs": {"student": MLPStudent(early_stopping=False)},
+    "numbers standardised": {"student": MLPStudent(numeric="standard")},
+    "plain": {"alpha": 0.5},
+    "teacher alone": {"alpha": 1.0},
+    "no committee": {"committee": 0},
+    "no new rows": {"augment": 0},
+    "new rows always": {"augment": 4},
+    "temperature chosen": {"temperature": "auto"},
+    "temperature 2": {"temperature": 2.0},
+    "cross-fitted": {"cv": 5},
+}
+
+KEYS = ("table", "seed", "limit", "teacher", "student")
+FIGURES = (
+    "rows",
+    "accuracy",
+    "loss",
+    "agreement",
+    "fit_seconds",
+    "fit_cpu",
+    "bytes",
+    "row_us",
+    "frame_us",
+    "teacher_accuracy",
+    "teacher_loss",
+    "teacher_fit_seconds",
+    "teacher_fit_cpu",
+    "teacher_row_us",
+)
+#: One row is asked for so often, and so often in turn before the clock is read.
+REPEATS, IN_A_ROW, TEACHER_REPEATS = 15, 20, 5
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one process measures.
+
+    Parameters
+    ----------
+    table : str
+        The table.
+    seed : int
+        The split, and the seed of teachers and students.
+    limit : int
+        How many rows to fit on at most.
+    pairs : tuple of (str, str)
+        Which teachers and students.
+    """
+
+    table: str
+    seed: int
+    limit: int
+    pairs: tuple[tuple[str, str], ...]
+
+    def key(self, teacher: str, student: str) -> dict[str, Any]:
+        """Return the key of a line of the CSV."""
+        found = (self.table, self.seed, self.limit, teacher, student)
+        return dict(zip(KEYS, found, strict=True))
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A fitted model, and what the fit took, in seconds: by the clock, and of this process's threads together."""
+
+    model: Any
+    seconds: float
+    cpu: float
+
+
+def fit(model: Any, X: Any, y: Array) -> Timed:
+    """Fit a model and take the time."""
+    start, start_cpu = perf_counter(), process_time()
+    model.fit(X, y)
+    return Timed(model, perf_counter() - start, process_time() - start_cpu)
+
+
+def one_row_us(call: Callable[[], object], repeats: int = REPEATS, in_a_row: int = IN_A_ROW) -> float:
+    """Return the median CPU time of a call, in microseconds; CPU time, as other processes add nothing to it."""
+    call()
+    taken = []
+    for _ in range(repeats):
+        start = process_time()
+        for _ in range(in_a_row):
+            call()
+        taken.append((process_time() - start) / in_a_row)
+    return 1e6 * median(taken)
+
+
+class _Bench:
+    """The rows of one unit, with the teachers and the labels-only student that were fitted on them."""
+
+    def __init__(self, unit: Unit, tell: Callable[[str], None]) -> None:
+        self.unit, self.tell = unit, tell
+        self.X, self.X_test, y, y_test = split(load(unit.table), unit.seed, unit.limit)
+        # a VotingClassifier gives its members these
+        self.classes, self.codes = np.unique(y, return_inverse=True)
+        self.codes_test = np.searchsorted(self.classes, y_test)
+        self._fitted: dict[str, Timed] = {}
+        self._faults: dict[str, Exception] = {}
+
+    def once(self, name: str, make: Callable[[], Timed]) -> Timed:
+        """Return what `make` makes, the first time; what failed once is not tried again."""
+        if name in self._faults:
+            raise self._faults[name]
+        if name not in self._fitted:
+            self.tell(name)
+            try:
+                self._fitted[name] = make()
+            except Exception as error:
+                self._faults[name] = error
+                raise
+        return self._fitted[name]
+
+    def teacher(self, kind: str) -> Timed:
+        """Return a fitted teacher."""
+        return self.once(kind, partial(self._fit_vote if kind == "voting" else self._fit_member, kind))
+
+    def _fit_member(self, kind: str) -> Timed:
+        return fit(member(kind, self.X, self.unit.seed), self.X, self.codes)
+
+    def _fit_vote(self, kind: str) -> Timed:
+        fitted = {name: self.teacher(name) for name in MEMBERS}
+        voting = vote({name: timed.model for name, timed in fitted.items()}, self.X, self.codes)
+        parts = fitted.values()
+        return Timed(voting, sum(timed.seconds for timed in parts), sum(timed.cpu for timed in parts))
+
+    def student(self, kind: str, teacher: str) -> Timed:
+        """Return a fitted student; the one on labels knows no teacher, and is fitted once."""
+        if kind == "labels":
+            return self.once("labels", self._fit_labels)
+        self.tell(f"{teacher} -> {kind}")
+        model = DistilledClassifier(self.teacher(teacher).model, random_state=self.unit.seed)
+        if kind != "default":
+            model.set_params(**ABLATIONS.get(kind, {"student": kind}))
+        return fit(model, self.X, self.codes)
+
+    def _fit_labels(self) -> Timed:
+        return fit(MLPStudent(random_state=self.unit.seed), self.X, self.codes)
+
+    def scores(self, proba: Array) -> dict[str, float]:
+        """Return accuracy and log-loss of answers for the rows to score."""
+        labels = np.arange(len(self.classes))
+        return {name: score(self.codes_test, proba, labels) for name, score in (("accuracy", accuracy), ("loss", loss))}
+
+    def teacher_figures(self, kind: str) -> tuple[dict[str, float], Array]:
+        """Return the figures of a teacher, and its answers."""
+        taught = self.teacher(kind)
+        proba = taught.model.predict_proba(self.X_test)
+        row = self.X_test.iloc[:1]
+        scores = {f"teacher_{name}": score for name, score in self.scores(proba).items()}
+        return scores | {
+            "teacher_fit_seconds": taught.seconds,
+            "teacher_fit_cpu": taught.cpu,
+            "teacher_row_us": one_row_us(lambda: taught.model.predict_proba(row), TEACHER_REPEATS, 1),
+        }, proba
+
+    def student_figures(self, kind: str, teacher: str, told: Array) -> dict[str, float]:
+        """Return the figures of a student, next to its teacher's answers."""
+        learnt = self.student(kind, teacher)
+        model = learnt.model
+        proba = model.predict_proba(self.X_test)
+        row = self.X_test.iloc[:1]
+        (cells,) = row.to_dict("records")
+        return self.scores(proba) | {
+            "agreement": agreement(proba, told),
+            "fit_seconds": learnt.seconds,
+            "fit_cpu": learnt.cpu,
+            "bytes": model.program_.nbytes,
+            "row_us": one_row_us(lambda: model.program_(cells)),
+            "frame_us": one_row_us(lambda: model.predict_proba(row)),
+        }
+
+
+def measure(unit: Unit, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """Yield a line of the CSV for each teacher and student of a unit, ``error`` filled where one failed.
+
+    Parameters
+    ----------
+    unit : Unit
+        What to measure.
+    tell : callable
+        Told what is under way.
+    """
+    # the first fit imports torch, which is nobody's time, and what is imported later is not held to one thread
+    MLPStudent(max_epochs=1).fit(np.eye(2), [0, 1])
+    with one_thread():
+        try:
+            bench = _Bench(unit, tell)
+        except Exception as error:
+            yield from (unit.key(*pair) | {ERROR: _words(error)} for pair in unit.pairs)
+            return
+        for kind in dict.fromkeys(teacher for teacher, _ in unit.pairs):
+            students = [student for teacher, student in unit.pairs if teacher == kind]
+            try:
+                figures, told = bench.teacher_figures(kind)
+            except Exception as error:
+                yield from (unit.key(kind, student) | {ERROR: _words(error)} for student in students)
+                continue
+            for student in students:
+                line: dict[str, Any] = unit.key(kind, student) | {"rows": len(bench.codes)} | figures
+                try:
+                    line |= bench.student_figures(student, kind, told)
+                except Exception as error:
+                    line[ERROR] = _words(error)
+                yield line
+
+
+def _words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,0 +1,244 @@
+"""What a student keeps of its teacher: 12 tables, 4 teachers, 4 students, 3 splits; and AutoGluon's students.
+
+Run: ``python benchmarks/retention.py --jobs 2`` (hours; try ``--tables german crx --seeds 0 --rows 300``)
+
+Every result is a line of the CSV as soon as it is there, and what the CSV holds is not measured
+again, so a run that was stopped goes on where it was; name another file with ``--out`` for another
+recipe. ``--summary`` prints what the CSV holds, with the targets that the default recipe is to
+meet. ``--picture retention.png`` draws it.
+
+Teachers are fitted on the raw frame, at most 20,000 rows: a random forest of 500 trees (behind
+imputers and one-hot columns), LightGBM of 300 rounds (strings as categories), CatBoost, and a soft
+VotingClassifier of the three. Students: "default" is ``DistilledClassifier(teacher,
+random_state=seed)``, "linear" and "tree" the same with ``student=``, and "labels" the yardstick,
+``MLPStudent(random_state=seed)`` on labels alone. All are scored on the 30 % of the rows held out.
+
+A process has one thread. Times are its CPU seconds, in which other work on the machine does not
+show; the CSV has the seconds by the clock beside them.
+
+``--ablation`` measures what each ingredient of the default is worth: the default with it changed.
+
+``--peers`` adds AutoGluon's distilled students on the same splits: its own ensemble as teacher, in
+a virtual environment that is made with venv and pip (2 to 3 GB, in ``--peers-env``). Twelve tables
+take it about an hour of one core. The packages that ship the tables are named in tables.py; the
+teachers need ``pip install lightgbm catboost``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+import _peers
+import _students
+from _common import print_header
+from _ledger import ERROR, Ledger
+from _pool import run
+from _retention_picture import draw
+from _retention_tables import print_ablation, print_costs, print_kept, print_peers
+from _verdict import frame_of, print_verdict, verdict
+from tables import NAMES, package
+
+ROWS = 20_000
+
+
+def units_of(args: argparse.Namespace, ledger: Ledger) -> list[_students.Unit]:
+    """Return what is to be measured and not yet in the CSV, the splits of a table one after the other."""
+    units = []
+    for table, seed in product(args.tables, args.seeds):
+        pairs = tuple(
+            (teacher, student)
+            for teacher, student in product(args.teachers, args.students)
+            if not ledger.holds(table=table, seed=seed, limit=args.rows, teacher=teacher, student=student)
+        )
+        if pairs:
+            units.append(_students.Unit(table, seed, args.rows, pairs))
+    return units
+
+
+def measure_students(args: argparse.Namespace, ledger: Ledger) -> None:
+    """Measure our students, into the CSV."""
+    units = units_of(args, ledger)
+    total = len(args.tables) * len(args.seeds) * len(args.teachers) * len(args.students)
+    missing = sum(len(unit.pairs) for unit in units)
+    if missing < total:
+        print(f"{ledger.path} holds {total - missing} of {total} results, which are not measured again.\n")
+    with tqdm(total=total, initial=total - missing, unit="student", dynamic_ncols=True) as bar:
+        for unit, what, content in run(_students.measure, units, args.jobs):
+            if what == "stage":
+                bar.set_description(f"{unit.table} {unit.seed}, {content}")
+                continue
+            if what == "fault":
+                # the process died, and nobody knows at which of them
+                lost = [pair for pair in unit.pairs if not ledger.holds(**unit.key(*pair))]
+                lines = [unit.key(*pair) | {ERROR: f"the process ended with {content}"} for pair in lost]
+            else:
+                lines = [content]
+            for line in lines:
+                ledger.append(line)
+                bar.update()
+
+
+def measure_peers(args: argparse.Namespace, ledger: Ledger) -> None:
+    """Measure AutoGluon's students, into their CSV, one split at a time."""
+    keys = [
+        {"table": table, "seed": seed, "limit": args.rows} for seed, table in product(args.peers_seeds, args.tables)
+    ]
+    missing = [key for key in keys if not ledger.holds(**key, model=_peers.WHOLE)]
+    if not missing:
+        return
+    python = _peers.environment(args.peers_env)
+    limits = _peers.Limits(args.peers_fit_seconds, args.peers_student_seconds)
+    done = len(keys) - len(missing)
+    with tqdm(total=len(keys), initial=done, unit="split", dynamic_ncols=True) as bar:
+        for key in missing:
+
+            def tell(text: str, key: dict[str, Any] = key) -> None:
+                bar.set_description(f"AutoGluon, {key['table']} {key['seed']}, {text}")
+
+            logs = args.peers_env / "logs"
+            for line in _peers.measure(python, key["table"], key["seed"], args.rows, limits, logs, tell):
+                ledger.append(line)
+            bar.update()
+
+
+def summarise(args: argparse.Namespace, students: Ledger, peers: Ledger | None) -> None:
+    """Print what the CSVs hold of what was asked for, and draw it."""
+    wanted = {"table": args.tables, "seed": args.seeds, "teacher": args.teachers, "student": args.students}
+    rows = [
+        row
+        for row in students.rows()
+        if row["limit"] == args.rows and all(row[name] in values for name, values in wanted.items())
+    ]
+    theirs = _measured_peers(args, peers)
+    if theirs is not None:
+        print_peers(theirs)
+        print()
+    if not rows:
+        return
+    frame = frame_of(rows)
+    if args.ablation is not None:
+        print_ablation(frame)
+        return
+    print_kept(frame)
+    print()
+    print_costs(frame)
+    print()
+    print_verdict(verdict(frame, theirs))
+    if args.picture is not None:
+        draw(frame, args.picture)
+        print(f"\nDrawn: {args.picture}")
+
+
+def _measured_peers(args: argparse.Namespace, peers: Ledger | None) -> Any | None:
+    """Return AutoGluon's results as a pandas frame, of the splits that were measured to the end."""
+    found = [] if peers is None else peers.rows()
+    whole = {(row["table"], row["seed"], row["limit"]) for row in found if row["model"] == _peers.WHOLE}
+    asked = whole & set(product(args.tables, args.peers_seeds, [args.rows]))
+    kept = [row for row in found if (row["table"], row["seed"], row["limit"]) in asked]
+    return package("pandas").DataFrame(kept) if kept else None
+
+
+def failed(ledgers: Sequence[Ledger | None]) -> str:
+    """Return what failed, the same words once, with all that they stand for; nothing where all went well."""
+    words: dict[str, list[str]] = {}
+    for ledger in ledgers:
+        for key, fault in ledger.failures() if ledger is not None else ():
+            words.setdefault(fault, []).append(" ".join(key))
+    count = sum(map(len, words.values()))
+    told = [f"{fault}\n  {'; '.join(keys)}" for fault, keys in words.items()]
+    return "\n".join(["", f"{count} failed:", *told]) if count else ""
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(description="What a student keeps of its teacher.")
+
+    def several(name: str, choices: Sequence[str], metavar: str) -> None:
+        parser.add_argument(
+            name, nargs="+", choices=choices, default=list(choices), metavar=metavar, help="%(choices)s"
+        )
+
+    several("--tables", NAMES, "TABLE")
+    several("--teachers", _students.TEACHERS, "TEACHER")
+    several("--students", _students.STUDENTS, "STUDENT")
+    parser.add_argument(
+        "--ablation",
+        nargs="*",
+        choices=list(_students.ABLATIONS),
+        metavar="CHANGE",
+        help="measure the default with one thing changed beside it: all of %(choices)s, or those named",
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="the splits (default: 0 1 2)"
+    )
+    parser.add_argument("--rows", type=int, default=ROWS, help="at most so many rows to fit on (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("retention.csv"), help="default: %(default)s")
+    parser.add_argument("--summary", action="store_true", help="measure nothing, print what the CSV holds")
+    parser.add_argument("--picture", type=Path, help="also draw the results to this file")
+    peers = parser.add_argument_group("AutoGluon's students")
+    peers.add_argument(
+        "--peers", choices=["also", "only"], nargs="?", const="also", help="measure them too, or only them"
+    )
+    peers.add_argument(
+        "--peers-seeds", type=int, nargs="+", default=[0], metavar="SEED", help="their splits (default: 0)"
+    )
+    peers.add_argument(
+        "--peers-env",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "skdistill-peers",
+        help="folder of their virtual environment (default: %(default)s)",
+    )
+    peers.add_argument("--peers-out", type=Path, default=Path("peers.csv"), help="default: %(default)s")
+    peers.add_argument(
+        "--peers-fit-seconds", type=float, default=120, help="CPU seconds for the ensemble (default: %(default)s)"
+    )
+    peers.add_argument(
+        "--peers-student-seconds", type=float, default=90, help="CPU seconds for each student (default: %(default)s)"
+    )
+    args = parser.parse_args(arguments)
+    if args.ablation is not None:
+        args.students = ["default", *(args.ablation or _students.ABLATIONS), "labels"]
+    for name in ("rows", "jobs"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} is {getattr(args, name)}; needed is 1 or more")
+    if args.summary and not (args.out.exists() or args.peers_out.exists()):
+        parser.error(f"--summary reads {args.out} and {args.peers_out}, and there is neither")
+    return args
+
+
+def main() -> int | str:
+    args = parse()
+    print_header(
+        "What a student keeps of its teacher, one thread", "scikit-learn", "pandas", "torch", "lightgbm", "catboost"
+    )
+    students = Ledger(args.out, _students.KEYS, _students.FIGURES)
+    peers = None
+    if args.peers is not None or args.peers_out.exists():
+        peers = Ledger(args.peers_out, _peers.KEYS, _peers.FIGURES)
+    if not args.summary:
+        try:
+            if args.peers != "only":
+                measure_students(args, students)
+            if peers is not None and args.peers is not None:
+                measure_peers(args, peers)
+        except KeyboardInterrupt:
+            print(f"\nStopped. {args.out} keeps what there is; the same command goes on from there.", file=sys.stderr)
+            return 130
+        except subprocess.CalledProcessError as error:
+            return f"AutoGluon's environment {args.peers_env} could not be made: {error}"
+    summarise(args, students, peers)
+    return failed([students, peers]) or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

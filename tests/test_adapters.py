@@ -70,7 +70,7 @@ STUDENTS = {
 def test_a_model_with_any_student_answers_clones_and_pickles(student, iris, unmoved):
     y = np.array(["setosa", "versicolor", "virginica"])[iris.y]
     teacher = LogisticRegression(C=0.05).fit(iris.X, y)
-    model = DistilledClassifier(teacher, student=student, random_state=0).fit(iris.X, y)
+    model = DistilledClassifier(teacher, student=student, alpha=0.5, random_state=0).fit(iris.X, y)
     proba = model.predict_proba(iris.X)
     assert proba.dtype == np.float64
     assert_allclose(proba.sum(axis=1), 1)
@@ -96,7 +96,7 @@ def test_the_student_that_was_given_stays_as_it_was(iris, iris_forest):
     before = {name: value.clone() for name, value in module.state_dict().items()}
     scaler = StandardScaler()
     for student in (module, forest, make_pipeline(scaler, LinearStudent())):
-        DistilledClassifier(iris_forest, student=student, random_state=0).fit(iris.X, iris.y)
+        DistilledClassifier(iris_forest, student=student, alpha=0.5, random_state=0).fit(iris.X, iris.y)
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
     assert not hasattr(forest, "classes_")
     assert forest.random_state is None
@@ -113,7 +113,7 @@ def test_the_student_that_was_given_stays_as_it_was(iris, iris_forest):
     ids=["classifier", "pipeline", "net"],
 )
 def test_the_parameters_of_any_student_can_be_searched(student, grid, iris, iris_forest):
-    model = DistilledClassifier(iris_forest, student=student, random_state=0)
+    model = DistilledClassifier(iris_forest, student=student, alpha=0.5, random_state=0)
     search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(iris.X, iris.y)
     low, high = search.cv_results_["mean_test_score"]
     assert high > low
@@ -123,7 +123,7 @@ def test_the_parameters_of_any_student_can_be_searched(student, grid, iris, iris
 def test_the_columns_of_a_frame_are_matched_by_name(iris, iris_forest):
     frame = pd.DataFrame(iris.X, columns=list("abcd"))
     teacher = clone(iris_forest).fit(frame, iris.y)
-    model = DistilledClassifier(teacher, student=GaussianNB()).fit(frame, iris.y)
+    model = DistilledClassifier(teacher, student=GaussianNB(), alpha=0.5).fit(frame, iris.y)
     assert_array_equal(model.predict_proba(frame[list("dcba")]), model.predict_proba(frame))
     with pytest.raises(ValueError, match="missing"):
         model.predict(frame.rename(columns={"a": "e"}))
@@ -133,12 +133,12 @@ def test_rows_with_gaps_are_a_matter_of_teacher_and_student(cancer):
     X = cancer.X.copy()
     X[::7, 0] = np.nan
     teacher = HistGradientBoostingClassifier(max_iter=5).fit(X, cancer.y)
-    model = DistilledClassifier(teacher, student=DecisionTreeClassifier(max_depth=3)).fit(X, cancer.y)
+    model = DistilledClassifier(teacher, student=DecisionTreeClassifier(max_depth=3), alpha=0.5).fit(X, cancer.y)
     assert get_tags(model).input_tags.allow_nan
     assert model.predict(X).shape == cancer.y.shape
     # neither takes them, and of rows without a Program they are found all the same
     frame = pd.DataFrame(cancer.X, columns=[f"c{index}" for index in range(30)])
-    model = DistilledClassifier(GaussianNB().fit(frame, cancer.y), student=GaussianNB()).fit(frame, cancer.y)
+    model = DistilledClassifier(GaussianNB().fit(frame, cancer.y), student=GaussianNB(), alpha=0.5).fit(frame, cancer.y)
     with pytest.raises(ValueError, match="NaN or infinity in a numeric column"):
         model.predict(frame.mask(frame > 100))
 
@@ -147,7 +147,7 @@ def test_a_frame_of_categories_reaches_the_student_as_it_is():
     X, y = customers(500)
     teacher = HistGradientBoostingClassifier(categorical_features="from_dtype", max_iter=20).fit(X, y)
     student = HistGradientBoostingClassifier(categorical_features="from_dtype", max_iter=5, min_samples_leaf=5)
-    model = DistilledClassifier(teacher, student=student).fit(X, y)
+    model = DistilledClassifier(teacher, student=student, alpha=0.5).fit(X, y)
     assert model.student_.estimator_.is_categorical_.sum() == 2
     assert model.score(X, y) > 0.75
 
@@ -192,7 +192,7 @@ def test_a_leaf_holds_as_many_rows_as_asked_for(min_samples_leaf, digits, digits
     for student in (DecisionTreeClassifier, RandomForestClassifier):
         given = {} if student is DecisionTreeClassifier else {"n_estimators": 5}
         student = student(min_samples_leaf=min_samples_leaf, random_state=0, **given)
-        model = DistilledClassifier(digits_forest, student=student).fit(X, y)
+        model = DistilledClassifier(digits_forest, student=student, alpha=0.5).fit(X, y)
         for tree in getattr(model.student_.estimator_, "estimators_", [model.student_.estimator_]):
             assert fewest_rows(tree, X) >= min_samples_leaf
         if isinstance(student, DecisionTreeClassifier):
@@ -213,7 +213,7 @@ def test_a_leaf_holds_as_many_rows_as_asked_for(min_samples_leaf, digits, digits
     ids=str,
 )
 def test_what_counts_rows_counts_all_their_copies(classifier, counts, iris, iris_forest):
-    model = DistilledClassifier(iris_forest, student=classifier, random_state=0).fit(iris.X, iris.y)
+    model = DistilledClassifier(iris_forest, student=classifier, alpha=0.5, random_state=0).fit(iris.X, iris.y)
     fitted = model.student_.estimator_.get_params()
     assert {name: fitted[name] for name in counts} == counts
 
@@ -279,14 +279,16 @@ def test_the_temperature_reaches_both_sides_in_a_net(iris):
 
 def test_the_settings_of_a_net_are_kept(iris, iris_forest):
     student = net(max_epochs=4, lr=0.01, callbacks=[("extra", EpochScoring("f1_macro", lower_is_better=False))])
-    model = DistilledClassifier(iris_forest, student=student, random_state=0).fit(iris.X, iris.y)
+    model = DistilledClassifier(iris_forest, student=student, alpha=0.5, random_state=0).fit(iris.X, iris.y)
     fitted = model.student_.estimator_
     assert len(fitted.history) == 4
     # its callbacks and its stratified split see labels
     assert {"valid_acc", "f1_macro", "train_loss", "valid_loss"} <= set(fitted.history[-1])
     assert isinstance(fitted.optimizer_, torch.optim.Adam)
     seeds = [
-        DistilledClassifier(iris_forest, student=student, random_state=seed).fit(iris.X, iris.y).predict_proba(iris.X)
+        DistilledClassifier(iris_forest, student=student, alpha=0.5, random_state=seed)
+        .fit(iris.X, iris.y)
+        .predict_proba(iris.X)
         for seed in (0, 1)
     ]
     assert_array_equal(seeds[0], model.predict_proba(iris.X))
@@ -295,7 +297,7 @@ def test_the_settings_of_a_net_are_kept(iris, iris_forest):
 
 def test_a_module_stops_early_and_shows_its_progress(capsys, digits, digits_forest):
     module = Net(64, 10, dropout=0.2)
-    model = DistilledClassifier(digits_forest, student=module, random_state=0, verbose=1).fit(
+    model = DistilledClassifier(digits_forest, student=module, alpha=0.5, random_state=0, verbose=1).fit(
         digits.X[:600] / 16, digits.y[:600]
     )
     assert model.score(digits.X_test / 16, digits.y_test) > 0.85
@@ -307,7 +309,7 @@ def test_a_module_stops_early_and_shows_its_progress(capsys, digits, digits_fore
 
 def test_what_a_net_cannot_learn_from_is_said(iris, iris_forest):
     def fit(student, X=iris.X, teacher=iris_forest):
-        DistilledClassifier(teacher, student=student, random_state=0).fit(X, iris.y)
+        DistilledClassifier(teacher, student=student, alpha=0.5, random_state=0).fit(X, iris.y)
 
     with pytest.raises(ValueError, match=r"Net gives outputs of shape \(\d+, 5\) for \d+ rows; needed of a student is"):
         fit(Net(n_outputs=5))
@@ -324,13 +326,13 @@ def test_what_a_net_cannot_learn_from_is_said(iris, iris_forest):
 
 def test_a_pipeline_is_fitted_step_by_step(iris, iris_forest):
     given = Pipeline([("scale", StandardScaler()), ("nothing", "passthrough"), ("last", LinearStudent(C=1.0))])
-    model = DistilledClassifier(iris_forest, student=given).fit(iris.X, iris.y)
+    model = DistilledClassifier(iris_forest, student=given, alpha=0.5).fit(iris.X, iris.y)
     fitted = model.student_.estimator_
     assert_allclose(fitted["scale"].mean_, iris.X.mean(axis=0))
-    alone = DistilledClassifier(iris_forest, student=LinearStudent(C=1.0)).fit(iris.X, iris.y)
+    alone = DistilledClassifier(iris_forest, student=LinearStudent(C=1.0), alpha=0.5).fit(iris.X, iris.y)
     assert_allclose(model.predict_proba(iris.X), alone.predict_proba(iris.X), atol=1e-4)
     assert fitted["last"].program_.n_columns == 4
-    softened = DistilledClassifier(iris_forest, student=given, temperature=3).fit(iris.X, iris.y)
+    softened = DistilledClassifier(iris_forest, student=given, alpha=0.5, temperature=3).fit(iris.X, iris.y)
     assert abs(softened.predict_proba(iris.X) - model.predict_proba(iris.X)).max() > 0.01
 
 
@@ -346,7 +348,7 @@ def test_the_transformers_of_a_pipeline_see_labels_and_no_row_of_weight_zero(iri
     labels = names[iris.y].astype(object)
     labels[100:] = -1
     teacher = clone(iris_forest).fit(iris.X, names[iris.y])
-    model = DistilledClassifier(teacher, student=student).fit(iris.X, labels, sample_weight=weight)
+    model = DistilledClassifier(teacher, student=student, alpha=0.5).fit(iris.X, labels, sample_weight=weight)
     X, y = model.student_.estimator_[0].seen_
     kept = weight > 0
     assert_array_equal(X, iris.X[kept])
@@ -361,7 +363,7 @@ def test_a_pipeline_puts_its_encoder_before_any_student():
     )
     teacher = make_pipeline(prepare, RandomForestClassifier(20, random_state=0)).fit(X, y)
     for last in (TreeStudent(), LogisticRegression(), Net(16, 2)):
-        model = DistilledClassifier(teacher, student=make_pipeline(clone(prepare), last), random_state=0)
+        model = DistilledClassifier(teacher, student=make_pipeline(clone(prepare), last), alpha=0.5, random_state=0)
         if isinstance(last, Net):
             # of a sparse matrix a net makes nothing
             model.set_params(student__columntransformer__sparse_threshold=0)
@@ -387,7 +389,7 @@ def test_a_student_of_texts(form, texts):
     teacher = make_pipeline(TfidfVectorizer(), RandomForestClassifier(20, random_state=0)).fit(rows, y)
     student = make_pipeline(HashingVectorizer(n_features=256), LinearStudent())
     labels = np.where(np.arange(300) < 200, y, -1)
-    model = DistilledClassifier(teacher, student=student).fit(rows, labels, sample_weight=np.ones(300))
+    model = DistilledClassifier(teacher, student=student, alpha=0.5).fit(rows, labels, sample_weight=np.ones(300))
     assert model.score(rows, y) == 1
     assert model.predict_proba(["a bad film", "a good film"])[:, 1].round() == pytest.approx([0, 1])
     assert not hasattr(model, "n_features_in_")
@@ -397,7 +399,7 @@ def test_a_student_of_texts(form, texts):
 def test_an_unfitted_teacher_of_texts_and_a_search(texts):
     rows, y = texts
     teacher = make_pipeline(TfidfVectorizer(), LogisticRegression())
-    model = DistilledClassifier(teacher, student=make_pipeline(TfidfVectorizer(), LinearStudent()))
+    model = DistilledClassifier(teacher, student=make_pipeline(TfidfVectorizer(), LinearStudent()), alpha=0.5)
     grid = {"student__tfidfvectorizer__max_features": [1, 20]}
     search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(rows, y)
     assert search.best_params_["student__tfidfvectorizer__max_features"] == 20

@@ -111,7 +111,9 @@ def test_arguments_for_a_fit_that_does_not_happen(refused, iris_forest):
 
 
 def test_an_unfitted_teacher_without_labels(refused):
-    refused("The teacher is not fitted, and y is None; fit the teacher first or pass y", GaussianNB(), y=None, alpha=1)
+    for alpha in (1, "auto"):
+        message = f"y is None with alpha={alpha}; labels are needed to fit the teacher"
+        refused(message, GaussianNB(), y=None, alpha=alpha)
     refused(
         "y holds 0 classes in 0 labelled rows; an unfitted teacher needs two classes or more",
         GaussianNB(),

@@ -93,7 +93,7 @@ def test_the_teachers_answers_on_unlabelled_rows_help(digits, digits_forest):
     labels = np.where(np.arange(len(digits.y)) < 60, digits.y, -1)
     student = small_mlp(hidden_layer_sizes=(32,), max_epochs=30)
     alone = clone(student).fit(digits.X[:60], digits.y[:60]).score(digits.X_test, digits.y_test)
-    taught = DistilledClassifier(digits_forest, student=student).fit(digits.X, labels)
+    taught = DistilledClassifier(digits_forest, student=student, alpha=0.5).fit(digits.X, labels)
     assert taught.score(digits.X_test, digits.y_test) > alone + 0.05
 
 
@@ -111,7 +111,7 @@ def test_class_weight_moves_the_blend_to_the_class(student, cancer, cancer_fores
 
 def test_rows_of_weight_zero_are_no_rows(student, cancer, cancer_forest):
     weight = np.random.default_rng(0).choice([0.0, 1.0, 2.5], 569)
-    model = DistilledClassifier(cancer_forest, student=student)
+    model = DistilledClassifier(cancer_forest, student=student, alpha=0.5)
     weighted = clone(model).fit(cancer.X, cancer.y, sample_weight=weight)
     kept = weight > 0
     without = clone(model).fit(cancer.X[kept], cancer.y[kept], sample_weight=weight[kept])
@@ -123,14 +123,14 @@ def test_rows_of_weight_zero_are_no_rows(student, cancer, cancer_forest):
 
 
 def test_students_by_name_and_by_instance(iris, iris_forest):
-    linear = DistilledClassifier(iris_forest, student="linear").fit(iris.X, iris.y)
+    linear = DistilledClassifier(iris_forest, student="linear", alpha=0.5).fit(iris.X, iris.y)
     assert type(linear.student_) is LinearStudent
     given = LinearStudent(C=1.0)
-    by_instance = DistilledClassifier(iris_forest, student=given).fit(iris.X, iris.y)
+    by_instance = DistilledClassifier(iris_forest, student=given, alpha=0.5).fit(iris.X, iris.y)
     assert by_instance.student_ is not given
     assert by_instance.student_.C == 1.0
     assert not hasattr(given, "program_")
-    mlp = DistilledClassifier(iris_forest, student="mlp", random_state=0).fit(iris.X[::5], iris.y[::5])
+    mlp = DistilledClassifier(iris_forest, student="mlp", alpha=0.5, random_state=0).fit(iris.X[::5], iris.y[::5])
     assert type(mlp.student_) is MLPStudent
     assert type(DistilledClassifier().student) is str
 
@@ -139,7 +139,7 @@ def test_random_state_and_verbose_are_handed_to_a_student_that_has_none(capsys, 
     net = small_mlp(random_state=None, max_epochs=2)
 
     def fit(net, **params):
-        model = DistilledClassifier(iris_forest, student=net, **params).fit(iris.X, iris.y)
+        model = DistilledClassifier(iris_forest, student=net, alpha=0.5, **params).fit(iris.X, iris.y)
         return model.program_.fingerprint()
 
     assert fit(net, random_state=3) == fit(net, random_state=3) != fit(net, random_state=4)
@@ -151,7 +151,7 @@ def test_random_state_and_verbose_are_handed_to_a_student_that_has_none(capsys, 
 
 
 def test_the_student_is_a_classifier_by_itself(student, iris, named_forest):
-    model = DistilledClassifier(named_forest, student=student).fit(iris.X, named_forest.classes_[iris.y])
+    model = DistilledClassifier(named_forest, student=student, alpha=0.5).fit(iris.X, named_forest.classes_[iris.y])
     alone = model.student_
     assert_array_equal(alone.classes_, model.classes_)
     assert alone.program_ is model.program_
@@ -166,13 +166,13 @@ def test_the_student_is_a_classifier_by_itself(student, iris, named_forest):
 @pytest.fixture(scope="module", params=["linear", "mlp"])
 def two_class(request, cancer, cancer_forest):
     student = LinearStudent() if request.param == "linear" else small_mlp()
-    return DistilledClassifier(cancer_forest, student=student).fit(cancer.X, cancer.y)
+    return DistilledClassifier(cancer_forest, student=student, alpha=0.5).fit(cancer.X, cancer.y)
 
 
 @pytest.fixture(scope="module", params=["linear", "mlp"])
 def ten_class(request, digits, digits_forest):
     student = LinearStudent(tol=1e-4) if request.param == "linear" else small_mlp()
-    return DistilledClassifier(digits_forest, student=student).fit(digits.X, digits.y)
+    return DistilledClassifier(digits_forest, student=student, alpha=0.5).fit(digits.X, digits.y)
 
 
 def test_the_four_answers_agree(two_class, ten_class, cancer, digits):
@@ -231,7 +231,7 @@ def test_rows_of_any_numeric_type(two_class, cancer):
 def test_fitting_and_predicting_leave_the_rows_alone(student, cancer, cancer_forest):
     X, y = cancer.X.copy(), cancer.y.copy()
     X.flags.writeable = y.flags.writeable = False
-    model = DistilledClassifier(cancer_forest, student=student).fit(X, y)
+    model = DistilledClassifier(cancer_forest, student=student, alpha=0.5).fit(X, y)
     model.predict_proba(X)
     assert_array_equal(X, cancer.X)
 
@@ -240,8 +240,8 @@ def test_columns_of_a_data_frame_are_known_by_name(iris, iris_forest):
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(iris.X, columns=["sl", "sw", "pl", "pw"], index=np.arange(150)[::-1])
     forest = clone(iris_forest).fit(frame, iris.y)
-    model = DistilledClassifier(forest, student="linear").fit(frame, iris.y)
-    plain = DistilledClassifier(iris_forest, student="linear").fit(iris.X, iris.y)
+    model = DistilledClassifier(forest, student="linear", alpha=0.5).fit(frame, iris.y)
+    plain = DistilledClassifier(iris_forest, student="linear", alpha=0.5).fit(iris.X, iris.y)
     assert_allclose(model.predict_proba(frame), plain.predict_proba(iris.X), rtol=0, atol=1e-12)
     for one in (model, model.student_):
         shuffled = frame[["sw", "sl", "pl", "pw"]]
@@ -268,7 +268,11 @@ def test_predicting_before_fit_is_refused(make, method, iris):
 def test_the_same_random_state_gives_the_same_bytes_in_every_process(kind, unmoved, cancer):
     student = LinearStudent() if kind == "linear" else small_mlp(random_state=None)
     model = DistilledClassifier(
-        RandomForestClassifier(20, random_state=0, n_jobs=2), student=student, random_state=7, temperature=2
+        RandomForestClassifier(20, random_state=0, n_jobs=2),
+        student=student,
+        committee=2,
+        random_state=7,
+        temperature=2,
     )
 
     def programs(n_jobs):
@@ -343,7 +347,7 @@ def test_labels_are_required_unless_alpha_is_1():
 
 def test_a_fit_leaves_the_parameters_as_they_were(iris):
     teacher, student = RandomForestClassifier(5, random_state=0), small_mlp(random_state=None)
-    model = DistilledClassifier(teacher, student=student, random_state=0, verbose=0).fit(iris.X, iris.y)
+    model = DistilledClassifier(teacher, student=student, alpha=0.5, random_state=0, verbose=0).fit(iris.X, iris.y)
     assert model.teacher is teacher
     assert model.student is student
     assert student.random_state is None
@@ -365,7 +369,7 @@ def reachable(thing):
 
 
 def test_the_student_holds_neither_teacher_nor_rows(student, cancer, cancer_forest):
-    model = DistilledClassifier(cancer_forest, student=student).fit(cancer.X, cancer.y)
+    model = DistilledClassifier(cancer_forest, student=student, alpha=0.5).fit(cancer.X, cancer.y)
     held = reachable(model.student_)
     assert id(model.program_) in held
     assert not [one for one in held.values() if isinstance(one, RandomForestClassifier)]
@@ -374,7 +378,7 @@ def test_the_student_holds_neither_teacher_nor_rows(student, cancer, cancer_fore
 
 
 def test_pickling_the_student_ships_kilobytes_and_the_whole_carries_the_teacher(student, cancer, cancer_forest):
-    model = DistilledClassifier(cancer_forest, student=student).fit(cancer.X, cancer.y)
+    model = DistilledClassifier(cancer_forest, student=student, alpha=0.5).fit(cancer.X, cancer.y)
     alone, whole, teacher = (len(pickle.dumps(one)) for one in (model.student_, model, cancer_forest))
     assert alone < 10_000
     assert whole > teacher > 50_000
@@ -389,7 +393,7 @@ def test_pickling_the_student_ships_kilobytes_and_the_whole_carries_the_teacher(
 
 def test_an_interrupted_teacher_leaves_nothing_fitted(tmp_path, monkeypatch, iris):
     teacher = CountingForest(str(tmp_path / "log"))
-    model = DistilledClassifier(teacher, student=RecordingStudent())
+    model = DistilledClassifier(teacher, student=RecordingStudent(), alpha=0.5)
 
     def interrupted(self, X):
         raise KeyboardInterrupt
@@ -409,7 +413,7 @@ def test_an_interrupted_student_is_a_fitted_model(monkeypatch, cancer, cancer_fo
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Progress, "step", stepping)
-    model = DistilledClassifier(cancer_forest, student=small_mlp())
+    model = DistilledClassifier(cancer_forest, student=small_mlp(), alpha=0.5)
     with pytest.warns(UserWarning, match="interrupted after 3 of 15 epochs"):
         model.fit(cancer.X, cancer.y)
     assert model.predict_proba(cancer.X).shape == (569, 2)

@@ -33,7 +33,7 @@ from skdistill import DistilledClassifier
 @pytest.fixture
 def linear(iris_forest):
     """A model around a fitted teacher."""
-    return DistilledClassifier(iris_forest, student="linear")
+    return DistilledClassifier(iris_forest, student="linear", alpha=0.5)
 
 
 # with a fitted teacher
@@ -41,7 +41,7 @@ def linear(iris_forest):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_grid_search_over_temperature_alpha_and_the_student(n_jobs, iris, iris_forest):
-    model = DistilledClassifier(iris_forest, student=small_mlp(max_epochs=5))
+    model = DistilledClassifier(iris_forest, student=small_mlp(max_epochs=5), alpha=0.5)
     grid = {"temperature": [1, 4], "alpha": [0.0, 1.0], "student__hidden_layer_sizes": [(4,), (8, 8)]}
     search = GridSearchCV(model, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(iris.X, iris.y)
     best = search.best_estimator_
@@ -49,13 +49,15 @@ def test_grid_search_over_temperature_alpha_and_the_student(n_jobs, iris, iris_f
     assert len(set(search.cv_results_["mean_test_score"])) > 1
     assert best.temperature == search.best_params_["temperature"]
     assert best.student_.hidden_layer_sizes == search.best_params_["student__hidden_layer_sizes"]
-    again = DistilledClassifier(iris_forest, student=small_mlp(max_epochs=5)).set_params(**search.best_params_)
+    again = DistilledClassifier(iris_forest, student=small_mlp(max_epochs=5), alpha=0.5).set_params(
+        **search.best_params_
+    )
     assert best.program_.fingerprint() == again.fit(iris.X, iris.y).program_.fingerprint()
 
 
 def test_halving_grid_search(linear, digits, digits_forest):
     # in its first rounds few rows, and so few classes, are seen; the teacher knows them all
-    model = DistilledClassifier(digits_forest, student=small_mlp(max_epochs=3))
+    model = DistilledClassifier(digits_forest, student=small_mlp(max_epochs=3), alpha=0.5)
     search = HalvingGridSearchCV(
         model, {"alpha": [0.2, 0.5, 1.0]}, cv=2, min_resources=40, random_state=0, error_score="raise"
     )
@@ -80,7 +82,7 @@ def test_cross_validate_keeps_the_teacher_and_fits_each_fold(linear, iris, iris_
 def test_in_a_pipeline_the_teacher_sees_what_the_student_sees(iris):
     scaled = StandardScaler().fit(iris.X)
     teacher = LogisticRegression().fit(scaled.transform(iris.X), iris.y)
-    model = make_pipeline(StandardScaler(), DistilledClassifier(teacher, student=RecordingStudent())).fit(
+    model = make_pipeline(StandardScaler(), DistilledClassifier(teacher, student=RecordingStudent(), alpha=0.5)).fit(
         iris.X, iris.y
     )
     asked = model[-1].student_.targets_.proba
@@ -91,7 +93,7 @@ def test_in_a_pipeline_the_teacher_sees_what_the_student_sees(iris):
 
 def test_in_a_pipeline_the_teacher_may_be_a_pipeline_of_raw_rows(iris):
     teacher = make_pipeline(StandardScaler(), LogisticRegression()).fit(iris.X, iris.y)
-    model = DistilledClassifier(teacher, student=RecordingStudent()).fit(iris.X, iris.y)
+    model = DistilledClassifier(teacher, student=RecordingStudent(), alpha=0.5).fit(iris.X, iris.y)
     assert_allclose(model.student_.targets_.proba, teacher.predict_proba(iris.X), atol=1e-6)
 
 
@@ -118,7 +120,7 @@ def test_calibration(ensemble, linear, iris, iris_forest):
 def test_where_scikit_learn_numbers_the_labels_a_fitted_teacher_is_passed_as_a_callable(named_forest, iris):
     # StackingClassifier, VotingClassifier and cross_val_predict fit on 0, 1, 2 in place of the names
     names = named_forest.classes_[iris.y]
-    model = DistilledClassifier(named_forest.predict_proba, student="linear")
+    model = DistilledClassifier(named_forest.predict_proba, student="linear", alpha=0.5)
     stack = StackingClassifier([("distilled", model)], LogisticRegression(), cv=3).fit(iris.X, names)
     assert stack.score(iris.X, names) > 0.9
     proba = cross_val_predict(model, iris.X, names, cv=3, method="predict_proba")
@@ -131,7 +133,7 @@ def test_where_scikit_learn_numbers_the_labels_a_fitted_teacher_is_passed_as_a_c
 def test_an_unfitted_teacher_is_fitted_on_the_training_fold_alone(tmp_path, iris):
     log = str(tmp_path / "log")
     teacher = CountingForest(log)
-    model = DistilledClassifier(teacher, student="linear")
+    model = DistilledClassifier(teacher, student="linear", alpha=0.5)
     cv = StratifiedKFold(3)
     folds = cross_validate(model, iris.X, iris.y, cv=cv, return_estimator=True, error_score="raise")
     expected = [content_hash(iris.X[train]) for train, _ in cv.split(iris.X, iris.y)]
@@ -142,7 +144,7 @@ def test_an_unfitted_teacher_is_fitted_on_the_training_fold_alone(tmp_path, iris
 
 
 def test_grid_search_reaches_an_unfitted_teachers_parameters(iris):
-    model = DistilledClassifier(RandomForestClassifier(random_state=0), student="linear")
+    model = DistilledClassifier(RandomForestClassifier(random_state=0), student="linear", alpha=0.5)
     search = GridSearchCV(model, {"teacher__n_estimators": [2, 9]}, cv=2, error_score="raise").fit(iris.X, iris.y)
     assert search.best_estimator_.teacher_.n_estimators == search.best_params_["teacher__n_estimators"]
 
@@ -167,7 +169,7 @@ def test_with_memory_a_fitted_teacher_is_asked_once_for_each_set_of_rows(kind, t
 
     def search(**params):
         Path(log).unlink()
-        model = DistilledClassifier(teacher, student="linear", **params)
+        model = DistilledClassifier(teacher, student="linear", alpha=0.5, **params)
         return GridSearchCV(model, GRID, cv=3, error_score="raise").fit(iris.X, iris.y)
 
     remembering = search(memory=memory)
@@ -180,7 +182,7 @@ def test_with_memory_a_fitted_teacher_is_asked_once_for_each_set_of_rows(kind, t
 
 def test_with_memory_an_unfitted_teacher_is_fitted_and_asked_once_for_each_set_of_rows(tmp_path, iris):
     log = str(tmp_path / "log")
-    model = DistilledClassifier(CountingForest(log), student="linear", memory=str(tmp_path / "cache"))
+    model = DistilledClassifier(CountingForest(log), student="linear", alpha=0.5, memory=str(tmp_path / "cache"))
     search = GridSearchCV(model, GRID, cv=3, error_score="raise").fit(iris.X, iris.y)
     for what in ("fit", "ask"):
         assert len(notes(log, what)) == len(set(notes(log, what))) == 4
@@ -195,7 +197,7 @@ def test_memory_serves_every_process(tmp_path, iris):
     log = str(tmp_path / "log")
     teacher = CountingForest(log).fit(iris.X, iris.y)
     Path(log).unlink()
-    model = DistilledClassifier(teacher, student="linear", memory=str(tmp_path / "cache"))
+    model = DistilledClassifier(teacher, student="linear", alpha=0.5, memory=str(tmp_path / "cache"))
     cross_validate(model, iris.X, iris.y, cv=3, error_score="raise")
     assert len(notes(log, "ask")) == 3
     GridSearchCV(model, GRID, cv=3, n_jobs=2, error_score="raise", refit=False).fit(iris.X, iris.y)
@@ -205,7 +207,7 @@ def test_memory_serves_every_process(tmp_path, iris):
 def test_workers_that_start_together_do_not_ask_the_same_twice(tmp_path, iris):
     log = str(tmp_path / "log")
     teacher = SlowForest(log).fit(iris.X, iris.y)
-    model = DistilledClassifier(teacher, student="linear", memory=str(tmp_path / "cache"))
+    model = DistilledClassifier(teacher, student="linear", alpha=0.5, memory=str(tmp_path / "cache"))
     # four candidates at a time, two sets of rows
     GridSearchCV(model, GRID, cv=2, n_jobs=4, error_score="raise", refit=False).fit(iris.X, iris.y)
     assert len(notes(log, "ask")) == 2
@@ -214,7 +216,7 @@ def test_workers_that_start_together_do_not_ask_the_same_twice(tmp_path, iris):
 def test_a_teacher_that_was_refitted_in_place_is_asked_again(tmp_path, iris):
     log = str(tmp_path / "log")
     teacher = CountingForest(log).fit(iris.X, iris.y)
-    model = DistilledClassifier(teacher, student=RecordingStudent(), memory=str(tmp_path / "cache"))
+    model = DistilledClassifier(teacher, student=RecordingStudent(), alpha=0.5, memory=str(tmp_path / "cache"))
     model.fit(iris.X, iris.y)
     model.fit(iris.X, iris.y)
     assert len(notes(log, "ask")) == 1
@@ -228,7 +230,7 @@ def test_memory_keeps_the_answers_of_a_callable_by_its_state(tmp_path, cancer):
     log, X = str(tmp_path / "log"), StandardScaler().fit_transform(cancer.X)
     for tilt in (1, 1, 2):
         model = DistilledClassifier(
-            CountingCallable(log, tilt), student=RecordingStudent(), memory=str(tmp_path / "cache")
+            CountingCallable(log, tilt), student=RecordingStudent(), alpha=0.5, memory=str(tmp_path / "cache")
         ).fit(X, cancer.y)
     assert len(notes(log, "ask")) == 2
     assert_allclose(model.student_.targets_.proba[:, 1], 1 / (1 + np.exp(-2 * X[:, 0])), atol=1e-6)
@@ -242,7 +244,7 @@ def test_a_function_cached_by_its_owner_is_asked_once(tmp_path, iris, iris_fores
         return iris_forest.predict_proba(X)
 
     cached = Memory(tmp_path / "own", verbose=0).cache(answer)
-    model = DistilledClassifier(cached, student="linear", memory=str(tmp_path / "cache"))
+    model = DistilledClassifier(cached, student="linear", alpha=0.5, memory=str(tmp_path / "cache"))
     for _ in range(3):
         model.fit(iris.X, iris.y)
     assert len(notes(log, "ask")) == 1
@@ -252,7 +254,7 @@ def test_memory_asks_each_of_several_teachers_once(tmp_path, iris):
     log = str(tmp_path / "log")
     teachers = [CountingForest(log, random_state=seed).fit(iris.X, iris.y) for seed in (0, 1)]
     Path(log).unlink()
-    model = DistilledClassifier(teachers, student="linear", memory=str(tmp_path / "cache"))
+    model = DistilledClassifier(teachers, student="linear", alpha=0.5, memory=str(tmp_path / "cache"))
     for weights in (None, [1, 3], [2, 1]):
         model.set_params(teacher_weights=weights).fit(iris.X, iris.y)
     assert len(notes(log, "ask")) == 2
@@ -263,7 +265,7 @@ def test_memory_asks_each_of_several_teachers_once(tmp_path, iris):
 
 @pytest.fixture
 def recording():
-    return DistilledClassifier(student=RecordingStudent())
+    return DistilledClassifier(student=RecordingStudent(), alpha=0.5)
 
 
 def folds_of(model, iris, **params):
@@ -328,7 +330,7 @@ def test_routing_sends_weights_to_an_unfitted_teacher_as_it_requests(iris):
     def asked(request, **params):
         teacher = GaussianNB().set_fit_request(sample_weight=request)
         model = DistilledClassifier([teacher, GaussianNB().set_fit_request(sample_weight=False)], **params)
-        model.set_params(student=RecordingStudent(), teacher_weights=[1, 0])
+        model.set_params(student=RecordingStudent(), alpha=0.5, teacher_weights=[1, 0])
         return model.fit(iris.X, iris.y, sample_weight=weight).student_.targets_
 
     with config_context(enable_metadata_routing=True):
@@ -347,7 +349,7 @@ def test_routing_reaches_an_unfitted_teacher_through_a_search(iris):
     margin = np.random.default_rng(0).normal(scale=3, size=(150, 3))
     with config_context(enable_metadata_routing=True):
         teacher = XGBClassifier(n_estimators=3, n_jobs=1).set_fit_request(base_margin=True)
-        model = DistilledClassifier(teacher, student=RecordingStudent())
+        model = DistilledClassifier(teacher, student=RecordingStudent(), alpha=0.5)
         search = GridSearchCV(model, {"alpha": [1]}, cv=2, error_score="raise")
         routed = search.fit(iris.X, iris.y, base_margin=margin).best_estimator_
     by_hand = XGBClassifier(n_estimators=3, n_jobs=1).fit(iris.X, iris.y, base_margin=margin)

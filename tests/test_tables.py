@@ -228,7 +228,7 @@ def test_sparse_rows_stay_sparse(kind, container, wide, never_dense):
     X = container(X).asformat(kind)
     model = LinearStudent().fit(X, y)
     assert model.score(X, y) > 0.9
-    distilled = DistilledClassifier(LogisticRegression(C=100), student="linear").fit(X, y)
+    distilled = DistilledClassifier(LogisticRegression(C=100), student="linear", alpha=0.5).fit(X, y)
     assert np.mean(distilled.predict(X) == distilled.teacher_.predict(X)) > 0.95
 
 
@@ -289,7 +289,7 @@ def test_other_columns_are_refused_by_name(owner, kind, n_rows, table, linear):
     X, _ = table
     model = linear
     if owner == "distilled":
-        model = DistilledClassifier(lambda X: np.full((len(X), 2), 0.5), student="linear").fit(*table)
+        model = DistilledClassifier(lambda X: np.full((len(X), 2), 0.5), student="linear", alpha=0.5).fit(*table)
     faults = {
         r"missing \['age'\]": X.drop(columns="age"),
         r"unexpected \['shoe', 'hat'\]": X.assign(shoe=1, hat="x"),
@@ -465,7 +465,7 @@ def test_the_teacher_takes_the_same_raw_frame(fitted, teacher, clients):
     X, y, fresh = clients
     if fitted:
         teacher.fit(X, y)
-    model = DistilledClassifier(teacher, student="linear").fit(X, y)
+    model = DistilledClassifier(teacher, student="linear", alpha=0.5).fit(X, y)
     assert (model.teacher_ is teacher) == fitted
     answers = np.asarray(model.teacher_.predict(fresh)).ravel()
     assert max(np.mean(answers), 1 - np.mean(answers)) < 0.75
@@ -538,7 +538,7 @@ def test_an_array_of_mixed_cells_has_a_teacher_that_counts_columns(clients):
     )
     teacher = make_pipeline(prep, RandomForestClassifier(20, max_depth=6, random_state=0))
     rows, others = X.astype(object).to_numpy(), fresh.astype(object).to_numpy()
-    model = DistilledClassifier(teacher, student="linear").fit(rows, y)
+    model = DistilledClassifier(teacher, student="linear", alpha=0.5).fit(rows, y)
     assert agreement(model, others) > 0.85
 
 
@@ -549,7 +549,7 @@ def test_memory_asks_the_teacher_of_a_frame_once_for_each_fold(fitted, tmp_path,
     teacher = make_pipeline(prepare(), CountingForest(log))
     if fitted:
         teacher.fit(X, y)
-    model = DistilledClassifier(teacher, student="linear", memory=str(tmp_path / "memory"))
+    model = DistilledClassifier(teacher, student="linear", alpha=0.5, memory=str(tmp_path / "memory"))
     grid = {"temperature": [1, 3], "alpha": [0.5, 1.0]}
     GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
     # two folds and the whole
@@ -560,7 +560,7 @@ def test_memory_asks_the_teacher_of_a_frame_once_for_each_fold(fitted, tmp_path,
 def test_grid_search_over_a_frame_keeps_the_fitted_teacher(teacher, clients):
     X, y, fresh = clients
     teacher.fit(X, y)
-    model = DistilledClassifier(teacher, student=LinearStudent())
+    model = DistilledClassifier(teacher, student=LinearStudent(), alpha=0.5)
     grid = {"temperature": [1, 3], "student__min_frequency": [5, 100]}
     search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
     assert search.best_estimator_.teacher_ is teacher
@@ -570,7 +570,12 @@ def test_grid_search_over_a_frame_keeps_the_fitted_teacher(teacher, clients):
 def test_cross_validation_fits_an_unfitted_teacher_on_each_fold(teacher, clients):
     X, y, _ = clients
     folds = cross_validate(
-        DistilledClassifier(teacher, student="linear"), X, y, cv=2, return_estimator=True, error_score="raise"
+        DistilledClassifier(teacher, student="linear", alpha=0.5),
+        X,
+        y,
+        cv=2,
+        return_estimator=True,
+        error_score="raise",
     )
     assert len({id(fold.teacher_) for fold in folds["estimator"]}) == 2
     assert folds["test_score"].min() > 0.7
@@ -578,7 +583,7 @@ def test_cross_validation_fits_an_unfitted_teacher_on_each_fold(teacher, clients
 
 def test_one_column_transformer_in_front_of_teacher_and_student(clients):
     X, y, fresh = clients
-    model = Pipeline([("prep", prepare()), ("distilled", DistilledClassifier(lightgbm(), student="linear"))])
+    model = Pipeline([("prep", prepare()), ("distilled", DistilledClassifier(lightgbm(), student="linear", alpha=0.5))])
     model.fit(X, y)
     assert agreement(model[-1], model[0].transform(fresh)) > 0.88
     grid = {
@@ -601,7 +606,7 @@ def test_a_teacher_that_fills_gaps_itself_lets_the_student_see_them(clients):
     numbers = X[["age", "visits"]]
     teacher = make_pipeline(SimpleImputer(), GaussianNB())
     for rows in (numbers, numbers.fillna(40.0), numbers.to_numpy(), numbers.fillna(40.0).to_numpy()):
-        model = DistilledClassifier(teacher, student="linear").fit(rows, y)
+        model = DistilledClassifier(teacher, student="linear", alpha=0.5).fit(rows, y)
         asked = numbers if hasattr(rows, "columns") else numbers.to_numpy()
         assert np.isfinite(model.predict_proba(asked)).all()
 
@@ -610,12 +615,12 @@ def test_a_teacher_that_takes_no_gaps_has_taught_nothing_about_them(clients):
     X, y, _ = clients
     numbers = X[["age", "visits"]]
     filled = numbers.fillna(40.0)
-    model = DistilledClassifier(GaussianNB(), student="linear").fit(filled, y)
+    model = DistilledClassifier(GaussianNB(), student="linear", alpha=0.5).fit(filled, y)
     for cell in (np.nan, np.inf):
         for n_rows in (1, 300):
             with pytest.raises(ValueError, match="Input X contains NaN or infinity"):
                 model.predict(filled[:n_rows].assign(age=cell))
-    model = DistilledClassifier(GaussianNB(), student="linear").fit(filled.to_numpy(), y)
+    model = DistilledClassifier(GaussianNB(), student="linear", alpha=0.5).fit(filled.to_numpy(), y)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         model.predict(numbers.to_numpy())
 
@@ -632,5 +637,5 @@ def test_whoever_has_answered_for_gaps_takes_them(clients):
     X, y, _ = clients
     numbers = X[["age", "visits"]]
     for rows in (numbers, numbers.to_numpy()):
-        model = DistilledClassifier(Careful(), student=small_mlp(max_epochs=2)).fit(rows, y)
+        model = DistilledClassifier(Careful(), student=small_mlp(max_epochs=2), alpha=0.5).fit(rows, y)
         assert np.isfinite(model.predict_proba(rows)).all()

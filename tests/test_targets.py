@@ -14,7 +14,9 @@ from skdistill import DistilledClassifier
 
 def targets(teacher, X, y, **params):
     """Return what the student was asked to fit."""
-    return DistilledClassifier(teacher, student=RecordingStudent(), **params).fit(X, y).student_.targets_
+    return (
+        DistilledClassifier(teacher, student=RecordingStudent(), **{"alpha": 0.5, **params}).fit(X, y).student_.targets_
+    )
 
 
 class Fixed:
@@ -53,8 +55,8 @@ def test_answers_and_labels_meet_by_label_whatever_the_order(labels, data):
 
 def test_a_teacher_whose_classes_come_in_another_order(iris, iris_forest, student):
     turned = Reordered(iris_forest, [2, 0, 1])
-    model = DistilledClassifier(turned, student=student).fit(iris.X, iris.y)
-    direct = DistilledClassifier(iris_forest, student=student).fit(iris.X, iris.y)
+    model = DistilledClassifier(turned, student=student, alpha=0.5).fit(iris.X, iris.y)
+    direct = DistilledClassifier(iris_forest, student=student, alpha=0.5).fit(iris.X, iris.y)
     assert_array_equal(model.classes_, [0, 1, 2])
     assert model.program_.fingerprint() == direct.program_.fingerprint()
 
@@ -62,7 +64,7 @@ def test_a_teacher_whose_classes_come_in_another_order(iris, iris_forest, studen
 def test_a_teacher_that_knows_more_classes_than_the_labels_show(digits, digits_forest):
     few = digits.y < 3
     X, y = digits.X[few], digits.y[few]
-    model = DistilledClassifier(digits_forest, student="linear").fit(X, y)
+    model = DistilledClassifier(digits_forest, student="linear", alpha=0.5).fit(X, y)
     assert_array_equal(model.classes_, np.arange(10))
     assert model.predict_proba(X).shape == (few.sum(), 10)
     assert model.score(X, y) > 0.98
@@ -74,16 +76,16 @@ def test_a_label_that_the_teacher_does_not_know_is_named(iris, cancer, named_for
     with pytest.raises(
         ValueError, match=r"y holds \['dahlia'\], which the teacher does not know; its classes are .*'setosa'"
     ):
-        DistilledClassifier(named_forest, student="linear").fit(iris.X, names)
+        DistilledClassifier(named_forest, student="linear", alpha=0.5).fit(iris.X, names)
     teacher = LogisticRegression(max_iter=500).fit(iris.X[iris.y < 2], iris.y[iris.y < 2])
     with pytest.raises(ValueError, match=r"y holds \[2\], which the teacher does not know; its classes are \[0, 1\]"):
-        DistilledClassifier(teacher, student="linear").fit(iris.X, iris.y)
+        DistilledClassifier(teacher, student="linear", alpha=0.5).fit(iris.X, iris.y)
 
 
 @pytest.mark.parametrize("dtype", [bool, float, np.uint8])
 def test_labels_equal_to_the_teachers_classes_whatever_their_type(dtype, cancer, cancer_forest):
-    model = DistilledClassifier(cancer_forest, student="linear").fit(cancer.X, cancer.y.astype(dtype))
-    direct = DistilledClassifier(cancer_forest, student="linear").fit(cancer.X, cancer.y)
+    model = DistilledClassifier(cancer_forest, student="linear", alpha=0.5).fit(cancer.X, cancer.y.astype(dtype))
+    direct = DistilledClassifier(cancer_forest, student="linear", alpha=0.5).fit(cancer.X, cancer.y)
     assert model.program_.fingerprint() == direct.program_.fingerprint()
     assert model.classes_.dtype == cancer_forest.classes_.dtype
 
@@ -91,7 +93,7 @@ def test_labels_equal_to_the_teachers_classes_whatever_their_type(dtype, cancer,
 def test_a_teacher_fitted_on_booleans(cancer):
     truth = cancer.y == 1
     teacher = RandomForestClassifier(10, random_state=0).fit(cancer.X, truth)
-    model = DistilledClassifier(teacher, student="linear").fit(cancer.X, truth)
+    model = DistilledClassifier(teacher, student="linear", alpha=0.5).fit(cancer.X, truth)
     assert model.classes_.dtype == bool
     assert model.predict(cancer.X).dtype == bool
     assert model.score(cancer.X, truth) > 0.95
@@ -131,13 +133,15 @@ def test_minus_one_among_strings(iris, named_forest):
     asked = targets(named_forest, iris.X, y)
     assert_array_equal(asked.labels, without(iris.y, slice(0, 40)))
     # an unfitted teacher never sees the mark
-    model = DistilledClassifier(RandomForestClassifier(10, random_state=0), student="linear").fit(iris.X, y)
+    model = DistilledClassifier(RandomForestClassifier(10, random_state=0), student="linear", alpha=0.5).fit(iris.X, y)
     assert_array_equal(model.classes_, named_forest.classes_)
 
 
 def test_the_string_minus_one_is_a_label_like_any_other(cancer):
     y = np.where(cancer.y == 1, "1", "-1")
-    model = DistilledClassifier(RandomForestClassifier(10, random_state=0), student=RecordingStudent()).fit(cancer.X, y)
+    model = DistilledClassifier(RandomForestClassifier(10, random_state=0), student=RecordingStudent(), alpha=0.5).fit(
+        cancer.X, y
+    )
     assert_array_equal(model.classes_, ["-1", "1"])
     assert (model.student_.targets_.labels >= 0).all()
 

@@ -89,7 +89,7 @@ def test_a_fitted_teacher_is_asked_as_it_is(kind, fitted, rows):
 def test_an_unfitted_teacher_is_fitted_inside_on_a_clone(kind, fitted, rows):
     X, y = rows
     teacher = UNFITTED[kind]()
-    model = DistilledClassifier(teacher, student=RecordingStudent()).fit(X, y)
+    model = DistilledClassifier(teacher, student=RecordingStudent(), alpha=0.5).fit(X, y)
     assert model.teacher_ is not teacher
     assert not hasattr(teacher, "classes_") or kind == "catboost"
     if kind == "catboost":
@@ -104,7 +104,7 @@ def test_classes_that_are_strings(kind, rows):
     X, y = rows
     names = np.array(["setosa", "versicolor", "virginica"])[y]
     teacher = UNFITTED[kind]().fit(X, names)
-    model = DistilledClassifier(teacher, student=RecordingStudent()).fit(X, names)
+    model = DistilledClassifier(teacher, student=RecordingStudent(), alpha=0.5).fit(X, names)
     assert_array_equal(model.classes_, ["setosa", "versicolor", "virginica"])
     assert_allclose(asked(model), teacher.predict_proba(X), atol=1e-6)
     assert model.score(X, names) > 0.9
@@ -114,7 +114,7 @@ def test_a_teacher_gets_the_data_frame_as_it_is(iris):
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(iris.X, columns=["sl", "sw", "pl", "pw"])
     teacher = RandomForestClassifier(20, random_state=0).fit(frame, iris.y)
-    model = DistilledClassifier(teacher, student=RecordingStudent()).fit(frame, iris.y)
+    model = DistilledClassifier(teacher, student=RecordingStudent(), alpha=0.5).fit(frame, iris.y)
     assert_allclose(asked(model), teacher.predict_proba(frame), atol=1e-7)
     assert_array_equal(model.feature_names_in_, ["sl", "sw", "pl", "pw"])
 
@@ -124,13 +124,13 @@ def test_a_teacher_gets_the_data_frame_as_it_is(iris):
         seen.append(X)
         return teacher.predict_proba(X)
 
-    DistilledClassifier(by_name, student="linear").fit(frame, iris.y)
+    DistilledClassifier(by_name, student="linear", alpha=0.5).fit(frame, iris.y)
     assert seen[0] is frame
 
 
 def test_a_callable_answers_for_the_sorted_labels(iris, iris_forest):
     names = np.array(["b", "a", "c"])[iris.y]
-    model = DistilledClassifier(iris_forest.predict_proba, student=RecordingStudent()).fit(iris.X, names)
+    model = DistilledClassifier(iris_forest.predict_proba, student=RecordingStudent(), alpha=0.5).fit(iris.X, names)
     assert_array_equal(model.classes_, ["a", "b", "c"])
     assert_allclose(asked(model), iris_forest.predict_proba(iris.X), atol=1e-7)
     assert model.teacher_ == iris_forest.predict_proba
@@ -155,7 +155,7 @@ def test_a_callable_without_labels_names_its_columns_by_number(iris, iris_forest
 def test_several_teachers_are_averaged_by_their_weights(weights, fitted, rows):
     X, y = rows
     teachers = [fitted("forest"), fitted("pipeline")]
-    model = DistilledClassifier(teachers, student=RecordingStudent(), teacher_weights=weights).fit(X, y)
+    model = DistilledClassifier(teachers, student=RecordingStudent(), alpha=0.5, teacher_weights=weights).fit(X, y)
     expected = np.average([one.predict_proba(X) for one in teachers], axis=0, weights=weights)
     assert_allclose(asked(model), expected, atol=1e-6)
     assert model.teacher_ is teachers
@@ -165,7 +165,9 @@ def test_several_teachers_of_every_kind_with_classes_of_their_own(fitted, rows):
     X, y = rows
     two = LogisticRegression().fit(X[y > 0], y[y > 0])  # knows 1 and 2 alone
     unfitted = GaussianNB()
-    model = DistilledClassifier([two, fitted("xgboost").predict_proba, unfitted], student=RecordingStudent()).fit(X, y)
+    model = DistilledClassifier(
+        [two, fitted("xgboost").predict_proba, unfitted], student=RecordingStudent(), alpha=0.5
+    ).fit(X, y)
     expected = fitted("xgboost").predict_proba(X) + GaussianNB().fit(X, y).predict_proba(X)
     expected[:, 1:] += two.predict_proba(X)
     assert_allclose(asked(model), expected / 3, atol=1e-6)
@@ -175,8 +177,8 @@ def test_several_teachers_of_every_kind_with_classes_of_their_own(fitted, rows):
 
 def test_precomputed_answers_need_no_teacher(iris, iris_forest):
     P = iris_forest.predict_proba(iris.X)
-    model = DistilledClassifier(student=RecordingStudent()).fit(iris.X, iris.y, teacher_proba=P)
-    direct = DistilledClassifier(iris_forest, student=RecordingStudent()).fit(iris.X, iris.y)
+    model = DistilledClassifier(student=RecordingStudent(), alpha=0.5).fit(iris.X, iris.y, teacher_proba=P)
+    direct = DistilledClassifier(iris_forest, student=RecordingStudent(), alpha=0.5).fit(iris.X, iris.y)
     assert model.program_.fingerprint() == direct.program_.fingerprint()
     assert model.teacher_ is None
 
@@ -189,19 +191,19 @@ def test_precomputed_answers_are_read_in_the_order_of_the_teachers_classes(iris,
         raise AssertionError("the teacher is not asked again")
 
     teacher.predict_proba = never
-    model = DistilledClassifier(teacher, student=RecordingStudent()).fit(iris.X, iris.y, teacher_proba=P)
+    model = DistilledClassifier(teacher, student=RecordingStudent(), alpha=0.5).fit(iris.X, iris.y, teacher_proba=P)
     assert_allclose(asked(model), iris_forest.predict_proba(iris.X), atol=1e-7)
 
 
 def test_answers_stored_with_three_decimals_pass_and_are_made_to_sum_to_one(iris, iris_forest):
     P = iris_forest.predict_proba(iris.X).round(3)
-    model = DistilledClassifier(student=RecordingStudent()).fit(iris.X, iris.y, teacher_proba=P)
+    model = DistilledClassifier(student=RecordingStudent(), alpha=0.5).fit(iris.X, iris.y, teacher_proba=P)
     assert_allclose(asked(model).sum(axis=1), 1, atol=1e-6)
 
 
 def test_a_frozen_estimator_teaches(iris, iris_forest):
-    model = DistilledClassifier(FrozenEstimator(iris_forest), student="linear").fit(iris.X, iris.y)
-    direct = DistilledClassifier(iris_forest, student="linear").fit(iris.X, iris.y)
+    model = DistilledClassifier(FrozenEstimator(iris_forest), student="linear", alpha=0.5).fit(iris.X, iris.y)
+    direct = DistilledClassifier(iris_forest, student="linear", alpha=0.5).fit(iris.X, iris.y)
     assert model.program_.fingerprint() == direct.program_.fingerprint()
 
 
@@ -215,13 +217,13 @@ def test_a_teacher_that_is_no_base_estimator_but_acts_like_one(iris, iris_forest
             return iris_forest.predict_proba(X)
 
     teacher = Plain().fit(iris.X, iris.y)
-    model = DistilledClassifier(teacher, student=RecordingStudent()).fit(iris.X, iris.y)
+    model = DistilledClassifier(teacher, student=RecordingStudent(), alpha=0.5).fit(iris.X, iris.y)
     assert model.teacher_ is teacher
     assert_allclose(asked(model), iris_forest.predict_proba(iris.X), atol=1e-7)
 
 
 def test_a_distilled_classifier_can_teach(iris, iris_forest):
-    first = DistilledClassifier(iris_forest, student="linear").fit(iris.X, iris.y)
+    first = DistilledClassifier(iris_forest, student="linear", alpha=0.5).fit(iris.X, iris.y)
     second = DistilledClassifier(first, student=RecordingStudent(), alpha=1).fit(iris.X, iris.y)
     assert second.teacher_ is first
     assert_allclose(asked(second), first.predict_proba(iris.X), atol=1e-6)
@@ -229,7 +231,9 @@ def test_a_distilled_classifier_can_teach(iris, iris_forest):
 
 def test_sample_weight_reaches_an_unfitted_teacher_and_the_student(iris):
     weight = np.random.default_rng(0).uniform(0.1, 5, len(iris.y))
-    model = DistilledClassifier(GaussianNB(), student=RecordingStudent()).fit(iris.X, iris.y, sample_weight=weight)
+    model = DistilledClassifier(GaussianNB(), student=RecordingStudent(), alpha=0.5).fit(
+        iris.X, iris.y, sample_weight=weight
+    )
     weighted = GaussianNB().fit(iris.X, iris.y, sample_weight=weight)
     assert_allclose(asked(model), weighted.predict_proba(iris.X), atol=1e-6)
     assert_array_equal(model.student_.targets_.sample_weight, weight)
@@ -237,7 +241,7 @@ def test_sample_weight_reaches_an_unfitted_teacher_and_the_student(iris):
 
 def test_a_teacher_that_takes_no_weights_is_fitted_without_them_and_a_warning_says_so(iris):
     weight = np.random.default_rng(0).uniform(0.1, 5, len(iris.y))
-    model = DistilledClassifier(KNeighborsClassifier(), student=RecordingStudent())
+    model = DistilledClassifier(KNeighborsClassifier(), student=RecordingStudent(), alpha=0.5)
     with pytest.warns(UserWarning, match="KNeighborsClassifier does not appear to accept sample_weight"):
         model.fit(iris.X, iris.y, sample_weight=weight)
     assert_array_equal(model.student_.targets_.sample_weight, weight)
@@ -245,7 +249,7 @@ def test_a_teacher_that_takes_no_weights_is_fitted_without_them_and_a_warning_sa
 
 def test_further_arguments_of_fit_reach_an_unfitted_teacher(iris):
     def fit(**params):
-        model = DistilledClassifier(XGBClassifier(n_estimators=5, n_jobs=1), student=RecordingStudent())
+        model = DistilledClassifier(XGBClassifier(n_estimators=5, n_jobs=1), student=RecordingStudent(), alpha=0.5)
         return asked(model.fit(iris.X, iris.y, **params))
 
     margin = np.random.default_rng(0).normal(scale=3, size=(150, 3))
@@ -256,6 +260,6 @@ def test_an_unfitted_teacher_sees_the_labelled_rows_alone(tmp_path, iris):
     y = iris.y.copy()
     y[::3] = -1
     log = str(tmp_path / "log")
-    DistilledClassifier(CountingForest(log), student="linear").fit(iris.X, y, sample_weight=np.ones(150))
+    DistilledClassifier(CountingForest(log), student="linear", alpha=0.5).fit(iris.X, y, sample_weight=np.ones(150))
     assert notes(log, "fit") == [content_hash(iris.X[y >= 0])]
     assert notes(log, "ask") == [content_hash(iris.X)]

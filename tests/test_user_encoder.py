@@ -395,7 +395,7 @@ def test_a_student_fitted_anew_forgets_the_encoder_it_had(table):
 def test_grid_search_reaches_the_parameters_of_the_encoder():
     X, y = customers(400)
     teacher = make_pipeline(prepare(), RandomForestClassifier(20, max_depth=5, random_state=0)).fit(X, y)
-    model = DistilledClassifier(teacher, student=LinearStudent(encoder=prepare()))
+    model = DistilledClassifier(teacher, student=LinearStudent(encoder=prepare()), alpha=0.5)
     grid = {"student__encoder__onehotencoder__min_frequency": [5, 80, 500], "temperature": [1, 2]}
     search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
     best = search.best_estimator_
@@ -412,12 +412,12 @@ def test_a_distilled_student_with_an_encoder_predicts_raw_frames(make, table, fr
         make_column_transformer((one_hot(), ["color", "town"]), (SimpleImputer(), ["x", "gappy", "count"])),
         RandomForestClassifier(20, max_depth=5, random_state=0),
     )
-    model = DistilledClassifier(teacher, student=LinearStudent(encoder=make())).fit(X, y)
+    model = DistilledClassifier(teacher, student=LinearStudent(encoder=make()), alpha=0.5).fit(X, y)
     assert np.mean(model.predict(fresh) == model.teacher_.predict(fresh)) > 0.7
     assert_array_equal(model.predict_proba(fresh), model.student_.predict_proba(fresh))
     # a teacher that takes no gaps leaves it to the encoder what becomes of them
     numbers = X[["x", "count"]]
-    strict = DistilledClassifier(GaussianNB(), student=LinearStudent(encoder=PCA(1))).fit(numbers, y)
+    strict = DistilledClassifier(GaussianNB(), student=LinearStudent(encoder=PCA(1)), alpha=0.5).fit(numbers, y)
     assert strict.predict(numbers).shape == (N,)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         strict.predict(numbers.assign(x=np.nan))

@@ -437,6 +437,8 @@ def train_mlp(
             )
             net.held_out = rows_valid if len(rows_valid) else None
             net.initialize()
+            # the loop alone does not say so
+            net.notify("on_train_begin", X=rows, y=None)
             try:
                 net.fit_loop(rows)
             except _NoBetterFitError:

@@ -17,8 +17,9 @@ LAYERS = {
     "program": set(),
     "_validation": {"program"},
     "teacher": {"_validation", "losses", "program"},
-    "student": {"_validation", "losses", "program"},
-    "_distilled": {"_validation", "losses", "program", "teacher", "student"},
+    "export": {"_validation", "metrics", "program"},
+    "student": {"_validation", "export", "losses", "program"},
+    "_distilled": {"_validation", "export", "losses", "program", "teacher", "student"},
     "__init__": {"_version", "_distilled", "losses", "program", "teacher", "student"},
 }
 

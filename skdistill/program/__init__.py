@@ -17,6 +17,7 @@ from ._ops import (
     Standardize,
     Tanh,
     date_part,
+    real_weights,
 )
 from ._program import Program, run
 from ._table import (
@@ -59,6 +60,7 @@ __all__ = [
     "is_frame",
     "is_missing",
     "numbers",
+    "real_weights",
     "run",
     "seconds",
 ]

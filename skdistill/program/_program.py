@@ -118,7 +118,7 @@ class Program:
 
     @property
     def n_parameters(self) -> int:
-        """How many weights were fitted: the numbers in the affine maps."""
+        """How many weights were fitted: the numbers in the affine maps, the scales of int8 weights aside."""
         layers = [op for op in self.ops if isinstance(op, Affine | LookupAffine)]
         tables = sum(op.tables.size for op in layers if isinstance(op, LookupAffine))
         return tables + sum(op.weight.size + op.bias.size for op in layers)

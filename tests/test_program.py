@@ -82,6 +82,14 @@ def test_standardize_fills_gaps_and_squashes_what_is_far_out():
         assert_allclose(Z[2:, 1:], [[far, -far], [-3, far]])
 
 
+def test_a_standardize_without_a_scale_of_its_own_still_fills_and_cuts():
+    fills = Standardize(0, np.zeros(2), np.ones(2), np.array([7.0, 8.0]), 1e30)
+    X = np.array([[2.0, -3.0], [np.nan, 4.0], [1e40, -np.inf]])
+    wanted = [[2, -3], [7, 4], [1e30, -1e30]]
+    assert_array_equal(fills(X.copy()), wanted)
+    assert_array_equal(np.vstack([fills(row[None]) for row in X.copy()]), wanted)
+
+
 @pytest.mark.parametrize("form", [csr_matrix, csc_matrix, coo_matrix, np.asarray])
 def test_sparse_rows_stay_sparse_and_finite(form):
     dense = np.array([[0.0, 2.0, np.nan], [-np.inf, 0.0, 1e308]])

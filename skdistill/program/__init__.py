@@ -19,6 +19,7 @@ from ._ops import (
     date_part,
     real_weights,
 )
+from ._passes import fold
 from ._program import Program, run
 from ._table import (
     Columns,
@@ -56,6 +57,7 @@ __all__ = [
     "column_names",
     "column_reader",
     "date_part",
+    "fold",
     "in_order",
     "is_frame",
     "is_missing",

@@ -161,10 +161,18 @@ class Standardize(Op):
     def _near(self) -> float:
         return self.limit**2
 
+    @cached_property
+    def _only_fills(self) -> bool:
+        """Whether numbers have a scale of their own already, and it is their gaps that are left to do."""
+        return not self.mean.any() and bool((self.scale == 1.0).all())
+
     def __call__(self, X: Array) -> Array:
         mean, factor, filled = self._as_rows
         Z = X[:, self._columns]
-        if len(Z) == 1 and np.vdot(Z, Z) < 1e300:
+        if self._only_fills:
+            if len(Z) == 1 and np.vdot(Z, Z) <= self._near:
+                return X
+        elif len(Z) == 1 and np.vdot(Z, Z) < 1e300:
             # one row without gaps, which cannot overflow: the hot loop
             np.subtract(Z, mean, out=Z)
             np.multiply(Z, factor, out=Z)

@@ -27,7 +27,7 @@ from .._validation import (
     take_rows,
 )
 from ..losses import LossTerms, Targets, log_softmax
-from ..program import Op, Program, Softmax, in_order, is_frame
+from ..program import Op, Program, Softmax, fold, in_order, is_frame
 from ._encoder import Encoded, Encoder, as_delivered, fit_encoder
 from ._transformers import read_transformer
 
@@ -148,7 +148,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         encoded = encoder.encode(rows, targets.sample_weight)
         layers = self._fit_weights(encoded, terms, encoder.first_layer)
         self.classes_ = targets.classes
-        self.program_ = Program([*encoder.ops, *layers, Softmax()])
+        self.program_ = fold(Program([*encoder.ops, *layers, Softmax()]))
         return self
 
     def _fit_encoder(self, X: Any, targets: Targets) -> tuple[Encoder, Any]:

@@ -17,10 +17,11 @@ LAYERS = {
     "program": set(),
     "_validation": {"program"},
     "teacher": {"_validation", "losses", "program"},
-    "export": {"_validation", "metrics", "program"},
+    "export": {"_validation", "_version", "metrics", "program"},
+    "_predictor": {"export", "losses", "program"},
     "student": {"_validation", "export", "losses", "program"},
     "_distilled": {"_validation", "export", "losses", "program", "teacher", "student"},
-    "__init__": {"_version", "_distilled", "losses", "program", "teacher", "student"},
+    "__init__": {"_version", "_distilled", "_predictor", "compress", "export", "losses", "program", "student"},
 }
 
 

@@ -1,5 +1,6 @@
 """What was learned, as data: a Program is a list of small array operations."""
 
+from ._io import Saved, dumps, read
 from ._ops import (
     ACTIVATIONS,
     LARGEST,
@@ -48,6 +49,7 @@ __all__ = [
     "Program",
     "Quantiles",
     "Relu",
+    "Saved",
     "Silu",
     "Softmax",
     "Standardize",
@@ -57,11 +59,13 @@ __all__ = [
     "column_names",
     "column_reader",
     "date_part",
+    "dumps",
     "fold",
     "in_order",
     "is_frame",
     "is_missing",
     "numbers",
+    "read",
     "real_weights",
     "run",
     "seconds",

@@ -136,8 +136,10 @@ class Program:
             for name, value in op.state().items():
                 digest.update(name.encode())
                 if isinstance(value, np.ndarray):
-                    digest.update(f"{value.dtype.str}{value.shape}".encode())
-                    digest.update(np.ascontiguousarray(value).tobytes())
+                    # on every machine the same, whichever byte it puts first
+                    little = value.dtype.newbyteorder("<")
+                    digest.update(f"{little.str}{value.shape}".encode())
+                    digest.update(np.ascontiguousarray(value, dtype=little).tobytes())
                 else:
                     digest.update(repr(value).encode())
         return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable
 from numbers import Integral
@@ -259,3 +260,24 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         logits = self.program_.logits(X)
         best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(axis=1)
         return self.classes_[best.astype(np.intp)]
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted student to a file, in the format that the suffix says.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .skd (for ``skdistill.load``), .onnx, .c (beside which a .h is written) or .py.
+
+        Raises
+        ------
+        ValueError
+            If it ends otherwise.
+        TypeError
+            If the student is no Program, or one that the format does not know.
+        OSError
+            If the file cannot be written; nothing half-written is left behind.
+        """
+        from ..export import to_file
+
+        to_file(self, path)

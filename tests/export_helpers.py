@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 import skdistill
 from skdistill import LinearStudent, MLPStudent
+from skdistill.program import seconds
 
 WORDS = ["", "ann", "Ann", "zoë", "日本", "a b", 'quo"te\\', "e\u0301", "%d\n"]
 SIZES = ["s", "m", "l"]
@@ -190,3 +192,27 @@ def assert_same_labels(found, expected, classes):
     clear = first - second > 1e-4 * np.maximum(1.0, np.abs(expected).max(axis=1))
     assert clear.mean() > 0.5
     assert_array_equal(np.asarray(found)[clear], classes[expected.argmax(axis=1)][clear])
+
+
+def onnx_feeds(model, rows):
+    """Return rows, a frame or an array, as the inputs of an ONNX model, as its metadata say."""
+    held = {entry.key: entry.value for entry in model.metadata_props}
+    types = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
+    with np.errstate(over="ignore"):
+        if list(types) == ["X"]:
+            return {"X": np.asarray(rows, dtype=_ONNX_TYPES[types["X"]])}
+        feeds = {}
+        for index, column in enumerate(json.loads(held["columns"])):
+            if not column["input"]:
+                continue
+            cells = rows[column["name"]].to_numpy() if hasattr(rows, "columns") else rows[:, index]
+            if column["kind"] == "date":
+                cells = seconds(cells)
+            elif column["kind"] == "text":
+                cells = np.array([held["missing"] if pd.isna(cell) else str(cell) for cell in cells], dtype=object)
+            feeds[column["input"]] = cells.astype(_ONNX_TYPES[types[column["input"]]])[:, None]
+    return feeds
+
+
+#: By the numbers of onnx.TensorProto.
+_ONNX_TYPES = {1: np.float32, 8: object, 11: np.float64}

@@ -114,7 +114,8 @@ class Flow:
 
     def whole(self, dtype: DTypeLike) -> str:
         """Return all numbers as one value of a dtype."""
-        return self.pieces[self.take(len(self.categories), self.stop, dtype)].value
+        self.pieces = [self._joined(self.pieces, dtype)]
+        return self.pieces[0].value
 
     def holding(self, columns: Sequence[int], dtype: DTypeLike) -> tuple[str, Array]:
         """Return a value of a dtype that holds some columns, and where they are in it."""
@@ -125,8 +126,8 @@ class Flow:
                 break
             start += piece.width
         else:
-            start = len(self.categories)
-            index = self.take(start, self.stop, dtype)
+            start, index = len(self.categories), 0
+            self.whole(dtype)
         return self.pieces[index].value, np.asarray(columns, dtype=np.int64) - start
 
     def _cut(self, at: int) -> int:

@@ -73,7 +73,7 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
 def _columns(program: Program, taken: Sequence[str]) -> list[dict[str, Any]]:
     entry = program.ops[0]
     n_columns = program.n_columns
-    names = getattr(entry, "names", None) or [""] * n_columns
+    names = getattr(entry, "names", None) or [f"column {index}" for index in range(n_columns)]
     uses: list[dict[str, Any]] = [{} for _ in range(n_columns)]
     if isinstance(entry, Columns):
         tables = iter(entry.levels)
@@ -84,23 +84,23 @@ def _columns(program: Program, taken: Sequence[str]) -> list[dict[str, Any]]:
     columns: list[dict[str, Any]] = []
     reserved = set(taken)
     for index, (name, use) in enumerate(zip(names, uses, strict=True)):
-        name = name or f"column {index}"
         column: dict[str, Any] = {"name": name, "kind": "unused", "input": ""}
         if use:
-            while name in reserved:
-                name += "_"
-            reserved.add(name)
-            column["input"] = name
+            # ONNX takes an empty name for none
+            made = name or f"column {index}"
+            while made in reserved:
+                made += "_"
+            reserved.add(made)
+            column["input"] = made
             # in the order of their ranks, if they have one
             levels = [level for table in (use.get("rank"), use.get("category")) for level in table or ()]
             levels = [level for level in dict.fromkeys(levels) if level is not None]
             if "category" not in use and "rank" not in use:
                 column["kind"] = "date" if "datetime" in use else "number"
             elif "number" in use or (levels and are_numbers(levels)):
-                column |= {
-                    "kind": "number",
-                    "levels": [level if abs(level) < np.inf else str(level) for level in levels],
-                }
+                # JSON has no infinite numbers
+                finite = [level if abs(level) < np.inf else str(level) for level in levels]
+                column |= {"kind": "number", "levels": finite}
             else:
                 column |= {"kind": "text", "levels": [str(level) for level in levels]}
         columns.append(column)
@@ -165,6 +165,8 @@ class InputRows:
 
     def numbers(self, graph: Graph, sources: Sequence[int]) -> list[Piece]:
         """Return columns of numbers, by their indices in a row, as few pieces."""
+        if not sources:
+            return [_part(graph, self._places[0][0], [])]
         found = []
         for piece, group in groupby(sources, key=lambda source: self._places[source][0]):
             members = list(group)

@@ -17,9 +17,10 @@ _CLASSES = ("DistilledClassifier", "LinearStudent", "MLPStudent")
 def register_skl2onnx() -> None:
     """Teach skl2onnx to convert DistilledClassifier and the students, by themselves or in a Pipeline.
 
-    Once for each process, before ``skl2onnx.to_onnx`` is called. The converters take skl2onnx's
-    option ``zipmap``. What comes from the steps before, or as inputs, are the columns that the
-    student was fitted on, in their order or, where all inputs have the names of columns, by name.
+    Once for each process, before ``skl2onnx.to_onnx`` is called. The student takes the columns that
+    it was fitted on, in their order or, where all inputs have the names of columns, by name.
+    Strings are missing where they are "<missing>". The options ``zipmap``, ``nocl`` and
+    ``output_class_labels`` do what they do for skl2onnx's own classifiers.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def register_skl2onnx() -> None:
 
     skl2onnx = import_optional("skl2onnx", "register_skl2onnx", "export")
     house = import_module(__name__.partition(".")[0])
-    options = {"zipmap": [True, False, "columns"], "output_class_labels": [False, True]}
+    options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
     for name in _CLASSES:
         skl2onnx.update_registered_converter(
             getattr(house, name), f"Skdistill{name}", _set_types, _convert, options=options
@@ -55,29 +56,35 @@ def register_skl2onnx() -> None:
 def _set_types(operator: Any) -> None:
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 
-    from ._onnx import class_labels
-
-    classes = class_labels(operator.raw_operator.classes_)
+    classes = _labels(operator.scope_inst, operator)
     n_rows = operator.inputs[0].get_first_dimension()
     kind = Int64TensorType if classes.dtype.kind == "i" else StringTensorType
     operator.outputs[0].set_type(kind([n_rows]))
     operator.outputs[1].set_type(FloatTensorType([n_rows, len(classes)]))
 
 
+def _labels(scope: Any, operator: Any) -> Any:
+    from skl2onnx.common.utils_classifier import get_label_classes
+
+    from ._onnx import class_labels
+
+    # with the option nocl they are called by their indices
+    return class_labels(get_label_classes(scope, operator.raw_operator))
+
+
 def _convert(scope: Any, operator: Any, container: Any) -> None:
-    from ._onnx import OPSETS, class_labels
+    from ._onnx import OPSETS
     from ._onnx_graph import Flow, Graph
     from ._onnx_ops import KNOWN, print_logits, print_outputs
     from ._onnx_rows import MISSING, InputRows
 
-    model = operator.raw_operator
-    program = program_of(model)
+    program = program_of(operator.raw_operator)
     check_ops(program, KNOWN, "ONNX")
     names = getattr(program.ops[0], "names", None) or [f"column {index}" for index in range(program.n_columns)]
     graph = Graph(scope.get_unique_variable_name)
     flow = Flow(graph, InputRows(_pieces(operator.inputs, program, names), names, MISSING))
     outputs = [variable.full_name for variable in operator.outputs]
-    print_outputs(flow, print_logits(flow, program.ops), class_labels(model.classes_), outputs)
+    print_outputs(flow, print_logits(flow, program.ops), _labels(scope, operator), outputs)
     container.nodes.extend(graph.nodes)
     container.initializers.extend(graph.constants)
     container.node_domain_version_pair_sets.update(OPSETS.items())

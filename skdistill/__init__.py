@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from ._distilled import DistilledClassifier
     from ._predictor import load
     from .program import Program
-    from .student import LinearStudent, MLPStudent
+    from .student import LinearStudent, MLPStudent, TreeStudent
 
 __all__ = [
     "DistilledClassifier",
     "LinearStudent",
     "MLPStudent",
     "Program",
+    "TreeStudent",
     "__version__",
     "export",
     "load",
@@ -30,6 +31,7 @@ _ORIGINS = {
     "LinearStudent": ".student",
     "MLPStudent": ".student",
     "Program": ".program",
+    "TreeStudent": ".student",
     "export": ".export",
     "load": "._predictor",
     "losses": ".losses",

@@ -31,7 +31,7 @@ from ._validation import (
     take_rows,
 )
 from .program import Program
-from .student import LinearStudent, MLPStudent
+from .student import LinearStudent, MLPStudent, TreeStudent
 from .teacher import (
     Answers,
     ask,
@@ -52,7 +52,7 @@ from .teacher import (
 
 Array = NDArray[Any]
 
-_STUDENTS = {"linear": LinearStudent, "mlp": MLPStudent}
+_STUDENTS = {"linear": LinearStudent, "mlp": MLPStudent, "tree": TreeStudent}
 
 
 class DistilledClassifier(ClassifierMixin, BaseEstimator):

@@ -15,7 +15,7 @@ from skdistill import LinearStudent
 
 # `helpers` has to be importable by its name, also where a worker process unpickles what it defines
 sys.path.insert(0, str(Path(__file__).parent))
-from helpers import small_mlp
+from helpers import small_mlp, small_tree
 
 settings.register_profile("skdistill", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("skdistill")
@@ -26,10 +26,16 @@ def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "ignore:Passing a non-Collection iterable to parametrize")
 
 
-@pytest.fixture(params=["linear", "mlp"])
+@pytest.fixture(params=["linear", "mlp", "tree"])
 def student(request):
     """Each kind of student, small."""
-    return LinearStudent() if request.param == "linear" else small_mlp()
+    return {"linear": LinearStudent, "mlp": small_mlp, "tree": small_tree}[request.param]()
+
+
+@pytest.fixture(params=["linear", "mlp"])
+def layered(request):
+    """Each kind of student that begins with an affine map, small."""
+    return {"linear": LinearStudent, "mlp": small_mlp}[request.param]()
 
 
 @pytest.fixture(scope="session")

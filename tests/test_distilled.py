@@ -368,7 +368,7 @@ def test_the_student_holds_neither_teacher_nor_rows(student, cancer, cancer_fore
     held = reachable(model.student_)
     assert id(model.program_) in held
     assert not [one for one in held.values() if isinstance(one, RandomForestClassifier)]
-    assert max(max(one.shape, default=0) for one in held.values() if isinstance(one, np.ndarray)) <= 30
+    assert max(max(one.shape, default=0) for one in held.values() if isinstance(one, np.ndarray)) < 100
     assert id(cancer_forest) in reachable(model), "the walk finds a teacher where there is one"
 
 

@@ -397,10 +397,10 @@ def test_rare_levels_are_one_and_unseen_ones_count_among_them():
     assert len(set(asked(apart, "a", "b", "c", "d", "e").round(6))) == 5
 
 
-def test_a_level_or_a_gap_never_seen_counts_as_the_average(student, rng):
+def test_a_level_or_a_gap_never_seen_counts_as_the_average(layered, rng):
     column = levels(a=30, b=60, c=10)
     y = rng.random(100) < np.where(column == "a", 0.8, 0.3)
-    model = clone(student).fit(pd.DataFrame({"level": column}), y)
+    model = clone(layered).fit(pd.DataFrame({"level": column}), y)
     first = the_op(model, LookupAffine)
     at = [model.program_.ops[0].levels[0][level] for level in "abc"]
     average = np.average(first.tables[at], axis=0, weights=[30, 60, 10])
@@ -408,7 +408,7 @@ def test_a_level_or_a_gap_never_seen_counts_as_the_average(student, rng):
     assert_allclose(first.tables[-2:], [average, average], atol=1e-6)
     unseen, *gaps = asked(model, "unseen", None, np.nan)
     assert {unseen} == set(gaps)
-    if isinstance(student, LinearStudent):
+    if isinstance(layered, LinearStudent):
         assert_allclose(unseen, np.average(asked(model, "a", "b", "c"), weights=[30, 60, 10]), atol=1e-6)
 
 
@@ -438,14 +438,14 @@ def test_the_order_of_the_rows_does_not_change_what_is_learned(rng):
     assert_allclose(first(X), second(X), atol=1e-5)
 
 
-def test_a_column_of_thousands_of_levels_stays_small(student, rng):
+def test_a_column_of_thousands_of_levels_stays_small(layered, rng):
     names = np.array([f"level {number}" for number in range(5000)])
     # some are much more frequent than others
     chosen = (5000 * rng.random(20_000) ** 3).astype(int)
     X = pd.DataFrame({"level": names[chosen]})
     y = chosen % 2
-    model = clone(student)
-    if isinstance(student, MLPStudent):
+    model = clone(layered)
+    if isinstance(layered, MLPStudent):
         model.set_params(max_epochs=3, learning_rate=0.02)
     model.fit(X, y)
     first = the_op(model, LookupAffine)

@@ -4,7 +4,7 @@ from helpers import small_mlp
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdistill import DistilledClassifier, LinearStudent, MLPStudent
+from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent
 
 
 def expected_failures(estimator):
@@ -18,7 +18,9 @@ def expected_failures(estimator):
     [
         LinearStudent(),
         small_mlp(max_epochs=25),
+        TreeStudent(),
         DistilledClassifier(LogisticRegression(), student="linear"),
+        DistilledClassifier(LogisticRegression(), student="tree"),
         DistilledClassifier(LogisticRegression(), student=small_mlp(max_epochs=25)),
     ],
     expected_failed_checks=expected_failures,

@@ -397,9 +397,9 @@ def test_a_dict_without_the_right_cells(table, linear):
 
 
 @pytest.mark.parametrize("numeric", ["standard", "quantile", "piecewise"])
-def test_numbers_of_any_size_get_finite_answers(numeric, student, table):
+def test_numbers_of_any_size_get_finite_answers(numeric, layered, table):
     X, y = table
-    model = clone(student).set_params(numeric=numeric).fit(X, y)
+    model = clone(layered).set_params(numeric=numeric).fit(X, y)
     absurd = [np.inf, -np.inf, 1e308, -1e308, 5e-324, np.nan, None, 10**400]
     rows = pd.DataFrame({"age": pd.Series(absurd, dtype=object)})
     rows = rows.assign(**X.drop(columns="age").iloc[0].to_dict())[list(X.columns)]
@@ -409,7 +409,7 @@ def test_numbers_of_any_size_get_finite_answers(numeric, student, table):
     assert_allclose(many, np.tile(few, (3, 1)), rtol=0, atol=1e-12)
     assert_array_equal(few[[0, 1]], few[[2, 3]])
     assert_array_equal(few[[5, 0]], few[[6, 7]])
-    array = clone(student).set_params(numeric=numeric).fit(X[["age", "visits"]].to_numpy(), y)
+    array = clone(layered).set_params(numeric=numeric).fit(X[["age", "visits"]].to_numpy(), y)
     numbers = np.array([[number, 3] for number in absurd[:6]], dtype=float)
     answers = array.predict_proba(numbers)
     assert np.isfinite(answers).all()

@@ -234,9 +234,9 @@ def test_a_number_still_missing_is_zero_after_scaling(table):
     assert_allclose(missing, mean, atol=1e-12)
 
 
-def test_the_first_layer_looks_the_categories_up(student, table):
+def test_the_first_layer_looks_the_categories_up(layered, table):
     X, y = table
-    model = clone(student).set_params(encoder=KNOWN["by name"]()).fit(X, y)
+    model = clone(layered).set_params(encoder=KNOWN["by name"]()).fit(X, y)
     _, scale, first, *_ = model.program_.ops
     assert isinstance(first, LookupAffine)
     # 4 colours, 3 towns and a gap; a code of each for what is not known, and one for what is missing

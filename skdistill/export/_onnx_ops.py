@@ -28,6 +28,7 @@ from ..program import (
     Softmax,
     Standardize,
     Tanh,
+    Tree,
 )
 from ._onnx_graph import Flow, Graph, Piece, Rows, tensor_type
 
@@ -238,7 +239,7 @@ def _lookup_affine(flow: Flow, op: LookupAffine) -> None:
     _set(flow, graph.node("Add", numbers, total), len(op.bias))
 
 
-def _tree(flow: Flow, op: Any) -> None:
+def _tree(flow: Flow, op: Tree) -> None:
     graph = flow.graph
     parts = []
     if len(op.offsets):
@@ -247,31 +248,33 @@ def _tree(flow: Flow, op: Any) -> None:
         parts.append(flow.whole(np.float32))
     rows = parts[0] if len(parts) == 1 else graph.node("Concat", *parts, axis=1)
     n_inner, n_leaves = len(op.columns), len(op.values)
-    nodes = n_inner + n_leaves
-    leaves = np.arange(n_leaves)
+    if n_inner == 0:
+        leaf = _zeros(graph, rows)
+    else:
+        leaves, filler = list(range(n_leaves)), [0] * n_leaves
 
-    def child(index: Array) -> list[int]:
-        return [*np.where(index >= 0, index, n_inner + ~index).tolist(), *[0] * n_leaves]
+        def child(index: Array) -> list[int]:
+            return [*np.where(index >= 0, index, n_inner + ~index).tolist(), *filler]
 
-    leaf = graph.node(
-        "TreeEnsembleRegressor",
-        rows,
-        domain="ai.onnx.ml",
-        n_targets=1,
-        nodes_treeids=[0] * nodes,
-        nodes_nodeids=list(range(nodes)),
-        nodes_featureids=[*op.columns.tolist(), *[0] * n_leaves],
-        nodes_modes=["BRANCH_LEQ"] * n_inner + ["LEAF"] * n_leaves,
-        nodes_values=[*op.thresholds.tolist(), *[0.0] * n_leaves],
-        nodes_truenodeids=child(op.left),
-        nodes_falsenodeids=child(op.right),
-        nodes_missing_value_tracks_true=[*op.missing_left.astype(int).tolist(), *[0] * n_leaves],
-        target_treeids=[0] * n_leaves,
-        target_nodeids=(n_inner + leaves).tolist(),
-        target_ids=[0] * n_leaves,
-        target_weights=leaves.astype(float).tolist(),
-    )
-    # the ensemble names the leaf; its logits are stored in a table, in whatever dtype they have
+        leaf = graph.node(
+            "TreeEnsembleRegressor",
+            rows,
+            domain="ai.onnx.ml",
+            n_targets=1,
+            nodes_treeids=[0] * (n_inner + n_leaves),
+            nodes_nodeids=list(range(n_inner + n_leaves)),
+            nodes_featureids=[*op.columns.tolist(), *filler],
+            nodes_modes=["BRANCH_LEQ"] * n_inner + ["LEAF"] * n_leaves,
+            nodes_values=[*op.thresholds.tolist(), *map(float, filler)],
+            nodes_truenodeids=child(op.left),
+            nodes_falsenodeids=child(op.right),
+            nodes_missing_value_tracks_true=[*op.missing_left.astype(int).tolist(), *filler],
+            target_treeids=filler,
+            target_nodeids=[n_inner + at for at in leaves],
+            target_ids=filler,
+            target_weights=list(map(float, leaves)),
+        )
+    # the ensemble names the leaf, and its logits are looked up in a table of whatever dtype they have
     axis = graph.constant(np.array([1], dtype=np.int64))
     index = graph.node("Squeeze", graph.cast(leaf, np.int64), axis)
     _set(flow, _looked_up(graph, op.values, op.values_scale, index), op.values.shape[1])
@@ -313,9 +316,7 @@ def _product(flow: Flow, weight: Array, scale: Array | None, bias: Array) -> str
     graph = flow.graph
     x, b = flow.whole(_WIDE), _widened(graph, bias)
     if len(weight) == 0:
-        # a sum over nothing is zero, once for each row
-        axis = graph.constant(np.array([1], dtype=np.int64))
-        return graph.node("Add", graph.node("ReduceSum", x, axis, keepdims=1), b)
+        return graph.node("Add", _zeros(graph, x), b)
     W = _widened(graph, weight)
     if scale is None:
         return graph.node("Gemm", x, W, b)
@@ -323,6 +324,12 @@ def _product(flow: Flow, weight: Array, scale: Array | None, bias: Array) -> str
     # A scale after the product is exact, and casting the weights is done once, as the model is loaded.
     product = graph.node("Mul", graph.node("MatMul", x, W), _widened(graph, scale))
     return graph.node("Add", product, b)
+
+
+def _zeros(graph: Graph, rows: str) -> str:
+    """Return a zero for each row, shape (n_rows, 1): the sum over none of its columns."""
+    none = graph.node("Gather", rows, graph.constant(np.empty(0, dtype=np.int64)), axis=1)
+    return graph.node("ReduceSum", none, graph.constant(np.array([1], dtype=np.int64)), keepdims=1)
 
 
 def _widened(graph: Graph, weights: Array) -> str:
@@ -358,6 +365,7 @@ _PRINTERS: dict[type[Op], Any] = {
     Silu: _silu,
     Standardize: _standardize,
     Tanh: _tanh,
+    Tree: _tree,
 }
 #: The ops that have a printer here.
 KNOWN: frozenset[type[Op]] = frozenset({Softmax, *_PRINTERS})

@@ -11,7 +11,7 @@ from ..program import Program
 from ._files import check_ops, program_of
 
 #: The classes, by their public names: they know this package, which knows none of them.
-_CLASSES = ("DistilledClassifier", "LinearStudent", "MLPStudent")
+_CLASSES = ("DistilledClassifier", "LinearStudent", "MLPStudent", "TreeStudent")
 
 
 def register_skl2onnx() -> None:

@@ -34,6 +34,7 @@ from ._table import (
     numbers,
     seconds,
 )
+from ._tree import Tree
 
 __all__ = [
     "ACTIVATIONS",
@@ -54,6 +55,7 @@ __all__ = [
     "Softmax",
     "Standardize",
     "Tanh",
+    "Tree",
     "as_key",
     "category_order",
     "column_names",

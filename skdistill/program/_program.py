@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ._ops import Affine, Bound, LookupAffine, Op, Softmax
 from ._table import Columns
+from ._tree import Tree
 
 Array = NDArray[Any]
 
@@ -118,10 +119,12 @@ class Program:
 
     @property
     def n_parameters(self) -> int:
-        """How many weights were fitted: the numbers in the affine maps, the scales of int8 weights aside."""
+        """How many weights were fitted: those of affine maps, int8 scales aside; a tree's ranks, thresholds, leaves."""
         layers = [op for op in self.ops if isinstance(op, Affine | LookupAffine)]
         tables = sum(op.tables.size for op in layers if isinstance(op, LookupAffine))
-        return tables + sum(op.weight.size + op.bias.size for op in layers)
+        trees = [op for op in self.ops if isinstance(op, Tree)]
+        in_trees = sum(op.ranks.size + op.thresholds.size + op.values.size for op in trees)
+        return in_trees + tables + sum(op.weight.size + op.bias.size for op in layers)
 
     @property
     def nbytes(self) -> int:

@@ -3,5 +3,6 @@
 from ._base import BaseStudent
 from ._linear import LinearStudent
 from ._mlp import MLPStudent
+from ._tree import TreeStudent
 
-__all__ = ["BaseStudent", "LinearStudent", "MLPStudent"]
+__all__ = ["BaseStudent", "LinearStudent", "MLPStudent", "TreeStudent"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar
@@ -38,7 +37,8 @@ Array = NDArray[Any]
 class BaseStudent(ClassifierMixin, BaseEstimator):
     """A classifier that fits soft targets and ends as a Program.
 
-    A subclass says in :meth:`_fit_weights` how the weights are found.
+    A subclass says in :meth:`_fit_weights` how the weights are found, or, where it does not begin
+    with an affine map, in :meth:`_fit_layers`.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -65,9 +65,13 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
     n_features_in_: int
     feature_names_in_: Array
 
-    @abstractmethod
+    def _fit_layers(self, encoder: Encoder, X: Any, terms: LossTerms, sample_weight: Array | None) -> list[Op]:
+        """Fit to rows that `encoder` takes; return the ops that turn its ``[codes | numbers]`` into logits."""
+        return self._fit_weights(encoder.encode(X, sample_weight), terms, encoder.first_layer)
+
     def _fit_weights(self, encoded: Encoded, terms: LossTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
         """Fit to encoded rows; return the ops that turn them into logits, the first of them by `first_layer`."""
+        raise NotImplementedError
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
@@ -146,8 +150,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         terms = targets.terms(X.shape[0], self.class_weight)
         self.__dict__.pop("encoder_", None)
         encoder, rows = self._fit_encoder(X, targets)
-        encoded = encoder.encode(rows, targets.sample_weight)
-        layers = self._fit_weights(encoded, terms, encoder.first_layer)
+        layers = self._fit_layers(encoder, rows, terms, targets.sample_weight)
         self.classes_ = targets.classes
         self.program_ = fold(Program([*encoder.ops, *layers, Softmax()]))
         return self

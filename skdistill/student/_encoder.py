@@ -133,17 +133,20 @@ class Encoder:
         """The first row of each categorical column in the table of all codes."""
         return np.cumsum([0, *self.sizes])[:-1].astype(np.int64)
 
+    def read(self, X: Any) -> Any:
+        """Return rows as the ops leave them: ``[codes | numbers]``, or sparse rows."""
+        return run(self.ops[0](X), self.ops[1:])
+
     def encode(self, X: Any, sample_weight: Array | None = None) -> Encoded:
         """Encode the training rows, and count how often each code occurs in them."""
+        Z = self.read(X)
         if isinstance(self.ops[0], Bound):
-            rows = self.ops[0](X)
+            rows = Z
             # scaled by the largest, so that a zero stays a zero; what is next to nothing counts for nothing
             largest = np.asarray(abs(rows).max(axis=0).todense()).ravel()
             self._scale = np.where(largest > 1.0 / LARGEST, largest, 1.0)
             scaled = sparse.csr_matrix(rows @ sparse.diags_array(1.0 / self._scale))
             return Encoded(np.empty((rows.shape[0], 0)), scaled)
-        Z = self.ops[0](X)
-        Z = run(Z, self.ops[1:])
         n_codes = len(self.sizes)
         if n_codes == 0:
             return Encoded(Z)
@@ -210,9 +213,9 @@ def fit_encoder(
         The rows, as the user has them.
     sample_weight : ndarray of shape (n_rows,) or None
         Positive weights.
-    numeric : {"standard", "quantile", "piecewise"}
-        What becomes of numbers: standardised; mapped to normal scores by rank; or standardised,
-        with their piecewise-linear encoding beside.
+    numeric : {"raw", "standard", "quantile", "piecewise"}
+        What becomes of numbers: nothing, gaps included; standardised; mapped to normal scores by
+        rank; or standardised, with their piecewise-linear encoding beside.
     n_bins : int or "auto"
         The most bins of a column's piecewise-linear encoding.
     min_frequency : int
@@ -257,7 +260,7 @@ def fit_encoder(
     if parts:
         ops.append(DateParts(tuple(first + at for at, _ in parts), tuple(part for _, part in parts)))
         values += [date_part(rest[at].values, part) for at, part in parts]
-    if values:
+    if values and numeric != "raw":
         ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins)
     return Encoder(ops)
 

@@ -1,0 +1,164 @@
+"""The op of a decision tree: one path from the root to a leaf for each row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._ops import Op
+
+Array = NDArray[Any]
+
+#: Up to so many rows are walked one by one, which beats numpy's calls for each level.
+_FEW_ROWS = 16
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tree(Op):
+    """A decision tree on ``[codes | numbers]``: the logits of the leaf that a row falls into.
+
+    The first ``len(offsets)`` columns hold codes; code ``c`` of column ``j`` counts as the number
+    ``ranks[offsets[j] + c]``. At inner node ``i`` a row goes left where its number in column
+    ``columns[i]``, as float32, is at most ``thresholds[i]``; where it is missing (NaN), if
+    ``missing_left[i]``. ``left[i]`` and ``right[i]`` are the next inner node, or ``~leaf``. The
+    first inner node is the root; without inner nodes there is one leaf.
+
+    Parameters
+    ----------
+    offsets : ndarray of shape (n_code_columns,), int64
+        The first rank of each column of codes.
+    ranks : ndarray of shape (n_codes,), float32
+        What each code counts as.
+    columns : ndarray of shape (n_inner,), int64
+        The column that an inner node looks at.
+    thresholds : ndarray of shape (n_inner,), float32
+        The largest number that goes left.
+    missing_left : ndarray of shape (n_inner,), bool
+        Whether a missing number goes left.
+    left, right : ndarray of shape (n_inner,), int64
+        Where a row goes.
+    values : ndarray of shape (n_leaves, n_logits), float32, float16 or int8
+        The logits of each leaf; one column ``z`` stands for the binary logits ``(0, z)``.
+    values_scale : ndarray of shape (n_logits,), float32, or None
+        What int8 `values` are multiplied by.
+    """
+
+    offsets: Array
+    ranks: Array
+    columns: Array
+    thresholds: Array
+    missing_left: Array
+    left: Array
+    right: Array
+    values: Array
+    values_scale: Array | None = None
+
+    @cached_property
+    def _logits(self) -> Array:
+        values = self.values.astype(np.float64)
+        return values if self.values_scale is None else values * self.values_scale.astype(np.float64)
+
+    @cached_property
+    def _cuts(self) -> Array:
+        """The largest float64 that rounds to a float32 of at most the threshold: nothing has to be rounded."""
+        with np.errstate(over="ignore"):
+            below, above = (
+                np.nextafter(self.thresholds, np.float32(to)).astype(np.float64) for to in (-np.inf, np.inf)
+            )
+            here = self.thresholds.astype(np.float64)
+            # the last float32 has no neighbour, but is as far from where infinity begins as from the one before
+            middle = np.where(np.isinf(above), here + (here - below) / 2, (here + above) / 2)
+            # halfway between two, rounding is to the even one
+            stays = middle.astype(np.float32) <= self.thresholds
+        return np.where(stays, middle, np.nextafter(middle, -np.inf))
+
+    @cached_property
+    def _starts(self) -> Array:
+        """For each inner node the first rank of its column; -1 if that holds numbers."""
+        starts = np.full(len(self.columns), -1, dtype=np.int64)
+        coded = self.columns < len(self.offsets)
+        starts[coded] = self.offsets[self.columns[coded]]
+        return starts
+
+    @cached_property
+    def _nodes(self) -> list[tuple[int, int, float, bool, int, int]]:
+        parts = (self.columns, self._starts, self._cuts, self.missing_left, self.left, self.right)
+        return list(zip(*(part.tolist() for part in parts), strict=True))
+
+    @cached_property
+    def _rank_list(self) -> list[float]:
+        return self.ranks.tolist()
+
+    @cached_property
+    def _root(self) -> int:
+        return 0 if len(self.columns) else ~0
+
+    @cached_property
+    def _used(self) -> Array:
+        return np.unique(self.columns)
+
+    @cached_property
+    def _narrow(self) -> Tree:
+        """The same tree over the columns that it looks at, none of which holds codes."""
+        return Tree(
+            self.offsets,
+            self.ranks,
+            np.searchsorted(self._used, self.columns),
+            self.thresholds,
+            self.missing_left,
+            self.left,
+            self.right,
+            self.values,
+            self.values_scale,
+        )
+
+    def __call__(self, X: Any) -> Array:
+        if type(X) is not np.ndarray:
+            # sparse rows: of their many columns a tree looks at a few
+            return self._narrow(np.asarray(X[:, self._used].todense()))
+        return self._logits[self.leaves(X)]
+
+    def leaves(self, X: Array) -> Array:
+        """Return the index of each row's leaf.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_columns)
+            Codes and numbers.
+
+        Returns
+        -------
+        leaves : ndarray of shape (n_rows,)
+            Indices into `values`.
+        """
+        if len(X) <= _FEW_ROWS:
+            return np.array([self._leaf(row) for row in X.tolist()], dtype=np.intp)
+        at = np.full(len(X), self._root, dtype=np.int64)
+        rows = np.flatnonzero(at >= 0)
+        while len(rows):
+            nodes = at[rows]
+            columns = self.columns[nodes]
+            numbers = X[rows, columns]
+            if len(self.offsets):
+                coded = np.flatnonzero(columns < len(self.offsets))
+                numbers[coded] = self.ranks[self._starts[nodes[coded]] + numbers[coded].astype(np.int64)]
+            goes_left = numbers <= self._cuts[nodes]
+            goes_left |= np.isnan(numbers) & self.missing_left[nodes]
+            at[rows] = following = np.where(goes_left, self.left[nodes], self.right[nodes])
+            rows = rows[following >= 0]
+        return ~at
+
+    def _leaf(self, row: list[float]) -> int:
+        nodes, ranks, at = self._nodes, self._rank_list, self._root
+        while at >= 0:
+            column, start, cut, missing_left, left, right = nodes[at]
+            number = row[column]
+            if start >= 0:
+                number = ranks[start + int(number)]
+            # a missing number is not equal to itself
+            at = left if number <= cut or (missing_left and number != number) else right
+        return ~at

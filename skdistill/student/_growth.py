@@ -1,0 +1,274 @@
+"""Growing one decision tree on the terms of the distillation loss, and the best logits of its leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.tree import DecisionTreeRegressor
+
+from ..losses import LossTerms, log_softmax, softmax
+from ..program import LARGEST, Tree
+
+Array = NDArray[Any]
+
+#: No leaf is surer than this of what a row is not.
+_FLOOR = 1e-6
+_NEWTON_STEPS = 60
+
+
+def grow_tree(
+    Z: Any,
+    sizes: tuple[int, ...],
+    terms: LossTerms,
+    sample_weight: Array | None,
+    *,
+    smoothing: float,
+    min_samples_leaf: int,
+    **limits: Any,
+) -> Tree:
+    """Grow a tree and give each leaf the logits that minimise the loss in it.
+
+    Parameters
+    ----------
+    Z : ndarray or csr_matrix of shape (n_rows, n_columns)
+        Codes and numbers, NaN where a number is missing.
+    sizes : tuple of int
+        The number of codes of each of the first columns.
+    terms : LossTerms
+        What is to be fitted.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Positive weights, which `terms` hold already; None counts every row once.
+    smoothing : float
+        As many rows of the parent's mean are added to each node.
+    min_samples_leaf : int
+        The fewest rows in a leaf; a row of weight two counts as two.
+    **limits : dict
+        ``max_leaf_nodes``, ``max_depth`` and ``random_state``, as in DecisionTreeRegressor.
+
+    Returns
+    -------
+    tree : Tree
+        The op.
+    """
+    soft = terms.soft * terms.soft_weight[:, None]
+    hard = np.zeros_like(soft)
+    hard[np.arange(len(hard)), terms.labels] = terms.label_weight
+    order = _order(Z, np.hstack([soft, hard]))
+    # a row that neither term counts is no row
+    order = order[(terms.soft_weight + terms.label_weight)[order] > 0]
+    # in sample weights, so that a row of weight two is the row twice
+    unit = terms.total_weight / len(terms.soft)
+    Z, soft, hard = Z[order], soft[order] * unit, hard[order] * unit
+    mass = (soft + hard).sum(axis=1)
+    blend = _on_grid((soft + hard) / mass[:, None])
+    mass = _on_grid(mass)
+    ranks = [_rank_codes(Z[:, j].astype(np.int64), size, blend, mass, smoothing) for j, size in enumerate(sizes)]
+    numbers, levels = _rank_numbers(Z, ranks)
+    # of two columns, either holds all there is
+    wanted = blend[:, 1:] if blend.shape[1] == 2 else blend
+    rows, share = np.arange(len(mass)), mass
+    if sample_weight is not None:
+        # scikit-learn counts rows and not weights; as many copies as a leaf needs are enough
+        copies = np.clip(sample_weight[order].astype(np.int64), 1, min_samples_leaf)
+        rows, share = np.repeat(rows, copies), np.repeat(mass / copies, copies)
+    grower = DecisionTreeRegressor(min_samples_leaf=min_samples_leaf, **limits)
+    fitted = grower.fit(numbers[rows], wanted[rows], share)
+    nodes = fitted.tree_
+    inner, leaves = (np.flatnonzero(chosen) for chosen in (nodes.children_left >= 0, nodes.children_left < 0))
+    name = np.empty(nodes.node_count, dtype=np.int64)
+    name[inner], name[leaves] = np.arange(len(inner)), ~np.arange(len(leaves))
+    columns = nodes.feature[inner].astype(np.int64)
+    cuts = [_cut(levels[column], cut) for column, cut in zip(columns, nodes.threshold[inner], strict=True)]
+    rows_of = fitted.apply(numbers)
+    n_classes = soft.shape[1]
+    sums = np.array([np.bincount(rows_of, part, nodes.node_count) for part in np.hstack([soft, hard]).T]).T
+    # a node comes after its parent
+    parent = np.full(nodes.node_count, -1, dtype=np.int64)
+    for children in (nodes.children_left, nodes.children_right):
+        parent[children[inner]] = inner
+    for node in range(nodes.node_count - 1, 0, -1):
+        sums[parent[node]] += sums[node]
+    parts = _shrunk(sums[:, :n_classes], sums[:, n_classes:], parent, smoothing, terms.temperature)
+    in_leaves = [part[leaves] for part in parts]
+    values = _best_logits(in_leaves[0], in_leaves[1], in_leaves[2], in_leaves[3], terms.temperature)
+    return Tree(
+        np.cumsum([0, *sizes])[:-1].astype(np.int64),
+        np.concatenate([*ranks, np.empty(0)]).astype(np.float32),
+        columns,
+        np.array(cuts, dtype=np.float32),
+        np.asarray(nodes.missing_go_to_left)[inner].astype(bool),
+        name[nodes.children_left[inner]],
+        name[nodes.children_right[inner]],
+        np.ascontiguousarray(values, dtype=np.float32),
+    )
+
+
+def _order(Z: Any, targets: Array) -> Array:
+    """Return an order of the rows that only their content decides: sums then have the same last bits."""
+    rng = np.random.RandomState(0)
+    parts = Z @ rng.uniform(1.0, 2.0, Z.shape[1]) if sparse.issparse(Z) else np.where(np.isnan(Z), np.pi, Z)
+    content = np.ascontiguousarray(np.column_stack([parts, targets]) + 0.0)
+    bits = content.view(np.uint64)
+    bits ^= bits >> np.uint64(32)
+    bits *= np.uint64(0x9E3779B97F4A7C15)
+    bits ^= bits >> np.uint64(29)
+    odd = rng.randint(2**62, size=bits.shape[1], dtype=np.int64).astype(np.uint64) * np.uint64(2) + np.uint64(1)
+    return np.argsort((bits * odd).sum(axis=1, dtype=np.uint64), kind="stable")
+
+
+def _on_grid(values: Array) -> Array:
+    """Return non-negative numbers rounded to 18 bits of the largest, and none to zero.
+
+    Sums of products of two such numbers are exact. What is a tie between two splits then is one,
+    whatever the order of the rows, and `random_state` decides it.
+    """
+    step = 2.0 ** (np.frexp(values.max())[1] - 18)
+    return np.where(values > 0, np.maximum(np.round(values / step), 1.0), 0.0) * step
+
+
+def _rank_codes(codes: Array, size: int, blend: Array, mass: Array, smoothing: float) -> Array:
+    """Return the place of each code in the order of their mean targets, shape (size,).
+
+    For two classes no split of the codes is better than one along that order. For several the
+    order is that along the first principal component of the means (Coppersmith, Hong and Hosking,
+    1999, "Partitioning Nominal Attributes in Decision Trees").
+    """
+    counts = np.bincount(codes, mass, size)
+    prior = np.average(blend, axis=0, weights=mass)
+    sums = np.array([np.bincount(codes, mass * share, size) for share in blend.T]).T
+    rows = np.maximum(smoothing, 1.0) * mass.mean()
+    means = (sums - counts[:, None] * prior) / (counts + rows)[:, None]
+    _, vectors = np.linalg.eigh(np.einsum("i,ij,ik->jk", counts, means, means))
+    direction = vectors[:, -1] * np.sign(vectors[np.abs(vectors[:, -1]).argmax(), -1])
+    seen = np.flatnonzero(counts > 0)
+    place = np.empty(size)
+    place[seen[np.argsort((means @ direction)[seen], kind="stable")]] = np.arange(len(seen))
+    unseen = counts == 0
+    place[unseen] = np.average(place[seen], weights=counts[seen])
+    return place.astype(np.float32)
+
+
+def _rank_numbers(Z: Any, ranks: list[Array]) -> tuple[Any, list[Array | None]]:
+    """Return rows whose numbers are their places among those of their column, and the numbers at each place.
+
+    A tree grown on places does not depend on a column's scale, which scikit-learn's does: it takes
+    numbers closer than 1e-7 for the same. Zero has place zero, so that sparse rows stay sparse.
+    """
+    if sparse.issparse(Z):
+        columns = sparse.csc_matrix(Z, dtype=np.float32)
+        levels: list[Array | None] = []
+        for start, stop in zip(columns.indptr[:-1], columns.indptr[1:], strict=True):
+            known = np.unique(np.append(columns.data[start:stop], np.float32(0)))
+            columns.data[start:stop] = _places(columns.data[start:stop], known)
+            levels.append(known)
+        return columns, levels
+    if Z.shape[1] == 0:
+        return np.zeros((len(Z), 1), dtype=np.float32), [None]
+    out = np.empty(Z.shape, dtype=np.float32)
+    for j, place in enumerate(ranks):
+        out[:, j] = place[Z[:, j].astype(np.int64)]
+    levels = [None] * len(ranks)
+    for j in range(len(ranks), Z.shape[1]):
+        column = np.clip(Z[:, j], -LARGEST, LARGEST).astype(np.float32)
+        known = np.unique(np.append(column[~np.isnan(column)], np.float32(0)))
+        out[:, j] = np.where(np.isnan(column), np.nan, _places(column, known))
+        levels.append(known)
+    return out, levels
+
+
+def _places(values: Array, levels: Array) -> Array:
+    return np.searchsorted(levels, values) - np.searchsorted(levels, 0.0)
+
+
+def _cut(levels: Array | None, threshold: float) -> float:
+    """Return the float32 between the numbers on either side of a threshold between places."""
+    if levels is None:
+        return threshold
+    below = int(np.floor(threshold)) + int(np.searchsorted(levels, 0.0))
+    low, high = levels[below : below + 2].astype(np.float64)
+    cut = np.float32((low + high) / 2)
+    return float(cut if cut < high else levels[below])
+
+
+def _shrunk(
+    soft: Array, hard: Array, parent: Array, smoothing: float, temperature: float
+) -> tuple[Array, Array, Array, Array]:
+    """Return for each node the mean answer and the mean label, each shrunk towards the parent's, and their weights."""
+    weights = [part.sum(axis=1) for part in (soft, hard)]
+    rows = weights[0] / temperature**2 + weights[1]
+    own = np.divide(rows, rows + smoothing, out=np.ones_like(rows), where=rows + smoothing > 0)
+    means = []
+    for part, weight in zip((soft, hard), weights, strict=True):
+        mean = part / np.where(weight > 0, weight, 1.0)[:, None]
+        uniform = np.full(soft.shape[1], 1.0 / soft.shape[1])
+        for node in range(len(mean)):
+            before = uniform if node == 0 else mean[parent[node]]
+            share = own[node] if weight[node] > 0 else 0.0
+            mean[node] = share * mean[node] + (1.0 - share) * before
+        means.append(mean)
+    return means[0], weights[0], means[1], weights[1]
+
+
+def _best_logits(soft: Array, soft_weight: Array, hard: Array, hard_weight: Array, temperature: float) -> Array:
+    """Return the logits that minimise the loss in each leaf, shape (n_leaves, n_logits).
+
+    Parameters
+    ----------
+    soft, hard : ndarray of shape (n_leaves, n_classes)
+        The mean softened answer and the mean label.
+    soft_weight, hard_weight : ndarray of shape (n_leaves,)
+        Their weights.
+    temperature : float
+        The temperature of the first term.
+    """
+    w, v = soft_weight[:, None], hard_weight[:, None]
+    tiny = _FLOOR**2
+    from_soft, from_hard = temperature * np.log(np.maximum(soft, tiny)), np.log(np.maximum(hard, tiny))
+    if temperature == 1:
+        logits = np.log(np.maximum((w * soft + v * hard) / (w + v), tiny))
+    else:
+        # alone, each term has its answer in closed form
+        share = w / (w + v)
+        logits = share * from_soft + (1.0 - share) * from_hard
+        if (w > 0).any() and (v > 0).any():
+            logits = _newton(logits, soft, w, hard, v, temperature)
+    logits = np.maximum(log_softmax(logits), np.log(_FLOOR))
+    return logits[:, 1:] - logits[:, :1] if logits.shape[1] == 2 else logits
+
+
+def _newton(logits: Array, soft: Array, w: Array, hard: Array, v: Array, temperature: float) -> Array:
+    """Minimise ``w * CE(soft, z / T) + v * CE(hard, z)`` for each row of logits ``z``; it is convex."""
+
+    def value(z: Array) -> Array:
+        return -(w * soft * log_softmax(z / temperature) + v * hard * log_softmax(z)).sum(axis=1)
+
+    n_classes = logits.shape[1]
+    identity = np.eye(n_classes)
+    best = value(logits)
+    for _ in range(_NEWTON_STEPS):
+        p, q = softmax(logits / temperature), softmax(logits)
+        gradient = w / temperature * (p - soft) + v * (q - hard)
+        curvature = sum(
+            scale[:, :, None] * (part[:, :, None] * identity - part[:, :, None] * part[:, None, :])
+            for scale, part in ((w / temperature**2, p), (v, q))
+        )
+        # the sum of the logits is free, and a class that nobody believes in hardly bends the loss
+        ridge = (1e-9 * (w / temperature**2 + v))[:, :, None] * identity + 1.0 / n_classes
+        step = np.linalg.solve(curvature + ridge, gradient[:, :, None])[:, :, 0]
+        # half as far until it helps
+        size = np.minimum(1.0, 5.0 / np.maximum(np.abs(step).max(axis=1), 1e-300))
+        for _ in range(30):
+            moved = logits - size[:, None] * step
+            reached = value(moved)
+            if (reached <= best).all():
+                break
+            size = np.where(reached <= best, size, size / 2)
+        better = reached <= best
+        logits = np.where(better[:, None], moved, logits)
+        best, before = np.where(better, reached, best), best
+        if (before - best <= 1e-12 * np.abs(best)).all():
+            break
+    return logits

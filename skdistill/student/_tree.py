@@ -1,0 +1,178 @@
+"""TreeStudent: one decision tree on soft targets, small enough to be read."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from .._validation import Interval, not_fitted
+from ..losses import LossTerms
+from ..program import Op
+from ._base import BaseStudent
+from ._encoder import Encoder
+from ._growth import grow_tree
+from ._progress import Progress
+from ._tree_text import tree_text
+
+Array = NDArray[Any]
+
+
+class TreeStudent(BaseStudent):
+    """A single decision tree that fits soft targets: small, fast, and readable.
+
+    The tree is grown best split first, on the blend of soft targets and labels: a split is the
+    better, the less the targets on either side differ from their mean (the Gini index, with
+    probabilities for labels). Each leaf then gets the logits that minimise the loss in it, shrunk
+    towards those of the nodes above it. Categories are ordered by their mean target, and missing
+    numbers go to the side that suits them better; nothing else becomes of the columns.
+
+    Parameters
+    ----------
+    max_leaf_nodes : int or None, default=256
+        The most leaves. Some 16 are easily read; a few hundred are closer to the teacher.
+    max_depth : int or None, default=None
+        The most branches between root and leaf; None sets no limit.
+    min_samples_leaf : int, default=10
+        The fewest rows in a leaf. A row of weight two counts as two, one of less than one as one.
+    smoothing : float, default=20.0
+        How strongly a node is shrunk towards the one above it: as if so many rows that are like
+        that one on average were in it too. Also for the mean target by which categories are
+        ordered.
+    min_frequency : int, default=5
+        A category in fewer rows than this is grouped with the other rare ones.
+    max_categories : int, default=256
+        The most categories of a column that are told apart, the most frequent ones.
+    encoder : transformer, default=None
+        Encodes the rows in place of the student's own encoder; the two parameters before it then
+        have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and
+        one-hot or ordinal encoders becomes part of the Program; any other runs as it is, before
+        the Program, and goes wherever the student goes.
+    class_weight : dict, "balanced" or None, default=None
+        Weight per class label; multiplies the class's share of a soft target.
+    random_state : int, RandomState instance or None, default=None
+        Decides between splits that are equally good.
+    verbose : int, default=0
+        1 shows a progress bar, of one step, and the loss.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    program_ : Program
+        The fitted student; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+    n_leaves_ : int
+        The number of leaves.
+    encoder_ : transformer
+        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
+        what it returns.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where they are all strings.
+
+    See Also
+    --------
+    MLPStudent : A net, which is mostly closer to the teacher.
+    DistilledClassifier : Asks a teacher for the soft targets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistill import TreeStudent
+    >>> X = np.arange(100.0)[:, None]
+    >>> soft = np.where(X < 40, [[0.9, 0.1]], [[0.2, 0.8]])
+    >>> student = TreeStudent(2, smoothing=0).fit(X, soft)
+    >>> student.predict_proba([[0.0], [99.0]]).round(1)
+    array([[0.9, 0.1],
+           [0.2, 0.8]])
+    >>> print(student.export_text())
+    |--- column 0 <= 39.5
+    |   |--- 0: 0.90
+    |--- column 0 > 39.5 or missing
+    |   |--- 1: 0.80
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            name: constraint
+            for name, constraint in BaseStudent._parameter_constraints.items()
+            if name not in ("numeric", "n_bins")
+        },
+        "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
+        "max_depth": [Interval(Integral, 1, None, closed="left"), None],
+        "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
+        "smoothing": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    n_leaves_: int
+
+    # a tree takes numbers as they are, gaps included
+    numeric = "raw"
+    n_bins = "auto"
+
+    def __init__(
+        self,
+        max_leaf_nodes: int | None = 256,
+        *,
+        max_depth: int | None = None,
+        min_samples_leaf: int = 10,
+        smoothing: float = 20.0,
+        min_frequency: int = 5,
+        max_categories: int = 256,
+        encoder: Any = None,
+        class_weight: dict[Any, float] | str | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.max_leaf_nodes = max_leaf_nodes
+        self.max_depth = max_depth
+        self.min_samples_leaf = min_samples_leaf
+        self.smoothing = smoothing
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
+        self.encoder = encoder
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _fit_layers(self, encoder: Encoder, X: Any, terms: LossTerms, sample_weight: Array | None) -> list[Op]:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        Z = encoder.read(X)
+        with Progress(self.verbose, 1, "TreeStudent", "tree") as progress:
+            tree = grow_tree(
+                Z,
+                encoder.sizes,
+                terms,
+                sample_weight,
+                smoothing=self.smoothing,
+                max_leaf_nodes=self.max_leaf_nodes,
+                max_depth=self.max_depth,
+                min_samples_leaf=self.min_samples_leaf,
+                random_state=seed,
+            )
+            if self.verbose:
+                progress.step(loss=terms.value_and_gradient(tree(Z))[0])
+        self.n_leaves_ = len(tree.values)
+        return [tree]
+
+    def export_text(self, max_depth: int | None = None) -> str:
+        """Return the tree as text.
+
+        Parameters
+        ----------
+        max_depth : int, default=None
+            Below so many branches nothing is shown; None shows the whole tree.
+
+        Returns
+        -------
+        text : str
+            A line for each side of each branch, and for each leaf its class and probability.
+        """
+        if "program_" not in self.__dict__:
+            raise not_fitted(self)
+        return tree_text(self.program_, self.classes_, max_depth)

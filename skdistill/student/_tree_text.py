@@ -1,0 +1,125 @@
+"""A fitted tree in words: one line for each branch and each leaf."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..losses import softmax
+from ..program import Columns, DateParts, Program, Standardize, Tree
+
+Array = NDArray[Any]
+
+#: So many levels of a category are listed before the rest are counted.
+_MOST_LEVELS = 8
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What a tree sees in a column: its name, its levels by code, or its unit."""
+
+    name: str
+    kind: str = "number"
+    levels: tuple[str, ...] = ()
+    mean: float = 0.0
+    scale: float = 1.0
+
+    def at(self, threshold: float) -> str:
+        """Return a threshold in the column's own unit."""
+        value = self.mean + self.scale * threshold
+        if self.kind == "datetime":
+            return f"{datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=value):%Y-%m-%d %H:%M}"
+        return f"{value:.6g}"
+
+
+def tree_text(program: Program, classes: Array, max_depth: int | None) -> str:
+    """Return the tree of a Program as text.
+
+    Parameters
+    ----------
+    program : Program
+        Columns and what else reads the rows, a Tree, and a Softmax.
+    classes : ndarray of shape (n_classes,)
+        The class labels.
+    max_depth : int or None
+        Below so many branches nothing is shown; None shows all.
+
+    Returns
+    -------
+    text : str
+        A line for each side of each branch, and for each leaf its class and probability.
+    """
+    tree = program.ops[-2]
+    assert isinstance(tree, Tree)
+    columns = _columns(program)
+    proba = softmax(tree.values.astype(np.float64))
+    labels = classes.tolist()
+
+    def lines(node: int, depth: int, codes: dict[int, list[int]]) -> Iterator[str]:
+        indent = "|   " * depth + "|--- "
+        if node < 0:
+            best = int(proba[~node].argmax())
+            yield f"{indent}{labels[best]}: {proba[~node, best]:.2f}"
+            return
+        if depth == max_depth:
+            yield f"{indent}..."
+            return
+        index = int(tree.columns[node])
+        column, threshold = columns[index], float(tree.thresholds[node])
+        sides: list[tuple[str, dict[int, list[int]]]]
+        if column.levels:
+            # of the levels, those that come so far
+            here = codes.get(index, list(range(len(column.levels))))
+            left = tree.ranks[tree.offsets[index] + np.array(here)] <= threshold
+            parts = [[code for code, goes in zip(here, left, strict=True) if goes == side] for side in (True, False)]
+            sides = [(f"{column.name} in {_listed(column, part)}", {**codes, index: part}) for part in parts]
+        else:
+            at = column.at(threshold)
+            gaps = (" or missing", "") if tree.missing_left[node] else ("", " or missing")
+            sides = [(f"{column.name} {sign} {at}{gap}", codes) for sign, gap in zip(("<=", ">"), gaps, strict=True)]
+        for (text, known), child in zip(sides, (tree.left[node], tree.right[node]), strict=True):
+            yield indent + text
+            yield from lines(int(child), depth + 1, known)
+
+    return "\n".join(lines(0 if len(tree.columns) else ~0, 0, {}))
+
+
+def _listed(column: _Column, codes: list[int]) -> str:
+    shown = ", ".join(column.levels[code] for code in codes[:_MOST_LEVELS])
+    return f"[{shown}{f' and {len(codes) - _MOST_LEVELS} more' if len(codes) > _MOST_LEVELS else ''}]"
+
+
+def _columns(program: Program) -> list[_Column]:
+    """Return the columns that the tree sees."""
+    entry = program.ops[0]
+    if not isinstance(entry, Columns):
+        return [_Column(f"column {index}") for index in range(program.n_columns)]
+    found = []
+    levels, sizes = iter(entry.levels), iter(entry.sizes)
+    for source, kind in zip(entry.sources, entry.kinds, strict=True):
+        name = entry.names[source] if entry.names else f"column {source}"
+        if kind == "category":
+            known: list[list[str]] = [[] for _ in range(next(sizes))]
+            for level, code in next(levels).items():
+                known[code].append("missing" if level is None else str(level))
+            texts = [" / ".join(several) for several in known]
+            texts[-2:] = texts[-2] or "other levels", texts[-1] or "missing"
+            found.append(_Column(name, kind, tuple(texts)))
+        else:
+            found.append(_Column(f"rank of {name}" if kind == "rank" else name, kind))
+            if kind == "rank":
+                next(levels)
+    for op in program.ops[1:-2]:
+        if isinstance(op, DateParts):
+            found += [
+                _Column(f"{part} of {found[column].name}") for column, part in zip(op.columns, op.parts, strict=True)
+            ]
+        elif isinstance(op, Standardize):
+            for index, (mean, scale) in enumerate(zip(op.mean, op.scale, strict=True), start=op.start):
+                found[index] = _Column(found[index].name, found[index].kind, (), float(mean), float(scale))
+    return found

@@ -29,6 +29,7 @@ from ..program import (
     Softmax,
     Standardize,
     Tanh,
+    Tree,
 )
 from ._c_columns import declare_row, enumerator, read_entry
 from ._c_functions import FUNCTIONS
@@ -418,6 +419,52 @@ def _activation(to: _Printer, op: Op) -> None:
     to.say(_loop("j", to.width, f"h[j] = {formula};"))
 
 
+def _tree(to: _Printer, op: Tree) -> None:
+    n_codes, n_logits = len(op.offsets), op.values.shape[1]
+    leaves = to.constant("leaves", op.values)
+    to.say("{")
+    if len(op.columns) == 0:
+        to.say(
+            "    const int leaf = 0;",
+            *(["    (void)code;"] if to.n_codes else []),
+            *(["    (void)x;"] if len(to.bounds) else []),
+        )
+    else:
+        number = to.called(f"single(x[column - {n_codes}])" if n_codes else "single(x[column])")
+        if n_codes:
+            first, rank = to.constant("first_rank", smallest(op.offsets)), to.constant("ranks", op.ranks)
+            number = f"column < {n_codes} ? {rank}[{first}[column] + code[column]] : {number}"
+        held = {
+            "columns": smallest(op.columns),
+            "thresholds": op.thresholds,
+            "missing_left": op.missing_left.astype(np.uint8),
+            "left": _signed(op.left),
+            "right": _signed(op.right),
+        }
+        columns, thresholds, missing_left, left, right = (to.constant(*item) for item in held.items())
+        to.say(
+            "    /* the next node, or, where negative, a leaf */",
+            "    int32_t at = 0, leaf;",
+            "    do {",
+            f"        const int column = {columns}[at];",
+            f"        const float number = {number};",
+            f"        const int goes_left = isnan(number) ? {missing_left}[at] : number <= {thresholds}[at];",
+            f"        at = goes_left ? {left}[at] : {right}[at];",
+            "    } while (at >= 0);",
+            "    leaf = -1 - at;",
+        )
+    value = _decoded(to, f"{leaves}[leaf * {n_logits} + j]", op.values)
+    if op.values_scale is not None:
+        value = f"{to.constant('leaves_scale', op.values_scale)}[j] * {value}"
+    to.say(f"    {_loop('j', n_logits, f'h[j] = {value};')}", "}")
+    to.width = to.n_hidden = n_logits
+
+
+def _signed(values: Array) -> Array:
+    """Return whole numbers in the smallest signed type that there is an array of."""
+    return values.astype(np.int16 if len(values) < 0x7FFF else np.int32)
+
+
 _PRINTERS: dict[type[Op], Callable[[_Printer, Any], None]] = {
     DateParts: _date_parts,
     Indicate: _indicate,
@@ -429,4 +476,5 @@ _PRINTERS: dict[type[Op], Callable[[_Printer, Any], None]] = {
     Relu: _activation,
     Tanh: _activation,
     Silu: _activation,
+    Tree: _tree,
 }

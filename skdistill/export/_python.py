@@ -35,6 +35,7 @@ from ..program import (
     Softmax,
     Standardize,
     Tanh,
+    Tree,
     _ops,
     _table,
 )
@@ -351,6 +352,12 @@ def _affine(to: _Printer, op: Affine | LookupAffine) -> str:
     return f"x = x[:, {len(op.offsets)}:] @ {weight} + {bias} + looked_up(x, {offsets}, {tables})"
 
 
+def _tree(to: _Printer, op: Tree) -> str:
+    names = ("offsets", "ranks", "columns", "thresholds", "missing_left", "left", "right")
+    held = [to.constant(f"TREE_{name.upper()}", getattr(op, name)) for name in names]
+    return f"x = leaf_values(x, {', '.join(held)}, {to.weight('TREE_VALUES', op.values, op.values_scale)})"
+
+
 _PRINTERS: dict[type[Op], Callable[[_Printer, Any], str]] = {
     DateParts: _date_parts,
     Indicate: _indicate,
@@ -362,4 +369,5 @@ _PRINTERS: dict[type[Op], Callable[[_Printer, Any], str]] = {
     Relu: lambda to, op: "x = np.maximum(x, 0.0)",
     Tanh: lambda to, op: "x = np.tanh(x)",
     Silu: lambda to, op: "x = silu(x)",
+    Tree: _tree,
 }

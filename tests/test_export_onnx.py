@@ -33,7 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
 
 import skdistill
-from skdistill import DistilledClassifier, LinearStudent, MLPStudent
+from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent
 from skdistill.export import register_skl2onnx, to_onnx
 from skdistill.program import Op, Program
 
@@ -172,7 +172,8 @@ class TestInputs:
             "date",
         ]
         assert columns["size"]["levels"] == ["s", "m", "l"]
-        assert set(input_types(model)) == {column["input"] for column in columns.values()}
+        types = {"string": "tensor(string)", "float32": "tensor(float)", "float64": "tensor(double)"}
+        assert input_types(model) == {column["input"]: types[column["type"]] for column in columns.values()}
         assert [value.name for value in model.graph.output] == ["label", "probabilities"]
 
     def test_names_that_outputs_have(self):
@@ -228,10 +229,10 @@ class TestInputs:
 
     def test_no_column_that_varies(self):
         X = pd.DataFrame({"a": [1.0] * 10, "b": ["x"] * 10})
-        student = LinearStudent().fit(X, [0] * 3 + [1] * 7)
-        model = to_onnx(student)
-        proba = session_of(model).run(["probabilities"], {"X": np.zeros((4, 2), np.float32)})[0]
-        assert_allclose(proba, student.predict_proba(X)[:4], atol=1e-6)
+        for student in (LinearStudent(), TreeStudent()):
+            model = to_onnx(student.fit(X, [0] * 3 + [1] * 7))
+            proba = session_of(model).run(["probabilities"], {"X": np.zeros((4, 2), np.float32)})[0]
+            assert_allclose(proba, student.predict_proba(X)[:4], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -346,7 +347,7 @@ class TestSkl2onnx:
     def registered(self):
         register_skl2onnx()
 
-    @pytest.mark.parametrize("student", [LinearStudent(), small_mlp()], ids=["linear", "mlp"])
+    @pytest.mark.parametrize("student", [LinearStudent(), small_mlp(), TreeStudent()], ids=["linear", "mlp", "tree"])
     def test_a_pipeline_of_numbers(self, student, iris):
         names = np.array(["setosa", "versicolor", "virginica"])[iris.y]
         forest = RandomForestClassifier(20, random_state=0)

@@ -67,8 +67,9 @@ def to_onnx(
     -------
     model : onnx.ModelProto
         Checked by ``onnx.checker``. Its metadata say what a client has to know: ``columns`` (JSON:
-        for each column of a row its name, input, kind, and levels if it has any), ``classes``
-        (JSON), ``missing``, the Program's ``fingerprint`` and ``skdistill_version``.
+        for each column of a row its name, kind, input, the type of that, and levels if it has
+        any), ``classes`` (JSON), ``missing``, the Program's ``fingerprint`` and
+        ``skdistill_version``.
 
     Raises
     ------

@@ -54,18 +54,21 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
     Returns
     -------
     columns : list of dict
-        For each column of a row its name, its input, its kind ("number", "date", "text" or
-        "unused") and its levels, if it has any.
+        For each column of a row its name, its input and the input's type ("float32", "float64" or
+        "string"), its kind ("number", "date", "text" or "unused") and its levels, if it has any.
     pieces : list of Piece
         The inputs in the order of the columns. One that no column is read from has an empty name.
     """
     columns = _columns(program, taken)
     if all(column["kind"] in ("number", "unused") and "levels" not in column for column in columns):
-        return [column | {"input": "X"} for column in columns], [Piece("X", len(columns), dtype)]
+        return [column | {"input": "X", "type": dtype.name} for column in columns], [Piece("X", len(columns), dtype)]
     pieces = []
     for column in columns:
-        wide = column["kind"] == "date" or "levels" in column
-        held = TEXT if column["kind"] in ("text", "unused") else np.dtype(np.float64) if wide else dtype
+        held = TEXT if column["kind"] in ("text", "unused") else dtype
+        if column["kind"] == "date" or (column["kind"] == "number" and "levels" in column):
+            held = np.dtype(np.float64)
+        if column["kind"] != "unused":
+            column["type"] = "string" if held == TEXT else held.name
         pieces.append(Piece(column["input"], 1, held))
     return columns, pieces
 

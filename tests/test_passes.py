@@ -21,6 +21,7 @@ from skdistill.program import (
     Relu,
     Softmax,
     Standardize,
+    Tree,
     fold,
 )
 
@@ -156,6 +157,27 @@ def test_columns_that_reach_nothing_are_dropped(encoder, n_out, seed):
     assert n_codes == np.count_nonzero(~dead[:2]) == len(folded.ops[0].sizes)
     # a row stays in the weights only if it counts, or is what a later step reads
     assert np.count_nonzero(layer.weight.any(axis=1)) == np.count_nonzero(~dead[2:])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_columns_that_no_node_looks_at_are_dropped(seed):
+    rng = np.random.default_rng(seed)
+    entry, parts, *_ = next(encoders())[0]
+    looked_at = rng.choice(7, 3, replace=False)
+    columns, thresholds = rng.choice(looked_at, 6), rng.normal(size=6).astype(np.float32)
+    thresholds[columns == 3] = 1.6e9
+    # a chain: each node leads to the next one or to a leaf
+    left, right = np.array([1, 2, 3, 4, 5, ~5]), ~np.array([0, 1, 2, 3, 4, 6])
+    ranks, missing = floats(7), rng.random(6) < 0.5
+    tree = Tree(np.array([0, 4]), ranks, columns, thresholds, missing, left, right, floats(7, 3))
+    program = Program([entry, parts, tree, Softmax()])
+    folded = fold(program)
+    X = rows(200)
+    assert_array_equal(folded.logits(X), program.logits(X))
+    n_codes = len(set(columns) & {0, 1})
+    assert len(folded.ops[-2].offsets) == len(folded.ops[0].sizes) == n_codes
+    # a part of a date takes the date as well
+    assert len(folded.ops[0].sources) == len({3 if at > 4 else at for at in columns.tolist()})
 
 
 def test_weights_rounded_to_zero_are_dropped_too():

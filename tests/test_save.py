@@ -7,6 +7,7 @@ import pickle
 import struct
 import zipfile
 import zlib
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -361,6 +362,18 @@ def test_a_crafted_structure_is_refused(path, content, said, edit, monkeypatch):
     with pytest.raises(ValueError, match=rf"student.skd' cannot be loaded: .*({said})"):
         load(path)
     assert os.listdir(path.parent) == ["student.skd"]
+
+
+def test_a_crafted_tree_that_never_ends_is_refused(path):
+    tree = fitted("tree").program_.ops[-2]
+    assert len(tree.columns) > 2
+    for name, value in (("left", 0), ("right", len(tree.columns)), ("left", ~len(tree.values))):
+        student, child = LinearStudent().fit([[0.0], [1.0]], [0, 1]), getattr(tree, name).copy()
+        child[1] = value
+        student.program_ = Program([*fitted("tree").program_.ops[:-2], replace(tree, **{name: child}), Softmax()])
+        student.export(path)
+        with pytest.raises(ValueError, match=r"a node that leads nowhere or back|IndexError"):
+            load(path)
 
 
 def test_crafted_lengths_are_refused(path, content):

@@ -48,6 +48,7 @@ from ._ops import (
 )
 from ._program import Program, run
 from ._table import Columns
+from ._tree import Tree
 
 Array = NDArray[Any]
 
@@ -78,6 +79,7 @@ _OPS: dict[str, type[Op]] = {
         Softmax,
         Standardize,
         Tanh,
+        Tree,
     )
 }
 _FLOATS = ("<f2", "<f4", "<f8")
@@ -399,6 +401,9 @@ def _check_runs(program: Program, n_classes: int, n_bytes: int) -> None:
         _check_columns(entry)
         row = np.full((1, len(entry.sources)), np.nan)
         row[0, : len(entry.sizes)] = np.array(entry.sizes, dtype=np.float64) - 1.0
+    for op in program.ops:
+        if isinstance(op, Tree):
+            _check_tree(op)
     with np.errstate(all="ignore"):
         proba = run(row, program.ops[1:])
     if proba.shape != (1, n_classes):
@@ -424,3 +429,12 @@ def _check_columns(entry: Columns) -> None:
     )
     if not fits:
         raise _Fault("its columns do not fit each other")
+
+
+def _check_tree(tree: Tree) -> None:
+    """Check that a tree leads from each node to a later one or to a leaf, and so ends."""
+    nodes = np.arange(len(tree.columns))
+    for following in (tree.left, tree.right):
+        inner = following >= 0
+        if (following[inner] <= nodes[inner]).any() or (~following[~inner] >= len(tree.values)).any():
+            raise _Fault("its tree has a node that leads nowhere or back")

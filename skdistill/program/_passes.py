@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from ._ops import (
 )
 from ._program import Program
 from ._table import Columns
+from ._tree import Tree
 
 Array = NDArray[Any]
 
@@ -50,7 +52,7 @@ def fold(program: Program) -> Program:
     - A category that counts for the same at every level moves into the bias, and so does a hidden
       unit whose inputs all have the weight zero.
     - Hidden units, and columns with what the encoder makes of them, go where nothing that follows
-      gives them a weight.
+      gives them a weight; columns that no node of a Tree looks at go as well.
 
     Logits change by no more than the rounding of float32 weights, for numbers up to LARGEST times
     the smaller of one and their scale; what is beyond is cut in the column's own unit.
@@ -58,13 +60,16 @@ def fold(program: Program) -> Program:
     Parameters
     ----------
     program : Program
-        Any Program; one without affine layers, or with ops that are not known here, is returned as it is.
+        Any Program; one with ops that are not known here is returned as it is.
 
     Returns
     -------
     program : Program
         The same function of the rows.
     """
+    if len(program.ops) > 2 and isinstance(program.ops[-2], Tree):
+        *steps, tree, softmax = program.ops
+        return Program([*_drop_columns(steps, tree), softmax])
     parts = split(program)
     if parts is None:
         return program
@@ -73,7 +78,7 @@ def fold(program: Program) -> Program:
         encoder[-1], layers[0] = _folded(encoder[-1], layers[0])
     layers[0] = _same_levels_into_bias(layers[0])
     layers = _drop_units(layers, activations)
-    encoder, layers[0] = _drop_columns(encoder, layers[0])
+    *encoder, layers[0] = _drop_columns(encoder, layers[0])
     return join(encoder, layers, activations)
 
 
@@ -154,10 +159,10 @@ def _folded(standardize: Standardize, layer: Any) -> tuple[Standardize, Any]:
     return rescale(standardize, layer, mean, scale)
 
 
-def _blocks(layer: LookupAffine) -> list[slice]:
-    """Return the rows of the tables that belong to each column of codes."""
-    ends = [*layer.offsets.tolist()[1:], len(layer.tables)]
-    return [slice(start, end) for start, end in zip(layer.offsets.tolist(), ends, strict=True)]
+def _blocks(layer: LookupAffine | Tree) -> list[slice]:
+    """Return the rows of the tables, or the ranks, that belong to each column of codes."""
+    ends = [*layer.offsets.tolist(), len(layer.ranks if isinstance(layer, Tree) else layer.tables)]
+    return [slice(start, end) for start, end in pairwise(ends)]
 
 
 def _same_levels_into_bias(layer: Any) -> Any:
@@ -214,15 +219,19 @@ def take_outputs(layer: Any, kept: Array) -> Any:
     return replace(layer, **{name: np.ascontiguousarray(value[..., kept]) for name, value in fields.items()})
 
 
-def _drop_columns(encoder: list[Op], layer: Any) -> tuple[list[Op], Any]:
+def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
+    """Return the encoder and the layer that follows it without the columns that the layer makes nothing of."""
     entry, *steps = encoder
     if not isinstance(entry, Columns) or not all(type(op) in _NARROW for op in steps):
-        return encoder, layer
-    used = layer.weight.any(axis=1)
+        return [*encoder, layer]
+    if isinstance(layer, Tree):
+        used = np.isin(np.arange(len(entry.sources) + sum(map(_n_appended, steps))), layer.columns)
+    else:
+        used = layer.weight.any(axis=1)
     if isinstance(layer, LookupAffine):
         used = np.concatenate([[layer.tables[rows].any() for rows in _blocks(layer)], used]).astype(bool)
     if used.all():
-        return encoder, layer
+        return [*encoder, layer]
     # backwards: which columns each step has to be given, and which it still has to append
     needed, appended = used, []
     for op in reversed(steps):
@@ -237,7 +246,7 @@ def _drop_columns(encoder: list[Op], layer: Any) -> tuple[list[Op], Any]:
         left = _NARROW[type(op)](op, kept, rest)
         narrowed += [] if left is None else [left]
         kept = np.concatenate([kept, rest])
-    return narrowed, _narrow_layer(layer, kept)
+    return [*narrowed, _narrow_tree(layer, kept) if isinstance(layer, Tree) else _narrow_layer(layer, kept)]
 
 
 def _n_appended(op: Op) -> int:
@@ -263,14 +272,24 @@ def _narrow_layer(layer: Any, kept: Array) -> Any:
         return replace(layer, weight=np.ascontiguousarray(layer.weight[kept]))
     n_codes = len(layer.offsets)
     weight = np.ascontiguousarray(layer.weight[kept[n_codes:]])
-    blocks = [rows for rows, one in zip(_blocks(layer), kept[:n_codes], strict=True) if one]
-    if not blocks:
+    offsets, rows = _narrow_codes(layer, kept)
+    if not len(offsets):
         return Affine(weight, layer.bias, layer.scale)
-    sizes = [rows.stop - rows.start for rows in blocks]
-    offsets = np.cumsum([0, *sizes])[:-1].astype(layer.offsets.dtype)
-    return replace(
-        layer, offsets=offsets, tables=np.concatenate([layer.tables[rows] for rows in blocks]), weight=weight
-    )
+    return replace(layer, offsets=offsets, tables=layer.tables[rows], weight=weight)
+
+
+def _narrow_tree(tree: Tree, kept: Array) -> Tree:
+    offsets, rows = _narrow_codes(tree, kept)
+    columns = (np.cumsum(kept) - 1)[tree.columns].astype(tree.columns.dtype)
+    return replace(tree, offsets=offsets, ranks=tree.ranks[rows], columns=columns)
+
+
+def _narrow_codes(layer: LookupAffine | Tree, kept: Array) -> tuple[Array, Array]:
+    """Return the offsets of the columns of codes that are kept, and the rows that belong to them."""
+    blocks = [rows for rows, one in zip(_blocks(layer), kept, strict=False) if one]
+    offsets = np.cumsum([0, *(rows.stop - rows.start for rows in blocks)])[:-1]
+    rows = np.concatenate([np.empty(0, dtype=np.int64), *(np.arange(one.start, one.stop) for one in blocks)])
+    return offsets.astype(layer.offsets.dtype), rows
 
 
 def _narrow_run(op: Any, kept: Array, appended: Array) -> Op | None:

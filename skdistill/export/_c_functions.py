@@ -135,34 +135,53 @@ static float single(double x)
     return (float)(x > largest ? largest : x < -largest ? -largest : x);
 }""",
     "list_encoded": """\
-/* List the inputs that are not zero, and where they are; four at a time, the last four filled up with zeros. */
-static void list_encoded(const double *x, int n, real *v, position *at)
+/* List the inputs that are not zero, and where they are; return their number. */
+static int list_encoded(const double *x, int n, real *v, position *at)
 {
-    int i, found = 0;
-    for (i = 0; i < n; i++) {
+    int found = 0;
+    for (int i = 0; i < n; i++) {
         v[found] = (real)x[i];
         at[found] = (position)i;
         found += v[found] != 0;
     }
-    for (i = 0; i < 4; i++) {
-        v[found + i] = 0;
-        at[found + i] = 0;
-    }
-    at[(found + 3) / 4 * 4] = END;
+    return found;
 }""",
     "list_hidden": """\
-/* List the inputs that are not zero, and where they are; four at a time, the last four filled up with zeros. */
-static void list_hidden(const real *h, int n, real *v, position *at)
+/* List the inputs that are not zero, and where they are; return their number. */
+static int list_hidden(const real *h, int n, real *v, position *at)
 {
-    int i, found = 0;
-    for (i = 0; i < n; i++) {
+    int found = 0;
+    for (int i = 0; i < n; i++) {
         v[found] = h[i];
         at[found] = (position)i;
         found += h[i] != 0;
     }
-    for (i = 0; i < 4; i++) {
-        v[found + i] = 0;
-        at[found + i] = 0;
+    return found;
+}""",
+    "list_bins": """\
+/* List, after `found` inputs, the bins of a column from `first` to before `last`: that which x has come into, and the
+   full one before it. The weights of a bin are sums up to it, so that all others need not be added. */
+static int list_bins(double x, int first, int last, const double *lower, const double *per_width, int n_before,
+                     int found, real *v, position *at)
+{
+    int bin = first;
+    while (last - bin > 1) {
+        const int middle = (bin + last) / 2;
+        if (x > lower[middle]) bin = middle; else last = middle;
+    }
+    v[found] = (real)share(x, lower[bin], per_width[bin]);
+    v[found + 1] = 1 - v[found];
+    at[found] = (position)(n_before + bin);
+    at[found + 1] = (position)(n_before + bin - 1);
+    return found + (bin > first ? 2 : 1);
+}""",
+    "end_list": """\
+/* Fill up the last four of a list with zeros, and end it. */
+static void end_list(int found, real *v, position *at)
+{
+    for (int i = found; i < found + 4; i++) {
+        v[i] = 0;
+        at[i] = 0;
     }
     at[(found + 3) / 4 * 4] = END;
 }""",

@@ -48,17 +48,21 @@ import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-web";
 import { load, predict } from "./student.mjs";
 
-const [path, rowsPath] = process.argv.slice(2);
-const student = await load(ort, new Uint8Array(readFileSync(path)));
 const special = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
-const rows = JSON.parse(readFileSync(rowsPath, "utf8"), (_, cell) =>
-  cell?.number ? special[cell.number] : cell?.date !== undefined ? new Date(cell.date) : cell);
-const answers = await predict(student, rows);
-for (const at of [0, 1, 2]) {
-  const [alone] = await predict(student, [rows[at]]);
-  if (JSON.stringify(alone) !== JSON.stringify(answers[at])) throw new Error(`row ${at} by itself`);
+const cell = (_, value) =>
+  value?.number ? special[value.number] : value?.date !== undefined ? new Date(value.date) : value;
+const found = {};
+for (const [name, table] of Object.entries(JSON.parse(process.argv[2]))) {
+  const student = await load(ort, new Uint8Array(readFileSync(`${name}.onnx`)));
+  const rows = JSON.parse(readFileSync(`${table}.json`, "utf8"), cell);
+  const answers = await predict(student, rows);
+  for (const at of [0, 1, 2]) {
+    const [alone] = await predict(student, [rows[at]]);
+    if (JSON.stringify(alone) !== JSON.stringify(answers[at])) throw new Error(`row ${at} by itself`);
+  }
+  found[name] = { answers, fingerprint: student.fingerprint };
 }
-console.log(JSON.stringify({ answers, fingerprint: student.fingerprint }));
+console.log(JSON.stringify(found));
 """
 
 
@@ -72,25 +76,37 @@ def as_json(cell):
 
 
 @needs_npm
-@pytest.mark.parametrize("table", ["mixed", "numbers"])
-def test_node(site, table):
-    student = fitted("mlp", "piecewise", 26, table=table)
-    rows = wild_rows((mixed_table if table == "mixed" else numeric_table)()[0], 200)
-    to_onnx(student, site / f"{table}-wide.onnx", numbers="float64")
-    prefix = "" if table == "mixed" else "column "
-    named = [{f"{prefix}{name}": as_json(cell) for name, cell in row.items()} for row in records(rows)]
-    (site / "rows.json").write_text(json.dumps(named))
+def test_node(site):
+    tables = {"mixed": mixed_table()[0], "numbers": numeric_table()[0]}
+    rows = {name: wild_rows(table, 200) for name, table in tables.items()}
+    for name, prefix in {"mixed": "", "numbers": "column "}.items():
+        cells = [{f"{prefix}{key}": as_json(cell) for key, cell in row.items()} for row in records(rows[name])]
+        (site / f"{name}.json").write_text(json.dumps(cells))
+    cases = [
+        ("mlp", "piecewise", 26, "mixed"),
+        ("linear", "quantile", 2, "mixed"),
+        ("tree", "standard", 26, "mixed"),
+        ("mlp", "standard", 2, "numbers"),
+        ("tree", "standard", 2, "numbers"),
+    ]
+    students = {}
+    for kind, numeric, n_classes, table in cases:
+        student = fitted(kind, numeric, n_classes, table=table)
+        name = f"{kind}-{numeric}-{table}"
+        to_onnx(student, site / f"{name}.onnx", numbers="float64")
+        students[name] = (student, table)
     (site / "run.mjs").write_text(RUN)
-    command = [NODE, "run.mjs", f"{table}-wide.onnx", "rows.json"]
+    command = [NODE, "run.mjs", json.dumps({name: table for name, (_, table) in students.items()})]
     done = subprocess.run(command, cwd=site, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["fingerprint"] == student.program_.fingerprint()
-    expected = student.predict_proba(rows)
-    assert_allclose([answer["probabilities"] for answer in found["answers"]], expected, atol=1e-6)
-    clear = np.diff(np.sort(expected, axis=1)[:, -2:])[:, 0] > 1e-5
-    labels = np.array([answer["label"] for answer in found["answers"]])
-    assert (labels == student.classes_[expected.argmax(axis=1)])[clear].all()
+    for name, (student, table) in students.items():
+        assert found[name]["fingerprint"] == student.program_.fingerprint()
+        expected = student.predict_proba(rows[table])
+        assert_allclose([answer["probabilities"] for answer in found[name]["answers"]], expected, atol=1e-6)
+        clear = np.diff(np.sort(expected, axis=1)[:, -2:])[:, 0] > 1e-5
+        labels = np.array([answer["label"] for answer in found[name]["answers"]])
+        assert (labels == student.classes_[expected.argmax(axis=1)])[clear].all()
 
 
 CONNECT = """

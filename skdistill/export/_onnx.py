@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-#: Read by onnxruntime and onnxruntime-web from 1.15 on, and by whatever else knows both domains.
+#: The first in which all that is used here means what it still means, so that old runtimes read it as new ones do.
 OPSETS = {"": 13, "ai.onnx.ml": 2}
 _IR_VERSION = 7
 OUTPUTS = ("label", "probabilities", "logits")

@@ -1,7 +1,8 @@
 """Every op of a Program as ONNX nodes.
 
-The encoder is computed in float64, as numpy does it: dates are seconds, and numbers of which only
-the last digits differ are common. What follows is computed in the dtype that the caller chooses.
+They compute in float64, as numpy does: in float32, a sum over numbers that are far out loses more
+than the 1e-4 by which formats may differ. Weights are stored in the dtype that they have in the
+Program; a runtime widens them once, as it loads the model.
 """
 
 from __future__ import annotations
@@ -289,8 +290,10 @@ def _tanh(flow: Flow, op: Tanh) -> None:
 
 
 def _silu(flow: Flow, op: Silu) -> None:
-    x = flow.whole(_WIDE)
-    _set(flow, flow.graph.node("Mul", x, flow.graph.node("Sigmoid", x)), flow.stop)
+    graph, x = flow.graph, flow.whole(_WIDE)
+    # not by way of Sigmoid: onnxruntime 1.20 makes a QuickGelu of that, which it has not got for float64
+    gate = graph.node("Add", graph.node("Exp", graph.node("Neg", x)), graph.constant(np.array(1.0)))
+    _set(flow, graph.node("Div", x, gate), flow.stop)
 
 
 def _set(flow: Flow, value: str, width: int) -> None:

@@ -205,11 +205,26 @@ def test_activations(activation, tmp_path):
 
 @pytest.mark.parametrize("dense", [True, False])
 def test_rows_that_were_sparse(dense, tmp_path):
-    X, y = numeric_table()
+    X, y = numeric_table(n_classes=26)
     X = np.nan_to_num(X)
-    student = MLPStudent((8,), max_epochs=3, random_state=0).fit(sparse.csr_matrix(X), y)
-    rows = np.clip(wild_rows(X), -1e30, 1e30)
+    student = MLPStudent((24, 16), max_epochs=10, random_state=0).fit(sparse.csr_matrix(X), y)
+    # of sums of large numbers, float leaves too few digits
+    rng = np.random.default_rng(0)
+    large = rng.choice([-1e30, 1e30], (2000, 5)) * rng.uniform(0.1, 1, (2000, 5))
+    rows = np.vstack([np.clip(wild_rows(X), -1e30, 1e30), large])
     check(Compiled(student, tmp_path, flags=SANITIZE), rows if dense else sparse.csr_matrix(rows))
+
+
+def test_dates_of_any_year(tmp_path):
+    X, y = mixed_table()
+    student = MLPStudent((8,), numeric="standard", max_epochs=5, learning_rate=0.01, random_state=0).fit(
+        X[["since"]], y
+    )
+    rng = np.random.default_rng(0)
+    days = np.concatenate([rng.integers(-(10**8), 10**8, 1000), np.arange(-1_000_000, 1_000_000, 1999)])
+    seconds = days * 86400 + rng.integers(0, 86400, len(days))
+    rows = pd.DataFrame({"since": seconds.astype("datetime64[s]").astype("datetime64[us]")})
+    check(Compiled(student, tmp_path, flags=SANITIZE, columns=MIXED), rows)
 
 
 def test_a_users_encoder_that_has_become_ops(tmp_path):

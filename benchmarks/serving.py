@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -183,10 +184,14 @@ def in_c(
         main = re.sub(rf"\b{word}\b", text, main)
     (folder / "drive.c").write_text(main)
     program = folder / "serve"
-    objects = []
-    for source in [*sources, folder / "drive.c"]:
-        objects.append(str(source.with_suffix(".o")))
-        subprocess.run(["gcc", *flags, "-I", folder, "-c", source, "-o", objects[-1]], check=True)
+    sources = [*sources, folder / "drive.c"]
+    objects = [str(source.with_suffix(".o")) for source in sources]
+    commands = [
+        ["gcc", *flags, "-I", str(folder), "-c", str(source), "-o", target]
+        for source, target in zip(sources, objects, strict=True)
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(partial(subprocess.run, check=True), commands))
     subprocess.run(["gcc", "-s", *objects, "-o", program, "-lm"], check=True)
     (folder / "rows.bin").write_bytes(np.ascontiguousarray(X).tobytes())
     done = subprocess.run([program, folder / "rows.bin"], capture_output=True, text=True, check=True)
@@ -221,7 +226,7 @@ ONNX_PREDICT = "session.run(None, {entry.name: row})"
 
 def through_treelite(name: str, model: Any, X: Array, proba: Array, folder: Path, flags: list[str]) -> Served:
     """Have tl2cgen write a model of treelite's as C, compile it and time it."""
-    package("tl2cgen").generate_c_code(model, folder, params={"parallel_comp": 32}, verbose=False)
+    package("tl2cgen").generate_c_code(model, folder, params={"parallel_comp": 100}, verbose=False)
     header = (folder / "header.h").read_text()
     prototype = re.search(r"void predict\(union Entry\* data, int pred_margin, (\w+)\* result\);", header)
     field = re.search(r"(float|double) fvalue;", header)

@@ -82,7 +82,7 @@ def fitted(kind, numeric="standard", n_classes=2, dtype="float32", table="mixed"
 
         return quantize(fitted(kind, numeric, n_classes, "float32", table), dtype=dtype)
     if kind == "tree":
-        return skdistill.TreeStudent().fit(X, y)
+        return skdistill.TreeStudent(random_state=0).fit(X, y)
     if kind == "linear":
         return LinearStudent(numeric=numeric, C=10.0).fit(X, y)
     return MLPStudent((24, 16), numeric=numeric, max_epochs=20, learning_rate=0.01, random_state=0).fit(X, y)

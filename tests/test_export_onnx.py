@@ -80,8 +80,10 @@ def test_parity_on_mixed_columns(kind, numeric, n_classes, dtype):
     student = fitted(kind, numeric, n_classes, dtype)
     rows = wild_rows(mixed_table()[0])
     types = input_types(check(student, rows))
-    assert types["word"] == types["size"] == "tensor(string)"
-    assert types["since"] == "tensor(double)"
+    assert len(types) > 4
+    # a column that the student does not look at has no input
+    expected = {"word": "tensor(string)", "size": "tensor(string)", "since": "tensor(double)"}
+    assert types.items() >= {name: kind for name, kind in expected.items() if name in types}.items()
 
 
 @pytest.mark.parametrize("numbers", ["float32", "float64"])
@@ -137,9 +139,10 @@ class TestTypeOfNumbers:
 
 
 def test_dates_of_all_times():
+    # numpy's microseconds end 292,000 years from 1970, the parts of dates 317,000 years
     seconds = np.r_[
-        np.random.default_rng(0).integers(-(10**13), 10**13, 5000),
-        [-1, 0, 86399, -86400, 951782399, 951782400, 951868800, 4107542400, 10**13],
+        np.random.default_rng(0).integers(-9 * 10**12, 9 * 10**12, 5000),
+        [-1, 0, 86399, -86400, 951782399, 951782400, 951868800, 4107542400],
     ]
     since = pd.Series(seconds.astype("datetime64[s]").astype("datetime64[us]"))
     X = pd.DataFrame({"since": since, "other": np.arange(len(seconds)) % 7.0})
@@ -180,8 +183,8 @@ class TestInputs:
         rng = np.random.default_rng(0)
         X = pd.DataFrame(
             {
-                "label": rng.choice(["a", "b"], 200),
                 "label_": rng.normal(size=200),
+                "label": rng.choice(["a", "b"], 200),
                 "probabilities": rng.normal(size=200),
                 "": rng.normal(size=200),
                 "never the same": "x",
@@ -254,8 +257,12 @@ def test_labels(classes, expected):
 
 def test_a_users_transformer():
     X, y = mixed_table(n_classes=3)
+    X["size"] = X["size"].astype(object).mask(X["age"] > 50)
+    # an imputer does not take None for NaN
+    X["word"] = X["word"].where(X["word"].notna(), np.nan)
+    filled = SimpleImputer(strategy="constant", fill_value="zoë")
     encoder = make_column_transformer(
-        (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=20), ["word"]),
+        (make_pipeline(filled, OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=20)), ["word"]),
         (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=9), ["size"]),
         (make_pipeline(SimpleImputer(), StandardScaler()), ["age", "reading"]),
         (RobustScaler(), ["income in €"]),

@@ -1,9 +1,52 @@
 """Distil a slow scikit-learn classifier into a compact student that predicts in microseconds."""
 
-from . import losses
-from ._distilled import DistilledClassifier
-from ._version import __version__
-from .program import Program
-from .student import LinearStudent, MLPStudent, TreeStudent
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["DistilledClassifier", "LinearStudent", "MLPStudent", "Program", "TreeStudent", "__version__", "losses"]
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import export, losses
+    from ._distilled import DistilledClassifier
+    from ._predictor import load
+    from .program import Program
+    from .student import LinearStudent, MLPStudent, TreeStudent
+
+__all__ = [
+    "DistilledClassifier",
+    "LinearStudent",
+    "MLPStudent",
+    "Program",
+    "TreeStudent",
+    "__version__",
+    "export",
+    "load",
+    "losses",
+]
+
+#: Where each public name comes from. Each is imported when it is first asked for, since a process that serves has
+#: numpy and may have neither scikit-learn nor torch.
+_ORIGINS = {
+    "DistilledClassifier": "._distilled",
+    "LinearStudent": ".student",
+    "MLPStudent": ".student",
+    "Program": ".program",
+    "TreeStudent": ".student",
+    "export": ".export",
+    "load": "._predictor",
+    "losses": ".losses",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _ORIGINS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(_ORIGINS[name], __name__)
+        found = module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -597,3 +598,24 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             Class labels.
         """
         return self._student_for(X).predict(X)
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted student to a file, in the format that the suffix says.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .skd (for ``skdistill.load``), .onnx, .c (beside which a .h is written) or .py.
+
+        Raises
+        ------
+        ValueError
+            If it ends otherwise.
+        TypeError
+            If the student is no Program, or one that the format does not know.
+        OSError
+            If the file cannot be written; nothing half-written is left behind.
+        """
+        from .export import to_file
+
+        to_file(self, path)

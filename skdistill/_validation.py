@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ __all__ = [
     "fit_context",
     "has_fit_parameter",
     "has_gaps",
+    "import_optional",
     "is_fitted",
     "label_column",
     "not_fitted",
@@ -61,6 +63,34 @@ take_rows = _safe_indexing
 #: How far from one a row of probabilities may sum: answers that were stored with three decimals
 #: pass, a row of anything else does not.
 SUM_TOLERANCE = 1e-3
+
+
+def import_optional(name: str, caller: str, extra: str) -> Any:
+    """Import a package that skdistill does not depend on.
+
+    Parameters
+    ----------
+    name : str
+        The package.
+    caller : str
+        What needs it, as a message names it.
+    extra : str
+        The extra of skdistill that brings it.
+
+    Returns
+    -------
+    module : module
+        The package.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed; the message says what brings it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f"{caller} needs the package {name}: pip install skdistill[{extra}]") from error
 
 
 def is_fitted(estimator: Any) -> bool:

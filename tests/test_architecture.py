@@ -17,10 +17,12 @@ LAYERS = {
     "program": set(),
     "_validation": {"program"},
     "teacher": {"_validation", "losses", "program"},
-    "student": {"_validation", "losses", "program"},
+    "export": {"_validation", "_version", "metrics", "program"},
+    "_predictor": {"export", "losses", "program"},
+    "student": {"_validation", "export", "losses", "program"},
     "_recipe": {"_validation", "losses", "program", "teacher", "student"},
-    "_distilled": {"_validation", "losses", "program", "teacher", "student", "_recipe"},
-    "__init__": {"_version", "_distilled", "losses", "program", "teacher", "student"},
+    "_distilled": {"_validation", "export", "losses", "program", "teacher", "student", "_recipe"},
+    "__init__": {"_version", "_distilled", "_predictor", "compress", "export", "losses", "program", "student"},
 }
 
 

@@ -8,7 +8,14 @@ import pytest
 
 import skdistill
 
-PARTS = ["skdistill", "skdistill.losses", "skdistill.program", "skdistill.student", "skdistill.teacher"]
+PARTS = [
+    "skdistill",
+    "skdistill.export",
+    "skdistill.losses",
+    "skdistill.program",
+    "skdistill.student",
+    "skdistill.teacher",
+]
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -23,12 +30,15 @@ def test_the_packages_all_is_sorted():
 
 
 def test_all_is_what_the_package_shows():
+    assert dir(skdistill) == skdistill.__all__
     shown = {
         name
         for name, value in vars(skdistill).items()
         if not name.startswith("_") and not isinstance(value, ModuleType)
-    }
-    assert set(skdistill.__all__) == shown | {"__version__", "losses"}
+    } - {"TYPE_CHECKING", "Any", "import_module"}
+    assert shown <= set(skdistill.__all__)
+    with pytest.raises(AttributeError, match="module 'skdistill' has no attribute 'nothing'"):
+        skdistill.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize("name", [name for name in skdistill.__all__ if inspect.isclass(getattr(skdistill, name))])

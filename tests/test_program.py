@@ -13,7 +13,7 @@ from scipy.sparse import coo_matrix, csc_matrix, csr_matrix, issparse
 from scipy.special import expit
 
 from skdistill import Program
-from skdistill.program import ACTIVATIONS, Affine, Bound, Columns, Relu, Silu, Softmax, Standardize, Tanh
+from skdistill.program import ACTIVATIONS, Affine, Bound, Columns, LookupAffine, Relu, Silu, Softmax, Standardize, Tanh
 
 
 def numbers(n_columns):
@@ -82,6 +82,14 @@ def test_standardize_fills_gaps_and_squashes_what_is_far_out():
         assert_allclose(Z[2:, 1:], [[far, -far], [-3, far]])
 
 
+def test_a_standardize_without_a_scale_of_its_own_still_fills_and_cuts():
+    fills = Standardize(0, np.zeros(2), np.ones(2), np.array([7.0, 8.0]), 1e30)
+    X = np.array([[2.0, -3.0], [np.nan, 4.0], [1e40, -np.inf]])
+    wanted = [[2, -3], [7, 4], [1e30, -1e30]]
+    assert_array_equal(fills(X.copy()), wanted)
+    assert_array_equal(np.vstack([fills(row[None]) for row in X.copy()]), wanted)
+
+
 @pytest.mark.parametrize("form", [csr_matrix, csc_matrix, coo_matrix, np.asarray])
 def test_sparse_rows_stay_sparse_and_finite(form):
     dense = np.array([[0.0, 2.0, np.nan], [-np.inf, 0.0, 1e308]])
@@ -129,6 +137,54 @@ def test_sizes_count_the_numbers_held():
     program = make_program()
     assert program.n_parameters == 5 * 7 + 7 + 7 * 3 + 3
     assert program.nbytes == 4 * program.n_parameters + 8 * 3 * 5
+
+
+def quantised(layer):
+    """Return an affine map with int8 weights, and one with the float32 weights that they stand for."""
+    scale = np.abs(layer.weight).max(axis=0) / np.float32(127)
+    codes = np.rint(layer.weight / scale).astype(np.int8)
+    return Affine(codes, layer.bias, scale), Affine(codes * scale, layer.bias)
+
+
+@pytest.mark.parametrize("n_rows", [1, 30])
+def test_smaller_weights_stand_for_real_ones(n_rows):
+    *ops, last, softmax = make_program().ops
+    X = np.random.default_rng(3).normal(size=(n_rows, 5))
+    small, real = quantised(last)
+    assert_allclose(Program([*ops, small, softmax])(X), Program([*ops, real, softmax])(X), rtol=1e-6)
+    half = last.weight.astype(np.float16)
+    assert_allclose(
+        Program([*ops, Affine(half, last.bias), softmax])(X),
+        Program([*ops, Affine(half.astype(np.float32), last.bias), softmax])(X),
+        rtol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("n_rows", [1, 30])
+def test_smaller_tables_stand_for_real_ones(n_rows):
+    rng = np.random.default_rng(4)
+    offsets, bias = np.array([0, 3]), rng.normal(size=4).astype(np.float32)
+    tables, weight = (rng.integers(-127, 128, size=(n, 4), dtype=np.int8) for n in (5, 2))
+    table_scale, scale = (rng.uniform(0.5, 2, 4).astype(np.float32) for _ in range(2))
+    rows = np.column_stack([rng.integers(0, 3, n_rows), rng.integers(0, 2, n_rows), rng.normal(size=(n_rows, 2))])
+    small = LookupAffine(offsets, tables, weight, bias, table_scale, scale)
+    real = LookupAffine(offsets, tables * table_scale, weight * scale, bias)
+    assert_allclose(small(rows.copy()), real(rows.copy()), rtol=1e-5)
+
+
+def test_smaller_weights_count_as_they_are_held():
+    *ops, last, softmax = make_program().ops
+    program = Program([*ops, last, softmax])
+    small, _ = quantised(last)
+    small_program = Program([*ops, small, softmax])
+    assert small_program.n_parameters == program.n_parameters
+    assert small_program.nbytes == program.nbytes - 3 * last.weight.size + last.bias.nbytes
+    other = Program([*ops, Affine(small.weight, small.bias, small.scale * 2), softmax])
+    assert len({one.fingerprint() for one in (program, small_program, other)}) == 3
+    before = pickle.dumps(small_program)
+    small_program(np.zeros((1, 5)))
+    assert pickle.dumps(small_program) == before
+    assert pickle.loads(before).fingerprint() == small_program.fingerprint()
 
 
 def test_fingerprints_are_equal_for_equal_programs_alone():

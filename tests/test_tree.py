@@ -111,7 +111,7 @@ def test_a_leaf_answers_what_minimises_the_loss_in_it(temperature, alpha, n_clas
     targets = Targets(np.arange(n_classes), P, labels, weight, temperature, alpha)
     student = TreeStudent(5, min_samples_leaf=30, smoothing=0, class_weight={1: 3.0}).fit_targets(X, targets)
     terms = targets.terms(600, {1: 3.0})
-    leaves = the_tree(student).leaves(X)
+    leaves = the_tree(student).leaves(student.program_.ops[0](X))
     values = the_tree(student).values.astype(float)
     for leaf in range(5):
         inside = terms.take(leaves == leaf)

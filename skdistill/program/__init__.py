@@ -1,5 +1,6 @@
 """What was learned, as data: a Program is a list of small array operations."""
 
+from ._io import Saved, dumps, read
 from ._ops import (
     ACTIVATIONS,
     LARGEST,
@@ -17,7 +18,9 @@ from ._ops import (
     Standardize,
     Tanh,
     date_part,
+    real_weights,
 )
+from ._passes import fold
 from ._program import Program, run
 from ._table import (
     Columns,
@@ -47,6 +50,7 @@ __all__ = [
     "Program",
     "Quantiles",
     "Relu",
+    "Saved",
     "Silu",
     "Softmax",
     "Standardize",
@@ -57,10 +61,14 @@ __all__ = [
     "column_names",
     "column_reader",
     "date_part",
+    "dumps",
+    "fold",
     "in_order",
     "is_frame",
     "is_missing",
     "numbers",
+    "read",
+    "real_weights",
     "run",
     "seconds",
 ]

@@ -1,8 +1,9 @@
 """The operations a Program is made of: each holds fitted numbers and maps rows to rows with numpy.
 
-Weights are stored as float32, the precision of every format a Program is written in. They are
-applied in float64: a float32 sum depends on the shape of the batch it is taken in, by more than
-the 1e-7 within which a row's answer must not depend on its batch.
+Weights are stored as float32, the precision of every format a Program is written in, or smaller: as
+float16, or as int8 beside a float32 scale for each output. However stored, they are applied in
+float64: a float32 sum depends on the shape of the batch it is taken in, by more than the 1e-7
+within which a row's answer must not depend on its batch.
 """
 
 from __future__ import annotations
@@ -51,6 +52,27 @@ class Op:
             for name, value in self.state().items()
         )
         return f"{type(self).__name__}({held})"
+
+
+def real_weights(weight: Array, scale: Array | None) -> Array:
+    """Return weights as the float64 numbers that they stand for.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_in, n_out)
+        float32, float16 or int8.
+    scale : ndarray of shape (n_out,) or None
+        What one step of an int8 weight is worth, for each output.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_in, n_out)
+        The weights in float64.
+    """
+    wide = weight.astype(np.float64)
+    if scale is not None:
+        wide *= scale
+    return wide
 
 
 #: Larger numbers are read as this one; the float32 of the exported formats ends at 3e38.
@@ -143,10 +165,18 @@ class Standardize(Op):
     def _near(self) -> float:
         return self.limit**2
 
+    @cached_property
+    def _only_fills(self) -> bool:
+        """Whether numbers have a scale of their own already, and it is their gaps that are left to do."""
+        return not self.mean.any() and bool((self.scale == 1.0).all())
+
     def __call__(self, X: Array) -> Array:
         mean, factor, filled = self._as_rows
         Z = X[:, self._columns]
-        if len(Z) == 1 and np.vdot(Z, Z) < 1e300:
+        if self._only_fills:
+            if len(Z) == 1 and np.vdot(Z, Z) <= self._near:
+                return X
+        elif len(Z) == 1 and np.vdot(Z, Z) < 1e300:
             # one row without gaps, which cannot overflow: the hot loop
             np.subtract(Z, mean, out=Z)
             np.multiply(Z, factor, out=Z)
@@ -253,17 +283,22 @@ class LookupAffine(Op):
     It equals an affine map of one-hot columns beside the numbers, none of which is ever written
     out. The first ``len(offsets)`` columns hold codes; code ``c`` of column ``j`` stands for row
     ``offsets[j] + c`` of `tables`, shape (n_codes, n_out). `weight` has shape (n_numbers, n_out)
-    and `bias` shape (n_out,). All weights are float32.
+    and `bias` shape (n_out,), float32. Tables and weights are float32, float16 or int8; of int8,
+    the real tables are ``tables * tables_scale`` and the real weights ``weight * scale``, both
+    scales float32 of shape (n_out,).
     """
 
     offsets: Array
     tables: Array
     weight: Array
     bias: Array
+    tables_scale: Array | None = None
+    scale: Array | None = None
 
     @cached_property
     def _wide(self) -> tuple[Array, Array, Array]:
-        return self.tables.astype(np.float64), self.weight.astype(np.float64), self.bias.astype(np.float64)[None]
+        tables = real_weights(self.tables, self.tables_scale)
+        return tables, real_weights(self.weight, self.scale), self.bias.astype(np.float64)[None]
 
     def scaled(self, scale: float) -> LookupAffine:
         """Return an op whose results are `scale` times as large."""
@@ -287,14 +322,19 @@ class LookupAffine(Op):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Affine(Op):
-    """``X @ weight + bias``; `weight` has shape (n_in, n_out), `bias` shape (n_out,), both float32."""
+    """``X @ weight + bias``; `weight` has shape (n_in, n_out), `bias` shape (n_out,), float32.
+
+    `weight` is float32, float16 or int8; of int8, the real weight is ``weight * scale``, the scale
+    float32 of shape (n_out,).
+    """
 
     weight: Array
     bias: Array
+    scale: Array | None = None
 
     @cached_property
     def _wide(self) -> tuple[Array, Array]:
-        return self.weight.astype(np.float64), self.bias.astype(np.float64)[None]
+        return real_weights(self.weight, self.scale), self.bias.astype(np.float64)[None]
 
     def scaled(self, scale: float) -> Affine:
         """Return an op whose results are `scale` times as large."""

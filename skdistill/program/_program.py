@@ -119,7 +119,7 @@ class Program:
 
     @property
     def n_parameters(self) -> int:
-        """How many weights were fitted: the numbers in the affine maps; a tree's ranks, thresholds and leaves."""
+        """How many weights were fitted: those of affine maps, int8 scales aside; a tree's ranks, thresholds, leaves."""
         layers = [op for op in self.ops if isinstance(op, Affine | LookupAffine)]
         tables = sum(op.tables.size for op in layers if isinstance(op, LookupAffine))
         trees = [op for op in self.ops if isinstance(op, Tree)]
@@ -139,8 +139,10 @@ class Program:
             for name, value in op.state().items():
                 digest.update(name.encode())
                 if isinstance(value, np.ndarray):
-                    digest.update(f"{value.dtype.str}{value.shape}".encode())
-                    digest.update(np.ascontiguousarray(value).tobytes())
+                    # on every machine the same, whichever byte it puts first
+                    little = value.dtype.newbyteorder("<")
+                    digest.update(f"{little.str}{value.shape}".encode())
+                    digest.update(np.ascontiguousarray(value, dtype=little).tobytes())
                 else:
                     digest.update(repr(value).encode())
         return digest.hexdigest()

@@ -2,7 +2,8 @@
 
 Rows come as arrays, as frames (pandas, polars, pyarrow, whatever narwhals knows), or as dicts, one
 for each row. A few rows are read cell by cell, since a frame takes longer to give out one column
-than a whole row; many rows are read column by column. Both ways give the same numbers.
+than a whole row; many rows are read column by column. Both ways give the same numbers, and without
+narwhals, which the second takes, the first serves.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,12 @@ Array = NDArray[Any]
 _FEW_ROWS = 8
 _EPOCH = datetime.datetime(1970, 1, 1)
 _EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+@cache
+def _has_narwhals() -> bool:
+    """Whether narwhals is installed; a process that only serves can do without."""
+    return find_spec("narwhals") is not None
 
 
 def is_missing(value: Any) -> bool:
@@ -267,7 +275,7 @@ class Columns(Op):
         order = None
         if is_frame(X):
             order = self._order(column_names(X))
-            if X.shape[0] <= _FEW_ROWS:
+            if X.shape[0] <= _FEW_ROWS or not _has_narwhals():
                 return self._read_rows(_cells(X), order)
         else:
             X = np.asarray(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ from .._validation import (
     take_rows,
 )
 from ..losses import LossTerms, Targets, log_softmax
-from ..program import Op, Program, Softmax, in_order, is_frame
+from ..program import Op, Program, Softmax, fold, in_order, is_frame
 from ._encoder import Encoded, Encoder, as_delivered, fit_encoder
 from ._transformers import read_transformer
 
@@ -128,7 +129,7 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         encoder, rows = self._fit_encoder(X, targets)
         layers = self._fit_layers(encoder, rows, terms, targets.sample_weight)
         self.classes_ = targets.classes
-        self.program_ = Program([*encoder.ops, *layers, Softmax()])
+        self.program_ = fold(Program([*encoder.ops, *layers, Softmax()]))
         return self
 
     def _fit_encoder(self, X: Any, targets: Targets) -> tuple[Encoder, Any]:
@@ -251,6 +252,27 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         logits = self.program_.logits(X)
         best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(axis=1)
         return self.classes_[best.astype(np.intp)]
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted student to a file, in the format that the suffix says.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .skd (for ``skdistill.load``), .onnx, .c (beside which a .h is written) or .py.
+
+        Raises
+        ------
+        ValueError
+            If it ends otherwise.
+        TypeError
+            If the student is no Program, or one that the format does not know.
+        OSError
+            If the file cannot be written; nothing half-written is left behind.
+        """
+        from ..export import to_file
+
+        to_file(self, path)
 
 
 def read_labels(student: Any, X: Any, y: Any, sample_weight: Array | None) -> Targets:

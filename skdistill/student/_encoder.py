@@ -421,8 +421,15 @@ def _encode_numbers(
         ]
         if bins:
             columns, lower, upper = (np.array(part) for part in zip(*bins, strict=True))
-            ops.append(Piecewise(columns.astype(np.int64), lower, upper - lower))
+            # what a float32 takes for no width at all would be divided by
+            width = np.maximum(upper - lower, 1.0 / LARGEST)
+            ops.append(Piecewise(columns.astype(np.int64), _short(lower), _short(width)))
     return ops
+
+
+def _short(values: Array) -> Array:
+    """Return what a float32 holds of numbers, as float64: a file takes half the bytes for them."""
+    return values.astype(np.float32).astype(np.float64)
 
 
 def _is_constant(values: Array) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import softmax
-from ..program import Columns, DateParts, Program, Standardize, Tree
+from ..program import Columns, DateParts, Program, Standardize, Tree, real_weights
 
 Array = NDArray[Any]
 
@@ -57,7 +57,7 @@ def tree_text(program: Program, classes: Array, max_depth: int | None) -> str:
     tree = program.ops[-2]
     assert isinstance(tree, Tree)
     columns = _columns(program)
-    proba = softmax(tree.values.astype(np.float64))
+    proba = softmax(real_weights(tree.values, tree.values_scale))
     labels = classes.tolist()
 
     def lines(node: int, depth: int, codes: dict[int, list[int]]) -> Iterator[str]:

@@ -1,0 +1,258 @@
+"""What load returns: a classifier that is a Program and its class labels, for which numpy is enough."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .losses import log_softmax
+from .program import Bound, Columns, Program, is_frame, read
+
+Array = NDArray[Any]
+
+
+def load(path: str | os.PathLike[str]) -> Predictor:
+    """Load a student that ``export("....skd")`` has written.
+
+    Numpy is all it takes: no scikit-learn, no torch. Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    predictor : Predictor
+        A classifier with the answers of the student.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, was not written by skdistill, or was written by a later version in a
+        form that this one does not know.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import skdistill
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> student = skdistill.LinearStudent().fit(X, ["no", "no", "yes", "yes"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "student.skd")
+    ...     student.export(path)
+    ...     skdistill.load(path).predict(X)
+    array(['no', 'no', 'yes', 'yes'], dtype='<U3')
+    """
+    saved = read(path)
+    return Predictor(saved.program, saved.classes, saved.versions)
+
+
+class Predictor:
+    """A classifier that predicts with a Program; what :func:`load` returns.
+
+    To scikit-learn it is a fitted classifier: ``fit`` changes nothing, and ``clone`` returns it as
+    it is, as with a FrozenEstimator. It can be a teacher.
+
+    Parameters
+    ----------
+    program : Program
+        From raw rows to probabilities.
+    classes : ndarray of shape (n_classes,)
+        The class labels.
+    versions : dict of str to str, default=None
+        The versions of the packages by which the file was written.
+
+    Attributes
+    ----------
+    program_ : Program
+        The Program; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    n_features_in_ : int
+        The number of columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of the columns, where they are all strings.
+    versions_ : dict of str to str
+        The versions of the packages by which the file was written.
+    """
+
+    feature_names_in_: Array
+
+    def __init__(self, program: Program, classes: Array, versions: dict[str, str] | None = None) -> None:
+        self.program_ = program
+        self.classes_ = classes
+        self.versions_ = dict(versions or {})
+        self.n_features_in_ = program.n_columns
+        entry = program.ops[0]
+        if isinstance(entry, Columns) and entry.names is not None:
+            self.feature_names_in_ = np.array(entry.names, dtype=object)
+
+    def __repr__(self) -> str:
+        return f"Predictor(n_columns={self.n_features_in_}, classes={self.classes_.tolist()})"
+
+    def _rows(self, X: Any) -> Any:
+        """Return rows as the Program takes them, if they are a table with the right number of columns."""
+        if isinstance(X, dict) or (isinstance(X, list) and X and all(isinstance(row, dict) for row in X)):
+            return X
+        if not is_frame(X) and not hasattr(X, "tocsr"):
+            if isinstance(X, list | tuple):
+                # numpy would turn the numbers beside a string into strings
+                plain = np.asarray(X)
+                X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
+            X = np.asarray(X)
+            if X.dtype.kind == "c":
+                raise ValueError("Complex data not supported: X holds complex numbers.")
+        if len(X.shape) != 2:
+            raise ValueError(
+                f"Expected 2D array, got an X of shape {tuple(X.shape)} instead; needed is (n_rows, "
+                f"{self.n_features_in_}). One row is X.reshape(1, -1)."
+            )
+        if X.shape[0] == 0:
+            raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row.")
+        if X.shape[1] != self.n_features_in_ and not (is_frame(X) and hasattr(self, "feature_names_in_")):
+            raise ValueError(
+                f"X has {X.shape[1]} features, but Predictor is expecting {self.n_features_in_} features as input."
+            )
+        return X
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
+            Rows with the columns seen in fit; those of a frame or of a dict in any order.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_classes)
+            Probabilities in the order of ``classes_``; each row sums to one.
+        """
+        return self.program_(self._rows(X))
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
+            Rows with the columns seen in fit; those of a frame or of a dict in any order.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_rows, n_classes)
+            Natural logarithms, in the order of ``classes_``.
+        """
+        return log_softmax(self.program_.logits(self._rows(X)))
+
+    def decision_function(self, X: Any) -> Array:
+        """Return the logits.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
+            Rows with the columns seen in fit; those of a frame or of a dict in any order.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
+            Logits; for two classes those of ``classes_[1]`` over ``classes_[0]``.
+        """
+        logits = self.program_.logits(self._rows(X))
+        return logits[:, 0] if logits.shape[1] == 1 else logits
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
+            Rows with the columns seen in fit; those of a frame or of a dict in any order.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_rows,)
+            Class labels.
+        """
+        logits = self.program_.logits(self._rows(X))
+        best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(axis=1)
+        return self.classes_[best.astype(np.intp)]
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), or list of dict
+            Rows.
+        y : array-like of shape (n_rows,)
+            Their labels.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Their weights.
+
+        Returns
+        -------
+        score : float
+            The share of rows whose label is predicted.
+        """
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        return float(np.average(self.predict(X) == np.asarray(y), weights=weights))
+
+    def fit(self, X: Any, y: Any = None) -> Predictor:
+        """Do nothing: what was loaded is fitted.
+
+        Parameters
+        ----------
+        X : object
+            Ignored.
+        y : object
+            Ignored.
+
+        Returns
+        -------
+        self : Predictor
+            As it was.
+        """
+        return self
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file, in the format that the suffix says.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .skd, .onnx, .c or .py.
+
+        Raises
+        ------
+        ValueError
+            If it ends otherwise.
+        """
+        from .export import to_file
+
+        to_file(self, path)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_clone__(self) -> Predictor:
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        dense = not isinstance(self.program_.ops[0], Bound)
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=False),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(allow_nan=True, sparse=True, categorical=dense, string=dense),
+            requires_fit=False,
+        )

@@ -1,0 +1,21 @@
+"""Where a student runs elsewhere: printers of a Program, one file for each format."""
+
+from ._c import to_c
+from ._files import check_ops, program_of, write_files
+from ._onnx import to_onnx
+from ._python import to_python
+from ._skd import to_skd
+from ._skl2onnx import register_skl2onnx
+from ._suffix import to_file
+
+__all__ = [
+    "check_ops",
+    "program_of",
+    "register_skl2onnx",
+    "to_c",
+    "to_file",
+    "to_onnx",
+    "to_python",
+    "to_skd",
+    "write_files",
+]

@@ -1,0 +1,275 @@
+"""The C export: a Program as one .c and one .h of C99 that allocate nothing and need math.h alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._version import __version__
+from ..program import LARGEST, Bound, Columns, Program, Softmax
+from ._c_columns import declare_row, enumerator, read_entry
+from ._c_functions import FUNCTIONS
+from ._c_ops import PRINTERS, Bins, loop
+from ._c_text import Names, array, block_comment, comment, identifier, string, utf8
+from ._files import check_ops, program_of, write_files
+
+Array = NDArray[Any]
+
+#: The headers of C99, which a header of the same name would hide.
+_HEADERS = frozenset(
+    """
+    assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg stdbool stddef stdint
+    stdio stdlib string tgmath time wchar wctype
+    """.split()  # noqa: SIM905
+)
+
+
+def to_c(student: Any, path: str | os.PathLike[str]) -> None:
+    """Write a student as C99: `path` and, beside it, a header of the same name.
+
+    The code allocates nothing, keeps no state, and needs ``math.h`` alone. With ``churn.c`` for a
+    path, the header declares ``churn_row``, a struct with a field for each column that the student
+    reads (an array ``x`` where the columns are numbers without names), and
+
+    - ``void churn_logits(const churn_row *row, float *out)``, one number for two classes;
+    - ``int churn_predict(const churn_row *row)``, an index into ``churn_classes``;
+    - ``void churn_predict_proba(const churn_row *row, float *out)``, one number for each class;
+    - an enum of the levels of each column of categories, and a function that finds a level by its
+      text, such as ``churn_plan_from_string``.
+
+    A missing number is ``NAN``. Encoding is computed in double; layers in float, except where
+    their inputs may be large. int8 and float16 weights are stored as such.
+
+    Parameters
+    ----------
+    student : student or DistilledClassifier
+        Fitted.
+    path : str or path-like
+        The file to write, whose name ends in ".c".
+
+    Raises
+    ------
+    NotFittedError
+        If the student is not fitted.
+    TypeError
+        If the student did not end as a Program, or holds what C has no printer for.
+    ValueError
+        If `path` does not end in ".c", or is named as one of C's own headers.
+    OSError
+        If the files cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from skdistill import LinearStudent
+    >>> from skdistill.export import to_c
+    >>> student = LinearStudent().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_c(student, pathlib.Path(folder, "tiny.c"))
+    ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
+    ['tiny.c', 'tiny.h']
+    """
+    program = program_of(student)
+    path = Path(path)
+    if path.suffix != ".c" or path.stem in _HEADERS:
+        raise ValueError(
+            f"path must be a name that ends in '.c' and is not that of a header of C's; got {str(path)!r}."
+        )
+    check_ops(program, {Columns, Bound, Softmax, *PRINTERS}, "C")
+    source, header = Printer(program, student.classes_, path.stem).print()
+    write_files({path: source.encode("ascii"), path.with_suffix(".h"): header.encode("utf-8")})
+
+
+class Printer:
+    """Prints one Program; each op adds its constants, the functions it calls and its statements."""
+
+    def __init__(self, program: Program, classes: Array, stem: str) -> None:
+        self.program = program
+        self.stem = stem
+        self.prefix = identifier(stem)
+        self.upper = self.prefix.upper()
+        names = Names(f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "H"))
+        self.labels = [str(label) for label in classes.tolist()]
+        self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in classes.tolist()]
+        entry = program.ops[0]
+        assert isinstance(entry, Columns | Bound)
+        self.row = read_entry(entry, self.prefix, names)
+        self.rom = self.row.rom + sum(len(utf8(label)) + 1 + 4 for label in self.labels)
+        self.definitions = list(self.row.definitions)
+        self.functions = set(self.row.functions)
+        self.statements = [f"/* {type(entry).__name__} */", *self.row.statements]
+        self._constants = Names()
+        self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
+        n_read = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
+        #: How large each number in ``x`` may be.
+        self.bounds = np.full(n_read - self.n_codes, LARGEST)
+        #: The type that layers are computed in; how many there are; how many numbers the last one leaves in ``h``.
+        self.real = "float"
+        self.n_layers = 0
+        self.width = 0
+        #: How long the arrays ``h`` and, for the inputs of a layer that are not zero, ``v`` and ``at`` have to be.
+        self.n_hidden = 0
+        self.n_listed = 0
+        #: Bins that the first layer takes as sums.
+        self.bins: Bins | None = None
+
+    def print(self) -> tuple[str, str]:
+        """Return the source and the header."""
+        for op in self.program.ops[1:-1]:
+            self.say("", f"/* {type(op).__name__} */")
+            PRINTERS[type(op)](self, op)
+        copied = "single(h[j])" if self.real == "double" else "h[j]"
+        self.say("", loop("j", self.width, f"out[j] = {self.called(copied)};"))
+        return self._source(), self._header()
+
+    def say(self, *lines: str) -> None:
+        """Add statements."""
+        self.statements += lines
+
+    def called(self, expression: str) -> str:
+        """Return an expression, and have the functions that it calls defined."""
+        self.functions |= _called(expression)
+        return expression
+
+    def constant(self, name: str, values: Array) -> str:
+        """Define a constant array; return its name."""
+        name = self._constants(name)
+        self.definitions.append(array(name, values))
+        self.rom += values.nbytes
+        return name
+
+    def encode(self, first: int, n: int, expression: str) -> None:
+        """Replace or append `n` numbers of ``x``; in the expression, ``X`` is the number and ``i`` its place."""
+        x = f"x[i + {first}]" if first else "x[i]"
+        self.say(loop("i", n, f"{x} = {self.called(expression.replace('X', x))};"))
+
+    def append(self, n: int, bound: float) -> int:
+        """Make room for `n` more numbers in ``x``, none larger than `bound`; return where."""
+        first = len(self.bounds)
+        self.bounds = np.append(self.bounds, np.full(n, bound))
+        return first
+
+    def _source(self) -> str:
+        functions = set(self.functions)
+        while more := set().union(*(_called(FUNCTIONS[name].partition("{")[2]) for name in functions)) - functions:
+            functions |= more
+        position = "uint16_t" if self.n_listed < 0xFFFF else "uint32_t"
+        types = [f"typedef {self.real} real;"] if self.n_hidden else []
+        if self.n_listed:
+            types += [f"typedef {position} position;", "#define END ((position)-1)"]
+        literals = ",\n".join(f"    {string(label)}" for label in self.labels)
+        blocks = [
+            block_comment(self._title()),
+            f'#include "{self.stem}.h"\n\n#include <math.h>\n#include <stdint.h>',
+            "\n".join(types),
+            *(text for name, text in FUNCTIONS.items() if name in functions),
+            *self.definitions,
+            f"const char *const {self.prefix}_classes[{len(self.labels)}] = {{\n{literals}\n}};",
+            self._logits(),
+            self._predict(),
+            self._predict_proba(),
+        ]
+        return "\n\n".join(block for block in blocks if block) + "\n"
+
+    def _locals(self) -> list[tuple[str, int, int]]:
+        """Return the arrays that the logits take on the stack: each with its length and the bytes of an element."""
+        size = {"float": 4, "double": 8}[self.real]
+        found = [
+            ("int code", self.n_codes, 4),
+            ("double x", len(self.bounds), 8),
+            ("real h", self.n_hidden, size),
+            ("real v", self.n_listed, size),
+            ("position at", self.n_listed, 2 if self.n_listed < 0xFFFF else 4),
+        ]
+        return [local for local in found if local[1]]
+
+    def _logits(self) -> str:
+        lines = [f"{name}[{n}];" for name, n, _ in self._locals()]
+        statements = self.statements
+        if not any("row->" in line for line in statements):
+            statements = ["(void)row;", *statements]
+        return _function(f"void {self.prefix}_logits(const {self.prefix}_row *row, float *out)", [*lines, *statements])
+
+    def _predict(self) -> str:
+        lines = [f"float logits[{self.width}];", f"{self.prefix}_logits(row, logits);"]
+        if self.width == 1:
+            lines += ["return logits[0] > 0.0f;"]
+        else:
+            lines[1:1] = ["int best = 0;"]
+            lines += [loop("i", self.width, "if (logits[i] > logits[best]) best = i;"), "return best;"]
+        return _function(f"int {self.prefix}_predict(const {self.prefix}_row *row)", lines)
+
+    def _predict_proba(self) -> str:
+        n = self.width
+        if n == 1:
+            lines = [
+                "float z, small;",
+                f"{self.prefix}_logits(row, &z);",
+                "/* of the two, the smaller is computed and the larger is what is left to one */",
+                "small = expf(-fabsf(z));",
+                "small /= 1.0f + small;",
+                "out[0] = z > 0.0f ? small : 1.0f - small;",
+                "out[1] = z > 0.0f ? 1.0f - small : small;",
+            ]
+        else:
+            lines = [
+                "float top, sum = 0.0f;",
+                f"{self.prefix}_logits(row, out);",
+                "top = out[0];",
+                loop("i", n, "if (out[i] > top) top = out[i];"),
+                loop("i", n, "sum += out[i] = expf(out[i] - top);"),
+                loop("i", n, "out[i] /= sum;"),
+            ]
+        return _function(f"void {self.prefix}_predict_proba(const {self.prefix}_row *row, float *out)", lines)
+
+    def _title(self) -> list[str]:
+        stack = sum(n * size for _, n, size in self._locals()) + 4 * self.width
+        return [
+            f"{self.prefix}: a fitted student, printed by skdistill {__version__}.",
+            f"Fingerprint of its Program: {self.program.fingerprint()}",
+            "",
+            f"ROM: {self.rom} bytes of constants, a pointer counted as 4, and the code.",
+            f"Stack: {stack} bytes of arrays, and what the compiler needs for calls and registers.",
+            "Nothing is allocated and no state is kept: all functions are reentrant. A missing number is NAN, which "
+            "-ffast-math does not know; compile without it.",
+        ]
+
+    def _header(self) -> str:
+        prefix, upper = self.prefix, self.upper
+        pairs = enumerate(zip(self.class_names, self.labels, strict=True))
+        classes = [f"    {name} = {at}, /* {comment(label)} */" for at, (name, label) in pairs]
+        # a comma after the last one is what C++98 has not
+        classes[-1] = classes[-1].replace(", /*", " /*", 1)
+        counts = [f"    {upper}_N_CLASSES = {len(self.labels)},", f"    {upper}_N_LOGITS = {self.width}"]
+        row = f"const {prefix}_row *row"
+        kind = "that of the second class, where the first one's is 0" if self.width == 1 else "one for each class"
+        blocks = [
+            block_comment(self._title()),
+            f"#ifndef {upper}_H\n#define {upper}_H",
+            '#ifdef __cplusplus\nextern "C" {\n#endif',
+            "\n".join(["enum {", *counts, "};"]),
+            "\n".join(["/* the classes, in the order of the probabilities */", "enum {", *classes, "};"]),
+            f"/* their names, in UTF-8 */\nextern const char *const {prefix}_classes[{len(self.labels)}];",
+            *declare_row(self.row, prefix),
+            f"/* Logits: {kind}. `out` has room for {upper}_N_LOGITS. */\nvoid {prefix}_logits({row}, float *out);",
+            f"/* The most probable class. */\nint {prefix}_predict({row});",
+            f"/* A probability for each class. `out` has room for {upper}_N_CLASSES. */\n"
+            f"void {prefix}_predict_proba({row}, float *out);",
+            "#ifdef __cplusplus\n}\n#endif",
+            "#endif",
+        ]
+        return "\n\n".join(blocks) + "\n"
+
+
+def _called(text: str) -> set[str]:
+    return FUNCTIONS.keys() & set(re.findall(r"\b([a-z_]+)\(", text))
+
+
+def _function(signature: str, lines: list[str]) -> str:
+    body = "\n".join(f"    {line}" if line else "" for line in lines)
+    return f"{signature}\n{{\n{body}\n}}"

@@ -1,0 +1,273 @@
+"""The row of a Program in C: a struct with a field for each column, and the levels of each field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..program import Bound, Columns
+from ._c_text import Names, array, char_array, comment, identifier, is_long, number, smallest, string, utf8
+
+
+@dataclass
+class Levels:
+    """The levels of a field: an enumerator for each, one for any other level and one for a missing one."""
+
+    keys: list[Any]
+    enumerators: list[str]
+    other: str
+    missing: str
+
+
+@dataclass
+class Field:
+    """A member of the struct: a number (the seconds of a date included), or a level."""
+
+    source: int
+    name: str
+    comment: str
+    levels: Levels | None = None
+
+
+@dataclass
+class Row:
+    """The struct: its fields, and the statements that read them into ``code`` and ``x``."""
+
+    fields: list[Field]
+    #: The number of columns where the struct is one array of numbers, 0 where it has named fields.
+    n_array: int = 0
+    definitions: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+    functions: set[str] = field(default_factory=set)
+    rom: int = 0
+
+
+def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
+    """Return the struct for a Program's entry.
+
+    Parameters
+    ----------
+    entry : Columns or Bound
+        The first op.
+    prefix : str
+        What the names of the module begin with.
+    names : Names
+        The identifiers of the module's scope so far.
+
+    Returns
+    -------
+    row : Row
+        The struct.
+    """
+    if isinstance(entry, Bound):
+        n = entry.n_columns
+        loop = f"for (int i = 0; i < {n}; i++) x[i] = bounded(row->x[i]);"
+        return Row([], n, statements=[loop], functions={"bounded"})
+    if entry.names is None and set(entry.kinds) <= {"number"}:
+        return _array_row(entry)
+    row = Row([])
+    tables = _tables(entry)
+    members = Names()
+    fields: dict[tuple[int, bool], Field] = {}
+    # numbers first, then levels: a column may be read as both, and is then two fields
+    for source, of_levels in sorted({(s, k in ("category", "rank")) for s, k, _ in tables}):
+        title = f"column {source}" if entry.names is None else comment(entry.names[source])
+        name = f"x{source}" if entry.names is None else identifier(entry.names[source])
+        name = members(f"{name}_level" if (source, False) in fields else name)
+        one = Field(source, name, title)
+        if of_levels:
+            found = [levels for s, _, levels in tables if s == source and levels is not None]
+            one.levels = _levels(found, f"{prefix}_{name}".upper(), names)
+            _lookup(row, one, prefix)
+        elif any(s == source and kind == "datetime" for s, kind, _ in tables):
+            one.comment += ": seconds since 1970 (UTC); NAN where missing"
+        else:
+            one.comment += ": a number; NAN where missing"
+        fields[source, of_levels] = one
+    row.fields = list(fields.values())
+    n_codes = len(entry.sizes)
+    for at, (source, kind, levels) in enumerate(tables):
+        if levels is None:
+            row.statements.append(f"x[{at - n_codes}] = row->{fields[source, False].name};")
+            continue
+        one = fields[source, True]
+        size = entry.sizes[at] if kind == "category" else None
+        row.statements.append(_read_level(row, one, levels, size, at, at - n_codes))
+    return row
+
+
+def _tables(entry: Columns) -> list[tuple[int, str, dict[Any, int] | None]]:
+    """Return the source, kind and levels of each column that is read."""
+    levels = iter(entry.levels)
+    return [
+        (source, kind, next(levels) if kind in ("category", "rank") else None)
+        for source, kind in zip(entry.sources, entry.kinds, strict=True)
+    ]
+
+
+def _array_row(entry: Columns) -> Row:
+    n_read = len(entry.sources)
+    row = Row([], entry.n_columns)
+    if entry.sources == tuple(range(n_read)):
+        row.statements.append(f"for (int i = 0; i < {n_read}; i++) x[i] = row->x[i];")
+    elif n_read:
+        sources = smallest(np.array(entry.sources, dtype=np.int64))
+        row.definitions.append(array("source", sources))
+        row.rom += sources.nbytes
+        row.statements.append(f"for (int i = 0; i < {n_read}; i++) x[i] = row->x[source[i]];")
+    return row
+
+
+def _levels(tables: list[dict[Any, int]], prefix: str, names: Names) -> Levels:
+    other, missing = names(f"{prefix}_OTHER"), names(f"{prefix}_MISSING")
+    # a dict, since 1 and True are one key
+    keys = [key for key in dict.fromkeys(key for table in tables for key in table) if key is not None]
+    return Levels(keys, [names(f"{prefix}_{enumerator(key)}") for key in keys], other, missing)
+
+
+def enumerator(key: Any) -> str:
+    """Return what is left of a level or a class in an identifier, to stand after a prefix."""
+    if key == "":
+        return "EMPTY"
+    text = str(key) if isinstance(key, str) else str(key).replace("-", "minus_")
+    # what the prefix makes harmless: a leading digit, a keyword
+    return identifier(f"x_{text}").removeprefix("x_").rstrip("_").upper() or "X"
+
+
+def _read_level(row: Row, one: Field, levels: dict[Any, int], size: int | None, code: int, x: int) -> str:
+    """Return the statement that reads a level as a code or, where `size` is None, as a rank."""
+    assert one.levels is not None
+    n_known = len(one.levels.keys)
+    row.functions.add("level")
+    value = f"level((int)row->{one.name}, {n_known})"
+    if size is None:
+        ranks = [float(levels.get(key, np.nan)) for key in one.levels.keys]
+        ranks += [np.nan, float(levels.get(None, np.nan))]
+        table = np.array(ranks, dtype=np.float32)
+        name = f"rank_of_{one.name}"
+        target = f"x[{x}]"
+    else:
+        codes = [levels.get(key, size - 2) for key in one.levels.keys] + [size - 2, levels.get(None, size - 1)]
+        target = f"code[{code}]"
+        if codes == list(range(n_known + 2)):
+            return f"{target} = {value};"
+        table = smallest(np.array(codes, dtype=np.int64))
+        # a column may be read as categories twice
+        name = f"code_{code}_of_{one.name}"
+    row.definitions.append(array(name, table))
+    row.rom += table.nbytes
+    return f"{target} = {name}[{value}];"
+
+
+def _lookup(row: Row, one: Field, prefix: str) -> None:
+    """Write the functions that look a level up by its text and, where there are such levels, by its number."""
+    assert one.levels is not None
+    levels = one.levels
+    one.comment += f": a level; {levels.missing} where missing"
+    by_text: dict[bytes, int] = {}
+    for at, key in sorted(enumerate(levels.keys), key=lambda item: not isinstance(item[1], str)):
+        text = utf8(str(key))
+        # C's strings end at a NUL
+        if b"\0" not in text:
+            by_text.setdefault(text, at)
+    literals = []
+    for text in sorted(by_text):
+        shown = text.decode("utf-8", "surrogatepass")
+        row.rom += len(text) + 1
+        if is_long(shown):
+            literals.append(f"long_text_{len(row.definitions)}")
+            row.definitions.append(char_array(literals[-1], shown))
+        else:
+            literals.append(string(shown))
+    order = smallest(np.array([by_text[text] for text in sorted(by_text)], dtype=np.int64))
+    kind = _kind(prefix, one)
+    known, body = len(by_text), [f"{kind} {prefix}_{one.name}_from_string(const char *text)", "{"]
+    if known:
+        row.functions.add("compare")
+        row.definitions.append(
+            f"static const char *const text_of_{one.name}[] = {{\n    " + ",\n    ".join(literals) + "\n};"
+        )
+        row.definitions.append(array(f"level_of_{one.name}", order))
+        row.rom += order.nbytes + 4 * known
+        body += [
+            f"    int low = 0, high = {known};",
+            f"    if (text == 0) return {levels.missing};",
+            "    while (low < high) {",
+            "        const int middle = (low + high) / 2;",
+            f"        const int sign = compare(text, text_of_{one.name}[middle]);",
+            f"        if (sign == 0) return ({kind})level_of_{one.name}[middle];",
+            "        if (sign < 0) high = middle; else low = middle + 1;",
+            "    }",
+            f"    return {levels.other};",
+        ]
+    else:
+        body.append(f"    return text == 0 ? {levels.missing} : {levels.other};")
+    row.definitions.append("\n".join([*body, "}"]))
+    numeric = _numeric(levels)
+    if numeric:
+        body = [
+            f"{kind} {prefix}_{one.name}_from_number(double value)",
+            "{",
+            f"    if (isnan(value)) return {levels.missing};",
+            *(f"    if (value == {number(value)}) return {name};" for value, name in numeric.items()),
+            f"    return {levels.other};",
+            "}",
+        ]
+        row.definitions.append("\n".join(body))
+
+
+def _numeric(levels: Levels) -> dict[float, str]:
+    """Return the enumerators of levels that are numbers, by their value."""
+    found: dict[float, str] = {}
+    for key, name in zip(levels.keys, levels.enumerators, strict=True):
+        if isinstance(key, bool | int | float):
+            try:
+                found.setdefault(float(key), name)
+            except OverflowError:
+                continue
+    return found
+
+
+def declare_row(row: Row, prefix: str) -> list[str]:
+    """Return the declarations of the header: the enums, the struct and the functions that look levels up."""
+    blocks = []
+    for one in row.fields:
+        if one.levels is None:
+            continue
+        pairs = zip(one.levels.enumerators, one.levels.keys, strict=True)
+        lines = [f"    {name} = {at}, /* {_shown(key)} */" for at, (name, key) in enumerate(pairs)]
+        n = len(lines)
+        lines += [f"    {one.levels.other} = {n}, /* any other level */", f"    {one.levels.missing} = {n + 1}"]
+        title = one.comment.rpartition(": a level")[0]
+        blocks.append("\n".join([f"/* the levels of {title} */", f"{_kind(prefix, one)} {{", *lines, "};"]))
+    if row.n_array:
+        members = [f"    double x[{row.n_array}]; /* numbers, in the order of the columns; NAN where missing */"]
+    else:
+        members = [
+            f"    {'double' if one.levels is None else _kind(prefix, one)} {one.name}; /* {one.comment} */"
+            for one in row.fields
+        ] or ["    char nothing; /* no column tells anything */"]
+    blocks.append("\n".join([f"typedef struct {prefix}_row {{", *members, f"}} {prefix}_row;"]))
+    lookups = []
+    for one in row.fields:
+        if one.levels is None:
+            continue
+        kind = _kind(prefix, one)
+        lookups.append(f"{kind} {prefix}_{one.name}_from_string(const char *text);")
+        if _numeric(one.levels):
+            lookups.append(f"{kind} {prefix}_{one.name}_from_number(double value);")
+    if lookups:
+        note = "/* A level by its text, in UTF-8, or by its number; NULL and NAN are missing. */"
+        blocks.append("\n".join([note, *lookups]))
+    return blocks
+
+
+def _shown(key: Any) -> str:
+    return comment(key) if isinstance(key, str) else repr(key)
+
+
+def _kind(prefix: str, one: Field) -> str:
+    """Return the type of a field that is a level."""
+    return f"enum {prefix}_{one.name}_level"

@@ -1,0 +1,188 @@
+"""The functions in C that the ops of a Program call; a file of C gets those that it needs, in this order."""
+
+from __future__ import annotations
+
+#: The text of each function by its name. `real` is float or double and `position` an unsigned integer; the
+#: file that they go into says which.
+FUNCTIONS: dict[str, str] = {
+    "compare": """\
+/* Compare two strings by their bytes. */
+static int compare(const char *a, const char *b)
+{
+    while (*a != 0 && *a == *b) {
+        a++;
+        b++;
+    }
+    return (int)(unsigned char)*a - (int)(unsigned char)*b;
+}""",
+    "level": """\
+/* A level as it is, or, where it is none, any other level. */
+static int level(int value, int n_known)
+{
+    return value < 0 || value > n_known + 1 ? n_known : value;
+}""",
+    "bounded": """\
+/* A finite number: 0 where it is missing. */
+static double bounded(double x)
+{
+    if (isnan(x)) return 0.0;
+    return x > 1e30 ? 1e30 : x < -1e30 ? -1e30 : x;
+}""",
+    "within": """\
+/* Seconds within the years that are told apart. */
+static double within(double seconds)
+{
+    return seconds > 1e13 ? 1e13 : seconds < -1e13 ? -1e13 : seconds;
+}""",
+    "day_of_march_year": """\
+/* The day of a year that begins on the first of March, from 0 on; seconds are since 1970 and not missing.
+   https://howardhinnant.github.io/date_algorithms.html */
+static int32_t day_of_march_year(double seconds)
+{
+    const int32_t days = (int32_t)floor(within(seconds) / 86400.0) + 719468;
+    const int32_t era = (days >= 0 ? days : days - 146096) / 146097;
+    const int32_t day = days - era * 146097;
+    const int32_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    return day - (365 * year + year / 4 - year / 100);
+}""",
+    "month": """\
+/* The month of a date, 1 to 12. */
+static double month(double seconds)
+{
+    int32_t from_march;
+    if (isnan(seconds)) return seconds;
+    from_march = (5 * day_of_march_year(seconds) + 2) / 153;
+    return (double)(from_march < 10 ? from_march + 3 : from_march - 9);
+}""",
+    "day": """\
+/* The day of the month, 1 to 31. */
+static double day(double seconds)
+{
+    int32_t day;
+    if (isnan(seconds)) return seconds;
+    day = day_of_march_year(seconds);
+    return (double)(day - (153 * ((5 * day + 2) / 153) + 2) / 5 + 1);
+}""",
+    "weekday": """\
+/* The day of the week, 0 to 6, Monday first: 1970 began on a Thursday. */
+static double weekday(double seconds)
+{
+    const double days = floor(within(seconds) / 86400.0) + 3.0;
+    return days - 7.0 * floor(days / 7.0);
+}""",
+    "hour": """\
+/* The hour of the day, 0 to 23. */
+static double hour(double seconds)
+{
+    const double known = within(seconds);
+    return floor((known - floor(known / 86400.0) * 86400.0) / 3600.0);
+}""",
+    "standardized": """\
+/* A number in deviations from its mean, squashed beyond a limit; `filled` where it is missing. */
+static double standardized(double x, double mean, double factor, double filled, double limit)
+{
+    double z = (x - mean) * factor;
+    if (!(fabs(z) <= limit)) {
+        double beyond;
+        if (isnan(z)) z = filled;
+        z = z > 1e30 ? 1e30 : z < -1e30 ? -1e30 : z;
+        beyond = fabs(z) - limit;
+        if (beyond > 0.0) z = copysign(limit + log1p(beyond), z);
+    }
+    return z;
+}""",
+    "interpolated": """\
+/* The score of a number: of the knots' scores, with straight lines in between; that of `fill` where it is missing. */
+static double interpolated(double x, const double *knots, const double *scores, int n, double fill)
+{
+    int low = 0, high = n - 1;
+    if (isnan(x)) x = fill;
+    if (x < knots[low]) return scores[low];
+    if (x >= knots[high]) return scores[high];
+    while (high - low > 1) {
+        const int middle = (low + high) / 2;
+        if (knots[middle] <= x) low = middle; else high = middle;
+    }
+    if (knots[low] == x) return scores[low];
+    return scores[low] + (scores[high] - scores[low]) / (knots[high] - knots[low]) * (x - knots[low]);
+}""",
+    "share": """\
+/* How far into a bin a number has come, 0 to 1. */
+static double share(double x, double lower, double per_width)
+{
+    const double come = (x - lower) * per_width;
+    return come < 0.0 ? 0.0 : come > 1.0 ? 1.0 : come;
+}""",
+    "half": """\
+/* The number that the bits of a float16 stand for, without a branch, so that several are decoded at once. */
+static float half(uint16_t bits)
+{
+    union { uint32_t bits; float number; } found, extra;
+    const int32_t digits = (bits & 0x7fff) << 13;
+    /* the smallest numbers have no leading one: they get it, as 2^-14, and lose it again */
+    const uint32_t is_small = (uint32_t)-(digits < 0x800000);
+    found.bits = (uint32_t)digits + 0x38000000u + (is_small & 0x800000u);
+    extra.bits = is_small & 0x38800000u;
+    found.number -= extra.number;
+    found.bits |= (uint32_t)(bits & 0x8000) << 16;
+    return found.number;
+}""",
+    "single": """\
+/* A number as float, the largest one where it is larger. */
+static float single(double x)
+{
+    const double largest = 3.4028234663852886e38;
+    return (float)(x > largest ? largest : x < -largest ? -largest : x);
+}""",
+    "list_encoded": """\
+/* List the inputs that are not zero, and where they are; return their number. */
+static int list_encoded(const double *x, int n, real *v, position *at)
+{
+    int found = 0;
+    for (int i = 0; i < n; i++) {
+        v[found] = (real)x[i];
+        at[found] = (position)i;
+        found += v[found] != 0;
+    }
+    return found;
+}""",
+    "list_hidden": """\
+/* List the inputs that are not zero, and where they are; return their number. */
+static int list_hidden(const real *h, int n, real *v, position *at)
+{
+    int found = 0;
+    for (int i = 0; i < n; i++) {
+        v[found] = h[i];
+        at[found] = (position)i;
+        found += h[i] != 0;
+    }
+    return found;
+}""",
+    "list_bins": """\
+/* List, after `found` inputs, the bins of a column from `first` to before `last`: that which x has come into, and the
+   full one before it. The weights of a bin are sums up to it, so that all others need not be added. */
+static int list_bins(double x, int first, int last, const double *lower, const double *per_width, int n_before,
+                     int found, real *v, position *at)
+{
+    int bin = first;
+    while (last - bin > 1) {
+        const int middle = (bin + last) / 2;
+        if (x > lower[middle]) bin = middle; else last = middle;
+    }
+    v[found] = (real)share(x, lower[bin], per_width[bin]);
+    v[found + 1] = 1 - v[found];
+    at[found] = (position)(n_before + bin);
+    at[found + 1] = (position)(n_before + bin - 1);
+    return found + (bin > first ? 2 : 1);
+}""",
+    "end_list": """\
+/* Fill up the last four of a list with zeros, and end it. */
+static void end_list(int found, real *v, position *at)
+{
+    for (int i = found; i < found + 4; i++) {
+        v[i] = 0;
+        at[i] = 0;
+    }
+    at[(found + 3) / 4 * 4] = END;
+}""",
+}

@@ -1,0 +1,170 @@
+"""C's letters: identifiers, numbers, strings, comments and arrays that every C99 compiler takes without a warning."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_WIDTH = 110
+#: Longer identifiers are cut: compilers need to tell 63 characters apart, and a prefix goes before them.
+_LONGEST = 36
+#: Longer strings are written as arrays: a C99 compiler need not take a literal of more than 4095.
+_LONGEST_STRING = 2000
+#: What a name must not be: keywords of C and C++, and what common headers and compilers define as macros.
+_TAKEN = frozenset(
+    """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval
+    constexpr const_cast continue co_await co_return co_yield decltype default delete do double dynamic_cast else enum
+    explicit export extern false float for friend goto if import inline int long module mutable namespace new noexcept
+    not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires restrict return
+    short signed sizeof static static_assert static_cast struct switch template this thread_local throw true try
+    typedef typeid typename typeof union unsigned using virtual void volatile wchar_t while xor xor_eq
+    complex imaginary noreturn errno stdin stdout stderr assert offsetof isnan isinf signbit linux unix i386 arm near
+    far small huge interface main
+    I NULL NAN INFINITY HUGE_VAL EOF BUFSIZ RAND_MAX EXIT_SUCCESS EXIT_FAILURE TRUE FALSE BOOL ERROR DOMAIN OVERFLOW
+    UNDERFLOW PI CHAR_BIT CHAR_MIN CHAR_MAX INT_MIN INT_MAX LONG_MIN LONG_MAX MIN MAX IN OUT CONST VOID
+    """.split()  # noqa: SIM905
+)
+
+
+def identifier(text: str) -> str:
+    """Return an identifier that resembles a text: ASCII letters, digits and single underscores, never a keyword."""
+    parts = []
+    for char in unicodedata.normalize("NFKD", text):
+        if unicodedata.combining(char):
+            continue
+        folded = char if char.isascii() else char.casefold()
+        if folded.isascii():
+            parts.append(folded if folded.isalnum() else "_")
+        else:
+            parts.append(f"_u{ord(char):x}_" if char.isalnum() else "_")
+    name = "_".join(part for part in "".join(parts).split("_") if part)[:_LONGEST].rstrip("_") or "x"
+    if name[0].isdigit():
+        name = f"x{name}"
+    return f"{name}_" if name in _TAKEN else name
+
+
+class Names:
+    """Identifiers in one scope: a second one of the same name gets a number."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+
+    def __call__(self, name: str) -> str:
+        """Return `name`, with a number if it is taken, and take it."""
+        found, number = name, 1
+        while found in self._taken:
+            number += 1
+            found = f"{name}_{number}"
+        self._taken.add(found)
+        return found
+
+
+def comment(text: str) -> str:
+    """Return a text as it may stand in a comment, quoted."""
+    # letters of every script, but nothing that ends a comment, turns the reading direction or starts a trigraph
+    shown = "".join(
+        char if char.isalnum() or char in " !#$%&'()+,-./:;<=>?@[]^_`{|}~€£" else f"\\u{ord(char):04x}"
+        for char in text[:80]
+    ).replace("??", "?\\u003f")
+    return f'"{shown}{"..." if len(text) > 80 else ""}"'
+
+
+def utf8(text: str) -> bytes:
+    """Return the bytes of a text, half a surrogate pair included."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def string(text: str) -> str:
+    """Return a string literal of the UTF-8 bytes of a text."""
+    # octal escapes end after three digits, hexadecimal ones would not; \? cannot be part of a trigraph
+    plain = {byte: chr(byte) for byte in range(32, 127)} | {ord("\\"): r"\\", ord('"'): r"\"", ord("?"): r"\?"}
+    return '"' + "".join(plain.get(byte, f"\\{byte:03o}") for byte in utf8(text)) + '"'
+
+
+def is_long(text: str) -> bool:
+    """Tell whether a text is too long for a literal."""
+    return len(utf8(text)) > _LONGEST_STRING
+
+
+def char_array(name: str, text: str) -> str:
+    """Return the definition of a string that is too long for a literal."""
+    return _definition("char", name, (f"'\\{byte:03o}'" for byte in (*utf8(text), 0)))
+
+
+def number(value: Any) -> str:
+    """Return a double literal that stands for exactly this number."""
+    value = float(value)
+    if not np.isfinite(value):
+        return "NAN" if np.isnan(value) else ("INFINITY" if value > 0 else "-INFINITY")
+    return repr(value)
+
+
+def _single(value: Any) -> str:
+    if not np.isfinite(value):
+        return number(value)
+    text = f"{float(value):.9g}"
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+#: The C type of an array's elements; float16, which C99 does not know, is stored as its bits.
+C_TYPES = {
+    "float64": "double",
+    "float32": "float",
+    "float16": "uint16_t",
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "int16": "int16_t",
+    "uint16": "uint16_t",
+    "int32": "int32_t",
+}
+
+
+def array(name: str, values: Array) -> str:
+    """Return the definition of a constant array, flat, of the type that numpy's stands for."""
+    flat = np.ascontiguousarray(values).ravel()
+    if flat.dtype == np.float64:
+        cells: Iterable[str] = map(number, flat)
+    elif flat.dtype == np.float32:
+        cells = map(_single, flat)
+    elif flat.dtype == np.float16:
+        cells = map(str, flat.view(np.uint16))
+    else:
+        cells = map(str, flat.tolist())
+    return _definition(C_TYPES[flat.dtype.name], name, cells)
+
+
+def _definition(c_type: str, name: str, cells: Iterable[str]) -> str:
+    return "\n".join([f"static const {c_type} {name}[] = {{", *_lines(cells), "};"])
+
+
+def _lines(cells: Iterable[str]) -> Iterator[str]:
+    line = "   "
+    for cell in cells:
+        if len(line) + len(cell) + 2 > _WIDTH:
+            yield line
+            line = "   "
+        line += f" {cell},"
+    yield line
+
+
+def block_comment(paragraphs: Iterable[str]) -> str:
+    """Return lines of plain text as a comment."""
+    lines = [line for paragraph in paragraphs for line in (wrap(paragraph, _WIDTH, break_on_hyphens=False) or [""])]
+    return "\n".join(["/* " + lines[0], *(f" * {line}".rstrip() for line in lines[1:]), " */"])
+
+
+def smallest(values: Array) -> Array:
+    """Return whole numbers in the smallest type that holds them."""
+    for dtype in (np.uint8, np.int8, np.uint16, np.int16):
+        info = np.iinfo(dtype)
+        if len(values) == 0 or (values.min() >= info.min and values.max() <= info.max):
+            return values.astype(dtype)
+    return values.astype(np.int32)

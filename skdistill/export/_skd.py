@@ -1,0 +1,48 @@
+"""Saving: a student as a file that skdistill.load reads with numpy alone."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from .._version import __version__
+from ..program import dumps
+from ._files import program_of, write_files
+
+
+def to_skd(student: Any, path: str | os.PathLike[str]) -> None:
+    """Save a fitted student for :func:`skdistill.load`.
+
+    The file holds the Program, the class labels, and the versions of the packages by which it was
+    written; no teacher, no training rows, and nothing that loading would execute.
+
+    Parameters
+    ----------
+    student : student, DistilledClassifier or predictor
+        Fitted.
+    path : path-like
+        Where to write.
+
+    Raises
+    ------
+    NotFittedError
+        If the student is not fitted.
+    TypeError
+        If it has no Program, or class labels that are neither strings, numbers nor booleans.
+    OSError
+        If the file cannot be written.
+    """
+    content = dumps(program_of(student), student.classes_, _versions())
+    write_files({path: content})
+
+
+def _versions() -> dict[str, str]:
+    found = {"skdistill": __version__, "python": platform.python_version()}
+    for name in ("numpy", "scikit-learn", "torch"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

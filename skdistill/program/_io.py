@@ -1,0 +1,440 @@
+"""A Program as bytes and back: arrays as they are, all else as JSON, nothing that could be executed.
+
+The layout of a file::
+
+    magic      8 bytes
+    lengths    protocol, bytes of the packed JSON, bytes of the JSON (uint32 each), bytes of the arrays (uint64)
+    structure  JSON, packed by zlib: the ops, the class labels, the versions, the fingerprint
+    arrays     one after the other in the order in which the ops name them, little-endian, in C order
+    digest     SHA-256 of all before
+
+An array is stored in the smallest type that holds each of its numbers exactly, and read back in its
+own.
+
+Protocols: files of each protocol so far keep loading. Whoever changes what is written, or what
+:meth:`Program.fingerprint` hashes, adds one to PROTOCOL, has :func:`read` read the older ones as
+well, and commits a small file of the new one to tests/data/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._ops import (
+    Affine,
+    Bound,
+    DateParts,
+    Indicate,
+    LookupAffine,
+    Op,
+    Piecewise,
+    Quantiles,
+    Relu,
+    Silu,
+    Softmax,
+    Standardize,
+    Tanh,
+)
+from ._program import Program, run
+from ._table import Columns
+from ._tree import Tree
+
+Array = NDArray[Any]
+
+#: The protocol that files are written in; a higher one than this is refused.
+PROTOCOL = 1
+
+_MAGIC = b"\x93skd\r\n\x1a\n"
+_LENGTHS = struct.Struct("<IIIQ")
+_START = len(_MAGIC) + _LENGTHS.size
+_DIGEST = hashlib.sha256().digest_size
+#: No structure is longer than this, in bytes: a table of 1,000 columns with 256 levels each has 5 MB.
+_LONGEST = 64 * 2**20
+_CHUNK = 2**20
+
+_OPS: dict[str, type[Op]] = {
+    op.__name__: op
+    for op in (
+        Affine,
+        Bound,
+        Columns,
+        DateParts,
+        Indicate,
+        LookupAffine,
+        Piecewise,
+        Quantiles,
+        Relu,
+        Silu,
+        Softmax,
+        Standardize,
+        Tanh,
+        Tree,
+    )
+}
+_FLOATS = ("<f2", "<f4", "<f8")
+_INTEGERS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
+_TYPES = frozenset({*_FLOATS, *_INTEGERS, "|b1"})
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a file holds.
+
+    Parameters
+    ----------
+    program : Program
+        The Program.
+    classes : ndarray of shape (n_classes,)
+        The class labels.
+    versions : dict of str to str
+        The versions of the packages by which it was written.
+    """
+
+    program: Program
+    classes: Array
+    versions: dict[str, str]
+
+
+class _Fault(ValueError):  # noqa: N818
+    """What is wrong with a file, without its name."""
+
+
+# --------------------------------------------------------------------------------------- writing
+
+
+def dumps(program: Program, classes: Array, versions: Mapping[str, str]) -> bytes:
+    """Return a Program and its class labels as the bytes of a file.
+
+    Parameters
+    ----------
+    program : Program
+        The Program.
+    classes : ndarray of shape (n_classes,)
+        Its class labels: numbers, booleans or strings.
+    versions : mapping of str to str
+        Versions of packages, to tell by what it was written.
+
+    Returns
+    -------
+    content : bytes
+        The file.
+
+    Raises
+    ------
+    TypeError
+        If an op or a class label is of a type that a file does not hold; the message names it.
+    """
+    pieces: list[bytes] = []
+    ops = [_op_out(op, pieces) for op in program.ops]
+    labels = _labels_out(classes)
+    arrays = b"".join(pieces)
+    # of what will be read back: a level that is an enum, say, is read back as its value
+    again = _program_in(ops, _Arrays(arrays))
+    structure = {"ops": ops, "classes": labels, "versions": dict(versions), "fingerprint": again.fingerprint()}
+    text = json.dumps(structure, separators=(",", ":")).encode()
+    packed = zlib.compress(text, 9)
+    content = _MAGIC + _LENGTHS.pack(PROTOCOL, len(packed), len(text), len(arrays)) + packed + arrays
+    return content + hashlib.sha256(content).digest()
+
+
+def _op_out(op: Op, pieces: list[bytes]) -> list[Any]:
+    name = type(op).__name__
+    if _OPS.get(name) is not type(op):
+        raise TypeError(f"A file cannot hold the op {name}, which this Program has.")
+    return [name, {field.name: _value_out(getattr(op, field.name), pieces) for field in fields(op)}]  # type: ignore[arg-type]
+
+
+def _value_out(value: Any, pieces: list[bytes]) -> Any:
+    if isinstance(value, np.ndarray):
+        own = value.dtype.newbyteorder("<").str
+        stored = _smallest(value)
+        pieces.append(np.ascontiguousarray(value, dtype=stored).tobytes())
+        return [own, stored, list(value.shape)]
+    if isinstance(value, dict):
+        return [list(value), list(value.values())]
+    if isinstance(value, tuple):
+        return [_value_out(one, pieces) for one in value]
+    return value
+
+
+def _smallest(value: Array) -> str:
+    """Return the smallest type that holds each number exactly."""
+    if value.dtype.kind == "b":
+        return "|u1"
+    if value.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return next(
+                name
+                for name in _FLOATS
+                if np.dtype(name).itemsize >= value.dtype.itemsize or (value.astype(name) == value).all()
+            )
+    lowest, highest = (int(value.min()), int(value.max())) if value.size else (0, 0)
+    return next(name for name in _INTEGERS if np.iinfo(name).min <= lowest and highest <= np.iinfo(name).max)
+
+
+def _labels_out(classes: Array) -> list[Any]:
+    """Return the type of the labels and what they are."""
+    kind = "<U" if classes.dtype.kind in "UT" else classes.dtype.newbyteorder("<").str
+    values = [one.item() if isinstance(one, np.generic) else one for one in classes.tolist()]
+    plain = all(isinstance(one, str | bool | int | float) for one in values)
+    if not plain or (kind not in _TYPES and kind not in ("<U", "|O")):
+        raise TypeError(
+            f"A file holds class labels that are strings, numbers or booleans; these are {classes.dtype}, such as "
+            f"{values[0]!r}."
+        )
+    return [kind, values]
+
+
+# --------------------------------------------------------------------------------------- reading
+
+
+def read(path: str | os.PathLike[str]) -> Saved:
+    """Read a file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    saved : Saved
+        What it holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no such file, is damaged, or is of a later protocol. Nothing in it is executed, and
+        nothing is allocated that its bytes do not bear out.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            start = file.read(_START)
+            lengths = _check_start(start, size)
+            # a huge file is read only once it is known to be whole
+            digest, left = hashlib.sha256(start), size - _START - _DIGEST
+            while left > 0 and (chunk := file.read(min(left, _CHUNK))):
+                digest.update(chunk)
+                left -= len(chunk)
+            if digest.digest() != file.read(_DIGEST):
+                raise _Fault("its bytes are not those that were written")
+            file.seek(_START)
+            return _decode(file.read(lengths.packed), file.read(lengths.arrays), lengths)
+    except _Fault as fault:
+        raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {fault}.") from fault.__cause__
+
+
+def _decode(packed: bytes, arrays: bytes, lengths: _Lengths) -> Saved:
+    # whole as the file is, it may still have been made by someone who means ill
+    try:
+        structure = _unpack(packed, lengths.structure)
+        program = _program_in(structure["ops"], _Arrays(arrays))
+        classes = _labels_in(*structure["classes"])
+        _check_runs(program, len(classes), len(arrays))
+        versions = {str(name): str(version) for name, version in structure["versions"].items()}
+        same = program.fingerprint() == structure["fingerprint"]
+    except _Fault:
+        raise
+    except Exception as error:
+        raise _Fault(f"it holds no Program that runs ({type(error).__name__}: {error})") from error
+    if not same:
+        raise _Fault("its fingerprint is not that of the Program that it holds")
+    return Saved(program, classes, versions)
+
+
+class _Lengths(NamedTuple):
+    protocol: int
+    packed: int
+    structure: int
+    arrays: int
+
+
+def _check_start(start: bytes, size: int) -> _Lengths:
+    """Check that a file begins as one should, and is as long as it says."""
+    if not start.startswith(_MAGIC):
+        raise _Fault("it is not a file that export('....skd') has written")
+    if len(start) < _START:
+        raise _Fault(f"it ends after {size} bytes")
+    lengths = _Lengths(*_LENGTHS.unpack(start[len(_MAGIC) :]))
+    if lengths.protocol > PROTOCOL:
+        raise _Fault(
+            f"it is of protocol {lengths.protocol}, and this skdistill reads protocols up to {PROTOCOL}; a later "
+            "skdistill has written it"
+        )
+    if lengths.protocol < 1:
+        raise _Fault("there is no protocol 0")
+    wanted = _START + lengths.packed + lengths.arrays + _DIGEST
+    if wanted != size:
+        raise _Fault(f"it has {size} bytes, and should have {wanted}")
+    if lengths.structure > _LONGEST:
+        raise _Fault(f"it claims a structure of {lengths.structure} bytes, more than {_LONGEST}")
+    return lengths
+
+
+def _unpack(packed: bytes, length: int) -> Any:
+    unpacker = zlib.decompressobj()
+    text = unpacker.decompress(packed, length + 1)
+    if len(text) != length or not unpacker.eof or unpacker.unused_data:
+        raise _Fault("its structure is not as long as it says")
+    return json.loads(text)
+
+
+class _Arrays:
+    """The arrays of a file, given out one after the other."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.at = 0
+
+    def next(self, own: Any, stored: Any, shape: Any) -> Array:
+        if own not in _TYPES or stored not in _TYPES:
+            raise _Fault(f"it claims an array of type {own!r}, stored as {stored!r}")
+        total = len(self.content)
+        # no side is longer than the file, not even where another is zero
+        if len(shape) > 2 or not all(type(side) is int and 0 <= side <= total for side in shape):
+            raise _Fault(f"it claims an array of shape {shape!r}")
+        count = 1
+        for side in shape:
+            count *= side
+        n_bytes = count * np.dtype(stored).itemsize
+        if n_bytes > total - self.at:
+            raise _Fault(f"it claims an array of {n_bytes} bytes where {total - self.at} are left")
+        found = np.frombuffer(self.content, dtype=stored, count=count, offset=self.at)
+        self.at += n_bytes
+        return found.astype(np.dtype(own).newbyteorder("=")).reshape(shape)
+
+
+def _plain(kind: type, *others: type) -> Callable[[Any, _Arrays], Any]:
+    def check(value: Any, arrays: _Arrays) -> Any:
+        if type(value) not in (kind, *others):
+            raise _Fault(f"it holds {value!r} where a {kind.__name__} should be")
+        return kind(value)
+
+    return check
+
+
+def _array(value: Any, arrays: _Arrays) -> Array:
+    return arrays.next(*value)
+
+
+def _tuple(of: Callable[[Any, _Arrays], Any]) -> Callable[[Any, _Arrays], tuple[Any, ...]]:
+    return lambda value, arrays: tuple(of(one, arrays) for one in value)
+
+
+def _or_none(of: Callable[[Any, _Arrays], Any]) -> Callable[[Any, _Arrays], Any]:
+    return lambda value, arrays: None if value is None else of(value, arrays)
+
+
+def _levels(value: Any, arrays: _Arrays) -> dict[Any, Any]:
+    keys, codes = value
+    if not all(one is None or isinstance(one, str | bool | int | float) for one in keys):
+        raise _Fault("it holds a level that is neither a string nor a number")
+    if not all(type(one) in (int, float) for one in codes):
+        raise _Fault("it holds a code that is not a number")
+    return dict(zip(keys, codes, strict=True))
+
+
+#: What reads a field of an op, by the type that the op's class declares for it.
+_FIELDS: dict[Any, Callable[[Any, _Arrays], Any]] = {
+    "Array": _array,
+    "Array | None": _or_none(_array),
+    "int": _plain(int),
+    "float": _plain(float, int),
+    "tuple[int, ...]": _tuple(_plain(int)),
+    "tuple[str, ...]": _tuple(_plain(str)),
+    "tuple[str, ...] | None": _or_none(_tuple(_plain(str))),
+    "tuple[dict[Any, int], ...]": _tuple(_levels),
+}
+
+
+def _program_in(ops: Any, arrays: _Arrays) -> Program:
+    found = []
+    for name, values in ops:
+        if name not in _OPS:
+            raise _Fault(f"it holds an op {name!r}, and there is none of that name")
+        declared = {field.name: field.type for field in fields(_OPS[name])}  # type: ignore[arg-type]
+        if list(values) != list(declared):
+            raise _Fault(f"its op {name} holds {list(values)} and should hold {list(declared)}")
+        found.append(_OPS[name](**{key: _FIELDS[declared[key]](value, arrays) for key, value in values.items()}))
+    if arrays.at != len(arrays.content):
+        raise _Fault(f"it holds {len(arrays.content) - arrays.at} bytes that belong to no op")
+    return Program(found)
+
+
+def _labels_in(kind: Any, values: Any) -> Array:
+    if not all(isinstance(one, str | bool | int | float) for one in values):
+        raise _Fault("it holds a class label that is neither a string nor a number")
+    if kind == "|O":
+        labels = np.empty(len(values), dtype=object)
+        labels[:] = values
+        return labels
+    if kind == "<U":
+        return np.array(values, dtype=str)
+    if kind not in _TYPES:
+        raise _Fault(f"it claims class labels of type {kind!r}")
+    return np.array(values, dtype=np.dtype(kind).newbyteorder("="))
+
+
+def _check_runs(program: Program, n_classes: int, n_bytes: int) -> None:
+    """Check that the parts of a Program fit each other: that it answers for a row of which nothing is known."""
+    entry = program.ops[0]
+    if isinstance(entry, Bound):
+        if not 0 < entry.n_columns <= n_bytes:
+            raise _Fault(f"it claims {entry.n_columns} columns")
+        row = np.zeros((1, entry.n_columns))
+    else:
+        assert isinstance(entry, Columns)
+        _check_columns(entry)
+        row = np.full((1, len(entry.sources)), np.nan)
+        row[0, : len(entry.sizes)] = np.array(entry.sizes, dtype=np.float64) - 1.0
+    for op in program.ops:
+        if isinstance(op, Tree):
+            _check_tree(op)
+    with np.errstate(all="ignore"):
+        proba = run(row, program.ops[1:])
+    if proba.shape != (1, n_classes):
+        raise _Fault(f"it holds {n_classes} class labels, and its Program answers with shape {proba.shape}")
+
+
+def _check_columns(entry: Columns) -> None:
+    told = [kind for kind in entry.kinds if kind in ("category", "rank")]
+    n_categories = told.count("category")
+    fits = (
+        len(entry.kinds) == len(entry.sources)
+        and set(entry.kinds) <= {"category", "rank", "number", "datetime"}
+        and set(entry.kinds[:n_categories]) <= {"category"}
+        and len(entry.levels) == len(told)
+        and len(entry.sizes) == n_categories
+        and all(0 <= source < entry.n_columns for source in entry.sources)
+        and all(
+            0 <= code < size
+            for levels, size in zip(entry.levels, entry.sizes, strict=False)
+            for code in levels.values()
+        )
+        and (entry.names is None or len(set(entry.names)) == len(entry.names) == entry.n_columns)
+    )
+    if not fits:
+        raise _Fault("its columns do not fit each other")
+
+
+def _check_tree(tree: Tree) -> None:
+    """Check that a tree leads from each node to a later one or to a leaf, and so ends."""
+    nodes = np.arange(len(tree.columns))
+    for following in (tree.left, tree.right):
+        inner = following >= 0
+        if (following[inner] <= nodes[inner]).any() or (~following[~inner] >= len(tree.values)).any():
+            raise _Fault("its tree has a node that leads nowhere or back")

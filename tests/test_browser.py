@@ -1,0 +1,256 @@
+"""The page in examples/browser and its script: in Node, and in a headless Chromium."""
+
+import fcntl
+import functools
+import http.server
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from export_helpers import fitted, mixed_table, numeric_table, records, wild_rows
+from numpy.testing import assert_allclose
+
+from skdistill.export import to_onnx
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "browser"
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+
+NODE = shutil.which("node")
+NPM = shutil.which("npm")
+
+needs_npm = pytest.mark.skipif(not (NODE and NPM), reason="node or npm is not installed")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The example, its own student and onnxruntime-web, and a student of mixed columns."""
+    folder = tmp_path_factory.mktemp("site")
+    for name in ("index.html", "student.mjs", "package.json", "write_student.py"):
+        shutil.copy(EXAMPLE / name, folder)
+    command = [NPM, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+    subprocess.run(command, cwd=folder, check=True, timeout=300)
+    runpy.run_path(str(folder / "write_student.py"), run_name="__main__")
+    to_onnx(fitted("mlp", "piecewise", 26), folder / "mixed.onnx")
+    return folder
+
+
+RUN = """
+import { readFileSync } from "node:fs";
+import * as ort from "onnxruntime-web";
+import { load, predict } from "./student.mjs";
+
+const special = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
+const cell = (_, value) =>
+  value?.number ? special[value.number] : value?.date !== undefined ? new Date(value.date) : value;
+const found = {};
+for (const [name, table] of Object.entries(JSON.parse(process.argv[2]))) {
+  const student = await load(ort, new Uint8Array(readFileSync(`${name}.onnx`)));
+  const rows = JSON.parse(readFileSync(`${table}.json`, "utf8"), cell);
+  const answers = await predict(student, rows);
+  for (const at of [0, 1, 2]) {
+    const [alone] = await predict(student, [rows[at]]);
+    if (JSON.stringify(alone) !== JSON.stringify(answers[at])) throw new Error(`row ${at} by itself`);
+  }
+  found[name] = { answers, fingerprint: student.fingerprint };
+}
+console.log(JSON.stringify(found));
+"""
+
+
+def as_json(cell):
+    """Return a cell as JSON can hold it, for the script above."""
+    if hasattr(cell, "timestamp"):
+        return {"date": cell.isoformat() + "Z"}
+    if isinstance(cell, float) and not np.isfinite(cell):
+        return {"number": {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(cell)]}
+    return cell
+
+
+@needs_npm
+def test_node(site):
+    tables = {"mixed": mixed_table()[0], "numbers": numeric_table()[0]}
+    rows = {name: wild_rows(table, 200) for name, table in tables.items()}
+    for name, prefix in {"mixed": "", "numbers": "column "}.items():
+        cells = [{f"{prefix}{key}": as_json(cell) for key, cell in row.items()} for row in records(rows[name])]
+        (site / f"{name}.json").write_text(json.dumps(cells))
+    cases = [
+        ("mlp", "piecewise", 26, "mixed"),
+        ("linear", "quantile", 2, "mixed"),
+        ("tree", "standard", 26, "mixed"),
+        ("mlp", "standard", 2, "numbers"),
+        ("tree", "standard", 2, "numbers"),
+    ]
+    students = {}
+    for kind, numeric, n_classes, table in cases:
+        student = fitted(kind, numeric, n_classes, table=table)
+        name = f"{kind}-{numeric}-{table}"
+        to_onnx(student, site / f"{name}.onnx", numbers="float64")
+        students[name] = (student, table)
+    (site / "run.mjs").write_text(RUN)
+    command = [NODE, "run.mjs", json.dumps({name: table for name, (_, table) in students.items()})]
+    done = subprocess.run(command, cwd=site, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for name, (student, table) in students.items():
+        assert found[name]["fingerprint"] == student.program_.fingerprint()
+        expected = student.predict_proba(rows[table])
+        assert_allclose([answer["probabilities"] for answer in found[name]["answers"]], expected, atol=1e-6)
+        clear = np.diff(np.sort(expected, axis=1)[:, -2:])[:, 0] > 1e-5
+        labels = np.array([answer["label"] for answer in found[name]["answers"]])
+        assert (labels == student.classes_[expected.argmax(axis=1)])[clear].all()
+
+
+CONNECT = """
+import os, sys
+reads, writes, browser, *options = sys.argv[1:]
+os.dup2(int(reads), 3)
+os.dup2(int(writes), 4)
+os.execv(browser, [browser, "--remote-debugging-pipe", *options])
+"""
+
+
+class Browser:
+    """A headless Chromium, driven through its debugging pipe."""
+
+    def __init__(self, profile):
+        # it reads commands from descriptor 3 and writes answers to descriptor 4
+        (commands, self_commands), (self_answers, answers) = os.pipe(), os.pipe()
+        given = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands, answers)]
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CONNECT, *map(str, given), CHROMIUM, *options, f"--user-data-dir={profile}"],
+            pass_fds=given,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for end in (commands, answers, *given):
+            os.close(end)
+        self.commands, self.answers = os.fdopen(self_commands, "wb"), os.fdopen(self_answers, "rb")
+        self.count = 0
+        self.session = None
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+
+    def call(self, method, **params):
+        self.count += 1
+        message = {"id": self.count, "method": method, "params": params}
+        if self.session:
+            message["sessionId"] = self.session
+        self.commands.write(json.dumps(message).encode() + b"\0")
+        self.commands.flush()
+        while True:
+            answer = json.loads(self._read())
+            if answer.get("id") == self.count:
+                assert "error" not in answer, answer["error"]
+                return answer["result"]
+
+    def _read(self):
+        text = bytearray()
+        while (byte := self.answers.read(1)) != b"\0":
+            assert byte, "the browser has ended"
+            text += byte
+        return text
+
+    def value(self, expression):
+        """Return what a JavaScript expression, or the promise it makes, comes to."""
+        done = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in done, done
+        return done["result"].get("value")
+
+    def wait_for(self, expression, seconds=60):
+        end = time.monotonic() + seconds
+        while not (found := self.value(expression)):
+            assert time.monotonic() < end, (expression, self.value("document.body?.innerText"))
+            time.sleep(0.05)
+        return found
+
+    def close(self):
+        self.call("Browser.close")
+        self.process.wait(30)
+        self.commands.close()
+        self.answers.close()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    browser = Browser(tmp_path / "profile")
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def url(site):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=site)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/index.html"
+        server.shutdown()
+        thread.join()
+
+
+FILL = """
+([at, text]) => {
+  const input = document.querySelector(`[name="${at}"]`);
+  input.value = text;
+  if (input.value !== text && +input.value !== +text) throw new Error(`${text} is refused`);
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+}
+"""
+SHOWN = "Array.from(document.querySelectorAll('tbody tr'), (row) => +row.dataset.probability)"
+OVERLAPS = """
+(() => {
+  const shown = Array.from(document.querySelectorAll("h1, p:not([hidden]), input, td, footer"));
+  const boxes = shown.map((one) => one.getBoundingClientRect());
+  const meet = (p, q) =>
+    p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1;
+  return shown.flatMap((one, at) =>
+    shown.filter((_, next) => next > at && meet(boxes[at], boxes[next])).map((next) => one.outerHTML + next.outerHTML),
+  );
+})()
+"""
+
+
+@needs_npm
+@needs_chromium
+def test_chromium(url, browser):
+    student = fitted("mlp", "piecewise", 26)
+    browser.call("Page.navigate", url=url)
+    browser.wait_for(f"{SHOWN}.length === 3")
+    browser.call("Page.navigate", url=f"{url}?student=mixed.onnx")
+    browser.wait_for(f"{SHOWN}.length === 26")
+    names = student.feature_names_in_.tolist()
+    assert browser.value("Array.from(document.querySelectorAll('label'), (one) => one.firstChild.data)") == names
+    row = dict.fromkeys(names)
+    # the empty form is a row without a single known cell
+    assert_allclose(browser.value(SHOWN), student.program_(row)[0], atol=1e-6)
+    cells = {"word": "日本", "age": 44.5, "income in €": 1e9, "reading": 1000000.25, "size": "unseen", "member": 1}
+    for name, cell in cells.items():
+        row[name] = cell
+        browser.value(f"({FILL})({json.dumps([names.index(name), str(cell)])})")
+    row["since"] = np.datetime64("2020-02-29T05:30")
+    browser.value(f"({FILL})({json.dumps([names.index('since'), '2020-02-29T05:30'])})")
+    expected = student.program_(row)[0]
+    browser.wait_for(f"Math.abs({SHOWN}[{expected.argmax()}] - {expected.max()}) < 1e-6")
+    assert_allclose(browser.value(SHOWN), expected, atol=1e-6)
+    assert browser.value("document.querySelector('tr.best td').innerText") == student.classes_[expected.argmax()]
+    # readable on a phone as well
+    for width in (360, 1200):
+        browser.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=2, mobile=width < 500
+        )
+        assert browser.value("document.documentElement.scrollWidth") <= width
+        assert browser.value(OVERLAPS) == []

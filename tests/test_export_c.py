@@ -1,0 +1,359 @@
+"""to_c: the code compiles without a warning, gives numpy's answers on wild rows, and is what its comment says it is."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from export_helpers import (
+    assert_same_labels,
+    assert_same_logits,
+    cases,
+    expected_logits,
+    fitted,
+    mixed_table,
+    numeric_table,
+    wild_rows,
+)
+from numpy.testing import assert_allclose
+from scipy import sparse
+from sklearn.compose import make_column_transformer
+from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+from tables_helpers import as_it_is
+
+from skdistill import LinearStudent, MLPStudent
+from skdistill.export import to_c
+
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+MAIN = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "NAME.h"
+
+static char line[1 << 20];
+static char bytes[1 << 16];
+
+/* the next cell: texts are written in hexadecimal, and none as - */
+static const char *text(void)
+{
+    const char *cell = strtok(0, " \n");
+    size_t n = 0;
+    if (strcmp(cell, "-") == 0) return 0;
+    for (cell++; *cell; cell += 2) {
+        char pair[3];
+        pair[0] = cell[0];
+        pair[1] = cell[1];
+        pair[2] = 0;
+        bytes[n++] = (char)strtol(pair, 0, 16);
+    }
+    bytes[n] = 0;
+    return bytes;
+}
+
+static double number(void)
+{
+    return strtod(strtok(0, " \n"), 0);
+}
+
+int main(void)
+{
+    while (fgets(line, sizeof line, stdin)) {
+        NAME_row row;
+        float out[NAME_CLASSES_AND_MORE];
+        int i;
+        (void)text;
+        (void)number;
+        strtok(line, " \n");
+        READ
+        NAME_logits(&row, out);
+        for (i = 0; i < LOGITS; i++) printf("%.9g ", (double)out[i]);
+        printf("%d ", NAME_predict(&row));
+        NAME_predict_proba(&row, out);
+        for (i = 0; i < CLASSES; i++) printf("%.9g ", (double)out[i]);
+        printf("%s\n", NAME_classes[NAME_predict(&row)]);
+    }
+    return 0;
+}
+"""
+
+
+class Compiled:
+    """An exported student, compiled with a driver that reads rows and prints all digits of the answers."""
+
+    def __init__(self, student, folder, name="model", flags=("-O2",), columns=None):
+        to_c(student, folder / f"{name}.c")
+        self.student, self.folder, self.name, self.flags = student, folder, name, flags
+        self.header = (folder / f"{name}.h").read_text()
+        self.source = (folder / f"{name}.c").read_text()
+        struct = re.search(r"typedef struct \w+_row \{\n(.*?)\n\}", self.header, re.DOTALL)[1]
+        #: The type and name of each field, and what its comment quotes.
+        self.fields = re.findall(r"^    (.+?) (\w+(?:\[\d+\])?);(?: /\* (.*) \*/)?", struct, re.MULTILINE)
+        #: The column that each field is read from; the levels that are looked up by a number.
+        self.columns = columns
+        self.numbers = set()
+
+    def run(self, rows):
+        """Return the logits, the indices of the classes, the probabilities and the names of the classes."""
+        n_logits, n_classes = self.count("N_LOGITS"), self.count("N_CLASSES")
+        read, cells = [], []
+        for kind, name, _ in self.fields:
+            if "[" in name:
+                n = int(name.strip("x[]"))
+                read.append(f"for (i = 0; i < {n}; i++) row.x[i] = number();")
+                array = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
+                cells += [list(map(hexadecimal, column)) for column in array.T]
+            elif kind == "char":
+                read.append(f"row.{name} = 0;")
+            else:
+                column = rows[self.columns[name]]
+                as_text = kind.startswith("enum") and name not in self.numbers
+                cell = "text()" if as_text else "number()"
+                lookup = f"{self.name}_{name}_from_{'string' if as_text else 'number'}"
+                read.append(f"row.{name} = {f'{lookup}({cell})' if kind.startswith('enum') else cell};")
+                cells.append(list(map(written, column) if as_text else map(hexadecimal, in_seconds(column))))
+        main = MAIN.replace("READ", "\n        ".join(read)).replace("NAME_CLASSES_AND_MORE", str(n_classes))
+        main = main.replace("LOGITS", str(n_logits)).replace("CLASSES", str(n_classes)).replace("NAME", self.name)
+        (self.folder / "main.c").write_text(main)
+        self.compile("main.c", f"{self.name}.c", "-o", "driver", "-lm")
+        lines = [" ".join(["row", *row]) for row in zip(*cells, strict=True)] if cells else ["row"] * len(rows)
+        done = subprocess.run([self.folder / "driver"], input="\n".join(lines), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        found = [line.split(" ", n_logits + n_classes + 1) for line in done.stdout.splitlines()]
+        figures = np.array([row[:-1] for row in found], dtype=np.float64)
+        logits = figures[:, :n_logits]
+        if n_logits == 1:
+            logits = np.column_stack([np.zeros(len(logits)), logits])
+        return logits, figures[:, n_logits].astype(int), figures[:, n_logits + 1 :], [row[-1] for row in found]
+
+    def compile(self, *arguments):
+        done = subprocess.run(
+            ["gcc", *STRICT, *self.flags, *arguments], cwd=self.folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+    def count(self, name):
+        return int(re.search(rf"_{name} = (\d+)", self.header)[1])
+
+
+def hexadecimal(value):
+    return float(value).hex()
+
+
+def written(text):
+    return "x" + text.encode("utf-8", "surrogatepass").hex() if isinstance(text, str) else "-"
+
+
+def in_seconds(column):
+    if column.dtype.kind == "M":
+        ticks = column.to_numpy(dtype="datetime64[us]")
+        return np.where(np.isnat(ticks), np.nan, ticks.astype(np.int64) / 1e6)
+    return column
+
+
+MIXED = {
+    "word": "word",
+    "age": "age",
+    "income_in": "income in €",
+    "reading": "reading",
+    "level": "level",
+    "member": "member",
+    "size": "size",
+    "since": "since",
+}
+
+
+def check(compiled, rows):
+    student = compiled.student
+    expected = expected_logits(student, rows)
+    logits, best, proba, names = compiled.run(rows)
+    assert_same_logits(logits, expected)
+    assert_same_labels(student.classes_[best], expected, student.classes_)
+    assert_allclose(proba, student.program_(rows), atol=1e-5)
+    assert_allclose(proba.sum(axis=1), 1.0, atol=1e-6)
+    assert names == [str(student.classes_[index]) for index in best]
+
+
+@pytest.mark.parametrize(("kind", "numeric", "n_classes", "dtype"), cases())
+def test_wild_rows_get_numpys_answers_without_a_fault(kind, numeric, n_classes, dtype, tmp_path):
+    compiled = Compiled(fitted(kind, numeric, n_classes, dtype), tmp_path, flags=SANITIZE, columns=MIXED)
+    X, _ = mixed_table()
+    check(compiled, wild_rows(X))
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+@pytest.mark.parametrize("flags", [["-Os"], ["-O3"], ["-O3", "-march=native"]], ids=" ".join)
+def test_every_level_of_optimisation_keeps_the_answers(kind, flags, tmp_path):
+    compiled = Compiled(fitted(kind, "piecewise", 26, table="numbers"), tmp_path, flags=flags)
+    assert re.search(r"double x\[5\];", compiled.header)
+    check(compiled, wild_rows(numeric_table()[0]))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "silu"])
+def test_activations(activation, tmp_path):
+    X, y = numeric_table()
+    student = MLPStudent((24,), activation=activation, max_epochs=10, learning_rate=0.01, random_state=0).fit(X, y)
+    check(Compiled(student, tmp_path, flags=SANITIZE), wild_rows(X))
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_rows_that_were_sparse(dense, tmp_path):
+    X, y = numeric_table(n_classes=26)
+    X = np.nan_to_num(X)
+    student = MLPStudent((24, 16), max_epochs=10, random_state=0).fit(sparse.csr_matrix(X), y)
+    # of sums of large numbers, float leaves too few digits
+    rng = np.random.default_rng(0)
+    large = rng.choice([-1e30, 1e30], (2000, 5)) * rng.uniform(0.1, 1, (2000, 5))
+    rows = np.vstack([np.clip(wild_rows(X), -1e30, 1e30), large])
+    check(Compiled(student, tmp_path, flags=SANITIZE), rows if dense else sparse.csr_matrix(rows))
+
+
+def test_dates_of_any_year(tmp_path):
+    X, y = mixed_table()
+    student = MLPStudent((8,), numeric="standard", max_epochs=5, learning_rate=0.01, random_state=0).fit(
+        X[["since"]], y
+    )
+    rng = np.random.default_rng(0)
+    days = np.concatenate([rng.integers(-(10**8), 10**8, 1000), np.arange(-1_000_000, 1_000_000, 1999)])
+    seconds = days * 86400 + rng.integers(0, 86400, len(days))
+    rows = pd.DataFrame({"since": seconds.astype("datetime64[s]").astype("datetime64[us]")})
+    check(Compiled(student, tmp_path, flags=SANITIZE, columns=MIXED), rows)
+
+
+def test_a_users_encoder_that_has_become_ops(tmp_path):
+    X, y = mixed_table()
+    X = X[["word", "age", "reading", "level", "size"]].fillna({"word": "ann", "age": 0.0}).astype({"size": object})
+    # a column may be read as a number and as levels, and as levels twice
+    encoder = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore", max_categories=4), ["word"]),
+        (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=50), ["word", "size"]),
+        (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["size"]),
+        (OneHotEncoder(handle_unknown="ignore"), ["level"]),
+        (StandardScaler(), ["age", "level"]),
+        (MinMaxScaler(), ["reading"]),
+    )
+    student = MLPStudent((16,), encoder=encoder, max_epochs=10, learning_rate=0.01, random_state=0).fit(X, y)
+    compiled = Compiled(
+        student, tmp_path, flags=SANITIZE, columns={name: name for name in X} | {"level_level": "level"}
+    )
+    assert "model_level_level_from_number(double value)" in compiled.header
+    compiled.numbers = {"level_level"}
+    check(compiled, wild_rows(X))
+
+
+NAMES = [
+    "int",
+    "2 x",
+    "a-b",
+    "a b",
+    "Größe",
+    "日本",
+    "",
+    "*/ int",
+    "NAN",
+    "a??/",
+    "x" * 200,
+    "x" * 199 + "y",
+    "linux",
+    "é\\",
+    "row",
+]
+
+
+def test_any_name_of_a_column_a_level_or_a_class_becomes_an_identifier(tmp_path):
+    rng = np.random.default_rng(0)
+    levels = [*NAMES, "OTHER", "missing", "a\0b", "\ud800", "x" * 5000, "??=", "/* \\"]
+    frame = pd.DataFrame({name: rng.choice(np.array(levels, dtype=object), 900) for name in NAMES}, dtype=object)
+    y = np.array(NAMES)[rng.integers(0, len(NAMES), 900)]
+    student = LinearStudent().fit(frame, y)
+    compiled = Compiled(student, tmp_path, flags=["-O0"])
+    names = [name for _, name, _ in compiled.fields]
+    assert len(set(names)) == len(NAMES)
+    assert all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) for name in names)
+    assert {"int_", "x2_x", "a_b", "a_b_2", "Grosse", "u65e5_u672c"} <= set(names)
+    compiled.columns = dict(zip(names, NAMES, strict=True))
+    frame = frame.replace({"a\0b": "ann", "\ud800": "ann"})
+    expected = expected_logits(student, frame)
+    logits, _, _, found = compiled.run(frame)
+    assert_same_logits(logits, expected)
+    assert set(found) <= set(NAMES)
+    # a header of C is one of C++ too
+    if shutil.which("g++"):
+        (tmp_path / "main.cpp").write_text('#include "model.h"\nint main() { return 0; }\n')
+        subprocess.run(["g++", "-Wall", "-Wextra", "-Werror", "-c", "main.cpp"], cwd=tmp_path, check=True)
+
+
+def test_levels_that_are_no_texts(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "whole": pd.Categorical(rng.choice([-1, 1, 20], 300)),
+            "part": pd.Categorical(rng.choice([0.5, 1e-9], 300)),
+            "truth": pd.Categorical(rng.choice([True, False], 300)),
+        }
+    )
+    y = frame["whole"].astype(int).to_numpy() + frame["truth"].astype(int).to_numpy()
+    student = LinearStudent(min_frequency=1).fit(frame, y)
+    compiled = Compiled(student, tmp_path, columns={name: name for name in frame})
+    assert {"MODEL_WHOLE_MINUS_1", "MODEL_WHOLE_20", "MODEL_TRUTH_TRUE"} <= set(re.findall(r"\w+", compiled.header))
+    text = frame.astype(object).map(str)
+    logits, best, _, names = compiled.run(text)
+    assert_same_logits(logits, expected_logits(student, frame))
+    assert names == [str(label) for label in student.classes_[best]]
+
+
+def test_rom_and_stack_are_what_the_comment_says(tmp_path):
+    for case in [("linear", "quantile", 26), ("mlp", "piecewise", 2)]:
+        compiled = Compiled(fitted(*case), tmp_path, flags=["-O2", "-fstack-usage"])
+        rom, stack = (int(re.search(rf"{name}: (\d+) bytes", compiled.header)[1]) for name in ("ROM", "Stack"))
+        compiled.compile("-c", "model.c")
+        sections = subprocess.run(["size", "-A", "model.o"], cwd=tmp_path, capture_output=True, text=True).stdout
+        sizes = dict(re.findall(r"^(\S+)\s+(\d+)", sections, re.MULTILINE))
+        constants = sum(int(size) for name, size in sizes.items() if name.startswith((".rodata", ".data.rel.ro")))
+        n_pointers = int(sizes[".data.rel.ro.local"]) // 8
+        # beside them the compiler aligns arrays, and has a few numbers of its own
+        assert rom <= constants - 4 * n_pointers <= rom + 800
+        assert int(sizes.get(".data", 0)) == int(sizes.get(".bss", 0)) == 0
+        used = [int(line.split("\t")[1]) for line in (tmp_path / "model.su").read_text().splitlines()]
+        assert stack <= max(used) + 4 * compiled.count("N_LOGITS") <= stack + 300
+
+
+def test_the_same_student_gives_the_same_bytes(tmp_path):
+    student = fitted("mlp", "piecewise", 26)
+    first = Compiled(student, tmp_path)
+    assert student.program_.fingerprint() in first.source
+    second = Compiled(student, tmp_path)
+    assert (first.source, first.header) == (second.source, second.header)
+
+
+def test_a_student_that_looks_at_nothing(tmp_path):
+    student = LinearStudent().fit(pd.DataFrame({"a": np.ones(10)}), np.arange(10) % 2)
+    compiled = Compiled(student, tmp_path)
+    logits, *_ = compiled.run(pd.DataFrame({"a": np.ones(3)}))
+    assert_same_logits(logits, expected_logits(student, pd.DataFrame({"a": np.ones(3)})))
+
+
+@pytest.mark.parametrize("name", ["model.txt", "model", "math.c", "string.c"])
+def test_a_path_that_is_none_of_a_file_of_c(name, tmp_path):
+    with pytest.raises(ValueError, match="path must be a name that ends in"):
+        to_c(fitted("linear"), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path):
+    X, y = numeric_table()
+    X = np.nan_to_num(X)
+    with pytest.raises(NotFittedError):
+        to_c(LinearStudent(), tmp_path / "model.c")
+    with pytest.raises(TypeError, match="encoder of this LinearStudent"):
+        to_c(LinearStudent(encoder=as_it_is(StandardScaler())).fit(X, y), tmp_path / "model.c")
+    with pytest.raises(FileNotFoundError):
+        to_c(fitted("linear"), tmp_path / "nowhere" / "model.c")
+    assert not list(tmp_path.iterdir())

@@ -148,12 +148,54 @@ def test_early_stopping_keeps_the_weights_that_fit_the_held_out_rows_best(uneven
     assert_allclose(fidelity, net.history_[best]["valid_fidelity"], atol=1e-6)
 
 
-def test_early_stopping_is_automatic_from_500_rows_on(uneven):
+def test_early_stopping_is_automatic_from_100_rows_on(uneven):
     X, y = uneven
-    assert "valid_loss" not in small_mlp(max_epochs=1).fit(X, y).history_[0]
-    assert "valid_loss" in small_mlp(max_epochs=1).fit(np.vstack([X, X]), np.r_[y, y]).history_[0]
-    net = small_mlp(max_epochs=20, early_stopping=False).fit(np.vstack([X, X]), np.r_[y, y])
+    assert "valid_loss" not in small_mlp(max_epochs=1).fit(X[:99], y[:99]).history_[0]
+    assert "valid_loss" in small_mlp(max_epochs=1).fit(X[:100], y[:100]).history_[0]
+    net = small_mlp(max_epochs=20, early_stopping=False).fit(X, y)
     assert net.n_iter_ == 20
+    assert "valid_loss" not in net.history_[0]
+
+
+@pytest.mark.parametrize(("n_rows", "n_held_out"), [(100, 20), (400, 80), (800, 100), (2000, 200)])
+def test_a_tenth_is_held_out_and_of_few_rows_more(n_rows, n_held_out, uneven):
+    X, y = (np.resize(part, (n_rows, *part.shape[1:])) for part in uneven)
+    net = small_mlp(max_epochs=1).fit(X, y)
+    rows = np.random.RandomState(0).permutation(n_rows)[:n_held_out]
+    log_proba = net.predict_log_proba(X[rows])[np.arange(n_held_out), y[rows]]
+    assert_allclose(-log_proba.mean(), net.history_[0]["valid_loss"], rtol=1e-4)
+
+
+def test_averaging_keeps_the_mean_of_the_weights_in_which_the_last_steps_count_most(uneven, monkeypatch):
+    nets, weights = [], []
+    original, step = _torch.MLP.__init__, Progress.step
+
+    def copied():
+        return nets[-1].weights[0].detach().numpy().T.astype(float)
+
+    def keep(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        nets.append(self)
+        weights.append(copied())
+
+    def stepping(self, **figures):
+        weights.append(copied())
+        step(self, **figures)
+
+    monkeypatch.setattr(_torch.MLP, "__init__", keep)
+    monkeypatch.setattr(Progress, "step", stepping)
+    # a step an epoch
+    one_layer = small_mlp(hidden_layer_sizes=(), batch_size=400, learning_rate=0.1, early_stopping=False)
+    averaged = one_layer.fit(*uneven).program_.ops[-2].weight
+    expected, *rest = weights
+    assert len(rest) == 15
+    for number, weight in enumerate(rest, start=1):
+        expected = expected + (weight - expected) * 9 / (9 + number)
+    assert_allclose(averaged, expected, rtol=1e-4)
+    assert abs(averaged - weights[-1]).max() > 1e-3
+    # the average is that of the same steps
+    last = clone(one_layer).set_params(averaging=False).fit(*uneven).program_.ops[-2].weight
+    assert_allclose(last, weights[15], rtol=1e-6)
 
 
 def test_columns_of_any_size_are_fitted(student, uneven):
@@ -208,8 +250,11 @@ def test_weights_are_repetitions_to_the_net_on_average(kind, uneven, soft_uneven
     target = y if kind == "labels" else 0.8 * np.eye(2)[y] + 0.2 * soft_uneven
     counts = np.where(X[:, 0] > 0, np.where(y == 1, 6, 1), 1)
 
+    # of rows held out, copies would be among the others
+    net = small_mlp(max_epochs=40, batch_size=32, early_stopping=False)
+
     def average(*args, **kwargs):
-        nets = [small_mlp(max_epochs=40, batch_size=32, random_state=seed).fit(*args, **kwargs) for seed in range(4)]
+        nets = [clone(net).set_params(random_state=seed).fit(*args, **kwargs) for seed in range(4)]
         return np.mean([net.predict_proba(X)[:, 1] for net in nets], axis=0)
 
     weighted = average(X, target, sample_weight=counts)
@@ -368,8 +413,8 @@ def test_ctrl_c_ends_the_net_with_the_best_weights_so_far(monkeypatch, ctrl_c, u
     with pytest.warns(UserWarning, match=r"MLPStudent was interrupted after 6 of 50 epochs; the best weights so far"):
         net.fit(X, y)
     assert net.n_iter_ == len(net.history_) == 6
-    held_out = np.random.RandomState(0).permutation(400)[:40]
-    log_proba = net.predict_log_proba(X[held_out])[np.arange(40), y[held_out]]
+    held_out = np.random.RandomState(0).permutation(400)[:80]
+    log_proba = net.predict_log_proba(X[held_out])[np.arange(80), y[held_out]]
     assert_allclose(-log_proba.mean(), min(epoch["valid_loss"] for epoch in net.history_), rtol=1e-4)
 
 
@@ -384,7 +429,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_the_epochs_before(monkeypatch, c
         return forward(self, *args)
 
     monkeypatch.setattr(_torch.DistillationLoss, "forward", forwarding)
-    net = small_mlp(max_epochs=50, batch_size=16)  # 25 steps an epoch
+    net = small_mlp(max_epochs=50, batch_size=16, early_stopping=False)  # 25 steps an epoch
     with pytest.warns(UserWarning, match="interrupted after 2 of 50 epochs"):
         net.fit(X, y)
     assert net.n_iter_ == 2

@@ -21,6 +21,7 @@ LAYERS = {
     "_predictor": {"export", "losses", "program"},
     "student": {"_validation", "export", "losses", "program"},
     "_distilled": {"_validation", "export", "losses", "program", "teacher", "student"},
+    "compress": {"_validation", "export", "losses", "program", "student", "teacher"},
     "__init__": {"_version", "_distilled", "_predictor", "compress", "export", "losses", "program", "student"},
 }
 

@@ -20,7 +20,7 @@ from ._ops import (
     date_part,
     real_weights,
 )
-from ._passes import fold
+from ._passes import fold, join, rescale, split, take_outputs
 from ._program import Program, run
 from ._table import (
     Columns,
@@ -64,11 +64,15 @@ __all__ = [
     "dumps",
     "fold",
     "in_order",
+    "join",
     "is_frame",
     "is_missing",
     "numbers",
     "read",
     "real_weights",
+    "rescale",
     "run",
     "seconds",
+    "split",
+    "take_outputs",
 ]

@@ -128,6 +128,9 @@ class MLPStudent(BaseStudent):
 
     _numeric_auto: ClassVar[str] = "piecewise"
 
+    #: Layers to go on from in place of a first guess; for nets that are trained further.
+    _start: list[tuple[Array, Array]] | None = None
+
     history_: list[dict[str, float]]
     n_iter_: int
 
@@ -209,6 +212,7 @@ class MLPStudent(BaseStudent):
             device=self.device,
             seed=int(rng.randint(2**31 - 1)),
             verbose=self.verbose,
+            start=self._start,
         )
         self.history_ = trained.history
         self.n_iter_ = len(trained.history)

@@ -3,6 +3,7 @@
 from ._targets import check_labels, index_labels, is_unlabelled, soft_targets
 from ._teachers import (
     Answers,
+    align,
     ask,
     check_columns,
     check_teachers,
@@ -18,6 +19,7 @@ from ._teachers import (
 
 __all__ = [
     "Answers",
+    "align",
     "ask",
     "check_columns",
     "check_labels",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import export, losses
+    from . import compress, export, losses
     from ._distilled import DistilledClassifier
     from ._predictor import load
     from .program import Program
@@ -19,6 +19,7 @@ __all__ = [
     "Program",
     "TreeStudent",
     "__version__",
+    "compress",
     "export",
     "load",
     "losses",
@@ -32,6 +33,7 @@ _ORIGINS = {
     "MLPStudent": ".student",
     "Program": ".program",
     "TreeStudent": ".student",
+    "compress": ".compress",
     "export": ".export",
     "load": "._predictor",
     "losses": ".losses",

@@ -22,6 +22,7 @@ LAYERS = {
     "student": {"_validation", "export", "losses", "program"},
     "_recipe": {"_validation", "losses", "program", "teacher", "student"},
     "_distilled": {"_validation", "export", "losses", "program", "teacher", "student", "_recipe"},
+    "compress": {"_validation", "export", "losses", "program", "student", "teacher"},
     "__init__": {"_version", "_distilled", "_predictor", "compress", "export", "losses", "program", "student"},
 }
 

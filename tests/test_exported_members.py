@@ -10,6 +10,7 @@ import skdistill
 
 PARTS = [
     "skdistill",
+    "skdistill.compress",
     "skdistill.export",
     "skdistill.losses",
     "skdistill.program",

@@ -20,7 +20,7 @@ from ._ops import (
     date_part,
     real_weights,
 )
-from ._passes import fold
+from ._passes import fold, join, rescale, split, take_outputs
 from ._program import Program, run
 from ._table import (
     Columns,
@@ -66,9 +66,13 @@ __all__ = [
     "in_order",
     "is_frame",
     "is_missing",
+    "join",
     "numbers",
     "read",
     "real_weights",
+    "rescale",
     "run",
     "seconds",
+    "split",
+    "take_outputs",
 ]

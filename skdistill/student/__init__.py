@@ -2,9 +2,19 @@
 
 from ._adapters import make_student
 from ._base import BaseStudent
+from ._encoder import Encoded, Encoder
 from ._linear import LinearStudent
 from ._mlp import MLPStudent
 from ._space import read_space
 from ._tree import TreeStudent
 
-__all__ = ["BaseStudent", "LinearStudent", "MLPStudent", "TreeStudent", "make_student", "read_space"]
+__all__ = [
+    "BaseStudent",
+    "Encoded",
+    "Encoder",
+    "LinearStudent",
+    "MLPStudent",
+    "TreeStudent",
+    "make_student",
+    "read_space",
+]

@@ -133,13 +133,21 @@ class Encoder:
         """The first row of each categorical column in the table of all codes."""
         return np.cumsum([0, *self.sizes])[:-1].astype(np.int64)
 
+    @property
+    def column_scale(self) -> Array | None:
+        """What each sparse column of the user's is divided by, known once rows are encoded; None for a table."""
+        return self._scale
+
     def read(self, X: Any) -> Any:
         """Return rows as the ops leave them: ``[codes | numbers]``, or sparse rows."""
         return run(self.ops[0](X), self.ops[1:])
 
     def encode(self, X: Any, sample_weight: Array | None = None) -> Encoded:
         """Encode the training rows, and count how often each code occurs in them."""
-        Z = self.read(X)
+        return self.encode_read(self.read(X), sample_weight)
+
+    def encode_read(self, Z: Any, sample_weight: Array | None = None) -> Encoded:
+        """Encode training rows that have been read already."""
         if isinstance(self.ops[0], Bound):
             rows = Z
             # scaled by the largest, so that a zero stays a zero; what is next to nothing counts for nothing

@@ -138,6 +138,9 @@ class MLPStudent(BaseStudent):
     #: It uses rows held out, and can fit probabilities in place of the labels.
     _judges_itself: ClassVar[bool] = True
 
+    #: Layers to go on from in place of a first guess; for nets that are trained further.
+    _start: list[tuple[Array, Array]] | None = None
+
     history_: list[dict[str, float]]
     n_iter_: int
 
@@ -213,6 +216,7 @@ class MLPStudent(BaseStudent):
             device=self.device,
             seed=int(rng.randint(2**31 - 1)),
             verbose=self.verbose,
+            start=self._start,
         )
         self.history_ = trained.history
         self.n_iter_ = len(trained.history)

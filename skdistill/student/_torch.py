@@ -109,6 +109,16 @@ class MLP(nn.Module):
             Z = linear(Z, weight, bias)
         return Z
 
+    def start_from(self, layers: list[tuple[Array, Array]]) -> None:
+        """Take over layers as :meth:`layers` returns them, in place of the first guess."""
+        n_sparse = 0 if self.table is None else len(self.table)
+        with torch.no_grad():
+            if self.table is not None:
+                self.table.copy_(torch.as_tensor(layers[0][0][:n_sparse]))
+            for at, (weight, bias) in enumerate(layers):
+                self.weights[at].copy_(torch.as_tensor(weight[n_sparse if at == 0 else 0 :].T))
+                self.biases[at].copy_(torch.as_tensor(bias))
+
     def layers(self) -> list[tuple[Array, Array]]:
         """Return weight (n_in, n_out) and bias (n_out,) of each layer; sparse inputs come first."""
         found = [
@@ -374,6 +384,7 @@ def train_mlp(
     device: str,
     seed: int,
     verbose: int,
+    start: list[tuple[Array, Array]] | None = None,
 ) -> TrainedNet:
     """Train a net on the terms of the distillation loss.
 
@@ -389,6 +400,8 @@ def train_mlp(
         As in MLPStudent.
     seed : int
         Seeds everything random.
+    start : list of (ndarray, ndarray), default=None
+        Layers to go on from, as in TrainedNet; None makes a first guess.
 
     Returns
     -------
@@ -407,6 +420,8 @@ def train_mlp(
     n_active = 0.0 if encoded.sparse is None else encoded.sparse.nnz / max(1, encoded.n_rows)
     sizes = [*hidden_layer_sizes, 1 if n_classes == 2 else n_classes]
     module = MLP(n_numbers, encoded.n_sparse, n_active, sizes, activation, dropout, generator)
+    if start is not None:
+        module.start_from(start)
     n_steps = max_epochs * -(-len(rows) // batch_size)
 
     n_threads = torch.get_num_threads()

@@ -1,0 +1,6 @@
+"""Compressing a fitted student further: weights of fewer bits, fewer hidden units."""
+
+from ._prune import prune
+from ._quantize import quantize
+
+__all__ = ["prune", "quantize"]

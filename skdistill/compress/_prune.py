@@ -1,0 +1,256 @@
+"""Fewer hidden units: those that matter least go, and a short distillation teaches the others to do without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from joblib import Memory
+from numpy.typing import NDArray
+
+from .._validation import not_fitted
+from ..losses import Targets, softmax
+from ..program import ACTIVATIONS, LARGEST, Columns, LookupAffine, Op, Standardize, join, rescale, run, split
+from ..student import Encoded, Encoder, MLPStudent
+from ..teacher import align, ask, check_columns, check_teachers, members, needs_fit
+from ._student import inner_student, new_student
+
+Array = NDArray[Any]
+
+#: So many rows tell which units matter, and what the others make of it.
+_MOST_ROWS = 5000
+_RIDGE = 1e-3
+#: So many rows, with mixed ones beside those given, the smaller net is fitted to.
+_N_ROWS = 20_000
+#: The share of a mixed row's cells that are another row's.
+_SWAPPED = 0.2
+
+
+def prune(
+    student: Any,
+    X: Any,
+    keep: float = 0.5,
+    teacher: Any = None,
+    *,
+    max_epochs: int = 40,
+    learning_rate: float = 3e-3,
+    random_state: int | np.random.RandomState | None = 0,
+    verbose: int = 0,
+) -> Any:
+    """Take hidden units out of a fitted net.
+
+    Of each hidden layer those units go whose answers vary least over `X`, weighed by what the next layer
+    makes of them. The next layer is fitted anew to what it was given, by least squares, and then the
+    smaller net is distilled: on `X`, and, where that is a table of fewer than 20,000 rows, on rows mixed
+    of its cells as well, for which the student itself is asked. The matrices really shrink: half the
+    units leave half of the first layer, and a quarter of the layers between.
+
+    Parameters
+    ----------
+    student : student, DistilledClassifier or predictor
+        Fitted, with hidden layers; it stays as it is.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        Rows like those of training, best all of them. No labels are needed.
+    keep : float, default=0.5
+        The share of the units of each hidden layer that stays, above 0 and at most 1.
+    teacher : estimator, callable or list of these, default=None
+        Whose answers are distilled: a fitted classifier with ``predict_proba``, a callable that maps
+        rows to probabilities in the order of the student's ``classes_``, or a list whose answers are
+        averaged. None asks the student as it was.
+    max_epochs : int, default=40
+        The most passes over the rows.
+    learning_rate : float, default=3e-3
+        The highest learning rate.
+    random_state : int, RandomState instance or None, default=0
+        Seeds the batches and the rows held out.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Returns
+    -------
+    student : student or predictor
+        A fitted student (that of a DistilledClassifier) that predicts, saves and exports like any
+        other. Its ``compression_report_`` is a dict: ``nbytes`` and ``n_parameters`` of the Program,
+        with ``nbytes_before`` and ``n_parameters_before``; and over `X` the ``agreement`` with the
+        student before, the share of rows on which both name the same class, and the ``mean_change``
+        and ``max_change`` of a probability.
+
+    Raises
+    ------
+    NotFittedError
+        If the student or the teacher is not fitted.
+    TypeError
+        If the student has no hidden units.
+    ValueError
+        If `keep` is out of range, or rows, teacher or classes do not fit the student.
+
+    See Also
+    --------
+    quantize : Weights of fewer bits; prune first, then quantize.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdistill import MLPStudent
+    >>> from skdistill.compress import prune
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = MLPStudent((32, 32), random_state=0).fit(X, y)
+    >>> small = prune(student, X, max_epochs=5)
+    >>> small.program_.n_parameters / student.program_.n_parameters < 0.5
+    True
+    >>> small.compression_report_["agreement"] > 0.95
+    True
+    """
+    if isinstance(keep, bool) or not isinstance(keep, float | int | np.number) or not 0 < keep <= 1:
+        raise ValueError(f"keep must be above 0 and at most 1; got {keep!r}.")
+    inner, program = inner_student(student)
+    parts = split(program)
+    if parts is None or not parts[2]:
+        raise TypeError(f"This {type(inner).__name__} has no hidden units to prune; needed is an MLPStudent with some.")
+    rows = inner._rows(X)
+    proba = _answers(teacher, inner, X, rows.shape[0])
+    encoder, layers, activations = _standardized(*parts, rows)
+    read = Encoder(encoder)
+    encoded = read.encode(rows)
+    start = _without_units(_as_arrays(read, layers), activations, encoded, float(keep))
+    sizes = tuple(weight.shape[1] for weight, _ in start[:-1])
+    net = MLPStudent(
+        sizes,
+        activation=next(name for name, kind in ACTIVATIONS.items() if type(activations[0]) is kind),
+        max_epochs=max_epochs,
+        learning_rate=learning_rate,
+        random_state=random_state,
+        verbose=verbose,
+    )
+    net._start = start
+    fitted = encoded
+    if (mixed := _mixed_rows(encoder, rows)) is not None:
+        # of these the student itself is asked, which takes no longer than they are many
+        whole = join(encoder, layers, activations).ops[len(encoder) : -1]
+        proba = np.concatenate([proba, softmax(run(mixed.copy(), whole))])
+        fitted = read.encode_read(np.concatenate([read.read(rows), mixed]))
+    terms = Targets(inner.classes_, proba, None).terms(fitted.n_rows)
+    first, *others = net._fit_weights(fitted, terms, read.first_layer)
+    if isinstance(first, LookupAffine):
+        first = _with_unseen_levels(first, start[0][0], encoded)
+    smaller = join(encoder, [first, *others[1::2]], activations)
+    new = new_student(inner, program, smaller, f"pruned to {', '.join(map(str, sizes))} units", rows, None)
+    if isinstance(new, MLPStudent):
+        new.hidden_layer_sizes = sizes
+    return new
+
+
+def _answers(teacher: Any, student: Any, X: Any, n_rows: int) -> Array:
+    """Return the teacher's probabilities in the order of the student's classes."""
+    if teacher is None:
+        return student.predict_proba(X)
+    shares = check_teachers(teacher, None)
+    for one in members(teacher):
+        if needs_fit(one):
+            raise not_fitted(one)
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    check_columns(teacher, X, X.shape[1])
+    answers = ask(teacher, shares, X, n_rows, Memory(None), members(teacher))
+    classes = student.classes_.tolist()
+    if answers.classes is None:
+        if answers.proba.shape[1] != len(classes):
+            raise ValueError(
+                f"teacher returned {answers.proba.shape[1]} columns; needed is one for each of the student's "
+                f"{len(classes)} classes."
+            )
+        return answers.proba
+    unknown = [label for label in answers.classes.tolist() if label not in classes]
+    if unknown:
+        raise ValueError(f"teacher knows the classes {unknown}, which the student does not; its classes are {classes}.")
+    return align(answers, student.classes_)
+
+
+def _mixed_rows(encoder: list[Op], rows: Any) -> Array | None:
+    """Return encoded rows some of whose cells are those of another row; None of enough rows, or sparse ones.
+
+    A few hundred rows do not say what the student answers between them, and it can be asked.
+    """
+    if not isinstance(encoder[0], Columns) or rows.shape[0] >= _N_ROWS:
+        return None
+    cells = encoder[0](rows)
+    rng = np.random.default_rng(0)
+    n_more = _N_ROWS - len(cells)
+    one, other = rng.integers(0, len(cells), size=(2, n_more))
+    swapped = rng.random((n_more, cells.shape[1])) < _SWAPPED
+    return run(np.where(swapped, cells[other], cells[one]), encoder[1:])
+
+
+def _standardized(
+    encoder: list[Op], layers: list[Any], activations: list[Op], rows: Any
+) -> tuple[list[Op], list[Any], list[Op]]:
+    """Return the parts with columns standardised that are in units of their own: so a net learns best."""
+    last = encoder[-1]
+    if not isinstance(last, Standardize) or last.limit < LARGEST:
+        return encoder, layers, activations
+    Z = run(encoder[0](rows), encoder[1:])[:, last.start : last.start + len(last.mean)]
+    deviation = Z.std(axis=0)
+    mean = last.mean + last.scale * Z.mean(axis=0)
+    scale = last.scale * np.where(deviation > 0, deviation, 1.0)
+    last, first = rescale(last, layers[0], mean, scale)
+    return [*encoder[:-1], last], [first, *layers[1:]], activations
+
+
+def _as_arrays(read: Encoder, layers: list[Any]) -> list[tuple[Array, Array]]:
+    """Return weight and bias of each layer, the first of them over encoded rows."""
+    first, *others = layers
+    weight = first.weight
+    if isinstance(first, LookupAffine):
+        weight = np.concatenate([first.tables, weight])
+    elif read.column_scale is not None:
+        weight = (weight * read.column_scale[:, None]).astype(np.float32)
+    return [(weight, first.bias), *((layer.weight, layer.bias) for layer in others)]
+
+
+def _without_units(
+    layers: list[tuple[Array, Array]], activations: list[Op], encoded: Encoded, keep: float
+) -> list[tuple[Array, Array]]:
+    """Return the layers with fewer hidden units, each fitted to what the layer gave with all of them."""
+    sample = encoded.take(np.arange(0, encoded.n_rows, -(-encoded.n_rows // _MOST_ROWS)))
+    (weight, bias), *others = layers
+    smaller: list[tuple[Array, Array]] = []
+    # what a layer gives with the layers before it as they were, and as they are now
+    wanted = given = sample.times(weight.astype(np.float64)) + bias
+    for activation, (after, after_bias) in zip(activations, others, strict=True):
+        wanted, given = activation(wanted.copy()), activation(given.copy())
+        matters = given.std(axis=0) * np.linalg.norm(after, axis=1)
+        n_kept = max(1, round(keep * len(matters)))
+        kept = np.sort(np.argsort(-matters, kind="stable")[:n_kept])
+        smaller.append((np.ascontiguousarray(weight[:, kept]), bias[kept]))
+        wanted, given = wanted @ after + after_bias, given[:, kept]
+        weight, bias = _refitted(given, wanted, after[kept].astype(np.float64))
+        given = given @ weight + bias
+    return [(w.astype(np.float32), b.astype(np.float32)) for w, b in [*smaller, (weight, bias)]]
+
+
+def _refitted(given: Array, wanted: Array, weight: Array) -> tuple[Array, Array]:
+    """Return weight and bias such that ``given @ weight + bias`` is close to `wanted`, the weight to what it was."""
+    mean = given.mean(axis=0)
+    centred = given - mean
+    left = wanted - given @ weight
+    square = centred.T @ centred
+    square[np.diag_indices(len(square))] += _RIDGE * np.trace(square) / len(square) + 1e-12
+    weight = weight + np.linalg.solve(square, centred.T @ (left - left.mean(axis=0)))
+    return weight, wanted.mean(axis=0) - mean @ weight
+
+
+def _with_unseen_levels(layer: LookupAffine, before: Array, encoded: Encoded) -> LookupAffine:
+    """Have levels that `X` does not hold move as those of their column do that it holds."""
+    assert encoded.sparse is not None
+    counts = np.asarray(encoded.sparse.sum(axis=0)).ravel()
+    tables = layer.tables.astype(np.float64)
+    old = before[: len(tables)].astype(np.float64)
+    for start, end in pairwise([*layer.offsets.tolist(), len(tables)]):
+        rows = slice(start, end)
+        unseen = counts[rows] == 0
+        moved = counts[rows] @ (tables[rows] - old[rows]) / counts[rows].sum()
+        # a level that counts for nothing keeps doing so
+        counting = old[rows][unseen].any(axis=1, keepdims=True)
+        tables[rows][unseen] = old[rows][unseen] + np.where(counting, moved, 0.0)
+    return replace(layer, tables=tables.astype(np.float32))

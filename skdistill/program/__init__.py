@@ -20,7 +20,7 @@ from ._ops import (
     date_part,
     real_weights,
 )
-from ._passes import fold, join, rescale, split, take_outputs
+from ._passes import fold, join, rescale, split
 from ._program import Program, run
 from ._table import (
     Columns,
@@ -74,5 +74,4 @@ __all__ = [
     "run",
     "seconds",
     "split",
-    "take_outputs",
 ]

@@ -195,26 +195,13 @@ def _drop_units(layers: list[Any], activations: Sequence[Op]) -> list[Any]:
         # a layer keeps one unit, even if it does nothing
         reaches[0] |= not reaches.any()
         if not reaches.all():
-            layers[at] = take_outputs(layers[at], reaches)
+            layers[at] = _take_outputs(layers[at], reaches)
             layers[at + 1] = replace(layers[at + 1], weight=np.ascontiguousarray(layers[at + 1].weight[reaches]))
     return layers
 
 
-def take_outputs(layer: Any, kept: Array) -> Any:
-    """Return a layer with some of its outputs.
-
-    Parameters
-    ----------
-    layer : Affine or LookupAffine
-        The layer.
-    kept : ndarray of shape (n_out,) or (n_kept,)
-        Which outputs, as a mask or by index.
-
-    Returns
-    -------
-    layer : Affine or LookupAffine
-        Narrower in all that it holds for an output.
-    """
+def _take_outputs(layer: Any, kept: Array) -> Any:
+    """Return a layer with some of its outputs, narrower in all that it holds for one."""
     fields = {name: value for name, value in layer.state().items() if name != "offsets" and value is not None}
     return replace(layer, **{name: np.ascontiguousarray(value[..., kept]) for name, value in fields.items()})
 

@@ -91,6 +91,8 @@ def test_new_rows_come_in_the_form_of_the_rows_with_cells_that_occur(form):
     else:
         assert list(rows.columns) == list(X.columns)
         assert list(rows.dtypes) == list(X.dtypes)
+    if isinstance(X, pd.DataFrame):
+        assert rows.index.equals(pd.RangeIndex(120))
     for before, after in zip(cells(X), cells(rows), strict=True):
         assert {(type(cell), cell) for cell in after} <= {(type(cell), cell) for cell in before}
     # the student learns from both, the new ones without labels

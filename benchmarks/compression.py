@@ -42,8 +42,8 @@ def measure(name: str) -> list[list[str]]:
     X, X_test, y, y_test = split(load(name))
     X, y = X.iloc[:N_ROWS], y[:N_ROWS]
     for column in X.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in X.dtypes]]:
-        levels = X[column].astype(str).unique()
-        X, X_test = (part.assign(**{column: pd.Categorical(part[column].astype(str), levels)}) for part in (X, X_test))
+        levels = pd.CategoricalDtype(pd.concat([X[column], X_test[column]]).astype(str).unique())
+        X, X_test = (part.assign(**{column: part[column].astype(str).astype(levels)}) for part in (X, X_test))
     teacher = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0).fit(X, y)
     student = DistilledClassifier(teacher, random_state=0).fit(X, y).student_
     size, before = file_size(student), student.predict_proba(X_test)

@@ -23,9 +23,9 @@ Array = NDArray[Any]
 _MOST_ROWS = 5000
 _RIDGE = 1e-3
 #: So many rows, with mixed ones beside those given, the smaller net is fitted to.
-_N_ROWS = 20_000
-#: The share of a mixed row's cells that are another row's.
-_SWAPPED = 0.2
+_N_ROWS = 40_000
+#: The largest share of a mixed row's cells that are another row's; some rows have few of them, others many.
+_SWAPPED = 0.5
 
 
 def prune(
@@ -43,7 +43,7 @@ def prune(
 
     Of each hidden layer those units go whose answers vary least over `X`, weighed by what the next layer
     makes of them. The next layer is fitted anew to what it was given, by least squares, and then the
-    smaller net is distilled: on `X`, and, where that is a table of fewer than 20,000 rows, on rows mixed
+    smaller net is distilled: on `X`, and, where that is a table of fewer than 40,000 rows, on rows mixed
     of its cells as well, for which the student itself is asked. The matrices really shrink: half the
     units leave half of the first layer, and a quarter of the layers between.
 
@@ -178,7 +178,7 @@ def _mixed_rows(encoder: list[Op], rows: Any) -> Array | None:
     rng = np.random.default_rng(0)
     n_more = _N_ROWS - len(cells)
     one, other = rng.integers(0, len(cells), size=(2, n_more))
-    swapped = rng.random((n_more, cells.shape[1])) < _SWAPPED
+    swapped = rng.random((n_more, cells.shape[1])) < rng.uniform(0.0, _SWAPPED, size=(n_more, 1))
     return run(np.where(swapped, cells[other], cells[one]), encoder[1:])
 
 

@@ -167,8 +167,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
        out. If the teacher has not learnt by heart, logits are multiplied by what is clearly best on
        those rows: forests are less sure of themselves than they could be.
 
-    Other students choose alpha among 0.5, 1 and 0 on the rows held out, and are fitted again to all
-    rows.
+    Other students take the alpha among 0.5, 1 and 0 that has the lowest log-loss on the rows held
+    out, and are fitted again to all rows.
 
     See Also
     --------
@@ -263,6 +263,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             the teacher's ``classes_``, or of `classes`, or of the sorted labels.
         X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), default=None
             More rows, without labels, for the teacher to answer: the best there is to learn from.
+            (A grid search takes its folds of them where they are as many as those of `X`.)
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights, for the student and for an unfitted teacher that takes them.
         **fit_params : dict
@@ -284,18 +285,20 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         # the teacher sees what the user gave, so long as that is rows at all
         X = X if hasattr(X, "shape") else rows
         weight = check_weights(sample_weight, rows)
-        unfitted = teacher_proba is None and any(needs_fit(one) for one in members(self.teacher))
-        if y is None and (unfitted or self.alpha not in (1, "auto")):
-            reason = "labels are needed to fit the teacher" if unfitted else "labels are needed unless alpha=1"
+        unfitted = any(needs_fit(one) for one in members(self.teacher))
+        fits_teacher = unfitted and teacher_proba is None
+        if y is None and (fits_teacher or self.alpha not in (1, "auto")):
+            reason = "labels are needed to fit the teacher" if fits_teacher else "labels are needed unless alpha=1"
             raise ValueError(
                 f"y is None with alpha={self.alpha}; {reason}. This DistilledClassifier estimator requires y to be "
                 "passed, but the target y is None."
             )
         labels = None if y is None else check_labels(y, rows.shape[0])
-        answering = self.teacher is not None and not (
-            teacher_proba is not None and any(needs_fit(one) for one in members(self.teacher))
-        )
+        answering = self.teacher is not None and (fits_teacher or not unfitted)
         more = self._more_rows(X, X_unlabeled, answering)
+        learnt = rows if sparse.issparse(rows) else X
+        if more is not None:
+            learnt = stack(learnt, more)
         answers = self._answers(X, labels, weight, teacher_proba, fit_params)
         targets = soft_targets(
             answers,
@@ -312,10 +315,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             again = ask(self.teacher_, self._shares, rows, rows.shape[0], check_memory(self.memory), self._origins)
             return align(name_columns(again, labels, self.classes), classes)
 
-        if sparse.issparse(rows):
-            X = rows
         if more is not None:
-            targets, X = extended(targets, ask_again(more)), stack(X, [more])
+            targets = extended(targets, ask_again(more))
         plan = Plan(
             student,
             ask_again if answering else None,
@@ -325,9 +326,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             self.committee,
             self._seed(student),
         )
-        self.student_, self.distillation_report_ = distil(plan, X, targets)
+        self.student_, self.distillation_report_ = distil(plan, learnt, targets)
         # a teacher that has answered for rows with gaps takes them, whatever its tags say
-        self._takes_gaps = get_tags(self).input_tags.allow_nan or has_gaps(self.student_, X)
+        self._takes_gaps = get_tags(self).input_tags.allow_nan or has_gaps(self.student_, learnt)
         return self
 
     def _new_student(self) -> Any:
@@ -418,8 +419,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         teachers = members(self.teacher)
         if not any(needs_fit(one) for one in teachers):
             return self.teacher, teachers
-        if y is None:
-            raise ValueError("The teacher is not fitted, and y is None; fit the teacher first or pass y.")
+        assert y is not None
         labelled = np.flatnonzero(~is_unlabelled(y, None, None))
         counted = labelled if weight is None else labelled[weight[labelled] > 0]
         classes = np.unique(y[counted])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .losses import log_softmax
+from ._classifier import ProgramClassifier
 from .program import Bound, Columns, Program, is_frame, read
 
 Array = NDArray[Any]
@@ -54,11 +54,12 @@ def load(path: str | os.PathLike[str]) -> Predictor:
     return Predictor(saved.program, saved.classes, saved.versions)
 
 
-class Predictor:
+class Predictor(ProgramClassifier):
     """A classifier that predicts with a Program; what :func:`load` returns.
 
     To scikit-learn it is a fitted classifier: ``fit`` changes nothing, and ``clone`` returns it as
-    it is, as with a FrozenEstimator. It can be a teacher.
+    it is, as with a FrozenEstimator. It can be a teacher. Rows may also come as a dict, or as a list
+    of dicts, from column name to cell.
 
     Parameters
     ----------
@@ -122,69 +123,6 @@ class Predictor:
             )
         return X
 
-    def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
-            Rows with the columns seen in fit; those of a frame or of a dict in any order.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_rows, n_classes)
-            Probabilities in the order of ``classes_``; each row sums to one.
-        """
-        return self.program_(self._rows(X))
-
-    def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
-            Rows with the columns seen in fit; those of a frame or of a dict in any order.
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_rows, n_classes)
-            Natural logarithms, in the order of ``classes_``.
-        """
-        return log_softmax(self.program_.logits(self._rows(X)))
-
-    def decision_function(self, X: Any) -> Array:
-        """Return the logits.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
-            Rows with the columns seen in fit; those of a frame or of a dict in any order.
-
-        Returns
-        -------
-        logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
-            Logits; for two classes those of ``classes_[1]`` over ``classes_[0]``.
-        """
-        logits = self.program_.logits(self._rows(X))
-        return logits[:, 0] if logits.shape[1] == 1 else logits
-
-    def predict(self, X: Any) -> Array:
-        """Return the most probable class.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
-            Rows with the columns seen in fit; those of a frame or of a dict in any order.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_rows,)
-            Class labels.
-        """
-        logits = self.program_.logits(self._rows(X))
-        best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(axis=1)
-        return self.classes_[best.astype(np.intp)]
-
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy.
 
@@ -221,23 +159,6 @@ class Predictor:
             As it was.
         """
         return self
-
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file, in the format that the suffix says.
-
-        Parameters
-        ----------
-        path : path-like
-            Ends in .skd, .onnx, .c or .py.
-
-        Raises
-        ------
-        ValueError
-            If it ends otherwise.
-        """
-        from .export import to_file
-
-        to_file(self, path)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from ._validation import copy_unfitted, take_rows
 from .losses import PROBABILITY_FLOOR, Targets, softmax
 from .student import read_space
-from .teacher import assemble, munge, stack
+from .teacher import MOST_SOURCES, assemble, munge, stack
 
 Array = NDArray[Any]
 
@@ -26,9 +26,10 @@ _FEWEST_ROWS = 100
 #: Ways to fit are compared on so many rows at most. Of fewer labelled rows those held out are missed, and the
 #: committee is seated again, with them, before the last fit.
 _FEW_ROWS = 5_000
-#: A labels-only student is fitted on at most so many rows, and new ones are made from no more.
+#: A labels-only student is fitted on at most so many rows.
 _MOST_ROWS = 20_000
-#: The fewest and the most new rows for each row that there is; in between, so many that they are _MOST_ROWS.
+#: How many new rows are made, and the fewest and the most of them for each row that there is.
+_NEW_ROWS = 20_000
 _AUGMENT = (1.0, 5.0)
 #: What logits may be multiplied by.
 _SCALES = np.round(np.geomspace(0.7, 2.5, 27), 3)
@@ -153,7 +154,7 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
     alpha, temperature, makes_rows = targets.alpha, targets.temperature, False
     if choosing:
         candidates = _tried(plan, X, targets, committee, believed)
-        chosen = _best(candidates)
+        chosen = _best(candidates, targets, _margin(committee))
         alpha, temperature, makes_rows = chosen.alpha, chosen.temperature, chosen.new_rows
     # the rows held out have done their duty: what is chosen learns from all
     goals = replace(targets, alpha=alpha, temperature=temperature, held_out=None)
@@ -255,13 +256,13 @@ def _seeded(plan: Plan, number: int) -> Any:
 
 def _n_new(plan: Plan, X: Any, makes_rows: bool) -> int:
     """Return how many new rows to make."""
-    n_sources = min(X.shape[0], _MOST_ROWS)
+    n_sources = min(X.shape[0], MOST_SOURCES)
     if not isinstance(plan.augment, str):
         return round(plan.augment * n_sources)
     if not (makes_rows and _can_make_rows(plan, X)):
         return 0
     fewest, most = _AUGMENT
-    return round(n_sources * float(np.clip(_MOST_ROWS / n_sources, fewest, most)))
+    return round(n_sources * float(np.clip(_NEW_ROWS / n_sources, fewest, most)))
 
 
 def _can_make_rows(plan: Plan, X: Any) -> bool:
@@ -279,7 +280,7 @@ def _with_new_rows(
     index = munge(space.points, space.columns, space.numeric, n_new, np.random.RandomState(plan.seed))
     rows = assemble(sources, index)
     label_proba = None if committee is None else committee.proba(rows)
-    return stack(X, [rows]), extended(targets, plan.ask(rows), label_proba)
+    return stack(X, rows), extended(targets, plan.ask(rows), label_proba)
 
 
 def extended(targets: Targets, proba: Array, label_proba: Array | None = None) -> Targets:
@@ -340,7 +341,7 @@ def _tried(plan: Plan, X: Any, targets: Targets, committee: Committee | None, be
         alphas = (0.5, 1.0, 0.0) if committee is None else (0.5, 0.25, 0.0) if believed else (0.25, 0.0)
     tried += [score(alpha, temperature) for alpha in alphas]
     if isinstance(plan.temperature, str) and getattr(plan.student, "softens", True):
-        best = _best(tried)
+        best = _best(tried, targets, _margin(committee))
         rest = [one for one in tried if one is not best]
         tried = [best, *rest, *(score(best.alpha, warmer, best.new_rows) for warmer in _TEMPERATURES)]
     return tried
@@ -392,16 +393,31 @@ def _scores(proba: Array, targets: Targets) -> dict[str, float]:
     return {name: float(np.average(values, weights=weight)) for name, values in rows.items()}
 
 
-def _best(candidates: list[Candidate]) -> Candidate:
-    """Return the first candidate, unless another one is better by more than chance would have it."""
+def _margin(committee: Committee | None) -> float:
+    """Return by how many standard errors another way has to be better than the first.
+
+    Where a committee has said how far the teacher is to be followed, that stands until something is clearly better.
+    """
+    return 0.0 if committee is None else 1.0
+
+
+def _best(candidates: list[Candidate], targets: Targets, margin: float) -> Candidate:
+    """Return the first candidate, unless another one is better by more than so many standard errors."""
     first, *others = candidates
     best, most = first, 0.0
     for other in others:
-        gain = first.losses - other.losses
-        mean, error = float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
-        if mean > max(error, most):
+        mean, error = _gain(first.losses - other.losses, targets)
+        if mean > max(margin * error, most):
             best, most = other, mean
     return best
+
+
+def _gain(gain: Array, targets: Targets) -> tuple[float, float]:
+    """Return the mean gain on the rows held out, each counted by its weight, and its standard error."""
+    weight = np.ones(len(gain)) if targets.sample_weight is None else targets.sample_weight[targets.held_out]
+    weight = weight / weight.sum()
+    mean = float(weight @ gain)
+    return mean, float(np.sqrt(weight**2 @ (gain - mean) ** 2))
 
 
 def _scaled(proba: Array, scale: float) -> Array:
@@ -417,8 +433,7 @@ def _logit_scale(proba: Array, targets: Targets) -> float:
     losses = _losses(proba, targets)
     best, most = 1.0, 0.0
     for scale in _SCALES:
-        gain = losses - _losses(_scaled(proba, scale), targets)
-        mean, error = float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
+        mean, error = _gain(losses - _losses(_scaled(proba, scale), targets), targets)
         if mean > max(2.0 * error, most):
             best, most = float(scale), mean
     # the fewer rows, the less of it is believed

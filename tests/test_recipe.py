@@ -96,8 +96,7 @@ def known(rows, X):
 @pytest.mark.parametrize("student", [quick_mlp(), "linear", "tree"], ids=["mlp", "linear", "tree"])
 @pytest.mark.parametrize("teacher", [inverted, guessing])
 def test_of_a_useless_teacher_nothing_is_learned(teacher, student):
-    # of fewer rows the tree is not told that it would do better on labels
-    X, y = table(800 if isinstance(student, MLPStudent) else 2000)
+    X, y = table(800 if isinstance(student, MLPStudent) else 400)
     fresh, fresh_y = table(2000, 10)
     committee = 3 if isinstance(student, MLPStudent) else "auto"
     model = fit(teacher, X, y, student=student, committee=committee)
@@ -106,6 +105,19 @@ def test_of_a_useless_teacher_nothing_is_learned(teacher, student):
     alone = DistilledClassifier(teacher, student=student, alpha=0, random_state=0).fit(X, y)
     both = [log_loss(fresh_y, one.predict_proba(fresh)) for one in (model, alone)]
     assert both[0] < both[1] + 0.01
+
+
+def test_without_a_committee_the_lowest_weighted_loss_is_chosen():
+    X, y = table(300)
+    weight = np.random.default_rng(0).lognormal(sigma=2, size=300)
+    chosen = set()
+    for seed in range(8):
+        told = {"sample_weight": weight}
+        report = fit(guessing, X, y, student="tree", committee="auto", random_state=seed, fit=told).distillation_report_
+        best = min(report["candidates"], key=lambda one: one["log_loss"])
+        assert report["alpha"] == best["alpha"]
+        chosen.add(best["alpha"])
+    assert len(chosen) > 1
 
 
 @pytest.mark.parametrize("student", [quick_mlp(), small_tree()], ids=["mlp", "tree"])

@@ -20,6 +20,7 @@ from test_fuzz_tables import tables
 
 from skdistill import DistilledClassifier
 from skdistill.program import is_missing
+from skdistill.teacher import stack
 
 
 def taught(X, y=None, *, answer=None, X_unlabeled=None, sample_weight=None, **params):
@@ -358,3 +359,57 @@ def test_rows_without_labels_that_are_not_like_the_others(iris, iris_forest):
     for X, more in ((iris.X, frame), (frame, iris.X), (iris.X, sparse.csr_array(iris.X))):
         kinds = f"X_unlabeled is a {type(more).__name__} and X a {type(X).__name__}; they must be of one kind"
         refused(kinds, iris_forest if X is iris.X else named, X, more)
+
+
+UNLIKE = {
+    "wider numbers": ([1, 2, 3], [2.7, 5.0], [1, 2, 3, 2.7, 5.0]),
+    "gaps below": ([True, False, True], [True, None], [True, False, True, True, None]),
+    "gaps below numbers": ([1, 2, 3], [4, None], [1, 2, 3, 4, None]),
+    "gaps above": ([1.0, None, 3.0], [4, 5], [1, None, 3, 4, 5]),
+}
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+@pytest.mark.parametrize("case", UNLIKE.values(), ids=UNLIKE)
+def test_rows_of_another_type_keep_what_they_hold(make, case):
+    above, below, together = case
+    stacked = stack(make({"a": above, "b": ["p", "q", "r"]}), make({"b": ["s", "t"], "a": below}))
+    assert list(stacked.columns) == ["a", "b"]
+    found = [None if cell is None or cell != cell else cell for cell in stacked["a"].to_list()]
+    assert found == together
+    assert stacked["b"].to_list() == ["p", "q", "r", "s", "t"]
+
+
+def test_levels_that_are_new_below_stay_levels():
+    # numbers as levels would be read as numbers if they ended as objects
+    X = pd.DataFrame({"a": pd.Categorical([1, 2, 1]), "b": pd.Categorical(["p", None, "q"])})
+    below = pd.DataFrame({"a": [3, 1], "b": pd.Categorical(["r", None])})
+    stacked = stack(X, below)
+    assert [dtype.name for dtype in stacked.dtypes] == ["category", "category"]
+    assert stacked["a"].tolist() == [1, 2, 1, 3, 1]
+    assert stacked["b"].astype(object).where(stacked["b"].notna(), None).tolist() == ["p", None, "q", "r", None]
+
+
+@pytest.mark.parametrize(
+    ("X", "below", "said"),
+    [
+        (pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": ["x", "y"]}), "Column 'a' of X_unlabeled is String"),
+        (pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": ["x", "y"]}), "Column 'a' of X_unlabeled is String"),
+        (
+            pd.DataFrame({"a": pd.Categorical(["low", "high"], categories=["low", "high"], ordered=True)}),
+            pd.DataFrame({"a": ["middle"]}),
+            "Column 'a' of X_unlabeled holds 'middle', which has no place in its order",
+        ),
+        (
+            pl.DataFrame({"a": pl.Series(["low", "high"], dtype=pl.Enum(["low", "high"]))}),
+            pl.DataFrame({"a": ["middle"]}),
+            "Column 'a' of X_unlabeled is String",
+        ),
+    ],
+    ids=["text below numbers", "the same in polars", "a level without a rank", "the same in polars too"],
+)
+def test_rows_that_cannot_go_below_are_refused_before_a_teacher_is_asked(X, below, said):
+    teacher = RecordingTeacher()
+    with pytest.raises(ValueError, match=said):
+        DistilledClassifier(teacher, student="linear", alpha=1).fit(X, X_unlabeled=below)
+    assert teacher.seen == []

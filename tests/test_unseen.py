@@ -179,7 +179,9 @@ def test_what_has_no_unseen_answers_is_refused(forest, iris, iris_forest):
         return iris_forest.predict_proba(X)
 
     refused("cv=5 fits clones of the teacher, and teacher .*answer is no estimator", answer)
-    refused("cv=5 fits clones of the teacher, and teacher RecordingTeacher is no", RecordingTeacher(answer))
+    recording = RecordingTeacher(answer)
+    refused("cv=5 fits clones of the teacher, and teacher RecordingTeacher is no", recording)
+    assert recording.seen == []
     refused("a clone of teacher FrozenEstimator is fitted already", FrozenEstimator(iris_forest))
     refused("cv=5 needs labels: y is None", iris_forest, y=None, alpha=1)
     refused("cv='oob' needs labels: y is None", iris_forest, y=None, alpha=1, cv="oob")

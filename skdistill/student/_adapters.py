@@ -316,7 +316,7 @@ class NetStudent(AdaptedStudent):
         self.verbose = verbose
 
     def _fit(self, X: Any, targets: Targets) -> Any:
-        from ._torch import train_net
+        from ._torch_nets import train_net
 
         rows = self._as_float32(X)
         seed = None
@@ -332,7 +332,7 @@ class NetStudent(AdaptedStudent):
         )
 
     def _proba(self, X: Any) -> Array:
-        from ._torch import net_logits
+        from ._torch_nets import net_logits
 
         return softmax(net_logits(self.estimator_, self._as_float32(X)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar
@@ -14,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
+from .._classifier import ProgramClassifier
 from .._validation import (
     HasMethods,
     Interval,
@@ -26,7 +26,7 @@ from .._validation import (
     not_fitted,
     take_rows,
 )
-from ..losses import LossTerms, Targets, log_softmax
+from ..losses import LossTerms, Targets
 from ..program import Op, Program, Softmax, fold, in_order, is_frame
 from ._encoder import Encoded, Encoder, as_delivered, fit_encoder
 from ._transformers import read_transformer
@@ -34,7 +34,7 @@ from ._transformers import read_transformer
 Array = NDArray[Any]
 
 
-class BaseStudent(ClassifierMixin, BaseEstimator):
+class BaseStudent(ProgramClassifier, ClassifierMixin, BaseEstimator):
     """A classifier that fits soft targets and ends as a Program.
 
     A subclass says in :meth:`_fit_weights` how the weights are found, or, where it does not begin
@@ -185,94 +185,6 @@ class BaseStudent(ClassifierMixin, BaseEstimator):
         if is_frame(X) and "feature_names_in_" in self.__dict__:
             X = in_order(X, self.feature_names_in_.tolist())
         return self.encoder_.transform(X)
-
-    def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_rows, n_classes)
-            Probabilities in the order of ``classes_``; each row sums to one.
-        """
-        X = self._rows(X)
-        return self.program_(X)
-
-    def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_rows, n_classes)
-            Natural logarithms, in the order of ``classes_``.
-        """
-        X = self._rows(X)
-        return log_softmax(self.program_.logits(X))
-
-    def decision_function(self, X: Any) -> Array:
-        """Return the logits.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
-
-        Returns
-        -------
-        logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
-            Logits; for two classes those of ``classes_[1]`` over ``classes_[0]``.
-        """
-        X = self._rows(X)
-        logits = self.program_.logits(X)
-        return logits[:, 0] if logits.shape[1] == 1 else logits
-
-    def predict(self, X: Any) -> Array:
-        """Return the most probable class.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_rows,)
-            Class labels.
-        """
-        X = self._rows(X)
-        logits = self.program_.logits(X)
-        best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(axis=1)
-        return self.classes_[best.astype(np.intp)]
-
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted student to a file, in the format that the suffix says.
-
-        Parameters
-        ----------
-        path : path-like
-            Ends in .skd (for ``skdistill.load``), .onnx, .c (beside which a .h is written) or .py.
-
-        Raises
-        ------
-        ValueError
-            If it ends otherwise.
-        TypeError
-            If the student is no Program, or one that the format does not know.
-        OSError
-            If the file cannot be written; nothing half-written is left behind.
-        """
-        from ..export import to_file
-
-        to_file(self, path)
 
 
 def read_labels(student: Any, X: Any, y: Any, sample_weight: Array | None) -> Targets:

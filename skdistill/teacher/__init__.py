@@ -16,10 +16,11 @@ from ._teachers import (
     takes_gaps,
     weight_params,
 )
-from ._transfer import assemble, munge, stack
+from ._transfer import MOST_SOURCES, assemble, munge, stack
 from ._unseen import unseen_answers
 
 __all__ = [
+    "MOST_SOURCES",
     "Answers",
     "align",
     "ask",

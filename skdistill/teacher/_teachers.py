@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from typing import Any
 import numpy as np
 from joblib import Memory
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from .._validation import InvalidParameterError, check_proba, has_fit_parameter, is_fitted
+from .._validation import InvalidParameterError, check_proba, copy_unfitted, has_fit_parameter, is_fitted
 from ._memory import once
 
 Array = NDArray[Any]
@@ -61,15 +60,7 @@ def kept_by_clone(teacher: Any) -> Any:
     """
     if isinstance(teacher, list | tuple):
         return type(teacher)(kept_by_clone(member) for member in teacher)
-    return _clone(teacher) if needs_fit(teacher) and hasattr(teacher, "get_params") else teacher
-
-
-def _clone(teacher: Any) -> Any:
-    try:
-        return clone(teacher)
-    except RuntimeError:
-        # CatBoost copies the lists that it is given, such as cat_features, and scikit-learn objects
-        return copy.deepcopy(teacher)
+    return copy_unfitted(teacher) if needs_fit(teacher) and hasattr(teacher, "get_params") else teacher
 
 
 def takes_gaps(teacher: Any) -> bool:
@@ -238,7 +229,7 @@ def known_classes(teacher: Any) -> Array | None:
 
 
 def fit_clone(teacher: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
-    return _clone(teacher).fit(X, y, **params)
+    return copy_unfitted(teacher).fit(X, y, **params)
 
 
 def check_columns(teacher: Any, X: Any, n_columns: int) -> None:

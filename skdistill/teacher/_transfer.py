@@ -19,7 +19,7 @@ Array = NDArray[Any]
 #: A column with at most so many distinct values takes a neighbour's value as it is.
 _FEW_VALUES = 16
 #: New rows are made from at most so many rows, since every row is compared with every other.
-_MOST_SOURCES = 20_000
+MOST_SOURCES = 20_000
 #: At most so many pairs of columns are compared with what occurs.
 _MOST_PAIRS = 2_000
 #: How likely a cell is to be changed.
@@ -61,8 +61,8 @@ def munge(
     """
     n_rows = len(points)
     chosen = np.arange(n_rows)
-    if n_rows > _MOST_SOURCES:
-        chosen = np.sort(rng.choice(n_rows, _MOST_SOURCES, replace=False))
+    if n_rows > MOST_SOURCES:
+        chosen = np.sort(rng.choice(n_rows, MOST_SOURCES, replace=False))
         points = points[chosen]
     rounds = -(-n_new // len(chosen))
     source = np.concatenate([rng.permutation(len(chosen)) for _ in range(rounds)])[:n_new]
@@ -154,36 +154,78 @@ def assemble(X: Any, index: Array) -> Any:
     return (columns[0] if len(columns) == 1 else nw.concat(columns, how="horizontal")).to_native()
 
 
-def stack(X: Any, others: Sequence[Any]) -> Any:
-    """Return rows with others below them, in the container and with the types that `X` has.
+def stack(X: Any, below: Any) -> Any:
+    """Return rows with others below them, in the container of `X`; a column takes a type that holds both its parts.
 
     Parameters
     ----------
     X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
-        The first rows.
-    others : sequence of the same
+        The rows above.
+    below : of the same kind
         Those below; the columns of a frame in any order.
 
     Returns
     -------
     rows : ndarray, sparse matrix or frame
         All of them.
+
+    Raises
+    ------
+    ValueError
+        If a column of a frame has no such type; the message names it.
     """
-    if not others:
-        return X
     if sparse.issparse(X):
-        return sparse.vstack([X, *others], format="csr")
+        return sparse.vstack([X, below], format="csr")
     if not is_frame(X):
-        return np.concatenate([X, *others])
+        return np.concatenate([X, below])
     import narwhals as nw
 
-    first = nw.from_native(X, eager_only=True)
-    frames = [first]
-    for other in others:
-        rows = in_order(other, column_names(X))
-        if hasattr(rows, "astype"):
-            # categories that are alike in name only would end as objects
-            rows = rows.astype(X.dtypes)
-        frame = nw.from_native(rows, eager_only=True)
-        frames.append(frame.with_columns(frame[:, at].cast(dtype) for at, dtype in enumerate(first.schema.values())))
-    return nw.maybe_reset_index(nw.concat(frames, how="vertical")).to_native()
+    below = in_order(below, column_names(X))
+    if hasattr(X, "iloc"):
+        types = _levels_of_both(X, below)
+        X, below = X.astype(types), below.astype(types)
+    upper, lower = (nw.from_native(frame, eager_only=True) for frame in (X, below))
+    pairs = [_of_one_type(upper[:, at], lower[:, at]) for at in range(upper.shape[1])]
+    upper, lower = (
+        frame.with_columns(*parts) for frame, parts in zip((upper, lower), zip(*pairs, strict=True), strict=True)
+    )
+    return nw.maybe_reset_index(nw.concat([upper, lower], how="vertical")).to_native()
+
+
+def _levels_of_both(X: Any, below: Any) -> dict[Any, Any]:
+    """Return, for each column of categories of a pandas frame, the type that has the levels below as well."""
+    types = {}
+    for at, name in enumerate(X.columns):
+        column = X.iloc[:, at]
+        if column.dtype.name != "category":
+            continue
+        new = [level for level in below.iloc[:, at].dropna().unique().tolist() if level not in column.cat.categories]
+        if new and column.cat.ordered:
+            raise ValueError(f"Column {name!r} of X_unlabeled holds {new[0]!r}, which has no place in its order in X.")
+        types[name] = column.cat.add_categories(new).dtype
+    return types
+
+
+def _of_one_type(upper: Any, lower: Any) -> tuple[Any, Any]:
+    """Return two narwhals Series with a type that holds both."""
+    import narwhals as nw
+
+    kinds = upper.dtype, lower.dtype
+    if kinds[0] == kinds[1]:
+        return upper, lower
+    strange = kinds[0].is_numeric() and isinstance(kinds[1], nw.String)
+    if hasattr(upper.to_native(), "iloc") and not strange:
+        # pandas finds it by itself
+        return upper, lower
+    if all(kind.is_numeric() for kind in kinds):
+        wide = nw.Int64() if all(kind.is_integer() for kind in kinds) else nw.Float64()
+        return upper.cast(wide), lower.cast(wide)
+    try:
+        if strange:
+            raise TypeError("numbers above, text below")
+        return upper, lower.cast(kinds[0])
+    except Exception as error:
+        # each library has errors of its own
+        raise ValueError(
+            f"Column {upper.name!r} of X_unlabeled is {kinds[1]}, and in X it is {kinds[0]}: {error}"
+        ) from error

@@ -65,6 +65,9 @@ def unseen_answers(
     """
     if y is None:
         raise ValueError(f"cv={cv!r} needs labels: y is None.")
+    for one in members(teacher):
+        if not isinstance(cv, str):
+            _check_recipe(one, cv)
     answers = []
     for one, origin in zip(members(teacher), origins, strict=True):
         known = np.asarray(one.classes_) if hasattr(one, "classes_") else None
@@ -101,6 +104,15 @@ def _out_of_bag(teacher: Any, n_rows: int, labelled: Array, whole: Answers) -> A
     return Answers(merged, whole.classes)
 
 
+def _check_recipe(teacher: Any, cv: Any) -> None:
+    if not is_estimator(teacher):
+        raise InvalidParameterError(f"cv={cv!r} fits clones of the teacher, and {name_of(teacher)} is no estimator.")
+    if is_fitted(copy_unfitted(teacher)):
+        raise InvalidParameterError(
+            f"cv={cv!r} fits clones of the teacher, and a clone of {name_of(teacher)} is fitted already."
+        )
+
+
 def _cross_fitted(
     teacher: Any,
     X: Any,
@@ -111,13 +123,7 @@ def _cross_fitted(
     memory: Memory,
     whole: Answers,
 ) -> Answers:
-    if not is_estimator(teacher):
-        raise InvalidParameterError(f"cv={cv!r} fits clones of the teacher, and {name_of(teacher)} is no estimator.")
     recipe = copy_unfitted(teacher)
-    if is_fitted(recipe):
-        raise InvalidParameterError(
-            f"cv={cv!r} fits clones of the teacher, and a clone of {name_of(teacher)} is fitted already."
-        )
     assert whole.classes is not None
     merged = whole.proba.copy()
     known, labels = take_rows(X, labelled), y[labelled]

@@ -1,0 +1,211 @@
+"""Training nets of the user's own, skorch's and torch modules, on the distillation loss, and asking them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch import NeuralNet, NeuralNetClassifier
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.dataset import ValidSplit
+from torch import Tensor, nn
+
+from ..losses import LossTerms
+from ._progress import Progress
+from ._torch import DistillationLoss
+
+Array = NDArray[Any]
+
+#: The two parts of a net's rows while it is distilled: what its module gets, and what the loss needs.
+_ROWS, _TARGETS = "rows", "distillation targets"
+
+
+def train_net(net: Any, X: Array, terms: LossTerms, labels: Array, *, seed: int | None, verbose: int) -> Any:
+    """Train a user's own net on the terms of the distillation loss.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet or torch.nn.Module
+        A copy that may be trained; a module gets a NeuralNet around it while it is.
+    X : ndarray of shape (n_rows, n_columns), float32
+        The rows.
+    terms : LossTerms
+        What is to be fitted.
+    labels : ndarray of shape (n_rows,)
+        The most likely class of each row, by which rows are held out and callbacks score.
+    seed : int or None
+        Seeds torch meanwhile, whose state is then put back; None uses the state there is.
+    verbose : int
+        1 shows a progress bar for a module.
+
+    Returns
+    -------
+    net : skorch.NeuralNet or torch.nn.Module
+        The trained `net`.
+
+    Raises
+    ------
+    ValueError
+        If the loss became infinite, or the module does not give an output for each class.
+    """
+    n_classes = terms.soft.shape[1]
+    columns = (terms.soft, terms.information, terms.soft_weight, terms.labels, terms.label_weight)
+    rows = {_ROWS: X, _TARGETS: np.column_stack(columns).astype(np.float32)}
+    module = net if isinstance(net, nn.Module) else None
+    threads = torch.get_num_threads()
+    with (
+        torch.random.fork_rng(enabled=seed is not None),
+        Progress(verbose if module is not None else 0, _MODULE_EPOCHS, type(net).__name__, "epoch") as progress,
+    ):
+        if seed is not None:
+            torch.manual_seed(seed)
+        if module is not None:
+            net = _net_of(module, len(X), seed, progress)
+            torch.set_num_threads(1)
+        kind = type(net)
+        # skorch's own loop, callbacks and splits; the class is put back so that the net can be pickled
+        net.__class__ = _distilling(kind, DistillationLoss(terms.temperature), n_classes)
+        try:
+            net.fit(rows, labels.astype(np.int64))
+        finally:
+            net.__class__ = kind
+            torch.set_num_threads(threads)
+    if net.history and "train_loss" not in net.history[-1]:
+        # skorch has kept Ctrl-C to itself, but there is nothing to keep
+        raise KeyboardInterrupt
+    last = net.history[-1]["train_loss"] if net.history else 0.0
+    if not math.isfinite(last):
+        raise ValueError(
+            f"The loss of student {type(net if module is None else module).__name__} became {last}. Standardise the "
+            "rows (a Pipeline with a StandardScaler before the net), or lower the learning rate."
+        )
+    return net if module is None else module.eval()
+
+
+#: The most epochs that a bare module is trained.
+_MODULE_EPOCHS = 100
+
+
+def _net_of(module: nn.Module, n_rows: int, seed: int | None, progress: Progress) -> NeuralNet:
+    """Return a net with the settings that a bare module does not have."""
+    held_out = n_rows >= 500
+    parameter = next(module.parameters(), None)
+    callbacks: list[Any] = [("progress", _Shown(progress))]
+    if held_out:
+        callbacks.append(("stopping", EarlyStopping(patience=15, load_best=True)))
+    return NeuralNet(
+        module,
+        nn.CrossEntropyLoss,
+        optimizer=torch.optim.AdamW,
+        lr=1e-3,
+        max_epochs=_MODULE_EPOCHS,
+        batch_size=int(np.clip(2 ** round(math.log2(max(n_rows / 20, 1))), 16, 256)),
+        iterator_train=_Slices,
+        iterator_train__shuffle=True,
+        iterator_valid=_Slices,
+        train_split=ValidSplit(0.1, random_state=seed) if held_out else None,
+        callbacks=callbacks,
+        device="cpu" if parameter is None else parameter.device,
+        verbose=0,
+    )
+
+
+class _Slices:
+    """A loader of skorch's datasets that slices whole tensors, as RowBatches does."""
+
+    def __init__(self, dataset: Any, batch_size: int, shuffle: bool = False) -> None:
+        # rows that are held out are a subset of a dataset
+        chosen = getattr(dataset, "indices", slice(None))
+        whole = getattr(dataset, "dataset", dataset)
+        self.rows = {name: torch.as_tensor(part[chosen]) for name, part in whole.X.items()}
+        self.labels = torch.as_tensor(whole.y[chosen])
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __iter__(self) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+        n_rows = len(self.labels)
+        order = torch.randperm(n_rows) if self.shuffle else torch.arange(n_rows)
+        for rows in torch.split(order, self.batch_size):
+            # a batch norm cannot train on a single row
+            if len(rows) > 1 or not self.shuffle or n_rows == 1:
+                yield {name: part[rows] for name, part in self.rows.items()}, self.labels[rows]
+
+
+class _Shown(Callback):
+    """Shows the losses of each epoch."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        figures = {"loss": net.history[-1]["train_loss"]}
+        if "valid_loss" in net.history[-1]:
+            figures["valid_loss"] = net.history[-1]["valid_loss"]
+        self.progress.step(**figures)
+
+
+def _distilling(kind: type[NeuralNet], loss: DistillationLoss, n_classes: int) -> type[NeuralNet]:
+    """Return a subclass of a net's class whose rows carry the targets of the distillation loss."""
+
+    class Distilling(kind):
+        def infer(self, x: Any, **fit_params: Any) -> Any:
+            return super().infer(x[_ROWS] if isinstance(x, dict) else x, **fit_params)
+
+        def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
+            if not isinstance(X, dict):
+                # rows that the user held out himself, with their labels
+                return super().get_loss(y_pred, y_true, X=X, training=training)
+            targets = X[_TARGETS].to(self.device)
+            soft, (information, soft_weight, labels, label_weight) = targets[:, :n_classes], targets[:, n_classes:].T
+            logits = _logits(self, y_pred, n_classes)
+            return loss(logits, (soft, information, soft_weight, labels.long(), label_weight))
+
+    return Distilling
+
+
+def _logits(net: Any, output: Any, n_classes: int | None) -> Tensor:
+    """Return what a module gives as logits, shape (n_rows, n_classes) or (n_rows, 1), by its net's convention."""
+    found: Tensor = output[0] if isinstance(output, tuple) else output
+    if found.ndim == 1:
+        found = found[:, None]
+    # in training it is made sure of, once for all
+    if n_classes is not None and found.shape[1:] != (n_classes,) and (n_classes, *found.shape[1:]) != (2, 1):
+        raise ValueError(
+            f"{type(net.module_).__name__} gives outputs of shape {tuple(found.shape)} for {len(found)} rows; needed "
+            f"of a student is one for each class: ({len(found)}, {n_classes})."
+        )
+    criterion = getattr(net, "criterion_", None)
+    if isinstance(net, NeuralNetClassifier) and isinstance(criterion, nn.NLLLoss):
+        return torch.log(found + torch.finfo(found.dtype).eps)
+    return torch.logit(found, eps=1e-7) if isinstance(criterion, nn.BCELoss) else found
+
+
+def net_logits(net: Any, X: Array) -> Array:
+    """Return the logits of a trained net or module.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet or torch.nn.Module
+        As :func:`train_net` returned it.
+    X : ndarray of shape (n_rows, n_columns), float32
+        The rows.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_rows, n_classes), or (n_rows, 1) for two classes
+        In float64.
+    """
+    if isinstance(net, nn.Module):
+        parameter = next(net.parameters(), None)
+        with torch.inference_mode():
+            rows = torch.as_tensor(X, device=None if parameter is None else parameter.device)
+            output: Any = torch.cat([_logits(None, net(part), None) for part in torch.split(rows, 1024)])
+    else:
+        # torch's loader draws a seed even where nothing is shuffled
+        with torch.random.fork_rng():
+            output = _logits(net, net.forward(X), None)
+    return output.cpu().numpy().astype(np.float64)

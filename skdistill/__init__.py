@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import compress, export, losses
+    from . import compress, export, losses, metrics
     from ._distilled import DistilledClassifier
     from ._predictor import load
     from .program import Program
@@ -23,6 +23,7 @@ __all__ = [
     "export",
     "load",
     "losses",
+    "metrics",
 ]
 
 #: Where each public name comes from. Each is imported when it is first asked for, since a process that serves has
@@ -37,6 +38,7 @@ _ORIGINS = {
     "export": ".export",
     "load": "._predictor",
     "losses": ".losses",
+    "metrics": ".metrics",
 }
 
 if not TYPE_CHECKING:

@@ -16,6 +16,7 @@ LAYERS = {
     "losses": set(),
     "program": set(),
     "_validation": {"program"},
+    "metrics": {"_validation", "program"},
     "teacher": {"_validation", "losses", "program"},
     "export": {"_validation", "_version", "metrics", "program"},
     "_classifier": {"export", "losses", "program"},
@@ -24,7 +25,17 @@ LAYERS = {
     "_recipe": {"_validation", "losses", "program", "teacher", "student"},
     "_distilled": {"_validation", "export", "losses", "program", "teacher", "student", "_recipe"},
     "compress": {"_validation", "export", "losses", "program", "student", "teacher"},
-    "__init__": {"_version", "_distilled", "_predictor", "compress", "export", "losses", "program", "student"},
+    "__init__": {
+        "_version",
+        "_distilled",
+        "_predictor",
+        "compress",
+        "export",
+        "losses",
+        "metrics",
+        "program",
+        "student",
+    },
 }
 
 

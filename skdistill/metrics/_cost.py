@@ -139,7 +139,8 @@ class Latency:
         machine = ", ".join(f"{name} {value}" for name, value in self.machine.items())
         return (
             f"one row {self.median_us:.4g} µs (median of {self.n_calls} calls), {self.p99_us:.4g} µs (99th "
-            f"percentile); {self.rows_per_second:,.0f} rows a second in batches of {self.batch_rows}; {threads}; {machine}"
+            f"percentile); {self.rows_per_second:,.0f} rows a second in batches of {self.batch_rows}; {threads}; "
+            f"{machine}"
         )
 
 

@@ -112,7 +112,7 @@ def _evened(program: Program) -> Program:
         largest = np.abs(first.weight[start : start + len(last.mean)]).max(axis=1).astype(np.float64)
         scale = last.scale / np.where(largest > 0, largest, 1.0)
         encoder[-1], layers[0] = rescale(last, first, last.mean, scale)
-    return join(encoder, layers, activations)
+    return join(encoder, layers, activations, program.ops[-1])
 
 
 def _evened_units(layer: Any, after: Any) -> tuple[Any, Any]:
@@ -167,7 +167,7 @@ def _in_int8(program: Program, rows: Any, drawn: Array | None) -> Program:
         if Z is not None:
             # what the next layer is given by those that are rounded
             Z = run(rounded[-1](Z), activations[at : at + 1])
-    return join(encoder, rounded, activations)
+    return join(encoder, rounded, activations, program.ops[-1])
 
 
 def _scale(weight: Array) -> Array:

@@ -93,7 +93,8 @@ class _Loaded(ProgramModel):
             raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row.")
         if X.shape[1] != self.n_features_in_ and not (is_frame(X) and hasattr(self, "feature_names_in_")):
             raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input."
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                "as input."
             )
         return X
 

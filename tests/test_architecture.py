@@ -22,7 +22,7 @@ LAYERS = {
     "_classifier": {"_face", "losses"},
     "_regressor": {"_face"},
     "_predictor": {"_classifier", "_face", "_regressor", "program"},
-    "student": {"_classifier", "_validation", "losses", "program"},
+    "student": {"_classifier", "_face", "_regressor", "_validation", "losses", "program"},
     "_recipe": {"_validation", "losses", "program", "teacher", "student"},
     "_distilled": {"_validation", "export", "losses", "program", "teacher", "student", "_recipe"},
     "compress": {"_validation", "export", "losses", "program", "student", "teacher"},

@@ -23,10 +23,23 @@ LAYERS = {
     "_regressor": {"_face"},
     "_predictor": {"_classifier", "_face", "_regressor", "program"},
     "student": {"_classifier", "_face", "_regressor", "_validation", "losses", "program"},
-    "_recipe": {"_validation", "losses", "program", "teacher", "student"},
-    "_distilled": {"_validation", "export", "losses", "program", "teacher", "student", "_recipe"},
+    "_judge": {"losses"},
+    "_recipe": {"_judge", "_validation", "losses", "program", "teacher", "student"},
+    "_distiller": {"_face", "_judge", "_recipe", "_validation", "program", "teacher"},
+    "_distilled": {"_distiller", "_judge", "_validation", "losses", "student", "teacher"},
+    "_distilled_regressor": {"_distiller", "_judge", "_validation", "losses", "student", "teacher"},
     "compress": {"_validation", "export", "losses", "program", "student", "teacher"},
-    "__init__": {"_version", "_distilled", "_predictor", "compress", "export", "losses", "program", "student"},
+    "__init__": {
+        "_version",
+        "_distilled",
+        "_distilled_regressor",
+        "_predictor",
+        "compress",
+        "export",
+        "losses",
+        "program",
+        "student",
+    },
 }
 
 

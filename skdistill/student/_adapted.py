@@ -142,6 +142,13 @@ class AdaptedRegressor(RegressorMixin, AdaptedStudent):
         rows = self._checked(X, reset=True)
         return self.fit_targets(X, read_numbers(self, rows, y, check_weights(sample_weight, rows)))
 
+    def cannot_take_huber(self, huber: float) -> str:
+        """Return what is said of Huber's loss to a student that has a loss of its own."""
+        return (
+            f"huber={huber} with student {self._name}, which minimises a loss of its own. Set huber=None, or use one of "
+            "skdistill's students."
+        )
+
     def _predicted(self, X: Any) -> Array:
         return np.asarray(self.estimator_.predict(X), dtype=np.float64)
 
@@ -163,12 +170,14 @@ class RegressorStudent(AdaptedRegressor):
         With a ``fit`` that takes ``sample_weight``, unless all rows weigh the same.
     """
 
+    @property
+    def takes_huber(self) -> bool:
+        """Not as a loss: it minimises one of its own."""
+        return False
+
     def _check_loss(self, targets: RegressionTargets) -> None:
         if targets.huber is not None:
-            raise ValueError(
-                f"huber={targets.huber} with student {self._name}, which minimises a loss of its own. Set huber=None, "
-                "or use a student of skdistill's."
-            )
+            raise ValueError(self.cannot_take_huber(targets.huber))
 
     def _fit(self, X: Any, targets: RegressionTargets) -> Any:
         regressor = copy_unfitted(self.estimator)

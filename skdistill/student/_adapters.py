@@ -348,3 +348,8 @@ class RegressorPipelineStudent(_PipelineLearner, AdaptedRegressor):
     """
 
     regression = True
+
+    @property
+    def takes_huber(self) -> bool:
+        """Whether the last step does."""
+        return getattr(_adapted_regressor(self.estimator.steps[-1][1]), "takes_huber", True)

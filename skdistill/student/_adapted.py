@@ -145,8 +145,8 @@ class AdaptedRegressor(RegressorMixin, AdaptedStudent):
     def cannot_take_huber(self, huber: float) -> str:
         """Return what is said of Huber's loss to a student that has a loss of its own."""
         return (
-            f"huber={huber} with student {self._name}, which minimises a loss of its own. Set huber=None, or use one of "
-            "skdistill's students."
+            f"huber={huber} with student {self._name}, which minimises a loss of its own. Set huber=None, or use one "
+            "of skdistill's students."
         )
 
     def _predicted(self, X: Any) -> Array:

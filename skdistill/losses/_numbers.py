@@ -138,10 +138,12 @@ class RegressionTargets(RowTargets):
             fitted = slice(None) if self.held_out is None else ~self.held_out
             units = _units(answers[fitted], soft_weight[fitted], told[fitted], hard_weight[fitted], self.huber)
         center, scale = units
+        # a constant is learnt without a student: it is the center, and what a student adds counts for nothing
+        divisor = np.where(scale > 0, scale, 1.0)
         return RegressionTerms(
-            soft=(answers - center) / scale,
+            soft=(answers - center) / divisor,
             soft_weight=soft_weight * (n_rows / total),
-            labels=(told - center) / scale,
+            labels=(told - center) / divisor,
             label_weight=hard_weight * (n_rows / total),
             huber=self.huber,
             center=center,
@@ -172,7 +174,7 @@ def _units(
     scale = _rounded(scale)
     flat = scale <= 1e-12 * np.maximum(np.abs(values).max(axis=0), np.finfo(np.float64).tiny)
     step = np.where(flat, 1.0, scale) * 2.0**-12
-    return np.where(flat, start, np.round(center / step) * step), np.where(flat, 1.0, scale)
+    return np.where(flat, start, np.round(center / step) * step), np.where(flat, 0.0, scale)
 
 
 def _weighted_quantile(values: Array, weight: Array, share: float) -> Array:
@@ -204,7 +206,7 @@ class RegressionTerms:
     huber : float or None
         Beyond so much errors count along a line; None squares them all.
     center, scale : ndarray of shape (n_outputs,)
-        A value is ``center + scale * z``.
+        A value is ``center + scale * z``; the scale of a constant is zero.
     total_weight : float
         The sum of the sample weights.
     held_out : ndarray of shape (n_rows,) or None

@@ -305,6 +305,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     def _told(self, answers: Answers, y: Array | None, targets: Targets, X: Any) -> dict[str, Array]:
         return {"proba": align(name_columns(answers, y, self.classes), targets.classes)}
 
+    def __sklearn_tags__(self) -> Any:
+        return self._narrowed(super().__sklearn_tags__())
+
     @property
     def classes_(self) -> Array:
         """The class labels, sorted; shape (n_classes,)."""

@@ -285,7 +285,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         return 2.0 / (1.0 + (spread**2 / self._usual_spread).mean(axis=1))
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
+        tags = self._narrowed(super().__sklearn_tags__())
         tags.target_tags.multi_output = all(
             get_tags(one).target_tags.multi_output
             for one in [*members(self.teacher), self.student]

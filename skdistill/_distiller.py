@@ -316,8 +316,8 @@ class Distiller(Exportable, BaseEstimator):
             )
         return super().set_params(**params)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
+    def _narrowed(self, tags: Any) -> Any:
+        """Return tags, which scikit-learn's mixins have made, as teacher and student allow."""
         unfitted = any(needs_fit(one) for one in members(self.teacher))
         tags.target_tags.required = self.alpha != 1 and (self.alpha != "auto" or unfitted)
         # our students take whatever rows there are; what the teacher takes, or another student, is the limit

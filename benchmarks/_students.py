@@ -124,6 +124,8 @@ class Bench:
     method = "predict_proba"
     regression = False
     changes = ABLATIONS
+    #: What is to be predicted of the rows to fit on.
+    codes: Array
 
     def __init__(self, unit: Unit, tell: Callable[[str], None]) -> None:
         self.unit, self.tell = unit, tell

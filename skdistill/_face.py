@@ -11,8 +11,6 @@ from .program import Program
 class Exportable:
     """A fitted model that is a Program, or has a student that is one."""
 
-    program_: Program
-
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted student to a file, in the format that the suffix says.
 
@@ -37,6 +35,8 @@ class Exportable:
 
 class ProgramModel(Exportable):
     """A model that predicts with a Program; numpy is enough for it."""
+
+    program_: Program
 
     def _rows(self, X: Any) -> Any:
         """Return rows as the Program takes them, or refuse them."""

@@ -51,9 +51,9 @@ def quantize(student: Any, dtype: str = "int8", X: Any = None) -> Any:
         other. Its ``compression_report_`` is a dict: ``nbytes`` and ``n_parameters`` of the Program,
         with ``nbytes_before`` and ``n_parameters_before``; and over `rows` ("X" or "drawn", `n_rows`
         of them) the ``agreement`` with the student before, the share of rows on which both name the
-        same class, and the ``mean_change`` and ``max_change`` of a probability. The last four are left
-        out where no rows can be drawn, that is for sparse ones. Drawn rows may be surer than real
-        ones, and then less changes on them.
+        same class (of a regressor the ``r2`` against it), and the ``mean_change`` and ``max_change`` of
+        a probability (a number). The last four are left out where no rows can be drawn, that is for
+        sparse ones. Drawn rows may be surer than real ones, and then less changes on them.
 
     Raises
     ------

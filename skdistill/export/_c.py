@@ -258,7 +258,7 @@ class Printer:
         ]
 
     def _header(self) -> str:
-        prefix, upper = self.prefix, self.upper
+        upper = self.upper
         blocks = [
             block_comment(self._title()),
             f"#ifndef {upper}_H\n#define {upper}_H",

@@ -82,7 +82,8 @@ def to_onnx(
     TypeError
         If `student` has no Program, or one with an op that ONNX cannot express.
     ValueError
-        If `numbers` is unknown, a regressor is asked for logits, or two levels of a column would be the same in a tensor.
+        If `numbers` is unknown, a regressor is asked for logits, or two levels of a column would be
+        the same in a tensor.
 
     Examples
     --------

@@ -170,8 +170,8 @@ class _Printer:
         """Return the functions that a caller calls, and define the constants that they need."""
         last = self.program.ops[-1]
         if isinstance(last, Unstandardize):
-            self.constant("CENTER", last.center)
-            self.constant("SCALE", last.scale)
+            self.constant("OUTPUT_CENTER", last.center)
+            self.constant("OUTPUT_SCALE", last.scale)
             several = len(last.center) > 1
             return _PREDICT_NUMBERS.format(
                 shape="(n_rows, n_outputs)" if several else "(n_rows,)", taken="" if several else "[:, 0]"
@@ -285,7 +285,7 @@ def predict(rows):
     x = read(rows)
     # few enough at a time to stay in the processor's cache
     x = np.concatenate([encoded_logits(x[at : at + 1024]) for at in range(0, max(len(x), 1), 1024)])
-    return (x * SCALE + CENTER){taken}
+    return (x * OUTPUT_SCALE + OUTPUT_CENTER){taken}
 '''
 
 _BLOCKS = '''\

@@ -56,7 +56,7 @@ def grow_tree(
     """
     in_classes = isinstance(terms, LossTerms)
     soft = terms.soft * terms.soft_weight[:, None]
-    hard = terms.label_mass() if in_classes else terms.labels * terms.label_weight[:, None]
+    hard = terms.label_mass() if isinstance(terms, LossTerms) else terms.labels * terms.label_weight[:, None]
     # a row that neither term counts is no row
     counted = np.flatnonzero(terms.soft_weight + terms.label_weight > 0)
     # in sample weights, so that a row of weight two is the row twice
@@ -96,7 +96,8 @@ def grow_tree(
         sums[parent[node]] += sums[node]
     if isinstance(terms, LossTerms):
         shrunk = _shrunk(sums[:, :n_outputs], sums[:, n_outputs:], parent, smoothing, terms.temperature)
-        values = _best_logits(*(part[leaves] for part in shrunk), terms.temperature)
+        in_leaves = [part[leaves] for part in shrunk]
+        values = _best_logits(in_leaves[0], in_leaves[1], in_leaves[2], in_leaves[3], terms.temperature)
     else:
         means = _shrunk_means(sums[:, :n_outputs], sums[:, n_outputs], parent, smoothing)
         values = means[leaves]

@@ -81,9 +81,10 @@ class RowTargets:
         n_new = len(told[self.ANSWERS])
 
         def below(name: str) -> Array | None:
-            above, value = getattr(self, name), values[name]
+            above = getattr(self, name)
             if above is None:
                 return None
+            value = values[name]
             if not np.ndim(value):
                 value = np.full((n_new, *above.shape[1:]), value, dtype=above.dtype)
             return np.concatenate([above, value])

@@ -1,4 +1,4 @@
-"""Distil a slow scikit-learn classifier into a compact student that predicts in microseconds."""
+"""Distil a slow scikit-learn model into a compact student that predicts in microseconds."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -8,16 +8,28 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import compress, export, losses, metrics
     from ._distilled import DistilledClassifier
+    from ._distilled_regressor import DistilledRegressor
     from ._predictor import load
     from .program import Program
-    from .student import LinearStudent, MLPStudent, TreeStudent
+    from .student import (
+        LinearStudent,
+        LinearStudentRegressor,
+        MLPStudent,
+        MLPStudentRegressor,
+        TreeStudent,
+        TreeStudentRegressor,
+    )
 
 __all__ = [
     "DistilledClassifier",
+    "DistilledRegressor",
     "LinearStudent",
+    "LinearStudentRegressor",
     "MLPStudent",
+    "MLPStudentRegressor",
     "Program",
     "TreeStudent",
+    "TreeStudentRegressor",
     "__version__",
     "compress",
     "export",
@@ -30,10 +42,14 @@ __all__ = [
 #: numpy and may have neither scikit-learn nor torch.
 _ORIGINS = {
     "DistilledClassifier": "._distilled",
+    "DistilledRegressor": "._distilled_regressor",
     "LinearStudent": ".student",
+    "LinearStudentRegressor": ".student",
     "MLPStudent": ".student",
+    "MLPStudentRegressor": ".student",
     "Program": ".program",
     "TreeStudent": ".student",
+    "TreeStudentRegressor": ".student",
     "compress": ".compress",
     "export": ".export",
     "load": "._predictor",

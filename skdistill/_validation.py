@@ -37,6 +37,7 @@ __all__ = [
     "InvalidParameterError",
     "StrOptions",
     "check_no_gaps",
+    "check_numbers",
     "check_proba",
     "check_rows",
     "check_weights",
@@ -299,6 +300,61 @@ def label_column(y: Any) -> Array:
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name="y")
     return y
+
+
+def check_numbers(y: Any, *, n_rows: int, source: str, gaps: bool = False) -> Array:
+    """Check numbers to predict, or predicted ones, and return them as columns.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        The numbers.
+    n_rows : int
+        How many rows there must be.
+    source : str
+        Where they come from, as the start of the message: "teacher Ridge"; or "y".
+    gaps : bool, default=False
+        Whether NaN, in all outputs of a row, may stand for a row without any.
+
+    Returns
+    -------
+    y : ndarray of shape (n_rows, n_outputs)
+        The numbers in float64.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, or a number is infinite or, unless it may be, NaN.
+    """
+    what = f"Input {source}" if source == "y" else f"What {source} returned"
+    if hasattr(y, "toarray"):
+        raise ValueError(f"{what} is sparse; needed is an array of numbers.")
+    try:
+        numbers = np.asarray(y)
+        if numbers.dtype.kind in "OUST":
+            numbers = numbers.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} is not an array of numbers: {error}") from error
+    if numbers.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{what} is an array of {numbers.dtype}; needed are real numbers. (Complex data not supported.)"
+        )
+    if numbers.ndim not in (1, 2) or len(numbers) != n_rows or (numbers.ndim == 2 and numbers.shape[1] == 0):
+        raise ValueError(
+            f"{what} has shape {numbers.shape}; needed is a number for each of {n_rows} rows, ({n_rows},) or "
+            f"({n_rows}, n_outputs)."
+        )
+    numbers = numbers.reshape(n_rows, -1).astype(np.float64)
+    missing = np.isnan(numbers)
+    for fault, kind in (
+        (np.isinf(numbers), "infinity"),
+        (missing & ~missing.all(axis=1, keepdims=True) if gaps else missing, "NaN"),
+    ):
+        if fault.any():
+            row, column = np.argwhere(fault)[0]
+            hint = " A row without a label is NaN in every output." if gaps and kind == "NaN" else ""
+            raise ValueError(f"{what} contains {kind}: {numbers[row, column]} in row {row}, output {column}.{hint}")
+    return numbers
 
 
 def check_weights(sample_weight: ArrayLike | None, X: Any) -> Array | None:

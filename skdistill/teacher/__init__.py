@@ -1,5 +1,6 @@
 """What the teacher answers for each row: every kind of teacher, its classes aligned by label."""
 
+from ._numbers import ask_numbers, spread_of, unseen_numbers
 from ._targets import check_labels, index_labels, is_unlabelled, name_columns, soft_targets
 from ._teachers import (
     Answers,
@@ -24,6 +25,7 @@ __all__ = [
     "Answers",
     "align",
     "ask",
+    "ask_numbers",
     "assemble",
     "check_columns",
     "check_labels",
@@ -39,8 +41,10 @@ __all__ = [
     "name_columns",
     "needs_fit",
     "soft_targets",
+    "spread_of",
     "stack",
     "takes_gaps",
     "unseen_answers",
+    "unseen_numbers",
     "weight_params",
 ]

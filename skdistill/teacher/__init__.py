@@ -14,6 +14,7 @@ from ._teachers import (
     members,
     needs_fit,
     takes_gaps,
+    unite,
     weight_params,
 )
 from ._transfer import MOST_SOURCES, assemble, munge, stack
@@ -41,6 +42,7 @@ __all__ = [
     "soft_targets",
     "stack",
     "takes_gaps",
+    "unite",
     "unseen_answers",
     "weight_params",
 ]

@@ -166,5 +166,5 @@ def confusion(counts: Array, classes: Sequence[str]) -> str:
         f'<text class="label" text-anchor="middle" transform="translate(12 {middle:.1f}) rotate(-90)">teacher names'
         "</text>"
     )
-    width = max(end + 2, 240.0)
+    width = max(end + 2, 360.0)
     return drawing("".join(marks), width, top + n_classes * side + 2, "Confusion of student against teacher")

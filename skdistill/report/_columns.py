@@ -31,7 +31,7 @@ class Column:
 
 def share(value: float) -> str:
     """Return a share as per cent."""
-    return f"{100 * value:.2f} %"
+    return f"{100 * value:.2f}%"
 
 
 def decimal(value: float) -> str:
@@ -70,8 +70,8 @@ COST = (
     ),
     Column("pickle_bytes", "pickled", size, "The bytes of the pickled model: of a distilled one, of its student alone."),
     Column("median_us", "one row", microseconds, "The median time to answer one row by predict_proba."),
-    Column("p99_us", "one row, p99", microseconds, "The time within which 99 of 100 single rows are answered."),
-    Column("rows_per_second", "rows a second", count, "How many rows are answered in a second, many at a time."),
+    Column("p99_us", "p99", microseconds, "The time within which 99 of 100 single rows are answered."),
+    Column("rows_per_second", "rows/s", count, "How many rows are answered in a second, many at a time."),
 )
 
 

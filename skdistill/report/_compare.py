@@ -11,6 +11,7 @@ import numpy as np
 import sklearn
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import get_scorer_names
 
 from .._answers import check_every_label, check_student, inner, n_rows_of, named_students, student_answer, teacher_answers
 from .._validation import InvalidParameterError
@@ -164,7 +165,7 @@ def compare(
 
 
 def _check_options(metric: str, tolerance: float, min_rows: int, n_bins: int) -> None:
-    if metric not in sklearn.metrics.get_scorer_names():
+    if metric not in get_scorer_names():
         raise InvalidParameterError(
             f"metric={metric!r} is not the name of a scorer; sklearn.metrics.get_scorer_names() lists them."
         )

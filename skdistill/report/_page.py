@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STYLE = """
 .skd{--line:color-mix(in srgb,currentColor 18%,transparent);--soft:color-mix(in srgb,currentColor 6%,transparent);
 --dim:color-mix(in srgb,currentColor 72%,transparent);--student:#3b82f6;--labels:#d97706;--teacher:#8a8f98;
-font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;max-width:68rem;margin:0 auto;
+font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;max-width:76rem;margin:0 auto;
 overflow-wrap:anywhere}
 .skd *{box-sizing:border-box}
 .skd h1{font-size:1.6rem;line-height:1.25;margin:0 0 .5rem}
@@ -28,7 +28,7 @@ overflow-wrap:anywhere}
 .skd .dim,.skd footer,.skd figcaption{color:var(--dim);font-size:.875rem}
 .skd .box{overflow-x:auto}
 .skd table{border-collapse:collapse;width:100%;font-size:.875rem;font-variant-numeric:tabular-nums;color:inherit}
-.skd th,.skd td{padding:.4rem .5rem;text-align:right;vertical-align:top;border:0;
+.skd th,.skd td{padding:.4rem .45rem;text-align:right;vertical-align:top;border:0;
 border-bottom:1px solid var(--line);background:none;overflow-wrap:normal}
 .skd thead th{vertical-align:bottom;font-weight:600;color:var(--dim)}
 .skd .left{text-align:left}
@@ -43,6 +43,7 @@ align-items:start}
 .skd figure{margin:0;min-width:0}
 .skd svg{display:block;width:100%;max-width:30rem;height:auto;font-family:inherit}
 .skd svg text{fill:currentColor;font-size:12px}
+.skd svg .name{paint-order:stroke;stroke:var(--halo,transparent);stroke-width:3px}
 .skd svg .tick,.skd svg .label{fill-opacity:.78}
 .skd svg .grid{stroke:currentColor;stroke-opacity:.1;fill:none}
 .skd svg .axis{stroke:currentColor;stroke-opacity:.45;fill:none}
@@ -58,6 +59,7 @@ align-items:start}
 .skd summary{cursor:pointer;font-weight:600}
 .skd pre{background:var(--soft);color:inherit;padding:.8rem;border-radius:.5rem;overflow-x:auto;font-size:.875rem;
 line-height:1.5;margin:.5rem 0}
+.skd .figures td{white-space:nowrap}
 .skd .cells{color:var(--dim);text-align:left;min-width:14rem;overflow-wrap:anywhere}
 .skd dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:.5rem 0;font-size:.875rem}
 .skd dt{font-weight:600}.skd dd{margin:0;color:var(--dim)}
@@ -68,9 +70,9 @@ line-height:1.5;margin:.5rem 0}
 .skd .stack tr{display:grid;grid-template-columns:1fr 1fr;gap:.1rem 1rem;border:1px solid var(--line);
 border-radius:.5rem;padding:.5rem .7rem;margin:.6rem 0}
 .skd .stack th,.skd .stack td{display:flex;justify-content:space-between;gap:.6rem;border:0;padding:.1rem 0;
-text-align:right;min-width:0}
+text-align:right;min-width:0;white-space:nowrap}
 .skd .stack td::before{content:attr(data-title);color:var(--dim);text-align:left}
-.skd .stack th,.skd .stack .cells{grid-column:1/-1;display:block;text-align:left}
+.skd .stack th,.skd .stack .cells{grid-column:1/-1;display:block;text-align:left;white-space:normal}
 .skd .stack .cells::before{content:none}
 .skd .stack td:empty{display:none}
 .skd dl{grid-template-columns:1fr}.skd dd{margin-bottom:.3rem}
@@ -88,7 +90,7 @@ _PAGE = """<!doctype html>
 <title>Students of {teacher}</title>
 <style>
 :root{{color-scheme:light dark}}
-body{{margin:0;padding:1.5rem 1rem 3rem;background:Canvas;color:CanvasText}}
+body{{margin:0;padding:1.5rem 1rem 3rem;background:Canvas;color:CanvasText;--halo:Canvas}}
 </style>
 </head>
 <body>

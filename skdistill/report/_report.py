@@ -117,9 +117,9 @@ class Report:
         """
         student, teacher = self.table[self.chosen], self.table["teacher"]
         found = [
-            f"{self.chosen} is the smallest of the students within {100 * self.tolerance:g} points of the highest "
-            f"retention. It agrees with the teacher on {share(student['fidelity'])} of {count(self.n_rows)} rows and "
-            f"keeps {share(student['retention'])} of its {self.metric}."
+            f"{self.chosen} is the smallest student whose retention is within {100 * self.tolerance:g} % of the highest. It "
+            f"agrees with the teacher on {share(student['fidelity'])} of {count(self.n_rows)} rows; its {self.metric} is "
+            f"{share(student['retention'])} of the teacher's."
         ]
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:

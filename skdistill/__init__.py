@@ -9,16 +9,24 @@ if TYPE_CHECKING:
     from . import compress, export, losses
     from ._distilled import DistilledClassifier
     from ._predictor import load
+    from .display import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, TrainingDisplay
     from .program import Program
+    from .report import Report, compare
     from .student import LinearStudent, MLPStudent, TreeStudent
 
 __all__ = [
     "DistilledClassifier",
+    "FidelityDisplay",
+    "FrontierDisplay",
     "LinearStudent",
     "MLPStudent",
     "Program",
+    "ReliabilityDisplay",
+    "Report",
+    "TrainingDisplay",
     "TreeStudent",
     "__version__",
+    "compare",
     "compress",
     "export",
     "load",
@@ -29,10 +37,16 @@ __all__ = [
 #: numpy and may have neither scikit-learn nor torch.
 _ORIGINS = {
     "DistilledClassifier": "._distilled",
+    "FidelityDisplay": ".display",
+    "FrontierDisplay": ".display",
     "LinearStudent": ".student",
     "MLPStudent": ".student",
     "Program": ".program",
+    "ReliabilityDisplay": ".display",
+    "Report": ".report",
+    "TrainingDisplay": ".display",
     "TreeStudent": ".student",
+    "compare": ".report",
     "compress": ".compress",
     "export": ".export",
     "load": "._predictor",

@@ -24,7 +24,22 @@ LAYERS = {
     "_recipe": {"_validation", "losses", "program", "teacher", "student"},
     "_distilled": {"_validation", "export", "losses", "program", "teacher", "student", "_recipe"},
     "compress": {"_validation", "export", "losses", "program", "student", "teacher"},
-    "__init__": {"_version", "_distilled", "_predictor", "compress", "export", "losses", "program", "student"},
+    "_frontier": set(),
+    "_answers": {"_validation", "teacher"},
+    "report": {"_answers", "_frontier", "_validation", "_version", "export", "metrics", "program", "teacher"},
+    "display": {"_answers", "_frontier", "_validation", "metrics", "report"},
+    "__init__": {
+        "_version",
+        "_distilled",
+        "_predictor",
+        "compress",
+        "display",
+        "export",
+        "losses",
+        "program",
+        "report",
+        "student",
+    },
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._frontier import undominated
-from ._columns import Column, share, size
+from ._columns import Column, share
 from ._svg import Plot, drawing, shortened
 
 Array = NDArray[Any]

@@ -68,7 +68,9 @@ COST = (
         size,
         "The bytes of the arrays of the student's Program, which is all that an export holds.",
     ),
-    Column("pickle_bytes", "pickled", size, "The bytes of the pickled model: of a distilled one, of its student alone."),
+    Column(
+        "pickle_bytes", "pickled", size, "The bytes of the pickled model: of a distilled one, of its student alone."
+    ),
     Column("median_us", "one row", microseconds, "The median time to answer one row by predict_proba."),
     Column("p99_us", "p99", microseconds, "The time within which 99 of 100 single rows are answered."),
     Column("rows_per_second", "rows/s", count, "How many rows are answered in a second, many at a time."),
@@ -77,7 +79,11 @@ COST = (
 
 def classification_columns(metric: str) -> tuple[Column, ...]:
     """Return the figures of a classifier; `metric` is what the retention is of."""
-    own = () if metric in ("accuracy", "neg_log_loss") else (Column(metric, metric, decimal, f"scikit-learn's {metric}."),)
+    own = (
+        ()
+        if metric in ("accuracy", "neg_log_loss")
+        else (Column(metric, metric, decimal, f"scikit-learn's {metric}."),)
+    )
     return (
         Column("accuracy", "accuracy", decimal, "The share of the rows whose label is named."),
         Column("log_loss", "log-loss", decimal, "The mean of -log(probability of the label); lower is better."),
@@ -98,9 +104,9 @@ def classification_columns(metric: str) -> tuple[Column, ...]:
         ),
         Column(
             "calibration_error",
-            "calibration error",
+            "ECE",
             decimal,
-            "How far the probability of the first choice is from how often it is right: the mean over bins.",
+            "Expected calibration error: how far the probability of the first choice is from how often it is right.",
         ),
         Column(
             "worst_slice_agreement",

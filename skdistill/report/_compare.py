@@ -13,7 +13,15 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import get_scorer_names
 
-from .._answers import check_every_label, check_student, inner, n_rows_of, named_students, student_answer, teacher_answers
+from .._answers import (
+    check_every_label,
+    check_student,
+    inner,
+    n_rows_of,
+    named_students,
+    student_answer,
+    teacher_answers,
+)
 from .._validation import InvalidParameterError
 from .._version import __version__
 from ..export import program_of

@@ -136,9 +136,7 @@ class Answering:
 
 def confusion(teacher: Array, proba: Array) -> Array:
     """Return in how many rows the student names which class, shape (n_classes, n_classes); the teacher's are the rows."""
-    return confusion_matrix(
-        teacher.argmax(axis=1), proba.argmax(axis=1), labels=np.arange(teacher.shape[1])
-    )
+    return confusion_matrix(teacher.argmax(axis=1), proba.argmax(axis=1), labels=np.arange(teacher.shape[1]))
 
 
 def disagreements(X: Any, y: Array, teacher: Array, proba: Array, classes: Array) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ line-height:1.5;margin:.5rem 0}
 @media (max-width:46rem){
 .skd .stack thead{display:none}
 .skd .stack,.skd .stack tbody{display:block}
-.skd .stack tr{display:grid;grid-template-columns:1fr 1fr;gap:.1rem 1rem;border:1px solid var(--line);
+.skd .stack tr{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:.1rem 1rem;border:1px solid var(--line);
 border-radius:.5rem;padding:.5rem .7rem;margin:.6rem 0}
 .skd .stack th,.skd .stack td{display:flex;justify-content:space-between;gap:.6rem;border:0;padding:.1rem 0;
 text-align:right;min-width:0;white-space:nowrap}
@@ -200,9 +200,7 @@ def _swaps(counts: Any, names: Sequence[str]) -> str:
     pairs = [np.unravel_index(at, off.shape) for at in most if off.flat[at]]
     if not pairs:
         return "<p>Teacher and student name the same class in every row.</p>"
-    items = "; ".join(
-        f"{escape(names[row])} → {escape(names[column])} ({off[row, column]:,})" for row, column in pairs
-    )
+    items = "; ".join(f"{escape(names[row])} → {escape(names[column])} ({off[row, column]:,})" for row, column in pairs)
     return f"<p>Most often swapped, teacher → student (rows): {items}.</p>"
 
 

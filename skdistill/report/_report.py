@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._validation import import_optional
 from ..export import write_files
-from ._columns import Column, count, microseconds, share, size
+from ._columns import Column, count, share
 
 Array = NDArray[Any]
 
@@ -124,7 +124,7 @@ class Report:
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:
             ratio = teacher["pickle_bytes"] / student["pickle_bytes"]
-            saved.append(f"is {_times(ratio, 'smaller', 'larger')} (pickled)")
+            saved.append(f"is {_times(ratio, 'smaller', 'larger')}, pickled,")
         if student["median_us"] and teacher["median_us"]:
             ratio = teacher["median_us"] / student["median_us"]
             saved.append(f"answers a row {_times(ratio, 'faster', 'slower')}")
@@ -143,7 +143,11 @@ class Report:
         error = 100 * float(difference.std() / np.sqrt(len(difference)))
         closer = 100 * (first["fidelity"] - second["fidelity"])
         verdict = (
-            "Distilling was worth it" if gain > error else "It loses to labels alone" if gain < -error else "No clear gain"
+            "Distilling was worth it"
+            if gain > error
+            else "It loses to labels alone"
+            if gain < -error
+            else "No clear gain"
         )
         return (
             f"{verdict}: beside {yardstick}, fitted to labels alone, its accuracy is {_points(gain)} (± {error:.2f}, one "
@@ -195,9 +199,7 @@ class Report:
             [f"{name}{self._mark(name)}", *(self.text_of(name, column) for column in columns)] for name in self.table
         ]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        text = [
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines
-        ]
+        text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
         text.insert(1, "-" * len(max(text, key=len)))
         return "\n".join([*text, "", *self.findings(), "", self.foot()])
 
@@ -221,11 +223,10 @@ class Report:
 
 def _times(ratio: float, more: str, less: str) -> str:
     ratio, word = (ratio, more) if ratio >= 1 else (1 / ratio, less)
+    if ratio < 1.05:
+        return f"hardly {word}"
     return f"{count(ratio) if ratio >= 100 else f'{ratio:.2g}'} times {word}"
 
 
 def _points(difference: float) -> str:
     return f"{abs(difference):.2f} points {'higher' if difference >= 0 else 'lower'}"
-
-
-__all__ = ["Details", "Report", "microseconds", "size"]

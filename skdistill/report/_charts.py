@@ -53,7 +53,10 @@ def frontier(table: Mapping[str, Mapping[str, Any]], cost: Column) -> str:
         y_format=lambda value: f"{100 * value:.4g}%",
     )
     plot.line([low, high], [1.0, 1.0], "teacher dashed")
-    best = [students[at] for at in undominated(*zip(*((table[n][cost.key], table[n]["retention"]) for n in students)))]
+    best = [
+        students[at]
+        for at in undominated([known[n][cost.key] for n in students], [known[n]["retention"] for n in students])
+    ]
     steps: list[tuple[float, float]] = []
     for name in best:
         x, y = float(known[name][cost.key]), float(known[name]["retention"])

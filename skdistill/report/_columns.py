@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .._sizes import written
+
 
 @dataclass(frozen=True)
 class Column:
@@ -39,14 +41,6 @@ def decimal(value: float) -> str:
     return f"{value:.4f}"
 
 
-def size(value: float) -> str:
-    """Return a number of bytes, in units of a thousand."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if value >= unit:
-            return f"{value / unit:.3g} {name}" if value < 999.5 * unit else f"{value / unit:,.0f} {name}"
-    return f"{value:.0f} B"
-
-
 def microseconds(value: float) -> str:
     """Return a time, given in microseconds."""
     if value >= 999_500:
@@ -65,11 +59,11 @@ COST = (
     Column(
         "program_bytes",
         "Program",
-        size,
+        written,
         "The bytes of the arrays of the student's Program, which is all that an export holds.",
     ),
     Column(
-        "pickle_bytes", "pickled", size, "The bytes of the pickled model: of a distilled one, of its student alone."
+        "pickle_bytes", "pickled", written, "The bytes of the pickled model: of a distilled one, of its student alone."
     ),
     Column("median_us", "one row", microseconds, "The median time to answer one row by predict_proba."),
     Column("p99_us", "p99", microseconds, "The time within which 99 of 100 single rows are answered."),

@@ -146,7 +146,9 @@ def compare(
         model = teacher if kind == "teacher" else inner(named[name])
         program = None if kind == "teacher" else _program(named[name])
         predict = _predict(teacher) if kind == "teacher" else _shipped(named[name]).predict_proba
-        taken, measured = cost(model, predict if latency else None, X, program)
+        taken, measured = cost(
+            model if _is_made_of_estimators(model) else None, predict if latency else None, X, program
+        )
         seen = measured or seen
         table[name] = {"kind": kind, "model": _kind_of(model), **figures, **taken}
         details[name] = Details(
@@ -232,6 +234,11 @@ def _predict(teacher: Any) -> Callable[[Any], Any] | None:
     if isinstance(teacher, list | tuple):
         return partial(_ask_all, teacher, check_teachers(teacher, None))
     return teacher.predict_proba if is_estimator(teacher) else teacher
+
+
+def _is_made_of_estimators(model: Any) -> bool:
+    """Whether a pickle holds all that a model knows; that of a function holds its name."""
+    return all(is_estimator(one) or hasattr(one, "program_") for one in members(model))
 
 
 def _ask_all(teacher: Any, shares: Array, X: Any) -> Array:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, get_scorer, log_lo
 
 from .. import metrics
 from .._answers import n_rows_of
-from .._validation import take_rows
+from .._sizes import pickled_bytes
 from ..program import column_reader, is_frame
 from ._slices import cell_text, names_of
 
@@ -135,7 +134,7 @@ class Answering:
 
 
 def confusion(teacher: Array, proba: Array) -> Array:
-    """Return in how many rows the student names which class, shape (n_classes, n_classes); the teacher's are the rows."""
+    """Return in how many rows teacher (rows) and student (columns) name which class, (n_classes, n_classes)."""
     return confusion_matrix(teacher.argmax(axis=1), proba.argmax(axis=1), labels=np.arange(teacher.shape[1]))
 
 
@@ -221,39 +220,7 @@ def cost(model: Any, predict: Callable[[Any], Any] | None, X: Any, program: Any)
     return figures, seen
 
 
-class _Counter:
-    """A file that keeps nothing of what is written but its length."""
-
-    n_bytes = 0
-
-    def write(self, data: Any) -> int:
-        length = memoryview(data).nbytes
-        self.n_bytes += length
-        return length
-
-
-def pickled_bytes(model: Any) -> int | None:
-    """Return how long a model's pickle is, None where it has none."""
-    counter = _Counter()
-    try:
-        pickle.Pickler(counter, protocol=5).dump(model)
-    except Exception:
-        # what cannot be pickled says so by errors of many types
-        return None
-    return counter.n_bytes
-
-
 def large_enough(groups: Array, min_rows: int) -> Array:
     """Return the slice of each row, empty text where the slice has fewer than `min_rows`."""
     values, at, n_rows = np.unique(groups.astype(str), return_inverse=True, return_counts=True)
     return np.where(n_rows[at] >= min_rows, values.astype(object)[at], "")
-
-
-def one_row_of(X: Any, row: int) -> Any:
-    """Return a row as it is served."""
-    return take_rows(X, [row])
-
-
-def listed(values: Sequence[Any]) -> list[str]:
-    """Return class labels as text."""
-    return [str(value) for value in values]

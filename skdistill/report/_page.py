@@ -177,8 +177,8 @@ def _student(report: Report, name: str) -> str:
     picture = confusion(details.confusion, names)
     pictures = (
         f"<figure>{reliability(curves, len(names))}<figcaption>Reliability: {_key('teacher')}teacher "
-        f"&nbsp; {_key(row['kind'])}{escape(name)}. On the dashed line a probability means what it says; large dots are "
-        "many rows.</figcaption></figure>"
+        f"&nbsp; {_key(row['kind'])}{escape(name)}. On the dashed line a probability means what it says; large dots "
+        "are many rows.</figcaption></figure>"
     )
     if picture:
         pictures += (
@@ -237,7 +237,8 @@ def _rows(found: Sequence[dict[str, Any]]) -> str:
         )
     return (
         "<h3>Rows on which they differ most</h3><p class='dim'>What each names, and how probable it finds it.</p>"
-        '<div class="box"><table class="stack"><thead><tr><th scope="col" class="left">row</th><th scope="col">label</th>'
+        '<div class="box"><table class="stack"><thead><tr><th scope="col" class="left">row</th>'
+        '<th scope="col">label</th>'
         '<th scope="col">teacher</th><th scope="col">student</th><th scope="col" class="cells">cells</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
@@ -262,8 +263,8 @@ def _in_fit(found: Any) -> str:
         if score
     )
     return (
-        f"<h3>As seen in fit</h3><p class='dim'>On {found.get('n_held_out', 0):,} rows that fit held out; the teacher may "
-        "know them.</p><div class='box'><table class='stack'><thead><tr><th scope='col' class='left'>model</th>"
+        f"<h3>As seen in fit</h3><p class='dim'>On {found.get('n_held_out', 0):,} rows that fit held out; the teacher "
+        "may know them.</p><div class='box'><table class='stack'><thead><tr><th scope='col' class='left'>model</th>"
         "<th scope='col'>log_loss</th><th scope='col'>accuracy</th><th scope='col'>agreement</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
@@ -273,8 +274,8 @@ def _shipping(report: Report) -> str:
     name = report.chosen
     if report.table[name]["program_bytes"] is None:
         text = (
-            f"<p>{escape(name)} has no Program, and so no export; pickle the model's <code>student_</code>, which leaves "
-            "the teacher behind.</p><pre>import pickle\n\n"
+            f"<p>{escape(name)} has no Program, and so no export; pickle the model's <code>student_</code>, which "
+            "leaves the teacher behind.</p><pre>import pickle\n\n"
             'with open("student.pkl", "wb") as file:\n    pickle.dump(model.student_, file)</pre>'
         )
     else:

@@ -117,9 +117,9 @@ class Report:
         """
         student, teacher = self.table[self.chosen], self.table["teacher"]
         found = [
-            f"{self.chosen} is the smallest student whose retention is within {100 * self.tolerance:g} % of the highest. It "
-            f"agrees with the teacher on {share(student['fidelity'])} of {count(self.n_rows)} rows; its {self.metric} is "
-            f"{share(student['retention'])} of the teacher's."
+            f"{self.chosen} is the smallest student whose retention is within {100 * self.tolerance:g} % of the highest. "
+            f"It agrees with the teacher on {share(student['fidelity'])} of {count(self.n_rows)} rows; its {self.metric} "
+            f"is {share(student['retention'])} of the teacher's."
         ]
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:
@@ -150,8 +150,8 @@ class Report:
             else "No clear gain"
         )
         return (
-            f"{verdict}: beside {yardstick}, fitted to labels alone, its accuracy is {_points(gain)} (± {error:.2f}, one "
-            f"standard error) and its agreement with the teacher {_points(closer)}."
+            f"{verdict}: beside {yardstick}, fitted to labels alone, its accuracy is {_points(gain)} (± {error:.2f}, "
+            f"one standard error) and its agreement with the teacher {_points(closer)}."
         )
 
     def to_pandas(self) -> Any:

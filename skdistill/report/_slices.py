@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def _ranges(values: Array, write: Any) -> Array:
     """Return for each number between which quartiles it is."""
     cuts = np.unique(np.nanquantile(np.where(np.isfinite(values), values, np.nan), [0.25, 0.5, 0.75]))
     texts = [f"≤ {write(cuts[0])}"]
-    texts += [f"{write(low)} to {write(high)}" for low, high in zip(cuts[:-1], cuts[1:], strict=True)]
+    texts += [f"{write(low)} to {write(high)}" for low, high in pairwise(cuts.tolist())]
     texts += [f"> {write(cuts[-1])}", "missing"]
     at = np.searchsorted(cuts, values, side="left")
     at[np.isnan(values)] = len(texts) - 1

@@ -75,9 +75,15 @@ def check_student(student: Any, called: str) -> None:
         raise not_fitted(student)
 
 
+def shipped(student: Any) -> Any:
+    """Return what is shipped of a model: of a search its best estimator, of a DistilledClassifier its student."""
+    student = getattr(student, "best_estimator_", student)
+    return getattr(student, "student_", student)
+
+
 def inner(student: Any) -> Any:
-    """Return the student that a distiller holds, or the student itself; of an adapted one what was adapted."""
-    student = getattr(student, "student_", student)
+    """Return what is shipped of a model, and of an adapted student what was adapted."""
+    student = shipped(student)
     return getattr(student, "estimator_", student) if hasattr(student, "fit_targets") else student
 
 

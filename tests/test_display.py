@@ -63,7 +63,7 @@ def test_reliability(pair):
     for model, curve in zip((teacher, student), display.curves.values(), strict=True):
         accuracy, confidence = calibration_curve(model.predict(X) == y, model.predict_proba(X).max(axis=1), n_bins=10)
         assert_array_equal(curve["accuracy"], accuracy)
-        assert_array_equal(curve["confidence"], confidence)
+        assert_allclose(curve["confidence"], confidence, rtol=1e-12)
     drawn = display.ax_.lines[2]
     assert_array_equal(drawn.get_ydata(), display.curves["tree"]["accuracy"])
     given = (y, teacher.predict_proba(X), student.predict_proba(X))
@@ -145,9 +145,14 @@ def test_answers_that_do_not_fit_are_refused(wrong):
 
 
 def test_training(iris, iris_forest):
-    model = DistilledClassifier(iris_forest, student=small_mlp(), alpha=0.5).fit(iris.X, iris.y)
+    model = DistilledClassifier(iris_forest, student=small_mlp(early_stopping=False), alpha=0.5).fit(iris.X, iris.y)
     display = TrainingDisplay.from_estimator(model)
-    assert_array_equal(display.ax_.lines[0].get_ydata(), [epoch["loss"] for epoch in model.student_.history_])
+    assert display.fidelity_ax_ is None
+    assert_array_equal(display.ax_.lines[0].get_ydata(), [epoch["train_loss"] for epoch in model.student_.history_])
+    stopping = small_mlp(early_stopping=True).fit(iris.X, iris.y)
+    display = TrainingDisplay.from_estimator(stopping)
+    for line, key in ((display.ax_.lines[1], "valid_loss"), (display.fidelity_ax_.lines[0], "valid_fidelity")):
+        assert_array_equal(line.get_ydata(), [epoch[key] for epoch in stopping.history_])
     linear = LinearStudent().fit(iris.X, iris.y)
     with pytest.raises(TypeError, match="LinearStudent has no history_"):
         TrainingDisplay.from_estimator(linear)

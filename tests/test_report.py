@@ -25,7 +25,7 @@ from skdistill import DistilledClassifier, LinearStudent, compare, metrics
 
 @functools.cache
 def mixed_report(n_classes):
-    """A teacher, a distilled student and a yardstick on rows of mixed columns; what compare() made of them, and the rows."""
+    """A teacher, a student and a yardstick on rows of mixed columns, and what compare() makes of them."""
     X, y = mixed_table(800, n_classes, seed=1)
     teacher = fitted("mlp", "piecewise", n_classes)
     X_fit, y_fit = mixed_table(n_classes=n_classes)
@@ -48,16 +48,17 @@ def test_every_figure_is_that_of_its_metric_and_of_scikit_learn(n_classes):
         assert_allclose(row["log_loss"], log_loss(y, said, labels=classes), rtol=1e-12)
         assert_allclose(row["retention"], row["accuracy"] / report.table["teacher"]["accuracy"], rtol=1e-12)
         assert_allclose(row["retention"], metrics.retention_score(y, told, said, classes=classes))
-        assert row["fidelity"] == metrics.fidelity_score(told, said)
+        assert_allclose(row["fidelity"], metrics.fidelity_score(told, said), rtol=1e-12)
         assert_allclose(row["fidelity"], accuracy_score(models["teacher"].predict(X), model.predict(X)))
-        assert row["fidelity_log_loss"] == metrics.fidelity_log_loss(told, said)
-        assert row["calibration_error"] == metrics.expected_calibration_error(y, said, classes=classes)
+        assert_allclose(row["fidelity_log_loss"], metrics.fidelity_log_loss(told, said), rtol=1e-12)
+        error = metrics.expected_calibration_error(y, said, classes=classes)
+        assert_allclose(row["calibration_error"], error, rtol=1e-9)
         expected = confusion_matrix(models["teacher"].predict(X), model.predict(X), labels=classes)
         assert_array_equal(details.confusion, expected)
         right = (model.predict(X) == y).astype(int)
         accuracy, confidence = calibration_curve(right, said.max(axis=1), n_bins=15, pos_label=1)
         assert_array_equal(details.reliability["accuracy"], accuracy)
-        assert_array_equal(details.reliability["confidence"], confidence)
+        assert_allclose(details.reliability["confidence"], confidence, rtol=1e-12)
         assert details.reliability["n_rows"].sum() == len(y)
         weights = details.reliability["n_rows"] / len(y)
         assert_allclose(weights @ np.abs(accuracy - confidence), row["calibration_error"], atol=1e-12)
@@ -156,12 +157,13 @@ def test_students_of_every_kind_without_a_program(iris, iris_forest, tmp_path):
         "loaded": skdistill.load(tmp_path / "student.skd"),
         "plain": LogisticRegression(max_iter=1000).fit(iris.X, iris.y),
     }
-    report = compare(iris_forest, students, iris.X, iris.y, latency=False)
+    report = compare(iris_forest, students, iris.X, iris.y, tolerance=1.0, latency=False)
     assert report.table["tree"]["model"] == "DecisionTreeClassifier"
+    assert report.table["search"]["model"] == "LinearStudent"
     nbytes = linear.best_estimator_.program_.nbytes
     sizes = {name: row["program_bytes"] for name, row in report.table.items()}
     assert sizes == {"teacher": None, "tree": None, "search": nbytes, "loaded": nbytes, "plain": None}
-    for line in str(report).splitlines():
+    for line in str(report).splitlines()[2:7]:
         assert ("no Program" in line) == line.startswith(("tree", "plain"))
     assert report.chosen in ("search", "loaded")
     assert "student.onnx" in report._repr_html_()
@@ -291,9 +293,8 @@ Array.from(document.querySelectorAll("svg")).flatMap((svg) => {
   const texts = Array.from(svg.querySelectorAll("text")).filter((one) => one.getClientRects().length);
   const boxes = texts.map((one) => one.getBoundingClientRect());
   const meet = (p, q) => p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 3 && q.top < p.bottom - 3;
-  return texts.flatMap((one, at) =>
-    texts.filter((_, next) => next > at && meet(boxes[at], boxes[next])).map((next) => [one.textContent, next.textContent]),
-  );
+  const after = (at) => texts.filter((_, next) => next > at && meet(boxes[at], boxes[next]));
+  return texts.flatMap((one, at) => after(at).map((other) => [one.textContent, other.textContent]));
 })
 """
 # what is wider than the page, unless it lies in a box that scrolls
@@ -326,7 +327,7 @@ def test_the_page_in_chromium(browser, tmp_path, n_classes):
         for scheme in ("light", "dark"):
             browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
             browser.call("Page.navigate", url=(tmp_path / "report.html").as_uri())
-            browser.wait_for("document.readyState === 'complete' && document.querySelector('footer')")
+            browser.wait_for("document.readyState === 'complete' && !!document.querySelector('footer')")
             browser.value("document.querySelectorAll('details').forEach((one) => (one.open = true))")
             assert browser.value("document.documentElement.scrollWidth") <= width
             assert browser.value(TOO_WIDE) == []

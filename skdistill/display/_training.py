@@ -11,8 +11,8 @@ from .._validation import not_fitted
 from ._base import COLORS, axes
 
 #: What a history may hold: its key, what the legend says, and how it is drawn.
-_LOSSES = (("loss", "training loss", "-"), ("valid_loss", "held-out loss", "--"))
-_FIDELITY = "fidelity"
+_LOSSES = (("train_loss", "training loss", "-"), ("valid_loss", "held-out loss", "--"))
+_FIDELITY = "valid_fidelity"
 
 
 class TrainingDisplay:
@@ -21,8 +21,8 @@ class TrainingDisplay:
     Parameters
     ----------
     history : list of dict
-        For each epoch its figures: ``loss``, and where there are ``valid_loss`` and ``fidelity``,
-        on rows held out.
+        For each epoch its figures: ``train_loss``, and where rows are held out ``valid_loss``
+        and ``valid_fidelity``.
 
     Attributes
     ----------

@@ -19,6 +19,7 @@ from .._answers import (
     inner,
     n_rows_of,
     named_students,
+    shipped,
     student_answer,
     teacher_answers,
 )
@@ -145,7 +146,7 @@ def compare(
         figures, by_slice = quality(labels, told, answer, known, metric, n_bins, slices)
         model = teacher if kind == "teacher" else inner(named[name])
         program = None if kind == "teacher" else _program(named[name])
-        predict = _predict(teacher) if kind == "teacher" else _shipped(named[name]).predict_proba
+        predict = _predict(teacher) if kind == "teacher" else shipped(named[name]).predict_proba
         taken, measured = cost(
             model if _is_made_of_estimators(model) else None, predict if latency else None, X, program
         )
@@ -215,15 +216,9 @@ def _said_by_students(teacher: Any, teacher_proba: Any, named: Mapping[str, Any]
     return None
 
 
-def _shipped(student: Any) -> Any:
-    """Return what is shipped of a model: of a search its best estimator, of a DistilledClassifier its student."""
-    student = getattr(student, "best_estimator_", student)
-    return getattr(student, "student_", student)
-
-
 def _program(student: Any) -> Program | None:
     try:
-        return program_of(getattr(student, "best_estimator_", student))
+        return program_of(shipped(student))
     except TypeError:
         return None
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import accuracy_score, confusion_matrix, get_scorer, log_loss
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
 from .. import metrics
 from .._answers import n_rows_of
 from .._sizes import pickled_bytes
+from ..metrics._retention import answer_score
 from ..program import column_reader, is_frame
 from ._slices import cell_text, names_of
 
@@ -99,38 +100,8 @@ def quality(
         "worst_slice": None if worst is None else f"{worst['column']}: {worst['slice']}",
     }
     if metric not in ("accuracy", "neg_log_loss"):
-        figures[metric] = float(get_scorer(metric)(Answering(proba, classes), np.zeros((len(y), 1)), y))
+        figures[metric] = answer_score(y, proba, metric, classes=classes)
     return figures, by_slice
-
-
-class Answering:
-    """A classifier whose answers are given, for scikit-learn's scorers."""
-
-    _estimator_type = "classifier"
-
-    def __init__(self, proba: Array, classes: Array) -> None:
-        self._proba = proba
-        self.classes_ = classes
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.dummy import DummyClassifier
-
-        return DummyClassifier().__sklearn_tags__()
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def fit(self, X: Any, y: Any) -> Answering:
-        """Nothing is learned."""
-        return self
-
-    def predict_proba(self, X: Any) -> Array:
-        """Return the answers."""
-        return self._proba
-
-    def predict(self, X: Any) -> Array:
-        """Return the first choices."""
-        return self.classes_[self._proba.argmax(axis=1)]
 
 
 def confusion(teacher: Array, proba: Array) -> Array:

@@ -35,7 +35,7 @@ report.to_html("report.html")
 # -----------------------------
 #
 # On the left each row is a point: how probable teacher and student find the class that the teacher names. On the right
-# is how often each is right when it is this sure; above the diagonal a model is surer of itself than it says.
+# is how often each is right when it is this sure; above the diagonal it is right more often than it says.
 
 import matplotlib.pyplot as plt
 

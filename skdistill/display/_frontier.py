@@ -240,6 +240,9 @@ class FrontierDisplay:
         return self
 
     def _write_names(self, names: list[str], costs: Mapping[str, float]) -> None:
+        effects = import_optional("matplotlib.patheffects", "FrontierDisplay", "plot")
+        # a rim of the ground keeps lines out of the names
+        rim = [effects.withStroke(linewidth=3, foreground=self.ax_.get_facecolor())]
         self.figure_.draw_without_rendering()
         pixels = self.figure_.dpi / 72
         places = np.array([(costs[name], self.retentions[name]) for name in names])
@@ -250,7 +253,9 @@ class FrontierDisplay:
         for name, point, place, corner in zip(names, points, places, corners, strict=True):
             if corner is not None:
                 offset = (np.array(corner) - point) / pixels
-                self.ax_.annotate(name, place, xytext=tuple(offset), textcoords="offset points", fontsize=9)
+                self.ax_.annotate(
+                    name, place, xytext=tuple(offset), textcoords="offset points", fontsize=9, path_effects=rim
+                )
 
 
 def _column(cost: str) -> Column:

@@ -47,6 +47,7 @@ print(search.best_params_)
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Rectangle
 
 loss = -search.cv_results_["mean_test_score"].reshape(len(alphas), len(temperatures))
 figure, ax = plt.subplots(figsize=(7, 5), layout="constrained")
@@ -56,7 +57,7 @@ for (row, column), value in np.ndenumerate(loss):
     color = "white" if value > middle else "black"
     ax.text(column, row, f"{value:.3f}", ha="center", va="center", color=color)
 best = np.unravel_index(loss.argmin(), loss.shape)
-ax.add_patch(plt.Rectangle((best[1] - 0.48, best[0] - 0.48), 0.96, 0.96, fill=False, edgecolor="#d97706", linewidth=3))
+ax.add_patch(Rectangle((best[1] - 0.48, best[0] - 0.48), 0.96, 0.96, fill=False, edgecolor="#d97706", linewidth=3))
 ax.set_xticks(range(len(temperatures)), [f"{value:g}" for value in temperatures])
 ax.set_yticks(range(len(alphas)), [f"{value:g}" for value in alphas])
 ax.set(xlabel="temperature", ylabel="alpha", title="log-loss, mean over five folds")

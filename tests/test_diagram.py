@@ -42,7 +42,7 @@ def test_within_a_pipeline_and_a_search(iris, iris_forest):
 
 @pytest.mark.parametrize("kind", ["pipeline", "list", "callable", "answers"])
 def test_teachers_of_every_kind(iris, iris_forest, kind):
-    pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(iris.X, iris.y)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(iris.X, iris.y)
 
     def answer(X):
         return iris_forest.predict_proba(X)
@@ -54,7 +54,9 @@ def test_teachers_of_every_kind(iris, iris_forest, kind):
         "answers": (None, "teacher: answers alone"),
     }[kind]
     given = {"teacher_proba": iris_forest.predict_proba(iris.X)} if kind == "answers" else {}
-    model = DistilledClassifier(teacher, student=LogisticRegression(), alpha=0.5).fit(iris.X, iris.y, **given)
+    model = DistilledClassifier(teacher, student=LogisticRegression(max_iter=500), alpha=0.5).fit(
+        iris.X, iris.y, **given
+    )
     shown = labels(model)
     assert expected in shown
     assert "pickled" in shown["student: LogisticRegression"]

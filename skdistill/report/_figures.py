@@ -81,7 +81,7 @@ def quality(
         ``column``, ``slice``, ``n_rows`` and ``agreement``.
     """
     labels = classes[proba.argmax(axis=1)]
-    by_slice = [
+    by_slice: list[dict[str, Any]] = [
         {"column": column, "slice": str(value), "n_rows": n_rows, "agreement": agreement}
         for column, by in slices.items()
         for value, (n_rows, agreement) in metrics.slice_agreement(teacher, proba, by).items()

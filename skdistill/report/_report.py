@@ -117,9 +117,9 @@ class Report:
         """
         student, teacher = self.table[self.chosen], self.table["teacher"]
         found = [
-            f"{self.chosen} is the smallest student whose retention is within {100 * self.tolerance:g} % of the highest. "
-            f"It agrees with the teacher on {share(student['fidelity'])} of {count(self.n_rows)} rows; its {self.metric} "
-            f"is {share(student['retention'])} of the teacher's."
+            f"{self.chosen} is the smallest student whose retention is within {100 * self.tolerance:g} % of the "
+            f"highest. It agrees with the teacher on {share(student['fidelity'])} of {count(self.n_rows)} rows; its "
+            f"{self.metric} is {share(student['retention'])} of the teacher's."
         ]
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import compress, export, losses
+    from . import compress, export, losses, metrics
     from ._distilled import DistilledClassifier
     from ._predictor import load
     from .display import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, TrainingDisplay
@@ -31,6 +31,7 @@ __all__ = [
     "export",
     "load",
     "losses",
+    "metrics",
 ]
 
 #: Where each public name comes from. Each is imported when it is first asked for, since a process that serves has
@@ -51,6 +52,7 @@ _ORIGINS = {
     "export": ".export",
     "load": "._predictor",
     "losses": ".losses",
+    "metrics": ".metrics",
 }
 
 if not TYPE_CHECKING:

@@ -313,8 +313,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         classes = targets.classes
 
         def ask_again(rows: Any) -> Array:
-            again = ask(self.teacher_, self._shares, rows, rows.shape[0], check_memory(self.memory), self._origins)
-            return align(name_columns(again, labels, self.classes), classes)
+            return align(name_columns(self._asked(rows), labels, self.classes), classes)
 
         if more is not None:
             targets = extended(targets, ask_again(more))
@@ -331,6 +330,58 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         # a teacher that has answered for rows with gaps takes them, whatever its tags say
         self._takes_gaps = get_tags(self).input_tags.allow_nan or has_gaps(self.student_, learnt)
         return self
+
+    def _asked(self, X: Any) -> Answers:
+        """Return the teacher's answers for rows."""
+        return ask(self.teacher_, self._shares, X, X.shape[0], check_memory(self.memory), self._origins)
+
+    def ask_teacher(self, X: Any, *, teacher_proba: ArrayLike | None = None) -> Array:
+        """Return the teacher's probability of each class, to compare the student's with.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows, as the teacher takes them.
+        teacher_proba : array-like of shape (n_rows, n_classes), default=None
+            The teacher's answers, if it has been asked already, with columns as in ``fit``; they are put
+            in the order of ``classes_``.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_classes)
+            Probabilities in the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted.
+        ValueError
+            If there is no teacher to ask, since ``fit`` was given its answers.
+        """
+        if "student_" not in self.__dict__:
+            raise not_fitted(self)
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        known = None if self.teacher_ is None else known_classes(self.teacher_)
+        if teacher_proba is not None:
+            answers = self._given(teacher_proba, X.shape[0], known)
+        elif any(needs_fit(one) for one in members(self.teacher_)) or self.teacher_ is None:
+            raise ValueError(
+                "There is no fitted teacher to ask: fit was given teacher_proba. Give its answers for these rows as "
+                "teacher_proba as well."
+            )
+        else:
+            answers = self._asked(X)
+        return align(
+            name_columns(answers, None, self.classes_ if self.classes is None else self.classes), self.classes_
+        )
+
+    def _given(self, teacher_proba: Any, n_rows: int, known: Array | None) -> Answers:
+        """Return answers that the teacher has given beforehand."""
+        n_classes = None if known is None else len(known)
+        proba = check_proba(teacher_proba, n_rows=n_rows, n_classes=n_classes, source="teacher_proba")
+        # the columns of a single teacher are in its own order, those of several are sorted
+        single = known is not None and not isinstance(self.teacher_, list | tuple)
+        return Answers(proba, np.asarray(self.teacher_.classes_) if single else known)
 
     def _new_student(self) -> Any:
         temperature = 1.0 if isinstance(self.temperature, str) else self.temperature
@@ -396,17 +447,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 "there is none."
             )
         if teacher_proba is not None:
-            proba = check_proba(
-                teacher_proba,
-                n_rows=n_rows,
-                n_classes=None if known is None else len(known),
-                source="teacher_proba",
-            )
             self.teacher_ = self.teacher
             self._origins = members(self.teacher)
-            # the columns of a single teacher are in its own order, those of several are sorted
-            single = known is not None and not isinstance(self.teacher, list | tuple)
-            return Answers(proba, np.asarray(self.teacher.classes_) if single else known)
+            return self._given(teacher_proba, n_rows, known)
         memory = check_memory(self.memory)
         self.teacher_, self._origins = self._fitted_teacher(X, y, weight, fit_params, memory)
         if self.cv is None:

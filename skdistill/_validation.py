@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,15 @@ __all__ = [
     "has_gaps",
     "import_optional",
     "is_fitted",
+    "is_loss",
     "label_column",
     "not_fitted",
     "routing_enabled",
     "take_params",
     "take_rows",
+    "takes_proba",
     "visual_block",
+    "with_labels",
 ]
 
 Array = NDArray[Any]
@@ -387,3 +391,35 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
             "probabilities first."
         )
     return proba / total[:, None]
+
+
+def is_loss(scorer: Any) -> bool:
+    """Tell whether a scorer turns the sign of a loss, so that more is better."""
+    return scorer._sign < 0
+
+
+def takes_proba(scorer: Any) -> bool:
+    """Tell whether a scorer asks for what a model believes, and not for what it predicts."""
+    return scorer._response_method != "predict"
+
+
+def with_labels(scorer: Any, classes: Array) -> Any:
+    """Return a scorer of probabilities that is told the classes, since the rows scored may lack one.
+
+    Parameters
+    ----------
+    scorer : scorer
+        As ``make_scorer`` returns it.
+    classes : ndarray of shape (n_classes,)
+        The sorted labels of the columns.
+
+    Returns
+    -------
+    scorer : scorer
+        A copy where its metric takes ``labels``, else itself.
+    """
+    if scorer._response_method != "predict_proba" or "labels" not in signature(scorer._score_func).parameters:
+        return scorer
+    told = copy.deepcopy(scorer)
+    told._kwargs = {"labels": classes, **scorer._kwargs}
+    return told

@@ -13,6 +13,7 @@ PARTS = [
     "skdistill.compress",
     "skdistill.export",
     "skdistill.losses",
+    "skdistill.metrics",
     "skdistill.program",
     "skdistill.student",
     "skdistill.teacher",

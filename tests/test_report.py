@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from browser_helpers import needs_chromium
 from export_helpers import fitted, mixed_table
 from numpy.testing import assert_allclose, assert_array_equal
@@ -69,7 +70,7 @@ def test_every_figure_is_that_of_its_metric_and_of_scikit_learn(n_classes):
         assert report.table[name]["n_parameters"] == student.program_.n_parameters
         assert report.table[name]["pickle_bytes"] == len(pickle.dumps(student, protocol=5))
     assert report.environment["n_threads"] == 1
-    assert report.environment["versions"]["skdistill"] == skdistill.__version__
+    assert report.environment["machine"]["scikit-learn"] == sklearn.__version__
     assert f"numpy {np.__version__}" in report.foot()
 
 

@@ -26,6 +26,7 @@ from .._answers import (
 from .._validation import InvalidParameterError
 from .._version import __version__
 from ..export import program_of
+from ..metrics import Latency
 from ..program import Program
 from ..teacher import ask, check_teachers, is_estimator, members
 from ._columns import classification_columns
@@ -90,7 +91,8 @@ def compare(
     n_bins : int, default=15
         Bins of equal width for the calibration error and the reliability curves.
     latency : bool, default=True
-        Whether times are measured, on one thread.
+        Whether times are measured, on one thread: a second or so for each model, more for a slow
+        one.
 
     Returns
     -------
@@ -262,12 +264,9 @@ def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float) -> str:
     return min(good, key=size)
 
 
-def _environment(seen: Any) -> dict[str, Any]:
+def _environment(seen: Latency | None) -> dict[str, Any]:
     """Return what the figures depend on besides models and rows."""
-    versions = {"skdistill": __version__, "python": platform.python_version(), **(seen.versions if seen else {})}
-    versions.setdefault("numpy", np.__version__)
-    versions.setdefault("scikit-learn", sklearn.__version__)
-    found: dict[str, Any] = {"versions": versions, "machine": f"{platform.system()} {platform.machine()}"}
     if seen is not None:
-        found |= {"n_threads": seen.n_threads, "batch_rows": seen.batch_rows}
-    return found
+        return {"machine": seen.machine, "n_threads": seen.n_threads, "batch_rows": seen.batch_rows}
+    versions = {"numpy": np.__version__, "scikit-learn": sklearn.__version__, "skdistill": __version__}
+    return {"machine": {"system": platform.system(), "Python": platform.python_version(), **versions}}

@@ -23,6 +23,8 @@ Array = NDArray[Any]
 SHOWN_ROWS = 10
 SHOWN_SLICES = 10
 _SHOWN_CELLS = 12
+#: How long the times of a model are measured.
+_SECONDS = 1.0
 
 
 def reliability_curve(y_true: Array, proba: Array, classes: Array, n_bins: int) -> dict[str, Array]:
@@ -179,7 +181,7 @@ def cost(model: Any, predict: Callable[[Any], Any] | None, X: Any, program: Any)
     latency : Latency or None
         What was measured.
     """
-    seen = None if predict is None or n_rows_of(X) == 0 else metrics.latency(predict, X)
+    seen = None if predict is None or n_rows_of(X) == 0 else metrics.latency(predict, X, max_seconds=_SECONDS)
     figures = {
         "n_parameters": None if program is None else metrics.n_parameters(program),
         "program_bytes": None if program is None else metrics.program_bytes(program),

@@ -79,8 +79,8 @@ class Report:
         For each model its reliability curve, its confusion with the teacher, and the slices and
         the rows on which they differ most.
     environment : dict
-        ``versions`` and ``machine``; where times were measured also ``n_threads`` and
-        ``batch_rows``.
+        ``machine``, a dict of versions and hardware; where times were measured also
+        ``n_threads`` and ``batch_rows``.
     """
 
     table: dict[str, dict[str, Any]]
@@ -214,11 +214,11 @@ class Report:
     def foot(self) -> str:
         """Return what the figures depend on besides models and rows."""
         seen = self.environment
-        versions = ", ".join(f"{name} {version}" for name, version in seen["versions"].items())
+        machine = ", ".join(f"{name} {value}" for name, value in seen["machine"].items())
         if "n_threads" not in seen:
-            return f"Times were not measured. {versions}; {seen['machine']}."
+            return f"Times were not measured; {machine}."
         threads = f"{seen['n_threads']} thread{'' if seen['n_threads'] == 1 else 's'}"
-        return f"Times by {threads}, batches of {count(seen['batch_rows'])} rows; {versions}; {seen['machine']}."
+        return f"Times by {threads}, batches of {count(seen['batch_rows'])} rows; {machine}."
 
 
 def _times(ratio: float, more: str, less: str) -> str:

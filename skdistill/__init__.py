@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from ._distilled import DistilledClassifier
     from ._distilled_regressor import DistilledRegressor
     from ._predictor import load
+    from .display import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, TrainingDisplay
     from .program import Program
+    from .report import Report, compare
     from .student import (
         LinearStudent,
         LinearStudentRegressor,
@@ -23,14 +25,20 @@ if TYPE_CHECKING:
 __all__ = [
     "DistilledClassifier",
     "DistilledRegressor",
+    "FidelityDisplay",
+    "FrontierDisplay",
     "LinearStudent",
     "LinearStudentRegressor",
     "MLPStudent",
     "MLPStudentRegressor",
     "Program",
+    "ReliabilityDisplay",
+    "Report",
+    "TrainingDisplay",
     "TreeStudent",
     "TreeStudentRegressor",
     "__version__",
+    "compare",
     "compress",
     "export",
     "load",
@@ -43,13 +51,19 @@ __all__ = [
 _ORIGINS = {
     "DistilledClassifier": "._distilled",
     "DistilledRegressor": "._distilled_regressor",
+    "FidelityDisplay": ".display",
+    "FrontierDisplay": ".display",
     "LinearStudent": ".student",
     "LinearStudentRegressor": ".student",
     "MLPStudent": ".student",
     "MLPStudentRegressor": ".student",
     "Program": ".program",
+    "ReliabilityDisplay": ".display",
+    "Report": ".report",
+    "TrainingDisplay": ".display",
     "TreeStudent": ".student",
     "TreeStudentRegressor": ".student",
+    "compare": ".report",
     "compress": ".compress",
     "export": ".export",
     "load": "._predictor",

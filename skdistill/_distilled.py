@@ -269,12 +269,12 @@ class DistilledClassifier(ClassifierMixin, Distiller):
             index_labels(y, known)
 
     def _check_given(self, given: Any, n_rows: int) -> Answers:
-        known = None if self.teacher is None else known_classes(self.teacher)
+        known = None if self.teacher_ is None else known_classes(self.teacher_)
         n_classes = None if known is None else len(known)
         proba = check_proba(given, n_rows=n_rows, n_classes=n_classes, source="teacher_proba")
         # the columns of a single teacher are in its own order, those of several are sorted
-        single = known is not None and not isinstance(self.teacher, list | tuple)
-        return Answers(proba, np.asarray(self.teacher.classes_) if single else known)
+        single = known is not None and not isinstance(self.teacher_, list | tuple)
+        return Answers(proba, np.asarray(self.teacher_.classes_) if single else known)
 
     def _labelled(self, y: Array) -> Array:
         return np.flatnonzero(~is_unlabelled(y, None, None))

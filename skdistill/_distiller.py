@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_memory
 
+from ._diagram import diagram
 from ._face import Exportable
 from ._judge import Judge
 from ._recipe import Plan, distil
@@ -327,6 +328,11 @@ class Distiller(Exportable, BaseEstimator):
             setattr(tags.input_tags, name, all(getattr(one, name) for one in limits))
         tags.input_tags.allow_nan = all(takes_gaps(one) for one in both)
         return tags
+
+    def _sk_visual_block_(self) -> Any:
+        fitted = "student_" in self.__dict__
+        teacher = getattr(self, "teacher_", self.teacher)
+        return diagram(teacher, self.student_ if fitted else self.student, fitted=fitted)
 
     @property
     def program_(self) -> Program:

@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     StrOptions,
 )
+from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.validation import (
     _check_method_params,
     _check_sample_weight,
@@ -55,6 +56,7 @@ __all__ = [
     "take_params",
     "take_rows",
     "takes_proba",
+    "visual_block",
     "with_labels",
 ]
 
@@ -64,6 +66,7 @@ fit_context = _fit_context
 routing_enabled = _routing_enabled
 take_params = _check_method_params
 take_rows = _safe_indexing
+visual_block = _VisualBlock
 
 #: How far from one a row of probabilities may sum: answers that were stored with three decimals
 #: pass, a row of anything else does not.

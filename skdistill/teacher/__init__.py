@@ -15,6 +15,7 @@ from ._teachers import (
     members,
     needs_fit,
     takes_gaps,
+    unite,
     weight_params,
 )
 from ._transfer import MOST_SOURCES, assemble, munge, stack
@@ -44,6 +45,7 @@ __all__ = [
     "spread_of",
     "stack",
     "takes_gaps",
+    "unite",
     "unseen_answers",
     "unseen_numbers",
     "weight_params",

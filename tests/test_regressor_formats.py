@@ -1,4 +1,4 @@
-"""A student of a regressor in every format: loaded, ONNX, C and Python answer as it does, and compressed it does nearly."""
+"""A student of a regressor in every format: files answer as it does, and compressed it does so nearly."""
 
 import runpy
 import shutil

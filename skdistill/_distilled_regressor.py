@@ -61,8 +61,8 @@ class DistilledRegressor(RegressorMixin, Distiller):
         New rows for each row there is, made between neighbours and answered by the teacher; 0 for
         none. "auto" leaves it to the recipe, and is 0 where `alpha` is a number.
     committee : int or "auto", default="auto"
-        How many students, fitted on labels alone, stand in for the labels; 0 for none. "auto"
-        leaves it to the recipe, and is 0 where `alpha` is a number.
+        How many students, fitted on labels alone, stand in for labels where there are none; 0 for
+        none. "auto" leaves it to the recipe, and is 0 where `alpha` is a number.
     weigh_by_spread : bool, default=False
         Whether a row counts the less in the teacher's term, the less sure the teacher is of it, by
         its own account: a forest's trees, a Gaussian process's deviation, several teachers.
@@ -107,7 +107,8 @@ class DistilledRegressor(RegressorMixin, Distiller):
     Notes
     -----
     The recipe of ``alpha="auto"`` is that of DistilledClassifier, with R2 in the place of accuracy,
-    squared errors in that of log-loss, and no logits to scale.
+    squared errors in that of log-loss, and no logits to scale. Labels stay what they are: the
+    committee answers for rows without one alone.
 
     See Also
     --------

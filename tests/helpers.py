@@ -7,6 +7,7 @@ import numpy as np
 from joblib import hash as content_hash
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import Ridge
 
 from skdistill import LinearStudent, MLPStudent, MLPStudentRegressor, TreeStudent, TreeStudentRegressor
 
@@ -59,6 +60,18 @@ class CountingForest(RandomForestClassifier):
     def predict_proba(self, X):
         note(self.log, "ask", X)
         return super().predict_proba(X)
+
+
+class CountingRidge(Ridge):
+    """A regressor that notes each question in a file."""
+
+    def __init__(self, log=None, alpha=1.0):
+        super().__init__(alpha=alpha)
+        self.log = log
+
+    def predict(self, X):
+        note(self.log, "ask", X)
+        return super().predict(X)
 
 
 class SlowForest(CountingForest):

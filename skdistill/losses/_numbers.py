@@ -93,6 +93,16 @@ class RegressionTargets(RowTargets):
         assert self.labels is not None
         return ~np.isnan(self.labels[:, 0])
 
+    def with_stand_in(self, values: Array) -> RegressionTargets:
+        """Return targets with something to fit for every row: its label, or else `values`.
+
+        A student that squares errors and stops early does not learn labels by heart as one of classes
+        does, and the labels know more than those who have learnt from them.
+        """
+        if self.labels is not None:
+            values = np.where(self.labelled()[:, None], self.labels, values)
+        return super().with_stand_in(values)
+
     def most_likely(self) -> Array:
         """Return a number for each row: its label, or else the teacher's answer; (n_rows,) if there is one output."""
         found = self.answers if self.labels is None else self.labels

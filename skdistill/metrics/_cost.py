@@ -7,12 +7,14 @@ import math
 import os
 import platform
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from statistics import median
 from time import perf_counter
 from typing import Any
 
+import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -170,8 +172,8 @@ def latency(
     max_seconds : float, default=3.0
         About how long to measure. A slow model takes longer: 180 single rows and nine batches at least.
     n_threads : int or None, default=1
-        To how many threads BLAS and OpenMP are held while measuring; None sets no limit. Processes and
-        threads that a model starts by itself (``n_jobs``) are its own.
+        To how many threads BLAS and OpenMP are held while measuring; at 1 joblib is, too, whatever a model's
+        ``n_jobs``. None sets no limit.
 
     Returns
     -------
@@ -208,7 +210,8 @@ def latency(
     order = np.random.default_rng(0).permutation(n_rows)[: _N_ROUNDS * _CALLS[1]]
     rows = [take_rows(X, [int(row)]) for row in order]
     batch = X if n_batch == n_rows else take_rows(X, np.arange(n_batch))
-    with threadpool_limits(limits=n_threads):
+    alone = joblib.parallel_config(backend="sequential") if n_threads == 1 else nullcontext()
+    with threadpool_limits(limits=n_threads), alone:
         one, many = _warmed_up(predict, rows), _warmed_up(predict, [batch])
         seconds = max_seconds / _N_ROUNDS
         n_calls = int(np.clip(_SHARE * seconds / one, *_CALLS))

@@ -32,6 +32,7 @@ from ._validation import (
     take_params,
     take_rows,
 )
+from .losses import Targets
 from .program import Program, column_names, in_order, is_frame
 from .student import make_student
 from .teacher import (
@@ -280,6 +281,15 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             If rows, labels, weights or the teacher's answers are not what they must be; the
             message says which and where.
         """
+        plan, learnt, targets = self._planned(X, y, teacher_proba, X_unlabeled, sample_weight, fit_params)
+        self.student_, self.distillation_report_ = distil(plan, learnt, targets)
+        self._ends_with(learnt)
+        return self
+
+    def _planned(
+        self, X: Any, y: Any, teacher_proba: Any, X_unlabeled: Any, sample_weight: Any, fit_params: dict[str, Any]
+    ) -> tuple[Plan, Any, Targets]:
+        """Check what fit is given and ask the teacher; return how to distil, the rows and their targets."""
         student = self._new_student()
         rows = check_rows(self, X, reset=True, any_form=getattr(student, "any_form", False))
         # the teacher sees what the user gave, so long as that is rows at all
@@ -325,10 +335,12 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             self.committee,
             self._seed(student),
         )
-        self.student_, self.distillation_report_ = distil(plan, learnt, targets)
+        return plan, learnt, targets
+
+    def _ends_with(self, learnt: Any) -> None:
+        """Note what the rows that the student has learnt from say of others."""
         # a teacher that has answered for rows with gaps takes them, whatever its tags say
         self._takes_gaps = get_tags(self).input_tags.allow_nan or has_gaps(self.student_, learnt)
-        return self
 
     def _asked(self, X: Any) -> Answers:
         """Return the teacher's answers for rows."""

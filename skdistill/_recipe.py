@@ -117,6 +117,35 @@ class Committee:
         return np.mean([member.predict_proba(X) for member in self.members], axis=0)
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What a student is to be fitted to, once all that was left open is chosen.
+
+    Parameters
+    ----------
+    rows : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows, new ones among them.
+    targets : Targets
+        What to fit on them.
+    scale : float
+        What the student's logits are to be multiplied by.
+    report : dict
+        As ``distillation_report_``.
+    """
+
+    rows: Any
+    targets: Targets
+    scale: float
+    report: dict[str, Any]
+
+    def teach(self, student: Any) -> Any:
+        """Return a copy of a student that is fitted."""
+        fitted = copy_unfitted(student).fit_targets(self.rows, self.targets)
+        if self.scale != 1 and hasattr(fitted, "scale_logits"):
+            fitted.scale_logits(self.scale)
+        return fitted
+
+
 def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
     """Fit a student to a teacher's answers and labels, choosing what is left open.
 
@@ -136,6 +165,23 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
         The fitted student.
     report : dict
         As ``distillation_report_``.
+    """
+    lesson = prepare(plan, X, targets)
+    return lesson.teach(plan.student), lesson.report
+
+
+def prepare(plan: Plan, X: Any, targets: Targets) -> Lesson:
+    """Choose what is left open, and make what a student is fitted to; of one lesson several students can learn.
+
+    Parameters
+    ----------
+    plan, X, targets : object
+        As in :func:`distil`.
+
+    Returns
+    -------
+    lesson : Lesson
+        Rows, targets and report.
     """
     weight = targets.sample_weight
     if weight is not None and not weight.all():
@@ -164,10 +210,7 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
         goals = replace(goals, label_proba=seated.proba(X))
     n_new = _n_new(plan, X, makes_rows)
     rows, all_goals = _with_new_rows(plan, X, goals, seated, n_new) if n_new else (X, goals)
-    student = copy_unfitted(plan.student).fit_targets(rows, all_goals)
-    scale = chosen.scale if choosing and hasattr(student, "scale_logits") else 1.0
-    if scale != 1:
-        student.scale_logits(scale)
+    scale = chosen.scale if choosing else 1.0
     report = {
         "alpha": alpha,
         "temperature": temperature,
@@ -186,7 +229,7 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
             "labels_only": _labels_only(committee, candidates, X, targets),
             "teacher": _scores(_held_out(targets), targets),
         }
-    return student, report
+    return Lesson(rows, all_goals, scale, report)
 
 
 def _labelled(targets: Targets) -> Array:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ._distilled import DistilledClassifier
     from ._predictor import load
     from .program import Program
+    from .search import distill_to_budget, smallest_within
     from .student import LinearStudent, MLPStudent, TreeStudent
 
 __all__ = [
@@ -20,10 +21,12 @@ __all__ = [
     "TreeStudent",
     "__version__",
     "compress",
+    "distill_to_budget",
     "export",
     "load",
     "losses",
     "metrics",
+    "smallest_within",
 ]
 
 #: Where each public name comes from. Each is imported when it is first asked for, since a process that serves has
@@ -35,10 +38,12 @@ _ORIGINS = {
     "Program": ".program",
     "TreeStudent": ".student",
     "compress": ".compress",
+    "distill_to_budget": ".search",
     "export": ".export",
     "load": "._predictor",
     "losses": ".losses",
     "metrics": ".metrics",
+    "smallest_within": ".search",
 }
 
 if not TYPE_CHECKING:

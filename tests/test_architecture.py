@@ -25,6 +25,16 @@ LAYERS = {
     "_recipe": {"_validation", "losses", "program", "teacher", "student"},
     "_distilled": {"_validation", "export", "losses", "program", "teacher", "student", "_recipe"},
     "compress": {"_validation", "export", "losses", "program", "student", "teacher"},
+    "search": {
+        "_distilled",
+        "_recipe",
+        "_validation",
+        "compress",
+        "metrics",
+        "program",
+        "student",
+        "teacher",
+    },
     "__init__": {
         "_version",
         "_distilled",
@@ -34,6 +44,7 @@ LAYERS = {
         "losses",
         "metrics",
         "program",
+        "search",
         "student",
     },
 }

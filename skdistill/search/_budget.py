@@ -305,6 +305,7 @@ def _chosen(
         nearest=model,
         choice=choice,
         frontier=frontier,
+        students=found,
         teacher_score=teacher_score,
         metric=metric if isinstance(metric, str) else repr(metric),
         n_rows=lesson.report["n_rows"],

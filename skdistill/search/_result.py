@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 #: The columns of the text form: name, key of a row, how it is written.
@@ -33,6 +33,8 @@ class BudgetResult:
         and ``n_parameters`` (None without a Program); ``latency_us``, the median of one row; ``score``,
         ``retention`` and ``fidelity`` on the rows held out; ``within_budget``; and ``on_frontier``, whether no
         other student is both as small and better.
+    students : dict of str to student
+        All that were tried, fitted, by name.
     teacher_score : float
         The teacher's score on the rows held out.
     metric : str
@@ -47,6 +49,7 @@ class BudgetResult:
     nearest: Any
     choice: dict[str, Any]
     frontier: list[dict[str, Any]]
+    students: dict[str, Any] = field(repr=False)
     teacher_score: float
     metric: str
     n_rows: int

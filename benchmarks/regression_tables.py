@@ -8,7 +8,6 @@ Where a table's source has terms of its own, `licence` names them. Prices and wa
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
-from _common import print_table
-from tables import TEST_SIZE, Table, package
+from tables import TEST_SIZE, Table, package, read, show
 
 
 def _r(name: str, item: str, *drop: str) -> Any:
@@ -40,7 +38,7 @@ def _hitters() -> tuple[Any, str]:
 def _chicago() -> tuple[Any, str]:
     frame = _r("modeldata", "Chicago")
     day = package("pandas").to_datetime(frame.pop("date"))
-    return frame.assign(weekday=day.dt.day_name(), year=day.dt.year, day=day.dt.dayofyear), "ridership"
+    return frame.assign(weekday=day.dt.day_name(), year=day.dt.year, day=day.dt.day_of_year), "ridership"
 
 
 #: For each table what reads it, its source and its licence.
@@ -111,11 +109,7 @@ def load(name: str) -> Table:
     ImportError
         If the package that ships it is missing; the message says how to install it.
     """
-    if name not in _TABLES:
-        raise ValueError(f"There is no table {name!r}; there are {', '.join(NAMES)}.")
-    read, source, licence = _TABLES[name]
-    frame, target = read()
-    frame = frame.reset_index(drop=True)
+    frame, target, source, licence = read(_TABLES, name)
     y = frame.pop(target).to_numpy(dtype=np.float64)
     return Table(name, frame, y, source, licence)
 
@@ -145,34 +139,9 @@ def split(
     return X_train[:n_rows], X_test, y_train[:n_rows], y_test
 
 
-def _overview(table: Table) -> list[str]:
-    n_numbers = table.X.select_dtypes(include=["number", "bool"]).shape[1]
-    return [
-        table.name,
-        *map(str, table.X.shape),
-        str(n_numbers),
-        str(table.X.shape[1] - n_numbers),
-        str(int(table.X.isna().to_numpy().sum())),
-        f"{table.y.mean():.4g}",
-        f"{table.y.std():.4g}",
-        table.source,
-        table.licence,
-    ]
-
-
 def main() -> None:
-    header = ["table", "rows", "columns", "numeric", "others", "missing", "mean", "deviation", "source", "licence"]
-    rows, failed = [], []
-    for name in NAMES:
-        try:
-            rows.append(_overview(load(name)))
-        except ImportError as error:
-            failed.append(f"{name}: {error}")
-    if rows:
-        print_table(header, rows)
-    print("\nmissing: cells. mean, deviation: of the target.")
-    if failed:
-        sys.exit("\n".join(failed))
+    figures = {"mean": lambda y: f"{y.mean():.4g}", "deviation": lambda y: f"{y.std():.4g}"}
+    show(NAMES, load, figures, "mean, deviation: of the target.")
 
 
 if __name__ == "__main__":

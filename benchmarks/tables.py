@@ -19,7 +19,7 @@ marketing), and the file of crx has lost its decimal points (30.83 is written 30
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -117,6 +117,15 @@ _TABLES: dict[str, tuple[Callable[[], tuple[Any, str]], str, str]] = {
 NAMES: tuple[str, ...] = tuple(_TABLES)
 
 
+def read(tables: Mapping[str, Any], name: str) -> tuple[Any, str, str, str]:
+    """Return the frame of one of these tables, the name of its target, its source and its licence."""
+    if name not in tables:
+        raise ValueError(f"There is no table {name!r}; there are {', '.join(tables)}.")
+    make, source, licence = tables[name]
+    frame, target = make()
+    return frame.reset_index(drop=True), target, source, licence
+
+
 def load(name: str) -> Table:
     """Load a table.
 
@@ -137,11 +146,7 @@ def load(name: str) -> Table:
     ImportError
         If the package that ships it is missing; the message says how to install it.
     """
-    if name not in _TABLES:
-        raise ValueError(f"There is no table {name!r}; there are {', '.join(NAMES)}.")
-    read, source, licence = _TABLES[name]
-    frame, target = read()
-    frame = frame.reset_index(drop=True)
+    frame, target, source, licence = read(_TABLES, name)
     labels = frame.pop(target).to_numpy()
     y = labels if labels.dtype.kind in "iu" else labels.astype(str)
     return Table(name, frame, y, source, licence)
@@ -176,35 +181,47 @@ def split(table: Table, seed: int = 0, n_rows: int | None = None) -> tuple[Any, 
     return X_train, X_test, y_train, y_test
 
 
-def _overview(table: Table) -> list[str]:
-    n_numbers = table.X.select_dtypes(include=["number", "bool"]).shape[1]
-    shares = np.unique(table.y, return_counts=True)[1] / len(table.y)
-    return [
-        table.name,
-        *map(str, table.X.shape),
-        str(n_numbers),
-        str(table.X.shape[1] - n_numbers),
-        str(int(table.X.isna().to_numpy().sum())),
-        str(len(shares)),
-        f"{shares.max():.2f}",
-        table.source,
-        table.licence,
-    ]
+def show(
+    names: Iterable[str], load: Callable[[str], Table], figures: Mapping[str, Callable[[Any], str]], legend: str
+) -> None:
+    """Print an overview of tables; end with an error if a package that ships one is missing.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The tables.
+    load : callable
+        A name to its table.
+    figures : dict of str to callable
+        What is said of a target, by the column's title.
+    legend : str
+        What the titles mean.
+    """
+    header = ["table", "rows", "columns", "numeric", "others", "missing", *figures, "source", "licence"]
+    rows, failed = [], []
+    for name in names:
+        try:
+            table = load(name)
+        except ImportError as error:
+            failed.append(f"{name}: {error}")
+            continue
+        n_numbers = table.X.select_dtypes(include=["number", "bool"]).shape[1]
+        counts = [*table.X.shape, n_numbers, table.X.shape[1] - n_numbers, int(table.X.isna().to_numpy().sum())]
+        said = [figure(table.y) for figure in figures.values()]
+        rows.append([name, *map(str, counts), *said, table.source, table.licence])
+    if rows:
+        print_table(header, rows)
+    print(f"\nmissing: cells. {legend}")
+    if failed:
+        sys.exit("\n".join(failed))
 
 
 def main() -> None:
-    header = ["table", "rows", "columns", "numeric", "categorical", "missing", "classes", "largest"]
-    rows, failed = [], []
-    for name in NAMES:
-        try:
-            rows.append(_overview(load(name)))
-        except ImportError as error:
-            failed.append(f"{name}: {error}")
-    if rows:
-        print_table([*header, "source", "licence"], rows)
-    print("\nmissing: cells. largest: the share of the largest class.")
-    if failed:
-        sys.exit("\n".join(failed))
+    figures = {
+        "classes": lambda y: str(len(np.unique(y))),
+        "largest": lambda y: f"{np.unique(y, return_counts=True)[1].max() / len(y):.2f}",
+    }
+    show(NAMES, load, figures, "largest: the share of the largest class.")
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from .teacher import (
     check_columns,
     check_labels,
     check_teachers,
+    given_answers,
     index_labels,
     is_estimator,
-    known_classes,
     members,
     name_columns,
     needs_fit,
@@ -98,7 +98,6 @@ def teacher_answers(
     y: Array | None = None,
     *,
     teacher_proba: ArrayLike | None = None,
-    teacher_weights: Any = None,
     classes: ArrayLike | None = None,
 ) -> Answers:
     """Return a teacher's probabilities for rows, and the sorted classes that their columns stand for.
@@ -113,8 +112,6 @@ def teacher_answers(
         Their labels, where they are at hand.
     teacher_proba : array-like of shape (n_rows, n_classes) or None
         The answers, if the teacher has been asked already.
-    teacher_weights : sequence of float or None
-        Weights of a list of teachers.
     classes : array-like of shape (n_classes,) or None
         The labels of the answers' columns, where the teacher does not say them.
 
@@ -133,22 +130,17 @@ def teacher_answers(
     n_rows = n_rows_of(X)
     if teacher is None and teacher_proba is None:
         raise InvalidParameterError("There is no teacher: give one, or its answers for these rows (teacher_proba=...).")
-    known = None
     if teacher is not None:
-        shares = check_teachers(teacher, teacher_weights)
+        shares = check_teachers(teacher, None)
         for one in members(teacher):
             if needs_fit(one):
                 raise not_fitted(one)
         if len(getattr(X, "shape", ())) == 2:
             check_columns(teacher, X, X.shape[1])
-        known = known_classes(teacher)
-        if teacher_proba is not None and known is not None and not isinstance(teacher, list | tuple):
-            known = np.asarray(teacher.classes_)
     if teacher_proba is None:
         answers = ask(teacher, shares, X, n_rows, Memory(None), members(teacher))
     else:
-        n_classes = None if known is None else len(known)
-        answers = Answers(check_proba(teacher_proba, n_rows=n_rows, n_classes=n_classes, source="teacher_proba"), known)
+        answers = given_answers(teacher, teacher_proba, n_rows)
     answers = name_columns(answers, y, classes)
     assert answers.classes is not None
     order = unite([answers.classes])

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_memory
 
 from ._distiller import Distiller
 from ._judge import ClassJudge
-from ._validation import Interval, StrOptions, check_proba, fit_context, not_fitted
+from ._validation import Interval, StrOptions, fit_context, not_fitted
 from .losses import Targets
 from .student import make_student
 from .teacher import (
@@ -21,6 +21,7 @@ from .teacher import (
     align,
     ask,
     check_labels,
+    given_answers,
     index_labels,
     is_unlabelled,
     known_classes,
@@ -269,12 +270,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
             index_labels(y, known)
 
     def _check_given(self, given: Any, n_rows: int) -> Answers:
-        known = None if self.teacher_ is None else known_classes(self.teacher_)
-        n_classes = None if known is None else len(known)
-        proba = check_proba(given, n_rows=n_rows, n_classes=n_classes, source="teacher_proba")
-        # the columns of a single teacher are in its own order, those of several are sorted
-        single = known is not None and not isinstance(self.teacher_, list | tuple)
-        return Answers(proba, np.asarray(self.teacher_.classes_) if single else known)
+        return given_answers(self.teacher_, given, n_rows)
 
     def _labelled(self, y: Array) -> Array:
         return np.flatnonzero(~is_unlabelled(y, None, None))

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from .losses import PROBABILITY_FLOOR, RegressionTargets, Targets, softmax
@@ -130,7 +131,10 @@ class NumberJudge:
     def believes(self, told: Array, targets: RegressionTargets) -> tuple[bool, float]:
         """Return whether the teacher is not far ahead in R2."""
         assert targets.labels is not None
-        taught, alone = (_r2(answers, targets.labels, targets.sample_weight) for answers in (targets.answered(), told))
+        taught, alone = (
+            float(r2_score(targets.labels, answers, sample_weight=targets.sample_weight))
+            for answers in (targets.answered(), told)
+        )
         ahead = taught - alone
         return 0.0 <= ahead <= NUMBERS_BY_HEART, ahead
 
@@ -147,21 +151,13 @@ class NumberJudge:
         assert targets.labels is not None
         weight = None if targets.sample_weight is None else targets.sample_weight[held_out]
         labels = targets.labels[held_out]
-        off = answers - labels
         return {
-            "rmse": float(np.sqrt(np.average(off**2, axis=0, weights=weight)).mean()),
-            "mae": float(np.average(np.abs(off), axis=0, weights=weight).mean()),
-            "r2": _r2(answers, labels, weight),
-            "r2_teacher": _r2(answers, targets.answered()[held_out], weight),
+            "rmse": float(root_mean_squared_error(labels, answers, sample_weight=weight)),
+            "mae": float(mean_absolute_error(labels, answers, sample_weight=weight)),
+            "r2": float(r2_score(labels, answers, sample_weight=weight)),
+            "r2_teacher": float(r2_score(targets.answered()[held_out], answers, sample_weight=weight)),
         }
 
     def scaled(self, answers: Array, targets: RegressionTargets) -> tuple[float, Array]:
         """Return the answers as they are: there are no logits."""
         return 1.0, answers
-
-
-def _r2(answers: Array, wanted: Array, weight: Array | None) -> float:
-    """Return the coefficient of determination, the mean over outputs; 1 of a constant that is met."""
-    left = np.average((answers - wanted) ** 2, axis=0, weights=weight)
-    there = np.average((wanted - np.average(wanted, axis=0, weights=weight)) ** 2, axis=0, weights=weight)
-    return float(np.where(there > 0, 1.0 - left / np.where(there > 0, there, 1.0), np.where(left > 0, 0.0, 1.0)).mean())

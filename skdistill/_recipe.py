@@ -165,11 +165,12 @@ def distil(plan: Plan, X: Any, targets: AnyTargets) -> tuple[Any, dict[str, Any]
         alpha, temperature, makes_rows = chosen.alpha, chosen.temperature, chosen.new_rows
     # the rows held out have done their duty: what is chosen learns from all
     goals = replace(_set(targets, alpha, temperature), held_out=None)
+    n_new = _n_new(plan, X, makes_rows)
     seated = committee
-    if choosing and committee is not None and len(labelled) < _FEW_ROWS:
+    heard = n_new > 0 or goals.needs_stand_in()
+    if choosing and committee is not None and len(labelled) < _FEW_ROWS and heard:
         seated = _seat_committee(plan, X, goals, labelled)[0]
         goals = goals.with_stand_in(seated.answers(X))
-    n_new = _n_new(plan, X, makes_rows)
     rows, all_goals = _with_new_rows(plan, X, goals, seated, n_new) if n_new else (X, goals)
     student = copy_unfitted(plan.student).fit_targets(rows, all_goals)
     scale = chosen.scale if choosing else 1.0

@@ -39,6 +39,7 @@ __all__ = [
     "StrOptions",
     "check_no_gaps",
     "check_numbers",
+    "check_pair",
     "check_proba",
     "check_rows",
     "check_weights",
@@ -447,6 +448,15 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
             "probabilities first."
         )
     return proba / total[:, None]
+
+
+def check_pair(teacher_proba: Any, student_proba: Any) -> tuple[Array, Array]:
+    """Check the probabilities of a teacher and a student for the same rows, and return them in float64."""
+    n_rows = len(np.asarray(teacher_proba))
+    if n_rows == 0:
+        raise ValueError("teacher_proba holds no rows; needed is at least one.")
+    teacher = check_proba(teacher_proba, n_rows=n_rows, n_classes=None, source="teacher_proba")
+    return teacher, check_proba(student_proba, n_rows=n_rows, n_classes=teacher.shape[1], source="student_proba")
 
 
 def is_loss(scorer: Any) -> bool:

@@ -10,6 +10,7 @@ from helpers import small_mlp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.calibration import calibration_curve
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 
 from skdistill import (
     DistilledClassifier,
@@ -56,6 +57,15 @@ def test_fidelity(pair, plt):
     assert same.ax_.get_ylabel() == display.ax_.get_ylabel() == "TreeStudent's probability"
 
 
+def test_a_distillers_own_teachers_are_asked_as_it_weighs_them(iris, iris_forest):
+    other = LogisticRegression(max_iter=1000).fit(iris.X, iris.y)
+    teachers = [iris_forest, other]
+    model = DistilledClassifier(teachers, teacher_weights=[1, 3], student="linear", alpha=1.0).fit(iris.X)
+    display = FidelityDisplay.from_estimator(model, iris.X)
+    told = np.average([one.predict_proba(iris.X) for one in teachers], axis=0, weights=[1, 3])
+    assert_allclose(display.teacher_prob, told[np.arange(len(told)), told.argmax(axis=1)])
+
+
 def test_reliability(pair):
     student, teacher, X, y = pair
     display = ReliabilityDisplay.from_estimator(student, X, y, teacher=teacher, student_name="tree")
@@ -81,7 +91,7 @@ def test_a_distilled_classifier_knows_its_teacher(iris, iris_forest):
     answers = DistilledClassifier(student="linear").fit(iris.X, iris.y, teacher_proba=told)
     again = FidelityDisplay.from_estimator(answers, iris.X, teacher_proba=told)
     assert_array_equal(again.teacher_prob, display.teacher_prob)
-    with pytest.raises(ValueError, match="There is no teacher"):
+    with pytest.raises(ValueError, match="There is no fitted teacher"):
         FidelityDisplay.from_estimator(answers, iris.X)
     with pytest.raises(NotFittedError):
         FidelityDisplay.from_estimator(DistilledClassifier(iris_forest), iris.X)

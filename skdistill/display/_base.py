@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._answers import check_student, student_answer, teacher_answers
-from .._validation import check_proba, import_optional
+from .._validation import import_optional
 
 Array = NDArray[Any]
 
@@ -66,22 +65,15 @@ def asked(
         The class labels.
     """
     check_student(model, "estimator")
-    if teacher is None:
-        teacher = getattr(model, "teacher_", None)
-    own = model.classes_ if teacher is None or not hasattr(teacher, "classes_") else None
-    if isinstance(teacher, list | tuple):
-        own = None
+    if teacher is None and hasattr(model, "ask_teacher"):
+        # it knows what its teachers weigh, and what the columns of their answers stand for
+        told, classes = model.ask_teacher(X, teacher_proba=teacher_proba), model.classes_
+        return told, student_answer(model, X, classes, "estimator"), classes
+    says = isinstance(teacher, list | tuple) or hasattr(teacher, "classes_")
+    own = None if says else model.classes_
     answers = teacher_answers(teacher, X, y, teacher_proba=teacher_proba, classes=own)
     assert answers.classes is not None
     return answers.proba, student_answer(model, X, answers.classes, "estimator"), answers.classes
-
-
-def checked_pair(teacher_proba: ArrayLike, student_proba: ArrayLike) -> tuple[Array, Array]:
-    """Return two arrays of probabilities of the same shape, or refuse them."""
-    n_rows = len(np.asarray(teacher_proba))
-    teacher = check_proba(teacher_proba, n_rows=n_rows, n_classes=None, source="teacher_proba")
-    student = check_proba(student_proba, n_rows=n_rows, n_classes=teacher.shape[1], source="student_proba")
-    return teacher, student
 
 
 def name_of(model: Any) -> str:

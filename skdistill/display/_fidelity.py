@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._validation import check_pair
 from ..metrics import fidelity_score
-from ._base import asked, axes, checked_pair, name_of
+from ._base import asked, axes, name_of
 
 Array = NDArray[Any]
 
@@ -135,7 +136,7 @@ class FidelityDisplay:
         display : FidelityDisplay
             Drawn.
         """
-        told, said = checked_pair(teacher_proba, student_proba)
+        told, said = check_pair(teacher_proba, student_proba)
         names = np.arange(told.shape[1]) if classes is None else np.asarray(classes)
         return cls._of(told, said, names, student_name).plot(ax=ax, **kwargs)
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._answers import check_every_label
+from .._validation import check_pair
 from ..report import reliability_curve
-from ._base import COLORS, asked, axes, checked_pair, name_of
+from ._base import COLORS, asked, axes, name_of
 
 Array = NDArray[Any]
 
@@ -124,7 +125,7 @@ class ReliabilityDisplay:
         display : ReliabilityDisplay
             Drawn.
         """
-        told, said = checked_pair(teacher_proba, student_proba)
+        told, said = check_pair(teacher_proba, student_proba)
         names = np.unique(np.asarray(y_true)) if classes is None else np.asarray(classes)
         if len(names) != told.shape[1]:
             raise ValueError(

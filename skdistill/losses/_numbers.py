@@ -93,6 +93,10 @@ class RegressionTargets(RowTargets):
         assert self.labels is not None
         return ~np.isnan(self.labels[:, 0])
 
+    def needs_stand_in(self) -> bool:
+        """Tell whether there is a row without a label: the others keep theirs."""
+        return self.labels is None or not self.labelled().all()
+
     def with_stand_in(self, values: Array) -> RegressionTargets:
         """Return targets with something to fit for every row: its label, or else `values`.
 

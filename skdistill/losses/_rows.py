@@ -51,6 +51,10 @@ class RowTargets:
         """Return targets with something to fit in place of the labels, for every row."""
         return replace(self, **{self.STAND_IN: values})  # type: ignore[type-var]
 
+    def needs_stand_in(self) -> bool:
+        """Tell whether there is a row for which something is fitted in place of its label."""
+        return True
+
     def labelled(self) -> Array:
         """Tell which rows have a label, shape (n_rows,); there are labels."""
         raise NotImplementedError

@@ -9,12 +9,13 @@ from ._fidelity import (
     slice_agreement,
     worst_slice_agreement,
 )
-from ._retention import retention_score
+from ._retention import answer_score, retention_score
 from ._scorers import make_fidelity_scorer, make_retention_scorer, make_size_scorer
 
 __all__ = [
     "Latency",
     "WorstSlice",
+    "answer_score",
     "expected_calibration_error",
     "fidelity_log_loss",
     "fidelity_score",

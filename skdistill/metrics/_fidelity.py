@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._validation import check_proba, check_weights, label_column
+from .._validation import check_pair, check_proba, check_weights, label_column
 from ..program import as_key, is_missing
 
 Array = NDArray[Any]
@@ -64,7 +64,7 @@ def fidelity_score(
     >>> fidelity_score([[0.9, 0.1], [0.4, 0.6]], [[0.7, 0.3], [0.6, 0.4]])
     0.5
     """
-    teacher, student = _checked_pair(teacher_proba, student_proba)
+    teacher, student = check_pair(teacher_proba, student_proba)
     return float(np.average(_agrees(teacher, student), weights=check_weights(sample_weight, teacher)))
 
 
@@ -111,7 +111,7 @@ def fidelity_log_loss(
     """
     if not 0 < floor < 1:
         raise ValueError(f"floor must be above 0 and below 1; got {floor!r}.")
-    teacher, student = _checked_pair(teacher_proba, student_proba)
+    teacher, student = check_pair(teacher_proba, student_proba)
     logarithms = np.log(np.where(teacher > 0, teacher, 1.0)) - np.log(np.maximum(student, floor))
     return float(np.average((teacher * logarithms).sum(axis=1), weights=check_weights(sample_weight, teacher)))
 
@@ -202,7 +202,7 @@ def slice_agreement(teacher_proba: ArrayLike, student_proba: ArrayLike, by: Arra
     >>> slice_agreement(teacher, student, by=["Oslo", "Lima", "Lima"])
     {'Lima': (2, 0.5), 'Oslo': (1, 1.0)}
     """
-    teacher, student = _checked_pair(teacher_proba, student_proba)
+    teacher, student = check_pair(teacher_proba, student_proba)
     agrees = _agrees(teacher, student)
     column = np.asarray(by)
     if column.shape != (len(agrees),):
@@ -290,14 +290,6 @@ def labels_of(y: Array, n_classes: int, classes: ArrayLike | None) -> Array:
     if unknown:
         raise ValueError(f"y_true holds the labels {unknown}, which are not among classes={named.tolist()}.")
     return named
-
-
-def _checked_pair(teacher_proba: ArrayLike, student_proba: ArrayLike) -> tuple[Array, Array]:
-    n_rows = len(np.asarray(teacher_proba))
-    if n_rows == 0:
-        raise ValueError("teacher_proba holds no rows; needed is at least one.")
-    teacher = check_proba(teacher_proba, n_rows=n_rows, n_classes=None, source="teacher_proba")
-    return teacher, check_proba(student_proba, n_rows=n_rows, n_classes=teacher.shape[1], source="student_proba")
 
 
 def _agrees(teacher: Array, student: Array) -> Array:

@@ -168,6 +168,17 @@ def answer_score(
     -------
     score : float
         With losses negative.
+
+    Raises
+    ------
+    ValueError
+        As :func:`retention_score`.
+
+    Examples
+    --------
+    >>> from skdistill.metrics import answer_score
+    >>> answer_score(["no", "yes"], [[0.9, 0.1], [0.6, 0.4]], "accuracy")
+    0.5
     """
     scorer = as_scorer(metric)
     if response_method not in ("predict", "predict_proba"):

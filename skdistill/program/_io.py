@@ -13,7 +13,8 @@ own.
 
 Protocols: files of each protocol so far keep loading. Whoever changes what is written, or what
 :meth:`Program.fingerprint` hashes, adds one to PROTOCOL, has :func:`read` read the older ones as
-well, and commits a small file of the new one to tests/data/.
+well, and commits a small file of the new one to tests/data/. A new op is no new protocol: a version
+that does not know it refuses the file by the op's name.
 """
 
 from __future__ import annotations

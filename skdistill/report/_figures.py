@@ -13,7 +13,6 @@ from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 from .. import metrics
 from .._answers import n_rows_of
 from .._sizes import pickled_bytes
-from ..metrics._retention import answer_score
 from ..program import column_reader, is_frame
 from ._slices import cell_text, names_of
 
@@ -102,7 +101,7 @@ def quality(
         "worst_slice": None if worst is None else f"{worst['column']}: {worst['slice']}",
     }
     if metric not in ("accuracy", "neg_log_loss"):
-        figures[metric] = answer_score(y, proba, metric, classes=classes)
+        figures[metric] = metrics.answer_score(y, proba, metric, classes=classes)
     return figures, by_slice
 
 

@@ -37,6 +37,36 @@ class Answers:
     classes: Array | None
 
 
+def given_answers(teacher: Any, proba: Any, n_rows: int) -> Answers:
+    """Return the answers that a teacher has given beforehand.
+
+    Parameters
+    ----------
+    teacher : estimator, callable, list of these, or None
+        Whose answers they are, fitted or not.
+    proba : array-like of shape (n_rows, n_classes)
+        The answers: columns in the order of a single teacher's ``classes_``, or sorted by label where
+        there are several.
+    n_rows : int
+        How many rows there must be.
+
+    Returns
+    -------
+    answers : Answers
+        Without classes where the teacher does not say them.
+
+    Raises
+    ------
+    ValueError
+        If they are no probabilities, or not one for each class.
+    """
+    known = None if teacher is None else known_classes(teacher)
+    n_classes = None if known is None else len(known)
+    checked = check_proba(proba, n_rows=n_rows, n_classes=n_classes, source="teacher_proba")
+    single = known is not None and not isinstance(teacher, list | tuple)
+    return Answers(checked, np.asarray(teacher.classes_) if single else known)
+
+
 def members(teacher: Any) -> list[Any]:
     """Return the teachers that `teacher` stands for: itself, or the members of a list."""
     return list(teacher) if isinstance(teacher, list | tuple) else [teacher]

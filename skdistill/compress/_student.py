@@ -95,7 +95,9 @@ def _changes(before: Array, after: Array, n_outputs: int | None) -> dict[str, An
         likeness = {"agreement": float((before.argmax(axis=1) == after.argmax(axis=1)).mean())}
     else:
         left, there = ((after - before) ** 2).mean(axis=0), before.var(axis=0)
-        likeness = {"r2": float(np.where(there > 0, 1.0 - left / np.where(there > 0, there, 1.0), 1.0).mean())}
+        # as scikit-learn has it for numbers that are all the same
+        constant = np.where(left > 0, 0.0, 1.0)
+        likeness = {"r2": float(np.where(there > 0, 1.0 - left / np.where(there > 0, there, 1.0), constant).mean())}
     change = np.abs(before - after)
     return {
         "n_rows": len(before),

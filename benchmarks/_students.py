@@ -115,17 +115,30 @@ def one_row_us(call: Callable[[], object], repeats: int = REPEATS, in_a_row: int
     return 1e6 * median(taken)
 
 
-class _Bench:
+class Bench:
     """The rows of one unit, with the teachers and the labels-only student that were fitted on them."""
+
+    #: What is distilled, what learns from labels alone, and the method that is asked.
+    distiller: Any = DistilledClassifier
+    labels_only: Any = MLPStudent
+    method = "predict_proba"
+    regression = False
+    changes = ABLATIONS
+    #: What is to be predicted of the rows to fit on.
+    codes: Array
 
     def __init__(self, unit: Unit, tell: Callable[[str], None]) -> None:
         self.unit, self.tell = unit, tell
-        self.X, self.X_test, y, y_test = split(load(unit.table), unit.seed, unit.limit)
+        self.read()
+        self._fitted: dict[str, Timed] = {}
+        self._faults: dict[str, Exception] = {}
+
+    def read(self) -> None:
+        """Read the rows, and what is to be predicted of those to fit on."""
+        self.X, self.X_test, y, y_test = split(load(self.unit.table), self.unit.seed, self.unit.limit)
         # a VotingClassifier gives its members these
         self.classes, self.codes = np.unique(y, return_inverse=True)
         self.codes_test = np.searchsorted(self.classes, y_test)
-        self._fitted: dict[str, Timed] = {}
-        self._faults: dict[str, Exception] = {}
 
     def once(self, name: str, make: Callable[[], Timed]) -> Timed:
         """Return what `make` makes, the first time; what failed once is not tried again."""
@@ -145,7 +158,7 @@ class _Bench:
         return self.once(kind, partial(self._fit_vote if kind == "voting" else self._fit_member, kind))
 
     def _fit_member(self, kind: str) -> Timed:
-        return fit(member(kind, self.X, self.unit.seed), self.X, self.codes)
+        return fit(member(kind, self.X, self.unit.seed, self.regression), self.X, self.codes)
 
     def _fit_vote(self, kind: str) -> Timed:
         fitted = {name: self.teacher(name) for name in MEMBERS}
@@ -158,13 +171,21 @@ class _Bench:
         if kind == "labels":
             return self.once("labels", self._fit_labels)
         self.tell(f"{teacher} -> {kind}")
-        model = DistilledClassifier(self.teacher(teacher).model, random_state=self.unit.seed)
+        model = self.distiller(self.teacher(teacher).model, random_state=self.unit.seed)
         if kind != "default":
-            model.set_params(**ABLATIONS.get(kind, {"student": kind}))
+            model.set_params(**self.changes.get(kind, {"student": kind}))
         return fit(model, self.X, self.codes)
 
     def _fit_labels(self) -> Timed:
-        return fit(MLPStudent(random_state=self.unit.seed), self.X, self.codes)
+        return fit(self.labels_only(random_state=self.unit.seed), self.X, self.codes)
+
+    def ask(self, model: Any, X: Any) -> Array:
+        """Return a model's answers."""
+        return getattr(model, self.method)(X)
+
+    def likeness(self, proba: Array, told: Array) -> dict[str, float]:
+        """Return how like the teacher's answers a student's are."""
+        return {"agreement": agreement(proba, told)}
 
     def scores(self, proba: Array) -> dict[str, float]:
         """Return accuracy and log-loss of answers for the rows to score."""
@@ -174,33 +195,35 @@ class _Bench:
     def teacher_figures(self, kind: str) -> tuple[dict[str, float], Array]:
         """Return the figures of a teacher, and its answers."""
         taught = self.teacher(kind)
-        proba = taught.model.predict_proba(self.X_test)
+        proba = self.ask(taught.model, self.X_test)
         row = self.X_test.iloc[:1]
         scores = {f"teacher_{name}": score for name, score in self.scores(proba).items()}
         return scores | {
             "teacher_fit_seconds": taught.seconds,
             "teacher_fit_cpu": taught.cpu,
-            "teacher_row_us": one_row_us(lambda: taught.model.predict_proba(row), TEACHER_REPEATS, 1),
+            "teacher_row_us": one_row_us(lambda: self.ask(taught.model, row), TEACHER_REPEATS, 1),
         }, proba
 
     def student_figures(self, kind: str, teacher: str, told: Array) -> dict[str, float]:
         """Return the figures of a student, next to its teacher's answers."""
         learnt = self.student(kind, teacher)
         model = learnt.model
-        proba = model.predict_proba(self.X_test)
+        proba = self.ask(model, self.X_test)
         row = self.X_test.iloc[:1]
         (cells,) = row.to_dict("records")
         return self.scores(proba) | {
-            "agreement": agreement(proba, told),
+            **self.likeness(proba, told),
             "fit_seconds": learnt.seconds,
             "fit_cpu": learnt.cpu,
             "bytes": model.program_.nbytes,
             "row_us": one_row_us(lambda: model.program_(cells)),
-            "frame_us": one_row_us(lambda: model.predict_proba(row)),
+            "frame_us": one_row_us(lambda: self.ask(model, row)),
         }
 
 
-def measure(unit: Unit, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+def measure(
+    unit: Unit, tell: Callable[[str], None], make_bench: Callable[..., Bench] = Bench
+) -> Iterator[dict[str, Any]]:
     """Yield a line of the CSV for each teacher and student of a unit, ``error`` filled where one failed.
 
     Parameters
@@ -209,12 +232,14 @@ def measure(unit: Unit, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]
         What to measure.
     tell : callable
         Told what is under way.
+    make_bench : callable, default=Bench
+        Reads the rows.
     """
     # the first fit imports torch, which is nobody's time, and what is imported later is not held to one thread
     MLPStudent(max_epochs=1).fit(np.eye(2), [0, 1])
     with one_thread():
         try:
-            bench = _Bench(unit, tell)
+            bench = make_bench(unit, tell)
         except Exception as error:
             yield from (unit.key(*pair) | {ERROR: _words(error)} for pair in unit.pairs)
             return

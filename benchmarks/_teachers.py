@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -31,13 +31,14 @@ def with_dtypes(frame: Any) -> Any:
     return frame.astype(dict.fromkeys(frame.select_dtypes(include=["object", "string"]), "category"))
 
 
-def forest(frame: Any, *, seed: int = 0, n_jobs: int = -1) -> Any:
+def forest(frame: Any, *, seed: int = 0, n_jobs: int = -1, regression: bool = False) -> Any:
     """Return an unfitted forest behind the imputers and the one-hot encoder that this frame wants."""
     texts = categories(frame)
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     levels = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
     encode = ColumnTransformer([("numbers", numbers, list(frame.columns.drop(texts))), ("levels", levels, texts)])
-    return make_pipeline(encode, RandomForestClassifier(N_TREES, n_jobs=n_jobs, random_state=seed))
+    trees = RandomForestRegressor if regression else RandomForestClassifier
+    return make_pipeline(encode, trees(N_TREES, n_jobs=n_jobs, random_state=seed))
 
 
 class AsCategories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -91,12 +92,12 @@ class CatBoost(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 MEMBERS = ("forest", "lightgbm", "catboost")
 
 
-def member(kind: str, frame: Any, seed: int) -> Any:
+def member(kind: str, frame: Any, seed: int, regression: bool = False) -> Any:
     """Return an unfitted teacher of one thread, one of MEMBERS, that takes frames like this one."""
     if kind == "forest":
-        return forest(frame, seed=seed, n_jobs=1)
+        return forest(frame, seed=seed, n_jobs=1, regression=regression)
     if kind == "lightgbm":
-        make = package("lightgbm").LGBMClassifier
+        make = getattr(package("lightgbm"), "LGBMRegressor" if regression else "LGBMClassifier")
         return make_pipeline(AsCategories(), make(n_estimators=300, n_jobs=1, random_state=seed, verbose=-1))
     return CatBoost(random_state=seed)
 

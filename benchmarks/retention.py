@@ -16,6 +16,9 @@ random_state=seed)``, "linear" and "tree" the same with ``student=``, and "label
 A process has one thread. Times are its CPU seconds, in which other work on the machine does not
 show; the CSV has the seconds by the clock beside them.
 
+``--regression`` measures students of regressors in the same way: 12 tables of numbers, the forest and
+LightGBM as teachers, R2 on the rows held out. Its CSV is regression.csv.
+
 ``--ablation`` measures what each ingredient of the default is worth: the default with it changed.
 
 ``--peers`` adds AutoGluon's distilled students on the same splits: its own ensemble as teacher, in
@@ -38,6 +41,7 @@ from typing import Any
 from tqdm import tqdm
 
 import _peers
+import _regressors
 import _students
 from _common import print_header
 from _ledger import ERROR, Ledger
@@ -45,6 +49,7 @@ from _pool import run
 from _retention_picture import draw
 from _retention_tables import print_ablation, print_costs, print_kept, print_peers
 from _verdict import frame_of, print_verdict, verdict
+from regression_tables import NAMES as REGRESSION_NAMES
 from tables import NAMES, package
 
 ROWS = 20_000
@@ -72,7 +77,7 @@ def measure_students(args: argparse.Namespace, ledger: Ledger) -> None:
     if missing < total:
         print(f"{ledger.path} holds {total - missing} of {total} results, which are not measured again.\n")
     with tqdm(total=total, initial=total - missing, unit="student", dynamic_ncols=True) as bar:
-        for unit, what, content in run(_students.measure, units, args.jobs):
+        for unit, what, content in run(args.kind.measure, units, args.jobs):
             if what == "stage":
                 bar.set_description(f"{unit.table} {unit.seed}, {content}")
                 continue
@@ -124,6 +129,9 @@ def summarise(args: argparse.Namespace, students: Ledger, peers: Ledger | None) 
         print()
     if not rows:
         return
+    if args.regression:
+        _regressors.summarise(rows, args.tables, args.students)
+        return
     frame = frame_of(rows)
     if args.ablation is not None:
         print_ablation(frame)
@@ -167,13 +175,17 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             name, nargs="+", choices=choices, default=list(choices), metavar=metavar, help="%(choices)s"
         )
 
-    several("--tables", NAMES, "TABLE")
-    several("--teachers", _students.TEACHERS, "TEACHER")
-    several("--students", _students.STUDENTS, "STUDENT")
+    parser.add_argument("--regression", action="store_true", help="tables of numbers, and teachers that are regressors")
+    # what there is to choose from depends on that
+    arguments = sys.argv[1:] if arguments is None else arguments
+    kind, names = (_regressors, REGRESSION_NAMES) if "--regression" in arguments else (_students, NAMES)
+    several("--tables", names, "TABLE")
+    several("--teachers", kind.TEACHERS, "TEACHER")
+    several("--students", kind.STUDENTS, "STUDENT")
     parser.add_argument(
         "--ablation",
         nargs="*",
-        choices=list(_students.ABLATIONS),
+        choices=list(kind.ABLATIONS),
         metavar="CHANGE",
         help="measure the default with one thing changed beside it: all of %(choices)s, or those named",
     )
@@ -182,7 +194,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, default=ROWS, help="at most so many rows to fit on (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("retention.csv"), help="default: %(default)s")
+    parser.add_argument("--out", type=Path, help="default: retention.csv, or regression.csv")
     parser.add_argument("--summary", action="store_true", help="measure nothing, print what the CSV holds")
     parser.add_argument("--picture", type=Path, help="also draw the results to this file")
     peers = parser.add_argument_group("AutoGluon's students")
@@ -206,8 +218,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--peers-student-seconds", type=float, default=90, help="CPU seconds for each student (default: %(default)s)"
     )
     args = parser.parse_args(arguments)
+    args.kind = kind
+    args.out = args.out or Path("regression.csv" if args.regression else "retention.csv")
+    if args.regression and args.peers is not None:
+        parser.error("--peers are classifiers; leave --regression out")
     if args.ablation is not None:
-        args.students = ["default", *(args.ablation or _students.ABLATIONS), "labels"]
+        args.students = ["default", *(args.ablation or kind.ABLATIONS), "labels"]
     for name in ("rows", "jobs"):
         if getattr(args, name) < 1:
             parser.error(f"--{name} is {getattr(args, name)}; needed is 1 or more")
@@ -221,7 +237,7 @@ def main() -> int | str:
     print_header(
         "What a student keeps of its teacher, one thread", "scikit-learn", "pandas", "torch", "lightgbm", "catboost"
     )
-    students = Ledger(args.out, _students.KEYS, _students.FIGURES)
+    students = Ledger(args.out, args.kind.KEYS, args.kind.FIGURES)
     peers = None
     if args.peers is not None or args.peers_out.exists():
         peers = Ledger(args.peers_out, _peers.KEYS, _peers.FIGURES)

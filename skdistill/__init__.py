@@ -1,4 +1,4 @@
-"""Distil a slow scikit-learn classifier into a compact student that predicts in microseconds."""
+"""Distil a slow scikit-learn model into a compact student that predicts in microseconds."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,37 +6,69 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import compress, export, losses
+    from . import compress, export, losses, metrics
     from ._distilled import DistilledClassifier
+    from ._distilled_regressor import DistilledRegressor
     from ._predictor import load
+    from .display import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, TrainingDisplay
     from .program import Program
-    from .student import LinearStudent, MLPStudent, TreeStudent
+    from .report import Report, compare
+    from .student import (
+        LinearStudent,
+        LinearStudentRegressor,
+        MLPStudent,
+        MLPStudentRegressor,
+        TreeStudent,
+        TreeStudentRegressor,
+    )
 
 __all__ = [
     "DistilledClassifier",
+    "DistilledRegressor",
+    "FidelityDisplay",
+    "FrontierDisplay",
     "LinearStudent",
+    "LinearStudentRegressor",
     "MLPStudent",
+    "MLPStudentRegressor",
     "Program",
+    "ReliabilityDisplay",
+    "Report",
+    "TrainingDisplay",
     "TreeStudent",
+    "TreeStudentRegressor",
     "__version__",
+    "compare",
     "compress",
     "export",
     "load",
     "losses",
+    "metrics",
 ]
 
 #: Where each public name comes from. Each is imported when it is first asked for, since a process that serves has
 #: numpy and may have neither scikit-learn nor torch.
 _ORIGINS = {
     "DistilledClassifier": "._distilled",
+    "DistilledRegressor": "._distilled_regressor",
+    "FidelityDisplay": ".display",
+    "FrontierDisplay": ".display",
     "LinearStudent": ".student",
+    "LinearStudentRegressor": ".student",
     "MLPStudent": ".student",
+    "MLPStudentRegressor": ".student",
     "Program": ".program",
+    "ReliabilityDisplay": ".display",
+    "Report": ".report",
+    "TrainingDisplay": ".display",
     "TreeStudent": ".student",
+    "TreeStudentRegressor": ".student",
+    "compare": ".report",
     "compress": ".compress",
     "export": ".export",
     "load": "._predictor",
     "losses": ".losses",
+    "metrics": ".metrics",
 }
 
 if not TYPE_CHECKING:

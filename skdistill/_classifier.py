@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._face import ProgramModel
 from .losses import log_softmax
-from .program import Program
 
 Array = NDArray[Any]
 
 
-class ProgramClassifier:
+class ProgramClassifier(ProgramModel):
     """The predicting methods of a classifier that is a Program; numpy is enough for them.
 
-    A subclass says in :meth:`_rows` what it takes for rows.
+    A subclass says in ``_rows`` what it takes for rows.
     """
 
     classes_: Array
-    program_: Program
-
-    def _rows(self, X: Any) -> Any:
-        """Return rows as the Program takes them, or refuse them."""
-        raise NotImplementedError
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class.
@@ -94,24 +88,3 @@ class ProgramClassifier:
         logits = self.program_.logits(X)
         best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(axis=1)
         return self.classes_[best.astype(np.intp)]
-
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted student to a file, in the format that the suffix says.
-
-        Parameters
-        ----------
-        path : path-like
-            Ends in .skd (for ``skdistill.load``), .onnx, .c (beside which a .h is written) or .py.
-
-        Raises
-        ------
-        ValueError
-            If it ends otherwise.
-        TypeError
-            If the student is no Program, or one that the format does not know.
-        OSError
-            If the file cannot be written; nothing half-written is left behind.
-        """
-        from .export import to_file
-
-        to_file(self, path)

@@ -2,64 +2,39 @@
 
 from __future__ import annotations
 
-import os
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_memory
 
-from ._recipe import Plan, distil, extended
-from ._validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    check_no_gaps,
-    check_proba,
-    check_rows,
-    check_weights,
-    clone_keeping,
-    fit_context,
-    has_gaps,
-    not_fitted,
-    routing_enabled,
-    take_params,
-    take_rows,
-)
-from .program import Program, column_names, in_order, is_frame
+from ._distiller import Distiller
+from ._judge import ClassJudge
+from ._validation import Interval, StrOptions, check_proba, fit_context, not_fitted
+from .losses import Targets
 from .student import make_student
 from .teacher import (
     Answers,
     align,
     ask,
-    check_columns,
     check_labels,
-    check_teachers,
-    fit_teachers,
     index_labels,
     is_unlabelled,
-    kept_by_clone,
     known_classes,
     members,
     name_columns,
     needs_fit,
     soft_targets,
-    stack,
-    takes_gaps,
     unseen_answers,
-    weight_params,
 )
 
 Array = NDArray[Any]
 
 
-class DistilledClassifier(ClassifierMixin, BaseEstimator):
+class DistilledClassifier(ClassifierMixin, Distiller):
     """A compact student that answers like a slow teacher.
 
     The student learns the teacher's probabilities, softened by a temperature, together with the
@@ -189,23 +164,15 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "teacher": "no_validation",
-        "student": "no_validation",
+        **Distiller._parameter_constraints,
         "temperature": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "alpha": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
-        "augment": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "committee": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "cv": ["cv_object", StrOptions({"oob"})],
-        "teacher_weights": ["array-like", None],
         "classes": ["array-like", None],
-        "memory": [str, HasMethods(["cache"]), None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
 
-    student_: Any
-    teacher_: Any
-    n_features_in_: int
+    _regression = False
+    _given_name = "teacher_proba"
+    _no_label = "-1"
+    _judge = ClassJudge()
 
     def __init__(
         self,
@@ -280,106 +247,17 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             If rows, labels, weights or the teacher's answers are not what they must be; the
             message says which and where.
         """
-        student = self._new_student()
-        rows = check_rows(self, X, reset=True, any_form=getattr(student, "any_form", False))
-        # the teacher sees what the user gave, so long as that is rows at all
-        X = X if hasattr(X, "shape") else rows
-        weight = check_weights(sample_weight, rows)
-        unfitted = any(needs_fit(one) for one in members(self.teacher))
-        fits_teacher = unfitted and teacher_proba is None
-        if y is None and (fits_teacher or self.alpha not in (1, "auto")):
-            reason = "labels are needed to fit the teacher" if fits_teacher else "labels are needed unless alpha=1"
-            raise ValueError(
-                f"y is None with alpha={self.alpha}; {reason}. This DistilledClassifier estimator requires y to be "
-                "passed, but the target y is None."
-            )
-        labels = None if y is None else check_labels(y, rows.shape[0])
-        answering = self.teacher is not None and (fits_teacher or not unfitted)
-        more = self._more_rows(X, X_unlabeled, answering)
-        learnt = rows if sparse.issparse(rows) else X
-        if more is not None:
-            learnt = stack(learnt, more)
-        answers = self._answers(X, labels, weight, teacher_proba, fit_params)
-        targets = soft_targets(
-            answers,
-            labels,
-            classes=self.classes,
-            sample_weight=weight,
-            temperature=1.0 if isinstance(self.temperature, str) else self.temperature,
-            alpha=self.alpha,
-        )
-
-        classes = targets.classes
-
-        def ask_again(rows: Any) -> Array:
-            again = ask(self.teacher_, self._shares, rows, rows.shape[0], check_memory(self.memory), self._origins)
-            return align(name_columns(again, labels, self.classes), classes)
-
-        if more is not None:
-            targets = extended(targets, ask_again(more))
-        plan = Plan(
-            student,
-            ask_again if answering else None,
-            self.alpha,
-            self.temperature,
-            self.augment,
-            self.committee,
-            self._seed(student),
-        )
-        self.student_, self.distillation_report_ = distil(plan, learnt, targets)
-        # a teacher that has answered for rows with gaps takes them, whatever its tags say
-        self._takes_gaps = get_tags(self).input_tags.allow_nan or has_gaps(self.student_, learnt)
+        self._fit(X, y, teacher_proba, X_unlabeled, sample_weight, fit_params)
         return self
 
     def _new_student(self) -> Any:
         temperature = 1.0 if isinstance(self.temperature, str) else self.temperature
         return make_student(self.student, temperature=temperature, random_state=self.random_state, verbose=self.verbose)
 
-    def _seed(self, student: Any) -> int:
-        """Return what seeds new rows and rows held out: of two seeds the user's for this, else the student's."""
-        seed = self.random_state
-        if seed is None:
-            seed = student.get_params(deep=False).get("random_state")
-        return int(check_random_state(seed).randint(2**31 - 1))
+    def _check_y(self, y: Any, n_rows: int) -> Array:
+        return check_labels(y, n_rows)
 
-    def _more_rows(self, X: Any, more: Any, answering: bool) -> Any:
-        """Return the rows without labels, as the teacher and the student can take them."""
-        augmented = not isinstance(self.augment, str) and self.augment > 0
-        if augmented and (sparse.issparse(X) or len(X.shape) != 2):
-            raise ValueError(
-                f"augment={self.augment} makes new rows of a table with dense columns; X is "
-                f"{'sparse' if sparse.issparse(X) else 'no table'}. Use augment=0, and X_unlabeled for more rows."
-            )
-        for name, wanted in (("augment", augmented), ("X_unlabeled", more is not None)):
-            if wanted and not answering:
-                raise ValueError(
-                    f"{name} needs a teacher to answer the rows, and teacher is "
-                    f"{'None' if self.teacher is None else 'not fitted where there is teacher_proba'}. Put the rows "
-                    "into X with -1 as their label, and their answers into teacher_proba."
-                )
-        if more is None:
-            return None
-        if is_frame(X) != is_frame(more) or sparse.issparse(X) != sparse.issparse(more):
-            raise ValueError(
-                f"X_unlabeled is a {type(more).__name__} and X a {type(X).__name__}; they must be of one kind."
-            )
-        more = check_rows(self, more, reset=False, any_form=len(X.shape) == 1)
-        return in_order(more, column_names(X)) if is_frame(more) else more
-
-    def _answers(
-        self, X: Any, y: Array | None, weight: Array | None, teacher_proba: Any, fit_params: dict[str, Any]
-    ) -> Answers:
-        """Return the teacher's answers, from the teacher itself or as they were given."""
-        n_rows = X.shape[0]
-        if self.teacher is None and teacher_proba is None:
-            raise ValueError(
-                "DistilledClassifier has no teacher: give it one (teacher=...), or give fit its answers "
-                "(teacher_proba=...)."
-            )
-        if self.teacher is not None:
-            self._shares = check_teachers(self.teacher, self.teacher_weights)
-            if len(X.shape) > 1:
-                check_columns(self.teacher, X, self.n_features_in_)
+    def _check_against_teacher(self, y: Array | None) -> None:
         known = None if self.teacher is None else known_classes(self.teacher)
         if (
             known is not None
@@ -389,155 +267,91 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"classes={self.classes} are not those of the teacher, which are {known.tolist()}.")
         if y is not None and known is not None:
             index_labels(y, known)
-        if fit_params and not any(needs_fit(one) for one in members(self.teacher)):
-            raise TypeError(
-                f"fit() got unexpected arguments {sorted(fit_params)}: they would go to an unfitted teacher's fit, and "
-                "there is none."
-            )
-        if teacher_proba is not None:
-            proba = check_proba(
-                teacher_proba,
-                n_rows=n_rows,
-                n_classes=None if known is None else len(known),
-                source="teacher_proba",
-            )
-            self.teacher_ = self.teacher
-            self._origins = members(self.teacher)
-            # the columns of a single teacher are in its own order, those of several are sorted
-            single = known is not None and not isinstance(self.teacher, list | tuple)
-            return Answers(proba, np.asarray(self.teacher.classes_) if single else known)
-        memory = check_memory(self.memory)
-        self.teacher_, self._origins = self._fitted_teacher(X, y, weight, fit_params, memory)
-        if self.cv is None:
-            return ask(self.teacher_, self._shares, X, n_rows, memory, self._origins)
-        return unseen_answers(self.teacher_, self._shares, X, y, weight, self.cv, memory, self._origins)
 
-    def _fitted_teacher(
-        self, X: Any, y: Array | None, weight: Array | None, fit_params: dict[str, Any], memory: Memory
-    ) -> tuple[Any, list[Any]]:
-        """Return the teacher, with clones of unfitted ones fitted on the labelled rows, and their origins."""
-        teachers = members(self.teacher)
-        if not any(needs_fit(one) for one in teachers):
-            return self.teacher, teachers
-        assert y is not None
-        labelled = np.flatnonzero(~is_unlabelled(y, None, None))
-        counted = labelled if weight is None else labelled[weight[labelled] > 0]
+    def _check_given(self, given: Any, n_rows: int) -> Answers:
+        known = None if self.teacher_ is None else known_classes(self.teacher_)
+        n_classes = None if known is None else len(known)
+        proba = check_proba(given, n_rows=n_rows, n_classes=n_classes, source="teacher_proba")
+        # the columns of a single teacher are in its own order, those of several are sorted
+        single = known is not None and not isinstance(self.teacher_, list | tuple)
+        return Answers(proba, np.asarray(self.teacher_.classes_) if single else known)
+
+    def _labelled(self, y: Array) -> Array:
+        return np.flatnonzero(~is_unlabelled(y, None, None))
+
+    def _check_enough(self, y: Array, counted: Array) -> None:
         classes = np.unique(y[counted])
         if len(classes) < 2:
             raise ValueError(
                 f"y holds {len(classes)} class{'' if len(classes) == 1 else 'es'} in {len(counted)} labelled rows; an "
                 "unfitted teacher needs two classes or more."
             )
-        if routing_enabled():
-            given = {} if weight is None else {"sample_weight": weight}
-            routed = process_routing(self, "fit", **given, **fit_params)
-            params = [dict(routed[name].fit) if name in routed else {} for name in self._teacher_names()]
-        else:
-            params = [{**fit_params, **weight_params(one, weight)} for one in teachers]
-        if len(labelled) < len(y):
-            params = [take_params(X, one, indices=labelled) for one in params]
-            X, y = take_rows(X, labelled), y[labelled]
-        return fit_teachers(self.teacher, X, y, params, memory)
 
-    def _teacher_names(self) -> list[str]:
-        if not isinstance(self.teacher, list | tuple):
-            return ["teacher"]
-        return [f"teacher_{index}" for index in range(len(self.teacher))]
+    def _ask(self, X: Any, n_rows: int) -> Answers:
+        return ask(self.teacher_, self._shares, X, n_rows, check_memory(self.memory), self._origins)
 
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Say which metadata goes where.
+    def _unseen(self, X: Any, y: Array | None, weight: Array | None) -> Answers:
+        memory = check_memory(self.memory)
+        return unseen_answers(self.teacher_, self._shares, X, y, weight, self.cv, memory, self._origins)
 
-        Returns
-        -------
-        routing : MetadataRouter
-            ``sample_weight`` and ``teacher_proba`` are this estimator's own; an unfitted teacher's
-            ``fit`` gets what it requests.
-        """
-        router = MetadataRouter(owner=self).add_self_request(self)
-        for name, one in zip(self._teacher_names(), members(self.teacher), strict=True):
-            if needs_fit(one) and hasattr(one, "get_metadata_routing"):
-                router.add(**{name: one}, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
-        return router
+    def _targets(self, answers: Answers, y: Array | None, weight: Array | None, X: Any) -> Targets:
+        return soft_targets(
+            answers,
+            y,
+            classes=self.classes,
+            sample_weight=weight,
+            temperature=1.0 if isinstance(self.temperature, str) else self.temperature,
+            alpha=self.alpha,
+        )
 
-    def __sklearn_clone__(self) -> DistilledClassifier:
-        return clone_keeping(self, {"teacher": kept_by_clone(self.teacher)})
+    def _told(self, answers: Answers, y: Array | None, targets: Targets, X: Any) -> dict[str, Array]:
+        return {"proba": align(name_columns(answers, y, self.classes), targets.classes)}
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters.
+    def ask_teacher(self, X: Any, *, teacher_proba: ArrayLike | None = None) -> Array:
+        """Return the teacher's probability of each class, to compare the student's with.
 
         Parameters
         ----------
-        deep : bool, default=True
-            Also those of the student and of an unfitted teacher. A fitted teacher's parameters are
-            no parameters of this estimator: to change them would not refit it.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows, as the teacher takes them.
+        teacher_proba : array-like of shape (n_rows, n_classes), default=None
+            The teacher's answers, if it has been asked already, with columns as in ``fit``; they are put
+            in the order of ``classes_``.
 
         Returns
         -------
-        params : dict
-            Values by name.
-        """
-        params = super().get_params(deep=deep)
-        if deep and not needs_fit(self.teacher):
-            params = {name: value for name, value in params.items() if not name.startswith("teacher__")}
-        return params
-
-    def set_params(self, **params: Any) -> DistilledClassifier:
-        """Set parameters.
-
-        Parameters
-        ----------
-        **params : dict
-            Values by name; ``student__...`` reaches a student that is an instance, ``teacher__...``
-            a teacher that is not fitted.
-
-        Returns
-        -------
-        self : DistilledClassifier
-            This estimator.
+        proba : ndarray of shape (n_rows, n_classes)
+            Probabilities in the order of ``classes_``.
 
         Raises
         ------
+        NotFittedError
+            If the model is not fitted.
         ValueError
-            If a parameter does not exist, or belongs to a teacher that is fitted.
+            If there is no teacher to ask, since ``fit`` was given its answers.
         """
-        inner = [name for name in params if name.startswith("teacher__")]
-        if inner and not needs_fit(params.get("teacher", self.teacher)):
+        if "student_" not in self.__dict__:
+            raise not_fitted(self)
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        if teacher_proba is not None:
+            answers = self._check_given(teacher_proba, X.shape[0])
+        elif self.teacher_ is None or any(needs_fit(one) for one in members(self.teacher_)):
             raise ValueError(
-                f"{inner} cannot be set: the teacher is fitted, and another parameter would not refit it. Pass an "
-                "unfitted teacher to search over its parameters."
+                "There is no fitted teacher to ask: fit was given teacher_proba. Give its answers for these rows as "
+                "teacher_proba as well."
             )
-        return super().set_params(**params)
+        else:
+            answers = self._ask(X, X.shape[0])
+        names = self.classes_ if self.classes is None else self.classes
+        return align(name_columns(answers, None, names), self.classes_)
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        unfitted = any(needs_fit(one) for one in members(self.teacher))
-        tags.target_tags.required = self.alpha != 1 and (self.alpha != "auto" or unfitted)
-        # our students take whatever rows there are; what the teacher takes, or another student, is the limit
-        both = [*members(self.teacher), self.student]
-        limits = [get_tags(one).input_tags for one in both if isinstance(one, BaseEstimator)]
-        for name in ("categorical", "sparse", "string"):
-            setattr(tags.input_tags, name, all(getattr(one, name) for one in limits))
-        tags.input_tags.allow_nan = all(takes_gaps(one) for one in both)
-        return tags
+        return self._narrowed(super().__sklearn_tags__())
 
     @property
     def classes_(self) -> Array:
         """The class labels, sorted; shape (n_classes,)."""
         return self.student_.classes_
-
-    @property
-    def program_(self) -> Program:
-        """The student's Program."""
-        return self.student_.program_
-
-    def _student_for(self, X: Any) -> Any:
-        """Return the student, once it is clear that it may be asked about X."""
-        if "student_" not in self.__dict__:
-            raise not_fitted(self)
-        if not self._takes_gaps:
-            # a teacher that refuses missing numbers has taught nothing about them
-            check_no_gaps(self.student_, X)
-        return self.student_
 
     def predict_proba(self, X: Any) -> Array:
         """Return the student's probability of each class.
@@ -598,24 +412,3 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             Class labels.
         """
         return self._student_for(X).predict(X)
-
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted student to a file, in the format that the suffix says.
-
-        Parameters
-        ----------
-        path : path-like
-            Ends in .skd (for ``skdistill.load``), .onnx, .c (beside which a .h is written) or .py.
-
-        Raises
-        ------
-        ValueError
-            If it ends otherwise.
-        TypeError
-            If the student is no Program, or one that the format does not know.
-        OSError
-            If the file cannot be written; nothing half-written is left behind.
-        """
-        from .export import to_file
-
-        to_file(self, path)

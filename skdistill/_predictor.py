@@ -1,4 +1,4 @@
-"""What load returns: a classifier that is a Program and its class labels, for which numpy is enough."""
+"""What load returns: a classifier or a regressor that is a Program, for which numpy is enough."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._classifier import ProgramClassifier
+from ._face import ProgramModel
+from ._regressor import ProgramRegressor
 from .program import Bound, Columns, Program, is_frame, read
 
 Array = NDArray[Any]
 
 
-def load(path: str | os.PathLike[str]) -> Predictor:
+def load(path: str | os.PathLike[str]) -> Any:
     """Load a student that ``export("....skd")`` has written.
 
     Numpy is all it takes: no scikit-learn, no torch. Nothing in the file is executed.
@@ -26,8 +28,8 @@ def load(path: str | os.PathLike[str]) -> Predictor:
 
     Returns
     -------
-    predictor : Predictor
-        A classifier with the answers of the student.
+    predictor : Predictor or RegressionPredictor
+        A classifier, or a regressor, with the answers of the student.
 
     Raises
     ------
@@ -51,10 +53,87 @@ def load(path: str | os.PathLike[str]) -> Predictor:
     array(['no', 'no', 'yes', 'yes'], dtype='<U3')
     """
     saved = read(path)
+    if saved.classes is None:
+        return RegressionPredictor(saved.program, saved.versions)
     return Predictor(saved.program, saved.classes, saved.versions)
 
 
-class Predictor(ProgramClassifier):
+class _Loaded(ProgramModel):
+    """What is loaded: to scikit-learn, a fitted model that ``fit`` and ``clone`` leave as it is."""
+
+    n_features_in_: int
+    feature_names_in_: Array
+
+    def __init__(self, program: Program, versions: dict[str, str] | None = None) -> None:
+        self.program_ = program
+        self.versions_ = dict(versions or {})
+        self.n_features_in_ = program.n_columns
+        entry = program.ops[0]
+        if isinstance(entry, Columns) and entry.names is not None:
+            self.feature_names_in_ = np.array(entry.names, dtype=object)
+
+    def _rows(self, X: Any) -> Any:
+        """Return rows as the Program takes them, if they are a table with the right number of columns."""
+        if isinstance(X, dict) or (isinstance(X, list) and X and all(isinstance(row, dict) for row in X)):
+            return X
+        if not is_frame(X) and not hasattr(X, "tocsr"):
+            if isinstance(X, list | tuple):
+                # numpy would turn the numbers beside a string into strings
+                plain = np.asarray(X)
+                X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
+            X = np.asarray(X)
+            if X.dtype.kind == "c":
+                raise ValueError("Complex data not supported: X holds complex numbers.")
+        if len(X.shape) != 2:
+            raise ValueError(
+                f"Expected 2D array, got an X of shape {tuple(X.shape)} instead; needed is (n_rows, "
+                f"{self.n_features_in_}). One row is X.reshape(1, -1)."
+            )
+        if X.shape[0] == 0:
+            raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row.")
+        if X.shape[1] != self.n_features_in_ and not (is_frame(X) and hasattr(self, "feature_names_in_")):
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                "as input."
+            )
+        return X
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Do nothing: what was loaded is fitted.
+
+        Parameters
+        ----------
+        X : object
+            Ignored.
+        y : object
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            As it was.
+        """
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_clone__(self) -> Any:
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        dense = not isinstance(self.program_.ops[0], Bound)
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(allow_nan=True, sparse=True, categorical=dense, string=dense),
+            requires_fit=False,
+        )
+
+
+class Predictor(ProgramClassifier, _Loaded):
     """A classifier that predicts with a Program; what :func:`load` returns.
 
     To scikit-learn it is a fitted classifier: ``fit`` changes nothing, and ``clone`` returns it as
@@ -84,44 +163,12 @@ class Predictor(ProgramClassifier):
         The versions of the packages by which the file was written.
     """
 
-    feature_names_in_: Array
-
     def __init__(self, program: Program, classes: Array, versions: dict[str, str] | None = None) -> None:
-        self.program_ = program
+        super().__init__(program, versions)
         self.classes_ = classes
-        self.versions_ = dict(versions or {})
-        self.n_features_in_ = program.n_columns
-        entry = program.ops[0]
-        if isinstance(entry, Columns) and entry.names is not None:
-            self.feature_names_in_ = np.array(entry.names, dtype=object)
 
     def __repr__(self) -> str:
         return f"Predictor(n_columns={self.n_features_in_}, classes={self.classes_.tolist()})"
-
-    def _rows(self, X: Any) -> Any:
-        """Return rows as the Program takes them, if they are a table with the right number of columns."""
-        if isinstance(X, dict) or (isinstance(X, list) and X and all(isinstance(row, dict) for row in X)):
-            return X
-        if not is_frame(X) and not hasattr(X, "tocsr"):
-            if isinstance(X, list | tuple):
-                # numpy would turn the numbers beside a string into strings
-                plain = np.asarray(X)
-                X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
-            X = np.asarray(X)
-            if X.dtype.kind == "c":
-                raise ValueError("Complex data not supported: X holds complex numbers.")
-        if len(X.shape) != 2:
-            raise ValueError(
-                f"Expected 2D array, got an X of shape {tuple(X.shape)} instead; needed is (n_rows, "
-                f"{self.n_features_in_}). One row is X.reshape(1, -1)."
-            )
-        if X.shape[0] == 0:
-            raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row.")
-        if X.shape[1] != self.n_features_in_ and not (is_frame(X) and hasattr(self, "feature_names_in_")):
-            raise ValueError(
-                f"X has {X.shape[1]} features, but Predictor is expecting {self.n_features_in_} features as input."
-            )
-        return X
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy.
@@ -143,37 +190,75 @@ class Predictor(ProgramClassifier):
         weights = None if sample_weight is None else np.asarray(sample_weight)
         return float(np.average(self.predict(X) == np.asarray(y), weights=weights))
 
-    def fit(self, X: Any, y: Any = None) -> Predictor:
-        """Do nothing: what was loaded is fitted.
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "classifier"
+        tags.classifier_tags = ClassifierTags()
+        return tags
+
+
+class RegressionPredictor(ProgramRegressor, _Loaded):
+    """A regressor that predicts with a Program; what :func:`load` returns of one.
+
+    To scikit-learn it is a fitted regressor: ``fit`` changes nothing, and ``clone`` returns it as it
+    is, as with a FrozenEstimator. It can be a teacher. Rows may also come as a dict, or as a list of
+    dicts, from column name to cell.
+
+    Parameters
+    ----------
+    program : Program
+        From raw rows to numbers.
+    versions : dict of str to str, default=None
+        The versions of the packages by which the file was written.
+
+    Attributes
+    ----------
+    program_ : Program
+        The Program; ``program_(X)`` is the bare, unchecked ``predict``, of shape (n_rows, n_outputs).
+    n_features_in_ : int
+        The number of columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of the columns, where they are all strings.
+    versions_ : dict of str to str
+        The versions of the packages by which the file was written.
+    """
+
+    def __repr__(self) -> str:
+        return f"RegressionPredictor(n_columns={self.n_features_in_}, n_outputs={self.program_.n_outputs})"
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the coefficient of determination, R2.
 
         Parameters
         ----------
-        X : object
-            Ignored.
-        y : object
-            Ignored.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), or list of dict
+            Rows.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Their true numbers.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Their weights.
 
         Returns
         -------
-        self : Predictor
-            As it was.
+        score : float
+            The share of the variance of `y` that is explained, the mean over outputs.
         """
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_clone__(self) -> Predictor:
-        return self
+        wanted = np.asarray(y, dtype=np.float64).reshape(-1, self.program_.n_outputs or 1)
+        told = self.predict(X).reshape(wanted.shape)
+        weights = np.ones(len(wanted)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        mean = np.average(wanted, axis=0, weights=weights)
+        left, there = weights @ (wanted - told) ** 2, weights @ (wanted - mean) ** 2
+        # as scikit-learn has it for a target that is constant
+        explained = np.where(there > 0, 1.0 - left / np.where(there > 0, there, 1.0), np.where(left > 0, 0.0, 1.0))
+        return float(explained.mean())
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+        from sklearn.utils import RegressorTags
 
-        dense = not isinstance(self.program_.ops[0], Bound)
-        return Tags(
-            estimator_type="classifier",
-            target_tags=TargetTags(required=False),
-            classifier_tags=ClassifierTags(),
-            input_tags=InputTags(allow_nan=True, sparse=True, categorical=dense, string=dense),
-            requires_fit=False,
-        )
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "regressor"
+        tags.regressor_tags = RegressorTags()
+        tags.target_tags.multi_output = (self.program_.n_outputs or 1) > 1
+        return tags

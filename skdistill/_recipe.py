@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.model_selection import KFold, StratifiedKFold
 
+from ._judge import Judge, gain
 from ._validation import copy_unfitted, take_rows
-from .losses import PROBABILITY_FLOOR, Targets, softmax
+from .losses import RegressionTargets, Targets
 from .student import read_space
 from .teacher import MOST_SOURCES, assemble, munge, stack
 
 Array = NDArray[Any]
+AnyTargets = Targets | RegressionTargets
 
-#: How far the teacher may be ahead, in accuracy on rows that it may know by heart, of students that have not seen
-#: them, and still be believed about rows that nobody has seen.
-LEARNT_BY_HEART = 0.15
 #: With fewer labelled rows there are none to spare for a choice.
 _FEWEST_ROWS = 100
 #: Ways to fit are compared on so many rows at most. Of fewer labelled rows those held out are missed, and the
@@ -31,8 +29,6 @@ _MOST_ROWS = 20_000
 #: How many new rows are made, and the fewest and the most of them for each row that there is.
 _NEW_ROWS = 20_000
 _AUGMENT = (1.0, 5.0)
-#: What logits may be multiplied by.
-_SCALES = np.round(np.geomspace(0.7, 2.5, 27), 3)
 #: What is tried besides a temperature of one.
 _TEMPERATURES = (2.0, 4.0)
 
@@ -45,11 +41,13 @@ class Plan:
     ----------
     student : estimator
         The student, not fitted.
+    judge : Judge
+        Says what a student answers, and how good that is.
     ask : callable or None
-        Rows to the teacher's probabilities, in the order of the classes; None where there are but
+        Rows to what the teacher says of them, by field of the targets; None where there are but
         answers given beforehand.
     alpha, temperature, augment : float or "auto"
-        As in DistilledClassifier.
+        As in DistilledClassifier. A regressor's temperature is 1.
     committee : int or "auto"
         As in DistilledClassifier.
     seed : int
@@ -57,7 +55,8 @@ class Plan:
     """
 
     student: Any
-    ask: Callable[[Any], Array] | None
+    judge: Judge
+    ask: Callable[[Any], dict[str, Array]] | None
     alpha: float | str
     temperature: float | str
     augment: float | str
@@ -77,19 +76,19 @@ class Candidate:
     Parameters
     ----------
     alpha, temperature : float
-        What the student was fitted with.
+        What the student was fitted with; a regressor has no temperature.
     new_rows : bool
         Whether it was fitted to new rows as well.
     scale : float
         What its logits are multiplied by.
     losses : ndarray of shape (n_held_out,)
-        Its log-loss on each row held out.
+        Its loss on each row held out.
     scores : dict
         Its scores on the rows held out.
     """
 
     alpha: float
-    temperature: float
+    temperature: float | None
     new_rows: bool
     scale: float
     losses: Array
@@ -97,7 +96,12 @@ class Candidate:
 
     def line(self) -> dict[str, Any]:
         """Return what the report says of it."""
-        return {"alpha": self.alpha, "temperature": self.temperature, "new_rows": self.new_rows, **self.scores}
+        return {"alpha": self.alpha, **self.warmth, "new_rows": self.new_rows, **self.scores}
+
+    @property
+    def warmth(self) -> dict[str, float]:
+        """What the report says of the temperature, if there is one."""
+        return {} if self.temperature is None else {"temperature": self.temperature}
 
 
 @dataclass(frozen=True)
@@ -108,16 +112,19 @@ class Committee:
     ----------
     members : list of estimator
         The fitted students.
+    judge : Judge
+        Says what they answer.
     """
 
     members: list[Any]
+    judge: Judge
 
-    def proba(self, X: Any) -> Array:
-        """Return the mean of the members' probabilities."""
-        return np.mean([member.predict_proba(X) for member in self.members], axis=0)
+    def answers(self, X: Any) -> Array:
+        """Return the mean of the members' answers."""
+        return np.mean([self.judge.answers(member, X) for member in self.members], axis=0)
 
 
-def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
+def distil(plan: Plan, X: Any, targets: AnyTargets) -> tuple[Any, dict[str, Any]]:
     """Fit a student to a teacher's answers and labels, choosing what is left open.
 
     Parameters
@@ -126,7 +133,7 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
         How.
     X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
         The rows, raw.
-    targets : Targets
+    targets : Targets or RegressionTargets
         The teacher's answers and the labels of these rows; their `alpha` and `temperature` stand
         for what is to be chosen.
 
@@ -149,34 +156,34 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
     committee, believed, ahead = None, False, None
     if _wants_committee(plan, choosing):
         committee, believed, ahead = _seat_committee(plan, X, targets, labelled)
-        targets = replace(targets, label_proba=committee.proba(X))
+        targets = targets.with_stand_in(committee.answers(X))
     candidates: list[Candidate] = []
-    alpha, temperature, makes_rows = targets.alpha, targets.temperature, False
+    alpha, temperature, makes_rows = targets.alpha, _temperature(targets), False
     if choosing:
         candidates = _tried(plan, X, targets, committee, believed)
         chosen = _best(candidates, targets, _margin(committee))
         alpha, temperature, makes_rows = chosen.alpha, chosen.temperature, chosen.new_rows
     # the rows held out have done their duty: what is chosen learns from all
-    goals = replace(targets, alpha=alpha, temperature=temperature, held_out=None)
+    goals = replace(_set(targets, alpha, temperature), held_out=None)
     seated = committee
     if choosing and committee is not None and len(labelled) < _FEW_ROWS:
         seated = _seat_committee(plan, X, goals, labelled)[0]
-        goals = replace(goals, label_proba=seated.proba(X))
+        goals = goals.with_stand_in(seated.answers(X))
     n_new = _n_new(plan, X, makes_rows)
     rows, all_goals = _with_new_rows(plan, X, goals, seated, n_new) if n_new else (X, goals)
     student = copy_unfitted(plan.student).fit_targets(rows, all_goals)
-    scale = chosen.scale if choosing and hasattr(student, "scale_logits") else 1.0
+    scale = chosen.scale if choosing else 1.0
     if scale != 1:
         student.scale_logits(scale)
-    report = {
+    report: dict[str, Any] = {
         "alpha": alpha,
-        "temperature": temperature,
+        **({} if temperature is None else {"temperature": temperature}),
         "n_rows": X.shape[0],
         "n_labelled": len(labelled),
         "n_new": n_new,
         "n_committee": 0 if committee is None else len(committee.members),
         "teacher_ahead": ahead,
-        "logit_scale": scale,
+        **({} if temperature is None else {"logit_scale": scale}),
     }
     if choosing:
         report |= {
@@ -184,16 +191,28 @@ def distil(plan: Plan, X: Any, targets: Targets) -> tuple[Any, dict[str, Any]]:
             "candidates": [one.line() for one in candidates],
             "distilled": chosen.scores,
             "labels_only": _labels_only(committee, candidates, X, targets),
-            "teacher": _scores(_held_out(targets), targets),
+            "teacher": plan.judge.scores(targets.answered()[targets.held_out], targets),
         }
     return student, report
 
 
-def _labelled(targets: Targets) -> Array:
+def _temperature(targets: AnyTargets) -> float | None:
+    return targets.temperature if isinstance(targets, Targets) else None
+
+
+def _set(targets: AnyTargets, alpha: float, temperature: float | None) -> AnyTargets:
+    """Return targets with another blend."""
+    if isinstance(targets, Targets):
+        assert temperature is not None
+        return replace(targets, alpha=alpha, temperature=temperature)
+    return replace(targets, alpha=alpha)
+
+
+def _labelled(targets: AnyTargets) -> Array:
     """Return the rows that have a label and a weight."""
     if targets.labels is None:
         return np.empty(0, dtype=np.int64)
-    there = targets.labels >= 0
+    there = targets.labelled()
     return np.flatnonzero(there if targets.sample_weight is None else there & (targets.sample_weight > 0))
 
 
@@ -217,30 +236,22 @@ def _wants_committee(plan: Plan, choosing: bool) -> bool:
     return choosing and isinstance(plan.alpha, str) and _judges_itself(plan.student)
 
 
-def _seat_committee(plan: Plan, X: Any, targets: Targets, labelled: Array) -> tuple[Committee, bool, float]:
+def _seat_committee(plan: Plan, X: Any, targets: AnyTargets, labelled: Array) -> tuple[Committee, bool, float]:
     """Return students fitted on labels alone, and whether, and how far, the teacher is to be believed beyond them."""
     kept = labelled if targets.held_out is None else labelled[~targets.held_out[labelled]]
     size = plan.committee if not isinstance(plan.committee, str) else 10 if len(kept) < 2_000 else 5
     if len(kept) < 2 * size:
         raise ValueError(f"committee={size} needs at least {2 * size} labelled rows; there are {len(kept)}.")
-    assert targets.labels is not None
-    assert targets.proba is not None
-    labels = targets.labels[kept]
-    rarest = np.bincount(labels)[np.unique(labels)].min()
-    folds = (StratifiedKFold if rarest >= size else KFold)(size, shuffle=True, random_state=plan.seed % 2**32)
-    members, hits = [], np.zeros(len(kept))
-    for number, (seen, unseen) in enumerate(folds.split(kept, labels), start=1):
+    known = targets.take(kept)
+    assert known.labels is not None
+    members, told = [], np.empty(known.answered().shape)
+    folds = plan.judge.folds(known.labels, size, plan.seed % 2**32)
+    for number, (seen, unseen) in enumerate(folds, start=1):
         rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
-        alone = replace(targets.take(rows), proba=None, alpha=0.0, temperature=1.0, held_out=None)
-        members.append(_seeded(plan, number).fit_targets(take_rows(X, rows), alone))
-        told = members[-1].predict_proba(take_rows(X, kept[unseen])).argmax(axis=1)
-        hits[unseen] = told == labels[unseen]
-    weight = None if targets.sample_weight is None else targets.sample_weight[kept]
-    accuracy = float(np.average(hits, weights=weight))
-    ahead = float(np.average(targets.proba[kept].argmax(axis=1) == labels, weights=weight)) - accuracy
-    # by more than chance: the accuracy is that of so many rows
-    error = np.sqrt(accuracy * (1.0 - accuracy) / len(kept))
-    return Committee(members), 0.0 <= ahead <= LEARNT_BY_HEART - error, ahead
+        members.append(_seeded(plan, number).fit_targets(take_rows(X, rows), targets.take(rows).labels_alone()))
+        told[unseen] = plan.judge.answers(members[-1], take_rows(X, kept[unseen]))
+    believed, ahead = plan.judge.believes(told, known)
+    return Committee(members, plan.judge), believed, ahead
 
 
 def _seeded(plan: Plan, number: int) -> Any:
@@ -270,8 +281,8 @@ def _can_make_rows(plan: Plan, X: Any) -> bool:
 
 
 def _with_new_rows(
-    plan: Plan, X: Any, targets: Targets, committee: Committee | None, n_new: int
-) -> tuple[Any, Targets]:
+    plan: Plan, X: Any, targets: AnyTargets, committee: Committee | None, n_new: int
+) -> tuple[Any, AnyTargets]:
     """Return rows and targets with new rows below them, which teacher and committee have answered."""
     assert plan.ask is not None
     # what is held out is nobody's neighbour, so that nothing of it gets into the new rows
@@ -279,45 +290,11 @@ def _with_new_rows(
     space = read_space(sources, plan.seed)
     index = munge(space.points, space.columns, space.numeric, n_new, np.random.RandomState(plan.seed))
     rows = assemble(sources, index)
-    label_proba = None if committee is None else committee.proba(rows)
-    return stack(X, rows), extended(targets, plan.ask(rows), label_proba)
+    stand_in = None if committee is None else committee.answers(rows)
+    return stack(X, rows), targets.with_below(plan.ask(rows), stand_in)
 
 
-def extended(targets: Targets, proba: Array, label_proba: Array | None = None) -> Targets:
-    """Return targets with those of rows without labels below them.
-
-    Parameters
-    ----------
-    targets : Targets
-        The targets of the rows above.
-    proba : ndarray of shape (n_new, n_classes)
-        The teacher's answers for the rows below.
-    label_proba : ndarray of shape (n_new, n_classes) or None
-        What is fitted in the place of their labels.
-
-    Returns
-    -------
-    targets : Targets
-        Of all rows. A row below weighs as much as the average row above.
-    """
-
-    def below(above: Array | None, value: Any) -> Array | None:
-        if above is None:
-            return None
-        return np.concatenate([above, value if np.ndim(value) else np.full(len(proba), value, dtype=above.dtype)])
-
-    weight = targets.sample_weight
-    return replace(
-        targets,
-        proba=below(targets.proba, proba),
-        labels=below(targets.labels, -1),
-        sample_weight=below(weight, 0.0 if weight is None else weight[weight > 0].mean()),
-        label_proba=below(targets.label_proba, label_proba),
-        held_out=below(targets.held_out, False),
-    )
-
-
-def _tried(plan: Plan, X: Any, targets: Targets, committee: Committee | None, believed: bool) -> list[Candidate]:
+def _tried(plan: Plan, X: Any, targets: AnyTargets, committee: Committee | None, believed: bool) -> list[Candidate]:
     """Return what students score that are fitted in each of the ways to choose among, the first to be preferred."""
     held_out = targets.held_out
     assert held_out is not None
@@ -330,11 +307,11 @@ def _tried(plan: Plan, X: Any, targets: Targets, committee: Committee | None, be
     makes_rows = believed and leaves_it and _can_make_rows(plan, X)
     more = _with_new_rows(plan, X, targets, committee, _n_new(plan, X, True)) if makes_rows else None
 
-    def score(alpha: float, temperature: float, new_rows: bool = False) -> Candidate:
+    def score(alpha: float, temperature: float | None, new_rows: bool = False) -> Candidate:
         rows, goals = more if new_rows and more is not None else (X, targets)
-        return _candidate(plan, rows, replace(goals, alpha=alpha, temperature=temperature), new_rows, believed)
+        return _candidate(plan, rows, _set(goals, alpha, temperature), new_rows, believed)
 
-    temperature = targets.temperature
+    temperature = _temperature(targets)
     tried = [score(targets.alpha, temperature, True)] if makes_rows else []
     alphas: tuple[float, ...] = (targets.alpha,)
     if isinstance(plan.alpha, str):
@@ -347,7 +324,7 @@ def _tried(plan: Plan, X: Any, targets: Targets, committee: Committee | None, be
     return tried
 
 
-def _candidate(plan: Plan, X: Any, targets: Targets, new_rows: bool, scaled: bool) -> Candidate:
+def _candidate(plan: Plan, X: Any, targets: AnyTargets, new_rows: bool, scaled: bool) -> Candidate:
     """Return what a student scores on the rows held out that is fitted without them, its logits scaled or not."""
     assert targets.held_out is not None
     student = copy_unfitted(plan.student)
@@ -356,41 +333,12 @@ def _candidate(plan: Plan, X: Any, targets: Targets, new_rows: bool, scaled: boo
     else:
         rows = np.flatnonzero(~targets.held_out)
         student.fit_targets(take_rows(X, rows), replace(targets.take(rows), held_out=None))
-    proba = student.predict_proba(take_rows(X, np.flatnonzero(targets.held_out)))
-    scale = _logit_scale(proba, targets) if scaled and hasattr(student, "scale_logits") else 1.0
-    proba = _scaled(proba, scale)
-    losses, scores = _losses(proba, targets), _scores(proba, targets)
-    return Candidate(targets.alpha, targets.temperature, new_rows, scale, losses, scores)
-
-
-def _held_out(targets: Targets) -> Array:
-    """Return the teacher's answers for the rows held out."""
-    assert targets.proba is not None
-    return targets.proba[targets.held_out]
-
-
-def _losses(proba: Array, targets: Targets) -> Array:
-    """Return the log-loss of each row held out."""
-    assert targets.held_out is not None
-    assert targets.labels is not None
-    labels = targets.labels[targets.held_out]
-    return -np.log(np.maximum(proba[np.arange(len(labels)), labels], PROBABILITY_FLOOR))
-
-
-def _scores(proba: Array, targets: Targets) -> dict[str, float]:
-    """Return the scores of probabilities of the rows held out."""
-    held_out = targets.held_out
-    assert held_out is not None
-    assert targets.proba is not None
-    assert targets.labels is not None
-    weight = None if targets.sample_weight is None else targets.sample_weight[held_out]
-    told = proba.argmax(axis=1)
-    rows = {
-        "log_loss": _losses(proba, targets),
-        "accuracy": told == targets.labels[held_out],
-        "agreement": told == targets.proba[held_out].argmax(axis=1),
-    }
-    return {name: float(np.average(values, weights=weight)) for name, values in rows.items()}
+    answers = plan.judge.answers(student, take_rows(X, np.flatnonzero(targets.held_out)))
+    scale = 1.0
+    if scaled and hasattr(student, "scale_logits"):
+        scale, answers = plan.judge.scaled(answers, targets)
+    losses, scores = plan.judge.losses(answers, targets), plan.judge.scores(answers, targets)
+    return Candidate(targets.alpha, _temperature(targets), new_rows, scale, losses, scores)
 
 
 def _margin(committee: Committee | None) -> float:
@@ -401,52 +349,25 @@ def _margin(committee: Committee | None) -> float:
     return 0.0 if committee is None else 1.0
 
 
-def _best(candidates: list[Candidate], targets: Targets, margin: float) -> Candidate:
+def _best(candidates: list[Candidate], targets: AnyTargets, margin: float) -> Candidate:
     """Return the first candidate, unless another one is better by more than so many standard errors."""
     first, *others = candidates
     best, most = first, 0.0
     for other in others:
-        mean, error = _gain(first.losses - other.losses, targets)
+        mean, error = gain(first.losses - other.losses, targets)
         if mean > max(margin * error, most):
             best, most = other, mean
     return best
 
 
-def _gain(gain: Array, targets: Targets) -> tuple[float, float]:
-    """Return the mean gain on the rows held out, each counted by its weight, and its standard error."""
-    weight = np.ones(len(gain)) if targets.sample_weight is None else targets.sample_weight[targets.held_out]
-    weight = weight / weight.sum()
-    mean = float(weight @ gain)
-    return mean, float(np.sqrt(weight**2 @ (gain - mean) ** 2))
-
-
-def _scaled(proba: Array, scale: float) -> Array:
-    """Return probabilities whose logits are multiplied by a number."""
-    return proba if scale == 1 else softmax(np.log(np.maximum(proba, PROBABILITY_FLOOR)) * scale)
-
-
-def _logit_scale(proba: Array, targets: Targets) -> float:
-    """Return what to multiply the logits by, from the rows held out; one, unless better by more than chance has it.
-
-    A forest is less sure of itself than it could be, and its students with it.
-    """
-    losses = _losses(proba, targets)
-    best, most = 1.0, 0.0
-    for scale in _SCALES:
-        mean, error = _gain(losses - _losses(_scaled(proba, scale), targets), targets)
-        if mean > max(2.0 * error, most):
-            best, most = float(scale), mean
-    # the fewer rows, the less of it is believed
-    return float(best ** (len(losses) / (len(losses) + 100.0)))
-
-
 def _labels_only(
-    committee: Committee | None, candidates: list[Candidate], X: Any, targets: Targets
+    committee: Committee | None, candidates: list[Candidate], X: Any, targets: AnyTargets
 ) -> dict[str, float] | None:
     """Return the scores of a student fitted on labels alone: the mean over the committee, or the one of alpha 0."""
     if committee is None:
         return next((one.scores for one in candidates if one.alpha == 0), None)
     assert targets.held_out is not None
     rows = take_rows(X, np.flatnonzero(targets.held_out))
-    each = [_scores(member.predict_proba(rows), targets) for member in committee.members]
+    judge = committee.judge
+    each = [judge.scores(judge.answers(member, rows), targets) for member in committee.members]
     return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}

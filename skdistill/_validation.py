@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     StrOptions,
 )
+from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.validation import (
     _check_method_params,
     _check_sample_weight,
@@ -36,6 +38,7 @@ __all__ = [
     "InvalidParameterError",
     "StrOptions",
     "check_no_gaps",
+    "check_numbers",
     "check_proba",
     "check_rows",
     "check_weights",
@@ -46,11 +49,15 @@ __all__ = [
     "has_gaps",
     "import_optional",
     "is_fitted",
+    "is_loss",
     "label_column",
     "not_fitted",
     "routing_enabled",
     "take_params",
     "take_rows",
+    "takes_proba",
+    "visual_block",
+    "with_labels",
 ]
 
 Array = NDArray[Any]
@@ -59,6 +66,7 @@ fit_context = _fit_context
 routing_enabled = _routing_enabled
 take_params = _check_method_params
 take_rows = _safe_indexing
+visual_block = _VisualBlock
 
 #: How far from one a row of probabilities may sum: answers that were stored with three decimals
 #: pass, a row of anything else does not.
@@ -297,6 +305,61 @@ def label_column(y: Any) -> Array:
     return y
 
 
+def check_numbers(y: Any, *, n_rows: int, source: str, gaps: bool = False) -> Array:
+    """Check numbers to predict, or predicted ones, and return them as columns.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        The numbers.
+    n_rows : int
+        How many rows there must be.
+    source : str
+        Where they come from, as the start of the message: "teacher Ridge"; or "y".
+    gaps : bool, default=False
+        Whether NaN, in all outputs of a row, may stand for a row without any.
+
+    Returns
+    -------
+    y : ndarray of shape (n_rows, n_outputs)
+        The numbers in float64.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, or a number is infinite or, unless it may be, NaN.
+    """
+    what = f"Input {source}" if source == "y" else f"What {source} returned"
+    if hasattr(y, "toarray"):
+        raise ValueError(f"{what} is sparse; needed is an array of numbers.")
+    try:
+        numbers = np.asarray(y)
+        if numbers.dtype.kind in "OUST":
+            numbers = numbers.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} is not an array of numbers: {error}") from error
+    if numbers.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{what} is an array of {numbers.dtype}; needed are real numbers. (Complex data not supported.)"
+        )
+    if numbers.ndim not in (1, 2) or len(numbers) != n_rows or (numbers.ndim == 2 and numbers.shape[1] == 0):
+        raise ValueError(
+            f"{what} has shape {numbers.shape}; needed is a number for each of {n_rows} rows, ({n_rows},) or "
+            f"({n_rows}, n_outputs)."
+        )
+    numbers = numbers.reshape(n_rows, -1).astype(np.float64)
+    missing = np.isnan(numbers)
+    for fault, kind in (
+        (np.isinf(numbers), "infinity"),
+        (missing & ~missing.all(axis=1, keepdims=True) if gaps else missing, "NaN"),
+    ):
+        if fault.any():
+            row, column = np.argwhere(fault)[0]
+            hint = " A row without a label is NaN in every output." if gaps and kind == "NaN" else ""
+            raise ValueError(f"{what} contains {kind}: {numbers[row, column]} in row {row}, output {column}.{hint}")
+    return numbers
+
+
 def check_weights(sample_weight: ArrayLike | None, X: Any) -> Array | None:
     """Check sample weights: finite, non-negative, one for each row, not all zero.
 
@@ -384,3 +447,35 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
             "probabilities first."
         )
     return proba / total[:, None]
+
+
+def is_loss(scorer: Any) -> bool:
+    """Tell whether a scorer turns the sign of a loss, so that more is better."""
+    return scorer._sign < 0
+
+
+def takes_proba(scorer: Any) -> bool:
+    """Tell whether a scorer asks for what a model believes, and not for what it predicts."""
+    return scorer._response_method != "predict"
+
+
+def with_labels(scorer: Any, classes: Array) -> Any:
+    """Return a scorer of probabilities that is told the classes, since the rows scored may lack one.
+
+    Parameters
+    ----------
+    scorer : scorer
+        As ``make_scorer`` returns it.
+    classes : ndarray of shape (n_classes,)
+        The sorted labels of the columns.
+
+    Returns
+    -------
+    scorer : scorer
+        A copy where its metric takes ``labels``, else itself.
+    """
+    if scorer._response_method != "predict_proba" or "labels" not in signature(scorer._score_func).parameters:
+        return scorer
+    told = copy.deepcopy(scorer)
+    told._kwargs = {"labels": classes, **scorer._kwargs}
+    return told

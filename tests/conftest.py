@@ -15,6 +15,7 @@ from skdistill import LinearStudent
 
 # `helpers` has to be importable by its name, also where a worker process unpickles what it defines
 sys.path.insert(0, str(Path(__file__).parent))
+from browser_helpers import Browser
 from helpers import small_mlp, small_tree
 
 settings.register_profile("skdistill", deadline=None, max_examples=50, derandomize=True)
@@ -95,3 +96,11 @@ def unmoved():
     np.testing.assert_array_equal(numpy_before[1], numpy_after[1])
     assert torch.equal(torch_before, torch.get_rng_state())
     assert torch.get_num_threads() == threads
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A headless Chromium; the test needs the mark `needs_chromium`."""
+    browser = Browser(tmp_path / "profile")
+    yield browser
+    browser.close()

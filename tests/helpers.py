@@ -7,14 +7,26 @@ import numpy as np
 from joblib import hash as content_hash
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import Ridge
 
-from skdistill import LinearStudent, MLPStudent, TreeStudent
+from skdistill import LinearStudent, MLPStudent, MLPStudentRegressor, TreeStudent, TreeStudentRegressor
 
 
 def small_mlp(**params):
     """Return an MLPStudent on plain standardised numbers that fits in a moment."""
     small = {"hidden_layer_sizes": (16,), "numeric": "standard", "max_epochs": 15, "random_state": 0}
     return MLPStudent(**{**small, **params})
+
+
+def small_mlp_regressor(**params):
+    """Return an MLPStudentRegressor on plain standardised numbers that fits in a moment."""
+    small = {"hidden_layer_sizes": (16,), "numeric": "standard", "max_epochs": 15, "random_state": 0}
+    return MLPStudentRegressor(**{**small, **params})
+
+
+def small_tree_regressor(**params):
+    """Return a TreeStudentRegressor of a few leaves."""
+    return TreeStudentRegressor(**{"min_samples_leaf": 12, "smoothing": 1.0, "random_state": 0, **params})
 
 
 def small_tree(**params):
@@ -48,6 +60,18 @@ class CountingForest(RandomForestClassifier):
     def predict_proba(self, X):
         note(self.log, "ask", X)
         return super().predict_proba(X)
+
+
+class CountingRidge(Ridge):
+    """A regressor that notes each question in a file."""
+
+    def __init__(self, log=None, alpha=1.0):
+        super().__init__(alpha=alpha)
+        self.log = log
+
+    def predict(self, X):
+        note(self.log, "ask", X)
+        return super().predict(X)
 
 
 class SlowForest(CountingForest):

@@ -1,33 +1,28 @@
 """The page in examples/browser and its script: in Node, and in a headless Chromium."""
 
-import fcntl
 import functools
 import http.server
 import json
-import os
 import runpy
 import shutil
 import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser_helpers import needs_chromium
 from export_helpers import fitted, mixed_table, numeric_table, records, wild_rows
 from numpy.testing import assert_allclose
 
 from skdistill.export import to_onnx
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "browser"
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 
 NODE = shutil.which("node")
 NPM = shutil.which("npm")
 
 needs_npm = pytest.mark.skipif(not (NODE and NPM), reason="node or npm is not installed")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -107,84 +102,6 @@ def test_node(site):
         clear = np.diff(np.sort(expected, axis=1)[:, -2:])[:, 0] > 1e-5
         labels = np.array([answer["label"] for answer in found[name]["answers"]])
         assert (labels == student.classes_[expected.argmax(axis=1)])[clear].all()
-
-
-CONNECT = """
-import os, sys
-reads, writes, browser, *options = sys.argv[1:]
-os.dup2(int(reads), 3)
-os.dup2(int(writes), 4)
-os.execv(browser, [browser, "--remote-debugging-pipe", *options])
-"""
-
-
-class Browser:
-    """A headless Chromium, driven through its debugging pipe."""
-
-    def __init__(self, profile):
-        # it reads commands from descriptor 3 and writes answers to descriptor 4
-        (commands, self_commands), (self_answers, answers) = os.pipe(), os.pipe()
-        given = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands, answers)]
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CONNECT, *map(str, given), CHROMIUM, *options, f"--user-data-dir={profile}"],
-            pass_fds=given,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for end in (commands, answers, *given):
-            os.close(end)
-        self.commands, self.answers = os.fdopen(self_commands, "wb"), os.fdopen(self_answers, "rb")
-        self.count = 0
-        self.session = None
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-
-    def call(self, method, **params):
-        self.count += 1
-        message = {"id": self.count, "method": method, "params": params}
-        if self.session:
-            message["sessionId"] = self.session
-        self.commands.write(json.dumps(message).encode() + b"\0")
-        self.commands.flush()
-        while True:
-            answer = json.loads(self._read())
-            if answer.get("id") == self.count:
-                assert "error" not in answer, answer["error"]
-                return answer["result"]
-
-    def _read(self):
-        text = bytearray()
-        while (byte := self.answers.read(1)) != b"\0":
-            assert byte, "the browser has ended"
-            text += byte
-        return text
-
-    def value(self, expression):
-        """Return what a JavaScript expression, or the promise it makes, comes to."""
-        done = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in done, done
-        return done["result"].get("value")
-
-    def wait_for(self, expression, seconds=60):
-        end = time.monotonic() + seconds
-        while not (found := self.value(expression)):
-            assert time.monotonic() < end, (expression, self.value("document.body?.innerText"))
-            time.sleep(0.05)
-        return found
-
-    def close(self):
-        self.call("Browser.close")
-        self.process.wait(30)
-        self.commands.close()
-        self.answers.close()
-
-
-@pytest.fixture
-def browser(tmp_path):
-    browser = Browser(tmp_path / "profile")
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_hidden_units_of_any_size_are_no_loss():
     narrow = {name: getattr(first, name) * factor for name in ("weight", "tables", "bias")}
     layers = [replace(first, **narrow), replace(second, weight=second.weight / factor[:, None]), *others]
     uneven = copy(student)
-    uneven.program_ = join(encoder, layers, activations)
+    uneven.program_ = join(encoder, layers, activations, uneven.program_.ops[-1])
     assert_allclose(uneven.predict_proba(X), student.predict_proba(X), atol=1e-4)
     assert change(student, quantize(uneven, X=X), X) < 0.003
 

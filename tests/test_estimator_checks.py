@@ -1,15 +1,25 @@
 """scikit-learn's own check_estimator on every public estimator."""
 
-from helpers import small_mlp
-from sklearn.linear_model import LogisticRegression
+from helpers import small_mlp, small_mlp_regressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent
+from skdistill import (
+    DistilledClassifier,
+    DistilledRegressor,
+    LinearStudent,
+    LinearStudentRegressor,
+    MLPStudent,
+    MLPStudentRegressor,
+    TreeStudent,
+    TreeStudentRegressor,
+)
 
 
 def expected_failures(estimator):
     """Mini-batches make a weight of two and a row twice differ; test_students.py has a statistical test instead."""
-    if isinstance(estimator, MLPStudent) or isinstance(getattr(estimator, "student", None), MLPStudent):
+    nets = (MLPStudent, MLPStudentRegressor)
+    if isinstance(estimator, nets) or isinstance(getattr(estimator, "student", None), nets):
         return {f"check_sample_weight_equivalence_on_{kind}_data": "mini-batches" for kind in ("dense", "sparse")}
     return {}
 
@@ -22,6 +32,12 @@ def expected_failures(estimator):
         DistilledClassifier(LogisticRegression(), student="linear"),
         DistilledClassifier(LogisticRegression(), student="tree"),
         DistilledClassifier(LogisticRegression(), student=small_mlp(max_epochs=25)),
+        LinearStudentRegressor(),
+        small_mlp_regressor(max_epochs=25),
+        TreeStudentRegressor(),
+        DistilledRegressor(LinearRegression(), student="linear"),
+        DistilledRegressor(Ridge(), student="tree"),
+        DistilledRegressor(Ridge(), student=small_mlp_regressor(max_epochs=25)),
     ],
     expected_failed_checks=expected_failures,
 )

@@ -13,6 +13,7 @@ PARTS = [
     "skdistill.compress",
     "skdistill.export",
     "skdistill.losses",
+    "skdistill.metrics",
     "skdistill.program",
     "skdistill.student",
     "skdistill.teacher",
@@ -51,7 +52,7 @@ def test_every_public_method_is_described(name):
             assert inspect.getdoc(value), f"{name}.{member}"
 
 
-@pytest.mark.parametrize("name", ["DistilledClassifier", "LinearStudent", "MLPStudent", "TreeStudent"])
+@pytest.mark.parametrize("name", [name for name in skdistill.__all__ if "Distilled" in name or "Student" in name])
 def test_the_docstring_names_every_parameter_and_its_default(name):
     public = getattr(skdistill, name)
     text = inspect.getdoc(public).split("Parameters\n----------\n")[1].split("\nAttributes\n")[0]

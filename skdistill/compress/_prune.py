@@ -11,10 +11,22 @@ from joblib import Memory
 from numpy.typing import NDArray
 
 from .._validation import not_fitted
-from ..losses import Targets, softmax
-from ..program import ACTIVATIONS, LARGEST, Columns, LookupAffine, Op, Standardize, join, rescale, run, split
-from ..student import Encoded, Encoder, MLPStudent
-from ..teacher import align, ask, check_columns, check_teachers, members, needs_fit
+from ..losses import RegressionTargets, Targets
+from ..program import (
+    ACTIVATIONS,
+    LARGEST,
+    Columns,
+    LookupAffine,
+    Op,
+    Standardize,
+    Unstandardize,
+    join,
+    rescale,
+    run,
+    split,
+)
+from ..student import Encoded, Encoder, MLPStudent, MLPStudentRegressor
+from ..teacher import align, ask, ask_numbers, check_columns, check_teachers, members, needs_fit
 from ._student import inner_student, new_student
 
 Array = NDArray[Any]
@@ -58,7 +70,7 @@ def prune(
     teacher : estimator, callable or list of these, default=None
         Whose answers are distilled: a fitted classifier with ``predict_proba``, a callable that maps
         rows to probabilities in the order of the student's ``classes_``, or a list whose answers are
-        averaged. None asks the student as it was.
+        averaged; of a regressor the like with ``predict``. None asks the student as it was.
     max_epochs : int, default=40
         The most passes over the rows.
     learning_rate : float, default=3e-3
@@ -74,8 +86,8 @@ def prune(
         A fitted student (that of a DistilledClassifier) that predicts, saves and exports like any
         other. Its ``compression_report_`` is a dict: ``nbytes`` and ``n_parameters`` of the Program,
         with ``nbytes_before`` and ``n_parameters_before``; and over `X` the ``agreement`` with the
-        student before, the share of rows on which both name the same class, and the ``mean_change``
-        and ``max_change`` of a probability.
+        student before, the share of rows on which both name the same class (of a regressor the ``r2``
+        against it), and the ``mean_change`` and ``max_change`` of a probability (a number).
 
     Raises
     ------
@@ -110,13 +122,15 @@ def prune(
     if parts is None or not parts[2]:
         raise TypeError(f"This {type(inner).__name__} has no hidden units to prune; needed is an MLPStudent with some.")
     rows = inner._rows(X)
-    proba = _answers(teacher, inner, X, rows.shape[0])
+    last = program.ops[-1]
+    in_numbers = isinstance(last, Unstandardize)
+    answers = (_numbers if in_numbers else _answers)(teacher, inner, X, rows.shape[0])
     encoder, layers, activations = _standardized(*parts, rows)
     read = Encoder(encoder)
     encoded = read.encode(rows)
     start = _without_units(_as_arrays(read, layers), activations, encoded, float(keep))
     sizes = tuple(weight.shape[1] for weight, _ in start[:-1])
-    net = MLPStudent(
+    net = (MLPStudentRegressor if in_numbers else MLPStudent)(
         sizes,
         activation=next(name for name, kind in ACTIVATIONS.items() if type(activations[0]) is kind),
         max_epochs=max_epochs,
@@ -128,16 +142,21 @@ def prune(
     fitted = encoded
     if (mixed := _mixed_rows(encoder, rows)) is not None:
         # of these the student itself is asked, which takes no longer than they are many
-        whole = join(encoder, layers, activations).ops[len(encoder) : -1]
-        proba = np.concatenate([proba, softmax(run(mixed.copy(), whole))])
+        whole = join(encoder, layers, activations, last).ops[len(encoder) :]
+        answers = np.concatenate([answers, run(mixed.copy(), whole)])
         fitted = read.encode_read(np.concatenate([read.read(rows), mixed]))
-    terms = Targets(inner.classes_, proba, None).terms(fitted.n_rows)
+    targets: Targets | RegressionTargets
+    if isinstance(last, Unstandardize):
+        targets = RegressionTargets(answers, None, units=(last.center, last.scale))
+    else:
+        targets = Targets(inner.classes_, answers, None)
+    terms = targets.terms(fitted.n_rows)
     first, *others = net._fit_weights(fitted, terms, read.first_layer)
     if isinstance(first, LookupAffine):
         first = _with_unseen_levels(first, start[0][0], encoded)
-    smaller = join(encoder, [first, *others[1::2]], activations)
+    smaller = join(encoder, [first, *others[1::2]], activations, last)
     new = new_student(inner, program, smaller, f"pruned to {', '.join(map(str, sizes))} units", rows, None)
-    if isinstance(new, MLPStudent):
+    if isinstance(new, MLPStudent | MLPStudentRegressor):
         new.hidden_layer_sizes = sizes
     return new
 
@@ -147,11 +166,7 @@ def _answers(teacher: Any, student: Any, X: Any, n_rows: int) -> Array:
     if teacher is None:
         return student.predict_proba(X)
     shares = check_teachers(teacher, None)
-    for one in members(teacher):
-        if needs_fit(one):
-            raise not_fitted(one)
-    X = X if hasattr(X, "shape") else np.asarray(X)
-    check_columns(teacher, X, X.shape[1])
+    X = _checked_for(teacher, X)
     answers = ask(teacher, shares, X, n_rows, Memory(None), members(teacher))
     classes = student.classes_.tolist()
     if answers.classes is None:
@@ -165,6 +180,30 @@ def _answers(teacher: Any, student: Any, X: Any, n_rows: int) -> Array:
     if unknown:
         raise ValueError(f"teacher knows the classes {unknown}, which the student does not; its classes are {classes}.")
     return align(answers, student.classes_)
+
+
+def _numbers(teacher: Any, student: Any, X: Any, n_rows: int) -> Array:
+    """Return a regressor's answers, shape (n_rows, n_outputs)."""
+    if teacher is None:
+        values = student.predict(X)
+        return values.reshape(n_rows, -1)
+    shares = check_teachers(teacher, None, regression=True)
+    X = _checked_for(teacher, X)
+    answers = ask_numbers(teacher, shares, X, n_rows, Memory(None), members(teacher))
+    n_outputs = student.program_.n_outputs
+    if answers.shape[1] != n_outputs:
+        raise ValueError(f"teacher answers with {answers.shape[1]} outputs, and the student with {n_outputs}.")
+    return answers
+
+
+def _checked_for(teacher: Any, X: Any) -> Any:
+    """Return rows as the teacher takes them, once it is clear that it can be asked."""
+    for one in members(teacher):
+        if needs_fit(one):
+            raise not_fitted(one)
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    check_columns(teacher, X, X.shape[1])
+    return X
 
 
 def _mixed_rows(encoder: list[Op], rows: Any) -> Array | None:

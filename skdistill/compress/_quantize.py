@@ -51,9 +51,9 @@ def quantize(student: Any, dtype: str = "int8", X: Any = None) -> Any:
         other. Its ``compression_report_`` is a dict: ``nbytes`` and ``n_parameters`` of the Program,
         with ``nbytes_before`` and ``n_parameters_before``; and over `rows` ("X" or "drawn", `n_rows`
         of them) the ``agreement`` with the student before, the share of rows on which both name the
-        same class, and the ``mean_change`` and ``max_change`` of a probability. The last four are left
-        out where no rows can be drawn, that is for sparse ones. Drawn rows may be surer than real
-        ones, and then less changes on them.
+        same class (of a regressor the ``r2`` against it), and the ``mean_change`` and ``max_change`` of
+        a probability (a number). The last four are left out where no rows can be drawn, that is for
+        sparse ones. Drawn rows may be surer than real ones, and then less changes on them.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def _evened(program: Program) -> Program:
         largest = np.abs(first.weight[start : start + len(last.mean)]).max(axis=1).astype(np.float64)
         scale = last.scale / np.where(largest > 0, largest, 1.0)
         encoder[-1], layers[0] = rescale(last, first, last.mean, scale)
-    return join(encoder, layers, activations)
+    return join(encoder, layers, activations, program.ops[-1])
 
 
 def _evened_units(layer: Any, after: Any) -> tuple[Any, Any]:
@@ -167,7 +167,7 @@ def _in_int8(program: Program, rows: Any, drawn: Array | None) -> Program:
         if Z is not None:
             # what the next layer is given by those that are rounded
             Z = run(rounded[-1](Z), activations[at : at + 1])
-    return join(encoder, rounded, activations)
+    return join(encoder, rounded, activations, program.ops[-1])
 
 
 def _scale(weight: Array) -> Array:

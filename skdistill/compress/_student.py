@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..export import program_of
-from ..losses import softmax
 from ..program import Op, Program, fold, real_weights, run
 
 Array = NDArray[Any]
@@ -82,19 +81,25 @@ def new_student(student: Any, before: Program, after: Program, method: str, rows
         "rows": "drawn" if rows is None else "X",
     }
     if rows is not None:
-        report |= _changes(before.logits(rows), after.logits(rows))
+        report |= _changes(before(rows), after(rows), before.n_outputs)
     elif encoded is not None:
-        report |= _changes(run(encoded.copy(), before.ops[1:-1]), run(encoded.copy(), after.ops[1:-1]))
+        answers = [run(encoded.copy(), one.ops[1:]) for one in (before, after)]
+        report |= _changes(answers[0], answers[1], before.n_outputs)
     new.compression_report_ = report
     return new
 
 
-def _changes(before: Array, after: Array) -> dict[str, Any]:
-    """Return how much answers differ."""
-    p, q = softmax(before), softmax(after)
+def _changes(before: Array, after: Array, n_outputs: int | None) -> dict[str, Any]:
+    """Return how much answers differ: probabilities, or a regressor's numbers."""
+    if n_outputs is None:
+        likeness = {"agreement": float((before.argmax(axis=1) == after.argmax(axis=1)).mean())}
+    else:
+        left, there = ((after - before) ** 2).mean(axis=0), before.var(axis=0)
+        likeness = {"r2": float(np.where(there > 0, 1.0 - left / np.where(there > 0, there, 1.0), 1.0).mean())}
+    change = np.abs(before - after)
     return {
-        "n_rows": len(p),
-        "agreement": float((p.argmax(axis=1) == q.argmax(axis=1)).mean()),
-        "mean_change": float(np.abs(p - q).mean()),
-        "max_change": float(np.abs(p - q).max()),
+        "n_rows": len(before),
+        **likeness,
+        "mean_change": float(change.mean()),
+        "max_change": float(change.max()),
     }

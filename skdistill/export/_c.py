@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import LARGEST, Bound, Columns, Program, Softmax
+from ..program import LARGEST, Bound, Columns, Program, Softmax, Unstandardize
 from ._c_columns import declare_row, enumerator, read_entry
 from ._c_functions import FUNCTIONS
 from ._c_ops import PRINTERS, Bins, loop
 from ._c_text import Names, array, block_comment, comment, identifier, string, utf8
-from ._files import check_ops, program_of, write_files
+from ._files import check_ops, classes_of, program_of, write_files
 
 Array = NDArray[Any]
 
@@ -42,12 +42,15 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
     - an enum of the levels of each column of categories, and a function that finds a level by its
       text, such as ``churn_plan_from_string``.
 
+    A regressor has ``void churn_predict(const churn_row *row, double *out)`` in place of the three:
+    the numbers, in the target's own unit.
+
     A missing number is ``NAN``. Encoding is computed in double; layers in float, except where
     their inputs may be large. int8 and float16 weights are stored as such.
 
     Parameters
     ----------
-    student : student or DistilledClassifier
+    student : student, distiller or predictor
         Fitted.
     path : str or path-like
         The file to write, whose name ends in ".c".
@@ -80,22 +83,23 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
         raise ValueError(
             f"path must be a name that ends in '.c' and is not that of a header of C's; got {str(path)!r}."
         )
-    check_ops(program, {Columns, Bound, Softmax, *PRINTERS}, "C")
-    source, header = Printer(program, student.classes_, path.stem).print()
+    check_ops(program, {Columns, Bound, Softmax, Unstandardize, *PRINTERS}, "C")
+    source, header = Printer(program, classes_of(student), path.stem).print()
     write_files({path: source.encode("ascii"), path.with_suffix(".h"): header.encode("utf-8")})
 
 
 class Printer:
     """Prints one Program; each op adds its constants, the functions it calls and its statements."""
 
-    def __init__(self, program: Program, classes: Array, stem: str) -> None:
+    def __init__(self, program: Program, classes: Array | None, stem: str) -> None:
         self.program = program
         self.stem = stem
         self.prefix = identifier(stem)
         self.upper = self.prefix.upper()
-        names = Names(f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "H"))
-        self.labels = [str(label) for label in classes.tolist()]
-        self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in classes.tolist()]
+        names = Names(f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "N_OUTPUTS", "H"))
+        found = [] if classes is None else classes.tolist()
+        self.labels = [str(label) for label in found]
+        self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
         entry = program.ops[0]
         assert isinstance(entry, Columns | Bound)
         self.row = read_entry(entry, self.prefix, names)
@@ -123,8 +127,15 @@ class Printer:
         for op in self.program.ops[1:-1]:
             self.say("", f"/* {type(op).__name__} */")
             PRINTERS[type(op)](self, op)
-        copied = "single(h[j])" if self.real == "double" else "h[j]"
-        self.say("", loop("j", self.width, f"out[j] = {self.called(copied)};"))
+        last = self.program.ops[-1]
+        if isinstance(last, Unstandardize):
+            center, scale = self.constant("center", last.center), self.constant("scale", last.scale)
+            self.say(
+                "", "/* Unstandardize */", loop("j", self.width, f"out[j] = {center}[j] + {scale}[j] * (double)h[j];")
+            )
+        else:
+            copied = "single(h[j])" if self.real == "double" else "h[j]"
+            self.say("", loop("j", self.width, f"out[j] = {self.called(copied)};"))
         return self._source(), self._header()
 
     def say(self, *lines: str) -> None:
@@ -169,10 +180,16 @@ class Printer:
             "\n".join(types),
             *(text for name, text in FUNCTIONS.items() if name in functions),
             *self.definitions,
-            f"const char *const {self.prefix}_classes[{len(self.labels)}] = {{\n{literals}\n}};",
-            self._logits(),
-            self._predict(),
-            self._predict_proba(),
+            *(
+                [
+                    f"const char *const {self.prefix}_classes[{len(self.labels)}] = {{\n{literals}\n}};",
+                    self._computing(f"void {self.prefix}_logits(const {self.prefix}_row *row, float *out)"),
+                    self._predict(),
+                    self._predict_proba(),
+                ]
+                if self.labels
+                else [self._computing(f"void {self.prefix}_predict(const {self.prefix}_row *row, double *out)")]
+            ),
         ]
         return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -188,12 +205,13 @@ class Printer:
         ]
         return [local for local in found if local[1]]
 
-    def _logits(self) -> str:
+    def _computing(self, signature: str) -> str:
+        """Return the function that applies all ops."""
         lines = [f"{name}[{n}];" for name, n, _ in self._locals()]
         statements = self.statements
         if not any("row->" in line for line in statements):
             statements = ["(void)row;", *statements]
-        return _function(f"void {self.prefix}_logits(const {self.prefix}_row *row, float *out)", [*lines, *statements])
+        return _function(signature, [*lines, *statements])
 
     def _predict(self) -> str:
         lines = [f"float logits[{self.width}];", f"{self.prefix}_logits(row, logits);"]
@@ -240,6 +258,29 @@ class Printer:
         ]
 
     def _header(self) -> str:
+        upper = self.upper
+        blocks = [
+            block_comment(self._title()),
+            f"#ifndef {upper}_H\n#define {upper}_H",
+            '#ifdef __cplusplus\nextern "C" {\n#endif',
+            *(self._class_declarations() if self.labels else self._number_declarations()),
+            "#ifdef __cplusplus\n}\n#endif",
+            "#endif",
+        ]
+        return "\n\n".join(blocks) + "\n"
+
+    def _number_declarations(self) -> list[str]:
+        """Return what a regressor declares."""
+        prefix, upper = self.prefix, self.upper
+        return [
+            f"enum {{ {upper}_N_OUTPUTS = {self.width} }};",
+            *declare_row(self.row, prefix),
+            f"/* The predicted numbers. `out` has room for {upper}_N_OUTPUTS. */\n"
+            f"void {prefix}_predict(const {prefix}_row *row, double *out);",
+        ]
+
+    def _class_declarations(self) -> list[str]:
+        """Return what a classifier declares."""
         prefix, upper = self.prefix, self.upper
         pairs = enumerate(zip(self.class_names, self.labels, strict=True))
         classes = [f"    {name} = {at}, /* {comment(label)} */" for at, (name, label) in pairs]
@@ -248,10 +289,7 @@ class Printer:
         counts = [f"    {upper}_N_CLASSES = {len(self.labels)},", f"    {upper}_N_LOGITS = {self.width}"]
         row = f"const {prefix}_row *row"
         kind = "that of the second class, where the first one's is 0" if self.width == 1 else "one for each class"
-        blocks = [
-            block_comment(self._title()),
-            f"#ifndef {upper}_H\n#define {upper}_H",
-            '#ifdef __cplusplus\nextern "C" {\n#endif',
+        return [
             "\n".join(["enum {", *counts, "};"]),
             "\n".join(["/* the classes, in the order of the probabilities */", "enum {", *classes, "};"]),
             f"/* their names, in UTF-8 */\nextern const char *const {prefix}_classes[{len(self.labels)}];",
@@ -260,10 +298,7 @@ class Printer:
             f"/* The most probable class. */\nint {prefix}_predict({row});",
             f"/* A probability for each class. `out` has room for {upper}_N_CLASSES. */\n"
             f"void {prefix}_predict_proba({row}, float *out);",
-            "#ifdef __cplusplus\n}\n#endif",
-            "#endif",
         ]
-        return "\n\n".join(blocks) + "\n"
 
 
 def _called(text: str) -> set[str]:

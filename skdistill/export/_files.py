@@ -18,12 +18,12 @@ def program_of(student: Any) -> Program:
     ----------
     student : student, DistilledClassifier or predictor
         A fitted student, a fitted DistilledClassifier, whose student it is, or what
-        ``skdistill.load`` has returned. Each has ``classes_``, the labels of the Program's columns.
+        ``skdistill.load`` has returned; or the like of a regressor.
 
     Returns
     -------
     program : Program
-        From raw rows to probabilities.
+        From raw rows to probabilities, or to numbers.
 
     Raises
     ------
@@ -52,6 +52,12 @@ def program_of(student: Any) -> Program:
             "scikit-learn's usual imputers, scalers and encoders, or encode the rows beforehand."
         )
     return program
+
+
+def classes_of(student: Any) -> Any:
+    """Return the labels of the Program's columns, or None if what is fitted is a regressor."""
+    inner = getattr(student, "student_", student)
+    return None if inner.program_.n_outputs is not None else inner.classes_
 
 
 def check_ops(program: Program, known: Collection[type[Op]], where: str) -> None:

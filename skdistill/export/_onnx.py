@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ._files import check_ops, program_of, write_files
+from ._files import check_ops, classes_of, program_of, write_files
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -23,6 +23,8 @@ Array = NDArray[Any]
 OPSETS = {"": 13, "ai.onnx.ml": 2}
 _IR_VERSION = 7
 OUTPUTS = ("label", "probabilities", "logits")
+#: The one of a regressor, as skl2onnx names it.
+NUMBERS = "variable"
 
 
 def to_onnx(
@@ -33,7 +35,7 @@ def to_onnx(
     missing: str = "<missing>",
     logits: bool = False,
 ) -> ModelProto:
-    """Write a student as an ONNX model: raw rows in, label and probabilities out.
+    """Write a student as an ONNX model: raw rows in, label and probabilities, or numbers, out.
 
     Where all columns are numbers, the model has one input, a tensor ``X`` of shape
     (n_rows, n_columns), NaN where a cell is missing. Otherwise it has one input of shape
@@ -47,6 +49,8 @@ def to_onnx(
 
     The outputs are ``label``, shape (n_rows,), int64 where the classes are whole numbers or
     booleans and strings otherwise, and ``probabilities``, float32 of shape (n_rows, n_classes).
+    A regressor has one output, ``variable``, shape (n_rows, n_outputs): float32, or float64 where
+    float32 would not tell its numbers apart.
 
     Parameters
     ----------
@@ -61,14 +65,14 @@ def to_onnx(
         What a string input holds where there is no text, since a string tensor has no gaps.
     logits : bool, default=False
         Whether there is a third output, ``logits``, shape (n_rows, n_classes); ``(0, z)`` for two
-        classes.
+        classes. A regressor has none.
 
     Returns
     -------
     model : onnx.ModelProto
         Checked by ``onnx.checker``. Its metadata say what a client has to know: ``columns`` (JSON:
         for each column of a row its name, kind, input, the type of that, and levels if it has
-        any), ``classes`` (JSON), ``missing``, the Program's ``fingerprint`` and
+        any), ``classes`` (JSON; not of a regressor), ``missing``, the Program's ``fingerprint`` and
         ``skdistill_version``.
 
     Raises
@@ -78,7 +82,8 @@ def to_onnx(
     TypeError
         If `student` has no Program, or one with an op that ONNX cannot express.
     ValueError
-        If `numbers` is unknown, or two levels of a column would be the same in a tensor.
+        If `numbers` is unknown, a regressor is asked for logits, or two levels of a column would be
+        the same in a tensor.
 
     Examples
     --------
@@ -99,21 +104,32 @@ def to_onnx(
 
     onnx = import_optional("onnx", "to_onnx", "export")
     from ._onnx_graph import Flow, Graph, tensor_type
-    from ._onnx_ops import KNOWN, print_logits, print_outputs
+    from ._onnx_ops import KNOWN, number_type, print_logits, print_numbers, print_outputs
     from ._onnx_rows import TEXT, InputRows, describe, needs_float64
 
     check_ops(program, KNOWN, "ONNX")
-    classes = class_labels(getattr(student, "student_", student).classes_)
+    found = classes_of(student)
+    if found is None and logits:
+        raise ValueError("logits=True asks for logits, and the student is a regressor, which has none.")
+    names = (NUMBERS,) if found is None else OUTPUTS
     dtype = np.dtype(numbers if numbers != "auto" else "float64" if needs_float64(program) else "float32")
-    columns, pieces = describe(program, dtype, OUTPUTS)
+    columns, pieces = describe(program, dtype, names)
     inputs = [piece for piece in pieces if piece.value]
-    graph = Graph(_unique({*OUTPUTS, *(piece.value for piece in inputs)}))
+    graph = Graph(_unique({*names, *(piece.value for piece in inputs)}))
     flow = Flow(graph, InputRows(pieces, [column["name"] for column in columns], missing))
-    print_outputs(flow, print_logits(flow, program.ops), classes, OUTPUTS[: 2 + logits])
-    label = np.dtype(np.int64) if classes.dtype.kind == "i" else TEXT
-    shapes = {"label": (label, ["N"]), "probabilities": (np.dtype(np.float32), ["N", len(classes)])}
-    if logits:
-        shapes["logits"] = (np.dtype(np.float64), ["N", len(classes)])
+    shapes: dict[str, tuple[Any, list[Any]]]
+    told = {}
+    if found is None:
+        print_numbers(flow, program.ops, NUMBERS)
+        shapes = {NUMBERS: (number_type(program.ops[-1]), ["N", program.n_outputs])}  # type: ignore[arg-type]
+    else:
+        classes = class_labels(found)
+        print_outputs(flow, print_logits(flow, program.ops), classes, OUTPUTS[: 2 + logits])
+        label = np.dtype(np.int64) if classes.dtype.kind == "i" else TEXT
+        shapes = {"label": (label, ["N"]), "probabilities": (np.dtype(np.float32), ["N", len(classes)])}
+        if logits:
+            shapes["logits"] = (np.dtype(np.float64), ["N", len(classes)])
+        told = {"classes": json.dumps(classes.tolist(), ensure_ascii=False)}
     make = onnx.helper.make_tensor_value_info
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
@@ -131,7 +147,7 @@ def to_onnx(
     held = {
         "skdistill_version": __version__,
         "fingerprint": program.fingerprint(),
-        "classes": json.dumps(classes.tolist(), ensure_ascii=False),
+        **told,
         "columns": json.dumps(columns, ensure_ascii=False),
         "missing": missing,
     }

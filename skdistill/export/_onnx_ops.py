@@ -30,6 +30,7 @@ from ..program import (
     Standardize,
     Tanh,
     Tree,
+    Unstandardize,
 )
 from ._onnx_graph import Flow, Graph, Piece, Rows, tensor_type
 
@@ -53,12 +54,42 @@ def print_logits(flow: Flow, ops: Sequence[Op]) -> str:
     logits : str
         The value of the logits, shape (n_rows, n_classes), ``(0, z)`` for two classes.
     """
-    for op in ops[:-1]:
-        _PRINTERS[type(op)](flow, op)
-    logits = flow.whole(_WIDE)
+    logits = _print_ops(flow, ops)
     if flow.stop == 1:
         return flow.graph.node("Mul", logits, flow.graph.constant(np.array([[0.0, 1.0]], dtype=_WIDE)))
     return logits
+
+
+def _print_ops(flow: Flow, ops: Sequence[Op]) -> str:
+    for op in ops[:-1]:
+        _PRINTERS[type(op)](flow, op)
+    return flow.whole(_WIDE)
+
+
+def number_type(last: Unstandardize) -> np.dtype[Any]:
+    """Return the type of the numbers that a regressor predicts: float32, unless it does not tell them apart."""
+    spread = np.where(last.scale > 0, last.scale, np.inf)
+    coarse = (np.abs(last.center) * np.finfo(np.float32).eps > 1e-5 * spread).any()
+    return np.dtype(np.float64 if coarse else np.float32)
+
+
+def print_numbers(flow: Flow, ops: Sequence[Op], output: str) -> None:
+    """Add all ops of a regressor's Program to a graph.
+
+    Parameters
+    ----------
+    flow : Flow
+        Where the nodes go.
+    ops : sequence of Op
+        Those of a Program.
+    output : str
+        What the numbers are called, shape (n_rows, n_outputs), of the type that number_type tells.
+    """
+    graph, last = flow.graph, ops[-1]
+    assert isinstance(last, Unstandardize)
+    scaled = graph.node("Mul", _print_ops(flow, ops), graph.constant(last.scale[None]))
+    values = graph.node("Add", scaled, graph.constant(last.center[None]))
+    graph.node("Cast", values, to=tensor_type(number_type(last)), output=output)
 
 
 def print_outputs(flow: Flow, logits: str, classes: Array, outputs: Sequence[str]) -> None:
@@ -371,4 +402,4 @@ _PRINTERS: dict[type[Op], Any] = {
     Tree: _tree,
 }
 #: The ops that have a printer here.
-KNOWN: frozenset[type[Op]] = frozenset({Softmax, *_PRINTERS})
+KNOWN: frozenset[type[Op]] = frozenset({Softmax, Unstandardize, *_PRINTERS})

@@ -36,10 +36,11 @@ from ..program import (
     Standardize,
     Tanh,
     Tree,
+    Unstandardize,
     _ops,
     _table,
 )
-from ._files import check_ops, program_of, write_files
+from ._files import check_ops, classes_of, program_of, write_files
 from ._python_functions import FUNCTIONS, READ_ARRAY, READ_SPARSE, READ_TABLE, SOFTMAX
 
 Array = NDArray[Any]
@@ -69,12 +70,12 @@ def to_python(student: Any, path: str | os.PathLike[str]) -> None:
 
     The file holds the weights and computes what the student does, in float64. It has ``CLASSES``,
     ``COLUMNS`` (the names, or None), ``predict_proba(rows)``, ``predict(rows)`` and
-    ``logits(rows)``; rows are an array, a frame (pandas, polars, pyarrow), a dict from column to
-    cell, or a list of dicts.
+    ``logits(rows)``; of a regressor ``COLUMNS`` and ``predict(rows)`` alone. Rows are an array, a
+    frame (pandas, polars, pyarrow), a dict from column to cell, or a list of dicts.
 
     Parameters
     ----------
-    student : student or DistilledClassifier
+    student : student, distiller or predictor
         Fitted.
     path : str or path-like
         The file to write, whose name ends in ".py".
@@ -107,17 +108,17 @@ def to_python(student: Any, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix != ".py":
         raise ValueError(f"path must be a name that ends in '.py'; got {str(path)!r}.")
-    check_ops(program, {Columns, Bound, Softmax, *_PRINTERS}, "Python")
-    text = _Printer(program, student.classes_).print(path.stem)
+    check_ops(program, {Columns, Bound, Softmax, Unstandardize, *_PRINTERS}, "Python")
+    text = _Printer(program, classes_of(student)).print(path.stem)
     write_files({path: text.encode("utf-8")})
 
 
 class _Printer:
     """Prints one Program; each op adds its constants and its line."""
 
-    def __init__(self, program: Program, classes: Array) -> None:
+    def __init__(self, program: Program, classes: Array | None) -> None:
         self.program = program
-        self.classes = _classes(classes)
+        self.classes = None if classes is None else _classes(classes)
         self.constants: dict[str, str] = {}
         self.lines: list[str] = []
         self.n_layers = 0
@@ -130,22 +131,24 @@ class _Printer:
         for op in self.program.ops[1:-1]:
             self.lines.append(_PRINTERS[type(op)](self, op))
         body = "\n".join(f"    {line}" for line in self.lines)
-        binary = len(self.classes[1]) == 2
-        best = "(x[:, 0] > 0).astype(np.intp)" if binary else "x.argmax(axis=1)"
         called = [FUNCTIONS[name] for name in FUNCTIONS if re.search(rf"\b{name}\(", body)]
         if "with_date_parts(" in body:
             called.append(inspect.getsource(_ops.date_part))
         functions = [
-            _PREDICT.format(best=best, n_logits="1" if binary else "n_classes"),
+            self._predicting(),
             _ENCODED.format(body=body),
             *called,
-            SOFTMAX[0 if binary else 1],
+            *([] if self.classes is None else [SOFTMAX[0 if len(self.classes[1]) == 2 else 1]]),
             *self._reading(),
         ]
-        classes, cells = self.classes
         names = None if isinstance(self.entry, Bound) or self.entry.names is None else list(self.entry.names)
+        labels = (
+            []
+            if self.classes is None
+            else [f"CLASSES = np.array({_listed(map(_key, self.classes[1]))}, dtype={self.classes[0]})"]
+        )
         head = [
-            f"CLASSES = np.array({_listed(map(_key, cells))}, dtype={classes})",
+            *labels,
             "#: The columns of a row; None where they have no names.",
             f"COLUMNS = {'None' if names is None else _listed(map(_key, names))}",
             f"N_COLUMNS = {self.entry.n_columns}",
@@ -154,9 +157,33 @@ class _Printer:
         ]
         constants = [f"{name} = {value}" for name, value in self.constants.items()]
         module = stem if stem.isidentifier() and not keyword.iskeyword(stem) else "student"
-        title = _TITLE.format(version=__version__, fingerprint=self.program.fingerprint(), module=module)
+        title = _TITLE.format(
+            version=__version__,
+            fingerprint=self.program.fingerprint(),
+            module=module,
+            method="predict" if self.classes is None else "predict_proba",
+        )
         parts = [title, "\n".join(head) + "\n", *functions, _ARRAY, "\n".join(constants) + "\n"]
         return "\n\n".join(part for part in parts if part.strip())
+
+    def _predicting(self) -> str:
+        """Return the functions that a caller calls, and define the constants that they need."""
+        last = self.program.ops[-1]
+        if isinstance(last, Unstandardize):
+            self.constant("OUTPUT_CENTER", last.center)
+            self.constant("OUTPUT_SCALE", last.scale)
+            several = len(last.center) > 1
+            return _PREDICT_NUMBERS.format(
+                shape="(n_rows, n_outputs)" if several else "(n_rows,)", taken="" if several else "[:, 0]"
+            )
+        assert self.classes is not None
+        binary = len(self.classes[1]) == 2
+        best = "(x[:, 0] > 0).astype(np.intp)" if binary else "x.argmax(axis=1)"
+        return (
+            _PREDICT.format(best=best, n_logits="1" if binary else "n_classes")
+            + "\n\n"
+            + _BLOCKS.format(name="logits", what=f"the logits, shape (n_rows, {'1' if binary else 'n_classes'})")
+        )
 
     def constant(self, name: str, values: Array) -> str:
         """Define an array; return its name."""
@@ -222,7 +249,7 @@ _TITLE = '''\
 """A fitted student, printed by skdistill {version}; it needs numpy alone.
 
     import {module}
-    {module}.predict_proba(rows)
+    {module}.{method}(rows)
 
 Rows are an array, a frame (pandas, polars, pyarrow), a dict from column to cell, or a list of dicts.
 Fingerprint of its Program: {fingerprint}
@@ -250,10 +277,20 @@ def predict(rows):
     """Return the most probable class, shape (n_rows,)."""
     x = logits(rows)
     return CLASSES[{best}]
+'''
 
+_PREDICT_NUMBERS = '''\
+def predict(rows):
+    """Return the predicted numbers, shape {shape}."""
+    x = read(rows)
+    # few enough at a time to stay in the processor's cache
+    x = np.concatenate([encoded_logits(x[at : at + 1024]) for at in range(0, max(len(x), 1), 1024)])
+    return (x * OUTPUT_SCALE + OUTPUT_CENTER){taken}
+'''
 
-def logits(rows):
-    """Return the logits, shape (n_rows, {n_logits})."""
+_BLOCKS = '''\
+def {name}(rows):
+    """Return {what}."""
     x = read(rows)
     # few enough at a time to stay in the processor's cache
     return np.concatenate([encoded_logits(x[at : at + 1024]) for at in range(0, max(len(x), 1), 1024)])
@@ -261,7 +298,7 @@ def logits(rows):
 
 _ENCODED = '''\
 def encoded_logits(x):
-    """Return the logits of a block of rows that are read."""
+    """Return the logits, or standardised numbers, of a block of rows that are read."""
 {body}
     return x
 '''

@@ -9,14 +9,14 @@ from typing import Any
 
 from .._version import __version__
 from ..program import dumps
-from ._files import program_of, write_files
+from ._files import classes_of, program_of, write_files
 
 
 def to_skd(student: Any, path: str | os.PathLike[str]) -> None:
     """Save a fitted student for :func:`skdistill.load`.
 
-    The file holds the Program, the class labels, and the versions of the packages by which it was
-    written; no teacher, no training rows, and nothing that loading would execute.
+    The file holds the Program, the class labels, if it has any, and the versions of the packages by which
+    it was written; no teacher, no training rows, and nothing that loading would execute.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def to_skd(student: Any, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written.
     """
-    content = dumps(program_of(student), student.classes_, _versions())
+    content = dumps(program_of(student), classes_of(student), _versions())
     write_files({path: content})
 
 

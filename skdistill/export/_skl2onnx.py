@@ -12,15 +12,17 @@ from ._files import check_ops, program_of
 
 #: The classes, by their public names: they know this package, which knows none of them.
 _CLASSES = ("DistilledClassifier", "LinearStudent", "MLPStudent", "TreeStudent")
+_REGRESSORS = ("DistilledRegressor", *(f"{name}Regressor" for name in _CLASSES[1:]))
 
 
 def register_skl2onnx() -> None:
-    """Teach skl2onnx to convert DistilledClassifier and the students, by themselves or in a Pipeline.
+    """Teach skl2onnx to convert distillers and students, by themselves or in a Pipeline.
 
     Once for each process, before ``skl2onnx.to_onnx`` is called. The student takes the columns that
     it was fitted on, in their order or, where all inputs have the names of columns, by name.
     Strings are missing where they are "<missing>". The options ``zipmap``, ``nocl`` and
-    ``output_class_labels`` do what they do for skl2onnx's own classifiers.
+    ``output_class_labels`` do what they do for skl2onnx's own classifiers. The output of a regressor is
+    ``variable``.
 
     Raises
     ------
@@ -52,6 +54,21 @@ def register_skl2onnx() -> None:
             getattr(house, name), f"Skdistill{name}", _set_types, _convert, options=options
         )
 
+    for name in _REGRESSORS:
+        skl2onnx.update_registered_converter(
+            getattr(house, name), f"Skdistill{name}", _set_number_types, _convert, options={}
+        )
+
+
+def _set_number_types(operator: Any) -> None:
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    from ._onnx_ops import number_type
+
+    program = program_of(operator.raw_operator)
+    kind = DoubleTensorType if number_type(program.ops[-1]) == np.float64 else FloatTensorType  # type: ignore[arg-type]
+    operator.outputs[0].set_type(kind([operator.inputs[0].get_first_dimension(), program.n_outputs]))
+
 
 def _set_types(operator: Any) -> None:
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
@@ -75,7 +92,7 @@ def _labels(scope: Any, operator: Any) -> Any:
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     from ._onnx import OPSETS
     from ._onnx_graph import Flow, Graph
-    from ._onnx_ops import KNOWN, print_logits, print_outputs
+    from ._onnx_ops import KNOWN, print_logits, print_numbers, print_outputs
     from ._onnx_rows import MISSING, InputRows
 
     program = program_of(operator.raw_operator)
@@ -84,7 +101,10 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     graph = Graph(scope.get_unique_variable_name)
     flow = Flow(graph, InputRows(_pieces(operator.inputs, program, names), names, MISSING))
     outputs = [variable.full_name for variable in operator.outputs]
-    print_outputs(flow, print_logits(flow, program.ops), _labels(scope, operator), outputs)
+    if program.n_outputs is not None:
+        print_numbers(flow, program.ops, outputs[0])
+    else:
+        print_outputs(flow, print_logits(flow, program.ops), _labels(scope, operator), outputs)
     container.nodes.extend(graph.nodes)
     container.initializers.extend(graph.constants)
     container.node_domain_version_pair_sets.update(OPSETS.items())

@@ -17,6 +17,7 @@ from ._ops import (
     Softmax,
     Standardize,
     Tanh,
+    Unstandardize,
     date_part,
     real_weights,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Standardize",
     "Tanh",
     "Tree",
+    "Unstandardize",
     "as_key",
     "category_order",
     "column_names",

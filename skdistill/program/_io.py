@@ -4,7 +4,7 @@ The layout of a file::
 
     magic      8 bytes
     lengths    protocol, bytes of the packed JSON, bytes of the JSON (uint32 each), bytes of the arrays (uint64)
-    structure  JSON, packed by zlib: the ops, the class labels, the versions, the fingerprint
+    structure  JSON, packed by zlib: the ops, the class labels (null for a regressor), the versions, the fingerprint
     arrays     one after the other in the order in which the ops name them, little-endian, in C order
     digest     SHA-256 of all before
 
@@ -45,6 +45,7 @@ from ._ops import (
     Softmax,
     Standardize,
     Tanh,
+    Unstandardize,
 )
 from ._program import Program, run
 from ._table import Columns
@@ -80,6 +81,7 @@ _OPS: dict[str, type[Op]] = {
         Standardize,
         Tanh,
         Tree,
+        Unstandardize,
     )
 }
 _FLOATS = ("<f2", "<f4", "<f8")
@@ -95,14 +97,14 @@ class Saved:
     ----------
     program : Program
         The Program.
-    classes : ndarray of shape (n_classes,)
-        The class labels.
+    classes : ndarray of shape (n_classes,) or None
+        The class labels; None for a regressor.
     versions : dict of str to str
         The versions of the packages by which it was written.
     """
 
     program: Program
-    classes: Array
+    classes: Array | None
     versions: dict[str, str]
 
 
@@ -113,15 +115,15 @@ class _Fault(ValueError):  # noqa: N818
 # --------------------------------------------------------------------------------------- writing
 
 
-def dumps(program: Program, classes: Array, versions: Mapping[str, str]) -> bytes:
+def dumps(program: Program, classes: Array | None, versions: Mapping[str, str]) -> bytes:
     """Return a Program and its class labels as the bytes of a file.
 
     Parameters
     ----------
     program : Program
         The Program.
-    classes : ndarray of shape (n_classes,)
-        Its class labels: numbers, booleans or strings.
+    classes : ndarray of shape (n_classes,) or None
+        Its class labels: numbers, booleans or strings. None for a regressor.
     versions : mapping of str to str
         Versions of packages, to tell by what it was written.
 
@@ -137,7 +139,7 @@ def dumps(program: Program, classes: Array, versions: Mapping[str, str]) -> byte
     """
     pieces: list[bytes] = []
     ops = [_op_out(op, pieces) for op in program.ops]
-    labels = _labels_out(classes)
+    labels = None if classes is None else _labels_out(classes)
     arrays = b"".join(pieces)
     # of what will be read back: a level that is an enum, say, is read back as its value
     again = _program_in(ops, _Arrays(arrays))
@@ -243,8 +245,8 @@ def _decode(packed: bytes, arrays: bytes, lengths: _Lengths) -> Saved:
     try:
         structure = _unpack(packed, lengths.structure)
         program = _program_in(structure["ops"], _Arrays(arrays))
-        classes = _labels_in(*structure["classes"])
-        _check_runs(program, len(classes), len(arrays))
+        classes = None if structure["classes"] is None else _labels_in(*structure["classes"])
+        _check_runs(program, classes, len(arrays))
         versions = {str(name): str(version) for name, version in structure["versions"].items()}
         same = program.fingerprint() == structure["fingerprint"]
     except _Fault:
@@ -389,7 +391,7 @@ def _labels_in(kind: Any, values: Any) -> Array:
     return np.array(values, dtype=np.dtype(kind).newbyteorder("="))
 
 
-def _check_runs(program: Program, n_classes: int, n_bytes: int) -> None:
+def _check_runs(program: Program, classes: Array | None, n_bytes: int) -> None:
     """Check that the parts of a Program fit each other: that it answers for a row of which nothing is known."""
     entry = program.ops[0]
     if isinstance(entry, Bound):
@@ -405,9 +407,15 @@ def _check_runs(program: Program, n_classes: int, n_bytes: int) -> None:
         if isinstance(op, Tree):
             _check_tree(op)
     with np.errstate(all="ignore"):
-        proba = run(row, program.ops[1:])
-    if proba.shape != (1, n_classes):
-        raise _Fault(f"it holds {n_classes} class labels, and its Program answers with shape {proba.shape}")
+        answers = run(row, program.ops[1:])
+    if (classes is None) != (program.n_outputs is not None):
+        raise _Fault("it holds class labels and the Program of a regressor, or neither")
+    wanted = program.n_outputs if classes is None else len(classes)
+    if answers.shape != (1, wanted):
+        raise _Fault(
+            f"it holds {wanted} {'outputs' if classes is None else 'class labels'}, and its Program answers with shape "
+            f"{answers.shape}"
+        )
 
 
 def _check_columns(entry: Columns) -> None:

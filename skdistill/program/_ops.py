@@ -406,5 +406,26 @@ class Softmax(Op):
         return X
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Unstandardize(Op):
+    """Standardised answers to the target's own unit: ``x * scale + center``; ends the Program of a regressor.
+
+    `center` and `scale` are float64 of shape (n_outputs,): float32 does not tell the seconds of a
+    year apart.
+    """
+
+    center: Array
+    scale: Array
+
+    @cached_property
+    def _as_rows(self) -> tuple[Array, Array]:
+        return self.scale[None], self.center[None]
+
+    def __call__(self, X: Array) -> Array:
+        scale, center = self._as_rows
+        np.multiply(X, scale, out=X)
+        return np.add(X, center, out=X)
+
+
 #: The activations of a net by the name the user gives.
 ACTIVATIONS: dict[str, type[Op]] = {"relu": Relu, "silu": Silu, "tanh": Tanh}

@@ -26,7 +26,6 @@ from ._ops import (
     Quantiles,
     Relu,
     Silu,
-    Softmax,
     Standardize,
     Tanh,
     real_weights,
@@ -68,8 +67,8 @@ def fold(program: Program) -> Program:
         The same function of the rows.
     """
     if len(program.ops) > 2 and isinstance(program.ops[-2], Tree):
-        *steps, tree, softmax = program.ops
-        return Program([*_drop_columns(steps, tree), softmax])
+        *steps, tree, last = program.ops
+        return Program([*_drop_columns(steps, tree), last])
     parts = split(program)
     if parts is None:
         return program
@@ -79,7 +78,7 @@ def fold(program: Program) -> Program:
     layers[0] = _same_levels_into_bias(layers[0])
     layers = _drop_units(layers, activations)
     *encoder, layers[0] = _drop_columns(encoder, layers[0])
-    return join(encoder, layers, activations)
+    return join(encoder, layers, activations, program.ops[-1])
 
 
 def split(program: Program) -> tuple[list[Op], list[Any], list[Op]] | None:
@@ -107,10 +106,10 @@ def split(program: Program) -> tuple[list[Op], list[Any], list[Op]] | None:
     return ops[:first], layers, activations
 
 
-def join(encoder: Sequence[Op], layers: Sequence[Op], activations: Sequence[Op]) -> Program:
-    """Return the Program of an encoder and a net: the reverse of :func:`split`."""
+def join(encoder: Sequence[Op], layers: Sequence[Op], activations: Sequence[Op], last: Op) -> Program:
+    """Return the Program of an encoder, a net and the op that ends it: the reverse of :func:`split`."""
     between = [op for pair in zip(activations, layers[1:], strict=True) for op in pair]
-    return Program([*encoder, layers[0], *between, Softmax()])
+    return Program([*encoder, layers[0], *between, last])
 
 
 def rescale(standardize: Standardize, layer: Any, mean: Array, scale: Array) -> tuple[Standardize, Any]:

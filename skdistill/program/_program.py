@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import Affine, Bound, LookupAffine, Op, Softmax
+from ._ops import Affine, Bound, LookupAffine, Op, Softmax, Unstandardize
 from ._table import Columns
 from ._tree import Tree
 
@@ -35,15 +35,17 @@ def _run_blocks(Z: Any, ops: Sequence[Op]) -> Array:
 
 
 class Program:
-    """A fitted student as data: a list of ops that turns rows into probabilities.
+    """A fitted student as data: a list of ops that turns rows into probabilities, or into numbers.
 
     Calling it checks nothing, which is what makes it fast: it is meant for a hot loop whose rows
-    are known to be good. The student's ``predict_proba`` checks its input and then calls this.
+    are known to be good. The student's ``predict_proba``, or a regressor's
+    ``predict``, checks its input and then calls this.
 
     Parameters
     ----------
     ops : sequence of Op
-        The operations: first Columns or Bound, which reads the rows, last a Softmax.
+        The operations: first Columns or Bound, which reads the rows, last a Softmax, or the
+        Unstandardize of a regressor.
 
     Attributes
     ----------
@@ -65,8 +67,10 @@ class Program:
     __slots__ = ("_entry", "_rest", "ops")
 
     def __init__(self, ops: Sequence[Op]) -> None:
-        if not ops or not isinstance(ops[0], Columns | Bound) or not isinstance(ops[-1], Softmax):
-            raise ValueError(f"A Program begins with Columns or Bound and ends in Softmax; got ops={list(ops)}.")
+        if not ops or not isinstance(ops[0], Columns | Bound) or not isinstance(ops[-1], Softmax | Unstandardize):
+            raise ValueError(
+                f"A Program begins with Columns or Bound and ends in Softmax or Unstandardize; got ops={list(ops)}."
+            )
         self.ops = tuple(ops)
         self._entry = ops[0]
         self._rest = self.ops[1:]
@@ -75,7 +79,7 @@ class Program:
         return Program, (self.ops,)
 
     def __call__(self, X: Any) -> Array:
-        """Return the probabilities of rows.
+        """Return the probabilities of rows, or the numbers that a regressor predicts.
 
         Parameters
         ----------
@@ -85,8 +89,8 @@ class Program:
 
         Returns
         -------
-        proba : ndarray of shape (n_rows, n_classes)
-            Probabilities, in float64.
+        answers : ndarray of shape (n_rows, n_classes) or (n_rows, n_outputs)
+            Probabilities, or numbers in the target's unit, in float64.
         """
         Z = self._entry(X)
         if Z.shape[0] > 1:
@@ -96,7 +100,7 @@ class Program:
         return Z
 
     def logits(self, X: Any) -> Array:
-        """Return the logits of rows.
+        """Return the logits of rows, or the standardised numbers of a regressor.
 
         Parameters
         ----------
@@ -106,9 +110,15 @@ class Program:
         Returns
         -------
         logits : ndarray of shape (n_rows, n_classes), or (n_rows, 1) for two classes
-            What the Softmax is given; one column ``z`` stands for ``(0, z)``.
+            What the last op is given; one column ``z`` stands for ``(0, z)`` where that is a Softmax.
         """
         return _run_blocks(self._entry(X), self._rest[:-1])
+
+    @property
+    def n_outputs(self) -> int | None:
+        """How many numbers a regressor predicts for a row; None for a classifier."""
+        last = self.ops[-1]
+        return len(last.center) if isinstance(last, Unstandardize) else None
 
     @property
     def n_columns(self) -> int:

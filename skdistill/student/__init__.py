@@ -5,6 +5,7 @@ from ._base import BaseStudent
 from ._encoder import Encoded, Encoder
 from ._linear import LinearStudent
 from ._mlp import MLPStudent
+from ._regressors import LinearStudentRegressor, MLPStudentRegressor, TreeStudentRegressor
 from ._space import read_space
 from ._tree import TreeStudent
 
@@ -13,8 +14,11 @@ __all__ = [
     "Encoded",
     "Encoder",
     "LinearStudent",
+    "LinearStudentRegressor",
     "MLPStudent",
+    "MLPStudentRegressor",
     "TreeStudent",
+    "TreeStudentRegressor",
     "make_student",
     "read_space",
 ]

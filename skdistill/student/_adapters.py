@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from numpy.typing import NDArray
+from sklearn.base import is_regressor
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array, check_random_state, get_tags
+from sklearn.utils import check_array, check_random_state
 
 from .._validation import (
     InvalidParameterError,
-    check_rows,
-    check_weights,
     copy_unfitted,
     has_fit_parameter,
-    not_fitted,
     take_rows,
 )
 from ..losses import Targets, softmax
-from ..program import in_order, is_frame
-from ._base import BaseStudent, read_labels
+from ._adapted import AdaptedClassifier, AdaptedRegressor, RegressorStudent
+from ._base import BaseStudent
 from ._growth import on_grid
 from ._linear import LinearStudent
 from ._mlp import MLPStudent
+from ._regressors import LinearStudentRegressor, MLPStudentRegressor, TreeStudentRegressor
 from ._tree import TreeStudent
 
 Array = NDArray[Any]
@@ -38,6 +35,14 @@ STUDENTS: dict[str, Callable[[], BaseStudent]] = {
     "linear": LinearStudent,
     "mlp": MLPStudent,
     "tree": TreeStudent,
+}
+
+#: Those of regressors.
+REGRESSORS: dict[str, Callable[[], BaseStudent]] = {
+    "additive": partial(LinearStudentRegressor, numeric="piecewise"),
+    "linear": LinearStudentRegressor,
+    "mlp": MLPStudentRegressor,
+    "tree": TreeStudentRegressor,
 }
 
 #: Parameters that count rows, in scikit-learn, LightGBM and CatBoost.
@@ -59,8 +64,9 @@ def make_student(
     temperature: float = 1.0,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
+    regression: bool = False,
 ) -> Any:
-    """Return a new, unfitted student that takes soft targets.
+    """Return a new, unfitted student that takes a teacher's answers.
 
     Parameters
     ----------
@@ -73,6 +79,8 @@ def make_student(
         Given to whatever in the student has a `random_state` that is None.
     verbose : int, default=0
         Given to a student that has a `verbose`, unless it is zero.
+    regression : bool, default=False
+        Whether it is to predict numbers, and not classes.
 
     Returns
     -------
@@ -86,10 +94,11 @@ def make_student(
         or not at this temperature.
     """
     if isinstance(student, str):
-        if student not in STUDENTS:
-            raise InvalidParameterError(f"student must be one of {sorted(STUDENTS)}; got {student!r}.")
-        student = STUDENTS[student]()
-    student = copy_unfitted(_adapted(student))
+        named = REGRESSORS if regression else STUDENTS
+        if student not in named:
+            raise InvalidParameterError(f"student must be one of {sorted(named)}; got {student!r}.")
+        student = named[student]()
+    student = copy_unfitted(_adapted_regressor(student) if regression else _adapted(student))
     if temperature != 1 and not getattr(student, "softens", True):
         raise InvalidParameterError(student.cannot_soften(temperature))
     for name, value in student.get_params(deep=True).items():
@@ -108,6 +117,10 @@ def _adapted(student: Any) -> Any:
     if isinstance(student, type):
         raise InvalidParameterError(f"student is the class {student.__name__}; needed is an instance of it.")
     if hasattr(student, "fit_targets"):
+        if is_regressor(student):
+            raise InvalidParameterError(
+                f"student {type(student).__name__} is a regressor; needed is a classifier, or DistilledRegressor."
+            )
         return student
     if isinstance(student, Pipeline):
         # refused here if its last step cannot learn
@@ -135,109 +148,36 @@ def _adapted(student: Any) -> Any:
     return ClassifierStudent(student)
 
 
+def _adapted_regressor(student: Any) -> Any:
+    """Return what takes a regressor's answers in the place of `student`: often itself."""
+    if isinstance(student, type):
+        raise InvalidParameterError(f"student is the class {student.__name__}; needed is an instance of it.")
+    if isinstance(student, Pipeline):
+        _adapted_regressor(student.steps[-1][1] if student.steps else None)
+        return RegressorPipelineStudent(student)
+    name = type(student).__name__
+    if _is_net(student):
+        raise InvalidParameterError(
+            f"student {name} is a net, which learns classes alone; use MLPStudentRegressor, or one of "
+            f"{sorted(REGRESSORS)}."
+        )
+    if not (hasattr(student, "fit") and hasattr(student, "predict")):
+        raise InvalidParameterError(
+            f"student={student!r} cannot learn from a regressor; needed is one of {sorted(REGRESSORS)}, or an instance "
+            "of one of skdistill's students of regressors, of a regressor, or of a Pipeline that ends in one of these."
+        )
+    if hasattr(student, "predict_proba"):
+        raise InvalidParameterError(f"student {name} is a classifier; needed is a regressor, or DistilledClassifier.")
+    return student if hasattr(student, "fit_targets") else RegressorStudent(student)
+
+
 def _is_net(student: Any) -> bool:
     """Tell a skorch net or torch module by its ancestors, without importing either package."""
     ancestors = {f"{one.__module__}.{one.__qualname__}" for one in type(student).__mro__}
     return not ancestors.isdisjoint({"skorch.net.NeuralNet", "torch.nn.modules.module.Module"})
 
 
-class AdaptedStudent(ClassifierMixin, BaseEstimator):
-    """What an adapted student has in common: it predicts through `estimator_`, and has no Program."""
-
-    #: Whether rows may be single things, such as texts, and not cells of a table.
-    any_form: ClassVar[bool] = False
-
-    classes_: Array
-    estimator_: Any
-    n_features_in_: int
-    feature_names_in_: Array
-
-    def __init__(self, estimator: Any) -> None:
-        self.estimator = estimator
-
-    @abstractmethod
-    def _fit(self, X: Any, targets: Targets) -> Any:
-        """Return a fitted copy of `estimator`."""
-
-    @abstractmethod
-    def _proba(self, X: Any) -> Array:
-        """Return its probabilities, shape (n_rows, n_classes)."""
-
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
-        """Fit to labels or to soft targets, as the other students do."""
-        rows = self._checked(X, reset=True)
-        return self.fit_targets(X, read_labels(self, rows, y, check_weights(sample_weight, rows)))
-
-    def fit_targets(self, X: Any, targets: Targets) -> Any:
-        """Fit to a teacher's answers and labels together; see BaseStudent."""
-        if not self.softens and targets.temperature != 1:
-            raise ValueError(self.cannot_soften(targets.temperature))
-        X = self._checked(X, reset=True)
-        weight = targets.sample_weight
-        if weight is not None and not weight.all():
-            rows = np.flatnonzero(weight > 0)
-            X, targets = take_rows(X, rows), targets.take(rows)
-        self.estimator_ = self._fit(X, targets)
-        self.classes_ = targets.classes
-        return self
-
-    def _checked(self, X: Any, *, reset: bool) -> Any:
-        return check_rows(self, X, reset=reset, any_form=self.any_form)
-
-    def _rows(self, X: Any) -> Any:
-        if "estimator_" not in self.__dict__:
-            raise not_fitted(self)
-        X = self._checked(X, reset=False)
-        return in_order(X, self.feature_names_in_.tolist()) if is_frame(X) and "feature_names_in_" in vars(self) else X
-
-    @property
-    def program_(self) -> Any:
-        """There is none."""
-        raise AttributeError(
-            f"{self._name} has no Program: LinearStudent, MLPStudent and TreeStudent end as one. It predicts by itself."
-        )
-
-    @property
-    def softens(self) -> bool:
-        """Whether it softens its own answers by the temperature."""
-        return True
-
-    def cannot_soften(self, temperature: float) -> str:
-        """Return what is said of a temperature to a student that does not soften."""
-        return (
-            f"temperature={temperature} with student {self._name}: it learns from weighted rows and cannot soften its "
-            f"own side of the loss. Set temperature=1, or use one of {sorted(STUDENTS)}, or a net."
-        )
-
-    @property
-    def _name(self) -> str:
-        return type(self.estimator).__name__
-
-    def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class, shape (n_rows, n_classes)."""
-        return self._proba(self._rows(X))
-
-    def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithm of the probability of each class, finite, shape (n_rows, n_classes)."""
-        return np.log(np.maximum(self.predict_proba(X), np.finfo(np.float64).tiny))
-
-    def decision_function(self, X: Any) -> Array:
-        """Return the logits, shape (n_rows, n_classes), or (n_rows,) for two classes."""
-        logits = self.predict_log_proba(X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
-
-    def predict(self, X: Any) -> Array:
-        """Return the most probable class, shape (n_rows,)."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        if isinstance(self.estimator, BaseEstimator):
-            tags.input_tags = get_tags(self.estimator).input_tags
-        return tags
-
-
-class ClassifierStudent(AdaptedStudent):
+class ClassifierStudent(AdaptedClassifier):
     """Any classifier: each row is there once for each class, weighted by the share of that class.
 
     The cross-entropy with weighted copies is that with the soft targets. `estimator_` knows the
@@ -290,7 +230,7 @@ class ClassifierStudent(AdaptedStudent):
         return proba / proba.sum(axis=1, keepdims=True)
 
 
-class NetStudent(AdaptedStudent):
+class NetStudent(AdaptedClassifier):
     """A skorch net or a torch module, trained on the distillation loss; its rows are float32.
 
     A net is trained as it says itself (optimizer, epochs, callbacks), but for its loss. Its module
@@ -340,11 +280,42 @@ class NetStudent(AdaptedStudent):
         return check_array(X, dtype=np.float32, estimator=self._name, input_name="X")
 
 
-class PipelineStudent(AdaptedStudent):
-    """A Pipeline whose last step is a student: its transformers are fitted on rows and labels.
+class _PipelineLearner:
+    """How a Pipeline whose last step is a student learns: its transformers first, then the student.
 
-    A row without a label counts as one of the class that the teacher finds most likely. The rows
-    need not be a table: what the first transformer takes will do, texts for one.
+    A row without a label counts to the transformers as one of what the teacher answers. The rows need
+    not be a table: what the first transformer takes will do, texts for one.
+    """
+
+    any_form: ClassVar[bool] = True
+    regression: ClassVar[bool]
+
+    def __init__(
+        self, estimator: Pipeline, random_state: int | np.random.RandomState | None = None, verbose: int = 0
+    ) -> None:
+        super().__init__(estimator)  # type: ignore[call-arg]
+        self.estimator = estimator
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def _name(self) -> str:
+        return f"Pipeline({' -> '.join(type(step).__name__ for _, step in self.estimator.steps)})"
+
+    def _fit(self, X: Any, targets: Any) -> Any:
+        *before, (name, last) = self.estimator.steps
+        steps: list[Any] = []
+        if before:
+            front = copy_unfitted(self.estimator[:-1])
+            X = front.fit_transform(X, targets.as_y())
+            steps = list(front.steps)
+        student = make_student(last, random_state=self.random_state, verbose=self.verbose, regression=self.regression)
+        fitted = student.fit_targets(X, targets)
+        return Pipeline([*steps, (name, fitted)])
+
+
+class PipelineStudent(_PipelineLearner, AdaptedClassifier):
+    """A Pipeline whose last step is a student: its transformers are fitted on rows and labels.
 
     Parameters
     ----------
@@ -354,34 +325,31 @@ class PipelineStudent(AdaptedStudent):
         For the last step, as in DistilledClassifier.
     """
 
-    any_form = True
-
-    def __init__(
-        self, estimator: Pipeline, random_state: int | np.random.RandomState | None = None, verbose: int = 0
-    ) -> None:
-        super().__init__(estimator)
-        self.random_state = random_state
-        self.verbose = verbose
+    regression = False
 
     @property
     def softens(self) -> bool:
         """Whether the last step softens its own answers."""
         return getattr(_adapted(self.estimator.steps[-1][1]), "softens", True)
 
-    @property
-    def _name(self) -> str:
-        return f"Pipeline({' -> '.join(type(step).__name__ for _, step in self.estimator.steps)})"
-
-    def _fit(self, X: Any, targets: Targets) -> Any:
-        *before, (name, last) = self.estimator.steps
-        steps: list[Any] = []
-        if before:
-            front = copy_unfitted(self.estimator[:-1])
-            X = front.fit_transform(X, targets.classes[targets.most_likely()])
-            steps = list(front.steps)
-        student = make_student(last, random_state=self.random_state, verbose=self.verbose)
-        fitted = student.fit_targets(X, targets)
-        return Pipeline([*steps, (name, fitted)])
-
     def _proba(self, X: Any) -> Array:
         return self.estimator_.predict_proba(X)
+
+
+class RegressorPipelineStudent(_PipelineLearner, AdaptedRegressor):
+    """A Pipeline whose last step is a student of a regressor.
+
+    Parameters
+    ----------
+    estimator : Pipeline
+        Its last step takes a regressor's answers, or is adapted.
+    random_state, verbose : object
+        For the last step, as in DistilledRegressor.
+    """
+
+    regression = True
+
+    @property
+    def takes_huber(self) -> bool:
+        """Whether the last step does."""
+        return getattr(_adapted_regressor(self.estimator.steps[-1][1]), "takes_huber", True)

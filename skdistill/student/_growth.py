@@ -1,4 +1,4 @@
-"""Growing one decision tree on the terms of the distillation loss, and the best logits of its leaves."""
+"""Growing one decision tree on the terms of the distillation loss, and the best values of its leaves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.tree import DecisionTreeRegressor
 
-from ..losses import LossTerms, log_softmax, softmax
+from ..losses import LossTerms, RegressionTerms, log_softmax, softmax
 from ..program import LARGEST, Tree
 
 Array = NDArray[Any]
@@ -17,19 +17,20 @@ Array = NDArray[Any]
 #: No leaf is surer than this of what a row is not.
 _FLOOR = 1e-6
 _NEWTON_STEPS = 60
+_HUBER_STEPS = 60
 
 
 def grow_tree(
     Z: Any,
     sizes: tuple[int, ...],
-    terms: LossTerms,
+    terms: LossTerms | RegressionTerms,
     sample_weight: Array | None,
     *,
     smoothing: float,
     min_samples_leaf: int,
     **limits: Any,
 ) -> Tree:
-    """Grow a tree and give each leaf the logits that minimise the loss in it.
+    """Grow a tree and give each leaf the logits, or the numbers, that minimise the loss in it.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def grow_tree(
         Codes and numbers, NaN where a number is missing.
     sizes : tuple of int
         The number of codes of each of the first columns.
-    terms : LossTerms
+    terms : LossTerms or RegressionTerms
         What is to be fitted.
     sample_weight : ndarray of shape (n_rows,) or None
         Positive weights, which `terms` hold already; None counts every row once.
@@ -53,20 +54,23 @@ def grow_tree(
     tree : Tree
         The op.
     """
+    in_classes = isinstance(terms, LossTerms)
     soft = terms.soft * terms.soft_weight[:, None]
-    hard = terms.label_mass()
+    hard = terms.label_mass() if isinstance(terms, LossTerms) else terms.labels * terms.label_weight[:, None]
     # a row that neither term counts is no row
     counted = np.flatnonzero(terms.soft_weight + terms.label_weight > 0)
     # in sample weights, so that a row of weight two is the row twice
     unit = terms.total_weight / len(terms.soft)
     Z, soft, hard = Z[counted], soft[counted] * unit, hard[counted] * unit
-    mass = (soft + hard).sum(axis=1)
-    blend = on_grid((soft + hard) / mass[:, None])
+    soft_mass, hard_mass = terms.soft_weight[counted] * unit, terms.label_weight[counted] * unit
+    mass = (soft + hard).sum(axis=1) if in_classes else soft_mass + hard_mass
+    blend = (soft + hard) / mass[:, None]
+    blend = on_grid(blend if in_classes else blend - blend.min(axis=0))
     mass = on_grid(mass)
     ranks = [_rank_codes(Z[:, j].astype(np.int64), size, blend, mass, smoothing) for j, size in enumerate(sizes)]
     numbers, levels = _rank_numbers(Z, ranks)
     # of two columns, either holds all there is
-    wanted = blend[:, 1:] if blend.shape[1] == 2 else blend
+    wanted = blend[:, 1:] if in_classes and blend.shape[1] == 2 else blend
     rows, share = np.arange(len(mass)), mass
     if sample_weight is not None:
         # scikit-learn counts rows and not weights; as many copies as a leaf needs are enough
@@ -81,17 +85,26 @@ def grow_tree(
     columns = nodes.feature[inner].astype(np.int64)
     cuts = [_cut(levels[column], cut) for column, cut in zip(columns, nodes.threshold[inner], strict=True)]
     rows_of = fitted.apply(numbers)
-    n_classes = soft.shape[1]
-    sums = np.array([np.bincount(rows_of, part, nodes.node_count) for part in np.hstack([soft, hard]).T]).T
+    n_outputs = soft.shape[1]
+    parts = np.column_stack([soft, hard] if in_classes else [soft + hard, soft_mass + hard_mass])
+    sums = np.array([np.bincount(rows_of, part, nodes.node_count) for part in parts.T]).T
     # a node comes after its parent
     parent = np.full(nodes.node_count, -1, dtype=np.int64)
     for children in (nodes.children_left, nodes.children_right):
         parent[children[inner]] = inner
     for node in range(nodes.node_count - 1, 0, -1):
         sums[parent[node]] += sums[node]
-    parts = _shrunk(sums[:, :n_classes], sums[:, n_classes:], parent, smoothing, terms.temperature)
-    in_leaves = [part[leaves] for part in parts]
-    values = _best_logits(in_leaves[0], in_leaves[1], in_leaves[2], in_leaves[3], terms.temperature)
+    if isinstance(terms, LossTerms):
+        shrunk = _shrunk(sums[:, :n_outputs], sums[:, n_outputs:], parent, smoothing, terms.temperature)
+        in_leaves = [part[leaves] for part in shrunk]
+        values = _best_logits(in_leaves[0], in_leaves[1], in_leaves[2], in_leaves[3], terms.temperature)
+    else:
+        means = _shrunk_means(sums[:, :n_outputs], sums[:, n_outputs], parent, smoothing)
+        values = means[leaves]
+        if terms.huber is not None and len(inner):
+            place = np.searchsorted(leaves, rows_of)
+            told = terms.take(counted)
+            values = _best_numbers(values, means[parent[leaves]], smoothing, place, told, (soft_mass, hard_mass))
     return Tree(
         np.cumsum([0, *sizes])[:-1].astype(np.int64),
         np.concatenate([*ranks, np.empty(0)]).astype(np.float32),
@@ -198,6 +211,42 @@ def _shrunk(
             mean[node] = share * mean[node] + (1.0 - share) * before
         means.append(mean)
     return means[0], weights[0], means[1], weights[1]
+
+
+def _shrunk_means(sums: Array, mass: Array, parent: Array, smoothing: float) -> Array:
+    """Return the mean of each node, shrunk towards the parent's; shape (n_nodes, n_outputs)."""
+    means = sums / np.where(mass > 0, mass, 1.0)[:, None]
+    share = mass / np.where(mass > 0, mass + smoothing, 1.0)
+    for node in range(1, len(means)):
+        means[node] = share[node] * means[node] + (1.0 - share[node]) * means[parent[node]]
+    return means
+
+
+def _best_numbers(
+    start: Array, prior: Array, smoothing: float, place: Array, terms: RegressionTerms, mass: tuple[Array, Array]
+) -> Array:
+    """Return what minimises Huber's loss in each leaf, in which `smoothing` rows of the parent's mean are as well.
+
+    By iteratively reweighted least squares: a row that is further off than `huber` weighs the less, the further.
+    """
+    assert terms.huber is not None
+    n_leaves, huber = len(start), terms.huber
+    values = start.copy()
+    for _ in range(_HUBER_STEPS):
+        before = values.copy()
+        for at in range(values.shape[1]):
+            off = np.abs(prior[:, at] - before[:, at])
+            weight = smoothing * huber / np.maximum(off, huber)
+            total, sums = weight, weight * prior[:, at]
+            for wanted, rows in ((terms.soft, mass[0]), (terms.labels, mass[1])):
+                off = np.abs(wanted[:, at] - before[place, at])
+                weight = rows * huber / np.maximum(off, huber)
+                total = total + np.bincount(place, weight, n_leaves)
+                sums = sums + np.bincount(place, weight * wanted[:, at], n_leaves)
+            values[:, at] = sums / total
+        if np.abs(values - before).max() <= 1e-9:
+            break
+    return values
 
 
 def _best_logits(soft: Array, soft_weight: Array, hard: Array, hard_weight: Array, temperature: float) -> Array:

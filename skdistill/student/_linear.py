@@ -1,4 +1,4 @@
-"""LinearStudent: multinomial logistic regression on soft targets, fitted by L-BFGS."""
+"""LinearStudent: multinomial logistic regression on soft targets; and how L-BFGS fits any linear student."""
 
 from __future__ import annotations
 
@@ -14,16 +14,108 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from .._validation import Interval
-from ..losses import LossTerms
 from ..program import Op
-from ._base import BaseStudent
+from ._base import AnyTerms, BaseStudent, ClassifyingStudent
 from ._encoder import Encoded
 from ._progress import Progress
 
 Array = NDArray[Any]
 
 
-class LinearStudent(BaseStudent):
+class LinearLearner(BaseStudent):
+    """What linear students of both kinds have in common: parameters, and how L-BFGS finds the weights."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseStudent._parameter_constraints,
+        "C": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    n_iter_: int
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        numeric: str = "auto",
+        n_bins: int | str = "auto",
+        min_frequency: int = 5,
+        max_categories: int = 256,
+        encoder: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.C = C
+        self.max_iter = max_iter
+        self.tol = tol
+        self.numeric = numeric
+        self.n_bins = n_bins
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
+        self.encoder = encoder
+        self.verbose = verbose
+
+    def _fit_weights(self, encoded: Encoded, terms: AnyTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
+        n_encoded = encoded.n_encoded
+        n_logits = terms.n_outputs
+        penalty = 1.0 / (self.C * terms.total_weight)
+
+        def objective(flat: Array) -> tuple[float, Array]:
+            coef = flat.reshape(n_encoded + 1, n_logits)
+            weight, bias = coef[:-1], coef[-1]
+            value, gradient = terms.value_and_gradient(encoded.times(weight) + bias)
+            slope = np.empty_like(coef)
+            slope[:-1] = encoded.transposed_times(gradient) + penalty * weight
+            slope[-1] = gradient.sum(axis=0)
+            return value + penalty / 2 * (weight**2).sum(), slope.ravel()
+
+        start = np.zeros((n_encoded + 1) * n_logits)
+        with Progress(self.verbose, self.max_iter, type(self).__name__, "iteration") as progress:
+            best = start
+
+            def callback(intermediate_result: Any) -> None:
+                nonlocal best
+                best = intermediate_result.x.copy()
+                progress.step(loss=intermediate_result.fun)
+
+            # one thread: sums that are split otherwise differ in their last bits, and then the
+            # same random_state would not give the same bytes in a worker process
+            with threadpool_limits(limits=1, user_api="blas"):
+                try:
+                    result = minimize(
+                        objective,
+                        start,
+                        jac=True,
+                        method="L-BFGS-B",
+                        callback=callback,
+                        options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 1e-9, "maxcor": 20},
+                    )
+                except KeyboardInterrupt:
+                    if best is start:
+                        raise
+                    warnings.warn(
+                        f"{type(self).__name__} was interrupted after {progress.done} iterations; the weights so far "
+                        "are kept.",
+                        UserWarning,
+                        stacklevel=2,
+                    )
+                    self.n_iter_ = progress.done
+                else:
+                    best = result.x
+                    self.n_iter_ = int(result.nit)
+                    if result.nit >= self.max_iter:
+                        warnings.warn(
+                            f"{type(self).__name__} did not converge in max_iter={self.max_iter} iterations.",
+                            ConvergenceWarning,
+                            stacklevel=2,
+                        )
+        coef = _rounded(best).reshape(n_encoded + 1, n_logits)
+        return [first_layer(coef[:-1], coef[-1])]
+
+
+class LinearStudent(LinearLearner, ClassifyingStudent):
     """A linear student: multinomial logistic regression that also fits soft targets.
 
     It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the sum of the sample
@@ -95,13 +187,9 @@ class LinearStudent(BaseStudent):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BaseStudent._parameter_constraints,
-        "C": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="neither")],
+        **LinearLearner._parameter_constraints,
+        **ClassifyingStudent._parameter_constraints,
     }
-
-    n_iter_: int
 
     def __init__(
         self,
@@ -117,73 +205,18 @@ class LinearStudent(BaseStudent):
         class_weight: dict[Any, float] | str | None = None,
         verbose: int = 0,
     ) -> None:
-        self.C = C
-        self.max_iter = max_iter
-        self.tol = tol
-        self.numeric = numeric
-        self.n_bins = n_bins
-        self.min_frequency = min_frequency
-        self.max_categories = max_categories
-        self.encoder = encoder
+        super().__init__(
+            C=C,
+            max_iter=max_iter,
+            tol=tol,
+            numeric=numeric,
+            n_bins=n_bins,
+            min_frequency=min_frequency,
+            max_categories=max_categories,
+            encoder=encoder,
+            verbose=verbose,
+        )
         self.class_weight = class_weight
-        self.verbose = verbose
-
-    def _fit_weights(self, encoded: Encoded, terms: LossTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
-        n_encoded = encoded.n_encoded
-        n_classes = terms.soft.shape[1]
-        n_logits = 1 if n_classes == 2 else n_classes
-        penalty = 1.0 / (self.C * terms.total_weight)
-
-        def objective(flat: Array) -> tuple[float, Array]:
-            coef = flat.reshape(n_encoded + 1, n_logits)
-            weight, bias = coef[:-1], coef[-1]
-            value, gradient = terms.value_and_gradient(encoded.times(weight) + bias)
-            slope = np.empty_like(coef)
-            slope[:-1] = encoded.transposed_times(gradient) + penalty * weight
-            slope[-1] = gradient.sum(axis=0)
-            return value + penalty / 2 * (weight**2).sum(), slope.ravel()
-
-        start = np.zeros((n_encoded + 1) * n_logits)
-        with Progress(self.verbose, self.max_iter, "LinearStudent", "iteration") as progress:
-            best = start
-
-            def callback(intermediate_result: Any) -> None:
-                nonlocal best
-                best = intermediate_result.x.copy()
-                progress.step(loss=intermediate_result.fun)
-
-            # one thread: sums that are split otherwise differ in their last bits, and then the
-            # same random_state would not give the same bytes in a worker process
-            with threadpool_limits(limits=1, user_api="blas"):
-                try:
-                    result = minimize(
-                        objective,
-                        start,
-                        jac=True,
-                        method="L-BFGS-B",
-                        callback=callback,
-                        options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 1e-9, "maxcor": 20},
-                    )
-                except KeyboardInterrupt:
-                    if best is start:
-                        raise
-                    warnings.warn(
-                        f"LinearStudent was interrupted after {progress.done} iterations; the weights so far are kept.",
-                        UserWarning,
-                        stacklevel=2,
-                    )
-                    self.n_iter_ = progress.done
-                else:
-                    best = result.x
-                    self.n_iter_ = int(result.nit)
-                    if result.nit >= self.max_iter:
-                        warnings.warn(
-                            f"LinearStudent did not converge in max_iter={self.max_iter} iterations.",
-                            ConvergenceWarning,
-                            stacklevel=2,
-                        )
-        coef = _rounded(best).reshape(n_encoded + 1, n_logits)
-        return [first_layer(coef[:-1], coef[-1])]
 
 
 def _rounded(weights: Array) -> Array:

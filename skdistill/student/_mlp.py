@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from .._validation import Interval, StrOptions
-from ..losses import LossTerms
 from ..program import ACTIVATIONS, Affine, Op
-from ._base import BaseStudent
+from ._base import AnyTerms, BaseStudent, ClassifyingStudent
 from ._encoder import Encoded
 
 Array = NDArray[Any]
@@ -22,7 +21,134 @@ Array = NDArray[Any]
 _FEW_ROWS = 100
 
 
-class MLPStudent(BaseStudent):
+class MLPLearner(BaseStudent):
+    """What nets of both kinds have in common: parameters, and the rows on which torch trains them."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseStudent._parameter_constraints,
+        "hidden_layer_sizes": ["array-like"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "averaging": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    _numeric_auto: ClassVar[str] = "piecewise"
+    #: It uses rows held out, and can fit probabilities in place of the labels.
+    _judges_itself: ClassVar[bool] = True
+
+    #: Layers to go on from in place of a first guess; for nets that are trained further.
+    _start: list[tuple[Array, Array]] | None = None
+
+    history_: list[dict[str, float]]
+    n_iter_: int
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (96, 96),
+        *,
+        activation: str = "relu",
+        max_epochs: int = 100,
+        batch_size: int | str = "auto",
+        learning_rate: float = 4e-3,
+        weight_decay: float = 1e-4,
+        dropout: float = 0.0,
+        averaging: bool = True,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float | str = "auto",
+        patience: int = 15,
+        numeric: str = "auto",
+        n_bins: int | str = "auto",
+        min_frequency: int = 5,
+        max_categories: int = 256,
+        encoder: Any = None,
+        device: str = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.averaging = averaging
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.numeric = numeric
+        self.n_bins = n_bins
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
+        self.encoder = encoder
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _fit_weights(self, encoded: Encoded, terms: AnyTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
+        sizes = [int(size) for size in self.hidden_layer_sizes]
+        if any(size < 1 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
+        rng = check_random_state(self.random_state)
+        held_out, kept = self._hold_out(encoded.n_rows, terms.held_out, rng)
+
+        # torch is imported here, where a net is trained, and nowhere on the way to a prediction
+        from ._torch import train_mlp
+
+        trained = train_mlp(
+            encoded.take(kept),
+            terms.take(kept),
+            encoded.take(held_out if self.early_stopping else held_out[:0]),
+            terms.take(held_out if self.early_stopping else held_out[:0]),
+            hidden_layer_sizes=sizes,
+            activation=self.activation,
+            max_epochs=self.max_epochs,
+            batch_size=_batch_size(len(kept)) if self.batch_size == "auto" else int(self.batch_size),
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            dropout=self.dropout,
+            averaging=self.averaging,
+            patience=self.patience,
+            device=self.device,
+            seed=int(rng.randint(2**31 - 1)),
+            verbose=self.verbose,
+            name=type(self).__name__,
+            start=self._start,
+        )
+        self.history_ = trained.history
+        self.n_iter_ = len(trained.history)
+        first, *rest = trained.layers
+        ops = [first_layer(*first)]
+        for weight, bias in rest:
+            ops += [ACTIVATIONS[self.activation](), Affine(weight, bias)]
+        return ops
+
+    def _hold_out(self, n_rows: int, chosen: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:
+        """Return the rows to judge the fit by, and those to fit: as they were chosen, else by chance."""
+        rows = rng.permutation(n_rows)
+        if chosen is not None:
+            return np.flatnonzero(chosen), np.flatnonzero(~chosen)
+        n_held_out = 0
+        if self.early_stopping is True or (self.early_stopping == "auto" and n_rows >= _FEW_ROWS):
+            share = self.validation_fraction
+            if isinstance(share, str):
+                share = float(np.clip(100 / n_rows, 0.1, 0.2))
+            n_held_out = max(1, round(share * n_rows))
+            if n_held_out >= n_rows:
+                raise ValueError(f"validation_fraction={share} of {n_rows} rows leaves none to train on.")
+        return np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
+
+
+class MLPStudent(MLPLearner, ClassifyingStudent):
     """A multi-layer perceptron that fits soft targets, trained by torch and run without it.
 
     Trained with AdamW on shuffled mini-batches; the learning rate warms up over the first 5 % of
@@ -118,31 +244,9 @@ class MLPStudent(BaseStudent):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BaseStudent._parameter_constraints,
-        "hidden_layer_sizes": ["array-like"],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "averaging": ["boolean"],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
-        "patience": [Interval(Integral, 1, None, closed="left")],
-        "device": [str],
-        "random_state": ["random_state"],
+        **MLPLearner._parameter_constraints,
+        **ClassifyingStudent._parameter_constraints,
     }
-
-    _numeric_auto: ClassVar[str] = "piecewise"
-    #: It uses rows held out, and can fit probabilities in place of the labels.
-    _judges_itself: ClassVar[bool] = True
-
-    #: Layers to go on from in place of a first guess; for nets that are trained further.
-    _start: list[tuple[Array, Array]] | None = None
-
-    history_: list[dict[str, float]]
-    n_iter_: int
 
     def __init__(
         self,
@@ -168,78 +272,28 @@ class MLPStudent(BaseStudent):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.averaging = averaging
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.numeric = numeric
-        self.n_bins = n_bins
-        self.min_frequency = min_frequency
-        self.max_categories = max_categories
-        self.encoder = encoder
-        self.class_weight = class_weight
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def _fit_weights(self, encoded: Encoded, terms: LossTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
-        sizes = [int(size) for size in self.hidden_layer_sizes]
-        if any(size < 1 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
-        rng = check_random_state(self.random_state)
-        held_out, kept = self._hold_out(encoded.n_rows, terms.held_out, rng)
-
-        # torch is imported here, where a net is trained, and nowhere on the way to a prediction
-        from ._torch import train_mlp
-
-        trained = train_mlp(
-            encoded.take(kept),
-            terms.take(kept),
-            encoded.take(held_out if self.early_stopping else held_out[:0]),
-            terms.take(held_out if self.early_stopping else held_out[:0]),
-            hidden_layer_sizes=sizes,
-            activation=self.activation,
-            max_epochs=self.max_epochs,
-            batch_size=_batch_size(len(kept)) if self.batch_size == "auto" else int(self.batch_size),
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            dropout=self.dropout,
-            averaging=self.averaging,
-            patience=self.patience,
-            device=self.device,
-            seed=int(rng.randint(2**31 - 1)),
-            verbose=self.verbose,
-            start=self._start,
+        super().__init__(
+            hidden_layer_sizes,
+            activation=activation,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            averaging=averaging,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            numeric=numeric,
+            n_bins=n_bins,
+            min_frequency=min_frequency,
+            max_categories=max_categories,
+            encoder=encoder,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
         )
-        self.history_ = trained.history
-        self.n_iter_ = len(trained.history)
-        first, *rest = trained.layers
-        ops = [first_layer(*first)]
-        for weight, bias in rest:
-            ops += [ACTIVATIONS[self.activation](), Affine(weight, bias)]
-        return ops
-
-    def _hold_out(self, n_rows: int, chosen: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:
-        """Return the rows to judge the fit by, and those to fit: as they were chosen, else by chance."""
-        rows = rng.permutation(n_rows)
-        if chosen is not None:
-            return np.flatnonzero(chosen), np.flatnonzero(~chosen)
-        n_held_out = 0
-        if self.early_stopping is True or (self.early_stopping == "auto" and n_rows >= _FEW_ROWS):
-            share = self.validation_fraction
-            if isinstance(share, str):
-                share = float(np.clip(100 / n_rows, 0.1, 0.2))
-            n_held_out = max(1, round(share * n_rows))
-            if n_held_out >= n_rows:
-                raise ValueError(f"validation_fraction={share} of {n_rows} rows leaves none to train on.")
-        return np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
+        self.class_weight = class_weight
 
 
 def _batch_size(n_rows: int) -> int:

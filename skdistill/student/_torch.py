@@ -16,7 +16,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from ..losses import LossTerms
+from ..losses import LossTerms, RegressionTerms
 from ._encoder import Encoded
 from ._progress import Progress
 
@@ -168,6 +168,71 @@ class DistillationLoss(nn.Module):
             losses.append(label_weight * _cross_entropy(logits, labels))
         return torch.mean(losses[0] + losses[1] if len(losses) > 1 else losses[0])
 
+    def fidelity(self, logits: Tensor, targets: tuple[Tensor, ...]) -> float:
+        """Return the share of rows on which student and targets name the same class."""
+        soft, _, soft_weight, labels, _ = targets
+        named = labels if labels.ndim == 1 else labels.argmax(dim=1)
+        told = torch.where(soft_weight > 0, soft.argmax(dim=1), named)
+        said = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
+        return float((said == told).float().mean())
+
+
+class RegressionLoss(nn.Module):
+    """The loss of ``losses.RegressionTerms.value_and_gradient``, in torch.
+
+    Shape: outputs ``(n_rows, n_outputs)`` -> a scalar.
+
+    Parameters
+    ----------
+    huber : float or None
+        Beyond so much errors count along a line; None squares them all.
+    terms : (bool, bool), default=(True, True)
+        Whether any row takes the first term, and whether any takes the second.
+
+    Examples
+    --------
+    >>> import torch
+    >>> wanted, one, none = torch.full((4, 1), 3.0), torch.ones(4), torch.zeros(4)
+    >>> RegressionLoss(None)(torch.ones(4, 1), (wanted, one, wanted, none)).item()
+    4.0
+    """
+
+    def __init__(self, huber: float | None, terms: tuple[bool, bool] = (True, True)) -> None:
+        super().__init__()
+        self.huber = huber
+        self.terms = terms
+
+    def forward(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
+        soft, soft_weight, labels, label_weight = targets
+        pairs = [(soft, soft_weight), (labels, label_weight)]
+        losses = [
+            weight * self._losses(outputs - wanted)
+            for (wanted, weight), there in zip(pairs, self.terms, strict=True)
+            if there
+        ]
+        return torch.mean(losses[0] + losses[1] if len(losses) > 1 else losses[0])
+
+    def _losses(self, off: Tensor) -> Tensor:
+        if self.huber is None:
+            return off.square().sum(dim=1)
+        near = off.clamp(-self.huber, self.huber)
+        return (near * (2.0 * off - near)).sum(dim=1)
+
+    def fidelity(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> float:
+        """Return the student's R2 against the targets: the mean over outputs, each 0 at least."""
+        soft, soft_weight, labels, _ = targets
+        told = torch.where(soft_weight[:, None] > 0, soft, labels)
+        left, there = (outputs - told).square().sum(dim=0), (told - told.mean(dim=0)).square().sum(dim=0)
+        return float((1.0 - left / there.clamp(min=1e-12)).clamp(min=0.0).mean())
+
+
+def _criterion(terms: LossTerms | RegressionTerms) -> tuple[type[nn.Module], dict[str, Any]]:
+    """Return the loss of these terms as a module's class and parameters."""
+    taken = bool(terms.soft_weight.any()), bool(terms.label_weight.any())
+    if isinstance(terms, RegressionTerms):
+        return RegressionLoss, {"huber": terms.huber, "terms": taken}
+    return DistillationLoss, {"temperature": terms.temperature, "terms": taken}
+
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the cross-entropy of each row with labels (n_rows,) or probabilities (n_rows, n_classes)."""
@@ -184,28 +249,26 @@ class Rows:
     ----------
     encoded : Encoded
         The rows.
-    terms : LossTerms
+    terms : LossTerms or RegressionTerms
         Their targets.
     device : torch.device
         Where the tensors live.
     """
 
-    def __init__(self, encoded: Encoded, terms: LossTerms, device: torch.device) -> None:
-        floats = [
-            torch.as_tensor(part, dtype=torch.float32, device=device)
-            for part in (encoded.numbers, terms.soft, terms.information, terms.soft_weight, terms.label_weight)
-        ]
-        index = terms.labels.ndim == 1
-        labels = torch.as_tensor(terms.labels, dtype=torch.int64 if index else torch.float32, device=device)
-        self.dense: tuple[Tensor, ...] = (*floats[:4], labels, floats[4])
+    def __init__(self, encoded: Encoded, terms: LossTerms | RegressionTerms, device: torch.device) -> None:
+        parts: list[Any] = [encoded.numbers, terms.soft, terms.soft_weight, terms.labels, terms.label_weight]
+        if isinstance(terms, LossTerms):
+            parts.insert(2, terms.information)
+        self.dense: tuple[Tensor, ...] = tuple(
+            torch.as_tensor(part, dtype=torch.int64 if part.dtype.kind == "i" else torch.float32, device=device)
+            for part in parts
+        )
         self.sparse = encoded.sparse
         self.codes: Tensor | None = None
         self.device = device
         if self.sparse is not None and (self.sparse.data == 1).all() and len(set(np.diff(self.sparse.indptr))) == 1:
             # one-hot columns: as many ones in each row
-            self.codes = torch.as_tensor(
-                self.sparse.indices.reshape(len(floats[0]), -1), dtype=torch.int64, device=device
-            )
+            self.codes = torch.as_tensor(self.sparse.indices.reshape(len(self), -1), dtype=torch.int64, device=device)
 
     def __len__(self) -> int:
         return len(self.dense[0])
@@ -280,7 +343,10 @@ class _Keeper(Callback):
     https://arxiv.org/abs/1212.1824.
     """
 
-    def __init__(self, n_steps: int, learning_rate: float, patience: int, averaging: bool, progress: Progress) -> None:
+    def __init__(
+        self, n_steps: int, learning_rate: float, patience: int, averaging: bool, progress: Progress, name: str
+    ) -> None:
+        self.name = name
         self.n_steps = n_steps
         self.learning_rate = learning_rate
         self.patience = patience
@@ -316,7 +382,7 @@ class _Keeper(Callback):
         self, net: NeuralNet, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
     ) -> None:
         if not training:
-            self.fidelity = _fidelity(y_pred, batch[1])
+            self.fidelity = net.criterion_.fidelity(y_pred, batch[1])
         elif self.average:
             share = _FORGETS / (self.step + _FORGETS)
             with torch.no_grad():
@@ -336,7 +402,7 @@ class _Keeper(Callback):
         figures = {"train_loss": float(losses @ sizes / sizes.sum())}
         if not math.isfinite(figures["train_loss"]):
             raise ValueError(
-                f"MLPStudent's loss became {figures['train_loss']} in epoch {len(self.figures) + 1}; "
+                f"{self.name}'s loss became {figures['train_loss']} in epoch {len(self.figures) + 1}; "
                 f"learning_rate={self.learning_rate} is too high."
             )
         held_out = "valid_loss" in epoch["batches"][-1]
@@ -356,20 +422,11 @@ class _Keeper(Callback):
             raise _NoBetterFitError
 
 
-def _fidelity(logits: Tensor, targets: tuple[Tensor, ...]) -> float:
-    """Return the share of rows on which student and targets name the same class."""
-    soft, _, soft_weight, labels, _ = targets
-    named = labels if labels.ndim == 1 else labels.argmax(dim=1)
-    told = torch.where(soft_weight > 0, soft.argmax(dim=1), named)
-    said = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
-    return float((said == told).float().mean())
-
-
 def train_mlp(
     encoded: Encoded,
-    terms: LossTerms,
+    terms: LossTerms | RegressionTerms,
     encoded_valid: Encoded,
-    terms_valid: LossTerms,
+    terms_valid: LossTerms | RegressionTerms,
     *,
     hidden_layer_sizes: list[int],
     activation: str,
@@ -383,6 +440,7 @@ def train_mlp(
     device: str,
     seed: int,
     verbose: int,
+    name: str,
     start: list[tuple[Array, Array]] | None = None,
 ) -> TrainedNet:
     """Train a net on the terms of the distillation loss.
@@ -391,7 +449,7 @@ def train_mlp(
     ----------
     encoded, encoded_valid : Encoded
         Rows to train on, and those held out (perhaps none).
-    terms, terms_valid : LossTerms
+    terms, terms_valid : LossTerms or RegressionTerms
         What the net has to fit on each.
     hidden_layer_sizes, activation, max_epochs, batch_size, learning_rate, weight_decay, dropout : object
         As in MLPStudent.
@@ -399,6 +457,8 @@ def train_mlp(
         As in MLPStudent.
     seed : int
         Seeds everything random.
+    name : str
+        What messages call the student.
     start : list of (ndarray, ndarray), default=None
         Layers to go on from, as in TrainedNet; None makes a first guess.
 
@@ -413,27 +473,26 @@ def train_mlp(
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device={device!r} is not a device that this torch can use: {error}") from error
     generator = torch.Generator().manual_seed(seed)
-    n_classes = terms.soft.shape[1]
     rows, rows_valid = Rows(encoded, terms, place), Rows(encoded_valid, terms_valid, place)
     n_numbers = encoded.n_encoded - encoded.n_sparse
     n_active = 0.0 if encoded.sparse is None else encoded.sparse.nnz / max(1, encoded.n_rows)
-    sizes = [*hidden_layer_sizes, 1 if n_classes == 2 else n_classes]
+    sizes = [*hidden_layer_sizes, terms.n_outputs]
     module = MLP(n_numbers, encoded.n_sparse, n_active, sizes, activation, dropout, generator)
     if start is not None:
         module.start_from(start)
+    loss, params = _criterion(terms)
     n_steps = max_epochs * -(-len(rows) // batch_size)
 
     n_threads = torch.get_num_threads()
     # sums split over another number of threads differ in their last bits
     torch.set_num_threads(1)
     try:
-        with Progress(verbose, max_epochs, "MLPStudent", "epoch") as progress:
-            keeper = _Keeper(n_steps, learning_rate, patience, averaging, progress)
+        with Progress(verbose, max_epochs, name, "epoch") as progress:
+            keeper = _Keeper(n_steps, learning_rate, patience, averaging, progress, name)
             net = _Net(
                 module,
-                DistillationLoss,
-                criterion__temperature=terms.temperature,
-                criterion__terms=(bool(terms.soft_weight.any()), bool(terms.label_weight.any())),
+                loss,
+                **{f"criterion__{key}": value for key, value in params.items()},
                 optimizer=torch.optim.AdamW,
                 optimizer__fused=True,
                 optimizer__weight_decay=weight_decay,
@@ -461,7 +520,7 @@ def train_mlp(
                 if keeper.best_weights is None:
                     raise
                 warnings.warn(
-                    f"MLPStudent was interrupted after {len(keeper.figures)} of {max_epochs} epochs; the best weights "
+                    f"{name} was interrupted after {len(keeper.figures)} of {max_epochs} epochs; the best weights "
                     f"so far, of epoch {keeper.best_epoch}, are kept.",
                     UserWarning,
                     stacklevel=2,

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from .._validation import Interval, not_fitted
-from ..losses import LossTerms
 from ..program import Op
-from ._base import BaseStudent
+from ._base import AnyTerms, BaseStudent, ClassifyingStudent
 from ._encoder import Encoder
 from ._growth import grow_tree
 from ._progress import Progress
@@ -21,7 +20,90 @@ from ._tree_text import tree_text
 Array = NDArray[Any]
 
 
-class TreeStudent(BaseStudent):
+class TreeLearner(BaseStudent):
+    """What trees of both kinds have in common: parameters, how they are grown, and their text."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            name: constraint
+            for name, constraint in BaseStudent._parameter_constraints.items()
+            if name not in ("numeric", "n_bins")
+        },
+        "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
+        "max_depth": [Interval(Integral, 1, None, closed="left"), None],
+        "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
+        "smoothing": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    n_leaves_: int
+
+    # a tree takes numbers as they are, gaps included
+    numeric = "raw"
+    n_bins = "auto"
+
+    def __init__(
+        self,
+        max_leaf_nodes: int | None = 256,
+        *,
+        max_depth: int | None = None,
+        min_samples_leaf: int = 10,
+        smoothing: float = 20.0,
+        min_frequency: int = 5,
+        max_categories: int = 256,
+        encoder: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.max_leaf_nodes = max_leaf_nodes
+        self.max_depth = max_depth
+        self.min_samples_leaf = min_samples_leaf
+        self.smoothing = smoothing
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
+        self.encoder = encoder
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _fit_layers(self, encoder: Encoder, X: Any, terms: AnyTerms, sample_weight: Array | None) -> list[Op]:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        Z = encoder.read(X)
+        with Progress(self.verbose, 1, type(self).__name__, "tree") as progress:
+            tree = grow_tree(
+                Z,
+                encoder.sizes,
+                terms,
+                sample_weight,
+                smoothing=self.smoothing,
+                max_leaf_nodes=self.max_leaf_nodes,
+                max_depth=self.max_depth,
+                min_samples_leaf=self.min_samples_leaf,
+                random_state=seed,
+            )
+            if self.verbose:
+                progress.step(loss=terms.value_and_gradient(tree(Z))[0])
+        self.n_leaves_ = len(tree.values)
+        return [tree]
+
+    def export_text(self, max_depth: int | None = None) -> str:
+        """Return the tree as text.
+
+        Parameters
+        ----------
+        max_depth : int, default=None
+            Below so many branches nothing is shown; None shows the whole tree.
+
+        Returns
+        -------
+        text : str
+            A line for each side of each branch, and for each leaf its class and probability, or its number.
+        """
+        if "program_" not in self.__dict__:
+            raise not_fitted(self)
+        return tree_text(self.program_, getattr(self, "classes_", None), max_depth)
+
+
+class TreeStudent(TreeLearner, ClassifyingStudent):
     """A single decision tree that fits soft targets: small, fast, and readable.
 
     The tree is grown best split first, on the blend of soft targets and labels: a split is the
@@ -97,23 +179,9 @@ class TreeStudent(BaseStudent):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **{
-            name: constraint
-            for name, constraint in BaseStudent._parameter_constraints.items()
-            if name not in ("numeric", "n_bins")
-        },
-        "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
-        "max_depth": [Interval(Integral, 1, None, closed="left"), None],
-        "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
-        "smoothing": [Interval(Real, 0, None, closed="left")],
-        "random_state": ["random_state"],
+        **TreeLearner._parameter_constraints,
+        **ClassifyingStudent._parameter_constraints,
     }
-
-    n_leaves_: int
-
-    # a tree takes numbers as they are, gaps included
-    numeric = "raw"
-    n_bins = "auto"
 
     def __init__(
         self,
@@ -129,50 +197,15 @@ class TreeStudent(BaseStudent):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
-        self.max_leaf_nodes = max_leaf_nodes
-        self.max_depth = max_depth
-        self.min_samples_leaf = min_samples_leaf
-        self.smoothing = smoothing
-        self.min_frequency = min_frequency
-        self.max_categories = max_categories
-        self.encoder = encoder
+        super().__init__(
+            max_leaf_nodes,
+            max_depth=max_depth,
+            min_samples_leaf=min_samples_leaf,
+            smoothing=smoothing,
+            min_frequency=min_frequency,
+            max_categories=max_categories,
+            encoder=encoder,
+            random_state=random_state,
+            verbose=verbose,
+        )
         self.class_weight = class_weight
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def _fit_layers(self, encoder: Encoder, X: Any, terms: LossTerms, sample_weight: Array | None) -> list[Op]:
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        Z = encoder.read(X)
-        with Progress(self.verbose, 1, "TreeStudent", "tree") as progress:
-            tree = grow_tree(
-                Z,
-                encoder.sizes,
-                terms,
-                sample_weight,
-                smoothing=self.smoothing,
-                max_leaf_nodes=self.max_leaf_nodes,
-                max_depth=self.max_depth,
-                min_samples_leaf=self.min_samples_leaf,
-                random_state=seed,
-            )
-            if self.verbose:
-                progress.step(loss=terms.value_and_gradient(tree(Z))[0])
-        self.n_leaves_ = len(tree.values)
-        return [tree]
-
-    def export_text(self, max_depth: int | None = None) -> str:
-        """Return the tree as text.
-
-        Parameters
-        ----------
-        max_depth : int, default=None
-            Below so many branches nothing is shown; None shows the whole tree.
-
-        Returns
-        -------
-        text : str
-            A line for each side of each branch, and for each leaf its class and probability.
-        """
-        if "program_" not in self.__dict__:
-            raise not_fitted(self)
-        return tree_text(self.program_, self.classes_, max_depth)

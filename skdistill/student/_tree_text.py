@@ -37,34 +37,32 @@ class _Column:
         return f"{value:.6g}"
 
 
-def tree_text(program: Program, classes: Array, max_depth: int | None) -> str:
+def tree_text(program: Program, classes: Array | None, max_depth: int | None) -> str:
     """Return the tree of a Program as text.
 
     Parameters
     ----------
     program : Program
-        Columns and what else reads the rows, a Tree, and a Softmax.
-    classes : ndarray of shape (n_classes,)
-        The class labels.
+        Columns and what else reads the rows, a Tree, and a Softmax or Unstandardize.
+    classes : ndarray of shape (n_classes,) or None
+        The class labels; None for a regressor.
     max_depth : int or None
         Below so many branches nothing is shown; None shows all.
 
     Returns
     -------
     text : str
-        A line for each side of each branch, and for each leaf its class and probability.
+        A line for each side of each branch, and for each leaf its class and probability, or its numbers.
     """
     tree = program.ops[-2]
     assert isinstance(tree, Tree)
     columns = _columns(program)
-    proba = softmax(real_weights(tree.values, tree.values_scale))
-    labels = classes.tolist()
+    leaves = _leaves(program, real_weights(tree.values, tree.values_scale), classes)
 
     def lines(node: int, depth: int, codes: dict[int, list[int]]) -> Iterator[str]:
         indent = "|   " * depth + "|--- "
         if node < 0:
-            best = int(proba[~node].argmax())
-            yield f"{indent}{labels[best]}: {proba[~node, best]:.2f}"
+            yield indent + leaves[~node]
             return
         if depth == max_depth:
             yield f"{indent}..."
@@ -89,6 +87,14 @@ def tree_text(program: Program, classes: Array, max_depth: int | None) -> str:
             yield from lines(int(child), depth + 1, known)
 
     return "\n".join(lines(0 if len(tree.columns) else ~0, 0, {}))
+
+
+def _leaves(program: Program, values: Array, classes: Array | None) -> list[str]:
+    """Return what each leaf says."""
+    if classes is None:
+        return [", ".join(f"{number:.6g}" for number in row) for row in program.ops[-1](values).tolist()]
+    proba, labels = softmax(values), classes.tolist()
+    return [f"{labels[best]}: {row[best]:.2f}" for row, best in zip(proba, proba.argmax(axis=1).tolist(), strict=True)]
 
 
 def _listed(column: _Column, codes: list[int]) -> str:

@@ -1,5 +1,6 @@
 """What the teacher answers for each row: every kind of teacher, its classes aligned by label."""
 
+from ._numbers import ask_numbers, spread_of, unseen_numbers
 from ._targets import check_labels, index_labels, is_unlabelled, name_columns, soft_targets
 from ._teachers import (
     Answers,
@@ -14,6 +15,7 @@ from ._teachers import (
     members,
     needs_fit,
     takes_gaps,
+    unite,
     weight_params,
 )
 from ._transfer import MOST_SOURCES, assemble, munge, stack
@@ -24,6 +26,7 @@ __all__ = [
     "Answers",
     "align",
     "ask",
+    "ask_numbers",
     "assemble",
     "check_columns",
     "check_labels",
@@ -39,8 +42,11 @@ __all__ = [
     "name_columns",
     "needs_fit",
     "soft_targets",
+    "spread_of",
     "stack",
     "takes_gaps",
+    "unite",
     "unseen_answers",
+    "unseen_numbers",
     "weight_params",
 ]

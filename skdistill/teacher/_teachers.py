@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from joblib import Memory
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
@@ -80,7 +80,7 @@ def name_of(teacher: Any) -> str:
     return f"teacher {getattr(teacher, '__qualname__', type(teacher).__name__)}"
 
 
-def check_teachers(teacher: Any, weights: Sequence[float] | None) -> Array:
+def check_teachers(teacher: Any, weights: Sequence[float] | None, *, regression: bool = False) -> Array:
     """Refuse what cannot teach, before any work is done.
 
     Parameters
@@ -89,6 +89,8 @@ def check_teachers(teacher: Any, weights: Sequence[float] | None) -> Array:
         As the user gave it.
     weights : sequence of float or None
         A weight for each member of a list.
+    regression : bool, default=False
+        Whether they are to predict numbers, and not classes.
 
     Returns
     -------
@@ -98,8 +100,9 @@ def check_teachers(teacher: Any, weights: Sequence[float] | None) -> Array:
     Raises
     ------
     InvalidParameterError
-        (a ValueError and a TypeError) If a teacher is a class, a regressor, or has no
-        ``predict_proba``, or if the weights do not match the teachers.
+        (a ValueError and a TypeError) If a teacher is a class, a regressor where a classifier is
+        needed or the other way about, or has no ``predict_proba``, or ``predict``, or if the weights
+        do not match the teachers.
     """
     teachers = members(teacher)
     if not teachers:
@@ -112,10 +115,18 @@ def check_teachers(teacher: Any, weights: Sequence[float] | None) -> Array:
         if not is_estimator(one):
             if callable(one):
                 continue
-            raise InvalidParameterError(
-                "teacher must be a classifier with predict_proba, a callable X -> probabilities, a list of these, or "
-                f"None together with teacher_proba; got {one!r}."
+            wanted = (
+                "regressor, a callable X -> numbers"
+                if regression
+                else "classifier with predict_proba, a callable X -> probabilities"
             )
+            raise InvalidParameterError(
+                f"teacher must be a {wanted}, a list of these, or None together with "
+                f"{'teacher_pred' if regression else 'teacher_proba'}; got {one!r}."
+            )
+        if regression:
+            _check_regressor(one)
+            continue
         if isinstance(one, BaseEstimator) and is_regressor(one):
             raise InvalidParameterError(
                 f"{name_of(one)} is a regressor; DistilledClassifier needs a classifier with predict_proba."
@@ -135,6 +146,16 @@ def check_teachers(teacher: Any, weights: Sequence[float] | None) -> Array:
     if not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
         raise InvalidParameterError(f"teacher_weights must be non-negative and not all zero; got {list(weights)}.")
     return shares / shares.sum()
+
+
+def _check_regressor(teacher: Any) -> None:
+    if is_classifier(teacher) if hasattr(teacher, "__sklearn_tags__") else _has_proba(teacher):
+        raise InvalidParameterError(
+            f"{name_of(teacher)} is a classifier; DistilledRegressor needs a regressor. Use DistilledClassifier, or "
+            "pass a callable X -> numbers."
+        )
+    if not hasattr(teacher, "predict"):
+        raise InvalidParameterError(f"{name_of(teacher)} has no predict; DistilledRegressor needs a regressor.")
 
 
 def _has_proba(teacher: Any) -> bool:
@@ -352,15 +373,9 @@ def blend(answers: Sequence[Answers], weights: Array, teachers: Sequence[Any]) -
 
 def _ask_one(teacher: Any, X: Any, n_rows: int, memory: Memory, origin: Any) -> Answers:
     source = name_of(teacher)
+    proba = raw_answers(teacher, X, memory, origin, "predict_proba")
     if not is_estimator(teacher):
-        if memory.location is not None and isinstance(teacher, FunctionType | MethodType):
-            raise ValueError(
-                f"memory= cannot tell whether {source} has changed, since it is a function. Cache the function itself "
-                f"(teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or ask it once and pass its "
-                "answers to fit as teacher_proba."
-            )
-        return Answers(check_proba(_call(teacher, X, memory), n_rows=n_rows, n_classes=None, source=source), None)
-    proba = once(memory, _predict_proba, (teacher, X), key=(origin, X))
+        return Answers(check_proba(proba, n_rows=n_rows, n_classes=None, source=source), None)
     classes = _attribute(teacher, "classes_")
     if isinstance(classes, list):
         if len(classes) > 0 and np.ndim(classes[0]) > 0:
@@ -372,6 +387,39 @@ def _ask_one(teacher: Any, X: Any, n_rows: int, memory: Memory, origin: Any) -> 
     n_classes = None if classes is None else len(classes)
     checked = check_proba(proba, n_rows=n_rows, n_classes=n_classes, source=source)
     return Answers(checked, None if classes is None else np.asarray(classes))
+
+
+def raw_answers(teacher: Any, X: Any, memory: Memory, origin: Any, method: str) -> Any:
+    """Return what a teacher says, unchecked.
+
+    Parameters
+    ----------
+    teacher : fitted estimator or callable
+        Who is asked.
+    X : array-like of shape (n_rows, n_columns)
+        The rows, as the user gave them.
+    memory : joblib.Memory
+        Keeps the answers.
+    origin : object
+        What tells its answers from those of another.
+    method : str
+        The estimator's method.
+
+    Returns
+    -------
+    answers : object
+        As the teacher gave them.
+    """
+    source = name_of(teacher)
+    if not is_estimator(teacher):
+        if memory.location is not None and isinstance(teacher, FunctionType | MethodType):
+            raise ValueError(
+                f"memory= cannot tell whether {source} has changed, since it is a function. Cache the function itself "
+                f"(teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or ask it once and pass its "
+                f"answers to fit as {'teacher_pred' if method == 'predict' else 'teacher_proba'}."
+            )
+        return _call(teacher, X, memory)
+    return once(memory, _predict_proba if method == "predict_proba" else _predict, (teacher, X), key=(origin, X))
 
 
 def _call(teacher: Callable[[Any], Any], X: Any, memory: Memory) -> Any:
@@ -386,6 +434,10 @@ def _ask_callable(teacher: Callable[[Any], Any], X: Any) -> Any:
 
 def _predict_proba(teacher: Any, X: Any) -> Any:
     return teacher.predict_proba(X)
+
+
+def _predict(teacher: Any, X: Any) -> Any:
+    return teacher.predict(X)
 
 
 def unite(several: Sequence[Array]) -> Array:

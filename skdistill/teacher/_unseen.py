@@ -1,8 +1,8 @@
-"""What a teacher says of rows that it has not learnt from: out-of-bag and cross-fitted answers."""
+"""What a classifier says of rows that it has not learnt from, out of bag or cross-fitted; and any teacher's clones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ def unseen_answers(
         raise ValueError(f"cv={cv!r} needs labels: y is None.")
     for one in members(teacher):
         if not isinstance(cv, str):
-            _check_recipe(one, cv)
+            check_recipe(one, cv)
     answers = []
     for one, origin in zip(members(teacher), origins, strict=True):
         known = np.asarray(one.classes_) if hasattr(one, "classes_") else None
@@ -82,19 +82,7 @@ def unseen_answers(
 
 
 def _out_of_bag(teacher: Any, n_rows: int, labelled: Array, whole: Answers) -> Answers:
-    forest = teacher.steps[-1][1] if isinstance(teacher, Pipeline) else teacher
-    proba = getattr(forest, "oob_decision_function_", None)
-    if proba is None:
-        raise ValueError(
-            f"cv='oob' needs out-of-bag answers, and {name_of(teacher)} has none: fit a forest with oob_score=True, or "
-            "use cv=5."
-        )
-    rows = np.arange(n_rows) if len(proba) == n_rows else labelled
-    if len(proba) != len(rows):
-        raise ValueError(
-            f"cv='oob' needs the rows that {name_of(teacher)} was fitted on: it has out-of-bag answers for "
-            f"{len(proba)} rows, and X has {n_rows}, {len(labelled)} of them with a label."
-        )
+    proba, rows = out_of_bag(teacher, n_rows, labelled, "oob_decision_function_")
     # a row that was in every bag has none: zeros from a forest, NaN from bagging
     found = proba.sum(axis=1) > 0
     merged = whole.proba.copy()
@@ -104,7 +92,25 @@ def _out_of_bag(teacher: Any, n_rows: int, labelled: Array, whole: Answers) -> A
     return Answers(merged, whole.classes)
 
 
-def _check_recipe(teacher: Any, cv: Any) -> None:
+def out_of_bag(teacher: Any, n_rows: int, labelled: Array, name: str) -> tuple[Array, Array]:
+    """Return a forest's out-of-bag answers, by the name of its attribute, and the rows that they are for."""
+    forest = teacher.steps[-1][1] if isinstance(teacher, Pipeline) else teacher
+    answers = getattr(forest, name, None)
+    if answers is None:
+        raise ValueError(
+            f"cv='oob' needs out-of-bag answers, and {name_of(teacher)} has none: fit a forest with oob_score=True, or "
+            "use cv=5."
+        )
+    rows = np.arange(n_rows) if len(answers) == n_rows else labelled
+    if len(answers) != len(rows):
+        raise ValueError(
+            f"cv='oob' needs the rows that {name_of(teacher)} was fitted on: it has out-of-bag answers for "
+            f"{len(answers)} rows, and X has {n_rows}, {len(labelled)} of them with a label."
+        )
+    return answers, rows
+
+
+def check_recipe(teacher: Any, cv: Any) -> None:
     if not is_estimator(teacher):
         raise InvalidParameterError(f"cv={cv!r} fits clones of the teacher, and {name_of(teacher)} is no estimator.")
     if is_fitted(copy_unfitted(teacher)):
@@ -123,20 +129,59 @@ def _cross_fitted(
     memory: Memory,
     whole: Answers,
 ) -> Answers:
-    recipe = copy_unfitted(teacher)
     assert whole.classes is not None
     merged = whole.proba.copy()
-    known, labels = take_rows(X, labelled), y[labelled]
-    for seen, unseen in check_cv(cv, labels, classifier=True).split(known, labels):
-        weight = None if sample_weight is None else sample_weight[labelled[seen]]
-        given = (recipe, take_rows(known, seen), labels[seen], weight_params(recipe, weight))
-        fitted = once(memory, fit_clone, given)
-        rows = take_rows(known, unseen)
-        told = ask(fitted, np.ones(1), rows, len(unseen), memory, [given])
+    for unseen, fitted, given in clones_on_folds(teacher, X, y, sample_weight, labelled, cv, memory, classifier=True):
+        told = ask(fitted, np.ones(1), take_rows(X, unseen), len(unseen), memory, [given])
         assert told.classes is not None
         if len(unite([whole.classes, told.classes])) > len(whole.classes):
             raise ValueError(
                 f"y holds classes that {name_of(teacher)} does not know, so its clones cannot be fitted on it."
             )
-        merged[labelled[unseen]] = align(told, whole.classes)
+        merged[unseen] = align(told, whole.classes)
     return Answers(merged, whole.classes)
+
+
+def clones_on_folds(
+    teacher: Any,
+    X: Any,
+    y: Array,
+    sample_weight: Array | None,
+    labelled: Array,
+    cv: Any,
+    memory: Memory,
+    *,
+    classifier: bool,
+) -> Iterator[tuple[Array, Any, Any]]:
+    """Yield, for each fold of the labelled rows, its rows, a clone fitted on the others, and what that was made from.
+
+    Parameters
+    ----------
+    teacher : estimator
+        What is cloned.
+    X : array-like of shape (n_rows, n_columns)
+        The rows.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Their labels.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Weights, if the teacher takes them.
+    labelled : ndarray of shape (n_labelled,)
+        The rows that have a label.
+    cv : int, cross-validation generator or iterable
+        The folds.
+    memory : joblib.Memory
+        Keeps the fitted clones.
+    classifier : bool
+        Whether folds have about the same share of each class.
+
+    Yields
+    ------
+    unseen, fitted, origin : tuple of (ndarray, estimator, tuple)
+        The fold, the clone, and what tells its answers from those of another.
+    """
+    recipe = copy_unfitted(teacher)
+    known, labels = take_rows(X, labelled), y[labelled]
+    for seen, unseen in check_cv(cv, labels, classifier=classifier).split(known, labels):
+        weight = None if sample_weight is None else sample_weight[labelled[seen]]
+        given = (recipe, take_rows(known, seen), labels[seen], weight_params(recipe, weight))
+        yield labelled[unseen], once(memory, fit_clone, given), given

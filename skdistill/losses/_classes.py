@@ -1,4 +1,4 @@
-"""The distillation loss in numpy: what a student has to fit, the loss's value and its gradient.
+"""The distillation loss of a classifier in numpy: what a student has to fit, the loss's value and its gradient.
 
 Conventions, stated once:
 
@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PROBABILITY_FLOOR", "LossTerms", "Targets", "distillation_loss", "log_softmax", "soften", "softmax"]
+from ._rows import RowTargets
 
 Array = NDArray[Any]
 
@@ -114,7 +114,7 @@ def soften(proba: ArrayLike, temperature: float, *, floor: float = PROBABILITY_F
 
 
 @dataclass(frozen=True)
-class Targets:
+class Targets(RowTargets):
     """What a student is asked to fit: the teacher's answers, the labels, and how to blend them.
 
     Parameters
@@ -138,6 +138,11 @@ class Targets:
         holds out any.
     """
 
+    ROWS: ClassVar[tuple[str, ...]] = ("proba", "labels", "sample_weight", "label_proba", "held_out")
+    ANSWERS: ClassVar[str] = "proba"
+    STAND_IN: ClassVar[str] = "label_proba"
+    NO_LABEL: ClassVar[float] = -1
+
     classes: Array
     proba: Array | None
     labels: Array | None
@@ -152,13 +157,14 @@ class Targets:
         """How many classes there are."""
         return len(self.classes)
 
-    def take(self, rows: Array) -> Targets:
-        """Return the targets of some rows, an index or a boolean mask of shape (n_rows,)."""
-        chosen: dict[str, Any] = {
-            name: None if getattr(self, name) is None else getattr(self, name)[rows]
-            for name in ("proba", "labels", "sample_weight", "label_proba", "held_out")
-        }
-        return replace(self, **chosen)
+    def labelled(self) -> Array:
+        """Tell which rows have a label, shape (n_rows,)."""
+        assert self.labels is not None
+        return self.labels >= 0
+
+    def labels_alone(self) -> Targets:
+        """Return targets that leave the labels alone to be learnt, by all rows."""
+        return replace(super().labels_alone(), temperature=1.0)
 
     def most_likely(self) -> Array:
         """Return the index of each row's class: its label, or else the teacher's first choice."""
@@ -166,6 +172,10 @@ class Targets:
             assert self.proba is not None
             return self.proba.argmax(axis=1)
         return self.labels if self.proba is None else np.where(self.labels < 0, self.proba.argmax(axis=1), self.labels)
+
+    def as_y(self) -> Array:
+        """Return a class label for each row, as a transformer takes it."""
+        return self.classes[self.most_likely()]
 
     def terms(self, n_rows: int, class_weight: dict[Any, float] | str | None = None) -> LossTerms:
         """Fold temperature, alpha and all weights into the two terms of the loss.
@@ -274,6 +284,12 @@ class LossTerms:
     temperature: float
     total_weight: float
     held_out: Array | None = None
+
+    @property
+    def n_outputs(self) -> int:
+        """How many logits a student has to give for a row: one ``z`` for two classes."""
+        n_classes = self.soft.shape[1]
+        return 1 if n_classes == 2 else n_classes
 
     def take(self, rows: Array) -> LossTerms:
         """Return the terms of some rows, an index or a boolean mask of shape (n_rows,)."""

@@ -1,0 +1,79 @@
+"""
+Choose a student
+================
+
+A forest is to be served from a small machine. Five students learn from it; which one is to be shipped?
+
+:func:`skdistill.compare` asks teacher and students about rows that none of them has seen.
+:class:`skdistill.FrontierDisplay` shows what each keeps of the teacher's accuracy against its size.
+"""
+
+# %%
+# A teacher, and rows to judge it by
+# ----------------------------------
+#
+# The rows are made: 20 columns, of which ten matter, and six classes.
+
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import train_test_split
+
+X, y = make_classification(
+    4000, 20, n_informative=10, n_redundant=4, n_classes=6, n_clusters_per_class=2, class_sep=1.5, random_state=0
+)
+X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.4, stratify=y, random_state=0)
+forest = RandomForestClassifier(300, random_state=0).fit(X_train, y_train)
+
+# %%
+# Students of several sizes
+# -------------------------
+#
+# ``alpha=0.5`` gives teacher and labels equal shares. The default, ``alpha="auto"``, takes longer and fits better.
+
+from skdistill import DistilledClassifier, MLPStudent
+
+kinds = {
+    "linear": "linear",
+    "additive": "additive",
+    "tree": "tree",
+    "MLP (16,)": MLPStudent((16,)),
+    "MLP (64, 64)": MLPStudent((64, 64)),
+}
+students = {
+    name: DistilledClassifier(forest, student=student, alpha=0.5, random_state=0).fit(X_train, y_train)
+    for name, student in kinds.items()
+}
+labels_only = MLPStudent((64, 64), random_state=0).fit(X_train, y_train)
+
+# %%
+# What each keeps, and what it saves
+# ----------------------------------
+#
+# The yardstick is the largest student, fitted to the labels alone.
+
+from skdistill import compare
+
+report = compare(forest, students, X_test, y_test, labels_only=labels_only)
+print(report)
+
+# %%
+# Against size, and against time
+# ------------------------------
+#
+# The line joins the students that no other beats: take the first on it that is good enough.
+
+import matplotlib.pyplot as plt
+
+from skdistill import FrontierDisplay
+
+figure, (left, right) = plt.subplots(ncols=2, figsize=(11, 4.5), layout="constrained", sharey=True)
+FrontierDisplay.from_report(report, cost="pickle_bytes", ax=left)
+FrontierDisplay.from_report(report, cost="median_us", ax=right)
+plt.show()
+
+# %%
+# The choice, exported
+# --------------------
+
+students[report.chosen].export("student.skd")
+print(report.chosen)

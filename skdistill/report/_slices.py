@@ -1,0 +1,118 @@
+"""Which rows belong together: those of a class, of a category, or of a range of a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._validation import InvalidParameterError
+from ..program import as_key, column_names, column_reader, is_frame, is_missing, numbers
+
+Array = NDArray[Any]
+
+#: A numeric column with more values than this is cut at its quartiles.
+_MOST_VALUES = 10
+#: So many columns are looked at unless the user names others.
+MOST_COLUMNS = 50
+
+
+def names_of(X: Any) -> list[str] | None:
+    """Return the names of a table's columns, None where the rows are no table or a sparse one."""
+    if len(getattr(X, "shape", ())) != 2 or hasattr(X, "tocsr"):
+        return None
+    return [str(name) for name in column_names(X)] if is_frame(X) else [f"column {at}" for at in range(X.shape[1])]
+
+
+def chosen_columns(X: Any, slice_by: Sequence[Any] | None) -> list[int]:
+    """Return the indices of the columns to slice by.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows.
+    slice_by : sequence of str or int, or None
+        Names of a frame's columns, or indices of an array's; None for the first fifty.
+
+    Returns
+    -------
+    indices : list of int
+        None of a table that is sparse, or of rows that are no table.
+
+    Raises
+    ------
+    InvalidParameterError
+        (a ValueError and a TypeError) If there is no such column.
+    """
+    names = names_of(X)
+    if names is None:
+        if slice_by is None or len(slice_by) == 0:
+            return []
+        raise InvalidParameterError(f"slice_by={list(slice_by)}: these rows have no columns to slice by.")
+    if slice_by is None:
+        return list(range(min(len(names), MOST_COLUMNS)))
+    if isinstance(slice_by, str):
+        raise InvalidParameterError(f"slice_by is the text {slice_by!r}; needed is a list of columns: [{slice_by!r}].")
+    known = column_names(X) if is_frame(X) else list(range(len(names)))
+    unknown = [column for column in slice_by if column not in known]
+    if unknown:
+        raise InvalidParameterError(f"slice_by names columns that X does not have: {unknown}.")
+    return [known.index(column) for column in slice_by]
+
+
+def groups(X: Any, index: int) -> Array:
+    """Return for each row the category, or the range, that its cell of a column is in.
+
+    Parameters
+    ----------
+    X : array or frame of shape (n_rows, n_columns)
+        The rows.
+    index : int
+        The column.
+
+    Returns
+    -------
+    groups : ndarray of shape (n_rows,)
+        Text: a level, ``missing``, or between which quartiles a number is.
+    """
+    column = column_reader(X)(index)
+    if column.dtype.kind == "M":
+        days = column.astype("datetime64[D]")
+        return _ranges(np.where(np.isnat(days), np.nan, days.astype(np.int64)), _day)
+    if column.dtype.kind in "fiu" and len(np.unique(column[~np.isnan(numbers(column))])) > _MOST_VALUES:
+        return _ranges(numbers(column), _number)
+    return np.array(["missing" if is_missing(cell) else _text(cell) for cell in column.tolist()], dtype=object)
+
+
+def _ranges(values: Array, write: Any) -> Array:
+    """Return for each number between which quartiles it is."""
+    cuts = np.unique(np.nanquantile(np.where(np.isfinite(values), values, np.nan), [0.25, 0.5, 0.75]))
+    texts = [f"≤ {write(cuts[0])}"]
+    texts += [f"{write(low)} to {write(high)}" for low, high in pairwise(cuts.tolist())]
+    texts += [f"> {write(cuts[-1])}", "missing"]
+    at = np.searchsorted(cuts, values, side="left")
+    at[np.isnan(values)] = len(texts) - 1
+    return np.array(texts, dtype=object)[at]
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _day(value: float) -> str:
+    return str(np.datetime64(int(value), "D"))
+
+
+def _text(value: Any) -> str:
+    key = as_key(value)
+    return f"{key:g}" if isinstance(key, float) else str(key)
+
+
+def cell_text(value: Any) -> str:
+    """Return how a cell is written."""
+    if is_missing(value):
+        return "missing"
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)

@@ -1,0 +1,177 @@
+"""The displays: what they hold, that they draw it, and what they refuse."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from export_helpers import fitted, mixed_table
+from helpers import small_mlp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.calibration import calibration_curve
+from sklearn.exceptions import NotFittedError
+
+from skdistill import (
+    DistilledClassifier,
+    FidelityDisplay,
+    FrontierDisplay,
+    LinearStudent,
+    ReliabilityDisplay,
+    TrainingDisplay,
+    compare,
+)
+
+
+@pytest.fixture(autouse=True)
+def plt():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    yield pyplot
+    pyplot.close("all")
+
+
+@pytest.fixture(scope="module", params=[2, 26])
+def pair(request):
+    """A student, its teacher, and rows of mixed columns."""
+    X, y = mixed_table(400, request.param, seed=2)
+    return fitted("tree", "standard", request.param), fitted("mlp", "piecewise", request.param), X, y
+
+
+def test_fidelity(pair, plt):
+    student, teacher, X, _ = pair
+    told, said = teacher.predict_proba(X), student.predict_proba(X)
+    _, ax = plt.subplots()
+    display = FidelityDisplay.from_estimator(student, X, teacher=teacher, ax=ax, gridsize=20)
+    assert display.ax_ is ax
+    assert display.figure_ is ax.figure
+    assert_allclose(display.fidelity, np.mean(told.argmax(axis=1) == said.argmax(axis=1)))
+    column = 1 if told.shape[1] == 2 else told.argmax(axis=1)
+    assert_allclose(display.teacher_prob, told[np.arange(len(X)), column])
+    assert_allclose(display.student_prob, said[np.arange(len(X)), column])
+    assert display.hexbin_.get_array().sum() == len(X)
+    same = FidelityDisplay.from_predictions(told, said, classes=teacher.classes_, student_name="TreeStudent")
+    assert_array_equal(same.student_prob, display.student_prob)
+    assert same.ax_.get_ylabel() == display.ax_.get_ylabel() == "TreeStudent's probability"
+
+
+def test_reliability(pair):
+    student, teacher, X, y = pair
+    display = ReliabilityDisplay.from_estimator(student, X, y, teacher=teacher, student_name="tree")
+    assert list(display.curves) == ["teacher", "tree"]
+    for model, curve in zip((teacher, student), display.curves.values(), strict=True):
+        accuracy, confidence = calibration_curve(model.predict(X) == y, model.predict_proba(X).max(axis=1), n_bins=10)
+        assert_array_equal(curve["accuracy"], accuracy)
+        assert_allclose(curve["confidence"], confidence, rtol=1e-12)
+    drawn = display.ax_.lines[2]
+    assert_array_equal(drawn.get_ydata(), display.curves["tree"]["accuracy"])
+    given = (y, teacher.predict_proba(X), student.predict_proba(X))
+    same = ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_)
+    assert_array_equal(same.curves["student"]["n_rows"], display.curves["tree"]["n_rows"])
+    with pytest.raises(ValueError, match=r"say in classes="):
+        ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_[:1])
+
+
+def test_a_distilled_classifier_knows_its_teacher(iris, iris_forest):
+    model = DistilledClassifier(iris_forest, student="linear").fit(iris.X, iris.y)
+    told, said = iris_forest.predict_proba(iris.X), model.predict_proba(iris.X)
+    display = FidelityDisplay.from_estimator(model, iris.X)
+    assert_allclose(display.fidelity, np.mean(told.argmax(axis=1) == said.argmax(axis=1)))
+    answers = DistilledClassifier(student="linear").fit(iris.X, iris.y, teacher_proba=told)
+    again = FidelityDisplay.from_estimator(answers, iris.X, teacher_proba=told)
+    assert_array_equal(again.teacher_prob, display.teacher_prob)
+    with pytest.raises(ValueError, match="There is no teacher"):
+        FidelityDisplay.from_estimator(answers, iris.X)
+    with pytest.raises(NotFittedError):
+        FidelityDisplay.from_estimator(DistilledClassifier(iris_forest), iris.X)
+
+
+def test_frontier(pair):
+    student, teacher, X, y = pair
+    linear = fitted("linear", "quantile", len(teacher.classes_))
+    students = {"tree": student, "linear": linear}
+    report = compare(teacher, students, X, y, labels_only="linear")
+    for cost in ("program_bytes", "pickle_bytes", "median_us"):
+        display = FrontierDisplay.from_report(report, cost=cost)
+        shown = {text.get_text() for text in display.ax_.texts}
+        assert shown == {"tree", "linear"} | ({"teacher"} if cost != "program_bytes" else set())
+        display.figure_.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in display.ax_.texts]
+        assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[at + 1 :])
+        kinds = {collection.get_label(): collection for collection in display.ax_.collections}
+        assert_allclose(
+            kinds["student"].get_offsets(), [[report.table["tree"][cost], report.table["tree"]["retention"]]]
+        )
+        assert "labels only" in kinds
+    from_rows = FrontierDisplay.from_estimator(teacher, students, X, y)
+    from_answers = FrontierDisplay.from_predictions(
+        y,
+        teacher.predict_proba(X),
+        {name: one.predict_proba(X) for name, one in students.items()},
+        {name: one.program_.nbytes for name, one in students.items()},
+        classes=teacher.classes_,
+    )
+    for name in students:
+        assert_allclose(from_answers.retentions[name], from_rows.retentions[name])
+        assert from_answers.costs[name] == from_rows.costs[name]
+
+
+def test_the_frontier_goes_through_those_that_no_other_beats():
+    display = FrontierDisplay(
+        costs={"a": 100, "beaten": 300, "b": 200, "dear": 900, "no size": None},
+        retentions={"a": 0.9, "beaten": 0.85, "b": 0.95, "dear": 0.95, "no size": 1.0},
+        kinds=dict.fromkeys(["a", "beaten", "b", "dear", "no size"], "student"),
+    ).plot()
+    line = display.ax_.lines[1]
+    assert_array_equal(line.get_xdata(), [100, 200])
+    assert_array_equal(line.get_ydata(), [0.9, 0.95])
+
+
+def test_frontiers_that_cannot_be_drawn_are_refused():
+    proba = [[0.9, 0.1], [0.2, 0.8]]
+    with pytest.raises(ValueError, match="cost must be"):
+        FrontierDisplay.from_predictions([0, 1], proba, {"a": proba}, {"a": 1}, cost="weight")
+    with pytest.raises(ValueError, match=r"none for the students \['a'\]"):
+        FrontierDisplay.from_predictions([0, 1], proba, {"a": proba}, {})
+    with pytest.raises(ValueError, match="No model has a program_bytes"):
+        FrontierDisplay(costs={"a": None}, retentions={"a": 1.0}, kinds={"a": "student"}).plot()
+
+
+@pytest.mark.parametrize("wrong", [[[0.5, 0.5]], [[0.9, 0.9], [0.1, 0.9]]])
+def test_answers_that_do_not_fit_are_refused(wrong):
+    with pytest.raises(ValueError, match="student_proba returned"):
+        FidelityDisplay.from_predictions([[0.9, 0.1], [0.2, 0.8]], wrong)
+
+
+def test_training(iris, iris_forest):
+    model = DistilledClassifier(iris_forest, student=small_mlp(early_stopping=False), alpha=0.5).fit(iris.X, iris.y)
+    display = TrainingDisplay.from_estimator(model)
+    assert display.fidelity_ax_ is None
+    assert_array_equal(display.ax_.lines[0].get_ydata(), [epoch["train_loss"] for epoch in model.student_.history_])
+    stopping = small_mlp(early_stopping=True).fit(iris.X, iris.y)
+    display = TrainingDisplay.from_estimator(stopping)
+    for line, key in ((display.ax_.lines[1], "valid_loss"), (display.fidelity_ax_.lines[0], "valid_fidelity")):
+        assert_array_equal(line.get_ydata(), [epoch[key] for epoch in stopping.history_])
+    linear = LinearStudent().fit(iris.X, iris.y)
+    with pytest.raises(TypeError, match="LinearStudent has no history_"):
+        TrainingDisplay.from_estimator(linear)
+    with pytest.raises(NotFittedError):
+        TrainingDisplay.from_estimator(small_mlp())
+
+
+NO_MATPLOTLIB = """
+import sys
+sys.modules["matplotlib"] = None
+from skdistill import FidelityDisplay
+try:
+    FidelityDisplay.from_predictions([[0.9, 0.1]], [[0.8, 0.2]])
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_without_matplotlib_the_extra_is_named():
+    done = subprocess.run([sys.executable, "-c", NO_MATPLOTLIB], capture_output=True, text=True, check=True)
+    assert "FidelityDisplay needs the package matplotlib" in done.stdout
+    assert "skdistill[plot]" in done.stdout

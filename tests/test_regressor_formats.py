@@ -1,0 +1,197 @@
+"""A student of a regressor in every format: files answer as it does, and compressed it does so nearly."""
+
+import runpy
+import shutil
+import subprocess
+
+import numpy as np
+import onnxruntime
+import pytest
+import skl2onnx
+from export_helpers import mixed_table, onnx_feeds, records, wild_rows
+from helpers import small_mlp_regressor
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone, is_regressor
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import skdistill
+from skdistill import DistilledRegressor, LinearStudentRegressor, TreeStudentRegressor
+from skdistill.compress import prune, quantize
+from skdistill.export import register_skl2onnx, to_c, to_onnx, to_python
+
+#: Targets: one around zero, one whose float32 is coarse, several of different units.
+TARGETS = {
+    "small": lambda score: score,
+    "far": lambda score: 1e7 + score,
+    "several": lambda score: np.column_stack([score, -1e-3 * score, 1e5 + score]),
+}
+
+
+def numbers(n_rows=500):
+    X = np.random.default_rng(0).normal(size=(n_rows, 5)) * [1, 10, 0.1, 1, 1]
+    X[::17, 3] = np.nan
+    return X, X[:, 0] + np.tanh(X[:, 1] / 10) + 10 * X[:, 2] ** 2
+
+
+@pytest.fixture(scope="module", params=["linear", "mlp", "tree"])
+def kind(request):
+    kinds = {
+        "linear": LinearStudentRegressor(numeric="piecewise"),
+        "mlp": small_mlp_regressor(hidden_layer_sizes=(12, 8), numeric="piecewise"),
+        "tree": TreeStudentRegressor(30, random_state=0),
+    }
+    return kinds[request.param]
+
+
+@pytest.fixture(scope="module", params=list(TARGETS))
+def fitted(request, kind):
+    X, score = numbers()
+    y = TARGETS[request.param](score)
+    return clone(kind).fit(X, y), X, y
+
+
+@pytest.fixture(scope="module")
+def on_mixed(kind):
+    """A student of a frame with a column of every kind."""
+    X, labels = mixed_table()
+    return clone(kind).fit(X, 50.0 + 10 * (labels == labels[0])), X
+
+
+def assert_same_numbers(found, student, rows):
+    """Check numbers against those of numpy: within 1e-4 of the larger of the number and the target's deviation."""
+    expected = student.program_(rows)
+    found = np.asarray(found, dtype=np.float64).reshape(expected.shape)
+    size = np.maximum(np.abs(expected - student.program_.ops[-1].center), student.program_.ops[-1].scale)
+    assert (np.abs(found - expected) <= 1e-4 * size).all()
+
+
+def test_a_loaded_file_is_a_fitted_regressor(fitted, tmp_path):
+    student, X, y = fitted
+    student.export(tmp_path / "student.skd")
+    loaded = skdistill.load(tmp_path / "student.skd")
+    assert_array_equal(loaded.predict(X), student.predict(X))
+    assert loaded.score(X, y) == pytest.approx(student.score(X, y))
+    assert loaded.score(X, y, np.arange(500)) == pytest.approx(student.score(X, y, np.arange(500)))
+    assert is_regressor(loaded)
+    assert clone(loaded) is loaded is loaded.fit(X, y)
+    assert repr(loaded).startswith("RegressionPredictor(n_columns=5")
+    if y.ndim == 1:
+        taught = DistilledRegressor(loaded, student="tree", alpha=1).fit(X)
+        assert r2_score(student.predict(X), taught.predict(X)) > 0.8
+
+
+def test_a_file_with_classes_and_the_program_of_a_regressor_is_refused(tmp_path):
+    from skdistill.program import dumps
+
+    X, score = numbers()
+    program = LinearStudentRegressor().fit(X, score).program_
+    (tmp_path / "forged.skd").write_bytes(dumps(program, np.array([0, 1]), {}))
+    with pytest.raises(ValueError, match="class labels and the Program of a regressor"):
+        skdistill.load(tmp_path / "forged.skd")
+
+
+def test_onnx_answers_as_numpy_does(fitted):
+    student, X, _ = fitted
+    model = to_onnx(student, numbers="float64")
+    (told,) = onnxruntime.InferenceSession(model.SerializeToString()).run(["variable"], {"X": X})
+    far = student.program_.ops[-1].center.max() > 1e4
+    assert told.dtype == (np.float64 if far else np.float32)
+    assert_same_numbers(told, student, X)
+    with pytest.raises(ValueError, match="regressor, which has none"):
+        to_onnx(student, logits=True)
+
+
+def test_onnx_on_wild_rows(on_mixed):
+    student, X = on_mixed
+    rows = wild_rows(X, 400)
+    model = to_onnx(student)
+    (told,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, onnx_feeds(model, rows))
+    finite = np.isfinite(rows[["age", "income in €", "reading", "level"]].to_numpy(dtype=float)).all(axis=1)
+    assert finite.sum() > 50
+    close = rows[finite]
+    # on numbers that float32 tells apart
+    near = (np.abs(close[["age", "income in €", "level"]]) < 1e6).all(axis=1).to_numpy()
+    assert_same_numbers(told[finite][near], student, close[near])
+
+
+def test_skl2onnx_converts_a_pipeline_that_ends_in_a_regressor():
+    X, score = numbers()
+    X = np.nan_to_num(X).astype(np.float32)
+    register_skl2onnx()
+    inner = DistilledRegressor(LinearRegression(), student="linear", alpha=1)
+    pipeline = make_pipeline(StandardScaler(), inner).fit(X, score)
+    model = skl2onnx.to_onnx(pipeline, X[:1])
+    assert [output.name for output in model.graph.output] == ["variable"]
+    (told,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"X": X})
+    assert_allclose(told[:, 0], pipeline.predict(X), rtol=1e-3, atol=1e-4)
+
+
+def test_python_answers_as_numpy_does(fitted, on_mixed, tmp_path):
+    student, X, _ = fitted
+    to_python(student, tmp_path / "student.py")
+    alone = runpy.run_path(str(tmp_path / "student.py"))
+    assert_allclose(alone["predict"](X), student.predict(X), rtol=1e-12)
+    assert "predict_proba" not in alone
+    assert "CLASSES" not in alone
+    mixed, frame = on_mixed
+    to_python(mixed, tmp_path / "mixed.py")
+    rows = wild_rows(frame, 200)
+    told = runpy.run_path(str(tmp_path / "mixed.py"))["predict"](records(rows))
+    assert_allclose(told, mixed.program_(records(rows))[:, 0], rtol=1e-9)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_c_answers_as_numpy_does_in_double(fitted, tmp_path):
+    student, X, _ = fitted
+    to_c(student, tmp_path / "model.c")
+    n_outputs = student.program_.n_outputs
+    (tmp_path / "main.c").write_text(f"""
+#include <stdio.h>
+#include "model.h"
+int main(void)
+{{
+    model_row row;
+    double out[MODEL_N_OUTPUTS];
+    for (;;) {{
+        for (int i = 0; i < 5; i++)
+            if (scanf("%lf", &row.x[i]) != 1) return MODEL_N_OUTPUTS != {n_outputs};
+        model_predict(&row, out);
+        for (int j = 0; j < {n_outputs}; j++) printf("%.17g ", out[j]);
+    }}
+}}
+""")
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", "-O2"]
+    command = ["gcc", *strict, "model.c", "main.c", "-o", "model", "-lm"]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    given = "\n".join(" ".join(map(repr, row)) for row in X.tolist())
+    told = subprocess.run([tmp_path / "model"], input=given, capture_output=True, text=True, check=True).stdout
+    assert_same_numbers(np.array(told.split(), dtype=float), student, X)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16"])
+def test_a_quantised_student_answers_nearly_as_before(fitted, dtype, tmp_path):
+    student, X, _ = fitted
+    small = quantize(student, dtype, X)
+    report = small.compression_report_
+    assert report["nbytes"] < student.program_.nbytes
+    assert report["r2"] > 0.99
+    assert_allclose(report["max_change"], abs(small.program_(X) - student.program_(X)).max(), rtol=1e-6)
+    small.export(tmp_path / "small.skd")
+    assert_array_equal(skdistill.load(tmp_path / "small.skd").predict(X), small.predict(X))
+
+
+def test_a_pruned_net_answers_nearly_as_before():
+    X, score = numbers()
+    Y = TARGETS["several"](score)
+    student = small_mlp_regressor(hidden_layer_sizes=(32,), max_epochs=40).fit(X, Y)
+    small = prune(student, X, keep=0.5, max_epochs=10)
+    assert small.hidden_layer_sizes == (16,)
+    assert small.compression_report_["r2"] > 0.97
+    assert (r2_score(Y, small.predict(X), multioutput="raw_values") > 0.8).all()
+    taught = prune(student, X, keep=0.5, teacher=lambda X: -student.predict(X), max_epochs=5)
+    assert taught.compression_report_["r2"] < 0.9
+    with pytest.raises(ValueError, match="teacher answers with 1 outputs, and the student with 3"):
+        prune(student, X, teacher=lambda X: np.ones(len(X)))

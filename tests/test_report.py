@@ -1,0 +1,343 @@
+"""compare() and its report: every figure, every kind of teacher and student, and the page in a headless Chromium."""
+
+import functools
+import pickle
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from browser_helpers import needs_chromium
+from export_helpers import fitted, mixed_table
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.calibration import calibration_curve
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.tree import DecisionTreeClassifier
+
+import skdistill
+from skdistill import DistilledClassifier, LinearStudent, compare, metrics
+
+
+@functools.cache
+def mixed_report(n_classes):
+    """A teacher, a student and a yardstick on rows of mixed columns, and what compare() makes of them."""
+    X, y = mixed_table(800, n_classes, seed=1)
+    teacher = fitted("mlp", "piecewise", n_classes)
+    X_fit, y_fit = mixed_table(n_classes=n_classes)
+    model = DistilledClassifier(teacher, student="linear", alpha=0.5).fit(X_fit, y_fit)
+    tree = fitted("tree", "standard", n_classes)
+    report = compare(teacher, {"linear": model, "tree": tree}, X, y, labels_only="tree", slice_by=["word", "age"])
+    return report, {"teacher": teacher, "linear": model, "tree": tree}, X, y
+
+
+@pytest.mark.parametrize("n_classes", [2, 26])
+def test_every_figure_is_that_of_its_metric_and_of_scikit_learn(n_classes):
+    report, models, X, y = mixed_report(n_classes)
+    told = models["teacher"].predict_proba(X)
+    classes = models["teacher"].classes_
+    assert_array_equal(report.classes, classes)
+    assert [row["kind"] for row in report.table.values()] == ["teacher", "student", "labels only"]
+    for name, model in models.items():
+        said, row, details = model.predict_proba(X), report.table[name], report.details[name]
+        assert row["accuracy"] == accuracy_score(y, model.predict(X))
+        assert_allclose(row["log_loss"], log_loss(y, said, labels=classes), rtol=1e-12)
+        assert_allclose(row["retention"], row["accuracy"] / report.table["teacher"]["accuracy"], rtol=1e-12)
+        assert_allclose(row["retention"], metrics.retention_score(y, told, said, classes=classes))
+        assert_allclose(row["fidelity"], metrics.fidelity_score(told, said), rtol=1e-12)
+        assert_allclose(row["fidelity"], accuracy_score(models["teacher"].predict(X), model.predict(X)))
+        assert_allclose(row["fidelity_log_loss"], metrics.fidelity_log_loss(told, said), rtol=1e-12)
+        error = metrics.expected_calibration_error(y, said, classes=classes)
+        assert_allclose(row["calibration_error"], error, rtol=1e-9)
+        expected = confusion_matrix(models["teacher"].predict(X), model.predict(X), labels=classes)
+        assert_array_equal(details.confusion, expected)
+        right = (model.predict(X) == y).astype(int)
+        accuracy, confidence = calibration_curve(right, said.max(axis=1), n_bins=15, pos_label=1)
+        assert_array_equal(details.reliability["accuracy"], accuracy)
+        assert_allclose(details.reliability["confidence"], confidence, rtol=1e-12)
+        assert details.reliability["n_rows"].sum() == len(y)
+        weights = details.reliability["n_rows"] / len(y)
+        assert_allclose(weights @ np.abs(accuracy - confidence), row["calibration_error"], atol=1e-12)
+        assert 0 < row["median_us"] <= row["p99_us"]
+        assert row["rows_per_second"] > 0
+    for name, student in {"linear": models["linear"].student_, "tree": models["tree"]}.items():
+        assert report.table[name]["program_bytes"] == student.program_.nbytes == metrics.program_bytes(student)
+        assert report.table[name]["n_parameters"] == student.program_.n_parameters
+        assert report.table[name]["pickle_bytes"] == len(pickle.dumps(student, protocol=5))
+    assert report.environment["n_threads"] == 1
+    assert report.environment["machine"]["scikit-learn"] == sklearn.__version__
+    assert f"numpy {np.__version__}" in report.foot()
+
+
+def test_slices_are_categories_gaps_and_quartiles():
+    report, models, X, y = mixed_report(2)
+    agree = models["teacher"].predict(X) == models["linear"].predict(X)
+    found = {(one["column"], one["slice"]): one for one in report.details["linear"].slices}
+    gap = X["word"].isna().to_numpy()
+    assert found["word", "missing"]["n_rows"] == gap.sum()
+    assert_allclose(found["word", "missing"]["agreement"], agree[gap].mean())
+    for label in "AB":
+        assert_allclose(found["class", label]["agreement"], agree[y == label].mean())
+    lowest = X["age"] <= X["age"].quantile(0.25)
+    (low,) = [one for (column, text), one in found.items() if column == "age" and text.startswith("≤")]
+    assert low["n_rows"] == lowest.sum()
+    assert {column for column, _ in found} == {"class", "word", "age"}
+    assert all(one["n_rows"] >= 30 for one in found.values())
+    assert report.table["linear"]["worst_slice_agreement"] == min(one["agreement"] for one in found.values())
+
+
+def test_the_rows_that_differ_most_are_named():
+    report, models, X, _ = mixed_report(2)
+    told, said = models["teacher"].predict_proba(X), models["linear"].predict_proba(X)
+    difference = np.abs(told - said)[:, 1]
+    first, *_, last = report.details["linear"].disagreements
+    assert first["row"] == difference.argmax()
+    assert_allclose([first["difference"], last["difference"]], np.sort(difference)[[-1, -10]])
+    assert first["cells"]["size"] == X["size"].iloc[first["row"]]
+
+
+def test_the_table_as_text_and_as_a_frame():
+    report, *_ = mixed_report(2)
+    frame = report.to_pandas()
+    assert isinstance(frame, pd.DataFrame)
+    assert frame.loc["linear", "accuracy"] == report.table["linear"]["accuracy"]
+    text = str(report)
+    assert text == repr(report)
+    assert "linear *" in text
+    assert "tree (labels only)" in text
+    assert f"{report.table['linear']['accuracy']:.4f}" in text
+    assert "1 thread" in text
+
+
+def test_a_metric_of_scikit_learn():
+    _, models, X, y = mixed_report(2)
+    report = compare(models["teacher"], models["linear"], X, y, metric="roc_auc", latency=False)
+    areas = {"teacher": roc_auc_score(y, models["teacher"].predict_proba(X)[:, 1])}
+    areas["LinearStudent"] = roc_auc_score(y, models["linear"].predict_proba(X)[:, 1])
+    for name, area in areas.items():
+        assert_allclose(report.table[name]["roc_auc"], area)
+        assert_allclose(report.table[name]["retention"], area / areas["teacher"])
+    assert report.table["teacher"]["median_us"] is None
+    assert "Times were not measured" in str(report)
+
+
+def test_teachers_of_every_kind(iris, iris_forest, named_forest):
+    student = LinearStudent().fit(iris.X, iris.y)
+    wanted = compare(iris_forest, student, iris.X, iris.y, latency=False).table["LinearStudent"]["fidelity"]
+    proba = iris_forest.predict_proba(iris.X)
+    for teacher in (lambda X: iris_forest.predict_proba(X), [iris_forest, iris_forest]):
+        report = compare(teacher, student, iris.X, iris.y, latency=False)
+        assert report.table["LinearStudent"]["fidelity"] == wanted
+    report = compare(None, [student, student], iris.X, iris.y, teacher_proba=proba)
+    assert list(report.table) == ["teacher", "LinearStudent 1", "LinearStudent 2"]
+    assert report.table["LinearStudent 2"]["fidelity"] == wanted
+    assert report.table["teacher"]["model"] == "answers alone"
+    assert report.table["teacher"]["median_us"] is None
+    # the columns of the answers by another name, and rows of a class that no row has
+    names = named_forest.classes_
+    one = np.flatnonzero(iris.y < 2)
+    named = LinearStudent().fit(iris.X[one], names[iris.y[one]])
+    report = compare(lambda X: proba[one], named, iris.X[one], names[iris.y[one]], classes=names, latency=False)
+    assert report.classes.tolist() == names.tolist()
+    assert report.details["LinearStudent"].confusion[:, 2].sum() == 0
+
+
+def test_students_of_every_kind_without_a_program(iris, iris_forest, tmp_path):
+    tree = DistilledClassifier(iris_forest, student=DecisionTreeClassifier(random_state=0), alpha=0.5)
+    search = GridSearchCV(DistilledClassifier(iris_forest, student="linear"), {"alpha": [0.5, 1.0]}, cv=2)
+    linear = search.fit(iris.X, iris.y)
+    linear.best_estimator_.export(tmp_path / "student.skd")
+    students = {
+        "tree": tree.fit(iris.X, iris.y),
+        "search": linear,
+        "loaded": skdistill.load(tmp_path / "student.skd"),
+        "plain": LogisticRegression(max_iter=1000).fit(iris.X, iris.y),
+    }
+    report = compare(iris_forest, students, iris.X, iris.y, tolerance=1.0, latency=False)
+    assert report.table["tree"]["model"] == "DecisionTreeClassifier"
+    assert report.table["search"]["model"] == "LinearStudent"
+    nbytes = linear.best_estimator_.program_.nbytes
+    sizes = {name: row["program_bytes"] for name, row in report.table.items()}
+    assert sizes == {"teacher": None, "tree": None, "search": nbytes, "loaded": nbytes, "plain": None}
+    for line in str(report).splitlines()[2:7]:
+        assert ("no Program" in line) == line.startswith(("tree", "plain"))
+    assert report.chosen in ("search", "loaded")
+    assert "student.onnx" in report._repr_html_()
+    alone = compare(iris_forest, students["plain"], iris.X, iris.y, latency=False)
+    assert "no Program" in alone._repr_html_()
+    assert "student.onnx" not in alone._repr_html_()
+
+
+def test_rows_without_names_and_sparse_rows(iris, iris_forest):
+    student = LinearStudent().fit(sparse.csr_matrix(iris.X), iris.y)
+    proba = iris_forest.predict_proba(iris.X)
+    report = compare(None, student, sparse.csr_matrix(iris.X), iris.y, teacher_proba=proba)
+    assert {one["column"] for one in report.details["LinearStudent"].slices} == {"class"}
+    assert report._repr_html_()
+
+
+def test_a_student_that_loses_to_labels_alone_is_said_to(cancer, cancer_forest):
+    good = LinearStudent().fit(cancer.X, cancer.y)
+    poor = LinearStudent().fit(cancer.X, np.random.default_rng(0).permutation(cancer.y))
+    report = compare(cancer_forest, {"student": poor}, cancer.X, cancer.y, labels_only=good, latency=False)
+    assert any("loses to labels alone" in sentence for sentence in report.findings())
+    report = compare(cancer_forest, {"student": good}, cancer.X, cancer.y, labels_only=poor, latency=False)
+    assert any("was worth it" in sentence for sentence in report.findings())
+    same = compare(cancer_forest, {"student": good}, cancer.X, cancer.y, labels_only=good, latency=False)
+    assert any("No clear gain" in sentence for sentence in same.findings())
+
+
+def test_the_smallest_within_the_tolerance_is_chosen(iris, iris_forest):
+    small = LinearStudent().fit(iris.X, iris.y)
+    large = LinearStudent(numeric="piecewise").fit(iris.X, iris.y)
+    students = {"large": large, "small": small}
+    assert small.program_.nbytes < large.program_.nbytes
+    given = {"latency": False, "labels_only": None}
+    assert compare(iris_forest, students, iris.X, iris.y, tolerance=1.0, **given).chosen == "small"
+    best = max(students, key=lambda name: students[name].score(iris.X, iris.y))
+    apart = abs(small.score(iris.X, iris.y) - large.score(iris.X, iris.y))
+    if apart:
+        assert compare(iris_forest, students, iris.X, iris.y, tolerance=0.0, **given).chosen == best
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"students": {}}, ValueError, "students is empty"),
+        ({"students": {"teacher": 0}}, ValueError, "predict_proba"),
+        ({"students": LinearStudent()}, NotFittedError, "LinearStudent"),
+        ({"teacher": LogisticRegression()}, NotFittedError, "LogisticRegression"),
+        ({"teacher": None}, ValueError, "There is no teacher"),
+        ({"y": np.full(150, 7)}, ValueError, "does not know"),
+        ({"y": np.full(150, -1)}, ValueError, "needs the label of every row"),
+        ({"y": np.zeros(149, dtype=int)}, ValueError, "150 rows and y has 149"),
+        ({"metric": "beauty"}, ValueError, "not the name of a scorer"),
+        ({"tolerance": -1}, ValueError, "tolerance=-1"),
+        ({"n_bins": 1}, ValueError, "n_bins=1"),
+        ({"labels_only": "nobody"}, ValueError, "none of the students"),
+        ({"labels_only": LinearStudent()}, NotFittedError, "LinearStudent"),
+        ({"slice_by": [9]}, ValueError, r"does not have: \[9\]"),
+        ({"slice_by": "age"}, ValueError, "needed is a list"),
+        ({"teacher_proba": np.full((150, 3), 0.5)}, ValueError, "sum to one"),
+    ],
+)
+def test_bad_input_is_refused(iris, iris_forest, given, error, message):
+    student = LinearStudent().fit(iris.X, iris.y)
+    full = {"teacher": iris_forest, "students": {"a": student}, "X": iris.X, "y": iris.y, "latency": False, **given}
+    with pytest.raises(error, match=message):
+        compare(**full)
+
+
+def test_a_student_that_knows_more_than_the_teacher_is_refused(iris, iris_forest):
+    student = LinearStudent().fit(iris.X, iris.y + 1)
+    with pytest.raises(ValueError, match=r"does not know: \[3\]"):
+        compare(iris_forest, student, iris.X, iris.y)
+
+
+class Reader(HTMLParser):
+    """Notes the elements of a page, their attributes, and its text."""
+
+    def __init__(self):
+        super().__init__()
+        self.elements, self.addresses, self.text = [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "onerror", "onload")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_what_the_user_named_is_text_in_the_page(tmp_path):
+    evil = '<script>alert("1")</script>'
+    attribute = '" onerror="alert(2)'
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({evil: rng.choice([attribute, "<img src=x>", "&amp;"], 200), "number": rng.normal(size=200)})
+    y = np.where(X["number"] > 0, evil, attribute)
+    teacher = LinearStudent().fit(X, y)
+    report = compare(teacher, {f"<b>{attribute}": teacher}, X, y, latency=False)
+    report.to_html(tmp_path / "report.html")
+    reader = Reader()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    reader.feed(page)
+    assert not {"script", "img", "b"} & set(reader.elements)
+    assert reader.addresses == ["data:,"]
+    assert evil in reader.text
+    assert f"<b>{attribute}" in reader.text
+    assert "&amp;" in reader.text
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|url\(", page)
+
+
+def test_a_page_is_written_whole_or_not_at_all(tmp_path):
+    report, *_ = mixed_report(2)
+    with pytest.raises(FileNotFoundError):
+        report.to_html(tmp_path / "nowhere" / "report.html")
+    report.to_html(tmp_path / "report.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert report._repr_html_() in page
+    for name, row in report.table.items():
+        assert name in page
+        assert f"{row['accuracy']:.4f}" in page
+
+
+# texts of the pictures that lie on each other
+OVERLAPS = """
+Array.from(document.querySelectorAll("svg")).flatMap((svg) => {
+  const texts = Array.from(svg.querySelectorAll("text")).filter((one) => one.getClientRects().length);
+  const boxes = texts.map((one) => one.getBoundingClientRect());
+  const meet = (p, q) => p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 3 && q.top < p.bottom - 3;
+  const after = (at) => texts.filter((_, next) => next > at && meet(boxes[at], boxes[next]));
+  return texts.flatMap((one, at) => after(at).map((other) => [one.textContent, other.textContent]));
+})
+"""
+# what is wider than the page, unless it lies in a box that scrolls
+TOO_WIDE = """
+Array.from(document.querySelectorAll(".skd *"))
+  .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5 && !one.closest(".box, pre"))
+  .map((one) => one.outerHTML.slice(0, 200))
+"""
+CONTRAST = """
+(() => {
+  const channels = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const light = (text) => channels(text).reduce((sum, one) => sum + one, 0) / 3;
+  const style = getComputedStyle(document.body);
+  return Math.abs(light(style.color) - light(style.backgroundColor));
+})()
+"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("n_classes", [2, 26])
+def test_the_page_in_chromium(browser, tmp_path, n_classes):
+    report, *_ = mixed_report(n_classes)
+    report.to_html(tmp_path / "report.html")
+    for domain in ("Log", "Runtime", "Network"):
+        browser.call(f"{domain}.enable")
+    for width in (390, 1280):
+        browser.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500
+        )
+        for scheme in ("light", "dark"):
+            browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            browser.call("Page.navigate", url=(tmp_path / "report.html").as_uri())
+            browser.wait_for("document.readyState === 'complete' && !!document.querySelector('footer')")
+            browser.value("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+            assert browser.value("document.documentElement.scrollWidth") <= width
+            assert browser.value(TOO_WIDE) == []
+            assert browser.value(OVERLAPS) == []
+            assert browser.value(CONTRAST) > 180
+            assert browser.value("matchMedia('(prefers-color-scheme: dark)').matches") == (scheme == "dark")
+            shown = browser.value("document.querySelector('tr.chosen td').innerText")
+            assert shown == f"{report.table[report.chosen]['accuracy']:.4f}"
+    events = {event["method"] for event in browser.events}
+    assert not events & {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
+    asked = {e["params"]["request"]["url"] for e in browser.events if e["method"] == "Network.requestWillBeSent"}
+    assert asked - {"data:,"} == {(tmp_path / "report.html").as_uri()}

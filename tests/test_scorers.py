@@ -1,0 +1,111 @@
+"""Scorers where a user meets them: in searches, in Pipelines, and with answers routed to them."""
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdistill import DistilledClassifier, LinearStudent
+from skdistill.metrics import (
+    fidelity_log_loss,
+    fidelity_score,
+    make_fidelity_scorer,
+    make_retention_scorer,
+    make_size_scorer,
+    retention_score,
+)
+
+X, y = load_iris(return_X_y=True)
+y = np.array(["setosa", "versicolor", "virginica"])[y]
+
+
+@pytest.fixture(scope="module")
+def forest():
+    return RandomForestClassifier(20, random_state=0).fit(X, y)
+
+
+def test_a_search_chooses_by_fidelity_and_shows_size(forest):
+    search = GridSearchCV(
+        DistilledClassifier(forest, student=LinearStudent(), alpha=1.0),
+        {"student__C": [1e-4, 10.0]},
+        scoring={
+            "fidelity": make_fidelity_scorer(),
+            "loss": make_fidelity_scorer("neg_fidelity_log_loss"),
+            "bytes": make_size_scorer(),
+        },
+        refit="fidelity",
+        cv=3,
+    ).fit(X, y)
+    assert search.best_params_ == {"student__C": 10.0}
+    assert (search.cv_results_["mean_test_loss"] < 0).all()
+    assert (search.cv_results_["mean_test_bytes"] > 50).all()
+    assert make_fidelity_scorer()(search, X) == fidelity_score(forest.predict_proba(X), search.predict_proba(X))
+
+
+def test_a_teacher_inside_a_pipeline_is_asked_about_the_rows_that_it_knows():
+    scaled = StandardScaler().fit_transform(X)
+    forest = RandomForestClassifier(20, random_state=0).fit(scaled, y)
+    model = make_pipeline(StandardScaler(), DistilledClassifier(forest, student="linear")).fit(X, y)
+    told = forest.predict_proba(scaled)
+    assert make_fidelity_scorer()(model, X) == fidelity_score(told, model.predict_proba(X))
+    wanted = retention_score(y, told, model.predict_proba(X), metric="neg_log_loss", classes=forest.classes_)
+    assert make_retention_scorer("neg_log_loss")(model, X, y) == pytest.approx(wanted)
+
+
+def test_answers_reach_a_scorer_by_metadata_routing(forest):
+    told = forest.predict_proba(X)[:, ::-1]
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = make_fidelity_scorer("neg_fidelity_log_loss")
+        scorer.set_score_request(teacher_proba=True, sample_weight=False)
+        student = LinearStudent().set_fit_request(sample_weight=False)
+        found = cross_validate(
+            student,
+            X,
+            y,
+            scoring=scorer,
+            cv=3,
+            params={"teacher_proba": told},
+            return_estimator=True,
+            return_indices=True,
+        )
+    for score, fitted, rows in zip(found["test_score"], found["estimator"], found["indices"]["test"], strict=True):
+        assert score == pytest.approx(-fidelity_log_loss(told[rows], fitted.predict_proba(X[rows])))
+
+
+def test_a_student_without_a_teacher_needs_answers(forest):
+    student = LinearStudent().fit(X, y)
+    with pytest.raises(ValueError, match="LinearStudent has no teacher"):
+        make_fidelity_scorer()(student, X)
+    told = forest.predict_proba(X)
+    found = make_fidelity_scorer()(student, X, teacher_proba=told)
+    assert found == fidelity_score(told, student.predict_proba(X))
+    with pytest.raises(TypeError, match="LogisticRegression"):
+        make_size_scorer()(LogisticRegression(max_iter=1000).fit(X, y), X)
+
+
+def test_a_distiller_that_was_given_answers_has_no_teacher_to_ask(forest):
+    told = forest.predict_proba(X)
+    model = DistilledClassifier(student="linear", alpha=1.0).fit(X, y, teacher_proba=told)
+    with pytest.raises(ValueError, match="no fitted teacher to ask"):
+        make_fidelity_scorer()(model, X)
+    found = make_fidelity_scorer()(model, X, teacher_proba=told)
+    assert found == fidelity_score(told, model.predict_proba(X))
+
+
+def test_a_list_of_teachers_counts_as_its_distiller_counts_it(forest):
+    other = LogisticRegression(max_iter=1000).fit(X, y)
+    model = DistilledClassifier([forest, other], teacher_weights=[1, 3], student="linear", alpha=1.0).fit(X)
+    told = (forest.predict_proba(X) + 3 * other.predict_proba(X)) / 4
+    assert make_fidelity_scorer("neg_fidelity_log_loss")(model, X) == pytest.approx(
+        -fidelity_log_loss(told, model.predict_proba(X))
+    )
+
+
+def test_a_request_for_what_no_scorer_takes():
+    with sklearn.config_context(enable_metadata_routing=True), pytest.raises(TypeError, match="takes no proba"):
+        make_fidelity_scorer().set_score_request(proba=True)

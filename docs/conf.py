@@ -83,7 +83,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
-    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
+    "ignore_pattern": r"(^|/)(?!plot_)[^/]*\.py$",
     "abort_on_example_error": True,
     "copyfile_regex": r".*\.rst",
     "download_all_examples": False,
@@ -93,7 +93,8 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "doc_module": ("skdistill",),
     "backreferences_dir": "api/generated/backreferences",
-    "plot_gallery": True,
+    # make -C docs html EXAMPLES=0 for a look at the pages alone
+    "plot_gallery": os.environ.get("EXAMPLES", "1") != "0",
 }
 
 # looks

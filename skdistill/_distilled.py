@@ -120,7 +120,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         all rows), of ``labels_only`` students, and of the ``teacher``, which may know these rows.
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where they are all strings.
 
     Notes

@@ -123,6 +123,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where they are all strings.
 
+    See Also
+    --------
+    MLPStudent, LinearStudent, TreeStudent : The students, which also fit labels or soft targets by themselves.
+
     Notes
     -----
     The recipe of ``alpha="auto"`` holds a tenth of the labelled rows out (of fewer than 1,000 rows
@@ -144,10 +148,6 @@ class DistilledClassifier(ClassifierMixin, Distiller):
 
     Other students take the alpha among 0.5, 1 and 0 that has the lowest log-loss on the rows held
     out, and are fitted again to all rows.
-
-    See Also
-    --------
-    MLPStudent, LinearStudent, TreeStudent : The students, which also fit labels or soft targets by themselves.
 
     Examples
     --------

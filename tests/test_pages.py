@@ -13,9 +13,7 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```(python|c|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-PAGES = [
-    path for path in sorted(DOCS.rglob("*.md")) if "_build" not in path.parts and BLOCK.search(path.read_text())
-]
+PAGES = [path for path in sorted(DOCS.rglob("*.md")) if "_build" not in path.parts and BLOCK.search(path.read_text())]
 #: Other libraries' warnings about themselves.
 IGNORED = [
     "ignore:X does not have valid feature names:UserWarning",

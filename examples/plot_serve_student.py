@@ -84,13 +84,15 @@ print(f"the served student reads {answer}, the label is {y_test[0]}; the file ha
 # logarithmic. The dashed student is ``program_``, which checks nothing.
 
 import pickle
+from collections.abc import Callable
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import matplotlib.pyplot as plt
 
 
-def microseconds(predict, repeats):
+def microseconds(predict: Callable[[Any], Any], repeats: int) -> float:
     """Return the median time of an answer to one row."""
     times = []
     for i in range(repeats):

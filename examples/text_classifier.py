@@ -74,8 +74,8 @@ def corpus() -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     for library in LIBRARIES:
         found = {text: name for name, text in paragraphs(library)}
         order = np.random.default_rng(0).permutation(len(found))[:MOST]
-        texts = list(found)
-        rows += [(texts[i], library, found[texts[i]]) for i in order]
+        drawn = [list(found)[i] for i in order]
+        rows += [(text, library, found[text]) for text in drawn]
         print(f"  {library:<8} {len(found):>6} paragraphs, {len(order)} taken")
     texts, labels, groups = zip(*rows, strict=True)
     return np.array(texts, dtype=object), np.array(labels), np.array(groups)
@@ -136,7 +136,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     asked = teacher(X[test])
-    table = [("", "accuracy", "log-loss", "agreement", "bytes", "ms a text")]
+    table: list[tuple[str, ...]] = [("", "accuracy", "log-loss", "agreement", "bytes", "ms a text")]
     weights = sum(value.numel() * value.element_size() for value in encoder.parameters())
     size = weights + len(pickle.dumps(head))
     entries = [("MiniLM + logistic regression", asked, size, milliseconds(teacher, X[test], 50))]

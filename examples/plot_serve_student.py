@@ -81,7 +81,7 @@ print(f"the served student reads {answer}, the label is {y_test[0]}; the file ha
 # -------------
 #
 # Bytes of the pickled model or of the file, and the median time of ``predict_proba`` for one row. Both axes are
-# logarithmic. The dashed student is ``program_``, which checks nothing.
+# logarithmic.
 
 import pickle
 from collections.abc import Callable
@@ -106,19 +106,18 @@ def microseconds(predict: Callable[[Any], Any], repeats: int) -> float:
 forest.set_params(n_jobs=1)
 size = len(pickle.dumps(forest))
 marks = [
-    ("forest, 500 trees", size, microseconds(forest.predict_proba, 20), "C3", "s"),
-    ("student", len(pickle.dumps(model.student_)), microseconds(model.predict_proba, 500), "C0", "o"),
-    ("student, int8", path.stat().st_size, microseconds(small.predict_proba, 500), "C2", "o"),
-    ("its program_", path.stat().st_size, microseconds(small.program_, 500), "C2", "D"),
+    ("forest, 500 trees", size, microseconds(forest.predict_proba, 20), "C3", (-10, 0), "right"),
+    ("student", len(pickle.dumps(model.student_)), microseconds(model.predict_proba, 500), "C0", (10, 0), "left"),
+    ("student, int8", path.stat().st_size, microseconds(small.predict_proba, 500), "C2", (-10, 0), "right"),
 ]
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for name, n_bytes, time, colour, marker in marks:
-    ax.scatter(n_bytes, time, s=90, color=colour, marker=marker)
-    ax.annotate(name, (n_bytes, time), xytext=(9, 7), textcoords="offset points")
+for name, n_bytes, time, colour, offset, side in marks:
+    ax.scatter(n_bytes, time, s=90, color=colour)
+    ax.annotate(name, (n_bytes, time), xytext=offset, textcoords="offset points", ha=side, va="center")
     print(f"{name:<18} {n_bytes:>12,} bytes {time:>9,.0f} µs a row")
 ax.set(xscale="log", yscale="log", xlabel="bytes", ylabel="µs for one row", title="Digits: the teacher and its student")
 ax.grid(alpha=0.3, which="both")
-ax.margins(0.2)
+ax.margins(x=0.3, y=0.2)
 plt.show()
 
 # %%

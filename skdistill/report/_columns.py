@@ -38,7 +38,7 @@ def share(value: float) -> str:
 
 def decimal(value: float) -> str:
     """Return a score."""
-    return f"{value:.4f}"
+    return f"{value:z.4f}"
 
 
 def microseconds(value: float) -> str:

@@ -121,8 +121,12 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         all rows), of ``labels_only`` students, and of the ``teacher``, which may know these rows.
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where they are all strings.
+
+    See Also
+    --------
+    MLPStudent, LinearStudent, TreeStudent : The students, which also fit labels or soft targets by themselves.
 
     Notes
     -----
@@ -145,10 +149,6 @@ class DistilledClassifier(ClassifierMixin, Distiller):
 
     Other students take the alpha among 0.5, 1 and 0 that has the lowest log-loss on the rows held
     out, and are fitted again to all rows.
-
-    See Also
-    --------
-    MLPStudent, LinearStudent, TreeStudent : The students, which also fit labels or soft targets by themselves.
 
     Examples
     --------

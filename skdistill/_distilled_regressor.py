@@ -101,20 +101,20 @@ class DistilledRegressor(RegressorMixin, Distiller):
         all rows), of ``labels_only`` students, and of the ``teacher``, which may know these rows.
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where they are all strings.
-
-    Notes
-    -----
-    The recipe of ``alpha="auto"`` is that of DistilledClassifier, with R2 in the place of accuracy,
-    squared errors in that of log-loss, and no logits to scale. Labels stay what they are: the
-    committee answers for rows without one alone.
 
     See Also
     --------
     DistilledClassifier : The same for classes.
     MLPStudentRegressor, LinearStudentRegressor, TreeStudentRegressor : The students, which also fit numbers by
         themselves.
+
+    Notes
+    -----
+    The recipe of ``alpha="auto"`` is that of DistilledClassifier, with R2 in the place of accuracy,
+    squared errors in that of log-loss, and no logits to scale. Labels stay what they are: the
+    committee answers for rows without one alone.
 
     Examples
     --------

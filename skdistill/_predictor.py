@@ -157,7 +157,7 @@ class Predictor(ProgramClassifier, _Loaded):
         The class labels.
     n_features_in_ : int
         The number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         The names of the columns, where they are all strings.
     versions_ : dict of str to str
         The versions of the packages by which the file was written.
@@ -219,7 +219,7 @@ class RegressionPredictor(ProgramRegressor, _Loaded):
         The Program; ``program_(X)`` is the bare, unchecked ``predict``, of shape (n_rows, n_outputs).
     n_features_in_ : int
         The number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         The names of the columns, where they are all strings.
     versions_ : dict of str to str
         The versions of the packages by which the file was written.

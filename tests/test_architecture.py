@@ -36,6 +36,7 @@ LAYERS = {
     "_answers": {"_validation", "teacher"},
     "report": {"_answers", "_frontier", "_sizes", "_validation", "_version", "export", "metrics", "program", "teacher"},
     "display": {"_answers", "_frontier", "_validation", "metrics", "report"},
+    "__main__": {"_version"},
     "__init__": {
         "_version",
         "_distilled",

@@ -142,7 +142,13 @@ class Program:
         return sum(value.nbytes for op in self.ops for value in op.state().values() if isinstance(value, np.ndarray))
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over the ops and every number in them: equal for equal Programs."""
+        """Return a SHA-256 over the ops and every number in them: equal for equal Programs.
+
+        Returns
+        -------
+        digest : str
+            64 hexadecimal digits, the same on every machine.
+        """
         digest = hashlib.sha256()
         for op in self.ops:
             digest.update(type(op).__name__.encode())

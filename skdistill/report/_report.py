@@ -52,7 +52,7 @@ class Report:
     Printed, it is a table and what it comes to; in a notebook, or written by ``to_html``, a page
     with pictures.
 
-    Attributes
+    Parameters
     ----------
     table : dict of str to dict
         For the teacher (``"teacher"``) and each student its figures: ``kind`` ("teacher",
@@ -96,11 +96,30 @@ class Report:
     environment: dict[str, Any]
 
     def shown_columns(self) -> list[Column]:
-        """Return the columns of which any model has a figure."""
+        """Return the columns of which any model has a figure.
+
+        Returns
+        -------
+        columns : list of Column
+            In the order of the table.
+        """
         return [one for one in self.columns if any(row.get(one.key) is not None for row in self.table.values())]
 
     def text_of(self, name: str, column: Column) -> str:
-        """Return a figure as it is written: empty where there is none."""
+        """Return a figure as it is written.
+
+        Parameters
+        ----------
+        name : str
+            The model's name.
+        column : Column
+            The column of the table.
+
+        Returns
+        -------
+        text : str
+            Empty where there is no figure.
+        """
         row = self.table[name]
         value = row.get(column.key)
         if value is None:
@@ -212,7 +231,13 @@ class Report:
     __repr__ = __str__
 
     def foot(self) -> str:
-        """Return what the figures depend on besides models and rows."""
+        """Return what the figures depend on besides models and rows.
+
+        Returns
+        -------
+        text : str
+            Threads, batches and versions, in a sentence.
+        """
         seen = self.environment
         machine = ", ".join(f"{name} {value}" for name, value in seen["machine"].items())
         if "n_threads" not in seen:

@@ -166,7 +166,7 @@ class LinearStudent(LinearLearner, ClassifyingStudent):
         Iterations taken.
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where they are all strings.
 
     See Also

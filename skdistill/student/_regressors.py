@@ -57,7 +57,7 @@ class LinearStudentRegressor(LinearLearner, RegressingStudent):
         Iterations taken.
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where they are all strings.
 
     See Also
@@ -148,7 +148,7 @@ class MLPStudentRegressor(MLPLearner, RegressingStudent):
         Epochs trained.
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where they are all strings.
 
     See Also
@@ -213,7 +213,7 @@ class TreeStudentRegressor(TreeLearner, RegressingStudent):
         what it returns.
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where they are all strings.
 
     See Also

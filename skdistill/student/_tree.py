@@ -153,7 +153,7 @@ class TreeStudent(TreeLearner, ClassifyingStudent):
         what it returns.
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where they are all strings.
 
     See Also

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
@@ -27,6 +28,8 @@ Array = NDArray[Any]
 
 #: About how long one student's time is measured, in seconds.
 _TIMED = 0.3
+#: On so many rows at most.
+_TIMED_ROWS = 500
 
 
 def distill_to_budget(
@@ -168,7 +171,11 @@ def distill_to_budget(
             progress.step(retention=row["retention"])
 
         for name, student in ladder.items():
-            measure(name, lesson.teach(student))
+            with warnings.catch_warnings():
+                # what has not converged is judged as it is
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                taught = lesson.teach(student)
+            measure(name, taught)
         for name, student in smaller_forms(dict(found), rows, seed):
             measure(name, student)
     return _chosen(model, found, frontier, lesson, budget, teacher_score, metric, len(judged))
@@ -246,7 +253,8 @@ def _sizes(student: Any) -> dict[str, int | None]:
 
 
 def _time(student: Any, X: Any) -> Latency:
-    return latency(student.predict_proba, X, batch_rows=1, max_seconds=_TIMED)
+    rows = take_rows(X, np.arange(min(_TIMED_ROWS, X.shape[0])))
+    return latency(student.predict_proba, rows, batch_rows=1, max_seconds=_TIMED)
 
 
 def _excess(row: dict[str, Any], budget: dict[str, float]) -> float:

@@ -13,13 +13,15 @@ from ..student import LinearStudent, MLPStudent, TreeStudent
 _WIDTHS = ((8,), (16,), (32,), (64,), (64, 64), (96, 96))
 #: The share of the largest net's hidden units that pruning keeps.
 _KEPT = (0.75, 0.5)
+#: Steps of L-BFGS: with many columns and classes its last ones take longest and change least.
+_MOST_STEPS = 200
 
 
 def default_students(seed: int) -> dict[str, Any]:
     """Return the students of the ladder, not fitted, each with its name."""
     return {
-        "linear": LinearStudent(),
-        "additive": LinearStudent(numeric="piecewise"),
+        "linear": LinearStudent(max_iter=_MOST_STEPS),
+        "additive": LinearStudent(numeric="piecewise", max_iter=_MOST_STEPS),
         "tree": TreeStudent(random_state=seed),
         **{f"mlp {_named(width)}": MLPStudent(width, random_state=seed) for width in _WIDTHS},
     }

@@ -30,6 +30,7 @@ LAYERS = {
         "_recipe",
         "_validation",
         "compress",
+        "losses",
         "metrics",
         "program",
         "student",

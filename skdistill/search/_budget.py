@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils import check_random_state
 
 from .._distilled import DistilledClassifier
 from .._recipe import LEARNT_BY_HEART, Lesson, prepare
 from .._validation import check_rows, copy_unfitted, is_loss, label_column, take_rows
+from ..losses import PROBABILITY_FLOOR
 from ..metrics import Latency, fidelity_score, latency
 from ..metrics._retention import answer_score, as_scorer, ratio
 from ..program import Program
@@ -30,6 +31,8 @@ Array = NDArray[Any]
 _TIMED = 0.3
 #: On so many rows at most.
 _TIMED_ROWS = 500
+#: Scores are told apart by so many parts of the rows to judge by.
+_N_PARTS = 10
 
 
 def distill_to_budget(
@@ -57,8 +60,10 @@ def distill_to_budget(
     is measured on rows that none has learnt from; what is returned is the student that was measured, not fitted
     again.
 
-    Where there is a limit to bytes or latency, the student with the highest retention within all limits is
-    taken; else the smallest that keeps `min_retention`; and without any limit the one with the highest retention.
+    Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken: of
+    those that are not clearly worse than the one with the highest score, by more than one standard error of the
+    difference, the one with the lowest log-loss, which a few hundred rows tell better than the score. With
+    `min_retention` alone, the smallest student that keeps it is taken.
 
     Parameters
     ----------
@@ -96,8 +101,8 @@ def distill_to_budget(
     -------
     result : BudgetResult
         The chosen ``model``, a fitted DistilledClassifier, or None where no student meets the budget and
-        ``nearest`` is the one that comes closest: of the students that are small and fast enough the one that
-        retains most, or if there is none, the one that exceeds the limits least. And the figures of all
+        ``nearest`` is the one that comes closest: of the students that are small and fast enough the best, or if
+        there is none, the one that exceeds the limits least. And the figures of all
         (``frontier``).
 
     Raises
@@ -153,12 +158,17 @@ def distill_to_budget(
             _warn_of_rows_known(teacher, lesson)
         progress.step()
         found: dict[str, Any] = {}
+        parts = _parts(y_valid, seed)
+        partly: dict[str, Array] = {}
         frontier: list[dict[str, Any]] = []
 
         def measure(name: str, student: Any) -> None:
             found[name] = student
             proba = student.predict_proba(rows_valid)
             score = answer_score(y_valid, proba, metric, classes=model.classes_)
+            partly[name] = np.array(
+                [answer_score(y_valid[rows], proba[rows], metric, classes=model.classes_) for rows in parts]
+            )
             row: dict[str, Any] = {
                 "name": name,
                 **_sizes(student),
@@ -166,6 +176,7 @@ def distill_to_budget(
                 "score": score,
                 "retention": ratio(teacher_score, score, loss=loss),
                 "fidelity": fidelity_score(judged, proba),
+                "log_loss": -answer_score(y_valid, _floored(proba), "neg_log_loss", classes=model.classes_),
             }
             frontier.append({**row, "within_budget": not _excess(row, budget)})
             progress.step(retention=row["retention"])
@@ -178,7 +189,23 @@ def distill_to_budget(
             measure(name, taught)
         for name, student in smaller_forms(dict(found), rows, seed):
             measure(name, student)
-    return _chosen(model, found, frontier, lesson, budget, teacher_score, metric, len(judged))
+    frontier = sorted(frontier, key=_by_size)
+    choice = _chosen(frontier, budget, partly)
+    model.student_ = found[choice["name"]]
+    model.student = copy_unfitted(model.student_)
+    model._ends_with(lesson.rows)
+    return BudgetResult(
+        model=model if choice["within_budget"] else None,
+        nearest=model,
+        choice=choice,
+        frontier=frontier,
+        students=found,
+        teacher_score=teacher_score,
+        metric=metric if isinstance(metric, str) else repr(metric),
+        n_rows=lesson.report["n_rows"],
+        n_held_out=len(judged),
+        budget=budget,
+    )
 
 
 def _checked_budget(**limits: Any) -> dict[str, float]:
@@ -278,45 +305,43 @@ def _by_size(row: dict[str, Any]) -> tuple[float, float]:
     return (float("inf") if row["nbytes"] is None else row["nbytes"], row["latency_us"])
 
 
-def _chosen(
-    model: DistilledClassifier,
-    found: dict[str, Any],
-    frontier: list[dict[str, Any]],
-    lesson: Lesson,
-    budget: dict[str, float],
-    teacher_score: float,
-    metric: Any,
-    n_held_out: int,
-) -> BudgetResult:
-    def most_kept(row: dict[str, Any]) -> tuple[float, float, float, float]:
-        kept = -np.inf if np.isnan(row["retention"]) else row["retention"]
-        return (-kept, -row["fidelity"], *_by_size(row))
+def _parts(y: Array, seed: int) -> list[Array]:
+    """Return the rows to judge by less a tenth of them, ten times, every row being left out once."""
+    n_parts = min(_N_PARTS, len(y))
+    if n_parts < 2:
+        raise ValueError(f"There are {len(y)} rows to judge by; needed are two or more.")
+    rarest = np.unique(y, return_counts=True)[1].min()
+    folds = (StratifiedKFold if rarest >= n_parts else KFold)(n_parts, shuffle=True, random_state=seed)
+    return [kept for kept, _ in folds.split(y, y)]
 
-    frontier = sorted(frontier, key=_by_size)
+
+def _floored(proba: Array) -> Array:
+    """Return probabilities none of which is so small that one row weighs more than a hundred others."""
+    raised = np.maximum(proba, PROBABILITY_FLOOR)
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def _chosen(frontier: list[dict[str, Any]], budget: dict[str, float], partly: dict[str, Array]) -> dict[str, Any]:
+    """Return the row of the student to take; and note in each whether it is on the frontier."""
     for row in frontier:
         row["on_frontier"] = not any(
-            other is not row and _by_size(other)[0] <= _by_size(row)[0] and other["score"] > row["score"]
-            for other in frontier
+            _by_size(other)[0] <= _by_size(row)[0] and other["score"] > row["score"] for other in frontier
         )
     within = [row for row in frontier if row["within_budget"]]
-    if within:
-        wants_smallest = set(budget) == {"min_retention"}
-        choice = min(within, key=_by_size if wants_smallest else most_kept)
-    else:
-        small = [row for row in frontier if _size_excess(row, budget) == 0]
-        choice = min(small, key=most_kept) if small else min(frontier, key=lambda row: _size_excess(row, budget))
-    model.student_ = found[choice["name"]]
-    model.student = copy_unfitted(model.student_)
-    model._ends_with(lesson.rows)
-    return BudgetResult(
-        model=model if within else None,
-        nearest=model,
-        choice=choice,
-        frontier=frontier,
-        students=found,
-        teacher_score=teacher_score,
-        metric=metric if isinstance(metric, str) else repr(metric),
-        n_rows=lesson.report["n_rows"],
-        n_held_out=n_held_out,
-        budget=budget,
-    )
+    if within and set(budget) == {"min_retention"}:
+        return min(within, key=_by_size)
+    small = within or [row for row in frontier if _size_excess(row, budget) == 0]
+    return _best(small, partly) if small else min(frontier, key=lambda row: _size_excess(row, budget))
+
+
+def _best(rows: list[dict[str, Any]], partly: dict[str, Array]) -> dict[str, Any]:
+    """Return the student with the lowest log-loss of those that are not clearly worse than the best by score."""
+    best = max(rows, key=lambda row: row["score"])
+
+    def is_as_good(row: dict[str, Any]) -> bool:
+        # the jackknife's standard error of the difference (Efron and Tibshirani, 1993, chapter 11)
+        gains = partly[best["name"]] - partly[row["name"]]
+        error = np.sqrt((len(gains) - 1) * np.mean((gains - gains.mean()) ** 2))
+        return bool(best["score"] - row["score"] <= error)
+
+    return min(filter(is_as_good, rows), key=lambda row: (row["log_loss"], *_by_size(row)))

@@ -31,8 +31,8 @@ class BudgetResult:
     frontier : list of dict
         A row for each student that was tried, by rising size, those without a Program last: ``name``; ``nbytes``
         and ``n_parameters`` (None without a Program); ``latency_us``, the median of one row; ``score``,
-        ``retention`` and ``fidelity`` on the rows held out; ``within_budget``; and ``on_frontier``, whether no
-        other student is both as small and better.
+        ``retention``, ``fidelity`` and ``log_loss`` on the rows held out; ``within_budget``; and ``on_frontier``,
+        whether no other student is both as small and better.
     students : dict of str to student
         All that were tried, fitted, by name.
     teacher_score : float

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_regressor
 
-from ._validation import InvalidParameterError, check_proba, is_fitted, not_fitted
+from ._validation import InvalidParameterError, check_numbers, check_proba, is_fitted, not_fitted
 from .teacher import (
     Answers,
     align,
     ask,
+    ask_numbers,
     check_columns,
     check_labels,
     check_teachers,
@@ -40,7 +42,7 @@ def named_students(students: Any) -> dict[str, Any]:
     Returns
     -------
     students : dict of str to estimator
-        At least one, each fitted and with ``predict_proba``.
+        At least one, each a fitted classifier with ``predict_proba``, or each a fitted regressor.
 
     Raises
     ------
@@ -64,13 +66,34 @@ def named_students(students: Any) -> dict[str, Any]:
         raise InvalidParameterError("students is empty; needed is at least one fitted student.")
     for name, student in named.items():
         check_student(student, f"student {name!r}")
+    if len({predicts_numbers(student) for student in named.values()}) > 1:
+        raise InvalidParameterError("Some students are classifiers and some regressors; compare them apart.")
     return named
 
 
-def check_student(student: Any, called: str) -> None:
-    """Refuse what cannot answer as a student does: something unfitted, or without ``predict_proba``."""
-    if isinstance(student, type) or not hasattr(student, "predict_proba"):
-        raise InvalidParameterError(f"{called} is {student!r}; needed is a fitted classifier with predict_proba.")
+def predicts_numbers(student: Any) -> bool:
+    """Tell whether a model predicts numbers, and not classes."""
+    return not hasattr(student, "predict_proba") and hasattr(student, "__sklearn_tags__") and is_regressor(student)
+
+
+def check_student(student: Any, called: str, *, numbers: bool | None = None) -> None:
+    """Refuse what cannot answer as a student does: something unfitted, or neither a classifier nor a regressor.
+
+    Parameters
+    ----------
+    student : object
+        Perhaps a student.
+    called : str
+        What messages call it.
+    numbers : bool or None
+        Whether it has to predict numbers; None where either will do.
+    """
+    there = not isinstance(student, type)
+    wanted = {True: "regressor", False: "classifier with predict_proba"}
+    fits = {True: there and predicts_numbers(student), False: there and hasattr(student, "predict_proba")}
+    if not (any(fits.values()) if numbers is None else fits[numbers]):
+        needed = f"{wanted[False]}, or a fitted {wanted[True]}" if numbers is None else wanted[numbers]
+        raise InvalidParameterError(f"{called} is {student!r}; needed is a fitted {needed}.")
     if is_estimator(student) and not is_fitted(student):
         raise not_fitted(student)
 
@@ -128,15 +151,7 @@ def teacher_answers(
         If a teacher is not fitted.
     """
     n_rows = n_rows_of(X)
-    if teacher is None and teacher_proba is None:
-        raise InvalidParameterError("There is no teacher: give one, or its answers for these rows (teacher_proba=...).")
-    if teacher is not None:
-        shares = check_teachers(teacher, None)
-        for one in members(teacher):
-            if needs_fit(one):
-                raise not_fitted(one)
-        if len(getattr(X, "shape", ())) == 2:
-            check_columns(teacher, X, X.shape[1])
+    shares = _checked_teacher(teacher, teacher_proba, X, "teacher_proba", regression=False)
     if teacher_proba is None:
         answers = ask(teacher, shares, X, n_rows, Memory(None), members(teacher))
     else:
@@ -147,6 +162,52 @@ def teacher_answers(
     if len(order) < len(answers.classes):
         raise ValueError(f"The teacher's classes are not distinct: {answers.classes.tolist()}.")
     return Answers(align(answers, order), order)
+
+
+def teacher_numbers(teacher: Any, X: Any, teacher_pred: ArrayLike | None = None) -> Array:
+    """Return what a teacher predicts for rows.
+
+    Parameters
+    ----------
+    teacher : estimator, callable, list of these, or None
+        Fitted. None together with `teacher_pred`.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        Rows, as the user gave them.
+    teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), or None
+        The predictions, if the teacher has been asked already.
+
+    Returns
+    -------
+    answers : ndarray of shape (n_rows, n_outputs)
+        Numbers.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite numbers, one for each row and output.
+    NotFittedError
+        If a teacher is not fitted.
+    """
+    n_rows = n_rows_of(X)
+    shares = _checked_teacher(teacher, teacher_pred, X, "teacher_pred", regression=True)
+    if teacher_pred is not None:
+        return check_numbers(teacher_pred, n_rows=n_rows, source="teacher_pred")
+    return ask_numbers(teacher, shares, X, n_rows, Memory(None), members(teacher))
+
+
+def _checked_teacher(teacher: Any, given: Any, X: Any, name: str, *, regression: bool) -> Array:
+    """Return the shares of teachers that can be asked, or whose answers are given."""
+    if teacher is None:
+        if given is None:
+            raise InvalidParameterError(f"There is no teacher: give one, or its answers for these rows ({name}=...).")
+        return np.ones(1)
+    shares = check_teachers(teacher, None, regression=regression)
+    for one in members(teacher):
+        if needs_fit(one):
+            raise not_fitted(one)
+    if len(getattr(X, "shape", ())) == 2:
+        check_columns(teacher, X, X.shape[1])
+    return shares
 
 
 def student_answer(student: Any, X: Any, classes: Array, called: str) -> Array:

@@ -44,6 +44,7 @@ __all__ = [
     "check_rows",
     "check_weights",
     "clone_keeping",
+    "column_or_rows",
     "copy_unfitted",
     "fit_context",
     "has_fit_parameter",
@@ -457,6 +458,11 @@ def check_pair(teacher_proba: Any, student_proba: Any) -> tuple[Array, Array]:
         raise ValueError("teacher_proba holds no rows; needed is at least one.")
     teacher = check_proba(teacher_proba, n_rows=n_rows, n_classes=None, source="teacher_proba")
     return teacher, check_proba(student_proba, n_rows=n_rows, n_classes=teacher.shape[1], source="student_proba")
+
+
+def column_or_rows(answers: Array) -> Array:
+    """Return numbers of shape (n_rows, n_outputs) as scikit-learn writes them: of a single output (n_rows,)."""
+    return answers[:, 0] if answers.shape[1] == 1 else answers
 
 
 def is_loss(scorer: Any) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._frontier import undominated
-from ._columns import Column, share
+from ._columns import Column, share, tick
+from ._columns import figures as written
 from ._svg import Plot, drawing, shortened
 
 Array = NDArray[Any]
@@ -100,6 +101,70 @@ def reliability(curves: Mapping[str, tuple[str, Mapping[str, Array]]], n_classes
             hint = f"{name}: {n_rows} rows of probability {x:.3f}, right in {share(y)}"
             plot.dot(x, y, kind.replace(" ", "-"), hint, radius=1.5 + 5 * float(np.sqrt(n_rows / total)))
     return plot.svg("Reliability of " + " and ".join(curves))
+
+
+def actual_by_predicted(curves: Mapping[str, tuple[str, Mapping[str, Array]]]) -> str:
+    """Return a plot of what is there against what was predicted, means over ranges of predictions.
+
+    Parameters
+    ----------
+    curves : dict of str to (str, dict)
+        For each model its kind and its curve: ``predicted``, ``actual`` and ``n_rows``, arrays of shape (n_ranges,).
+
+    Returns
+    -------
+    svg : str
+        An SVG element.
+    """
+    across = np.concatenate([curve["predicted"] for _, curve in curves.values()])
+    up = np.concatenate([curve["actual"] for _, curve in curves.values()])
+    spans = [_widened(float(values.min()), float(values.max())) for values in (across, up)]
+    plot = Plot(spans[0], spans[1], "predicted", "actual, mean", x_format=tick, y_format=tick)
+    low, high = max(spans[0][0], spans[1][0]), min(spans[0][1], spans[1][1])
+    if low < high:
+        plot.line([low, high], [low, high], "muted dashed")
+    for kind, curve in curves.values():
+        plot.line(curve["predicted"].tolist(), curve["actual"].tolist(), kind.replace(" ", "-"))
+    for name, (kind, curve) in curves.items():
+        for x, y, n_rows in zip(*(curve[key].tolist() for key in ("predicted", "actual", "n_rows")), strict=True):
+            hint = f"{name}: {n_rows} rows, predicted {written(x)} and there are {written(y)}"
+            plot.dot(x, y, kind.replace(" ", "-"), hint, radius=3.0)
+    return plot.svg("What is there by what was predicted, of " + " and ".join(curves))
+
+
+def against(density: Mapping[str, Array], kind: str) -> str:
+    """Return a picture of where a student's numbers lie against the teacher's.
+
+    Parameters
+    ----------
+    density : dict of str to ndarray
+        ``edges`` of shape (n_cells + 1,) along both axes, and ``counts`` of shape (n_cells, n_cells), the teacher's
+        numbers along the first.
+    kind : str
+        The student's kind, which colours it.
+
+    Returns
+    -------
+    svg : str
+        An SVG element.
+    """
+    edges, counts = density["edges"].tolist(), density["counts"]
+    span = (edges[0], edges[-1])
+    plot = Plot(span, span, "teacher", "student", x_format=tick, y_format=tick)
+    most = np.log1p(counts.max())
+    for row, column in np.argwhere(counts).tolist():
+        n_rows = int(counts[row, column])
+        box = (edges[row], edges[column], edges[row + 1], edges[column + 1])
+        ends = [f"{written(low)} to {written(high)}" for low, high in (box[::2], box[1::2])]
+        hint = f"teacher {ends[0]}, student {ends[1]}: {n_rows} rows"
+        plot.cell(box, kind.replace(" ", "-"), float(0.15 + 0.75 * np.log1p(n_rows) / most), hint)
+    plot.line(list(span), list(span), "muted dashed")
+    return plot.svg("The student's numbers against the teacher's")
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    pad = 0.05 * (high - low) or 0.5 * max(abs(high), 1.0)
+    return low - pad, high + pad
 
 
 def _two(value: float) -> str:

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import sklearn
-from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import get_scorer_names
 
-from .._answers import (
-    check_every_label,
-    check_student,
-    inner,
-    n_rows_of,
-    named_students,
-    shipped,
-    student_answer,
-    teacher_answers,
-)
+from .._answers import check_student, inner, n_rows_of, named_students, predicts_numbers, shipped
 from .._validation import InvalidParameterError
 from .._version import __version__
 from ..export import program_of
 from ..metrics import Latency
 from ..program import Program
-from ..teacher import ask, check_teachers, is_estimator, members
-from ._columns import classification_columns
-from ._figures import confusion, cost, disagreements, large_enough, quality, reliability_curve
+from ..teacher import is_estimator, members
+from ._figures import cost, large_enough
+from ._kinds import kind_of
 from ._report import Details, Report
 from ._slices import chosen_columns, groups, names_of
 
@@ -44,9 +33,10 @@ def compare(
     y: ArrayLike,
     *,
     teacher_proba: ArrayLike | None = None,
+    teacher_pred: ArrayLike | None = None,
     classes: ArrayLike | None = None,
     labels_only: Any = None,
-    metric: str = "accuracy",
+    metric: str | None = None,
     tolerance: float = 0.01,
     slice_by: Sequence[Any] | None = None,
     min_rows: int = 30,
@@ -64,32 +54,35 @@ def compare(
         Fitted. Of a list the mean answer counts. None together with `teacher_proba`.
     students : dict of str to estimator, list of estimators, or estimator
         Fitted classifiers, such as a DistilledClassifier, a student, or what ``skdistill.load``
-        returns. Those in a list are called by their classes.
+        returns; or fitted regressors. Those in a list are called by their classes.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
         Test rows, raw, as teacher and students take them.
-    y : array-like of shape (n_rows,)
-        Their labels.
+    y : array-like of shape (n_rows,), or (n_rows, n_outputs) of numbers
+        Their labels, or the numbers to predict.
     teacher_proba : array-like of shape (n_rows, n_classes), default=None
-        The teacher's answers, if it has been asked already. Where `teacher` is given as well, its
-        size and its times are measured.
+        The answers of a teacher of classes, if it has been asked already. Where `teacher` is given as
+        well, its size and its times are measured.
+    teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+        The same of a teacher of numbers.
     classes : array-like of shape (n_classes,), default=None
         The labels of the answers' columns, for a teacher that does not say them. None takes those
         of the first student with as many classes.
     labels_only : str or estimator, default=None
         The yardstick, a student that was fitted to the labels alone: the name of one of the
         students, or one besides them.
-    metric : str, default="accuracy"
-        What the retention is of: the name of one of scikit-learn's scorers for classifiers.
+    metric : str, default=None
+        What the retention is of: the name of one of scikit-learn's scorers. None takes "accuracy", of
+        numbers "r2".
     tolerance : float, default=0.01
         The student that is chosen is the smallest whose retention is less than this below the
         highest.
     slice_by : sequence of str or int, default=None
         The columns whose categories, or quartiles, are looked at one by one. None takes the first
-        fifty. The classes are looked at always.
+        fifty. The classes, or the quartiles of the target, are looked at always.
     min_rows : int, default=30
         Slices with fewer rows are passed over.
     n_bins : int, default=15
-        Bins of equal width for the calibration error and the reliability curves.
+        Bins of equal width for the calibration error and the reliability curves of classes.
     latency : bool, default=True
         Whether times are measured, on one thread: a second or so for each model, more for a slow
         one.
@@ -121,55 +114,59 @@ def compare(
     >>> report.table["linear"]["fidelity"] > 0.9
     True
     """
-    _check_options(metric, tolerance, min_rows, n_bins)
     named, yardstick = _with_yardstick(named_students(students), labels_only)
+    numbers = predicts_numbers(next(iter(named.values())))
+    metric = ("r2" if numbers else "accuracy") if metric is None else metric
+    _check_options(metric, tolerance, min_rows, n_bins)
     n_rows = n_rows_of(X)
     columns = chosen_columns(X, slice_by)
-    if classes is None:
-        classes = _said_by_students(teacher, teacher_proba, named)
-    answers = teacher_answers(teacher, X, np.asarray(y), teacher_proba=teacher_proba, classes=classes)
-    known, told = answers.classes, answers.proba
-    assert known is not None
-    labels = check_every_label(y, n_rows, known)
+    kind = kind_of(
+        teacher,
+        named,
+        X,
+        y,
+        numbers=numbers,
+        teacher_proba=teacher_proba,
+        teacher_pred=teacher_pred,
+        classes=classes,
+        metric=metric,
+        n_bins=n_bins,
+    )
     names = names_of(X)
-    slices = {"class": large_enough(labels.astype(object), min_rows)}
+    slices = {name: large_enough(by, min_rows) for name, by in kind.by_label().items()}
     for index in columns:
         assert names is not None
         slices[names[index]] = large_enough(groups(X, index), min_rows)
-    proba = {"teacher": told}
+    answers = {"teacher": kind.told}
     for name, student in named.items():
-        proba[name] = student_answer(student, X, known, f"student {name!r}")
+        answers[name] = kind.ask(student, f"student {name!r}")
 
     table: dict[str, dict[str, Any]] = {}
     details: dict[str, Details] = {}
     seen = None
-    for name, answer in proba.items():
-        kind = "teacher" if name == "teacher" else "labels only" if name == yardstick else "student"
-        figures, by_slice = quality(labels, told, answer, known, metric, n_bins, slices)
-        model = teacher if kind == "teacher" else inner(named[name])
-        program = None if kind == "teacher" else _program(named[name])
-        predict = _predict(teacher) if kind == "teacher" else shipped(named[name]).predict_proba
+    for name, answer in answers.items():
+        role = "teacher" if name == "teacher" else "labels only" if name == yardstick else "student"
+        figures, by_slice = kind.figures(answer, slices)
+        if role == "teacher":
+            model, program, predict = teacher, None, kind.predict(teacher)
+        else:
+            model, program = inner(named[name]), _program(named[name])
+            predict = getattr(shipped(named[name]), kind.method)
         taken, measured = cost(
             model if _is_made_of_estimators(model) else None, predict if latency else None, X, program
         )
         seen = measured or seen
-        table[name] = {"kind": kind, "model": _kind_of(model), **figures, **taken}
-        details[name] = Details(
-            reliability=reliability_curve(labels, answer, known, n_bins),
-            confusion=confusion(told, answer),
-            slices=by_slice,
-            disagreements=disagreements(X, labels, told, answer, known),
-            right=known[answer.argmax(axis=1)] == labels,
-            in_fit=getattr(named.get(name), "distillation_report_", None),
-        )
+        table[name] = {"kind": role, "model": _kind_of(model), **figures, **taken}
+        in_fit = getattr(named.get(name), "distillation_report_", None)
+        details[name] = Details(slices=by_slice, in_fit=in_fit, **kind.details(answer))
     return Report(
         table=table,
-        columns=classification_columns(metric),
+        columns=kind.columns,
         chosen=_choose(table, tolerance),
         metric=metric,
         tolerance=tolerance,
         n_rows=n_rows,
-        classes=known,
+        classes=kind.classes,
         n_bins=n_bins,
         min_rows=min_rows,
         details=details,
@@ -201,21 +198,8 @@ def _with_yardstick(named: dict[str, Any], labels_only: Any) -> tuple[dict[str, 
         return named, labels_only
     if "labels only" in named:
         raise InvalidParameterError("A student is called 'labels only'; name it in labels_only instead.")
-    check_student(labels_only, "labels_only")
+    check_student(labels_only, "labels_only", numbers=predicts_numbers(next(iter(named.values()))))
     return {**named, "labels only": labels_only}, "labels only"
-
-
-def _said_by_students(teacher: Any, teacher_proba: Any, named: Mapping[str, Any]) -> Any:
-    """Return the classes of a teacher that does not say them, as its students know them."""
-    if is_estimator(teacher) or (isinstance(teacher, list | tuple) and any(map(is_estimator, teacher))):
-        return None
-    n_classes = None if teacher_proba is None else np.shape(teacher_proba)[-1]
-    for student in named.values():
-        own = np.asarray(student.classes_)
-        # the answers of a callable are not known yet; those it taught know its classes
-        if hasattr(student, "teacher_") if n_classes is None else len(own) == n_classes:
-            return own
-    return None
 
 
 def _program(student: Any) -> Program | None:
@@ -225,21 +209,9 @@ def _program(student: Any) -> Program | None:
         return None
 
 
-def _predict(teacher: Any) -> Callable[[Any], Any] | None:
-    if teacher is None:
-        return None
-    if isinstance(teacher, list | tuple):
-        return partial(_ask_all, teacher, check_teachers(teacher, None))
-    return teacher.predict_proba if is_estimator(teacher) else teacher
-
-
 def _is_made_of_estimators(model: Any) -> bool:
     """Whether a pickle holds all that a model knows; that of a function holds its name."""
     return all(is_estimator(one) or hasattr(one, "program_") for one in members(model))
-
-
-def _ask_all(teacher: Any, shares: Array, X: Any) -> Array:
-    return ask(teacher, shares, X, n_rows_of(X), Memory(None), members(teacher)).proba
 
 
 def _kind_of(model: Any) -> str:
@@ -253,8 +225,9 @@ def _kind_of(model: Any) -> str:
 def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float) -> str:
     """Return the smallest student within the tolerance; one with a Program is smaller than one without."""
     students = {name: row for name, row in table.items() if row["kind"] == "student"}
-    best = max(row["retention"] for row in students.values())
-    good = [name for name, row in students.items() if row["retention"] >= best - tolerance]
+    kept = [row["retention"] for row in students.values() if not np.isnan(row["retention"])]
+    # of a teacher that is no better than nothing no share can be kept, and all are as good
+    good = [name for name, row in students.items() if not kept or row["retention"] >= max(kept) - tolerance]
 
     def size(name: str) -> tuple[bool, float]:
         row = students[name]

@@ -132,6 +132,36 @@ def disagreements(X: Any, y: Array, teacher: Array, proba: Array, classes: Array
         ``difference``, and ``cells``, a dict of the first twelve columns.
     """
     difference = np.abs(teacher - proba).sum(axis=1) / 2
+    return [
+        {
+            **one,
+            "label": y[row],
+            "teacher": classes[teacher[row].argmax()],
+            "teacher_probability": float(teacher[row].max()),
+            "student": classes[proba[row].argmax()],
+            "student_probability": float(proba[row].max()),
+        }
+        for one in rows_apart(X, difference)
+        for row in [one["row"]]
+    ]
+
+
+def rows_apart(X: Any, difference: Array) -> list[dict[str, Any]]:
+    """Return the rows with the largest differences.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows.
+    difference : ndarray of shape (n_rows,)
+        How far student and teacher are apart.
+
+    Returns
+    -------
+    rows : list of dict
+        ``row`` (the position), ``index`` (of a frame that has one), ``difference``, and ``cells``, a dict of the
+        first twelve columns.
+    """
     rows = np.argsort(-difference, kind="stable")[:SHOWN_ROWS]
     names = names_of(X)
     cells: list[dict[str, str]] = [{} for _ in rows]
@@ -147,11 +177,6 @@ def disagreements(X: Any, y: Array, teacher: Array, proba: Array, classes: Array
         {
             "row": row,
             "index": None if index_of is None else index_of[row],
-            "label": y[row],
-            "teacher": classes[teacher[row].argmax()],
-            "teacher_probability": float(teacher[row].max()),
-            "student": classes[proba[row].argmax()],
-            "student_probability": float(proba[row].max()),
             "difference": float(difference[row]),
             "cells": found,
         }
@@ -190,6 +215,11 @@ def cost(model: Any, predict: Callable[[Any], Any] | None, X: Any, program: Any)
         "rows_per_second": None if seen is None else seen.rows_per_second,
     }
     return figures, seen
+
+
+def nameable(groups: Array) -> list[Any]:
+    """Return the slices that have rows enough to be looked at, each once."""
+    return [value for value in np.unique(groups.astype(str)).tolist() if value]
 
 
 def large_enough(groups: Array, min_rows: int) -> Array:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._charts import confusion, frontier, reliability
-from ._columns import share
+from ._charts import actual_by_predicted, against, confusion, frontier, reliability
+from ._columns import figures, share
 
 if TYPE_CHECKING:
     from ._report import Report
@@ -142,8 +142,9 @@ def _table(report: Report) -> str:
             f'<tr{chosen}><th scope="row" class="left">{_key(row["kind"])}{escape(name)}<small>{escape(small)}</small>'
             f"</th>{cells}</tr>"
         )
+    of = "" if report.classes is None else f" of {len(report.classes)} classes"
     return (
-        f'<h2>Figures on {report.n_rows:,} rows of {len(report.classes)} classes</h2><div class="box">'
+        f'<h2>Figures on {report.n_rows:,} rows{of}</h2><div class="box">'
         f'<table class="stack figures"><thead><tr><th scope="col" class="left">model</th>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
@@ -168,29 +169,63 @@ def _frontiers(report: Report) -> str:
 
 
 def _student(report: Report, name: str) -> str:
-    details, row = report.details[name], report.table[name]
-    names = [str(label) for label in report.classes]
-    curves = {
-        "teacher": ("teacher", report.details["teacher"].reliability),
-        name: (str(row["kind"]), details.reliability),
-    }
-    picture = confusion(details.confusion, names)
-    pictures = (
-        f"<figure>{reliability(curves, len(names))}<figcaption>Reliability: {_key('teacher')}teacher "
-        f"&nbsp; {_key(row['kind'])}{escape(name)}. On the dashed line a probability means what it says; large dots "
-        "are many rows.</figcaption></figure>"
-    )
-    if picture:
-        pictures += (
-            f"<figure>{picture}<figcaption>Rows by the class that teacher and student name; shaded by the share of the "
-            "teacher's class.</figcaption></figure>"
-        )
+    details = report.details[name]
+    drawn = _pictures_of_numbers(report, name) if report.classes is None else _pictures_of_classes(report, name)
+    pictures = "".join(f"<figure>{svg}<figcaption>{caption}</figcaption></figure>" for svg, caption in drawn if svg)
+    swaps = "" if report.classes is None else _swaps(details.confusion, [str(label) for label in report.classes])
     is_open = " open" if name == report.chosen else ""
     return (
-        f"<details{is_open}><summary>{_key(row['kind'])}{escape(name)}</summary>"
-        f'<div class="pictures">{pictures}</div>{_swaps(details.confusion, names)}{_slices(report, name)}'
+        f"<details{is_open}><summary>{_key(report.table[name]['kind'])}{escape(name)}</summary>"
+        f'<div class="pictures">{pictures}</div>{swaps}{_slices(report, name)}'
         f"{_rows(details.disagreements)}{_in_fit(details.in_fit)}</details>"
     )
+
+
+def _pictures_of_classes(report: Report, name: str) -> list[tuple[str, str]]:
+    """Return pictures of a student of classes, each with its caption."""
+    assert report.classes is not None
+    details, kind = report.details[name], str(report.table[name]["kind"])
+    first = report.details["teacher"].reliability
+    assert first is not None
+    assert details.reliability is not None
+    assert details.confusion is not None
+    names = [str(label) for label in report.classes]
+    curves = {"teacher": ("teacher", first), name: (kind, details.reliability)}
+    return [
+        (
+            reliability(curves, len(names)),
+            f"Reliability: {_key('teacher')}teacher &nbsp; {_key(kind)}{escape(name)}. On the dashed line a "
+            "probability means what it says; large dots are many rows.",
+        ),
+        (
+            confusion(details.confusion, names),
+            "Rows by the class that teacher and student name; shaded by the share of the teacher's class.",
+        ),
+    ]
+
+
+def _pictures_of_numbers(report: Report, name: str) -> list[tuple[str, str]]:
+    """Return pictures of a student of numbers, each with its caption: two for each of the first outputs."""
+    details, kind = report.details[name], str(report.table[name]["kind"])
+    drawn = []
+    for at, (first, own, density) in enumerate(
+        zip(report.details["teacher"].curves, details.curves, details.densities, strict=True)
+    ):
+        output = "" if len(details.curves) == 1 else f"Output {at}. "
+        curves = {"teacher": ("teacher", first), name: (kind, own)}
+        drawn += [
+            (
+                against(density, kind),
+                f"{output}The student's number against the teacher's; the darker, the more rows. On the dashed line "
+                "they say the same.",
+            ),
+            (
+                actual_by_predicted(curves),
+                f"{output}Ranges of predictions with as many rows each: {_key('teacher')}teacher &nbsp; {_key(kind)}"
+                f"{escape(name)}. On the dashed line the mean of what is there is the mean of what was predicted.",
+            ),
+        ]
+    return drawn
 
 
 def _swaps(counts: Any, names: Sequence[str]) -> str:
@@ -210,16 +245,23 @@ def _slices(report: Report, name: str) -> str:
     found = report.details[name].slices[:SHOWN_SLICES]
     if not found:
         return f"<p>No slice has {report.min_rows} rows or more.</p>"
+    row = report.table[name]
+    if report.classes is not None:
+        key, title, write, whole = "agreement", "agreement", share, row["fidelity"]
+        by = "class, category and quartile"
+    else:
+        key, title, write, whole = "rmse", "RMSE to teacher", figures, row["fidelity_rmse"]
+        by = "category and quartile"
     rows = "".join(
         f'<tr><th scope="row" class="left">{escape(one["column"])}: {escape(one["slice"])}</th>'
-        f'<td data-title="rows">{one["n_rows"]:,}</td><td data-title="agreement">{share(one["agreement"])}</td></tr>'
+        f'<td data-title="rows">{one["n_rows"]:,}</td><td data-title="{title}">{write(one[key])}</td></tr>'
         for one in found
     )
     return (
-        f"<h3>Slices on which they agree least</h3><p class='dim'>By class, category and quartile; of "
-        f"{report.min_rows} rows or more. All rows: {share(report.table[name]['fidelity'])}.</p>"
+        f"<h3>Slices on which they agree least</h3><p class='dim'>By {by}; of "
+        f"{report.min_rows} rows or more. All rows: {write(whole)}.</p>"
         '<div class="box"><table class="stack"><thead><tr><th scope="col" class="left">slice</th>'
-        f'<th scope="col">rows</th><th scope="col">agreement</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<th scope="col">rows</th><th scope="col">{title}</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -230,18 +272,30 @@ def _rows(found: Sequence[dict[str, Any]]) -> str:
         cells = ", ".join(f"{_cut(name)} = {_cut(cell)}" for name, cell in one["cells"].items())
         rows.append(
             f'<tr><th scope="row" class="left">row {escape(_cut(str(index)))}</th>'
-            f'<td data-title="label">{escape(_cut(str(one["label"])))}</td>'
-            f'<td data-title="teacher">{escape(_cut(str(one["teacher"])))} {one["teacher_probability"]:.2f}</td>'
-            f'<td data-title="student">{escape(_cut(str(one["student"])))} {one["student_probability"]:.2f}</td>'
+            f'<td data-title="label">{escape(_said(one, "label"))}</td>'
+            f'<td data-title="teacher">{escape(_said(one, "teacher"))}</td>'
+            f'<td data-title="student">{escape(_said(one, "student"))}</td>'
             f'<td class="cells">{escape(cells)}</td></tr>'
         )
+    of_classes = any("teacher_probability" in one for one in found)
+    said = "names, and how probable it finds it" if of_classes else "says, in the target's unit"
     return (
-        "<h3>Rows on which they differ most</h3><p class='dim'>What each names, and how probable it finds it.</p>"
+        f"<h3>Rows on which they differ most</h3><p class='dim'>What each {said}.</p>"
         '<div class="box"><table class="stack"><thead><tr><th scope="col" class="left">row</th>'
         '<th scope="col">label</th>'
         '<th scope="col">teacher</th><th scope="col">student</th><th scope="col" class="cells">cells</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _said(one: dict[str, Any], who: str) -> str:
+    """Return what a row of the list says of the label, the teacher or the student."""
+    value = one[who]
+    if f"{who}_probability" in one:
+        return f"{_cut(str(value))} {one[f'{who}_probability']:.2f}"
+    if "teacher_probability" in one:
+        return _cut(str(value))
+    return _cut(", ".join(figures(number) for number in np.atleast_1d(value)))
 
 
 def _cut(text: str, longest: int = 60) -> str:
@@ -252,11 +306,13 @@ def _in_fit(found: Any) -> str:
     if not found or "labels_only" not in found:
         return ""
     scores = {"distilled": found.get("distilled"), "labels only": found["labels_only"], "teacher": found.get("teacher")}
+    of_numbers = "rmse" in scores["distilled"]
+    keys = ("rmse", "mae", "r2", "r2_teacher") if of_numbers else ("log_loss", "accuracy", "agreement")
     rows = "".join(
         f'<tr><th scope="row" class="left">{name}</th>'
         + "".join(
-            f'<td data-title="{key}">{score[key]:.4f}</td>' if key in score else f'<td data-title="{key}"></td>'
-            for key in ("log_loss", "accuracy", "agreement")
+            f'<td data-title="{key}">{score[key]:.4g}</td>' if key in score else f'<td data-title="{key}"></td>'
+            for key in keys
         )
         + "</tr>"
         for name, score in scores.items()
@@ -265,13 +321,15 @@ def _in_fit(found: Any) -> str:
     return (
         f"<h3>As seen in fit</h3><p class='dim'>On {found.get('n_held_out', 0):,} rows that fit held out; the teacher "
         "may know them.</p><div class='box'><table class='stack'><thead><tr><th scope='col' class='left'>model</th>"
-        "<th scope='col'>log_loss</th><th scope='col'>accuracy</th><th scope='col'>agreement</th></tr></thead>"
+        + "".join(f"<th scope='col'>{key}</th>" for key in keys)
+        + "</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
 
 
 def _shipping(report: Report) -> str:
     name = report.chosen
+    method = "predict_proba" if report.classes is not None else "predict"
     if report.table[name]["program_bytes"] is None:
         text = (
             f"<p>{escape(name)} has no Program, and so no export; pickle the model's <code>student_</code>, which "
@@ -286,7 +344,7 @@ def _shipping(report: Report) -> str:
             'model.export("student.c")     # C99, and student.h beside it\n'
             'model.export("student.py")    # one readable file</pre>'
             "<p>In the service:</p>"
-            '<pre>import skdistill\n\nstudent = skdistill.load("student.skd")\nstudent.predict_proba(rows)</pre>'
+            f'<pre>import skdistill\n\nstudent = skdistill.load("student.skd")\nstudent.{method}(rows)</pre>'
             "<p>Smaller still, and what it costs:</p>"
             "<pre>from skdistill.compress import quantize\n\n"
             'small = quantize(model, "int8", X)\nprint(small.compression_report_)</pre>'

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._validation import import_optional
 from ..export import write_files
-from ._columns import Column, count, share
+from ._columns import Column, count, figures, share
 
 Array = NDArray[Any]
 
@@ -23,26 +23,36 @@ class Details:
 
     Parameters
     ----------
-    reliability : dict of str to ndarray of shape (n_filled_bins,)
-        ``confidence``, ``accuracy`` and ``n_rows`` by the probability of the first choice.
-    confusion : ndarray of shape (n_classes, n_classes)
-        In how many rows the teacher (rows) and the model (columns) name which class.
     slices : list of dict
-        ``column``, ``slice``, ``n_rows`` and ``agreement``, the lowest agreement first.
+        ``column``, ``slice``, ``n_rows`` and ``agreement`` with the teacher, the lowest first; of numbers
+        ``rmse`` to the teacher, the highest first.
     disagreements : list of dict
-        The rows on which the probabilities differ most.
-    right : ndarray of shape (n_rows,)
-        Whether the model names the label.
+        The rows on which the answers differ most.
+    merit : ndarray of shape (n_rows,)
+        What the model does for each row: 1 where it names the label, else 0; of numbers minus its squared error,
+        in variances of the target.
     in_fit : dict or None
-        The ``distillation_report_`` of a DistilledClassifier.
+        The ``distillation_report_`` of a distilled model.
+    reliability : dict of str to ndarray of shape (n_filled_bins,), or None
+        Of classes: ``confidence``, ``accuracy`` and ``n_rows`` by the probability of the first choice.
+    confusion : ndarray of shape (n_classes, n_classes) or None
+        Of classes: in how many rows the teacher (rows) and the model (columns) name which.
+    curves : list of dict
+        Of numbers, for each of the first outputs: ``predicted``, ``actual`` and ``n_rows`` by ranges of what is
+        predicted.
+    densities : list of dict
+        Of numbers, for each of the first outputs: how many rows lie where of the model's numbers against the
+        teacher's, ``edges`` and ``counts``.
     """
 
-    reliability: Mapping[str, Array]
-    confusion: Array
     slices: list[dict[str, Any]]
     disagreements: list[dict[str, Any]]
-    right: Array
+    merit: Array
     in_fit: Mapping[str, Any] | None
+    reliability: Mapping[str, Array] | None = None
+    confusion: Array | None = None
+    curves: list[dict[str, Array]] = field(default_factory=list)
+    densities: list[dict[str, Array]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,9 +66,11 @@ class Report:
     ----------
     table : dict of str to dict
         For the teacher (``"teacher"``) and each student its figures: ``kind`` ("teacher",
-        "student" or "labels only"), ``model`` (its class), ``accuracy``, ``log_loss``,
+        "student" or "labels only"), ``model`` (its class); of classes ``accuracy``, ``log_loss``,
         ``retention``, ``fidelity``, ``fidelity_log_loss``, ``calibration_error``,
-        ``worst_slice_agreement`` and ``worst_slice``, ``n_parameters``, ``program_bytes``,
+        ``worst_slice_agreement`` and ``worst_slice``; of numbers ``r2``, ``rmse``, ``mae``,
+        ``retention``, ``fidelity`` (R2 against the teacher), ``fidelity_rmse``, ``fidelity_mae``,
+        ``worst_slice_rmse`` and ``worst_slice``; and ``n_parameters``, ``program_bytes``,
         ``pickle_bytes``, ``median_us``, ``p99_us`` and ``rows_per_second``. None where there is
         no such figure: a model without a Program has no ``program_bytes``.
     columns : tuple of Column
@@ -71,13 +83,13 @@ class Report:
         As given to compare.
     n_rows : int
         The number of test rows.
-    classes : ndarray of shape (n_classes,)
-        The class labels, sorted.
+    classes : ndarray of shape (n_classes,) or None
+        The class labels, sorted; None of numbers.
     n_bins, min_rows : int
         As given to compare.
     details : dict of str to Details
-        For each model its reliability curve, its confusion with the teacher, and the slices and
-        the rows on which they differ most.
+        For each model what the pictures show, and the slices and the rows on which it differs most
+        from the teacher.
     environment : dict
         ``machine``, a dict of versions and hardware; where times were measured also
         ``n_threads`` and ``batch_rows``.
@@ -89,7 +101,7 @@ class Report:
     metric: str
     tolerance: float
     n_rows: int
-    classes: Array
+    classes: Array | None
     n_bins: int
     min_rows: int
     details: dict[str, Details] = field(repr=False)
@@ -135,10 +147,20 @@ class Report:
             What the chosen student keeps and saves, and whether distilling was worth it.
         """
         student, teacher = self.table[self.chosen], self.table["teacher"]
+        agrees = (
+            f"agrees with the teacher on {share(student['fidelity'])} of {count(self.n_rows)} rows"
+            if self.classes is not None
+            else f"explains {share(student['fidelity'])} of the variance of the teacher's answers to "
+            f"{count(self.n_rows)} rows"
+        )
+        kept = (
+            f"its {self.metric} is {share(student['retention'])} of the teacher's"
+            if not np.isnan(student["retention"])
+            else f"the teacher's own {self.metric} is zero or below, of which no share can be kept"
+        )
         found = [
             f"{self.chosen} is the smallest student whose retention is within {100 * self.tolerance:g} % of the "
-            f"highest. It agrees with the teacher on {share(student['fidelity'])} of {count(self.n_rows)} rows; its "
-            f"{self.metric} is {share(student['retention'])} of the teacher's."
+            f"highest. It {agrees}; {kept}."
         ]
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:
@@ -157,10 +179,9 @@ class Report:
     def _against(self, yardstick: str) -> str:
         """Return how the chosen student does beside one that learned from labels alone."""
         first, second = self.table[self.chosen], self.table[yardstick]
-        difference = self.details[self.chosen].right.astype(float) - self.details[yardstick].right
+        difference = self.details[self.chosen].merit - self.details[yardstick].merit
         gain = 100 * float(difference.mean())
         error = 100 * float(difference.std() / np.sqrt(len(difference)))
-        closer = 100 * (first["fidelity"] - second["fidelity"])
         verdict = (
             "Distilling was worth it"
             if gain > error
@@ -168,10 +189,20 @@ class Report:
             if gain < -error
             else "No clear gain"
         )
-        return (
-            f"{verdict}: beside {yardstick}, fitted to labels alone, its accuracy is {_points(gain)} (± {error:.2f}, "
-            f"one standard error) and its agreement with the teacher {_points(closer)}."
-        )
+        if self.classes is not None:
+            closer = 100 * (first["fidelity"] - second["fidelity"])
+            better = (
+                f"its accuracy is {_points(gain)} (± {error:.2f}, one standard error) and its agreement with the "
+                f"teacher {_points(closer)}"
+            )
+        else:
+            side = "lower" if gain >= 0 else "higher"
+            better = (
+                f"its mean squared error is {abs(gain):.2f} % of the target's variance {side} (± {error:.2f}, one "
+                f"standard error) and its RMSE to the teacher is {figures(first['fidelity_rmse'])} instead of "
+                f"{figures(second['fidelity_rmse'])}"
+            )
+        return f"{verdict}: beside {yardstick}, fitted to labels alone, {better}."
 
     def to_pandas(self) -> Any:
         """Return the table as a pandas DataFrame, a row for each model.

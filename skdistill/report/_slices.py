@@ -83,12 +83,16 @@ def groups(X: Any, index: int) -> Array:
         days = column.astype("datetime64[D]")
         return _ranges(np.where(np.isnat(days), np.nan, days.astype(np.int64)), _day)
     if column.dtype.kind in "fiu" and len(np.unique(column[~np.isnan(numbers(column))])) > _MOST_VALUES:
-        return _ranges(numbers(column), _number)
+        return ranges(numbers(column))
     return np.array(["missing" if is_missing(cell) else _text(cell) for cell in column.tolist()], dtype=object)
 
 
+def ranges(values: Array) -> Array:
+    """Return for each number between which quartiles it is, as text; shape (n_rows,)."""
+    return _ranges(values, _number)
+
+
 def _ranges(values: Array, write: Any) -> Array:
-    """Return for each number between which quartiles it is."""
     cuts = np.unique(np.nanquantile(np.where(np.isfinite(values), values, np.nan), [0.25, 0.5, 0.75]))
     texts = [f"≤ {write(cuts[0])}"]
     texts += [f"{write(low)} to {write(high)}" for low, high in pairwise(cuts.tolist())]

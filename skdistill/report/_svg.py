@@ -56,13 +56,16 @@ class Plot:
         self._marks: list[str] = []
         self._points: list[tuple[float, float]] = []
         self._names: list[str] = []
+        ticks = [(y_format or _plain)(value) for value in linear_ticks(*y_range)]
+        # so that ticks and the label beside them both have room
+        self._left = max(_LEFT, 26.0 + _ASPECT * _FONT * max(map(len, ticks), default=0))
         self._axes(x_range, x_label, y_label, x_format or _plain, y_format or _plain)
 
     def x(self, value: float) -> float:
         """Return where a value of the horizontal axis is."""
         low, high = self._x_range
         at = math.log10(value) if self._log_x else value
-        return _LEFT + (at - low) / (high - low) * (WIDTH - _LEFT - _RIGHT)
+        return self._left + (at - low) / (high - low) * (WIDTH - self._left - _RIGHT)
 
     def y(self, value: float) -> float:
         """Return where a value of the vertical axis is."""
@@ -80,8 +83,8 @@ class Plot:
         bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
         for value in linear_ticks(*self._y_range):
             y = self.y(value)
-            self._marks.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{right}"/>')
-            self._text(_LEFT - 6, y + 4, y_format(value), "tick", "end")
+            self._marks.append(f'<path class="grid" d="M{self._left} {y:.1f}H{right}"/>')
+            self._text(self._left - 6, y + 4, y_format(value), "tick", "end")
         end = -math.inf
         for value in log_ticks(*x_range) if self._log_x else linear_ticks(*x_range):
             x, text = self.x(value), x_format(value)
@@ -90,8 +93,8 @@ class Plot:
             if x - half > end and x + half <= WIDTH:
                 self._text(x, bottom + 16, text, "tick", "middle")
                 end = x + half + 4
-        self._marks.append(f'<path class="axis" d="M{_LEFT} {_TOP}V{bottom}H{right}"/>')
-        self._text((_LEFT + right) / 2, HEIGHT - 8, x_label, "label", "middle")
+        self._marks.append(f'<path class="axis" d="M{self._left} {_TOP}V{bottom}H{right}"/>')
+        self._text((self._left + right) / 2, HEIGHT - 8, x_label, "label", "middle")
         middle = (_TOP + bottom) / 2
         self._marks.append(
             f'<text class="label" text-anchor="middle" transform="translate(12 {middle}) rotate(-90)">'
@@ -105,6 +108,26 @@ class Plot:
         """Draw a line through points."""
         path = "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
         self._marks.append(f'<path class="line {kind}" d="M{path}"/>')
+
+    def cell(self, box: tuple[float, float, float, float], kind: str, strength: float, hint: str) -> None:
+        """Draw a rectangle.
+
+        Parameters
+        ----------
+        box : tuple of float
+            Its left, lower, right and upper end.
+        kind : str
+            Its class, which colours it.
+        strength : float
+            How opaque it is, between 0 and 1.
+        hint : str
+            What is shown when the pointer rests on it.
+        """
+        left, top = self.x(box[0]), self.y(box[3])
+        self._marks.append(
+            f'<rect class="cell {kind}" x="{left:.2f}" y="{top:.2f}" width="{self.x(box[2]) - left:.2f}" '
+            f'height="{self.y(box[1]) - top:.2f}" fill-opacity="{strength:.3f}"><title>{escape(hint)}</title></rect>'
+        )
 
     def dot(self, x: float, y: float, kind: str, hint: str, *, radius: float = 5.0, name: str | None = None) -> None:
         """Draw a dot, and its name where there is room.
@@ -139,7 +162,7 @@ class Plot:
         names = []
         if self._names:
             sizes = [(_ASPECT * _FONT * len(name), _FONT + 1.0) for name in self._names]
-            bounds = (_LEFT + 2.0, 2.0, WIDTH - 2.0, HEIGHT - _BOTTOM - 2.0)
+            bounds = (self._left + 2.0, 2.0, WIDTH - 2.0, HEIGHT - _BOTTOM - 2.0)
             corners = place_names(np.array(self._points), np.array(sizes), bounds, gap=9.0)
             for (x, y), (width, height), name, corner in zip(self._points, sizes, self._names, corners, strict=True):
                 if corner is None:

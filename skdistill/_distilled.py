@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_memory
 
 from ._distiller import Distiller
 from ._judge import ClassJudge
-from ._validation import Interval, StrOptions, fit_context, not_fitted
+from ._validation import Interval, StrOptions, fit_context
 from .losses import Targets
 from .student import make_student
 from .teacher import (
@@ -25,9 +25,7 @@ from .teacher import (
     index_labels,
     is_unlabelled,
     known_classes,
-    members,
     name_columns,
-    needs_fit,
     soft_targets,
     unseen_answers,
 )
@@ -326,18 +324,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         ValueError
             If there is no teacher to ask, since ``fit`` was given its answers.
         """
-        if "student_" not in self.__dict__:
-            raise not_fitted(self)
-        X = X if hasattr(X, "shape") else np.asarray(X)
-        if teacher_proba is not None:
-            answers = self._check_given(teacher_proba, X.shape[0])
-        elif self.teacher_ is None or any(needs_fit(one) for one in members(self.teacher_)):
-            raise ValueError(
-                "There is no fitted teacher to ask: fit was given teacher_proba. Give its answers for these rows as "
-                "teacher_proba as well."
-            )
-        else:
-            answers = self._ask(X, X.shape[0])
+        answers = self._asked(X, teacher_proba)
         names = self.classes_ if self.classes is None else self.classes
         return align(name_columns(answers, None, names), self.classes_)
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_memory
 
 from ._distiller import Distiller
 from ._judge import NumberJudge
-from ._validation import Interval, InvalidParameterError, check_numbers, fit_context
+from ._validation import Interval, InvalidParameterError, check_numbers, column_or_rows, fit_context
 from .losses import RegressionTargets
 from .student import make_student
 from .teacher import ask_numbers, members, needs_fit, spread_of, unseen_numbers
@@ -284,6 +284,30 @@ class DistilledRegressor(RegressorMixin, Distiller):
         teacher's usual one; rows weigh by its inverse.
         """
         return 2.0 / (1.0 + (spread**2 / self._usual_spread).mean(axis=1))
+
+    def ask_teacher(self, X: Any, *, teacher_pred: ArrayLike | None = None) -> Array:
+        """Return the teacher's numbers, to compare the student's with.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows, as the teacher takes them.
+        teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            The teacher's answers, if it has been asked already.
+
+        Returns
+        -------
+        values : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+            As ``predict`` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted.
+        ValueError
+            If there is no teacher to ask, since ``fit`` was given its answers.
+        """
+        return column_or_rows(self._asked(X, teacher_pred))
 
     def __sklearn_tags__(self) -> Any:
         tags = self._narrowed(super().__sklearn_tags__())

@@ -265,6 +265,20 @@ class Distiller(Exportable, BaseEstimator):
             return ["teacher"]
         return [f"teacher_{index}" for index in range(len(self.teacher))]
 
+    def _asked(self, X: Any, given: Any) -> Any:
+        """Return the answers of the fitted model's teacher for rows, or those that were given beforehand."""
+        if "student_" not in self.__dict__:
+            raise not_fitted(self)
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        if given is not None:
+            return self._check_given(given, X.shape[0])
+        if self.teacher_ is None or any(needs_fit(one) for one in members(self.teacher_)):
+            raise ValueError(
+                f"There is no fitted teacher to ask: fit was given {self._given_name}. Give its answers for these rows "
+                f"as {self._given_name} as well."
+            )
+        return self._ask(X, X.shape[0])
+
     def get_metadata_routing(self) -> MetadataRouter:
         """Say which metadata goes where.
 

@@ -317,7 +317,7 @@ def check_numbers(y: Any, *, n_rows: int, source: str, gaps: bool = False) -> Ar
     n_rows : int
         How many rows there must be.
     source : str
-        Where they come from, as the start of the message: "teacher Ridge"; or "y".
+        Where they come from: "teacher Ridge"; or the name of an argument: "y".
     gaps : bool, default=False
         Whether NaN, in all outputs of a row, may stand for a row without any.
 
@@ -331,7 +331,7 @@ def check_numbers(y: Any, *, n_rows: int, source: str, gaps: bool = False) -> Ar
     ValueError
         If the shape is wrong, or a number is infinite or, unless it may be, NaN.
     """
-    what = f"Input {source}" if source == "y" else f"What {source} returned"
+    what = f"What {source} returned" if " " in source else f"Input {source}"
     if hasattr(y, "toarray"):
         raise ValueError(f"{what} is sparse; needed is an array of numbers.")
     try:

@@ -34,6 +34,7 @@ LAYERS = {
     "compress": {"_validation", "export", "losses", "program", "student", "teacher"},
     "search": {
         "_distilled",
+        "_distilled_regressor",
         "_judge",
         "_recipe",
         "_validation",

@@ -156,7 +156,7 @@ def test_numbers_that_are_all_the_same():
             ValueError,
             "teacher_proba is given, and the .* are regressors",
         ),
-        ({"teacher_pred": np.zeros(3)}, ValueError, "teacher_pred returned has shape"),
+        ({"teacher_pred": np.zeros(3)}, ValueError, "Input teacher_pred has shape"),
         ({"teacher": Ridge()}, NotFittedError, "Ridge"),
         ({"teacher": None}, ValueError, r"teacher_pred=\.\.\."),
         ({"y": np.full(60, np.nan)}, ValueError, "y contains NaN"),

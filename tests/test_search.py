@@ -5,16 +5,24 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import CountingForest, RecordingTeacher, small_mlp
+from helpers import CountingForest, RecordingTeacher, small_mlp, small_mlp_regressor
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 
-from skdistill import DistilledClassifier, LinearStudent, TreeStudent, distill_to_budget, load, smallest_within
+from skdistill import (
+    DistilledClassifier,
+    DistilledRegressor,
+    LinearStudent,
+    TreeStudent,
+    distill_to_budget,
+    load,
+    smallest_within,
+)
 from skdistill.metrics import fidelity_score, make_size_scorer, n_parameters, program_bytes, retention_score
 
 # smallest_within
@@ -137,9 +145,9 @@ def test_of_students_that_are_as_good_the_one_with_the_lowest_log_loss():
     # the differences of the parts' scores have a jackknife error of 0.03
     spread = np.array([-0.01, 0.01] * 5)
     partly = {row["name"]: row["score"] + (spread if row["name"] == "best" else 0.0) for row in rows}
-    assert _best(rows, partly)["name"] == "as good"
+    assert _best(rows, partly, "log_loss")["name"] == "as good"
     partly["as good"] = 0.88 + spread
-    assert _best(rows, partly)["name"] == "best"
+    assert _best(rows, partly, "log_loss")["name"] == "best"
 
 
 @pytest.fixture(scope="module")
@@ -353,7 +361,7 @@ def test_a_teacher_that_knows_the_rows_by_heart_is_told_of():
     X, y = rng.normal(size=(300, 4)), rng.integers(2, size=300)
     teacher = RandomForestClassifier(50, random_state=0).fit(X, y)
     with pytest.warns(UserWarning, match="learnt X by heart.*X_valid and y_valid"):
-        result = distill_to_budget(teacher, X, y, students={"linear": "linear"}, random_state=0)
+        result = distill_to_budget(teacher, X, y, students={"net": small_mlp(max_epochs=10)}, random_state=0)
     assert result.choice["retention"] < 0.9
 
 
@@ -393,3 +401,59 @@ def test_an_unfitted_teacher_is_fitted_to_the_rows_to_learn_from(iris, tmp_path)
     assert result.model.teacher_ is not forest
     assert result.n_rows == 120
     assert not hasattr(forest, "classes_")
+
+
+# numbers
+
+
+@pytest.fixture(scope="module")
+def climbed_numbers():
+    """A ladder of regressors of a forest, on rows to judge by that it has not seen."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, size=(500, 3))
+    y = np.sin(2 * X[:, 0]) + X[:, 1] + 0.1 * rng.normal(size=500)
+    forest = RandomForestRegressor(50, random_state=0).fit(X[:350], y[:350])
+    students = {"linear": "linear", "tree": "tree", "net": small_mlp_regressor(max_epochs=60)}
+    given = {"X_valid": X[350:], "y_valid": y[350:], "students": students, "random_state": 0}
+    return distill_to_budget(forest, X[:350], y[:350], max_bytes=4_000, **given), forest, X[350:], y[350:]
+
+
+def test_numbers_have_a_budget_too(climbed_numbers, tmp_path):
+    result, forest, X, y = climbed_numbers
+    assert result.metric == "r2"
+    assert result.met
+    assert isinstance(result.model, DistilledRegressor)
+    assert program_bytes(result.model) <= 4_000
+    told = forest.predict(X)
+    assert_allclose(result.teacher_score, r2_score(y, told))
+    assert {"linear", "net", "net, int8", "net, pruned to 50%"} <= set(result.students)
+    for row in result.frontier:
+        said = result.students[row["name"]].predict(X)
+        assert_allclose(row["score"], r2_score(y, said))
+        assert_allclose(row["retention"], r2_score(y, said) / r2_score(y, told))
+        assert_allclose(row["fidelity"], r2_score(told, said))
+        assert_allclose(row["rmse"], root_mean_squared_error(y, said))
+    # a line cannot follow a wave
+    assert result.choice["name"] != "linear"
+    result.model.export(tmp_path / "student.skd")
+    assert_allclose(load(tmp_path / "student.skd").predict(X), result.model.predict(X))
+    assert_allclose(result.model.ask_teacher(X), told)
+
+
+def test_a_callable_of_numbers_and_a_metric(climbed_numbers):
+    _, forest, X, y = climbed_numbers
+    result = distill_to_budget(
+        lambda X: forest.predict(X),
+        X,
+        y,
+        metric="neg_mean_absolute_error",
+        students={"linear": "linear"},
+        random_state=0,
+    )
+    assert isinstance(result.model, DistilledRegressor)
+    assert result.teacher_score < 0
+    assert 0 < result.choice["retention"] < 1
+    with pytest.raises(ValueError, match="classes is given"):
+        distill_to_budget(forest, X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match="y_valid contains NaN"):
+        distill_to_budget(forest, X, y, X_valid=X, y_valid=np.full(len(y), np.nan))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
+from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 
@@ -18,6 +19,10 @@ from ._retention import answer_score, as_scorer, ratio
 Array = NDArray[Any]
 
 
+#: What may be routed to a scorer that needs the teacher's answers.
+_METADATA = ("sample_weight", "teacher_proba", "teacher_pred")
+
+
 class _Scorer:
     """A scorer ``(estimator, X, y)`` that may be routed the teacher's answers and weights.
 
@@ -26,7 +31,7 @@ class _Scorer:
     name : str
         What it is called when it is shown.
     score : callable
-        ``(student, X, y, teacher_proba, sample_weight) -> float``.
+        ``(student, X, y, told, sample_weight) -> float``, with what the teacher told.
     asks : bool
         Whether it needs the teacher's answers, and so takes metadata.
     """
@@ -35,26 +40,35 @@ class _Scorer:
         self._name = name
         self._score = score
         self._asks = asks
-        self._requests: dict[str, bool | str | None] = dict.fromkeys(("sample_weight", "teacher_proba") if asks else ())
+        self._requests: dict[str, bool | str | None] = dict.fromkeys(_METADATA if asks else ())
 
     def __repr__(self) -> str:
         return self._name
 
     def __call__(
-        self, estimator: Any, X: Any, y: Any = None, *, teacher_proba: Any = None, sample_weight: Any = None
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        teacher_proba: Any = None,
+        teacher_pred: Any = None,
+        sample_weight: Any = None,
     ) -> float:
         """Return the score of a fitted estimator, as a number of which more is better, sizes aside.
 
         Parameters
         ----------
         estimator : estimator
-            A student, a DistilledClassifier, or a Pipeline or a search that ends in one.
+            A student, a distilled model, or a Pipeline or a search that ends in one.
         X : array-like of shape (n_rows, n_columns)
             The rows scored.
         y : array-like of shape (n_rows,), default=None
             Their labels, where the metric needs them.
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
-            The teacher's answers. None asks the teacher of a DistilledClassifier.
+            The answers of a teacher of classes. None asks the teacher of a DistilledClassifier.
+        teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            The answers of a teacher of numbers. None asks the teacher of a DistilledRegressor.
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights.
 
@@ -70,7 +84,8 @@ class _Scorer:
             student = student[-1]
         if not self._asks:
             return self._score(student)
-        return self._score(student, X, y, _teacher_answers(self, student, X, teacher_proba), sample_weight)
+        given = {"teacher_proba": teacher_proba} if _says_proba(student) else {"teacher_pred": teacher_pred}
+        return self._score(student, X, y, _teacher_answers(self, student, X, given), sample_weight)
 
     def set_score_request(self, **requests: bool | str | None) -> _Scorer:
         """Say which metadata the scorer is to be routed.
@@ -120,30 +135,37 @@ class _Scorer:
         return self._asks
 
 
-def _teacher_answers(scorer: _Scorer, student: Any, X: Any, teacher_proba: Any) -> Any:
+def _says_proba(student: Any) -> bool:
+    return hasattr(student, "predict_proba")
+
+
+def _teacher_answers(scorer: _Scorer, student: Any, X: Any, given: dict[str, Any]) -> Any:
     if hasattr(student, "ask_teacher"):
-        return student.ask_teacher(X, teacher_proba=teacher_proba)
-    if teacher_proba is None:
+        return student.ask_teacher(X, **given)
+    ((name, answers),) = given.items()
+    if answers is None:
         raise ValueError(
-            f"{scorer} needs the teacher's answers, and {type(student).__name__} has no teacher. Pass teacher_proba= "
+            f"{scorer} needs the teacher's answers, and {type(student).__name__} has no teacher. Pass {name}= "
             "to the scorer; a search routes it with sklearn.set_config(enable_metadata_routing=True) and "
-            "set_score_request(teacher_proba=True)."
+            f"set_score_request({name}=True)."
         )
-    return teacher_proba
+    return answers
 
 
 def make_fidelity_scorer(metric: str = "fidelity") -> _Scorer:
     """Make a scorer of how closely a student follows its teacher.
 
-    The teacher of a DistilledClassifier is asked about the rows scored; with its ``memory=`` once for each
+    The teacher of a distilled model is asked about the rows scored; with its ``memory=`` once for each
     set of rows. Or its answers are routed: with ``sklearn.set_config(enable_metadata_routing=True)``,
     ``set_fit_request(teacher_proba=True)`` of the classifier and ``set_score_request(teacher_proba=True)``
-    of the scorer, ``GridSearchCV.fit(X, y, teacher_proba=...)`` hands each its rows.
+    of the scorer, ``GridSearchCV.fit(X, y, teacher_proba=...)`` hands each its rows. (Of a regressor it is
+    ``teacher_pred``.)
 
     Parameters
     ----------
     metric : {"fidelity", "neg_fidelity_log_loss"}, default="fidelity"
-        :func:`fidelity_score`, or :func:`fidelity_log_loss` with the sign turned.
+        :func:`fidelity_score`, or :func:`fidelity_log_loss` with the sign turned. Of a regressor "fidelity" is
+        R2 against the teacher's answers.
 
     Returns
     -------
@@ -167,11 +189,15 @@ def make_fidelity_scorer(metric: str = "fidelity") -> _Scorer:
     return _Scorer(f"make_fidelity_scorer({metric!r})", partial(_fidelity, metric))
 
 
-def _fidelity(metric: str, student: Any, X: Any, y: Any, teacher_proba: Any, sample_weight: Any) -> float:
+def _fidelity(metric: str, student: Any, X: Any, y: Any, told: Any, sample_weight: Any) -> float:
+    if not _says_proba(student):
+        if metric != "fidelity":
+            raise ValueError(f"metric={metric!r} is of probabilities, and {type(student).__name__} predicts numbers.")
+        return float(r2_score(told, student.predict(X), sample_weight=sample_weight))
     proba = student.predict_proba(X)
     if metric == "fidelity":
-        return fidelity_score(teacher_proba, proba, sample_weight=sample_weight)
-    return -fidelity_log_loss(teacher_proba, proba, sample_weight=sample_weight)
+        return fidelity_score(told, proba, sample_weight=sample_weight)
+    return -fidelity_log_loss(told, proba, sample_weight=sample_weight)
 
 
 def make_retention_scorer(metric: str | Callable[..., Any] = "accuracy") -> _Scorer:
@@ -182,7 +208,7 @@ def make_retention_scorer(metric: str | Callable[..., Any] = "accuracy") -> _Sco
     Parameters
     ----------
     metric : str or callable, default="accuracy"
-        As in :func:`retention_score`.
+        As in :func:`retention_score`; of a regressor "r2", for example.
 
     Returns
     -------
@@ -205,14 +231,12 @@ def make_retention_scorer(metric: str | Callable[..., Any] = "accuracy") -> _Sco
     return _Scorer(f"make_retention_scorer({metric!r})", partial(_retention, metric))
 
 
-def _retention(
-    metric: str | Callable[..., Any], student: Any, X: Any, y: Any, teacher_proba: Any, sample_weight: Any
-) -> float:
-    proba, classes = student.predict_proba(X), student.classes_
-    teacher, kept = (
-        answer_score(y, answer, metric, classes=classes, sample_weight=sample_weight)
-        for answer in (teacher_proba, proba)
-    )
+def _retention(metric: str | Callable[..., Any], student: Any, X: Any, y: Any, told: Any, sample_weight: Any) -> float:
+    if _says_proba(student):
+        said, given = student.predict_proba(X), {"classes": student.classes_}
+    else:
+        said, given = student.predict(X), {"response_method": "predict"}
+    teacher, kept = (answer_score(y, answer, metric, sample_weight=sample_weight, **given) for answer in (told, said))
     return ratio(teacher, kept, loss=is_loss(as_scorer(metric)))
 
 

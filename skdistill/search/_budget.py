@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils import check_random_state
 
 from .._distilled import DistilledClassifier
-from .._judge import LEARNT_BY_HEART
 from .._recipe import Lesson, prepare
-from .._validation import check_rows, copy_unfitted, is_loss, label_column, take_rows
-from ..losses import PROBABILITY_FLOOR
-from ..metrics import Latency, fidelity_score, latency
-from ..metrics._retention import answer_score, as_scorer, ratio
+from .._validation import check_rows, copy_unfitted, take_rows
+from ..losses import Targets
+from ..metrics import Latency, latency
 from ..program import Program
 from ..student import make_student
 from ..student._progress import Progress
 from ..teacher import members, needs_fit
-from ._ladder import default_students, n_forms, smaller_forms
+from ._kinds import Kind, kind_of
+from ._ladder import default_students, leading, n_forms, smaller_forms
 from ._result import BudgetResult
 
 Array = NDArray[Any]
@@ -44,7 +43,7 @@ def distill_to_budget(
     max_bytes: float | None = None,
     max_latency_us: float | None = None,
     min_retention: float | None = None,
-    metric: str | Callable[..., Any] = "accuracy",
+    metric: str | Callable[..., Any] | None = None,
     X_valid: Any = None,
     y_valid: ArrayLike | None = None,
     validation_fraction: float = 0.2,
@@ -56,24 +55,26 @@ def distill_to_budget(
     """Find the student that a budget allows.
 
     A ladder of students is climbed: linear, additive, a tree, nets of rising width, and all of them in int8, the
-    largest net with fewer units too. They share what costs most, as in DistilledClassifier's recipe: the
-    teacher's answers, asked once for each row, the committee that stands in for the labels, and the new rows. Each
+    largest net with fewer units too. They share what costs most: the teacher's answers, asked once for each row,
+    and what DistilledClassifier's recipe makes of them for the largest net: the committee that stands in for the
+    labels, and the new rows. Each
     is measured on rows that none has learnt from; what is returned is the student that was measured, not fitted
     again.
 
     Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken: of
     those that are not clearly worse than the one with the highest score, by more than one standard error of the
-    difference, the one with the lowest log-loss, which a few hundred rows tell better than the score. With
-    `min_retention` alone, the smallest student that keeps it is taken.
+    difference, the one with the lowest log-loss, of regressors RMSE, which a few hundred rows tell better than the
+    score. With `min_retention` alone, the smallest student that keeps it is taken.
 
     Parameters
     ----------
     teacher : estimator, callable or list of these
-        As in DistilledClassifier. An unfitted one is fitted to the rows that the students learn from.
+        As in DistilledClassifier or, of regressors, in DistilledRegressor. A callable is taken for a regressor where
+        `y` has fractions. An unfitted one is fitted to the rows that the students learn from.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
         The rows, raw.
-    y : array-like of shape (n_rows,)
-        Their labels.
+    y : array-like of shape (n_rows,), or (n_rows, n_outputs) of numbers
+        Their labels, or the numbers to predict.
     max_bytes : float, default=None
         The most bytes of a student (``program_bytes``).
     max_latency_us : float, default=None
@@ -81,11 +82,11 @@ def distill_to_budget(
         this machine and one thread.
     min_retention : float, default=None
         The least share of the teacher's score on the rows held out (``retention_score``).
-    metric : str or callable, default="accuracy"
-        What is to be retained, as in ``retention_score``.
+    metric : str or callable, default=None
+        What is to be retained, as in ``retention_score``. None takes "accuracy", of regressors "r2".
     X_valid : array-like, sparse matrix or frame of shape (n_valid, n_columns), default=None
         Rows to judge by, best such as neither teacher nor students have seen. None holds rows of `X` out.
-    y_valid : array-like of shape (n_valid,), default=None
+    y_valid : array-like of shape (n_valid,) or (n_valid, n_outputs), default=None
         Their labels.
     validation_fraction : float, default=0.2
         The share of `X` that is held out where there is no `X_valid`.
@@ -101,10 +102,9 @@ def distill_to_budget(
     Returns
     -------
     result : BudgetResult
-        The chosen ``model``, a fitted DistilledClassifier, or None where no student meets the budget and
-        ``nearest`` is the one that comes closest: of the students that are small and fast enough the best, or if
-        there is none, the one that exceeds the limits least. And the figures of all
-        (``frontier``).
+        The chosen ``model``, a fitted DistilledClassifier or DistilledRegressor, or None where no student meets the
+        budget and ``nearest`` is the one that comes closest: of the students that are small and fast enough the best,
+        or if there is none, the one that exceeds the limits least. And the figures of all (``frontier``).
 
     Raises
     ------
@@ -141,43 +141,42 @@ def distill_to_budget(
     array([0, 0])
     """
     budget = _checked_budget(max_bytes=max_bytes, max_latency_us=max_latency_us, min_retention=min_retention)
-    loss = is_loss(as_scorer(metric))
+    kind = kind_of(teacher, y, metric)
     rng = check_random_state(random_state)
     seed = int(rng.randint(2**31 - 1))
+    given = default_students(seed, regression=kind.regression) if students is None else dict(students)
     ladder = {
-        name: make_student(student, temperature=1.0, random_state=seed, verbose=0)
-        for name, student in (default_students(seed) if students is None else dict(students)).items()
+        name: make_student(student, temperature=1.0, random_state=seed, verbose=0, regression=kind.regression)
+        for name, student in given.items()
     }
     if not ladder:
         raise ValueError("students holds no student; needed is at least one.")
-    rows, y, rows_valid, y_valid = _split(X, y, X_valid, y_valid, validation_fraction, seed)
-    model = DistilledClassifier(teacher, classes=classes, random_state=seed)
+    model = kind.distiller(teacher, classes, seed).set_params(student=leading(ladder))
+    rows, y, rows_valid, y_valid = _split(kind, X, y, X_valid, y_valid, validation_fraction, seed)
+    parts = _parts(kind, y_valid, seed)
     with Progress(verbose, n_forms(ladder) + 1, "distill_to_budget", "student") as progress:
         lesson, judged = _taught(model, rows, y, rows_valid)
-        teacher_score = answer_score(y_valid, judged, metric, classes=model.classes_)
+        known = getattr(model.student_, "classes_", None)
+        teacher_score = kind.score(y_valid, judged, known)
         if X_valid is None:
-            _warn_of_rows_known(teacher, lesson)
+            _warn_of_rows_known(kind, teacher, lesson)
         progress.step()
         found: dict[str, Any] = {}
-        parts = _parts(y_valid, seed)
         partly: dict[str, Array] = {}
         frontier: list[dict[str, Any]] = []
 
         def measure(name: str, student: Any) -> None:
             found[name] = student
-            proba = student.predict_proba(rows_valid)
-            score = answer_score(y_valid, proba, metric, classes=model.classes_)
-            partly[name] = np.array(
-                [answer_score(y_valid[rows], proba[rows], metric, classes=model.classes_) for rows in parts]
-            )
+            said = kind.answers(student, rows_valid)
+            score = kind.score(y_valid, said, known)
+            partly[name] = np.array([kind.score(y_valid[rows], said[rows], known) for rows in parts])
             row: dict[str, Any] = {
                 "name": name,
                 **_sizes(student),
-                "latency_us": _time(student, rows_valid).median_us,
+                "latency_us": _time(partial(kind.answers, student), rows_valid).median_us,
                 "score": score,
-                "retention": ratio(teacher_score, score, loss=loss),
-                "fidelity": fidelity_score(judged, proba),
-                "log_loss": -answer_score(y_valid, _floored(proba), "neg_log_loss", classes=model.classes_),
+                "retention": kind.retention(teacher_score, score),
+                **kind.figures(y_valid, judged, said, known),
             }
             frontier.append({**row, "within_budget": not _excess(row, budget)})
             progress.step(retention=row["retention"])
@@ -191,7 +190,7 @@ def distill_to_budget(
         for name, student in smaller_forms(dict(found), rows, seed):
             measure(name, student)
     frontier = sorted(frontier, key=_by_size)
-    choice = _chosen(frontier, budget, partly)
+    choice = _chosen(frontier, budget, partly, kind.loss)
     student = found[choice["name"]]
     model.student = copy_unfitted(student)
     model._ends_with(student, lesson.report, lesson.rows)
@@ -202,7 +201,7 @@ def distill_to_budget(
         frontier=frontier,
         students=found,
         teacher_score=teacher_score,
-        metric=metric if isinstance(metric, str) else repr(metric),
+        metric=kind.metric if isinstance(kind.metric, str) else repr(kind.metric),
         n_rows=lesson.report["n_rows"],
         n_held_out=len(judged),
         budget=budget,
@@ -217,57 +216,58 @@ def _checked_budget(**limits: Any) -> dict[str, float]:
     return {name: value for name, value in limits.items() if value is not None}
 
 
-def _split(X: Any, y: Any, X_valid: Any, y_valid: Any, share: float, seed: int) -> tuple[Any, Array, Any, Array]:
+def _split(
+    kind: Kind, X: Any, y: Any, X_valid: Any, y_valid: Any, share: float, seed: int
+) -> tuple[Any, Array, Any, Array]:
     """Return rows and labels to learn from, and those to judge by."""
     checker = DistilledClassifier()
     checked = check_rows(checker, X, reset=True)
     X = X if hasattr(X, "shape") else checked
-    y = label_column(y)
-    if len(y) != X.shape[0]:
-        raise ValueError(f"X has {X.shape[0]} rows and y has {len(y)}; each row needs one label.")
+    _check_lengths(X, y, "X", "y")
+    y = kind.labels(y, X.shape[0], "y")
     if (X_valid is None) != (y_valid is None):
         raise ValueError("X_valid and y_valid go together; one of them is None.")
     if X_valid is not None:
         checked = check_rows(checker, X_valid, reset=False)
         X_valid = X_valid if hasattr(X_valid, "shape") else checked
-        y_valid = label_column(y_valid)
-        if len(y_valid) != X_valid.shape[0]:
-            raise ValueError(f"X_valid has {X_valid.shape[0]} rows and y_valid has {len(y_valid)} labels.")
-        return X, y, X_valid, y_valid
+        _check_lengths(X_valid, y_valid, "X_valid", "y_valid")
+        return X, y, X_valid, kind.labels(y_valid, X_valid.shape[0], "y_valid")
     if not 0 < share < 1:
         raise ValueError(f"validation_fraction must be above 0 and below 1; got {share!r}.")
-    rarest = np.unique(y, return_counts=True)[1].min()
-    index = np.arange(len(y))
-    enough = rarest >= 2 and len(y) * min(share, 1 - share) >= len(np.unique(y))
-    kept, held_out = train_test_split(index, test_size=share, random_state=seed, stratify=y if enough else None)
-    kept, held_out = np.sort(kept), np.sort(held_out)
+    kept, held_out = kind.split(y, share, seed)
     return take_rows(X, kept), y[kept], take_rows(X, held_out), y[held_out]
 
 
-def _taught(model: DistilledClassifier, X: Any, y: Array, X_valid: Any) -> tuple[Lesson, Array]:
+def _check_lengths(X: Any, y: Any, rows: str, labels: str) -> None:
+    if len(y) != X.shape[0]:
+        raise ValueError(f"{rows} has {X.shape[0]} rows and {labels} has {len(y)}; each row needs one label.")
+
+
+def _taught(model: Any, X: Any, y: Array, X_valid: Any) -> tuple[Lesson, Array]:
     """Return what students learn from, and the teacher's answers for the rows to judge by."""
     plan, learnt, targets = model._planned(X, y, None, None, None, {})
     lesson = prepare(plan, learnt, targets)
     model.distillation_report_ = lesson.report
-    # so that it knows its classes; which student it is is not chosen yet
-    model.student_ = _Classes(targets.classes)
+    # so that it is fitted, and knows its classes; which student it is is not chosen yet
+    model.student_ = _Unchosen()
+    if isinstance(targets, Targets):
+        model.student_.classes_ = targets.classes
     return lesson, model.ask_teacher(X_valid)
 
 
-class _Classes:
+class _Unchosen:
     """Stands for the student that is not chosen yet."""
 
-    def __init__(self, classes: Array) -> None:
-        self.classes_ = classes
+    classes_: Array
 
 
-def _warn_of_rows_known(teacher: Any, lesson: Lesson) -> None:
+def _warn_of_rows_known(kind: Kind, teacher: Any, lesson: Lesson) -> None:
     ahead = lesson.report["teacher_ahead"]
-    if not any(needs_fit(one) for one in members(teacher)) and ahead is not None and ahead > LEARNT_BY_HEART:
+    if not any(needs_fit(one) for one in members(teacher)) and ahead is not None and ahead > kind.by_heart:
         warnings.warn(
-            f"The teacher's accuracy on X is {ahead:.2f} above that of students on rows that they have not seen: it "
-            "has learnt X by heart, the rows held out among them, and what students retain is underrated. Give "
-            "X_valid and y_valid that the teacher has not seen, or an unfitted teacher.",
+            f"The teacher's {kind.by_heart_in} on X is {ahead:.2f} above that of students on rows that they have not "
+            "seen: it has learnt X by heart, the rows held out among them, and what students retain is underrated. "
+            "Give X_valid and y_valid that the teacher has not seen, or an unfitted teacher.",
             UserWarning,
             stacklevel=3,
         )
@@ -280,9 +280,9 @@ def _sizes(student: Any) -> dict[str, int | None]:
     return {"nbytes": program.nbytes, "n_parameters": program.n_parameters}
 
 
-def _time(student: Any, X: Any) -> Latency:
+def _time(predict: Callable[[Any], Any], X: Any) -> Latency:
     rows = take_rows(X, np.arange(min(_TIMED_ROWS, X.shape[0])))
-    return latency(student.predict_proba, rows, batch_rows=1, max_seconds=_TIMED)
+    return latency(predict, rows, batch_rows=1, max_seconds=_TIMED)
 
 
 def _excess(row: dict[str, Any], budget: dict[str, float]) -> float:
@@ -306,23 +306,18 @@ def _by_size(row: dict[str, Any]) -> tuple[float, float]:
     return (float("inf") if row["nbytes"] is None else row["nbytes"], row["latency_us"])
 
 
-def _parts(y: Array, seed: int) -> list[Array]:
+def _parts(kind: Kind, y: Array, seed: int) -> list[Array]:
     """Return the rows to judge by less a tenth of them, ten times, every row being left out once."""
     n_parts = min(_N_PARTS, len(y))
-    if n_parts < 2:
-        raise ValueError(f"There are {len(y)} rows to judge by; needed are two or more.")
-    rarest = np.unique(y, return_counts=True)[1].min()
-    folds = (StratifiedKFold if rarest >= n_parts else KFold)(n_parts, shuffle=True, random_state=seed)
-    return [kept for kept, _ in folds.split(y, y)]
+    # a score of a single row may be none
+    if n_parts < 3:
+        raise ValueError(f"There are {len(y)} rows to judge by; needed are three or more.")
+    return [kept for kept, _ in kind.folds(y, n_parts, seed)]
 
 
-def _floored(proba: Array) -> Array:
-    """Return probabilities none of which is so small that one row weighs more than a hundred others."""
-    raised = np.maximum(proba, PROBABILITY_FLOOR)
-    return raised / raised.sum(axis=1, keepdims=True)
-
-
-def _chosen(frontier: list[dict[str, Any]], budget: dict[str, float], partly: dict[str, Array]) -> dict[str, Any]:
+def _chosen(
+    frontier: list[dict[str, Any]], budget: dict[str, float], partly: dict[str, Array], loss: str
+) -> dict[str, Any]:
     """Return the row of the student to take; and note in each whether it is on the frontier."""
     for row in frontier:
         row["on_frontier"] = not any(
@@ -332,11 +327,11 @@ def _chosen(frontier: list[dict[str, Any]], budget: dict[str, float], partly: di
     if within and set(budget) == {"min_retention"}:
         return min(within, key=_by_size)
     small = within or [row for row in frontier if _size_excess(row, budget) == 0]
-    return _best(small, partly) if small else min(frontier, key=lambda row: _size_excess(row, budget))
+    return _best(small, partly, loss) if small else min(frontier, key=lambda row: _size_excess(row, budget))
 
 
-def _best(rows: list[dict[str, Any]], partly: dict[str, Array]) -> dict[str, Any]:
-    """Return the student with the lowest log-loss of those that are not clearly worse than the best by score."""
+def _best(rows: list[dict[str, Any]], partly: dict[str, Array], loss: str) -> dict[str, Any]:
+    """Return the student with the lowest loss of those that are not clearly worse than the best by score."""
     best = max(rows, key=lambda row: row["score"])
 
     def is_as_good(row: dict[str, Any]) -> bool:
@@ -345,4 +340,4 @@ def _best(rows: list[dict[str, Any]], partly: dict[str, Array]) -> dict[str, Any
         error = np.sqrt((len(gains) - 1) * np.mean((gains - gains.mean()) ** 2))
         return bool(best["score"] - row["score"] <= error)
 
-    return min(filter(is_as_good, rows), key=lambda row: (row["log_loss"], *_by_size(row)))
+    return min(filter(is_as_good, rows), key=lambda row: (row[loss], *_by_size(row)))

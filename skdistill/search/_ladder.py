@@ -7,7 +7,14 @@ from typing import Any
 
 from ..compress import prune, quantize
 from ..program import Program, split
-from ..student import LinearStudent, MLPStudent, TreeStudent
+from ..student import (
+    LinearStudent,
+    LinearStudentRegressor,
+    MLPStudent,
+    MLPStudentRegressor,
+    TreeStudent,
+    TreeStudentRegressor,
+)
 
 #: Hidden units of the nets, from the smallest to the largest.
 _WIDTHS = ((8,), (16,), (32,), (64,), (64, 64), (96, 96))
@@ -17,14 +24,30 @@ _KEPT = (0.75, 0.5)
 _MOST_STEPS = 200
 
 
-def default_students(seed: int) -> dict[str, Any]:
+def default_students(seed: int, *, regression: bool) -> dict[str, Any]:
     """Return the students of the ladder, not fitted, each with its name."""
+    linear: list[Any]
+    if regression:
+        linear = [LinearStudentRegressor(), LinearStudentRegressor(numeric="piecewise")]
+    else:
+        linear = [LinearStudent(max_iter=_MOST_STEPS), LinearStudent(numeric="piecewise", max_iter=_MOST_STEPS)]
+    net, tree = (MLPStudentRegressor, TreeStudentRegressor) if regression else (MLPStudent, TreeStudent)
     return {
-        "linear": LinearStudent(max_iter=_MOST_STEPS),
-        "additive": LinearStudent(numeric="piecewise", max_iter=_MOST_STEPS),
-        "tree": TreeStudent(random_state=seed),
-        **{f"mlp {_named(width)}": MLPStudent(width, random_state=seed) for width in _WIDTHS},
+        "linear": linear[0],
+        "additive": linear[1],
+        "tree": tree(random_state=seed),
+        **{f"mlp {_named(width)}": net(width, random_state=seed) for width in _WIDTHS},
     }
+
+
+def leading(students: Mapping[str, Any]) -> Any:
+    """Return the student for which the recipe is followed: the largest net, and where there is none the first."""
+    # of several that are as large max takes the first
+    return max(students.values(), key=lambda student: sum(_widths(student)))
+
+
+def _widths(student: Any) -> tuple[int, ...]:
+    return tuple(getattr(student, "hidden_layer_sizes", ()))
 
 
 def _named(width: tuple[int, ...]) -> str:

@@ -22,16 +22,17 @@ class BudgetResult:
 
     Parameters
     ----------
-    model : DistilledClassifier or None
+    model : DistilledClassifier, DistilledRegressor or None
         The chosen student, fitted, with its teacher; it predicts and exports. None where none meets the budget.
-    nearest : DistilledClassifier
+    nearest : DistilledClassifier or DistilledRegressor
         The chosen student, or, where none meets the budget, the one that comes nearest.
     choice : dict
         The row of ``frontier`` that is about it.
     frontier : list of dict
         A row for each student that was tried, by rising size, those without a Program last: ``name``; ``nbytes``
         and ``n_parameters`` (None without a Program); ``latency_us``, the median of one row; ``score``,
-        ``retention``, ``fidelity`` and ``log_loss`` on the rows held out; ``within_budget``; and ``on_frontier``,
+        ``retention``, ``fidelity`` and ``log_loss``, of regressors R2 against the teacher and ``rmse``, on the rows
+        held out; ``within_budget``; and ``on_frontier``,
         whether no other student is both as small and better.
     students : dict of str to student
         All that were tried, fitted, by name.

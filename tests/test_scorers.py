@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 import sklearn
+from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdistill import DistilledClassifier, LinearStudent
+from skdistill import DistilledClassifier, DistilledRegressor, LinearStudent
 from skdistill.metrics import (
     fidelity_log_loss,
     fidelity_score,
@@ -109,3 +111,22 @@ def test_a_list_of_teachers_counts_as_its_distiller_counts_it(forest):
 def test_a_request_for_what_no_scorer_takes():
     with sklearn.config_context(enable_metadata_routing=True), pytest.raises(TypeError, match="takes no proba"):
         make_fidelity_scorer().set_score_request(proba=True)
+
+
+def test_scorers_of_numbers():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(120, 3))
+    numbers = rows @ [1.0, 2.0, 0.5] + 0.1 * rng.normal(size=120)
+    teacher = RandomForestRegressor(20, random_state=0).fit(rows, numbers)
+    model = DistilledRegressor(teacher, student="linear", alpha=1.0).fit(rows, numbers)
+    told, said = teacher.predict(rows), model.predict(rows)
+    assert_allclose(make_fidelity_scorer()(model, rows), r2_score(told, said))
+    retained = make_retention_scorer("neg_mean_absolute_error")(model, rows, numbers)
+    assert_allclose(retained, mean_absolute_error(numbers, told) / mean_absolute_error(numbers, said))
+    assert make_size_scorer()(model, rows) == model.program_.nbytes
+    given = make_retention_scorer("r2")(model.student_, rows, numbers, teacher_pred=told)
+    assert_allclose(given, r2_score(numbers, said) / r2_score(numbers, told))
+    with pytest.raises(ValueError, match="Pass teacher_pred= to the scorer"):
+        make_fidelity_scorer()(model.student_, rows)
+    with pytest.raises(ValueError, match="is of probabilities"):
+        make_fidelity_scorer("neg_fidelity_log_loss")(model, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar
@@ -63,9 +64,11 @@ class DistilledRegressor(RegressorMixin, Distiller):
     committee : int or "auto", default="auto"
         How many students, fitted on labels alone, stand in for labels where there are none; 0 for
         none. "auto" leaves it to the recipe, and is 0 where `alpha` is a number.
-    weigh_by_spread : bool, default=False
+    weigh_by_spread : bool or callable, default=False
         Whether a row counts the less in the teacher's term, the less sure the teacher is of it, by
-        its own account: a forest's trees, a Gaussian process's deviation, several teachers.
+        its own account: a forest's trees, a Gaussian process's deviation, several teachers. Or a
+        function from rows to standard deviations, shape (n_rows,) or (n_rows, n_outputs), such as
+        half the distance between two quantile models.
     cv : int, cross-validation generator, iterable, "oob" or None, default=None
         Where the teacher's answers come from. None asks the teacher as it is, which may have seen
         the rows. An int or a generator cross-fits: clones of the teacher are fitted on folds of the
@@ -133,7 +136,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **Distiller._parameter_constraints,
         "huber": [Interval(Real, 0, None, closed="neither"), None],
-        "weigh_by_spread": ["boolean"],
+        "weigh_by_spread": ["boolean", callable],
     }
 
     _regression = True
@@ -150,7 +153,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         alpha: float | str = "auto",
         augment: float | str = "auto",
         committee: int | str = "auto",
-        weigh_by_spread: bool = False,
+        weigh_by_spread: bool | Callable[[Any], ArrayLike] = False,
         cv: Any = None,
         teacher_weights: Any = None,
         memory: str | Memory | None = None,
@@ -273,6 +276,12 @@ class DistilledRegressor(RegressorMixin, Distiller):
         return told
 
     def _spread(self, X: Any) -> Array:
+        if callable(self.weigh_by_spread):
+            source = "the function weigh_by_spread"
+            spread = check_numbers(self.weigh_by_spread(X), n_rows=X.shape[0], source=source)
+            if (spread < 0).any():
+                raise ValueError(f"What {source} returned holds negative numbers; a standard deviation has no sign.")
+            return spread
         if self.teacher is None:
             raise ValueError("weigh_by_spread=True needs a teacher to say how sure it is, and teacher is None.")
         return spread_of(self.teacher_, self._shares, X, X.shape[0])

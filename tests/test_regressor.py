@@ -297,6 +297,33 @@ def test_a_teacher_may_weigh_rows_by_how_sure_it_is(rows, forest):
         DistilledRegressor(boosted, student="linear", weigh_by_spread=True).fit(X, y)
 
 
+def test_spread_from_two_quantile_models():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0, 1, size=(600, 1))
+    # the noise grows along X, and the teacher is off where there is much of it
+    y = X[:, 0] + (0.01 + X[:, 0] ** 2) * rng.normal(size=600)
+    lower, upper = (
+        GradientBoostingRegressor(loss="quantile", alpha=share, n_estimators=30, random_state=0).fit(X, y)
+        for share in (0.16, 0.84)
+    )
+
+    def teacher(X):
+        return np.where(X[:, 0] > 0.7, -1.0, X[:, 0])
+
+    def spread(X):
+        return np.maximum(upper.predict(X) - lower.predict(X), 0) / 2
+
+    errors = [
+        np.abs(DistilledRegressor(teacher, student="linear", alpha=1, weigh_by_spread=by).fit(X).predict(X) - X[:, 0])
+        for by in (False, spread)
+    ]
+    low = X[:, 0] < 0.5
+    assert errors[1][low].mean() < errors[0][low].mean()
+    for wrong, message in ((lambda X: -np.ones(len(X)), "negative"), (lambda X: np.ones(3), "shape")):
+        with pytest.raises(ValueError, match=message):
+            DistilledRegressor(teacher, student="linear", alpha=1, weigh_by_spread=wrong).fit(X)
+
+
 # the recipe
 
 

@@ -190,7 +190,8 @@ def _own_spread(teacher: Any, X: Any) -> Any:
     if trees is None or not hasattr(inner, "bootstrap"):
         raise ValueError(
             f"weigh_by_spread=True needs a teacher that says how sure it is, and {name_of(teacher)} does not: a "
-            "forest, bagging, a model whose predict takes return_std, or a list of several teachers."
+            "forest, bagging, a model whose predict takes return_std, or a list of several teachers. Or a function "
+            "from rows to standard deviations, as weigh_by_spread, will do."
         )
     columns = getattr(inner, "estimators_features_", None)
     rows = X if hasattr(X, "tocsr") else np.asarray(X)

@@ -56,7 +56,7 @@ ROWS = 20_000
 
 
 def units_of(args: argparse.Namespace, ledger: Ledger) -> list[_students.Unit]:
-    """Return what is to be measured and not yet in the CSV: a run that is stopped has measured some splits of all tables."""
+    """Return what is to be measured and not yet in the CSV, one split of all tables after the other."""
     units = []
     for seed, table in product(args.seeds, args.tables):
         pairs = tuple(

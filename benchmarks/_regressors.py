@@ -25,7 +25,6 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "teacher alone": {"alpha": 1.0},
     "no committee": {"committee": 0},
     "no new rows": {"augment": 0},
-    "new rows always": {"augment": 4},
     "cross-fitted": {"cv": 5},
     "weighed by spread": {"weigh_by_spread": True},
 }

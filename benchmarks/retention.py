@@ -56,9 +56,9 @@ ROWS = 20_000
 
 
 def units_of(args: argparse.Namespace, ledger: Ledger) -> list[_students.Unit]:
-    """Return what is to be measured and not yet in the CSV, the splits of a table one after the other."""
+    """Return what is to be measured and not yet in the CSV, one split of all tables after the other."""
     units = []
-    for table, seed in product(args.tables, args.seeds):
+    for seed, table in product(args.seeds, args.tables):
         pairs = tuple(
             (teacher, student)
             for teacher, student in product(args.teachers, args.students)

@@ -115,9 +115,13 @@ class DistilledRegressor(RegressorMixin, Distiller):
 
     Notes
     -----
-    The recipe of ``alpha="auto"`` is that of DistilledClassifier, with R2 in the place of accuracy,
-    squared errors in that of log-loss, and no logits to scale. Labels stay what they are: the
-    committee answers for rows without one alone.
+    With ``alpha="auto"`` and an MLPStudentRegressor, a committee of nets is fitted on labels alone, each
+    on all folds but one. The teacher's share is 0.4 where its R2 on the labelled rows is that of the
+    committee on folds that it has not seen, and falls evenly to none where the two differ by 0.25:
+    a teacher that far ahead has learnt noise by heart. New rows are made in any case, and take the
+    teacher's answer for this share and the committee's for the rest; labels stay what they are. No
+    share at all is taken if it has clearly lower squared errors on rows held out. Other students
+    have no committee, and take the share among 0.5, 1 and 0 that has the lowest ones.
 
     Examples
     --------

@@ -17,8 +17,9 @@ Array = NDArray[Any]
 #: How far the teacher may be ahead, in accuracy on rows that it may know by heart, of students that have not seen
 #: them, and still be believed about rows that nobody has seen.
 LEARNT_BY_HEART = 0.15
-#: The same of a regressor, in R2.
-NUMBERS_BY_HEART = 0.15
+#: Of numbers the teacher takes this share where it is level in R2 with students that have not seen the rows, and it
+#: falls evenly to none: so far ahead it has learnt noise by heart, so far behind it knows less than labels do.
+NUMBERS_SHARE, NUMBERS_BY_HEART = 0.4, 0.25
 #: What logits may be multiplied by.
 _SCALES = np.round(np.geomspace(0.7, 2.5, 27), 3)
 
@@ -34,6 +35,9 @@ class Judge(Protocol):
 
     def believes(self, told: Array, targets: Any) -> tuple[bool, float]:
         """Return whether, and how far, a teacher is ahead of those whom `told` is from, on all rows of the targets."""
+
+    def ways(self, believed: bool, ahead: float) -> list[tuple[float, bool]]:
+        """Return the shares of such a teacher to try, each without or with new rows, the first to be preferred."""
 
     def losses(self, answers: Array, targets: Any) -> Array:
         """Return the loss of each row held out."""
@@ -75,6 +79,10 @@ class ClassJudge:
         # by more than chance: the accuracy is that of so many rows
         error = np.sqrt(accuracy * (1.0 - accuracy) / len(told))
         return 0.0 <= ahead <= LEARNT_BY_HEART - error, ahead
+
+    def ways(self, believed: bool, ahead: float) -> list[tuple[float, bool]]:
+        """Return half with new rows and less without them, if the teacher is believed; else a quarter and none."""
+        return [(0.5, True), (0.5, False), (0.25, False), (0.0, False)] if believed else [(0.25, False), (0.0, False)]
 
     def losses(self, answers: Array, targets: Targets) -> Array:
         """Return the log-losses."""
@@ -129,14 +137,19 @@ class NumberJudge:
         return KFold(n_folds, shuffle=True, random_state=seed).split(labels)
 
     def believes(self, told: Array, targets: RegressionTargets) -> tuple[bool, float]:
-        """Return whether the teacher is not far ahead in R2."""
+        """Return whether the teacher is neither far ahead nor far behind in R2."""
         assert targets.labels is not None
         taught, alone = (
             float(r2_score(targets.labels, answers, sample_weight=targets.sample_weight))
             for answers in (targets.answered(), told)
         )
         ahead = taught - alone
-        return 0.0 <= ahead <= NUMBERS_BY_HEART, ahead
+        return abs(ahead) < NUMBERS_BY_HEART, ahead
+
+    def ways(self, believed: bool, ahead: float) -> list[tuple[float, bool]]:
+        """Return the teacher's share and none, both with new rows: of these the committee alone says a lot."""
+        share = round(NUMBERS_SHARE * (1.0 - abs(ahead) / NUMBERS_BY_HEART), 2)
+        return [(share, True), (0.0, True)] if believed else [(0.0, True)]
 
     def losses(self, answers: Array, targets: RegressionTargets) -> Array:
         """Return the squared errors, those of each output over its variance."""

@@ -181,13 +181,15 @@ def prepare(plan: Plan, X: Any, targets: AnyTargets) -> Lesson:
     if choosing:
         targets = replace(targets, held_out=_hold_out(labelled, X.shape[0], plan.seed))
     committee, believed, ahead = None, False, None
+    ways = [(alpha, False) for alpha in (0.5, 1.0, 0.0)]
     if _wants_committee(plan, choosing):
         committee, believed, ahead = _seat_committee(plan, X, targets, labelled)
+        ways = plan.judge.ways(believed, ahead)
         targets = targets.with_stand_in(committee.answers(X))
     candidates: list[Candidate] = []
     alpha, temperature, makes_rows = targets.alpha, _temperature(targets), False
     if choosing:
-        candidates = _tried(plan, X, targets, committee, believed)
+        candidates = _tried(plan, X, targets, committee, ways, believed)
         chosen = _best(candidates, targets, _margin(committee))
         alpha, temperature, makes_rows = chosen.alpha, chosen.temperature, chosen.new_rows
     # the rows held out have done their duty: what is chosen learns from all
@@ -319,7 +321,14 @@ def _with_new_rows(
     return stack(X, rows), targets.with_below(plan.ask(rows), stand_in)
 
 
-def _tried(plan: Plan, X: Any, targets: AnyTargets, committee: Committee | None, believed: bool) -> list[Candidate]:
+def _tried(
+    plan: Plan,
+    X: Any,
+    targets: AnyTargets,
+    committee: Committee | None,
+    ways: list[tuple[float, bool]],
+    believed: bool,
+) -> list[Candidate]:
     """Return what students score that are fitted in each of the ways to choose among, the first to be preferred."""
     held_out = targets.held_out
     assert held_out is not None
@@ -328,20 +337,19 @@ def _tried(plan: Plan, X: Any, targets: AnyTargets, committee: Committee | None,
         kept = np.random.RandomState(plan.seed).permutation(np.flatnonzero(~held_out))[:_FEW_ROWS]
         rows = np.sort(np.concatenate([kept, np.flatnonzero(held_out)]))
         X, targets = take_rows(X, rows), targets.take(rows)
-    leaves_it = isinstance(plan.alpha, str) and isinstance(plan.augment, str)
-    makes_rows = believed and leaves_it and _can_make_rows(plan, X)
-    more = _with_new_rows(plan, X, targets, committee, _n_new(plan, X, True)) if makes_rows else None
+    if not isinstance(plan.alpha, str):
+        ways = [(targets.alpha, False)]
+    makes_rows = isinstance(plan.augment, str) and _can_make_rows(plan, X)
+    ways = list(dict.fromkeys((alpha, new_rows and makes_rows) for alpha, new_rows in ways))
+    wanted = any(new_rows for _, new_rows in ways)
+    more = _with_new_rows(plan, X, targets, committee, _n_new(plan, X, True)) if wanted else None
 
     def score(alpha: float, temperature: float | None, new_rows: bool = False) -> Candidate:
         rows, goals = more if new_rows and more is not None else (X, targets)
         return _candidate(plan, rows, _set(goals, alpha, temperature), new_rows, believed)
 
     temperature = _temperature(targets)
-    tried = [score(targets.alpha, temperature, True)] if makes_rows else []
-    alphas: tuple[float, ...] = (targets.alpha,)
-    if isinstance(plan.alpha, str):
-        alphas = (0.5, 1.0, 0.0) if committee is None else (0.5, 0.25, 0.0) if believed else (0.25, 0.0)
-    tried += [score(alpha, temperature) for alpha in alphas]
+    tried = [score(alpha, temperature, new_rows) for alpha, new_rows in ways]
     if isinstance(plan.temperature, str) and getattr(plan.student, "softens", True):
         best = _best(tried, targets, _margin(committee))
         rest = [one for one in tried if one is not best]

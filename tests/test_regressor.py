@@ -348,7 +348,32 @@ def test_the_recipe_of_numbers():
     assert again.program_.fingerprint() == model.program_.fingerprint()
 
 
-def test_the_recipe_takes_what_the_teacher_is_worth():
+def test_the_teachers_share_falls_with_the_noise_that_it_has_learnt_by_heart():
+    X, y = wavy(250, noise=0.6)
+    noise = KNeighborsRegressor(1).fit(X, y - true_wave(X))
+    net = small_mlp_regressor(batch_size=64, learning_rate=0.03)
+
+    def learnt(teacher):
+        model = DistilledRegressor(teacher, student=net, committee=5, random_state=0).fit(X, y)
+        return model, model.distillation_report_
+
+    reports = [learnt(lambda X, share=share: true_wave(X) + share * noise.predict(X))[1] for share in (0, 0.2, 0.5)]
+    shares = [report["alpha"] for report in reports]
+    assert 0.4 >= shares[0] > shares[1] > shares[2] > 0
+    aheads = [report["teacher_ahead"] for report in reports]
+    assert aheads == sorted(aheads)
+    # beyond, and where it knows less than labels do, the committee alone answers new rows, whatever the teacher says
+    (by_heart, ahead), (behind, back) = learnt(KNeighborsRegressor(1).fit(X, y)), learnt(lambda X: -true_wave(X))
+    assert ahead["teacher_ahead"] > 0.25 > -0.25 > back["teacher_ahead"]
+    assert ahead["alpha"] == back["alpha"] == 0
+    assert ahead["n_new"] == 5 * 250
+    assert by_heart.program_.fingerprint() == behind.program_.fingerprint()
+    fresh = wavy(2000, seed=9)[0]
+    errors = [root_mean_squared_error(true_wave(fresh), one.predict(fresh)) for one in (by_heart, clone(net).fit(X, y))]
+    assert errors[0] < errors[1]
+
+
+def test_without_a_committee_the_recipe_takes_what_the_teacher_is_worth():
     X, y = wavy(600)
     model = DistilledRegressor(true_wave, student="linear", random_state=0).fit(X, y)
     assert model.distillation_report_["alpha"] > 0

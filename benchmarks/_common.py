@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -64,6 +66,12 @@ def median_seconds(calls: Sequence[Callable[[], object]], repeats: int, *, in_a_
                 call()
                 taken.append(perf_counter() - start)
     return [median(taken) for taken in times]
+
+
+def peak_memory() -> int:
+    """Return the peak of this process's resident memory, in bytes."""
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

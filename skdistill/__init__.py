@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .display import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, TrainingDisplay
     from .program import Program
     from .report import Report, compare
+    from .search import BudgetResult, distill_to_budget, smallest_within
     from .student import (
         LinearStudent,
         LinearStudentRegressor,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "BudgetResult",
     "DistilledClassifier",
     "DistilledRegressor",
     "FidelityDisplay",
@@ -40,15 +42,18 @@ __all__ = [
     "__version__",
     "compare",
     "compress",
+    "distill_to_budget",
     "export",
     "load",
     "losses",
     "metrics",
+    "smallest_within",
 ]
 
 #: Where each public name comes from. Each is imported when it is first asked for, since a process that serves has
 #: numpy and may have neither scikit-learn nor torch.
 _ORIGINS = {
+    "BudgetResult": ".search",
     "DistilledClassifier": "._distilled",
     "DistilledRegressor": "._distilled_regressor",
     "FidelityDisplay": ".display",
@@ -65,10 +70,12 @@ _ORIGINS = {
     "TreeStudentRegressor": ".student",
     "compare": ".report",
     "compress": ".compress",
+    "distill_to_budget": ".search",
     "export": ".export",
     "load": "._predictor",
     "losses": ".losses",
     "metrics": ".metrics",
+    "smallest_within": ".search",
 }
 
 if not TYPE_CHECKING:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_memory
 from ._diagram import diagram
 from ._face import Exportable
 from ._judge import Judge
-from ._recipe import Plan, distil
+from ._recipe import Plan, prepare
 from ._validation import (
     HasMethods,
     Interval,
@@ -130,6 +130,14 @@ class Distiller(Exportable, BaseEstimator):
         self, X: Any, y: Any, given: Any, X_unlabeled: Any, sample_weight: Any, fit_params: dict[str, Any]
     ) -> None:
         """Ask the teacher about the rows and fit the student to its answers and the labels."""
+        plan, learnt, targets = self._planned(X, y, given, X_unlabeled, sample_weight, fit_params)
+        lesson = prepare(plan, learnt, targets)
+        self._ends_with(lesson.teach(plan.student), lesson.report, learnt)
+
+    def _planned(
+        self, X: Any, y: Any, given: Any, X_unlabeled: Any, sample_weight: Any, fit_params: dict[str, Any]
+    ) -> tuple[Plan, Any, Any]:
+        """Check what fit is given and ask the teacher; return how to distil, the rows and their targets."""
         student = self._new_student()
         rows = check_rows(self, X, reset=True, any_form=getattr(student, "any_form", False))
         # the teacher sees what the user gave, so long as that is rows at all
@@ -167,7 +175,11 @@ class Distiller(Exportable, BaseEstimator):
             self.committee,
             self._seed(student),
         )
-        self.student_, self.distillation_report_ = distil(plan, learnt, targets)
+        return plan, learnt, targets
+
+    def _ends_with(self, student: Any, report: dict[str, Any], learnt: Any) -> None:
+        """Take a fitted student, and note what the rows that it has learnt from say of others."""
+        self.student_, self.distillation_report_ = student, report
         # a teacher that has answered for rows with gaps takes them, whatever its tags say
         self._takes_gaps = get_tags(self).input_tags.allow_nan or has_gaps(self.student_, learnt)
 

@@ -124,8 +124,37 @@ class Committee:
         return np.mean([self.judge.answers(member, X) for member in self.members], axis=0)
 
 
-def distil(plan: Plan, X: Any, targets: AnyTargets) -> tuple[Any, dict[str, Any]]:
-    """Fit a student to a teacher's answers and labels, choosing what is left open.
+@dataclass(frozen=True)
+class Lesson:
+    """What a student is to be fitted to, once all that was left open is chosen; several students can learn of one.
+
+    Parameters
+    ----------
+    rows : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows, new ones among them.
+    targets : Targets or RegressionTargets
+        What to fit on them.
+    scale : float
+        What the student's logits are to be multiplied by.
+    report : dict
+        As ``distillation_report_``.
+    """
+
+    rows: Any
+    targets: AnyTargets
+    scale: float
+    report: dict[str, Any]
+
+    def teach(self, student: Any) -> Any:
+        """Return a copy of a student that is fitted."""
+        fitted = copy_unfitted(student).fit_targets(self.rows, self.targets)
+        if self.scale != 1 and hasattr(fitted, "scale_logits"):
+            fitted.scale_logits(self.scale)
+        return fitted
+
+
+def prepare(plan: Plan, X: Any, targets: AnyTargets) -> Lesson:
+    """Choose what is left open, and make what a student is fitted to.
 
     Parameters
     ----------
@@ -139,10 +168,8 @@ def distil(plan: Plan, X: Any, targets: AnyTargets) -> tuple[Any, dict[str, Any]
 
     Returns
     -------
-    student : estimator
-        The fitted student.
-    report : dict
-        As ``distillation_report_``.
+    lesson : Lesson
+        Rows, targets and report.
     """
     weight = targets.sample_weight
     if weight is not None and not weight.all():
@@ -172,10 +199,7 @@ def distil(plan: Plan, X: Any, targets: AnyTargets) -> tuple[Any, dict[str, Any]
         seated = _seat_committee(plan, X, goals, labelled)[0]
         goals = goals.with_stand_in(seated.answers(X))
     rows, all_goals = _with_new_rows(plan, X, goals, seated, n_new) if n_new else (X, goals)
-    student = copy_unfitted(plan.student).fit_targets(rows, all_goals)
     scale = chosen.scale if choosing else 1.0
-    if scale != 1:
-        student.scale_logits(scale)
     report: dict[str, Any] = {
         "alpha": alpha,
         **({} if temperature is None else {"temperature": temperature}),
@@ -194,7 +218,7 @@ def distil(plan: Plan, X: Any, targets: AnyTargets) -> tuple[Any, dict[str, Any]
             "labels_only": _labels_only(committee, candidates, X, targets),
             "teacher": plan.judge.scores(targets.answered()[targets.held_out], targets),
         }
-    return student, report
+    return Lesson(rows, all_goals, scale, report)
 
 
 def _temperature(targets: AnyTargets) -> float | None:

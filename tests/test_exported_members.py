@@ -15,6 +15,7 @@ PARTS = [
     "skdistill.losses",
     "skdistill.metrics",
     "skdistill.program",
+    "skdistill.search",
     "skdistill.student",
     "skdistill.teacher",
 ]

@@ -157,10 +157,12 @@ def answer_score(
 
     Parameters
     ----------
-    y_true, metric, response_method, classes, sample_weight : object
-        As in :func:`retention_score`.
+    y_true : array-like of shape (n_rows,)
+        Labels, or the values that a regressor predicts.
     answer : array-like of shape (n_rows, n_classes) or (n_rows,)
         The answers.
+    metric, response_method, classes, sample_weight : object
+        As in :func:`retention_score`.
     source : str
         What messages call them.
 

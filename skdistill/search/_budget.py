@@ -1,0 +1,348 @@
+"""distill_to_budget: many students, taught at the price of one, and the one that a budget allows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.utils import check_random_state
+
+from .._distilled import DistilledClassifier
+from .._judge import LEARNT_BY_HEART
+from .._recipe import Lesson, prepare
+from .._validation import check_rows, copy_unfitted, is_loss, label_column, take_rows
+from ..losses import PROBABILITY_FLOOR
+from ..metrics import Latency, fidelity_score, latency
+from ..metrics._retention import answer_score, as_scorer, ratio
+from ..program import Program
+from ..student import make_student
+from ..student._progress import Progress
+from ..teacher import members, needs_fit
+from ._ladder import default_students, n_forms, smaller_forms
+from ._result import BudgetResult
+
+Array = NDArray[Any]
+
+#: About how long one student's time is measured, in seconds.
+_TIMED = 0.3
+#: On so many rows at most.
+_TIMED_ROWS = 500
+#: Scores are told apart by so many parts of the rows to judge by.
+_N_PARTS = 10
+
+
+def distill_to_budget(
+    teacher: Any,
+    X: Any,
+    y: ArrayLike,
+    *,
+    max_bytes: float | None = None,
+    max_latency_us: float | None = None,
+    min_retention: float | None = None,
+    metric: str | Callable[..., Any] = "accuracy",
+    X_valid: Any = None,
+    y_valid: ArrayLike | None = None,
+    validation_fraction: float = 0.2,
+    students: Mapping[str, Any] | None = None,
+    classes: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
+) -> BudgetResult:
+    """Find the student that a budget allows.
+
+    A ladder of students is climbed: linear, additive, a tree, nets of rising width, and all of them in int8, the
+    largest net with fewer units too. They share what costs most, as in DistilledClassifier's recipe: the
+    teacher's answers, asked once for each row, the committee that stands in for the labels, and the new rows. Each
+    is measured on rows that none has learnt from; what is returned is the student that was measured, not fitted
+    again.
+
+    Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken: of
+    those that are not clearly worse than the one with the highest score, by more than one standard error of the
+    difference, the one with the lowest log-loss, which a few hundred rows tell better than the score. With
+    `min_retention` alone, the smallest student that keeps it is taken.
+
+    Parameters
+    ----------
+    teacher : estimator, callable or list of these
+        As in DistilledClassifier. An unfitted one is fitted to the rows that the students learn from.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows, raw.
+    y : array-like of shape (n_rows,)
+        Their labels.
+    max_bytes : float, default=None
+        The most bytes of a student (``program_bytes``).
+    max_latency_us : float, default=None
+        The longest time of one row, in microseconds: the median of ``latency(student.predict_proba, ...)``, on
+        this machine and one thread.
+    min_retention : float, default=None
+        The least share of the teacher's score on the rows held out (``retention_score``).
+    metric : str or callable, default="accuracy"
+        What is to be retained, as in ``retention_score``.
+    X_valid : array-like, sparse matrix or frame of shape (n_valid, n_columns), default=None
+        Rows to judge by, best such as neither teacher nor students have seen. None holds rows of `X` out.
+    y_valid : array-like of shape (n_valid,), default=None
+        Their labels.
+    validation_fraction : float, default=0.2
+        The share of `X` that is held out where there is no `X_valid`.
+    students : mapping of str to object, default=None
+        A ladder of one's own: students by name, each as DistilledClassifier takes it. None climbs the one above.
+    classes : array-like of shape (n_classes,), default=None
+        The labels of the answers' columns, for a teacher that does not say them.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the rows held out, and all training.
+    verbose : int, default=0
+        1 shows a progress bar with each student's retention.
+
+    Returns
+    -------
+    result : BudgetResult
+        The chosen ``model``, a fitted DistilledClassifier, or None where no student meets the budget and
+        ``nearest`` is the one that comes closest: of the students that are small and fast enough the best, or if
+        there is none, the one that exceeds the limits least. And the figures of all
+        (``frontier``).
+
+    Raises
+    ------
+    ValueError
+        If a limit, a label or a row is not what it must be, or there is no row to judge by.
+
+    Warns
+    -----
+    UserWarning
+        If the teacher is fitted and so far ahead on rows held out of `X` that it has learnt them by heart.
+
+    Notes
+    -----
+    A fitted teacher has often been fitted to `X`, the rows held out among them. It looks better on these than on
+    new ones, so that students seem to retain less than they do. To compare like with like, give `X_valid` and
+    `y_valid` that the teacher has not seen, or an unfitted teacher.
+
+    The student is chosen among many by the rows held out, and so its figures flatter it a little. Measure it
+    on other rows again before a promise is made.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skdistill import distill_to_budget
+    >>> X, y = load_iris(return_X_y=True)
+    >>> students = {"linear": "linear", "additive": "additive"}
+    >>> result = distill_to_budget(
+    ...     RandomForestClassifier(random_state=0), X, y, max_bytes=2_000, students=students, random_state=0
+    ... )
+    >>> result.met, result.choice["nbytes"] <= 2_000
+    (True, True)
+    >>> result.model.predict(X[:2])
+    array([0, 0])
+    """
+    budget = _checked_budget(max_bytes=max_bytes, max_latency_us=max_latency_us, min_retention=min_retention)
+    loss = is_loss(as_scorer(metric))
+    rng = check_random_state(random_state)
+    seed = int(rng.randint(2**31 - 1))
+    ladder = {
+        name: make_student(student, temperature=1.0, random_state=seed, verbose=0)
+        for name, student in (default_students(seed) if students is None else dict(students)).items()
+    }
+    if not ladder:
+        raise ValueError("students holds no student; needed is at least one.")
+    rows, y, rows_valid, y_valid = _split(X, y, X_valid, y_valid, validation_fraction, seed)
+    model = DistilledClassifier(teacher, classes=classes, random_state=seed)
+    with Progress(verbose, n_forms(ladder) + 1, "distill_to_budget", "student") as progress:
+        lesson, judged = _taught(model, rows, y, rows_valid)
+        teacher_score = answer_score(y_valid, judged, metric, classes=model.classes_)
+        if X_valid is None:
+            _warn_of_rows_known(teacher, lesson)
+        progress.step()
+        found: dict[str, Any] = {}
+        parts = _parts(y_valid, seed)
+        partly: dict[str, Array] = {}
+        frontier: list[dict[str, Any]] = []
+
+        def measure(name: str, student: Any) -> None:
+            found[name] = student
+            proba = student.predict_proba(rows_valid)
+            score = answer_score(y_valid, proba, metric, classes=model.classes_)
+            partly[name] = np.array(
+                [answer_score(y_valid[rows], proba[rows], metric, classes=model.classes_) for rows in parts]
+            )
+            row: dict[str, Any] = {
+                "name": name,
+                **_sizes(student),
+                "latency_us": _time(student, rows_valid).median_us,
+                "score": score,
+                "retention": ratio(teacher_score, score, loss=loss),
+                "fidelity": fidelity_score(judged, proba),
+                "log_loss": -answer_score(y_valid, _floored(proba), "neg_log_loss", classes=model.classes_),
+            }
+            frontier.append({**row, "within_budget": not _excess(row, budget)})
+            progress.step(retention=row["retention"])
+
+        for name, student in ladder.items():
+            with warnings.catch_warnings():
+                # what has not converged is judged as it is
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                taught = lesson.teach(student)
+            measure(name, taught)
+        for name, student in smaller_forms(dict(found), rows, seed):
+            measure(name, student)
+    frontier = sorted(frontier, key=_by_size)
+    choice = _chosen(frontier, budget, partly)
+    student = found[choice["name"]]
+    model.student = copy_unfitted(student)
+    model._ends_with(student, lesson.report, lesson.rows)
+    return BudgetResult(
+        model=model if choice["within_budget"] else None,
+        nearest=model,
+        choice=choice,
+        frontier=frontier,
+        students=found,
+        teacher_score=teacher_score,
+        metric=metric if isinstance(metric, str) else repr(metric),
+        n_rows=lesson.report["n_rows"],
+        n_held_out=len(judged),
+        budget=budget,
+    )
+
+
+def _checked_budget(**limits: Any) -> dict[str, float]:
+    for name, value in limits.items():
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if value is not None and not (number and value > 0):
+            raise ValueError(f"{name} must be a positive number; got {value!r}.")
+    return {name: value for name, value in limits.items() if value is not None}
+
+
+def _split(X: Any, y: Any, X_valid: Any, y_valid: Any, share: float, seed: int) -> tuple[Any, Array, Any, Array]:
+    """Return rows and labels to learn from, and those to judge by."""
+    checker = DistilledClassifier()
+    checked = check_rows(checker, X, reset=True)
+    X = X if hasattr(X, "shape") else checked
+    y = label_column(y)
+    if len(y) != X.shape[0]:
+        raise ValueError(f"X has {X.shape[0]} rows and y has {len(y)}; each row needs one label.")
+    if (X_valid is None) != (y_valid is None):
+        raise ValueError("X_valid and y_valid go together; one of them is None.")
+    if X_valid is not None:
+        checked = check_rows(checker, X_valid, reset=False)
+        X_valid = X_valid if hasattr(X_valid, "shape") else checked
+        y_valid = label_column(y_valid)
+        if len(y_valid) != X_valid.shape[0]:
+            raise ValueError(f"X_valid has {X_valid.shape[0]} rows and y_valid has {len(y_valid)} labels.")
+        return X, y, X_valid, y_valid
+    if not 0 < share < 1:
+        raise ValueError(f"validation_fraction must be above 0 and below 1; got {share!r}.")
+    rarest = np.unique(y, return_counts=True)[1].min()
+    index = np.arange(len(y))
+    enough = rarest >= 2 and len(y) * min(share, 1 - share) >= len(np.unique(y))
+    kept, held_out = train_test_split(index, test_size=share, random_state=seed, stratify=y if enough else None)
+    kept, held_out = np.sort(kept), np.sort(held_out)
+    return take_rows(X, kept), y[kept], take_rows(X, held_out), y[held_out]
+
+
+def _taught(model: DistilledClassifier, X: Any, y: Array, X_valid: Any) -> tuple[Lesson, Array]:
+    """Return what students learn from, and the teacher's answers for the rows to judge by."""
+    plan, learnt, targets = model._planned(X, y, None, None, None, {})
+    lesson = prepare(plan, learnt, targets)
+    model.distillation_report_ = lesson.report
+    # so that it knows its classes; which student it is is not chosen yet
+    model.student_ = _Classes(targets.classes)
+    return lesson, model.ask_teacher(X_valid)
+
+
+class _Classes:
+    """Stands for the student that is not chosen yet."""
+
+    def __init__(self, classes: Array) -> None:
+        self.classes_ = classes
+
+
+def _warn_of_rows_known(teacher: Any, lesson: Lesson) -> None:
+    ahead = lesson.report["teacher_ahead"]
+    if not any(needs_fit(one) for one in members(teacher)) and ahead is not None and ahead > LEARNT_BY_HEART:
+        warnings.warn(
+            f"The teacher's accuracy on X is {ahead:.2f} above that of students on rows that they have not seen: it "
+            "has learnt X by heart, the rows held out among them, and what students retain is underrated. Give "
+            "X_valid and y_valid that the teacher has not seen, or an unfitted teacher.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _sizes(student: Any) -> dict[str, int | None]:
+    program = getattr(student, "program_", None)
+    if not isinstance(program, Program) or hasattr(student, "encoder_"):
+        return {"nbytes": None, "n_parameters": None}
+    return {"nbytes": program.nbytes, "n_parameters": program.n_parameters}
+
+
+def _time(student: Any, X: Any) -> Latency:
+    rows = take_rows(X, np.arange(min(_TIMED_ROWS, X.shape[0])))
+    return latency(student.predict_proba, rows, batch_rows=1, max_seconds=_TIMED)
+
+
+def _excess(row: dict[str, Any], budget: dict[str, float]) -> float:
+    """Return by how much a student exceeds the limits, as a share of each; zero within them."""
+    excess = _size_excess(row, budget)
+    if "min_retention" in budget and not row["retention"] >= budget["min_retention"]:
+        return excess + 1.0
+    return excess
+
+
+def _size_excess(row: dict[str, Any], budget: dict[str, float]) -> float:
+    total = 0.0
+    for name, key in (("max_bytes", "nbytes"), ("max_latency_us", "latency_us")):
+        if name in budget:
+            # what has no Program has no size that could be kept
+            total += float("inf") if row[key] is None else max(0.0, row[key] / budget[name] - 1.0)
+    return total
+
+
+def _by_size(row: dict[str, Any]) -> tuple[float, float]:
+    return (float("inf") if row["nbytes"] is None else row["nbytes"], row["latency_us"])
+
+
+def _parts(y: Array, seed: int) -> list[Array]:
+    """Return the rows to judge by less a tenth of them, ten times, every row being left out once."""
+    n_parts = min(_N_PARTS, len(y))
+    if n_parts < 2:
+        raise ValueError(f"There are {len(y)} rows to judge by; needed are two or more.")
+    rarest = np.unique(y, return_counts=True)[1].min()
+    folds = (StratifiedKFold if rarest >= n_parts else KFold)(n_parts, shuffle=True, random_state=seed)
+    return [kept for kept, _ in folds.split(y, y)]
+
+
+def _floored(proba: Array) -> Array:
+    """Return probabilities none of which is so small that one row weighs more than a hundred others."""
+    raised = np.maximum(proba, PROBABILITY_FLOOR)
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def _chosen(frontier: list[dict[str, Any]], budget: dict[str, float], partly: dict[str, Array]) -> dict[str, Any]:
+    """Return the row of the student to take; and note in each whether it is on the frontier."""
+    for row in frontier:
+        row["on_frontier"] = not any(
+            _by_size(other)[0] <= _by_size(row)[0] and other["score"] > row["score"] for other in frontier
+        )
+    within = [row for row in frontier if row["within_budget"]]
+    if within and set(budget) == {"min_retention"}:
+        return min(within, key=_by_size)
+    small = within or [row for row in frontier if _size_excess(row, budget) == 0]
+    return _best(small, partly) if small else min(frontier, key=lambda row: _size_excess(row, budget))
+
+
+def _best(rows: list[dict[str, Any]], partly: dict[str, Array]) -> dict[str, Any]:
+    """Return the student with the lowest log-loss of those that are not clearly worse than the best by score."""
+    best = max(rows, key=lambda row: row["score"])
+
+    def is_as_good(row: dict[str, Any]) -> bool:
+        # the jackknife's standard error of the difference (Efron and Tibshirani, 1993, chapter 11)
+        gains = partly[best["name"]] - partly[row["name"]]
+        error = np.sqrt((len(gains) - 1) * np.mean((gains - gains.mean()) ** 2))
+        return bool(best["score"] - row["score"] <= error)
+
+    return min(filter(is_as_good, rows), key=lambda row: (row["log_loss"], *_by_size(row)))

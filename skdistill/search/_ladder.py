@@ -1,0 +1,78 @@
+"""The students that a search within a budget tries, by name, each in smaller forms as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..compress import prune, quantize
+from ..program import Program, split
+from ..student import LinearStudent, MLPStudent, TreeStudent
+
+#: Hidden units of the nets, from the smallest to the largest.
+_WIDTHS = ((8,), (16,), (32,), (64,), (64, 64), (96, 96))
+#: The share of the largest net's hidden units that pruning keeps.
+_KEPT = (0.75, 0.5)
+#: Steps of L-BFGS: with many columns and classes its last ones take longest and change least.
+_MOST_STEPS = 200
+
+
+def default_students(seed: int) -> dict[str, Any]:
+    """Return the students of the ladder, not fitted, each with its name."""
+    return {
+        "linear": LinearStudent(max_iter=_MOST_STEPS),
+        "additive": LinearStudent(numeric="piecewise", max_iter=_MOST_STEPS),
+        "tree": TreeStudent(random_state=seed),
+        **{f"mlp {_named(width)}": MLPStudent(width, random_state=seed) for width in _WIDTHS},
+    }
+
+
+def _named(width: tuple[int, ...]) -> str:
+    return "x".join(map(str, width))
+
+
+def smaller_forms(fitted: Mapping[str, Any], X: Any, seed: int) -> Iterator[tuple[str, Any]]:
+    """Yield students with weights of fewer bits, and the largest net with fewer units, each with its name.
+
+    Parameters
+    ----------
+    fitted : mapping of str to student
+        Fitted students by name; those without a Program are passed over.
+    X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
+        Rows to compress by.
+    seed : int
+        Seeds the training of what is pruned.
+
+    Yields
+    ------
+    name : str
+        Such as "mlp 64, int8".
+    student : student
+        Fitted.
+    """
+    for name, student in fitted.items():
+        if _has_program(student):
+            yield f"{name}, int8", quantize(student, "int8", X)
+    nets = [name for name, student in fitted.items() if _has_program(student) and _n_hidden(student) > 0]
+    if not nets:
+        return
+    largest = max(nets, key=lambda name: fitted[name].program_.n_parameters)
+    for keep in _KEPT:
+        pruned = prune(fitted[largest], X, keep, random_state=seed)
+        name = f"{largest}, pruned to {keep:.0%}"
+        yield name, pruned
+        yield f"{name}, int8", quantize(pruned, "int8", X)
+
+
+def n_forms(students: Mapping[str, Any]) -> int:
+    """Return how many students a ladder has at most, smaller forms among them."""
+    return 2 * len(students) + 2 * len(_KEPT)
+
+
+def _has_program(student: Any) -> bool:
+    return isinstance(getattr(student, "program_", None), Program)
+
+
+def _n_hidden(student: Any) -> int:
+    parts = split(student.program_)
+    return 0 if parts is None else len(parts[2])

@@ -1,0 +1,106 @@
+"""What a search within a budget has found: the student, and the figures of all that were tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: The columns of the text form: name, key of a row, how it is written.
+_COLUMNS = (
+    ("student", "name", "{}"),
+    ("bytes", "nbytes", "{:,}"),
+    ("µs a row", "latency_us", "{:.0f}"),
+    ("score", "score", "{:.4f}"),
+    ("retention", "retention", "{:.4f}"),
+    ("fidelity", "fidelity", "{:.4f}"),
+)
+
+
+@dataclass(frozen=True)
+class BudgetResult:
+    """What :func:`distill_to_budget` returns; printed, it is a table of what was tried.
+
+    Parameters
+    ----------
+    model : DistilledClassifier or None
+        The chosen student, fitted, with its teacher; it predicts and exports. None where none meets the budget.
+    nearest : DistilledClassifier
+        The chosen student, or, where none meets the budget, the one that comes nearest.
+    choice : dict
+        The row of ``frontier`` that is about it.
+    frontier : list of dict
+        A row for each student that was tried, by rising size, those without a Program last: ``name``; ``nbytes``
+        and ``n_parameters`` (None without a Program); ``latency_us``, the median of one row; ``score``,
+        ``retention``, ``fidelity`` and ``log_loss`` on the rows held out; ``within_budget``; and ``on_frontier``,
+        whether no other student is both as small and better.
+    students : dict of str to student
+        All that were tried, fitted, by name.
+    teacher_score : float
+        The teacher's score on the rows held out.
+    metric : str
+        What the scores are.
+    n_rows, n_held_out : int
+        How many rows the students learnt from, new ones aside, and how many they were judged by.
+    budget : dict of str to float
+        The limits that were given.
+    """
+
+    model: Any
+    nearest: Any
+    choice: dict[str, Any]
+    frontier: list[dict[str, Any]]
+    students: dict[str, Any] = field(repr=False)
+    teacher_score: float
+    metric: str
+    n_rows: int
+    n_held_out: int
+    budget: dict[str, float]
+
+    @property
+    def met(self) -> bool:
+        """Whether a student meets the budget."""
+        return self.model is not None
+
+    def __str__(self) -> str:
+        limits = ", ".join(f"{name}={value:,}" for name, value in self.budget.items()) or "no limit"
+        name = self.choice["name"]
+        if self.met:
+            head = f"{name} meets the budget ({limits})"
+        else:
+            head = f"No student meets the budget ({limits}); {name} comes nearest: {self._misses()}"
+        cells = [[title for title, _, _ in _COLUMNS]]
+        for row in self.frontier:
+            mark = "*" if row is self.choice else " "
+            cells.append([_written(row[key], form) for _, key, form in _COLUMNS])
+            cells[-1][0] = f"{mark} {cells[-1][0]}"
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in cells
+        ]
+        foot = (
+            f"{self.metric} and fidelity on {self.n_held_out:,} rows held out of {self.n_rows + self.n_held_out:,}; "
+            f"the teacher's is {self.teacher_score:.4f}"
+        )
+        return "\n".join([head, "", *lines, "", foot])
+
+    def _misses(self) -> str:
+        missed = [
+            f"{name} is {_written(self.choice[key], form)}"
+            for name, key, form, sign in (
+                ("max_bytes", "nbytes", "{:,} bytes", 1),
+                ("max_latency_us", "latency_us", "{:.0f} µs", 1),
+                ("min_retention", "retention", "{:.4f}", -1),
+            )
+            if name in self.budget
+            and (self.choice[key] is None or not sign * self.choice[key] <= sign * self.budget[name])
+        ]
+        return (
+            ", ".join(missed)
+            .replace("max_bytes is", "it has")
+            .replace("max_latency_us is", "a row takes")
+            .replace("min_retention is", "its retention is")
+        )
+
+
+def _written(value: Any, form: str) -> str:
+    return "no Program" if value is None else form.format(value)

@@ -1,0 +1,148 @@
+"""The smallest candidate of a grid search that is good enough, for ``refit=``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _SmallestWithin:
+    """What smallest_within returns: a callable that can be copied and pickled."""
+
+    tolerance: float | str
+    score: str | None
+    size: str | Callable[[dict[str, Any]], float]
+
+    def __call__(self, cv_results: Mapping[str, Any]) -> int:
+        """Return the index of the candidate to refit.
+
+        Parameters
+        ----------
+        cv_results : dict
+            ``cv_results_`` of a search.
+
+        Returns
+        -------
+        index : int
+            Of the smallest candidate whose mean score is good enough.
+        """
+        sizes = self._sizes(cv_results)
+        name = self._score_name(cv_results)
+        scores = np.asarray(cv_results[f"mean_test_{name}"], dtype=np.float64)
+        there = np.isfinite(scores) & np.isfinite(sizes)
+        if "iter" in cv_results:
+            # a halving search compares candidates by the same resources in its last iteration alone
+            iterations = np.asarray(cv_results["iter"])
+            there &= iterations == iterations.max()
+        if not there.any():
+            raise ValueError(
+                f"No candidate has both a score and a size: mean_test_{name}={scores.tolist()}, sizes={sizes.tolist()}."
+            )
+        scores = np.where(there, scores, -np.inf)
+        best = int(scores.argmax())
+        enough = there & (scores >= scores[best] - self._margin(cv_results, name, best))
+        # of equal sizes the better one, and of equal ones the first
+        return int(min(np.flatnonzero(enough), key=lambda index: (sizes[index], -scores[index], index)))
+
+    def _sizes(self, cv_results: Mapping[str, Any]) -> Array:
+        if callable(self.size):
+            return np.array([float(self.size(params)) for params in cv_results["params"]])
+        for column in (f"mean_test_{self.size}", self.size):
+            if column in cv_results:
+                return np.asarray(cv_results[column], dtype=np.float64)
+        raise ValueError(
+            f"cv_results_ has no sizes: neither mean_test_{self.size} nor {self.size} is among {_shown(cv_results)}. "
+            f"Record them beside the score, scoring={{'score': ..., {self.size!r}: "
+            "skdistill.metrics.make_size_scorer()}, or give smallest_within size=, a column of cv_results_ such as "
+            "'mean_score_time' or a function from a candidate's parameters to its size."
+        )
+
+    def _score_name(self, cv_results: Mapping[str, Any]) -> str:
+        names = [column.removeprefix("mean_test_") for column in cv_results if column.startswith("mean_test_")]
+        if self.score is not None:
+            if self.score not in names:
+                raise ValueError(f"score={self.score!r} is not among the scores of the search: {', '.join(names)}.")
+            return self.score
+        others = [name for name in names if name != self.size]
+        if len(others) != 1:
+            raise ValueError(
+                f"The search has the scores {', '.join(others) or 'none'} beside the size; say in score= which counts."
+            )
+        return others[0]
+
+    def _margin(self, cv_results: Mapping[str, Any], name: str, best: int) -> float:
+        if not isinstance(self.tolerance, str):
+            return float(self.tolerance)
+        n_splits = sum(column.startswith("split") and column.endswith(f"_test_{name}") for column in cv_results)
+        # the deviation of the splits' scores divides by n; an error of the mean takes n - 1 (Breiman and others, 1984)
+        return float(cv_results[f"std_test_{name}"][best] / np.sqrt(max(1, n_splits - 1)))
+
+
+def _shown(cv_results: Mapping[str, Any]) -> str:
+    return ", ".join(column for column in cv_results if not column.startswith(("split", "param", "rank", "std")))
+
+
+def smallest_within(
+    tolerance: float | str = 0.01,
+    *,
+    score: str | None = None,
+    size: str | Callable[[dict[str, Any]], float] = "bytes",
+) -> Callable[[Mapping[str, Any]], int]:
+    """Have a grid search refit the smallest candidate that is about as good as the best.
+
+    A search keeps scores and parameters, and no models; so that it knows sizes, have it record them as a
+    second score, or say how they follow from the parameters.
+
+    Parameters
+    ----------
+    tolerance : float or "standard_error", default=0.01
+        By how much a mean score may be below the best one, in the units of the score: 0.01 of accuracy is a point.
+        "standard_error" takes the standard error of the best candidate's mean over the splits (the rule of
+        Breiman and others, 1984).
+    score : str, default=None
+        The name of the score that counts, more being better. None takes the only one beside the size.
+    size : str or callable, default="bytes"
+        The name of a score that is the size, or a column of ``cv_results_`` such as "mean_score_time"; or a
+        function that maps a candidate's parameters to a number, which a HalvingGridSearchCV needs, since it
+        keeps one score alone.
+
+    Returns
+    -------
+    refit : callable
+        For ``refit=`` of GridSearchCV, RandomizedSearchCV and the halving searches, of which the last
+        iteration counts. It raises a ValueError where there is no size, or no telling which score counts.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skdistill import DistilledClassifier, smallest_within
+    >>> from skdistill.metrics import make_size_scorer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = DistilledClassifier(RandomForestClassifier(random_state=0), alpha=1, random_state=0)
+    >>> search = GridSearchCV(
+    ...     model,
+    ...     {"student": ["linear", "additive"]},
+    ...     scoring={"accuracy": "accuracy", "bytes": make_size_scorer()},
+    ...     refit=smallest_within(0.02),
+    ...     cv=3,
+    ... ).fit(X, y)
+    >>> search.best_params_
+    {'student': 'linear'}
+    """
+    if isinstance(tolerance, str):
+        if tolerance != "standard_error":
+            raise ValueError(f"tolerance must be a number or 'standard_error'; got {tolerance!r}.")
+    elif isinstance(tolerance, bool) or not tolerance >= 0:
+        raise ValueError(f"tolerance must be a number of zero or more, or 'standard_error'; got {tolerance!r}.")
+    if not isinstance(size, str) and not callable(size):
+        raise ValueError(f"size must be the name of a column or a function of parameters; got {size!r}.")
+    return _SmallestWithin(tolerance, score, size)

@@ -1,0 +1,395 @@
+"""The smallest student that is good enough, and the best within a budget."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import CountingForest, RecordingTeacher, small_mlp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+
+from skdistill import DistilledClassifier, LinearStudent, TreeStudent, distill_to_budget, load, smallest_within
+from skdistill.metrics import fidelity_score, make_size_scorer, n_parameters, program_bytes, retention_score
+
+# smallest_within
+
+
+def results(scores, sizes, **more):
+    return {
+        "params": [{"units": size} for size in sizes],
+        "mean_test_accuracy": np.array(scores),
+        "mean_test_bytes": np.array(sizes, dtype=float),
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "index"),
+    [(0, 2), (0.004, 2), (0.01, 1), (0.05, 0)],
+)
+def test_the_smallest_within_a_tolerance_of_the_best(tolerance, index):
+    found = results([0.86, 0.895, 0.9, 0.9], [10, 20, 30, 40])
+    assert smallest_within(tolerance)(found) == index
+
+
+def test_of_equal_sizes_the_better_one():
+    assert smallest_within(0.1)(results([0.85, 0.88, 0.9], [10, 10, 30])) == 1
+
+
+def test_the_standard_error_is_that_of_the_best_ones_splits():
+    # the mean of 0.90 and 0.96 has a standard error of 0.03
+    splits = np.array([[0.90, 0.80], [0.90, 0.9004], [0.90, 0.96]])
+    found = results(splits.mean(axis=1), [10, 20, 30], std_test_accuracy=splits.std(axis=1))
+    found |= {f"split{at}_test_accuracy": column for at, column in enumerate(splits.T)}
+    assert smallest_within("standard_error")(found) == 1
+    assert smallest_within("standard_error")({**found, "mean_test_accuracy": np.array([0.85, 0.8999, 0.93])}) == 2
+
+
+def test_candidates_that_failed_are_passed_over():
+    found = results([np.nan, 0.89, 0.9], [10, 20, 30])
+    assert smallest_within(0.05)(found) == 1
+    found["mean_test_bytes"][1] = np.nan
+    assert smallest_within(0.05)(found) == 2
+    with pytest.raises(ValueError, match="No candidate has both"):
+        smallest_within(0.05)(results([np.nan, 0.9], [10, np.nan]))
+
+
+def test_size_may_be_a_column_or_a_function_of_the_parameters():
+    found = results([0.9, 0.9], [2, 1], mean_score_time=np.array([0.1, 0.2]))
+    assert smallest_within()(found) == 1
+    assert smallest_within(size="mean_score_time", score="accuracy")(found) == 0
+    assert smallest_within(size=lambda params: -params["units"], score="accuracy")(found) == 0
+
+
+def test_smallest_within_says_what_is_missing():
+    found = results([0.9, 0.9], [2, 1])
+    del found["mean_test_bytes"]
+    with pytest.raises(ValueError, match=r"no sizes: neither mean_test_bytes nor bytes.*make_size_scorer\(\)"):
+        smallest_within()(found)
+    found = results([0.9], [1], mean_test_other=np.array([0.5]))
+    with pytest.raises(ValueError, match="scores accuracy, other beside the size; say in score="):
+        smallest_within()(found)
+    with pytest.raises(ValueError, match="score='f1' is not among"):
+        smallest_within(score="f1")(found)
+    for wrong in (-0.1, "one", True, float("nan")):
+        with pytest.raises(ValueError, match="tolerance must be"):
+            smallest_within(wrong)
+    with pytest.raises(ValueError, match="size must be"):
+        smallest_within(size=3)
+
+
+def test_a_grid_search_refits_the_smallest(digits, digits_forest):
+    model = DistilledClassifier(digits_forest, student=small_mlp(max_epochs=10), alpha=1)
+    grid = {"student__hidden_layer_sizes": [(64,), (16,), (1,)]}
+    search = GridSearchCV(
+        model,
+        grid,
+        scoring={"accuracy": "accuracy", "bytes": make_size_scorer()},
+        refit=pickle.loads(pickle.dumps(smallest_within(0.1))),
+        cv=2,
+    )
+    search = clone(search).fit(digits.X, digits.y)
+    scores = search.cv_results_["mean_test_accuracy"]
+    # one unit is too few, sixteen are about as good as 64
+    assert scores[2] < scores[0] - 0.1 < scores[1]
+    assert search.best_params_ == {"student__hidden_layer_sizes": (16,)}
+    # pixels that are blank throughout a fold are no part of its student
+    assert_allclose(program_bytes(search.best_estimator_), search.cv_results_["mean_test_bytes"][1], rtol=0.02)
+
+
+def test_a_halving_search_counts_its_last_iteration(iris, iris_forest):
+    model = DistilledClassifier(iris_forest, student=LinearStudent(), alpha=1)
+
+    def size(params):
+        return 1 / params["student__C"]
+
+    grid = {"student__C": [1e-8, 1e-7, 1e-6, 1.0, 10.0]}
+    search = HalvingGridSearchCV(
+        model, grid, refit=smallest_within(1.0, size=size), cv=2, factor=2, min_resources=40, random_state=0
+    ).fit(iris.X, iris.y)
+    iterations = search.cv_results_["iter"]
+    assert iterations.max() > 0
+    # with any tolerance all of the last iteration are good enough, and the largest C has the least size there
+    last = [
+        params["student__C"]
+        for params, at in zip(search.cv_results_["params"], iterations, strict=True)
+        if at == iterations.max()
+    ]
+    assert search.best_params_["student__C"] == max(last)
+
+
+# distill_to_budget
+
+
+def test_of_students_that_are_as_good_the_one_with_the_lowest_log_loss():
+    from skdistill.search._budget import _best
+
+    rows = [
+        {"name": name, "score": score, "log_loss": loss, "nbytes": 1, "latency_us": 1.0}
+        for name, score, loss in (("best", 0.90, 0.4), ("as good", 0.88, 0.3), ("clearly worse", 0.80, 0.2))
+    ]
+    # the differences of the parts' scores have a jackknife error of 0.03
+    spread = np.array([-0.01, 0.01] * 5)
+    partly = {row["name"]: row["score"] + (spread if row["name"] == "best" else 0.0) for row in rows}
+    assert _best(rows, partly)["name"] == "as good"
+    partly["as good"] = 0.88 + spread
+    assert _best(rows, partly)["name"] == "best"
+
+
+@pytest.fixture(scope="module")
+def table():
+    """A table of mixed columns, its labels, and an unfitted teacher that takes it."""
+    rng = np.random.default_rng(0)
+    city = rng.choice(["Oslo", "Lima", "Rome"], 600)
+    age, income = rng.uniform(18, 90, 600), rng.normal(size=600)
+    z = np.where(city == "Lima", 2.0, -1.0) * income + (age > 50)
+    y = np.where(z + 0.3 * rng.normal(size=600) > 0.5, "yes", "no")
+    X = pd.DataFrame({"city": city, "age": age, "income": income})
+    return X, y
+
+
+def read(X):
+    """Return the table as numbers, for a forest."""
+    return np.column_stack([X["city"] == "Lima", X["city"] == "Rome", X["age"], X["income"]]).astype(float)
+
+
+class Frames:
+    """A fitted forest that takes frames and notes the rows that it is asked about."""
+
+    classes_ = np.array(["no", "yes"])
+
+    def __init__(self, X, y):
+        self.forest = RandomForestClassifier(50, min_samples_leaf=5, random_state=0).fit(read(X), y)
+        self.asked = []
+
+    def __call__(self, X):
+        self.asked.append(X)
+        return self.forest.predict_proba(read(X))
+
+
+def small_ladder():
+    return {
+        "linear": "linear",
+        "tree": TreeStudent(max_leaf_nodes=16),
+        "net": small_mlp(hidden_layer_sizes=(8,), max_epochs=30),
+        "wide net": small_mlp(hidden_layer_sizes=(24, 24), max_epochs=30),
+    }
+
+
+@pytest.fixture(scope="module")
+def climbed(table):
+    """The result on the table with rows to judge by that the teacher has not seen, and the teacher."""
+    X, y = table
+    teacher = Frames(X[:400], y[:400])
+    result = distill_to_budget(
+        teacher,
+        X[:400],
+        y[:400],
+        X_valid=X[400:],
+        y_valid=y[400:],
+        max_bytes=1_500,
+        students=small_ladder(),
+        random_state=0,
+    )
+    return result, teacher
+
+
+def test_the_teacher_is_asked_once_for_each_row(climbed, table):
+    X, _ = table
+    result, teacher = climbed
+    # however many students there are; the others are new rows, made once to choose by and once to learn from
+    first, *others, last = teacher.asked
+    pd.testing.assert_frame_equal(first, X[:400])
+    pd.testing.assert_frame_equal(last, X[400:])
+    assert [len(rows) for rows in others[1:]] == [result.model.distillation_report_["n_new"]]
+    assert len(others) == 2
+    assert len(result.students) == 12
+
+
+def test_the_frontier_holds_every_student_and_its_figures(climbed, table):
+    X, y = table
+    result, teacher = climbed
+    names = ["linear", "tree", "net", "wide net"]
+    names += [f"{name}, int8" for name in names]
+    pruned = [f"wide net, pruned to {kept}" for kept in ("75%", "50%")]
+    names += [*pruned, *(f"{name}, int8" for name in pruned)]
+    assert {row["name"] for row in result.frontier} == set(names) == set(result.students)
+    told = teacher.forest.predict_proba(read(X[400:]))
+    for row in result.frontier:
+        student = result.students[row["name"]]
+        proba = student.predict_proba(X[400:])
+        assert row["nbytes"] == program_bytes(student)
+        assert row["n_parameters"] == n_parameters(student)
+        assert row["latency_us"] > 0
+        assert_allclose(row["fidelity"], fidelity_score(told, proba))
+        assert_allclose(row["score"], np.mean(student.predict(X[400:]) == y[400:]))
+        assert_allclose(row["retention"], retention_score(y[400:], told, proba))
+        assert row["within_budget"] == (row["nbytes"] <= 1_500)
+        better = [one for one in result.frontier if one["nbytes"] <= row["nbytes"] and one["score"] > row["score"]]
+        assert row["on_frontier"] == (not better)
+    sizes = [row["nbytes"] for row in result.frontier]
+    assert sizes == sorted(sizes)
+    assert result.n_rows == 400
+    assert result.n_held_out == 200
+    assert_allclose(result.teacher_score, np.mean(np.array(["no", "yes"])[told.argmax(axis=1)] == y[400:]))
+
+
+def test_the_best_within_the_limits_is_chosen_and_is_a_model_like_any_other(climbed, table, tmp_path):
+    X, y = table
+    result, _ = climbed
+    within = [row for row in result.frontier if row["within_budget"]]
+    assert 0 < len(within) < len(result.frontier)
+    assert result.met
+    choice = result.choice
+    assert choice in within
+    assert not any(row["score"] > choice["score"] and row["log_loss"] < choice["log_loss"] for row in within)
+    # what is worse in score is so by no more than chance has it: a standard error of 200 rows
+    assert choice["score"] > max(row["score"] for row in within) - np.sqrt(0.25 / 200)
+    model = result.model
+    assert isinstance(model, DistilledClassifier)
+    assert model is result.nearest
+    assert program_bytes(model) == result.choice["nbytes"] <= 1_500
+    assert_allclose(model.score(X[400:], y[400:]), result.choice["score"])
+    model.export(tmp_path / "student.skd")
+    assert_array_equal(load(tmp_path / "student.skd").predict(X[400:]), model.predict(X[400:]))
+    assert_array_equal(pickle.loads(pickle.dumps(model.student_)).predict(X), model.predict(X))
+    assert model.distillation_report_["n_committee"] > 0
+    text = str(result)
+    assert text.startswith(f"{result.choice['name']} meets the budget (max_bytes=1,500)")
+    assert f"* {result.choice['name']}" in text
+    assert all(row["name"] in text for row in result.frontier)
+
+
+def test_the_smallest_that_keeps_enough_is_chosen_where_nothing_limits_its_size(climbed, iris, iris_forest):
+    students = {"additive": "additive", "linear": LinearStudent(), "weak": LinearStudent(C=1e-6)}
+    result = distill_to_budget(clone(iris_forest), iris.X, iris.y, min_retention=0.9, students=students, random_state=0)
+    assert result.met
+    within = [row for row in result.frontier if row["within_budget"]]
+    assert result.choice["nbytes"] == min(row["nbytes"] for row in within)
+    assert not next(row for row in result.frontier if row["name"] == "weak")["within_budget"]
+    assert result.budget == {"min_retention": 0.9}
+    # an unfitted teacher has not seen the rows held out
+    assert result.n_held_out == 30
+    assert_allclose(result.model.teacher_.score(iris.X, iris.y) * 150, 150, atol=30)
+
+
+def test_none_meets_the_budget_and_the_nearest_is_named(iris, iris_forest):
+    students = {"linear": "linear", "additive": "additive"}
+    given = {"X_valid": iris.X, "y_valid": iris.y, "students": students, "random_state": 0}
+    result = distill_to_budget(iris_forest, iris.X, iris.y, max_bytes=10, **given)
+    assert not result.met
+    assert result.model is None
+    # none is small enough: the one that exceeds the limit least
+    assert result.choice["nbytes"] == min(row["nbytes"] for row in result.frontier)
+    text = str(result)
+    assert text.startswith("No student meets the budget (max_bytes=10)")
+    assert f"comes nearest: it has {result.choice['nbytes']} bytes" in text
+    result = distill_to_budget(iris_forest, iris.X, iris.y, max_bytes=1e6, min_retention=5, **given)
+    assert result.model is None
+    # all are small enough: the best
+    assert result.choice["log_loss"] == min(row["log_loss"] for row in result.frontier)
+    assert f"its retention is {result.choice['retention']:.4f}" in str(result)
+    assert "bytes" not in str(result).splitlines()[0].split("nearest")[1]
+    assert result.nearest.score(iris.X, iris.y) > 0.8
+    slow = distill_to_budget(iris_forest, iris.X, iris.y, max_latency_us=1e-3, **given)
+    assert "a row takes" in str(slow)
+
+
+def test_losses_are_retained_by_the_teachers_over_the_students(iris, iris_forest):
+    result = distill_to_budget(
+        iris_forest,
+        iris.X,
+        iris.y,
+        X_valid=iris.X,
+        y_valid=iris.y,
+        metric="neg_log_loss",
+        students={"linear": "linear"},
+        random_state=0,
+    )
+    losses = [log_loss(iris.y, one.predict_proba(iris.X)) for one in (iris_forest, result.students["linear"])]
+    assert_allclose(result.choice["retention"], losses[0] / losses[1])
+    assert result.metric == "neg_log_loss"
+
+
+def test_a_student_without_a_program_has_no_size(iris, iris_forest):
+    students = {"other": LogisticRegression(max_iter=1000), "linear": "linear"}
+    given = {"X_valid": iris.X, "y_valid": iris.y, "students": students, "random_state": 0}
+    result = distill_to_budget(iris_forest, iris.X, iris.y, **given)
+    other = result.frontier[-1]
+    assert other["name"] == "other"
+    assert other["nbytes"] is other["n_parameters"] is None
+    assert other["within_budget"]
+    assert "no Program" in str(result)
+    limited = distill_to_budget(iris_forest, iris.X, iris.y, max_bytes=1e9, **given)
+    assert not limited.frontier[-1]["within_budget"]
+
+
+def test_the_same_seed_finds_the_same(table):
+    X, y = table
+    found = [
+        distill_to_budget(
+            Frames(X[:300], y[:300]),
+            X[:300],
+            y[:300],
+            X_valid=X[300:400],
+            y_valid=y[300:400],
+            students={"net": small_mlp(random_state=None)},
+            random_state=np.random.RandomState(7),
+        )
+        for _ in range(2)
+    ]
+    prints = [{name: one.program_.fingerprint() for name, one in result.students.items()} for result in found]
+    assert prints[0] == prints[1]
+
+
+def test_a_teacher_that_knows_the_rows_by_heart_is_told_of():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 4)), rng.integers(2, size=300)
+    teacher = RandomForestClassifier(50, random_state=0).fit(X, y)
+    with pytest.warns(UserWarning, match="learnt X by heart.*X_valid and y_valid"):
+        result = distill_to_budget(teacher, X, y, students={"linear": "linear"}, random_state=0)
+    assert result.choice["retention"] < 0.9
+
+
+def test_progress_is_shown(iris, iris_forest, capsys):
+    distill_to_budget(
+        iris_forest, iris.X, iris.y, X_valid=iris.X, y_valid=iris.y, students={"linear": "linear"}, verbose=1
+    )
+    shown = capsys.readouterr().err
+    assert "distill_to_budget" in shown
+    assert "retention=" in shown
+
+
+def test_bad_input_is_refused_before_the_teacher_is_asked(iris):
+    teacher = RecordingTeacher(lambda X: np.full((len(X), 3), 1 / 3))
+    X, y = iris.X, iris.y
+    for wrong, message in (
+        ({"max_bytes": 0}, "max_bytes must be a positive number"),
+        ({"min_retention": "all"}, "min_retention must be a positive number"),
+        ({"max_latency_us": float("nan")}, "max_latency_us must be a positive number"),
+        ({"metric": "nothing"}, "not a valid scoring value"),
+        ({"X_valid": X}, "X_valid and y_valid go together"),
+        ({"X_valid": X, "y_valid": y[:3]}, "X_valid has 150 rows and y_valid has 3"),
+        ({"X_valid": X[:, :2], "y_valid": y}, "X has 2 features"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be"),
+        ({"students": {}}, "students holds no student"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            distill_to_budget(teacher, X, y, **wrong)
+    with pytest.raises(ValueError, match="X has 150 rows and y has 149"):
+        distill_to_budget(teacher, X, y[1:])
+    assert teacher.seen == []
+
+
+def test_an_unfitted_teacher_is_fitted_to_the_rows_to_learn_from(iris, tmp_path):
+    forest = CountingForest(tmp_path / "log")
+    result = distill_to_budget(forest, iris.X, iris.y, students={"linear": "linear"}, random_state=0)
+    assert result.model.teacher_ is not forest
+    assert result.n_rows == 120
+    assert not hasattr(forest, "classes_")

@@ -48,7 +48,7 @@ _N_KNOTS = 65
 #: How many bins the numeric columns share: more of them fit noise, and a first layer grows with each.
 _N_BINS = 160
 #: Rows that are encoded together where they are not all held in float64.
-_BLOCK = 8192
+_BLOCK = 1024
 #: What the cells of an untyped column may be, in the order in which it is tried.
 _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("number", (Real, np.number, np.bool_, decimal.Decimal, datetime.timedelta, np.timedelta64)),

@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 _WARM_UP = 0.05
 #: How many batches are put in their shuffled order at a time.
-_SHUFFLED = 64
+_SHUFFLED = 16
 #: The average of the weights follows them by the share ``_FORGETS / (step + _FORGETS)``: its memory is some ninth of
 #: the steps so far, and the first guess is soon out of it.
 _FORGETS = 9.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -36,7 +38,13 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def median_seconds(calls: Sequence[Callable[[], object]], repeats: int, *, in_a_row: int = 1) -> list[float]:
+def median_seconds(
+    calls: Sequence[Callable[[], object]],
+    repeats: int,
+    *,
+    in_a_row: int = 1,
+    clock: Callable[[], float] = perf_counter,
+) -> list[float]:
     """Time several calls in turn, so that a slow moment of the machine meets them all.
 
     Parameters
@@ -48,6 +56,9 @@ def median_seconds(calls: Sequence[Callable[[], object]], repeats: int, *, in_a_
     in_a_row : int, default=1
         How many times one is timed before it is the next one's turn. Calls of microseconds want
         many, or each pays for the caches that the others have filled.
+    clock : callable, default=perf_counter
+        Says what time it is, in seconds; process_time counts those of the processor, which other
+        work on the machine does not lengthen.
 
     Returns
     -------
@@ -60,10 +71,16 @@ def median_seconds(calls: Sequence[Callable[[], object]], repeats: int, *, in_a_
     for _ in range(repeats // in_a_row):
         for call, taken in zip(calls, times, strict=True):
             for _ in range(in_a_row):
-                start = perf_counter()
+                start = clock()
                 call()
-                taken.append(perf_counter() - start)
+                taken.append(clock() - start)
     return [median(taken) for taken in times]
+
+
+def peak_memory() -> int:
+    """Return the peak of this process's resident memory, in bytes."""
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -79,6 +79,31 @@ def measure(name: str) -> list[list[str]]:
     return rows
 
 
+def summary(rows: list[list[str]]) -> list[list[str]]:
+    """Return a row for each way: its figures over the tables."""
+    ways: dict[str, list[list[float]]] = {}
+    for name, *cells in rows:
+        ways.setdefault(name.split(", ", 1)[1], []).append([float(cell.replace(",", "")) for cell in cells])
+    found = []
+    for way, measured in ways.items():
+        _, _, file, program, accuracy, agreement, change, _, seconds = np.array(measured).T
+        short = sum(accuracy < (-0.5 if "pruned" in way else -0.2))
+        found.append(
+            [
+                way,
+                f"{file.max():.3f}",
+                f"{program.max():.3f}",
+                f"{accuracy.mean():+.2f}",
+                f"{accuracy.min():+.2f}",
+                f"{short} of {len(measured)}",
+                f"{agreement.min():.4f}",
+                f"{change.max():.5f}",
+                f"{np.median(seconds):.1f}",
+            ]
+        )
+    return found
+
+
 def main() -> None:
     names = sys.argv[1:] or NAMES
     with one_thread():
@@ -102,8 +127,11 @@ def main() -> None:
         "accuracy: points\ngained. agreement: the share of test rows on which both name the same class. change: the "
         "mean change of a probability; told: the\nsame by compression_report_.\n"
         "Expected: int8 file at most 0.300, accuracy within 0.2, change at most 0.01; pruned to half program at most "
-        "0.450, accuracy within\n0.5; a row of the test counts for 100 / (test rows) points."
+        "0.450, accuracy within\n0.5; a row of the test counts for 100 / (test rows) points.\n"
     )
+    header = ["way, over the tables", "file, most", "program, most", "accuracy, mean", "least", "short"]
+    print_table([*header, "agreement, least", "change, most", "seconds, median"], summary(rows))
+    print("\nshort: the tables on which more accuracy is lost than expected.")
 
 
 if __name__ == "__main__":

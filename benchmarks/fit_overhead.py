@@ -1,8 +1,9 @@
-"""What MLPStudent's fit costs over a bare torch loop.
+"""What a fit costs: MLPStudent's over a bare torch loop, and a distilled student's over its teacher's own.
 
-Run: ``python benchmarks/fit_overhead.py``
+Run: ``python benchmarks/fit_overhead.py`` (some five minutes; ``--loop`` or ``--teacher`` for one of the two;
+the second needs lightgbm)
 
-Both sides train the same net from the same targets: as many steps, batches of the same size, AdamW
+Of the first, both sides train the same net from the same targets: as many steps, batches of the same size, AdamW
 with the same settings, one thread. The bare loop is what one would write by hand, tensors at hand
 and nothing else: shuffle, slice, forward, loss, backward, step. MLPStudent's fit also checks and
 encodes the rows, schedules the learning rate, keeps history and compiles the Program; all of that
@@ -10,22 +11,30 @@ is in its time.
 
 Two losses are measured: labels alone, where the bare loop calls ``cross_entropy``; and the
 distillation loss, where it computes both terms.
+
+Of the second, a teacher is fitted, and students of it; what they take includes asking it. Both are in
+CPU seconds, on one thread.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
+from time import process_time
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor, nn
 from torch.nn import functional
 
 from _common import median_seconds, one_thread, print_header, print_table
-from skdistill import MLPStudent
+from skdistill import DistilledClassifier, MLPStudent
 from skdistill.losses import Targets
+from tables import package
 
 Array = NDArray[np.float64]
 
@@ -38,6 +47,11 @@ CASES: list[tuple[int, int, tuple[int, ...], int, int]] = [
     (20_000, 10, (128, 128), 256, 10),
     (4_000, 2, (64,), 64, 12),
 ]
+N_TREES, N_ROUNDS = 500, 300
+#: rows, classes
+OWN = [(2_000, 2), (20_000, 2), (20_000, 10)]
+#: What students are made of, in the order of the table.
+STUDENTS: list[dict[str, Any]] = [{}, {"alpha": 0.5}, {"student": "linear"}, {"student": "tree"}]
 
 
 def bare_loop(
@@ -104,7 +118,8 @@ def measure(
         def loop(fused: bool, answers: Tensor | None = answers) -> None:
             bare_loop(Z, labels, answers, hidden_layer_sizes, batch_size, epochs, fused=fused)
 
-        ours, fused, plain = median_seconds([fit, lambda: loop(True), lambda: loop(False)], REPEATS)
+        calls = [fit, lambda: loop(True), lambda: loop(False)]
+        ours, fused, plain = median_seconds(calls, REPEATS, clock=process_time)
         rows.append(
             [
                 name,
@@ -121,15 +136,60 @@ def measure(
     return rows
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    with one_thread():
-        print_header("MLPStudent.fit over a bare torch loop, one thread", "scikit-learn", "torch", "skorch")
-        rows = [row for case in CASES for row in measure(*case)]
+def own_fit(n_rows: int, n_classes: int) -> list[list[str]]:
+    """Return a row of the table for each teacher."""
+    X, y = make_classification(n_rows, 20, n_informative=12, n_classes=n_classes, flip_y=0.1, random_state=0)
+    boosted = package("lightgbm").LGBMClassifier(n_estimators=N_ROUNDS, n_jobs=1, random_state=0, verbose=-1)
+    teachers = {
+        f"forest, {N_TREES} trees": RandomForestClassifier(N_TREES, random_state=0),
+        f"LightGBM, {N_ROUNDS} rounds": boosted,
+    }
+    rows = []
+    for name, teacher in teachers.items():
+        own = cpu_seconds(teacher, X, y)
+        ours = [cpu_seconds(DistilledClassifier(teacher, random_state=0, **params), X, y) for params in STUDENTS]
+        cells = [f"{seconds:.1f}" for seconds in (own, *ours)]
+        rows.append([name, f"{n_rows:,}", str(n_classes), *cells, f"{ours[0] / own:.2f}", f"{ours[1] / own:.2f}"])
+    return rows
+
+
+def cpu_seconds(model: Any, X: Array, y: Array) -> float:
+    """Return the CPU seconds of a fit."""
+    start = process_time()
+    model.fit(X, y)
+    return process_time() - start
+
+
+def loops() -> None:
+    """Print what MLPStudent's fit costs over a bare torch loop."""
+    rows = [row for case in CASES for row in measure(*case)]
     header = ["loss", "net", "epochs x steps", "batch", "fit, s", "fused, s", "plain, s", "fit / fused", "fit / plain"]
     print_table(header, rows)
     print("\nfit: MLPStudent. fused, plain: the bare loop with AdamW(fused=True) and AdamW(fused=False).")
-    print(f"Medians of {REPEATS} runs of each, taken in turn. Expected: fit / fused of 1.2 or less.")
+    print(f"CPU seconds, medians of {REPEATS} runs of each, taken in turn. Expected: fit / fused of 1.2 or less.\n")
+
+
+def teachers() -> None:
+    """Print what distilled students cost over their teachers' own fits."""
+    rows = [row for case in OWN for row in own_fit(*case)]
+    header = ["teacher", "rows", "classes", "teacher, s", "default, s", "plain, s", "linear, s", "tree, s"]
+    print_table([*header, "default / teacher", "plain / teacher"], rows)
+    print("\nCPU seconds of one fit, the asking of the teacher included. default: DistilledClassifier(teacher).")
+    print('plain: with alpha=0.5. linear, tree: with student="linear", "tree".')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What a fit costs over a bare torch loop, and over the teacher's own.")
+    parser.add_argument("--loop", action="store_true", help="the bare loop alone")
+    parser.add_argument("--teacher", action="store_true", help="the teacher's own fit alone")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with one_thread():
+        print_header("What a fit costs, one thread", "scikit-learn", "torch", "skorch")
+        if args.loop or not args.teacher:
+            loops()
+        if args.teacher or not args.loop:
+            teachers()
 
 
 if __name__ == "__main__":

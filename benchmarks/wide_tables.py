@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from tqdm import tqdm
 
-from _common import print_header, print_table
+from _common import peak_memory, print_header, print_table
 from skdistill import LinearStudent, MLPStudent
 from tables import package
 
@@ -84,12 +83,6 @@ CASES: dict[str, tuple[Callable[[np.random.Generator, int], tuple[Any, Array]], 
 }
 
 
-def peak() -> int:
-    """Return the peak of this process's resident memory, in bytes."""
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size if sys.platform == "darwin" else size * 1024
-
-
 def measure(case: str, n_rows: int) -> dict[str, Any]:
     """Fit one student in this process."""
     make, build = CASES[case]
@@ -98,12 +91,12 @@ def measure(case: str, n_rows: int) -> dict[str, Any]:
     X_train = X[train].copy()
     X_test, X = X[test].copy(), None
     student = build()
-    before, wall, cpu = peak(), perf_counter(), process_time()
+    before, wall, cpu = peak_memory(), perf_counter(), process_time()
     student.fit(X_train, y[train, 0])
     wall, cpu = perf_counter() - wall, process_time() - cpu
     return {
         "before": before,
-        "peak": peak(),
+        "peak": peak_memory(),
         "seconds": wall,
         "cpu": cpu,
         "rounds": student.n_iter_,

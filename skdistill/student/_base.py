@@ -59,6 +59,8 @@ class BaseStudent(ProgramModel, BaseEstimator):
 
     #: What numeric="auto" stands for.
     _numeric_auto: ClassVar[str] = "standard"
+    #: What encoded rows are held in.
+    _dtype: ClassVar[type[np.floating]] = np.float64
 
     numeric: str
     n_bins: int | str
@@ -71,7 +73,7 @@ class BaseStudent(ProgramModel, BaseEstimator):
 
     def _fit_layers(self, encoder: Encoder, X: Any, terms: AnyTerms, sample_weight: Array | None) -> list[Op]:
         """Fit to rows that `encoder` takes; return the ops that turn its ``[codes | numbers]`` into logits."""
-        return self._fit_weights(encoder.encode(X, sample_weight), terms, encoder.first_layer)
+        return self._fit_weights(encoder.encode(X, sample_weight, self._dtype), terms, encoder.first_layer)
 
     def _fit_weights(self, encoded: Encoded, terms: AnyTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
         """Fit to encoded rows; return the ops that turn them into logits, the first of them by `first_layer`."""

@@ -47,6 +47,8 @@ _FAR = 6.0
 _N_KNOTS = 65
 #: How many bins the numeric columns share: more of them fit noise, and a first layer grows with each.
 _N_BINS = 160
+#: Rows that are encoded together where they are not all held in float64.
+_BLOCK = 1024
 #: What the cells of an untyped column may be, in the order in which it is tried.
 _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("number", (Real, np.number, np.bool_, decimal.Decimal, datetime.timedelta, np.timedelta64)),
@@ -61,7 +63,7 @@ class Encoded:
     Parameters
     ----------
     numbers : ndarray of shape (n_rows, n_numbers)
-        The dense columns, float64.
+        The dense columns, float64, or float32 where a net is to train on them.
     sparse : csr_matrix of shape (n_rows, n_sparse) or None
         One-hot columns of the categories, or the user's own sparse columns.
     """
@@ -100,7 +102,7 @@ class Encoded:
 
     def take(self, rows: Array) -> Encoded:
         """Return some rows, by index, their numbers in float32: what a net trains on."""
-        numbers = self.numbers.astype(np.float32)[rows]
+        numbers = self.numbers[rows].astype(np.float32, copy=False)
         return Encoded(numbers, None if self.sparse is None else self.sparse[rows])
 
 
@@ -138,13 +140,24 @@ class Encoder:
         """What each sparse column of the user's is divided by, known once rows are encoded; None for a table."""
         return self._scale
 
-    def read(self, X: Any) -> Any:
-        """Return rows as the ops leave them: ``[codes | numbers]``, or sparse rows."""
-        return run(self.ops[0](X), self.ops[1:])
+    def read(self, X: Any, dtype: type[np.floating] = np.float64) -> Any:
+        """Return rows as the ops leave them: ``[codes | numbers]``, or sparse rows.
 
-    def encode(self, X: Any, sample_weight: Array | None = None) -> Encoded:
+        Those of a lesser `dtype` are read block by block, so that they are never held whole in float64.
+        """
+        Z = self.ops[0](X)
+        if dtype is np.float64 or sparse.issparse(Z) or len(Z) <= _BLOCK:
+            return run(Z, self.ops[1:])
+        first = run(Z[:_BLOCK], self.ops[1:])
+        read = np.empty((len(Z), first.shape[1]), dtype=dtype)
+        read[:_BLOCK] = first
+        for start in range(_BLOCK, len(Z), _BLOCK):
+            read[start : start + _BLOCK] = run(Z[start : start + _BLOCK], self.ops[1:])
+        return read
+
+    def encode(self, X: Any, sample_weight: Array | None = None, dtype: type[np.floating] = np.float64) -> Encoded:
         """Encode the training rows, and count how often each code occurs in them."""
-        return self.encode_read(self.read(X), sample_weight)
+        return self.encode_read(self.read(X, dtype), sample_weight)
 
     def encode_read(self, Z: Any, sample_weight: Array | None = None) -> Encoded:
         """Encode training rows that have been read already."""

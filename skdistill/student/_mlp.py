@@ -42,6 +42,7 @@ class MLPLearner(BaseStudent):
     }
 
     _numeric_auto: ClassVar[str] = "piecewise"
+    _dtype: ClassVar[type[np.floating]] = np.float32
     #: It uses rows held out, and can fit probabilities in place of the labels.
     _judges_itself: ClassVar[bool] = True
 
@@ -100,15 +101,19 @@ class MLPLearner(BaseStudent):
             raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
         rng = check_random_state(self.random_state)
         held_out, kept = self._hold_out(encoded.n_rows, terms.held_out, rng)
+        judging = held_out if self.early_stopping else held_out[:0]
+        rows, rows_judging = encoded.take(kept), encoded.take(judging)
+        # the largest array there is, and of no more use
+        del encoded
 
         # torch is imported here, where a net is trained, and nowhere on the way to a prediction
         from ._torch import train_mlp
 
         trained = train_mlp(
-            encoded.take(kept),
+            rows,
             terms.take(kept),
-            encoded.take(held_out if self.early_stopping else held_out[:0]),
-            terms.take(held_out if self.early_stopping else held_out[:0]),
+            rows_judging,
+            terms.take(judging),
             hidden_layer_sizes=sizes,
             activation=self.activation,
             max_epochs=self.max_epochs,

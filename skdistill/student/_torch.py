@@ -23,6 +23,8 @@ from ._progress import Progress
 Array = NDArray[Any]
 
 _WARM_UP = 0.05
+#: How many batches are put in their shuffled order at a time.
+_SHUFFLED = 16
 #: The average of the weights follows them by the share ``_FORGETS / (step + _FORGETS)``: its memory is some ninth of
 #: the steps so far, and the first guess is soon out of it.
 _FORGETS = 9.0
@@ -243,7 +245,7 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class Rows:
-    """Encoded rows and their targets as tensors that are shuffled and sliced whole.
+    """Encoded rows and their targets as tensors that are shuffled and sliced.
 
     Parameters
     ----------
@@ -277,15 +279,24 @@ class Rows:
         self, size: int, generator: torch.Generator | None
     ) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
         """Yield batches of rows and targets, shuffled where there is a generator."""
-        dense, codes, sparse = self.dense, self.codes, self.sparse
-        if generator is not None:
-            order = torch.randperm(len(self), generator=generator)
-            here = order.to(self.device)
-            dense = tuple(tensor[here] for tensor in dense)
-            codes = None if codes is None else codes[here]
-            sparse = sparse[order.numpy()] if sparse is not None and codes is None else sparse
+        if generator is None:
+            yield from self._sliced(self.dense, self.codes, self.sparse, size)
+            return
+        order = torch.randperm(len(self), generator=generator)
+        # some batches at a time, since a shuffled copy of all rows would take as much memory as they do
+        for some in torch.split(order, size * _SHUFFLED):
+            here = some.to(self.device)
+            dense = tuple(tensor[here] for tensor in self.dense)
+            codes = None if self.codes is None else self.codes[here]
+            sparse = self.sparse[some.numpy()] if self.sparse is not None and codes is None else self.sparse
+            yield from self._sliced(dense, codes, sparse, size)
+
+    def _sliced(
+        self, dense: tuple[Tensor, ...], codes: Tensor | None, sparse: Any, size: int
+    ) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
+        """Yield rows in order, `size` of them at a time."""
         split = zip(*(torch.split(tensor, size) for tensor in dense), strict=True)
-        for start, (numbers, *targets) in zip(range(0, len(self), size), split, strict=True):
+        for start, (numbers, *targets) in zip(range(0, len(dense[0]), size), split, strict=True):
             inputs = {"numbers": numbers}
             if codes is not None:
                 inputs["indices"] = codes[start : start + size]
@@ -307,7 +318,7 @@ class Rows:
 
 
 class RowBatches:
-    """The loader: batches as slices of whole tensors, no per-row work and no copy but one shuffle an epoch.
+    """The loader: batches as slices of whole tensors, no per-row work and no copy but that of a shuffle.
 
     Parameters
     ----------

@@ -116,10 +116,11 @@ class DistilledRegressor(RegressorMixin, Distiller):
     Notes
     -----
     With ``alpha="auto"`` and an MLPStudentRegressor, a committee of nets is fitted on labels alone, each
-    on all folds but one. The teacher's share is 0.4 where its R2 on the labelled rows is that of the
-    committee on folds that it has not seen, and falls evenly to none where the two differ by 0.25:
-    a teacher that far ahead has learnt noise by heart. New rows are made in any case, and take the
-    teacher's answer for this share and the committee's for the rest; labels stay what they are. No
+    on all folds but one. With R the R2 of the committee on folds that it has not seen, and A how far the
+    teacher's R2 on the labelled rows is from that, the teacher's share is 0.4 (R - 2 A), or none: a teacher
+    that is far ahead has learnt noise by heart. (Give `alpha` and `augment` for one that was fitted on
+    other rows, and is ahead as it knows more.) New rows are made in any case, and take the teacher's
+    answer for its share and the committee's for the rest; labels stay what they are. No
     share at all is taken if it has clearly lower squared errors on rows held out. Other students
     have no committee, and take the share among 0.5, 1 and 0 that has the lowest ones.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,11 +18,29 @@ Array = NDArray[Any]
 #: How far the teacher may be ahead, in accuracy on rows that it may know by heart, of students that have not seen
 #: them, and still be believed about rows that nobody has seen.
 LEARNT_BY_HEART = 0.15
-#: Of numbers the teacher takes this share where it is level in R2 with students that have not seen the rows, and it
-#: falls evenly to none: so far ahead it has learnt noise by heart, so far behind it knows less than labels do.
-NUMBERS_SHARE, NUMBERS_BY_HEART = 0.4, 0.25
+#: The share of a teacher of numbers, where labels can be foreseen without fault and it is level with that.
+NUMBERS_SHARE = 0.4
 #: What logits may be multiplied by.
 _SCALES = np.round(np.geomspace(0.7, 2.5, 27), 3)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far a teacher is to be followed.
+
+    Parameters
+    ----------
+    ahead : float
+        How far it is ahead of students that have not seen the rows.
+    believed : bool
+        Whether to believe it about rows that nobody has seen.
+    ways : list of (float, bool)
+        The shares to try, each without or with new rows, the first to be preferred.
+    """
+
+    ahead: float
+    believed: bool
+    ways: list[tuple[float, bool]]
 
 
 class Judge(Protocol):
@@ -33,11 +52,8 @@ class Judge(Protocol):
     def folds(self, labels: Array, n_folds: int, seed: int) -> Iterator[tuple[Array, Array]]:
         """Yield the rows to fit and those to leave out, for each fold."""
 
-    def believes(self, told: Array, targets: Any) -> tuple[bool, float]:
-        """Return whether, and how far, a teacher is ahead of those whom `told` is from, on all rows of the targets."""
-
-    def ways(self, believed: bool, ahead: float) -> list[tuple[float, bool]]:
-        """Return the shares of such a teacher to try, each without or with new rows, the first to be preferred."""
+    def trust(self, told: Array, targets: Any) -> Trust:
+        """Return how far to follow the teacher, beyond those whom `told` is from, on all rows of the targets."""
 
     def losses(self, answers: Array, targets: Any) -> Array:
         """Return the loss of each row held out."""
@@ -70,19 +86,17 @@ class ClassJudge:
         folds = (StratifiedKFold if rarest >= n_folds else KFold)(n_folds, shuffle=True, random_state=seed)
         return folds.split(labels, labels)
 
-    def believes(self, told: Array, targets: Targets) -> tuple[bool, float]:
-        """Return whether the teacher is not far ahead in accuracy."""
+    def trust(self, told: Array, targets: Targets) -> Trust:
+        """Return half for a teacher that is not far ahead in accuracy, also on new rows; else a quarter."""
         labels, weight = targets.labels, targets.sample_weight
         hits, taught = (np.average(p.argmax(axis=1) == labels, weights=weight) for p in (told, targets.answered()))
         accuracy = float(hits)
         ahead = float(taught) - accuracy
         # by more than chance: the accuracy is that of so many rows
         error = np.sqrt(accuracy * (1.0 - accuracy) / len(told))
-        return 0.0 <= ahead <= LEARNT_BY_HEART - error, ahead
-
-    def ways(self, believed: bool, ahead: float) -> list[tuple[float, bool]]:
-        """Return half with new rows and less without them, if the teacher is believed; else a quarter and none."""
-        return [(0.5, True), (0.5, False), (0.25, False), (0.0, False)] if believed else [(0.25, False), (0.0, False)]
+        if 0.0 <= ahead <= LEARNT_BY_HEART - error:
+            return Trust(ahead, True, [(0.5, True), (0.5, False), (0.25, False), (0.0, False)])
+        return Trust(ahead, False, [(0.25, False), (0.0, False)])
 
     def losses(self, answers: Array, targets: Targets) -> Array:
         """Return the log-losses."""
@@ -136,20 +150,20 @@ class NumberJudge:
         """Yield folds drawn by chance."""
         return KFold(n_folds, shuffle=True, random_state=seed).split(labels)
 
-    def believes(self, told: Array, targets: RegressionTargets) -> tuple[bool, float]:
-        """Return whether the teacher is neither far ahead nor far behind in R2."""
+    def trust(self, told: Array, targets: RegressionTargets) -> Trust:
+        """Return a share by R2: the less, the less labels can be foreseen, and none where the teacher is off by half.
+
+        New rows are made in any case, as the students in whose place they are answered say a lot of them.
+        """
         assert targets.labels is not None
         taught, alone = (
             float(r2_score(targets.labels, answers, sample_weight=targets.sample_weight))
             for answers in (targets.answered(), told)
         )
         ahead = taught - alone
-        return abs(ahead) < NUMBERS_BY_HEART, ahead
-
-    def ways(self, believed: bool, ahead: float) -> list[tuple[float, bool]]:
-        """Return the teacher's share and none, both with new rows: of these the committee alone says a lot."""
-        share = round(NUMBERS_SHARE * (1.0 - abs(ahead) / NUMBERS_BY_HEART), 2)
-        return [(share, True), (0.0, True)] if believed else [(0.0, True)]
+        # so far ahead it has learnt noise by heart, so far behind it knows less than labels do
+        share = round(NUMBERS_SHARE * max(0.0, alone - 2.0 * abs(ahead)), 2)
+        return Trust(ahead, share > 0, list(dict.fromkeys([(share, True), (0.0, True)])))
 
     def losses(self, answers: Array, targets: RegressionTargets) -> Array:
         """Return the squared errors, those of each output over its variance."""

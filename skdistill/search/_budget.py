@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .._distilled import DistilledClassifier
+from .._judge import LEARNT_BY_HEART
 from .._recipe import Lesson, prepare
 from .._validation import check_rows, copy_unfitted, take_rows
 from ..losses import Targets
@@ -263,7 +264,7 @@ class _Unchosen:
 
 def _warn_of_rows_known(kind: Kind, teacher: Any, lesson: Lesson) -> None:
     ahead = lesson.report["teacher_ahead"]
-    if not any(needs_fit(one) for one in members(teacher)) and ahead is not None and ahead > kind.by_heart:
+    if not any(needs_fit(one) for one in members(teacher)) and ahead is not None and ahead > LEARNT_BY_HEART:
         warnings.warn(
             f"The teacher's {kind.by_heart_in} on X is {ahead:.2f} above that of students on rows that they have not "
             "seen: it has learnt X by heart, the rows held out among them, and what students retain is underrated. "

@@ -14,7 +14,6 @@ from sklearn.utils.multiclass import type_of_target
 
 from .._distilled import DistilledClassifier
 from .._distilled_regressor import DistilledRegressor
-from .._judge import LEARNT_BY_HEART, NUMBERS_BY_HEART
 from .._validation import check_numbers, column_or_rows, is_loss, label_column
 from ..losses import PROBABILITY_FLOOR
 from ..metrics import answer_score, fidelity_score
@@ -36,8 +35,7 @@ class Kind:
 
     #: The key of the loss that tells students apart which score alike.
     loss: ClassVar[str]
-    #: How far a teacher has to be ahead to have learnt its rows by heart, and what that is measured in.
-    by_heart: ClassVar[float]
+    #: What a teacher is ahead in that has learnt its rows by heart.
     by_heart_in: ClassVar[str]
     #: Whether numbers are predicted.
     regression: ClassVar[bool]
@@ -85,7 +83,6 @@ class OfClasses(Kind):
     """Classifiers: see Kind."""
 
     loss = "log_loss"
-    by_heart = LEARNT_BY_HEART
     by_heart_in = "accuracy"
     regression = False
     _method = "predict_proba"
@@ -123,7 +120,6 @@ class OfNumbers(Kind):
     """Regressors: see Kind."""
 
     loss = "rmse"
-    by_heart = NUMBERS_BY_HEART
     by_heart_in = "R2"
     regression = True
     _method = "predict"

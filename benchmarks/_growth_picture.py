@@ -45,6 +45,7 @@ def draw(
                     _line(axis, student, points, line, slope)
             axis.set(xscale="log", yscale="log")
             axis.set_title(title, loc="left", fontsize=11)
+            _ticks(axis)
             axis.grid(which="major", color="#dddddd", linewidth=0.6)
             axis.set_axisbelow(True)
             _room_for_legend(axis)
@@ -69,7 +70,7 @@ def _line(
     if figure == "many":
         values = values / 10_000
     seen = values >= LEAST_MEMORY if figure == "memory" else np.full(len(values), True)
-    label = f"{student}{word}: slope {slope(sizes, values):.2f}"
+    label = f"{student}{word}: slope {round(slope(sizes, values), 2) + 0.0:.2f}"
     marker = "o" if style == "-" else "s"
     axis.plot(
         sizes[seen],
@@ -84,7 +85,25 @@ def _line(
 
 
 def _room_for_legend(axis: Any) -> None:
-    """Leave the upper part of the panel to the legend."""
+    """Leave the upper part of the panel to the legend: each of its lines takes a thirteenth of the height."""
     low, high = np.log(axis.get_ylim())
-    n_lines = len(axis.get_lines())
-    axis.set_ylim(np.exp(low), np.exp(high + (high - low) * 0.11 * n_lines))
+    share = 0.04 + len(axis.get_lines()) / 13
+    axis.set_ylim(np.exp(low), np.exp(low + (high - low) / (1.0 - share)))
+
+
+def _ticks(axis: Any) -> None:
+    """Label both axes with plain numbers."""
+    ticker = package("matplotlib.ticker")
+    for one, (low, high) in ((axis.xaxis, axis.get_xlim()), (axis.yaxis, axis.get_ylim())):
+        narrow = high / low < 100
+        one.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,), numticks=12))
+        one.set_major_formatter(ticker.FuncFormatter(_short))
+        one.set_minor_locator(ticker.NullLocator())
+
+
+def _short(value: float, _: Any) -> str:
+    """Return a number with k or M for its thousands and millions."""
+    for scale, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= scale:
+            return f"{value / scale:g}{letter}"
+    return f"{value:g}"

@@ -49,7 +49,7 @@ CASES: list[tuple[int, int, tuple[int, ...], int, int]] = [
 ]
 N_TREES, N_ROUNDS = 500, 300
 #: rows, classes
-OWN = [(2_000, 2), (20_000, 2), (20_000, 10)]
+OWN = [(2_000, 2), (20_000, 2)]
 #: What students are made of, in the order of the table.
 STUDENTS: list[dict[str, Any]] = [{}, {"alpha": 0.5}, {"student": "linear"}, {"student": "tree"}]
 

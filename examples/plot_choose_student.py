@@ -72,6 +72,21 @@ FrontierDisplay.from_report(report, cost="median_us", ax=right)
 plt.show()
 
 # %%
+# By a budget
+# -----------
+#
+# Where bytes are what counts, say how many there are. :func:`skdistill.distill_to_budget` also tries the students
+# in int8 and with fewer units. (Without ``students=`` it climbs a ladder of its own, which takes some minutes.)
+
+from skdistill import distill_to_budget
+
+few = {"additive": "additive", "tree": "tree", "MLP (32,)": MLPStudent((32,))}
+result = distill_to_budget(
+    forest, X_train, y_train, X_valid=X_test, y_valid=y_test, max_bytes=10_000, students=few, random_state=0
+)
+print(result)
+
+# %%
 # The choice, exported
 # --------------------
 

@@ -113,7 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print_header(f"The best student of {MAX_BYTES:,} bytes, retention {MIN_RETENTION:.0%}", "scikit-learn", "torch")
         for name in given.tables:
             rows.append(measure(name, given.rows, given.seed))
-            print(f"{name}: {rows[-1]['seconds']} s", file=sys.stderr)
+            # so that a run that is stopped has said what it found
+            print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), file=sys.stderr, flush=True)
     print_table(list(rows[0]), [list(row.values()) for row in rows])
     better = sum(row["better"] == "yes" for row in rows)
     print(

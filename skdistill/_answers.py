@@ -88,12 +88,11 @@ def check_student(student: Any, called: str, *, numbers: bool | None = None) -> 
     numbers : bool or None
         Whether it has to predict numbers; None where either will do.
     """
-    there = not isinstance(student, type)
-    wanted = {True: "regressor", False: "classifier with predict_proba"}
-    fits = {True: there and predicts_numbers(student), False: there and hasattr(student, "predict_proba")}
-    if not (any(fits.values()) if numbers is None else fits[numbers]):
-        needed = f"{wanted[False]}, or a fitted {wanted[True]}" if numbers is None else wanted[numbers]
-        raise InvalidParameterError(f"{called} is {student!r}; needed is a fitted {needed}.")
+    classes = numbers is not True and hasattr(student, "predict_proba")
+    if isinstance(student, type) or not (classes or (numbers is not False and predicts_numbers(student))):
+        wanted = ["classifier with predict_proba"] * (numbers is not True) + ["regressor"] * (numbers is not False)
+        needed = " or ".join(f"a fitted {kind}" for kind in wanted)
+        raise InvalidParameterError(f"{called} is {student!r}; needed is {needed}.")
     if is_estimator(student) and not is_fitted(student):
         raise not_fitted(student)
 

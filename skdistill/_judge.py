@@ -16,7 +16,8 @@ from .losses import PROBABILITY_FLOOR, RegressionTargets, Targets, softmax
 Array = NDArray[Any]
 
 #: How far the teacher may be ahead, in accuracy on rows that it may know by heart, of students that have not seen
-#: them, and still be believed about rows that nobody has seen.
+#: them, and still be believed about rows that nobody has seen. A search warns of a teacher that is further ahead, of
+#: numbers in R2.
 LEARNT_BY_HEART = 0.15
 #: The share of a teacher of numbers, where labels can be foreseen without fault and it is level with that.
 NUMBERS_SHARE = 0.4

@@ -17,6 +17,7 @@ from skdistill import (
     FidelityDisplay,
     FrontierDisplay,
     LinearStudent,
+    LinearStudentRegressor,
     ReliabilityDisplay,
     TrainingDisplay,
     compare,
@@ -95,6 +96,14 @@ def test_a_distilled_classifier_knows_its_teacher(iris, iris_forest):
         FidelityDisplay.from_estimator(answers, iris.X)
     with pytest.raises(NotFittedError):
         FidelityDisplay.from_estimator(DistilledClassifier(iris_forest), iris.X)
+
+
+def test_a_regressor_has_no_probabilities_to_draw(iris):
+    student = LinearStudentRegressor().fit(iris.X, iris.y)
+    with pytest.raises(ValueError, match="needed is a fitted classifier with predict_proba"):
+        FidelityDisplay.from_estimator(student, iris.X, teacher=lambda X: X)
+    with pytest.raises(ValueError, match="needed is a fitted classifier with predict_proba"):
+        ReliabilityDisplay.from_estimator(student, iris.X, iris.y, teacher=lambda X: X)
 
 
 def test_frontier(pair):

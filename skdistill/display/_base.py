@@ -64,7 +64,7 @@ def asked(
     classes : ndarray of shape (n_classes,)
         The class labels.
     """
-    check_student(model, "estimator")
+    check_student(model, "estimator", numbers=False)
     if teacher is None and hasattr(model, "ask_teacher"):
         # it knows what its teachers weigh, and what the columns of their answers stand for
         told, classes = model.ask_teacher(X, teacher_proba=teacher_proba), model.classes_

@@ -177,7 +177,7 @@ def _student(report: Report, name: str) -> str:
     return (
         f"<details{is_open}><summary>{_key(report.table[name]['kind'])}{escape(name)}</summary>"
         f'<div class="pictures">{pictures}</div>{swaps}{_slices(report, name)}'
-        f"{_rows(details.disagreements)}{_in_fit(details.in_fit)}</details>"
+        f"{_rows(details.disagreements, of_classes=report.classes is not None)}{_in_fit(details.in_fit)}</details>"
     )
 
 
@@ -265,19 +265,19 @@ def _slices(report: Report, name: str) -> str:
     )
 
 
-def _rows(found: Sequence[dict[str, Any]]) -> str:
+def _rows(found: Sequence[dict[str, Any]], *, of_classes: bool) -> str:
+    say = _named_class if of_classes else _numbers
     rows = []
     for one in found:
         index = one["row"] if one["index"] is None else one["index"]
         cells = ", ".join(f"{_cut(name)} = {_cut(cell)}" for name, cell in one["cells"].items())
         rows.append(
             f'<tr><th scope="row" class="left">row {escape(_cut(str(index)))}</th>'
-            f'<td data-title="label">{escape(_said(one, "label"))}</td>'
-            f'<td data-title="teacher">{escape(_said(one, "teacher"))}</td>'
-            f'<td data-title="student">{escape(_said(one, "student"))}</td>'
+            f'<td data-title="label">{escape(say(one, "label"))}</td>'
+            f'<td data-title="teacher">{escape(say(one, "teacher"))}</td>'
+            f'<td data-title="student">{escape(say(one, "student"))}</td>'
             f'<td class="cells">{escape(cells)}</td></tr>'
         )
-    of_classes = any("teacher_probability" in one for one in found)
     said = "names, and how probable it finds it" if of_classes else "says, in the target's unit"
     return (
         f"<h3>Rows on which they differ most</h3><p class='dim'>What each {said}.</p>"
@@ -288,14 +288,15 @@ def _rows(found: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _said(one: dict[str, Any], who: str) -> str:
-    """Return what a row of the list says of the label, the teacher or the student."""
-    value = one[who]
-    if f"{who}_probability" in one:
-        return f"{_cut(str(value))} {one[f'{who}_probability']:.2f}"
-    if "teacher_probability" in one:
-        return _cut(str(value))
-    return _cut(", ".join(figures(number) for number in np.atleast_1d(value)))
+def _named_class(one: dict[str, Any], who: str) -> str:
+    """Return the class of a row, and how probable teacher or student finds it."""
+    probability = "" if who == "label" else f" {one[f'{who}_probability']:.2f}"
+    return f"{_cut(str(one[who]))}{probability}"
+
+
+def _numbers(one: dict[str, Any], who: str) -> str:
+    """Return the number of a row, or those of several outputs."""
+    return _cut(", ".join(figures(number) for number in np.atleast_1d(one[who])))
 
 
 def _cut(text: str, longest: int = 60) -> str:

@@ -82,7 +82,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
     random_state : int, RandomState instance or None, default=None
         Given to a student whose own `random_state` is None.
     verbose : int, default=0
-        1 shows the student's progress.
+        1 shows the progress of the student, and of the committee before it.
 
     Attributes
     ----------

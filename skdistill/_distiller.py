@@ -174,6 +174,7 @@ class Distiller(Exportable, BaseEstimator):
             self.augment,
             self.committee,
             self._seed(student),
+            self.verbose,
         )
         return plan, learnt, targets
 

@@ -14,6 +14,7 @@ from ._judge import Judge, Trust, gain
 from ._validation import copy_unfitted, take_rows
 from .losses import RegressionTargets, Targets
 from .student import read_space
+from .student._progress import Progress
 from .teacher import MOST_SOURCES, assemble, munge, stack
 
 Array = NDArray[Any]
@@ -52,6 +53,8 @@ class Plan:
         As in DistilledClassifier.
     seed : int
         Seeds everything random.
+    verbose : int
+        1 shows the committee's progress.
     """
 
     student: Any
@@ -62,6 +65,7 @@ class Plan:
     augment: float | str
     committee: int | str
     seed: int
+    verbose: int
 
     @property
     def chooses(self) -> bool:
@@ -271,10 +275,12 @@ def _seat_committee(plan: Plan, X: Any, targets: AnyTargets, labelled: Array) ->
     assert known.labels is not None
     members, told = [], np.empty(known.answered().shape)
     folds = plan.judge.folds(known.labels, size, plan.seed % 2**32)
-    for number, (seen, unseen) in enumerate(folds, start=1):
-        rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
-        members.append(_seeded(plan, number).fit_targets(take_rows(X, rows), targets.take(rows).labels_alone()))
-        told[unseen] = plan.judge.answers(members[-1], take_rows(X, kept[unseen]))
+    with Progress(plan.verbose, size, "committee", "student") as progress:
+        for number, (seen, unseen) in enumerate(folds, start=1):
+            rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
+            members.append(_seeded(plan, number).fit_targets(take_rows(X, rows), targets.take(rows).labels_alone()))
+            told[unseen] = plan.judge.answers(members[-1], take_rows(X, kept[unseen]))
+            progress.step()
     return Committee(members, plan.judge), plan.judge.trust(told, known)
 
 

@@ -125,7 +125,9 @@ def _block_math(writer: Any, node: nodes.math_block) -> None:
 
 
 def _skip(app: Sphinx, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
-    """Leave out the methods that scikit-learn adds to every estimator."""
+    """Leave out the methods that scikit-learn adds to every estimator, and Python to every tuple."""
+    if what == "class" and (name in vars(tuple) or str(getattr(member, "__doc__", "")).startswith("Alias for field")):
+        return True
     function = inspect.unwrap(member) if callable(member) else member
     module = getattr(function, "__module__", None)
     return True if what == "class" and module is not None and not module.startswith("skdistill") else None

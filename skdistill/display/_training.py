@@ -32,6 +32,14 @@ class TrainingDisplay:
         The axes with the agreement, which share the epochs; None where the history has none.
     figure_ : matplotlib Figure
         The figure that they are on.
+
+    Examples
+    --------
+    >>> from skdistill import TrainingDisplay
+    >>> history = [{"train_loss": 0.6, "valid_fidelity": 0.8}, {"train_loss": 0.4, "valid_fidelity": 0.9}]
+    >>> display = TrainingDisplay(history=history).plot()
+    >>> display.ax_.get_xlabel()
+    'epoch'
     """
 
     def __init__(self, *, history: Sequence[Mapping[str, Any]]) -> None:

@@ -33,6 +33,18 @@ def to_skd(student: Any, path: str | os.PathLike[str]) -> None:
         If it has no Program, or class labels that are neither strings, numbers nor booleans.
     OSError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from skdistill import LinearStudent, load
+    >>> from skdistill.export import to_skd
+    >>> student = LinearStudent().fit([[0.0], [1.0], [2.0]], ["no", "no", "yes"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "student.skd")
+    ...     to_skd(student, path)
+    ...     load(path).predict([[0.5]]).tolist()
+    ['no']
     """
     content = dumps(program_of(student), classes_of(student), _versions())
     write_files({path: content})

@@ -36,6 +36,18 @@ def to_file(student: Any, path: str | os.PathLike[str]) -> None:
         If the student has no Program, or one that the format does not know.
     OSError
         If the file cannot be written; nothing half-written is left behind.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from skdistill import LinearStudent
+    >>> from skdistill.export import to_file
+    >>> student = LinearStudent().fit([[0.0], [1.0], [2.0]], ["no", "no", "yes"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("student.skd", "student.c", "student.py"):
+    ...         to_file(student, pathlib.Path(folder, name))
+    ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
+    ['student.c', 'student.h', 'student.py', 'student.skd']
     """
     suffix = Path(path).suffix
     if suffix not in _FORMATS:

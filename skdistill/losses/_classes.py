@@ -44,6 +44,13 @@ def log_softmax(logits: ArrayLike) -> Array:
     -------
     log_proba : ndarray of shape (n_rows, n_classes)
         Natural logarithms of the probabilities.
+
+    Examples
+    --------
+    >>> from skdistill.losses import log_softmax
+    >>> log_softmax([[0.0, 0.0], [1000.0, 0.0]]).round(3)
+    array([[-6.93e-01, -6.93e-01],
+           [ 0.00e+00, -1.00e+03]])
     """
     z = np.asarray(logits, dtype=np.float64)
     if z.shape[1] == 1:

@@ -314,6 +314,18 @@ def test_an_infinite_number_is_refused_by_the_name_of_its_column(iris):
             student.fit(frame, iris.y)
 
 
+def test_an_infinite_number_is_refused_before_a_teacher_is_fitted(iris):
+    class Slow(GaussianNB):
+        def fit(self, X, y):
+            raise AssertionError("the teacher was fitted")
+
+    X = iris.X.copy()
+    X[5, 2] = np.inf
+    for student in ("linear", "mlp", "tree"):
+        with pytest.raises(ValueError, match="Column 2 holds an infinite number in row 5"):
+            DistilledClassifier(Slow(), student=student).fit(X, iris.y)
+
+
 def test_a_teacher_that_takes_no_gaps_is_not_asked_about_them(iris):
     X = iris.X.copy()
     X[5, 2] = np.nan

@@ -260,8 +260,7 @@ def fit_encoder(
     names = tuple(column_names(X)) if is_frame(X) else None
     learned = []
     for index, column in enumerate(raw_columns(X)):
-        name = index if names is None else names[index]
-        learned += _learn_column(index, name, column, weight, min_frequency, max_categories)
+        learned += _learn_column(index, column, weight, min_frequency, max_categories)
     categories = [one for one in learned if one.kind == "category"]
     rest = [one for one in learned if one.kind != "category"]
     learned = categories + rest
@@ -310,8 +309,9 @@ def as_delivered(X: Any) -> Encoder:
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it is delivered: its cells, and what its type says of them."""
+    """A column as it is delivered: its name, or its place, its cells, and what its type says of them."""
 
+    name: Any
     cells: Array
     kind: str
     order: tuple[Any, ...] = ()
@@ -331,17 +331,17 @@ class _Learned:
 def raw_columns(X: Any) -> Iterator[Column]:
     """Yield the columns of a table with their kinds: "number", "datetime" or "category"."""
     read = column_reader(X)
-    for index in range(X.shape[1]):
+    for index, name in enumerate(column_names(X) if is_frame(X) else range(X.shape[1])):
         cells = read(index)
         order = category_order(X, index)
         if order is not None or cells.dtype.kind in "US":
-            yield Column(cells, "category", order or ())
+            yield Column(name, cells, "category", order or ())
         elif cells.dtype.kind in "fiubm":
-            yield Column(cells, "number")
+            yield Column(name, cells, "number")
         elif cells.dtype.kind == "M":
-            yield Column(cells, "datetime")
+            yield Column(name, cells, "datetime")
         else:
-            yield Column(cells, _kind_of_cells(cells.tolist()))
+            yield Column(name, cells, _kind_of_cells(cells.tolist()))
 
 
 def _kind_of_cells(cells: list[Any]) -> str:
@@ -353,20 +353,45 @@ def _kind_of_cells(cells: list[Any]) -> str:
     return "category"
 
 
+def check_finite(X: Any) -> None:
+    """Refuse an infinite number in a numeric column, as fit_encoder does, before other work.
+
+    Parameters
+    ----------
+    X : ndarray, frame or sparse matrix of shape (n_rows, n_columns)
+        The rows, as the user has them; sparse ones have been checked.
+
+    Raises
+    ------
+    ValueError
+        If a numeric column holds an infinite number; the message names it.
+    """
+    if not sparse.issparse(X):
+        for column in raw_columns(X):
+            if column.kind != "category":
+                _finite_values(column)
+
+
+def _finite_values(column: Column) -> Array:
+    """Return the numbers of a column, NaN where one is missing; refuse infinite ones."""
+    values = (numbers if column.kind == "number" else seconds)(column.cells)
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        raise ValueError(
+            f"Column {column.name!r} holds an infinite number in row {row} ({np.count_nonzero(infinite)} in all). "
+            "Input X contains infinity or a value too large to learn from; "
+            "make it missing (NaN) or a large finite number."
+        )
+    return values
+
+
 def _learn_column(
-    source: int, name: Any, column: Column, weight: Array, min_frequency: int, max_categories: int
+    source: int, column: Column, weight: Array, min_frequency: int, max_categories: int
 ) -> list[_Learned]:
     """Return what is read of a column: nothing where it does not vary."""
     if column.kind != "category":
-        values = (numbers if column.kind == "number" else seconds)(column.cells)
-        infinite = np.isinf(values)
-        if infinite.any():
-            row = int(np.argmax(infinite))
-            raise ValueError(
-                f"Column {name!r} holds an infinite number in row {row} ({np.count_nonzero(infinite)} in all). Input X "
-                "contains infinity or a value too large to learn from; make it missing (NaN) or a large finite number."
-            )
-        values = np.clip(values, -LARGEST, LARGEST)
+        values = np.clip(_finite_values(column), -LARGEST, LARGEST)
         known = values[~np.isnan(values)]
         if len(known) == 0 or (len(known) == len(values) and _is_constant(known)):
             return []

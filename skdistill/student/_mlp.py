@@ -45,6 +45,8 @@ class MLPLearner(BaseStudent):
     _dtype: ClassVar[type[np.floating]] = np.float32
     #: It uses rows held out, and can fit probabilities in place of the labels.
     _judges_itself: ClassVar[bool] = True
+    #: The most rows in a step.
+    _largest_batch: ClassVar[int] = 256
 
     #: Layers to go on from in place of a first guess; for nets that are trained further.
     _start: list[tuple[Array, Array]] | None = None
@@ -117,7 +119,7 @@ class MLPLearner(BaseStudent):
             hidden_layer_sizes=sizes,
             activation=self.activation,
             max_epochs=self.max_epochs,
-            batch_size=_batch_size(len(kept)) if self.batch_size == "auto" else int(self.batch_size),
+            batch_size=self._rows_in_a_step(len(kept)),
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             dropout=self.dropout,
@@ -136,6 +138,12 @@ class MLPLearner(BaseStudent):
         for weight, bias in rest:
             ops += [ACTIVATIONS[self.activation](), Affine(weight, bias)]
         return ops
+
+    def _rows_in_a_step(self, n_rows: int) -> int:
+        """Return what was asked for; else a power of two that gives about twenty steps an epoch."""
+        if not isinstance(self.batch_size, str):
+            return int(self.batch_size)
+        return int(np.clip(2 ** round(np.log2(max(n_rows / 20, 1))), 16, self._largest_batch))
 
     def _hold_out(self, n_rows: int, chosen: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:
         """Return the rows to judge the fit by, and those to fit: as they were chosen, else by chance."""
@@ -299,8 +307,3 @@ class MLPStudent(MLPLearner, ClassifyingStudent):
             verbose=verbose,
         )
         self.class_weight = class_weight
-
-
-def _batch_size(n_rows: int) -> int:
-    """Return a power of two that gives about twenty steps an epoch, 16 to 256."""
-    return int(np.clip(2 ** round(np.log2(max(n_rows / 20, 1))), 16, 256))

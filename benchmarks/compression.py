@@ -1,6 +1,6 @@
 """What quantising and pruning cost: bytes, accuracy and probabilities, on the development tables.
 
-Run: ``python benchmarks/compression.py`` (some minutes), or with the names of tables.
+Run: ``python benchmarks/compression.py [--seed 0] [--tables magic splice ...]`` (some minutes)
 
 On each table (see tables.py; at most 8,000 rows to fit on) a DistilledClassifier with its default
 student learns from a HistGradientBoostingClassifier. The student is then stored as float16 and as
@@ -10,8 +10,8 @@ teacher to learn from. Everything is measured on the test rows, against the stud
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -37,15 +37,15 @@ def file_size(student: Any) -> int:
         return path.stat().st_size
 
 
-def measure(name: str) -> list[list[str]]:
+def measure(name: str, seed: int) -> list[list[str]]:
     """Return a row of the table for each way to compress."""
-    X, X_test, y, y_test = split(load(name))
+    X, X_test, y, y_test = split(load(name), seed)
     X, y = X.iloc[:N_ROWS], y[:N_ROWS]
     for column in X.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in X.dtypes]]:
         levels = pd.CategoricalDtype(pd.concat([X[column], X_test[column]]).astype(str).unique())
         X, X_test = (part.assign(**{column: part[column].astype(str).astype(levels)}) for part in (X, X_test))
     teacher = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0).fit(X, y)
-    student = DistilledClassifier(teacher, random_state=0).fit(X, y).student_
+    student = DistilledClassifier(teacher, random_state=seed).fit(X, y).student_
     size, before = file_size(student), student.predict_proba(X_test)
     accuracy = student.score(X_test, y_test)
     ways: dict[str, Callable[[], Any]] = {
@@ -104,11 +104,14 @@ def summary(rows: list[list[str]]) -> list[list[str]]:
     return found
 
 
-def main() -> None:
-    names = sys.argv[1:] or NAMES
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0, help="the split")
+    parser.add_argument("--tables", nargs="+", choices=NAMES, default=list(NAMES), metavar="TABLE", help="%(choices)s")
+    given = parser.parse_args(arguments)
     with one_thread():
-        print_header("Quantising and pruning, one thread", "scikit-learn", "torch")
-        rows = [row for name in names for row in measure(name)]
+        print_header(f"Quantising and pruning, split {given.seed}, one thread", "scikit-learn", "torch")
+        rows = [row for name in given.tables for row in measure(name, given.seed)]
     header = [
         "table, way",
         "test rows",

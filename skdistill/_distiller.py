@@ -33,8 +33,6 @@ from ._validation import (
     take_rows,
 )
 from .program import Program, column_names, in_order, is_frame
-from .student import BaseStudent
-from .student._encoder import check_finite
 from .teacher import (
     check_columns,
     check_teachers,
@@ -159,9 +157,9 @@ class Distiller(Exportable, BaseEstimator):
         learnt = rows if sparse.issparse(rows) else X
         if more is not None:
             learnt = stack(learnt, more)
-        if isinstance(student, BaseStudent) and student.encoder is None and (weight is None or weight.all()):
-            # what the student cannot learn from is refused before a teacher is fitted, or asked
-            check_finite(learnt)
+        if hasattr(student, "check_learnable") and (weight is None or weight.all()):
+            # what the student would refuse is refused before a teacher is fitted, or asked
+            student.check_learnable(learnt)
         answers = self._answers(X, labels, weight, given, fit_params)
         targets = self._targets(answers, labels, weight, X)
 

@@ -31,7 +31,7 @@ from .._validation import (
 )
 from ..losses import LossTerms, RegressionTargets, RegressionTerms, Targets
 from ..program import Op, Program, Softmax, Unstandardize, fold, in_order, is_frame
-from ._encoder import Encoded, Encoder, as_delivered, fit_encoder
+from ._encoder import Encoded, Encoder, as_delivered, check_finite, fit_encoder
 from ._transformers import read_transformer
 
 Array = NDArray[Any]
@@ -78,6 +78,22 @@ class BaseStudent(ProgramModel, BaseEstimator):
     def _fit_weights(self, encoded: Encoded, terms: AnyTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
         """Fit to encoded rows; return the ops that turn them into logits, the first of them by `first_layer`."""
         raise NotImplementedError
+
+    def check_learnable(self, X: Any) -> None:
+        """Refuse rows that `fit` would refuse for what is in them: a distiller asks before its teacher does long work.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            The rows, raw.
+
+        Raises
+        ------
+        ValueError
+            If a numeric column holds an infinite number, unless an `encoder` is to judge that.
+        """
+        if self.encoder is None:
+            check_finite(X)
 
     def fit_targets(self, X: Any, targets: AnyTargets) -> Any:
         """Fit to a teacher's answers and labels together: what a distiller calls.

@@ -32,6 +32,7 @@ from .._validation import (
 from ..losses import LossTerms, RegressionTargets, RegressionTerms, Targets
 from ..program import Op, Program, Softmax, Unstandardize, fold, in_order, is_frame
 from ._encoder import Encoded, Encoder, as_delivered, check_finite, fit_encoder
+from ._jumps import with_jumps
 from ._transformers import read_transformer
 
 Array = NDArray[Any]
@@ -120,7 +121,7 @@ class BaseStudent(ProgramModel, BaseEstimator):
             X, targets = take_rows(X, rows), targets.take(rows)
         terms = targets.terms(X.shape[0], self.class_weight)
         self.__dict__.pop("encoder_", None)
-        encoder, rows = self._fit_encoder(X, targets)
+        encoder, rows = self._fit_encoder(X, targets, terms)
         layers = self._fit_layers(encoder, rows, terms, targets.sample_weight)
         self.program_ = fold(Program([*encoder.ops, *layers, self._ending(targets, terms)]))
         return self
@@ -129,17 +130,20 @@ class BaseStudent(ProgramModel, BaseEstimator):
         """Keep what the answers stand for; return the op that ends the Program."""
         raise NotImplementedError
 
-    def _fit_encoder(self, X: Any, targets: AnyTargets) -> tuple[Encoder, Any]:
+    def _fit_encoder(self, X: Any, targets: AnyTargets, terms: AnyTerms) -> tuple[Encoder, Any]:
         """Return the encoder, and the rows as it takes them."""
         if self.encoder is None:
+            numeric = self._numeric_auto if self.numeric == "auto" else self.numeric
             encoder = fit_encoder(
                 X,
                 targets.sample_weight,
-                numeric=self._numeric_auto if self.numeric == "auto" else self.numeric,
+                numeric=numeric,
                 n_bins=self.n_bins,
                 min_frequency=self.min_frequency,
                 max_categories=self.max_categories,
             )
+            if numeric == "piecewise" and self.n_bins == "auto" and isinstance(terms, RegressionTerms):
+                encoder = with_jumps(encoder, X, *terms.blended())
             return encoder, X
         transformer, y = clone(self.encoder), targets.most_likely()
         # of the rows that it learns from, some, such as TargetEncoder, make something else than of fresh ones

@@ -466,11 +466,16 @@ def _encode_numbers(
             for lower, upper in _bins((column - mean[at]) / scale[at], weight, most)
         ]
         if bins:
-            columns, lower, upper = (np.array(part) for part in zip(*bins, strict=True))
-            # what a float32 takes for no width at all would be divided by
-            width = np.maximum(upper - lower, 1.0 / LARGEST)
-            ops.append(Piecewise(columns.astype(np.int64), _short(lower), _short(width)))
+            ops.append(as_bins(bins))
     return ops
+
+
+def as_bins(bins: list[tuple[int, float, float]]) -> Piecewise:
+    """Return the op of bins: a column, and where in it each begins and ends."""
+    columns, lower, upper = (np.array(part) for part in zip(*bins, strict=True))
+    # what a float32 takes for no width at all would be divided by
+    width = np.maximum(upper - lower, 1.0 / LARGEST)
+    return Piecewise(columns.astype(np.int64), _short(lower), _short(width))
 
 
 def _short(values: Array) -> Array:

@@ -234,6 +234,17 @@ def test_pruning_takes_units_out_and_keeps_the_answers(net, tmp_path, unmoved):
     assert {array.dtype for array in weights(prune(smaller, X, max_epochs=1))} == {np.dtype(np.float32)}
 
 
+def test_half_the_units_leave_at_most_45_percent_of_a_wide_net():
+    X = np.random.default_rng(0).normal(size=(200, 300))
+    student = MLPStudent((40, 30), numeric="standard", max_epochs=1, random_state=0).fit(X, X[:, 0] > 0)
+    small = prune(student, X, keep=0.5, max_epochs=1)
+    assert sum(small.hidden_layer_sizes) == 35
+    assert small.program_.n_parameters < 0.45 * student.program_.n_parameters
+    # few inputs: of each layer the same share
+    narrow = MLPStudent((40, 30), numeric="standard", max_epochs=1, random_state=0).fit(X[:, :3], X[:, 0] > 0)
+    assert prune(narrow, X[:, :3], keep=0.5, max_epochs=1).hidden_layer_sizes == (20, 15)
+
+
 def test_the_units_that_matter_stay(net):
     student, X = net
     small = prune(student, X, keep=0.5, max_epochs=1, learning_rate=1e-9)

@@ -90,7 +90,8 @@ def with_jumps(encoder: Encoder, X: Any, goal: Array, weight: Array) -> Encoder:
         return encoder
     start, n_codes = standardize.start, len(encoder.sizes)
     columns = range(start, start + len(standardize.mean))
-    # Laurent and Massart (2000), Lemma 1: what a chi-squared variable of so many degrees exceeds so rarely
+    # what a chi-squared variable of so many degrees exceeds so rarely: Lemma 1 of Laurent and Massart (2000),
+    # "Adaptive estimation of a quadratic functional by model selection", https://doi.org/10.1214/aos/1015957395
     rarely = _UNLIKELY + np.log(len(columns) * _MOST_VALUES**2 * _WIDEST)
     least = left.shape[1] + 2.0 * np.sqrt(left.shape[1] * rarely) + 2.0 * rarely
     jumps = [

@@ -34,7 +34,8 @@ class LinearStudentRegressor(LinearLearner, RegressingStudent):
         encoding over quantile bins beside. "auto": "standard".
     n_bins : int or "auto", default="auto"
         The most bins of a column in the piecewise-linear encoding. "auto" shares some 160 bins
-        between the numeric columns, 4 to 16 each.
+        between the numeric columns, 4 to 16 each, and adds some that single out narrow ranges over
+        which the target jumps, such as holidays.
     min_frequency : int, default=5
         A category in fewer rows than this is grouped with the other rare ones.
     max_categories : int, default=256
@@ -117,7 +118,8 @@ class MLPStudentRegressor(MLPLearner, RegressingStudent):
         encoding over quantile bins beside. "auto": "piecewise".
     n_bins : int or "auto", default="auto"
         The most bins of a column in the piecewise-linear encoding. "auto" shares some 160 bins
-        between the numeric columns, 4 to 16 each.
+        between the numeric columns, 4 to 16 each, and adds some that single out narrow ranges over
+        which the target jumps, such as holidays.
     min_frequency : int, default=5
         A category in fewer rows than this is grouped with the other rare ones.
     max_categories : int, default=256

@@ -48,8 +48,8 @@ def prune(
     keep: float = 0.5,
     teacher: Any = None,
     *,
-    max_epochs: int = 40,
-    learning_rate: float = 3e-3,
+    max_epochs: int = 60,
+    learning_rate: float = 1e-2,
     random_state: int | np.random.RandomState | None = 0,
     verbose: int = 0,
 ) -> Any:
@@ -75,9 +75,9 @@ def prune(
         Whose answers are distilled: a fitted classifier with ``predict_proba``, a callable that maps
         rows to probabilities in the order of the student's ``classes_``, or a list whose answers are
         averaged; of a regressor the like with ``predict``. None asks the student as it was.
-    max_epochs : int, default=40
+    max_epochs : int, default=60
         The most passes over the rows.
-    learning_rate : float, default=3e-3
+    learning_rate : float, default=1e-2
         The highest learning rate.
     random_state : int, RandomState instance or None, default=0
         Seeds the batches and the rows held out.

@@ -1,5 +1,6 @@
 """to_c: the code compiles without a warning, gives numpy's answers on wild rows, and is what its comment says it is."""
 
+import platform
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from export_helpers import (
     numeric_table,
     wild_rows,
 )
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
@@ -196,6 +197,18 @@ def test_every_level_of_optimisation_keeps_the_answers(kind, flags, tmp_path):
     check(compiled, wild_rows(numeric_table()[0]))
 
 
+def test_wide_registers_change_no_bit(tmp_path):
+    student = fitted("mlp", "piecewise", 26, table="numbers")
+    rows = wild_rows(numeric_table()[0])
+    # twice is compiled what is optimised, and nothing where the sanitiser of threads says that it is at work
+    plain, wide = (
+        Compiled(student, tmp_path, flags=["-O3", *more]).run(rows)[0] for more in (["-D__SANITIZE_THREAD__"], [])
+    )
+    assert_array_equal(plain, wide)
+    symbols = subprocess.run(["nm", tmp_path / "driver"], capture_output=True, text=True, check=True).stdout
+    assert ("avx2" in symbols) == (platform.machine() == "x86_64")
+
+
 @pytest.mark.parametrize("activation", ["tanh", "silu"])
 def test_activations(activation, tmp_path):
     X, y = numeric_table()
@@ -288,6 +301,15 @@ def test_any_name_of_a_column_a_level_or_a_class_becomes_an_identifier(tmp_path)
     if shutil.which("g++"):
         (tmp_path / "main.cpp").write_text('#include "model.h"\nint main() { return 0; }\n')
         subprocess.run(["g++", "-Wall", "-Wextra", "-Werror", "-c", "main.cpp"], cwd=tmp_path, check=True)
+
+
+def test_columns_named_as_what_the_code_names(tmp_path):
+    names = ["END", "end", "MODEL_H", "MODEL_WIDE", "real", "position", "x", "h", "v", "at", "weight_1", "isnan"]
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(300, len(names))), columns=names)
+    student = MLPStudent((8,), max_epochs=3, learning_rate=0.01, random_state=0).fit(X, X["END"] > X["real"])
+    compiled = Compiled(student, tmp_path, flags=["-O2"])
+    compiled.columns = dict(zip([name for _, name, _ in compiled.fields], names, strict=True))
+    check(compiled, X)
 
 
 def test_levels_that_are_no_texts(tmp_path):

@@ -69,7 +69,8 @@ def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
         return _array_row(entry)
     row = Row([])
     tables = _tables(entry)
-    members = Names()
+    # macros of the two files would be put in their places
+    members = Names(f"{prefix.upper()}_{name}" for name in ("H", "WIDE"))
     fields: dict[tuple[int, bool], Field] = {}
     # numbers first, then levels: a column may be read as both, and is then two fields
     for source, of_levels in sorted({(s, k in ("category", "rank")) for s, k, _ in tables}):

@@ -183,6 +183,6 @@ static void end_list(int found, real *v, position *at)
         v[i] = 0;
         at[i] = 0;
     }
-    at[(found + 3) / 4 * 4] = END;
+    at[(found + 3) / 4 * 4] = end;
 }""",
 }

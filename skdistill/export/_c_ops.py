@@ -204,7 +204,7 @@ def _add_listed(to: Printer, held: Array, weight: str, start: str) -> None:
     product = f"v[i] * {_decoded(to, f'{weight}[(int32_t)at[i] * {n_out} + j]', held)}"
     to.say(
         loop("j", n_out, f"h[j] = {start};"),
-        f"for (int i = 0; at[i] != END; i++) {loop('j', n_out, f'h[j] += {product};')}",
+        f"for (int i = 0; at[i] != end; i++) {loop('j', n_out, f'h[j] += {product};')}",
     )
 
 
@@ -219,7 +219,7 @@ def _add_four(to: Printer, held: Array, weight: str, start: str) -> None:
     kind = C_TYPES[held.dtype.name]
     to.say(
         loop("j", n_out, f"h[j] = {start};"),
-        "for (int i = 0; at[i] != END; i += 4) {",
+        "for (int i = 0; at[i] != end; i += 4) {",
         *(f"    const {kind} *const w{k} = {weight} + (int32_t)at[i + {k}] * {n_out};" for k in range(4)),
         f"    const real {', '.join(f'v{k} = v[i + {k}]' for k in range(4))};",
         f"    {loop('j', n_out, f'h[j] += (v0 * {w[0]} + v1 * {w[1]}) + (v2 * {w[2]} + v3 * {w[3]});')}",

@@ -81,14 +81,25 @@ def test_noise_and_bends_are_no_jumps(seed):
     assert_allclose(edges(found)[1], edges(asked)[1])
 
 
-def test_a_weight_of_two_is_two_rows():
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+def test_what_rows_weigh_counts_beside_the_others(scale):
     X, y = calendar()
-    twice = np.concatenate([X, X[:1500]]), np.concatenate([y, y[:1500]])
-    weight = np.where(np.arange(N_ROWS) < 1500, 2.0, 1.0)
     student = LinearStudentRegressor(numeric="piecewise")
+    # a row of weight zero is none, and what all weigh makes no row more
+    weight = np.where(np.arange(N_ROWS) < 2000, scale, 0.0)
     lower = edges(student.fit(X, y, sample_weight=weight))[1]
-    assert_allclose(edges(student.fit(*twice))[1], lower)
+    assert_allclose(lower, edges(student.fit(X[:2000], y[:2000]))[1])
     assert len(lower) > 2 * 16
+
+
+def test_a_few_heavy_rows_are_no_jump():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 3))
+    y, weight = rng.normal(size=2000), np.where(rng.random(2000) < 0.01, 200.0, 1.0)
+    found, asked = (
+        LinearStudentRegressor(numeric="piecewise", n_bins=n).fit(X, y, sample_weight=weight) for n in ("auto", 16)
+    )
+    assert_allclose(edges(found)[1], edges(asked)[1])
 
 
 def test_any_output_may_jump():

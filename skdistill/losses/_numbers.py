@@ -252,19 +252,18 @@ class RegressionTerms:
         return replace(self, **chosen)
 
     def blended(self) -> tuple[Array, Array]:
-        """Return the mean of teacher and labels, each by its weight, and what a row counts that is to be fitted.
+        """Return the mean of teacher and labels, each by its weight, and what each row counts in the fit.
 
         Returns
         -------
         wanted : ndarray of shape (n_rows, n_outputs)
             Standardised; any number where `weight` is zero.
         weight : ndarray of shape (n_rows,)
-            A row of sample weight two counts as much as two rows; one held out, nothing.
+            What a row counts beside the others; one held out, nothing.
         """
         weight = self.soft_weight + self.label_weight
         wanted = self.soft * self.soft_weight[:, None] + self.labels * self.label_weight[:, None]
         wanted /= np.where(weight > 0, weight, 1.0)[:, None]
-        weight = weight * (self.total_weight / len(weight))
         return wanted, weight if self.held_out is None else np.where(self.held_out, 0.0, weight)
 
     def value_and_gradient(self, outputs: Array) -> tuple[float, Array]:

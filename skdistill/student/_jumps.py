@@ -69,7 +69,7 @@ def with_jumps(encoder: Encoder, X: Any, goal: Array, weight: Array) -> Encoder:
     goal : ndarray of shape (n_rows, n_outputs)
         The target, standardised.
     weight : ndarray of shape (n_rows,)
-        What each row counts, a row of weight two as much as two rows; those of weight zero are not looked at.
+        What each row counts, beside the others; those of weight zero are not looked at.
 
     Returns
     -------
@@ -84,8 +84,8 @@ def with_jumps(encoder: Encoder, X: Any, goal: Array, weight: Array) -> Encoder:
     encoded = Encoder(encoder.ops).encode(take_rows(X, rows))
     if encoded.n_encoded > _MOST_INPUTS:
         return encoder
-    mass = weight[rows]
-    left = _standardized(_left(encoded, goal[rows], mass), mass)
+    mass = weight[rows] / weight[rows].mean()
+    left = _standardized(_left(encoded, goal[rows], mass))
     if not left.shape[1]:
         return encoder
     start, n_codes = standardize.start, len(encoder.sizes)
@@ -125,37 +125,40 @@ def _blocks(encoded: Encoded) -> Iterator[tuple[slice, Array]]:
         yield rows, np.hstack(parts if encoded.sparse is None else [encoded.sparse[rows].toarray(), *parts])
 
 
-def _standardized(left: Array, mass: Array) -> Array:
+def _standardized(left: Array) -> Array:
     """Return what is left in deviations of it, bounded; outputs of which nothing is left are dropped."""
-    scale = np.sqrt(np.average(left**2, axis=0, weights=mass))
+    scale = np.sqrt(np.mean(left**2, axis=0))
     left, scale = left[:, scale > _NOTHING], scale[scale > _NOTHING]
     # what is far off does not itself say how far is far
-    scale = np.sqrt(np.average(np.clip(left, -_FAR * scale, _FAR * scale) ** 2, axis=0, weights=mass))
+    scale = np.sqrt(np.mean(np.clip(left, -_FAR * scale, _FAR * scale) ** 2, axis=0))
     return np.clip(left / scale, -_FAR, _FAR)
 
 
 def _jumps(column: int, values: Array, left: Array, mass: Array, least: float) -> Iterator[Jump]:
     """Yield the ranges of a column over which what is left has a mean of its own, the clearest first."""
     distinct, place = np.unique(values, return_inverse=True)
-    rank = np.cumsum(np.bincount(place, weights=mass))
+    first = np.arange(len(distinct))
     if len(distinct) > _MOST_VALUES:
-        part = np.ceil(rank * (_MOST_VALUES / rank[-1])).astype(np.int64)
-        first = np.flatnonzero(np.diff(part, prepend=-1))
-    else:
-        first = np.arange(len(distinct))
+        rank = np.cumsum(np.bincount(place, weights=mass))
+        first = np.flatnonzero(np.diff(np.ceil(rank * (_MOST_VALUES / rank[-1])), prepend=0.0))
     last = np.append(first[1:], len(distinct)) - 1
     group = np.searchsorted(first, place, side="right") - 1
-    rank = np.concatenate([[0.0], rank[last]])
-    start, end = _ranges(rank)
+    in_group = np.bincount(group, weights=mass)
+    below, below_squares = _before(in_group), _before(np.bincount(group, weights=mass**2))
+    start, end = _narrow(below)
+    weight = below[end] - below[start]
+    # of rows that count differently, so many alike tell as much (Kish, Survey Sampling, 1965, section 11.2C)
+    n_rows = weight**2 / (below_squares[end] - below_squares[start])
+    enough = n_rows >= _FEWEST_IN_RANGE * (1.0 - 1e-9)
+    start, end, weight, n_rows = start[enough], end[enough], weight[enough], n_rows[enough]
     if not len(start):
         return
-    n_rows = rank[end] - rank[start]
     sums = np.array([np.bincount(group, weights=mass * output, minlength=len(first)) for output in left.T])
     for _ in range(_MOST_IN_COLUMN):
-        below = np.concatenate([np.zeros((len(sums), 1)), np.cumsum(sums, axis=1)], axis=1)
         gain, height = np.zeros(len(start)), np.zeros(len(start))
-        for output in below:
-            mean = (output[end] - output[start]) / n_rows
+        for output in sums:
+            total = _before(output)
+            mean = (total[end] - total[start]) / weight
             gain += n_rows * mean**2
             np.maximum(height, np.abs(mean), out=height)
         best = int(np.argmax(np.where(height >= _HEIGHT, gain, 0.0)))
@@ -163,7 +166,7 @@ def _jumps(column: int, values: Array, left: Array, mass: Array, least: float) -
             return
         low, high = start[best], end[best]
         inside = slice(low, high)
-        sums[:, inside] -= (below[:, high] - below[:, low])[:, None] * np.diff(rank)[inside] / n_rows[best]
+        sums[:, inside] -= sums[:, inside].sum(axis=1, keepdims=True) * in_group[inside] / weight[best]
         edges = []
         if low > 0:
             edge = distinct[first[low]]
@@ -174,14 +177,17 @@ def _jumps(column: int, values: Array, left: Array, mass: Array, least: float) -
         yield Jump(float(gain[best]), column, edges)
 
 
-def _ranges(rank: Array) -> tuple[Array, Array]:
-    """Return where narrow ranges start and end, by the rows below each value."""
-    most = max(_WIDEST * rank[-1], _FEWEST_IN_RANGE)
-    low = np.searchsorted(rank, rank[:-1] + _FEWEST_IN_RANGE)
-    high = np.searchsorted(rank, rank[:-1] + most, side="right")
-    counts = np.maximum(high - low, 0)
+def _before(values: Array) -> Array:
+    """Return the sum of the values before each, and that of all."""
+    return np.concatenate([[0.0], np.cumsum(values)])
+
+
+def _narrow(below: Array) -> tuple[Array, Array]:
+    """Return where narrow ranges start and end, by what is below each value."""
+    counts = np.searchsorted(below, below[:-1] + _WIDEST * below[-1], side="right") - 1 - np.arange(len(below) - 1)
+    counts = np.maximum(counts, 0)
     start = np.repeat(np.arange(len(counts)), counts)
-    return start, np.arange(len(start)) - np.repeat(np.cumsum(counts) - counts - low, counts)
+    return start, start + 1 + np.arange(len(start)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _with_bins(ops: list[Op], jumps: list[Jump]) -> list[Op]:

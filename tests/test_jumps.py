@@ -102,6 +102,13 @@ def test_a_few_heavy_rows_are_no_jump():
     assert_allclose(edges(found)[1], edges(asked)[1])
 
 
+def test_rows_that_weigh_next_to_nothing_are_no_trouble():
+    X, y = calendar()
+    weight = np.where(np.arange(N_ROWS) % 2, 10.0 ** -(np.arange(N_ROWS) % 300), 1e5)
+    student = LinearStudentRegressor(numeric="piecewise").fit(X, y, sample_weight=weight)
+    assert error(student, *calendar(1, noise=0.0)) < 0.5
+
+
 def test_any_output_may_jump():
     X, y = calendar()
     smooth = X[:, 1] + np.random.default_rng(2).normal(size=N_ROWS)

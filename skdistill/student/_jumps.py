@@ -33,6 +33,7 @@ _WIDEST = 1 / 16
 _HEIGHT = 1.0
 #: The logarithm of how unlikely it is that any range of a table in which nothing jumps is taken for a jump.
 _UNLIKELY = 4.0
+_LIGHTEST = 1e-6
 #: Values beyond so many are put together, by rank.
 _MOST_VALUES = 1024
 _MOST_IN_COLUMN = 8
@@ -84,7 +85,8 @@ def with_jumps(encoder: Encoder, X: Any, goal: Array, weight: Array) -> Encoder:
     encoded = Encoder(encoder.ops).encode(take_rows(X, rows))
     if encoded.n_encoded > _MOST_INPUTS:
         return encoder
-    mass = weight[rows] / weight[rows].mean()
+    # next to nothing is still something that can be divided by
+    mass = np.maximum(weight[rows] / weight[rows].mean(), _LIGHTEST)
     left = _standardized(_left(encoded, goal[rows], mass))
     if not left.shape[1]:
         return encoder
@@ -144,11 +146,14 @@ def _jumps(column: int, values: Array, left: Array, mass: Array, least: float) -
     last = np.append(first[1:], len(distinct)) - 1
     group = np.searchsorted(first, place, side="right") - 1
     in_group = np.bincount(group, weights=mass)
-    below, below_squares = _before(in_group), _before(np.bincount(group, weights=mass**2))
+    below = _before(in_group)
     start, end = _narrow(below)
-    weight = below[end] - below[start]
+    weight, squares, n_rows = (
+        there[end] - there[start]
+        for there in (below, _before(np.bincount(group, weights=mass**2)), _before(np.bincount(group)))
+    )
     # of rows that count differently, so many alike tell as much (Kish, Survey Sampling, 1965, section 11.2C)
-    n_rows = weight**2 / (below_squares[end] - below_squares[start])
+    n_rows = np.minimum(weight**2 / np.maximum(squares, np.finfo(np.float64).tiny), n_rows)
     enough = n_rows >= _FEWEST_IN_RANGE * (1.0 - 1e-9)
     start, end, weight, n_rows = start[enough], end[enough], weight[enough], n_rows[enough]
     if not len(start):

@@ -1,7 +1,7 @@
 """What it takes to serve: teachers as they are, through onnxruntime and as compiled C, and students in every format.
 
-Run: ``python benchmarks/serving.py`` (some 20 minutes, most of them gcc's on the forest; ``--rows 4000`` for a
-quick look, ``--native`` for ``gcc -O3 -march=native``)
+Run: ``python benchmarks/serving.py`` (some 20 minutes, most of them gcc's on the forest, which ``--no-c-forest`` leaves
+out; ``--rows 4000`` for a quick look, ``--native`` for ``gcc -O3 -march=native``)
 
 It needs ``pip install 'skdistill[export]' lightgbm onnxmltools treelite tl2cgen``, and gcc; a table of
 what students take on a Cortex-M4 is printed where ``arm-none-eabi-gcc`` is installed (Debian:
@@ -245,7 +245,9 @@ def through_treelite(name: str, model: Any, X: Array, proba: Array, folder: Path
     return in_c(name, sorted(folder.glob("*.c")), words, X, proba, folder, flags)
 
 
-def teachers(X: Array, y: Array, rows: Array, folder: Path, flags: list[str]) -> tuple[list[Served], Any]:
+def teachers(
+    X: Array, y: Array, rows: Array, folder: Path, flags: list[str], c_forest: bool
+) -> tuple[list[Served], Any]:
     """Serve the teachers; return their rows of the table and the forest."""
     lightgbm, treelite = package("lightgbm"), package("treelite")
     served = []
@@ -283,7 +285,7 @@ def teachers(X: Array, y: Array, rows: Array, folder: Path, flags: list[str]) ->
     margin = booster.predict(rows)
     for name, model, proba in [
         ("LightGBM", treelite.frontend.from_lightgbm(booster), np.column_stack([1 - margin, margin])),
-        ("forest", treelite.sklearn.import_model(forest), forest.predict_proba(rows)),
+        *([("forest", treelite.sklearn.import_model(forest), forest.predict_proba(rows))] if c_forest else []),
     ]:
         inside = folder / name
         inside.mkdir()
@@ -401,6 +403,7 @@ def print_ratios(served: list[Served], fitted: dict[str, Any], accuracy: dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description="What it takes to serve teachers and students.")
     parser.add_argument("--rows", type=int, default=16_000, help="rows that the teachers learn from")
+    parser.add_argument("--no-c-forest", action="store_true", help="leave out the forest compiled by gcc")
     parser.add_argument("--native", action="store_true", help="compile with -march=native")
     arguments = parser.parse_args()
     flags = ["-O3", *(["-march=native"] if arguments.native else [])]
@@ -420,7 +423,7 @@ def main() -> None:
             "treelite",
             "tl2cgen",
         )
-        served, forest = teachers(X, y, rows, folder, flags)
+        served, forest = teachers(X, y, rows, folder, flags, not arguments.no_c_forest)
         kinds = {
             "MLP 128-128": MLPStudent((128, 128), random_state=0),
             "linear": LinearStudent(),

@@ -20,6 +20,8 @@ from ..student import (
 _WIDTHS = ((8,), (16,), (32,), (64,), (64, 64), (96, 96))
 #: The share of the largest net's hidden units that pruning keeps.
 _KEPT = (0.75, 0.5)
+#: The passes over the rows that a pruned net gets here: a search tries two of them, among thirty students.
+_PASSES = 40
 #: Steps of L-BFGS: with many columns and classes its last ones take longest and change least.
 _MOST_STEPS = 200
 
@@ -81,7 +83,7 @@ def smaller_forms(fitted: Mapping[str, Any], X: Any, seed: int) -> Iterator[tupl
         return
     largest = max(nets, key=lambda name: fitted[name].program_.n_parameters)
     for keep in _KEPT:
-        pruned = prune(fitted[largest], X, keep, random_state=seed)
+        pruned = prune(fitted[largest], X, keep, max_epochs=_PASSES, random_state=seed)
         name = f"{largest}, pruned to {keep:.0%}"
         yield name, pruned
         yield f"{name}, int8", quantize(pruned, "int8", X)

@@ -104,7 +104,13 @@ def measure(name: str, n_rows: int, seed: int, regression: bool) -> dict[str, st
         random_state=seed,
     )
     seconds = process_time() - start
-    on_test = {name: retained(fitted, student, X_test, y_test) for name, student in result.students.items()}
+    told = fitted.predict(X_test) if regression else fitted.predict_proba(X_test)
+    on_test = {
+        name: retention_score(y_test, told, student.predict(X_test), metric="r2", response_method="predict")
+        if regression
+        else retention_score(y_test, told, student.predict_proba(X_test), classes=fitted.classes_)
+        for name, student in result.students.items()
+    }
     row = result.choice
     hindsight = max(on_test[one["name"]] for one in result.frontier if one["nbytes"] <= MAX_BYTES)
     return {
@@ -123,14 +129,6 @@ def measure(name: str, n_rows: int, seed: int, regression: bool) -> dict[str, st
         "seconds": f"{seconds:.0f}",
         "rows asked": f"{teacher.n_asked:,}",
     }
-
-
-def retained(teacher: Any, student: Any, X: Any, y: Array) -> float:
-    """Return a student's share of its teacher's accuracy, or R2."""
-    if not hasattr(teacher, "classes_"):
-        return retention_score(y, teacher.predict(X), student.predict(X), metric="r2", response_method="predict")
-    told, said = teacher.predict_proba(X), student.predict_proba(X)
-    return retention_score(y, told, said, classes=teacher.classes_)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -21,6 +21,7 @@ _MOST_ROWS = 20_000
 _FEWEST_ROWS = 100
 _MOST_INPUTS = 1024
 _BLOCK = 1024
+#: The penalty of the additive model's weights: enough that levels and bins with a few rows have a solution.
 _RIDGE = 1.0
 #: What one row is off counts for no more deviations, so that no jump is made of an outlier or two.
 _FAR = 4.0
@@ -33,6 +34,7 @@ _WIDEST = 1 / 16
 _HEIGHT = 1.0
 #: The logarithm of how unlikely it is that any range of a table in which nothing jumps is taken for a jump.
 _UNLIKELY = 4.0
+#: The least that a row counts, of the mean row: next to nothing is still something that can be divided by.
 _LIGHTEST = 1e-6
 #: Values beyond so many are put together, by rank.
 _MOST_VALUES = 1024
@@ -85,7 +87,6 @@ def with_jumps(encoder: Encoder, X: Any, goal: Array, weight: Array) -> Encoder:
     encoded = Encoder(encoder.ops).encode(take_rows(X, rows))
     if encoded.n_encoded > _MOST_INPUTS:
         return encoder
-    # next to nothing is still something that can be divided by
     mass = np.maximum(weight[rows] / weight[rows].mean(), _LIGHTEST)
     left = _standardized(_left(encoded, goal[rows], mass))
     if not left.shape[1]:

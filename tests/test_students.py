@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from helpers import small_mlp
+from helpers import small_mlp, small_mlp_regressor
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -16,7 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdistill import LinearStudent, MLPStudent, TreeStudent
+from skdistill.compress import prune
 from skdistill.losses import LossTerms, softmax
+from skdistill.program import split
 from skdistill.student import _torch
 from skdistill.student._progress import Progress
 
@@ -73,6 +75,32 @@ def test_soft_targets_are_followed_and_not_their_argmax(student, uneven, soft_un
     gap, hard_gap = (abs(one.predict_proba(X) - soft_uneven).mean() for one in (model, hard))
     assert gap < 0.7 * hard_gap
     assert_array_equal(model.classes_, [0, 1])
+
+
+@pytest.mark.parametrize("sizes", [(8,), (6, 5), ()])
+def test_several_nets_end_as_one_that_answers_with_their_mean_logits(sizes, iris):
+    # the nets of one student draw on its random state one after another, as do students that share one
+    shared = np.random.RandomState(0)
+    alone = [small_mlp(hidden_layer_sizes=sizes, random_state=shared).fit(iris.X, iris.y) for _ in range(3)]
+    student = small_mlp(hidden_layer_sizes=sizes, n_nets=3, random_state=np.random.RandomState(0)).fit(iris.X, iris.y)
+    assert not np.allclose(alone[0].predict_proba(iris.X), alone[1].predict_proba(iris.X))
+    mean = np.mean([np.log(one.predict_proba(iris.X)) for one in alone], axis=0)
+    assert_allclose(student.predict_proba(iris.X), softmax(mean), atol=1e-6)
+    layers = split(student.program_)[1]
+    assert [len(layer.bias) for layer in layers] == [*(3 * size for size in sizes), 3]
+    assert student.history_ == alone[0].history_
+    assert student.n_iter_ == alone[0].n_iter_
+    if sizes:
+        pruned = prune(student, iris.X, max_epochs=2)
+        assert (pruned.n_nets, pruned.hidden_layer_sizes) == (1, tuple(round(3 * size / 2) for size in sizes))
+
+
+def test_several_nets_of_numbers_answer_with_their_mean(iris):
+    y = np.column_stack([iris.X[:, 0] * 10, iris.X[:, 1]])
+    shared = np.random.RandomState(0)
+    alone = [small_mlp_regressor(random_state=shared).fit(iris.X, y).predict(iris.X) for _ in range(2)]
+    student = small_mlp_regressor(n_nets=2, random_state=np.random.RandomState(0)).fit(iris.X, y)
+    assert_allclose(student.predict(iris.X), np.mean(alone, axis=0), rtol=1e-5)
 
 
 def test_a_net_learns_what_is_not_linear():

@@ -162,7 +162,8 @@ def prune(
     smaller = join(encoder, [first, *others[1::2]], activations, last)
     new = new_student(inner, program, smaller, f"pruned to {', '.join(map(str, sizes))} units", rows, None)
     if isinstance(new, MLPStudent | MLPStudentRegressor):
-        new.hidden_layer_sizes = sizes
+        # what was several nets is one
+        new.hidden_layer_sizes, new.n_nets = sizes, 1
     return new
 
 

@@ -22,6 +22,7 @@ from ..program import Program
 from ..student import make_student
 from ..student._progress import Progress
 from ..teacher import members, needs_fit
+from ._choice import Hearing, by_size, choose, is_within
 from ._kinds import Kind, kind_of
 from ._ladder import default_students, leading, n_forms, smaller_forms
 from ._result import BudgetResult
@@ -32,8 +33,6 @@ Array = NDArray[Any]
 _TIMED = 0.3
 #: On so many rows at most.
 _TIMED_ROWS = 500
-#: Scores are told apart by so many parts of the rows to judge by.
-_N_PARTS = 10
 
 
 def distill_to_budget(
@@ -55,17 +54,17 @@ def distill_to_budget(
 ) -> BudgetResult:
     """Find the student that a budget allows.
 
-    A ladder of students is climbed: linear, additive, a tree, nets of rising width, and all of them in int8, the
-    largest net with fewer units too. They share what costs most: the teacher's answers, asked once for each row,
-    and what DistilledClassifier's recipe makes of them for the largest net: the committee that stands in for the
-    labels, and the new rows. Each
-    is measured on rows that none has learnt from; what is returned is the student that was measured, not fitted
-    again.
+    A ladder of students is climbed: linear, additive, a tree, nets of rising width, with up to 5,000 rows to learn
+    from several small nets as one, and all of these in int8, the largest net with fewer units too. They share what
+    costs most: the teacher's answers, asked once for each row, and what DistilledClassifier's recipe makes of them
+    for the largest net: the committee that stands in for the labels, and the new rows. Each is measured on rows that
+    none has learnt from; what is returned is the student that was measured, not fitted again.
 
-    Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken: of
-    those that are not clearly worse than the one with the highest score, by more than one standard error of the
-    difference, the one with the lowest log-loss, of regressors RMSE, which a few hundred rows tell better than the
-    score. With `min_retention` alone, the smallest student that keeps it is taken.
+    Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken. Of
+    those that are not clearly worse than the one with the highest score, by more than two standard errors of the
+    difference, it is the one with the lowest log-loss (of regressors, squared error), and that not against the labels
+    alone, which are few and noisy: three quarters of what it is measured against are the mean answer of the students
+    that are good. With `min_retention` alone, the smallest student that keeps it is taken.
 
     Parameters
     ----------
@@ -145,7 +144,8 @@ def distill_to_budget(
     kind = kind_of(teacher, y, metric)
     rng = check_random_state(random_state)
     seed = int(rng.randint(2**31 - 1))
-    given = default_students(seed, regression=kind.regression) if students is None else dict(students)
+    rows, y, rows_valid, y_valid = _split(kind, X, y, X_valid, y_valid, validation_fraction, seed)
+    given = default_students(seed, len(y), regression=kind.regression) if students is None else dict(students)
     ladder = {
         name: make_student(student, temperature=1.0, random_state=seed, verbose=0, regression=kind.regression)
         for name, student in given.items()
@@ -153,24 +153,21 @@ def distill_to_budget(
     if not ladder:
         raise ValueError("students holds no student; needed is at least one.")
     model = kind.distiller(teacher, classes, seed).set_params(student=leading(ladder))
-    rows, y, rows_valid, y_valid = _split(kind, X, y, X_valid, y_valid, validation_fraction, seed)
-    parts = _parts(kind, y_valid, seed)
+    hearing = Hearing(kind, y_valid, seed)
     with Progress(verbose, n_forms(ladder) + 1, "distill_to_budget", "student") as progress:
         lesson, judged = _taught(model, rows, y, rows_valid)
-        known = getattr(model.student_, "classes_", None)
+        known = hearing.classes = getattr(model.student_, "classes_", None)
         teacher_score = kind.score(y_valid, judged, known)
         if X_valid is None:
             _warn_of_rows_known(kind, teacher, lesson)
         progress.step()
         found: dict[str, Any] = {}
-        partly: dict[str, Array] = {}
         frontier: list[dict[str, Any]] = []
 
         def measure(name: str, student: Any) -> None:
             found[name] = student
             said = kind.answers(student, rows_valid)
-            score = kind.score(y_valid, said, known)
-            partly[name] = np.array([kind.score(y_valid[rows], said[rows], known) for rows in parts])
+            score = hearing.score(name, said)
             row: dict[str, Any] = {
                 "name": name,
                 **_sizes(student),
@@ -179,7 +176,7 @@ def distill_to_budget(
                 "retention": kind.retention(teacher_score, score),
                 **kind.figures(y_valid, judged, said, known),
             }
-            frontier.append({**row, "within_budget": not _excess(row, budget)})
+            frontier.append({**row, "within_budget": is_within(row, budget)})
             progress.step(retention=row["retention"])
 
         for name, student in ladder.items():
@@ -190,8 +187,8 @@ def distill_to_budget(
             measure(name, taught)
         for name, student in smaller_forms(dict(found), rows, seed):
             measure(name, student)
-    frontier = sorted(frontier, key=_by_size)
-    choice = _chosen(frontier, budget, partly, kind.loss)
+    frontier = sorted(frontier, key=by_size)
+    choice = choose(frontier, budget, hearing, ladder)
     student = found[choice["name"]]
     model.student = copy_unfitted(student)
     model._ends_with(student, lesson.report, lesson.rows)
@@ -284,61 +281,3 @@ def _sizes(student: Any) -> dict[str, int | None]:
 def _time(predict: Callable[[Any], Any], X: Any) -> Latency:
     rows = take_rows(X, np.arange(min(_TIMED_ROWS, X.shape[0])))
     return latency(predict, rows, batch_rows=1, max_seconds=_TIMED)
-
-
-def _excess(row: dict[str, Any], budget: dict[str, float]) -> float:
-    """Return by how much a student exceeds the limits, as a share of each; zero within them."""
-    excess = _size_excess(row, budget)
-    if "min_retention" in budget and not row["retention"] >= budget["min_retention"]:
-        return excess + 1.0
-    return excess
-
-
-def _size_excess(row: dict[str, Any], budget: dict[str, float]) -> float:
-    total = 0.0
-    for name, key in (("max_bytes", "nbytes"), ("max_latency_us", "latency_us")):
-        if name in budget:
-            # what has no Program has no size that could be kept
-            total += float("inf") if row[key] is None else max(0.0, row[key] / budget[name] - 1.0)
-    return total
-
-
-def _by_size(row: dict[str, Any]) -> tuple[float, float]:
-    return (float("inf") if row["nbytes"] is None else row["nbytes"], row["latency_us"])
-
-
-def _parts(kind: Kind, y: Array, seed: int) -> list[Array]:
-    """Return the rows to judge by less a tenth of them, ten times, every row being left out once."""
-    n_parts = min(_N_PARTS, len(y))
-    # a score of a single row may be none
-    if n_parts < 3:
-        raise ValueError(f"There are {len(y)} rows to judge by; needed are three or more.")
-    return [kept for kept, _ in kind.folds(y, n_parts, seed)]
-
-
-def _chosen(
-    frontier: list[dict[str, Any]], budget: dict[str, float], partly: dict[str, Array], loss: str
-) -> dict[str, Any]:
-    """Return the row of the student to take; and note in each whether it is on the frontier."""
-    for row in frontier:
-        row["on_frontier"] = not any(
-            _by_size(other)[0] <= _by_size(row)[0] and other["score"] > row["score"] for other in frontier
-        )
-    within = [row for row in frontier if row["within_budget"]]
-    if within and set(budget) == {"min_retention"}:
-        return min(within, key=_by_size)
-    small = within or [row for row in frontier if _size_excess(row, budget) == 0]
-    return _best(small, partly, loss) if small else min(frontier, key=lambda row: _size_excess(row, budget))
-
-
-def _best(rows: list[dict[str, Any]], partly: dict[str, Array], loss: str) -> dict[str, Any]:
-    """Return the student with the lowest loss of those that are not clearly worse than the best by score."""
-    best = max(rows, key=lambda row: row["score"])
-
-    def is_as_good(row: dict[str, Any]) -> bool:
-        # the jackknife's standard error of the difference (Efron and Tibshirani, 1993, chapter 11)
-        gains = partly[best["name"]] - partly[row["name"]]
-        error = np.sqrt((len(gains) - 1) * np.mean((gains - gains.mean()) ** 2))
-        return bool(best["score"] - row["score"] <= error)
-
-    return min(filter(is_as_good, rows), key=lambda row: (row[loss], *_by_size(row)))

@@ -66,6 +66,14 @@ class Kind:
         """Return how closely a student follows its teacher, and its loss."""
         raise NotImplementedError
 
+    def goals(self, y: Array, classes: Array | None) -> Array:
+        """Return what a perfect student would say of rows, shape (n_rows, n_columns)."""
+        raise NotImplementedError
+
+    def losses(self, goals: Array, answers: Array) -> Array:
+        """Return a student's loss on each row, linear in `goals` but for what all students share."""
+        raise NotImplementedError
+
     def answers(self, model: Any, X: Any) -> Array:
         """Return what a student says of rows."""
         return getattr(model, self._method)(X)
@@ -109,11 +117,16 @@ class OfClasses(Kind):
 
     def figures(self, y: Array, told: Array, answers: Array, classes: Array | None) -> dict[str, float]:
         """Return agreement and log-loss."""
-        floored = np.maximum(answers, PROBABILITY_FLOOR)
-        # no probability is so small that one row weighs more than a hundred others
-        floored /= floored.sum(axis=1, keepdims=True)
-        loss = -answer_score(y, floored, "neg_log_loss", classes=classes)
+        loss = -answer_score(y, _floored(answers), "neg_log_loss", classes=classes)
         return {"fidelity": fidelity_score(told, answers), self.loss: loss}
+
+    def goals(self, y: Array, classes: Array | None) -> Array:
+        """Return one for each row's class, and zero for the others."""
+        return (y[:, None] == np.asarray(classes)).astype(np.float64)
+
+    def losses(self, goals: Array, answers: Array) -> Array:
+        """Return the cross-entropies."""
+        return -(goals * np.log(_floored(answers))).sum(axis=1)
 
 
 class OfNumbers(Kind):
@@ -147,6 +160,16 @@ class OfNumbers(Kind):
         loss = -answer_score(y, answers, "neg_root_mean_squared_error", "predict")
         return {"fidelity": float(r2_score(told, answers)), self.loss: loss}
 
+    def goals(self, y: Array, classes: Array | None) -> Array:
+        """Return the numbers, as (n_rows, n_outputs)."""
+        return y.reshape(len(y), -1)
+
+    def losses(self, goals: Array, answers: Array) -> Array:
+        """Return the squared errors, each output's in units of its own."""
+        scale = goals.std(axis=0)
+        errors = (goals - answers.reshape(goals.shape)) / np.where(scale > 0, scale, 1.0)
+        return (errors**2).sum(axis=1)
+
 
 def kind_of(teacher: Any, y: ArrayLike, metric: Metric | None) -> Kind:
     """Return what to ask for: numbers of regressors, and of callables where `y` has fractions; else classes."""
@@ -157,6 +180,12 @@ def kind_of(teacher: Any, y: ArrayLike, metric: Metric | None) -> Kind:
     if numbers:
         return OfNumbers("r2" if metric is None else metric)
     return OfClasses("accuracy" if metric is None else metric)
+
+
+def _floored(proba: Array) -> Array:
+    """Return probabilities none of which is so small that one row weighs more than a hundred others."""
+    floored = np.maximum(proba, PROBABILITY_FLOOR)
+    return floored / floored.sum(axis=1, keepdims=True)
 
 
 def _halves(n_rows: int, share: float, seed: int, stratify: Array | None) -> tuple[Array, Array]:

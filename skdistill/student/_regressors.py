@@ -104,6 +104,12 @@ class MLPStudentRegressor(MLPLearner, RegressingStudent):
     averaging : bool, default=True
         Keep a running average of the weights, over some ninth of the steps, in place of the last
         weights.
+    n_nets : int, default=1
+        Train so many nets of this size, each from weights of its own and, where rows are held out,
+        with other rows held out, and answer with their mean. They end as one net, of
+        `n_nets` times the units; with several hidden layers most of the weights between these are
+        zero, and so it is best with one. Where labels are few or noisy, four nets of 8 units often
+        keep more than one of 32.
     early_stopping : bool or "auto", default="auto"
         Hold out rows, keep the weights that fit them best, and end after `patience` epochs without
         a better fit. "auto" does so from 100 rows on. Without it the last weights are kept.
@@ -143,14 +149,14 @@ class MLPStudentRegressor(MLPLearner, RegressingStudent):
         The fitted student; ``program_(X)`` is the bare, unchecked ``predict``, of shape
         (n_rows, n_outputs).
     history_ : list of dict
-        For each epoch its ``train_loss`` and, where rows are held out, ``valid_loss`` and
-        ``valid_fidelity``, the student's R2 against the targets on them. Losses are those of the
-        standardised target.
+        For each epoch, of several nets of the first one's, its ``train_loss`` and, where rows are
+        held out, ``valid_loss`` and ``valid_fidelity``, the student's R2 against the targets on
+        them. Losses are those of the standardised target.
     encoder_ : transformer
         The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
         what it returns.
     n_iter_ : int
-        Epochs trained.
+        Epochs trained, of several nets by the first one.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -1,0 +1,157 @@
+"""Which student is taken: within the budget, and of those that the rows to judge by hardly tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._kinds import Kind
+
+Array = NDArray[Any]
+
+#: Scores are told apart by so many parts of the rows to judge by.
+_N_PARTS = 10
+#: By so many standard errors a score has to be lower to be clearly lower, and a loss to be higher to be clearly higher.
+_LOWER_SCORE, _HIGHER_LOSS = 2.0, 3.0
+#: How much the labels count beside the consensus.
+_LABELS = 0.25
+
+
+class Hearing:
+    """What students said of the rows to judge by, and what follows for the choice.
+
+    Parameters
+    ----------
+    kind : Kind
+        Says what is measured.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        The rows' labels.
+    seed : int
+        Seeds the parts of these rows.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three rows.
+    """
+
+    def __init__(self, kind: Kind, y: Array, seed: int) -> None:
+        self.kind = kind
+        self.y = y
+        self.classes: Array | None = None
+        self._answers: dict[str, Array] = {}
+        self._partly: dict[str, Array] = {}
+        n_parts = min(_N_PARTS, len(y))
+        # a score of a single row may be none
+        if n_parts < 3:
+            raise ValueError(f"There are {len(y)} rows to judge by; needed are three or more.")
+        # all rows but a tenth of them, ten times, every row being left out once
+        self._parts = [kept for kept, _ in kind.folds(y, n_parts, seed)]
+
+    def score(self, name: str, answers: Array) -> float:
+        """Return the score of a student, and keep what it said."""
+        self._answers[name] = answers
+        each = [self.kind.score(self.y[rows], answers[rows], self.classes) for rows in self._parts]
+        self._partly[name] = np.array(each)
+        return self.kind.score(self.y, answers, self.classes)
+
+    def best(self, rows: list[dict[str, Any]], voices: Collection[str]) -> dict[str, Any]:
+        """Return the best of some students.
+
+        Of those whose score is not clearly lower than the highest, it is the one with the lowest loss against
+        the labels and the consensus together. A few hundred labels tell students apart by chance, and what the
+        good ones agree on has little of that chance in it.
+
+        Parameters
+        ----------
+        rows : list of dict
+            The students to choose among: name, score and size.
+        voices : collection of str
+            The students whose mean answer, but for those with a clearly higher loss, is the consensus.
+
+        Returns
+        -------
+        row : dict
+            One of `rows`.
+        """
+        highest = max(rows, key=lambda row: row["score"])
+        good = [row for row in rows if highest["score"] - row["score"] <= self._least_difference(highest, row)]
+        losses = self._losses([row["name"] for row in good], voices)
+        return min(good, key=lambda row: (losses[row["name"]], *by_size(row)))
+
+    def _least_difference(self, row: dict[str, Any], other: dict[str, Any]) -> float:
+        """Return how large the difference of two scores has to be to be more than chance."""
+        # the jackknife's standard error of the difference (Efron and Tibshirani, 1993, chapter 11)
+        gains = self._partly[row["name"]] - self._partly[other["name"]]
+        return _LOWER_SCORE * float(np.sqrt((len(gains) - 1) * np.mean((gains - gains.mean()) ** 2)))
+
+    def _losses(self, names: list[str], voices: Collection[str]) -> dict[str, float]:
+        """Return the mean loss of students against labels and consensus together."""
+        labels = self.kind.goals(self.y, self.classes)
+        losses = {name: self.kind.losses(labels, self._answers[name]) for name in voices}
+        lowest = min(losses.values(), key=np.mean)
+
+        def is_clearly_higher(loss: Array) -> bool:
+            more = loss - lowest
+            return bool(more.mean() > _HIGHER_LOSS * more.std() / np.sqrt(len(more)))
+
+        heard = [self._answers[name] for name, loss in losses.items() if not is_clearly_higher(loss)]
+        consensus = np.mean(heard, axis=0).reshape(labels.shape)
+        goals = _LABELS * labels + (1.0 - _LABELS) * consensus
+        return {name: float(self.kind.losses(goals, self._answers[name]).mean()) for name in names}
+
+
+def choose(
+    frontier: list[dict[str, Any]], budget: dict[str, float], hearing: Hearing, voices: Collection[str]
+) -> dict[str, Any]:
+    """Return the student to take, and note in each whether it is on the frontier.
+
+    Parameters
+    ----------
+    frontier : list of dict
+        A line for each student.
+    budget : dict
+        The limits that were given.
+    hearing : Hearing
+        What these students said.
+    voices : collection of str
+        As in Hearing.best.
+
+    Returns
+    -------
+    row : dict
+        One of `frontier`.
+    """
+    for row in frontier:
+        row["on_frontier"] = not any(
+            by_size(other)[0] <= by_size(row)[0] and other["score"] > row["score"] for other in frontier
+        )
+    within = [row for row in frontier if row["within_budget"]]
+    if within and set(budget) == {"min_retention"}:
+        return min(within, key=by_size)
+    small = within or [row for row in frontier if _size_excess(row, budget) == 0]
+    return hearing.best(small, voices) if small else min(frontier, key=lambda row: _size_excess(row, budget))
+
+
+def is_within(row: dict[str, Any], budget: dict[str, float]) -> bool:
+    """Tell whether a student keeps all limits."""
+    retains = "min_retention" not in budget or row["retention"] >= budget["min_retention"]
+    return bool(retains) and _size_excess(row, budget) == 0
+
+
+def by_size(row: dict[str, Any]) -> tuple[float, float]:
+    """Return what to sort students by, the smallest first."""
+    return (float("inf") if row["nbytes"] is None else row["nbytes"], row["latency_us"])
+
+
+def _size_excess(row: dict[str, Any], budget: dict[str, float]) -> float:
+    """Return by how much a student exceeds the limits of size and time, as a share of each; zero within them."""
+    total = 0.0
+    for name, key in (("max_bytes", "nbytes"), ("max_latency_us", "latency_us")):
+        if name in budget:
+            # what has no Program has no size that could be kept
+            total += float("inf") if row[key] is None else max(0.0, row[key] / budget[name] - 1.0)
+    return total

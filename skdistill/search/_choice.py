@@ -41,6 +41,7 @@ class Hearing:
     def __init__(self, kind: Kind, y: Array, seed: int) -> None:
         self.kind = kind
         self.y = y
+        #: The answers' columns; known once the teacher has been asked.
         self.classes: Array | None = None
         self._answers: dict[str, Array] = {}
         self._partly: dict[str, Array] = {}

@@ -33,7 +33,7 @@ class Kind:
         What is to be retained.
     """
 
-    #: The key of the loss that tells students apart which score alike.
+    #: The key of the loss among a student's figures.
     loss: ClassVar[str]
     #: What a teacher is ahead in that has learnt its rows by heart.
     by_heart_in: ClassVar[str]

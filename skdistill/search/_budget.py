@@ -62,9 +62,9 @@ def distill_to_budget(
 
     Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken. Of
     those that are not clearly worse than the one with the highest score, by more than two standard errors of the
-    difference, it is the one with the lowest log-loss (of regressors, squared error), and that not against the labels
-    alone, which are few and noisy: three quarters of what it is measured against are the mean answer of the students
-    that are good. With `min_retention` alone, the smallest student that keeps it is taken.
+    difference, it is the one with the lowest loss: of regressors the squared error; of classifiers log-loss, and that
+    not against the labels alone, which are few and noisy: three quarters of what it is measured against are the mean
+    answer of the students that are good. With `min_retention` alone, the smallest student that keeps it is taken.
 
     Parameters
     ----------

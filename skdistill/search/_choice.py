@@ -16,8 +16,6 @@ Array = NDArray[Any]
 _N_PARTS = 10
 #: By so many standard errors a score has to be lower to be clearly lower, and a loss to be higher to be clearly higher.
 _LOWER_SCORE, _HIGHER_LOSS = 2.0, 3.0
-#: How much the labels count beside the consensus.
-_LABELS = 0.25
 
 
 class Hearing:
@@ -63,8 +61,8 @@ class Hearing:
         """Return the best of some students.
 
         Of those whose score is not clearly lower than the highest, it is the one with the lowest loss against
-        the labels and the consensus together. A few hundred labels tell students apart by chance, and what the
-        good ones agree on has little of that chance in it.
+        the labels and, of classes, the consensus together. A few hundred labels tell students apart by chance, and
+        what the good ones agree on has little of that chance in it.
 
         Parameters
         ----------
@@ -101,7 +99,8 @@ class Hearing:
 
         heard = [self._answers[name] for name, loss in losses.items() if not is_clearly_higher(loss)]
         consensus = np.mean(heard, axis=0).reshape(labels.shape)
-        goals = _LABELS * labels + (1.0 - _LABELS) * consensus
+        share = self.kind.labels_share
+        goals = share * labels + (1.0 - share) * consensus
         return {name: float(self.kind.losses(goals, self._answers[name]).mean()) for name in names}
 
 

@@ -35,6 +35,8 @@ class Kind:
 
     #: The key of the loss among a student's figures.
     loss: ClassVar[str]
+    #: How much the labels count where the best student is looked for; the rest is what good students agree on.
+    labels_share: ClassVar[float]
     #: What a teacher is ahead in that has learnt its rows by heart.
     by_heart_in: ClassVar[str]
     #: Whether numbers are predicted.
@@ -91,6 +93,7 @@ class OfClasses(Kind):
     """Classifiers: see Kind."""
 
     loss = "log_loss"
+    labels_share = 0.25
     by_heart_in = "accuracy"
     regression = False
     _method = "predict_proba"
@@ -133,6 +136,8 @@ class OfNumbers(Kind):
     """Regressors: see Kind."""
 
     loss = "rmse"
+    # a number says more of a student than the name of a class
+    labels_share = 1.0
     by_heart_in = "R2"
     regression = True
     _method = "predict"

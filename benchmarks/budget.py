@@ -188,14 +188,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     better = sum(row["better"] == "yes" for row in rows)
     single = sum(one["on test"] > one["naive"] for one in found)
     known = sum(one["hindsight"] > one["naive"] for one in found)
-    by_loss = [one["loss"] > one["naive loss"] for one in found]
+    gains = np.array([one["loss"] - one["naive loss"] for one in found]).reshape(len(rows), n_splits)
     means = [np.mean([one[key] for one in found]) for key in ("naive", "on test", "hindsight")]
     print(
         f"\nOf the teacher's {metric}, the mean over {n_splits} splits. The chosen student retains more than {NAIVE} "
         f"on {better} of {len(rows)} tables ({better / len(rows):.0%}; expected: 80 % or more),\nand on {single} of "
         f"{len(found)} single splits ({single / len(found):.0%}); {means[1]:.4f} in the mean against {means[0]:.4f}.\n"
         f"By {'RMSE' if given.regression else 'log-loss'}, by which fewer rows tell two students apart, it retains "
-        f"more on {sum(by_loss)} of {len(found)} splits ({np.mean(by_loss):.0%}).\n"
+        f"more on {(gains.mean(axis=1) > 0).sum()} of {len(rows)} tables and on {(gains > 0).sum()} of {gains.size} "
+        "splits.\n"
         f"in hindsight: the best on the test rows of all that are small enough, {means[2]:.4f}; better than {NAIVE} on "
         f"{known} of {len(found)} splits.\n"
         "chosen, met: on each split, and whether a student meets the budget on the rows held out; if not, the one that "

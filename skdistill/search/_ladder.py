@@ -20,7 +20,7 @@ from ..student import (
 _WIDTHS = ((8,), (16,), (32,), (64,), (64, 64), (96, 96))
 #: Nets that are trained several times and put side by side, as one: their hidden units, and how many nets.
 _SIDE_BY_SIDE = ((8, 4), (32, 2))
-#: Of more rows one net learns as much, and takes long enough.
+#: Of more rows further nets would take too long.
 _FEW_ROWS = 5_000
 #: The share of the largest net's hidden units that pruning keeps.
 _KEPT = (0.75, 0.5)

@@ -92,6 +92,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         asks the teacher once for each fold.
     random_state : int, RandomState instance or None, default=None
         Given to a student whose own `random_state` is None.
+    n_jobs : int, default=None
+        In how many processes nets are fitted that do not wait for each other, which are those of the
+        recipe: None is one, -1 as many as there are processors. The student is the same with any.
     verbose : int, default=0
         1 shows the progress of the student, and of the committee before it.
 
@@ -187,6 +190,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         classes: ArrayLike | None = None,
         memory: str | Memory | None = None,
         random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.teacher = teacher
@@ -200,6 +204,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         self.classes = classes
         self.memory = memory
         self.random_state = random_state
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)

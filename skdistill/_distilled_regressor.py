@@ -81,6 +81,9 @@ class DistilledRegressor(RegressorMixin, Distiller):
         once for each fold.
     random_state : int, RandomState instance or None, default=None
         Given to a student whose own `random_state` is None.
+    n_jobs : int, default=None
+        In how many processes nets are fitted that do not wait for each other, which are those of the
+        recipe: None is one, -1 as many as there are processors. The student is the same with any.
     verbose : int, default=0
         1 shows the progress of the student, and of the committee before it.
 
@@ -163,6 +166,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         teacher_weights: Any = None,
         memory: str | Memory | None = None,
         random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.teacher = teacher
@@ -176,6 +180,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         self.teacher_weights = teacher_weights
         self.memory = memory
         self.random_state = random_state
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)

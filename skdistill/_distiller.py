@@ -61,6 +61,7 @@ class Distiller(Exportable, BaseEstimator):
         "teacher_weights": ["array-like", None],
         "memory": [str, HasMethods(["cache"]), None],
         "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
 
@@ -79,6 +80,7 @@ class Distiller(Exportable, BaseEstimator):
     teacher_weights: Any
     memory: str | Memory | None
     random_state: int | np.random.RandomState | None
+    n_jobs: int | None
     verbose: int
     student_: Any
     teacher_: Any
@@ -178,6 +180,7 @@ class Distiller(Exportable, BaseEstimator):
             self.committee,
             self._seed(student),
             self.verbose,
+            self.n_jobs,
         )
         return plan, learnt, targets
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.utils.parallel import Parallel, delayed
 
 from ._judge import Judge, Trust, gain
 from ._validation import copy_unfitted, take_rows
@@ -55,6 +56,8 @@ class Plan:
         Seeds everything random.
     verbose : int
         1 shows the committee's progress.
+    n_jobs : int or None
+        In how many processes students are fitted that do not wait for each other; None is one.
     """
 
     student: Any
@@ -66,6 +69,7 @@ class Plan:
     committee: int | str
     seed: int
     verbose: int
+    n_jobs: int | None = None
 
     @property
     def chooses(self) -> bool:
@@ -157,6 +161,28 @@ class Lesson:
         return fitted
 
 
+def side_by_side(n_jobs: int | None, fit: Callable[..., Any], each: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    """Call a function for each of several lists of arguments, in so many processes, and yield what it returns in order.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        How many processes, as scikit-learn has it: None is one, -1 as many as there are processors.
+    fit : callable
+        What to call; it must not be local to another function.
+    each : iterable of tuple
+        Its arguments, made as they are needed.
+
+    Yields
+    ------
+    result : object
+        What it returned.
+    """
+    # arrays are copied and not mapped into memory, where they could not be written to
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=None)
+    yield from parallel(delayed(fit)(*arguments) for arguments in each)
+
+
 def prepare(plan: Plan, X: Any, targets: AnyTargets) -> Lesson:
     """Choose what is left open, and make what a student is fitted to.
 
@@ -225,6 +251,33 @@ def prepare(plan: Plan, X: Any, targets: AnyTargets) -> Lesson:
     return Lesson(rows, all_goals, scale, report)
 
 
+def prepare_again(plan: Plan, lesson: Lesson, X: Any, targets: AnyTargets) -> Lesson:
+    """Make of more rows what a lesson has made of some of them, with all that was chosen for it.
+
+    Parameters
+    ----------
+    plan : Plan
+        How the lesson was made.
+    lesson : Lesson
+        What came of it.
+    X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
+        All rows, raw.
+    targets : Targets or RegressionTargets
+        The teacher's answers and the labels of these rows.
+
+    Returns
+    -------
+    lesson : Lesson
+        Nothing is held out for it. Its report says what was chosen on the rows held out for the first one.
+    """
+    chosen = lesson.report
+    share = chosen["n_new"] / min(chosen["n_rows"], MOST_SOURCES)
+    fixed = replace(plan, alpha=chosen["alpha"], temperature=1.0, augment=share, committee=chosen["n_committee"])
+    again = prepare(fixed, X, _set(targets, chosen["alpha"], chosen.get("temperature")))
+    counts = {name: again.report[name] for name in ("n_rows", "n_labelled", "n_new")}
+    return replace(again, scale=lesson.scale, report=chosen | counts)
+
+
 def _temperature(targets: AnyTargets) -> float | None:
     return targets.temperature if isinstance(targets, Targets) else None
 
@@ -273,15 +326,25 @@ def _seat_committee(plan: Plan, X: Any, targets: AnyTargets, labelled: Array) ->
         raise ValueError(f"committee={size} needs at least {2 * size} labelled rows; there are {len(kept)}.")
     known = targets.take(kept)
     assert known.labels is not None
-    members, told = [], np.empty(known.answered().shape)
-    folds = plan.judge.folds(known.labels, size, plan.seed % 2**32)
-    with Progress(plan.verbose, size, "committee", "student") as progress:
-        for number, (seen, unseen) in enumerate(folds, start=1):
+    folds = list(plan.judge.folds(known.labels, size, plan.seed % 2**32))
+
+    def what_is_learnt() -> Iterator[tuple[Any, Any, AnyTargets]]:
+        for number, (seen, _) in enumerate(folds, start=1):
             rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
-            members.append(_seeded(plan, number).fit_targets(take_rows(X, rows), targets.take(rows).labels_alone()))
-            told[unseen] = plan.judge.answers(members[-1], take_rows(X, kept[unseen]))
+            yield _seeded(plan, number), take_rows(X, rows), targets.take(rows).labels_alone()
+
+    members, told = [], np.empty(known.answered().shape)
+    with Progress(plan.verbose, size, "committee", "student") as progress:
+        for member, (_, unseen) in zip(side_by_side(plan.n_jobs, _fit, what_is_learnt()), folds, strict=True):
+            members.append(member)
+            told[unseen] = plan.judge.answers(member, take_rows(X, kept[unseen]))
             progress.step()
     return Committee(members, plan.judge), plan.judge.trust(told, known)
+
+
+def _fit(student: Any, X: Any, targets: AnyTargets) -> Any:
+    """Return the student, fitted; a function of its own, so that it can be called in another process."""
+    return student.fit_targets(X, targets)
 
 
 def _seeded(plan: Plan, number: int) -> Any:
@@ -345,33 +408,36 @@ def _tried(
 
     scaled = trust is not None and trust.believed
 
-    def score(alpha: float, temperature: float | None, new_rows: bool = False) -> Candidate:
-        rows, goals = more if new_rows and more is not None else (X, targets)
-        return _candidate(plan, rows, _set(goals, alpha, temperature), new_rows, scaled)
+    def scored(tries: list[tuple[float, float | None, bool]]) -> list[Candidate]:
+        def what_is_tried() -> Iterator[tuple[Any, Judge, Any, AnyTargets, bool, bool]]:
+            for alpha, temperature, new_rows in tries:
+                rows, goals = more if new_rows and more is not None else (X, targets)
+                goals = _set(goals, alpha, temperature)
+                yield copy_unfitted(plan.student), plan.judge, rows, goals, new_rows, scaled
 
-    temperature = _temperature(targets)
-    tried = [score(alpha, temperature, new_rows) for alpha, new_rows in ways]
+        return list(side_by_side(plan.n_jobs, _candidate, what_is_tried()))
+
+    tried = scored([(alpha, _temperature(targets), new_rows) for alpha, new_rows in ways])
     if isinstance(plan.temperature, str) and getattr(plan.student, "softens", True):
         best = _best(tried, targets, _margin(committee))
         rest = [one for one in tried if one is not best]
-        tried = [best, *rest, *(score(best.alpha, warmer, best.new_rows) for warmer in _TEMPERATURES)]
+        tried = [best, *rest, *scored([(best.alpha, warmer, best.new_rows) for warmer in _TEMPERATURES])]
     return tried
 
 
-def _candidate(plan: Plan, X: Any, targets: AnyTargets, new_rows: bool, scaled: bool) -> Candidate:
+def _candidate(student: Any, judge: Judge, X: Any, targets: AnyTargets, new_rows: bool, scaled: bool) -> Candidate:
     """Return what a student scores on the rows held out that is fitted without them, its logits scaled or not."""
     assert targets.held_out is not None
-    student = copy_unfitted(plan.student)
     if _judges_itself(student):
         student.fit_targets(X, targets)
     else:
         rows = np.flatnonzero(~targets.held_out)
         student.fit_targets(take_rows(X, rows), replace(targets.take(rows), held_out=None))
-    answers = plan.judge.answers(student, take_rows(X, np.flatnonzero(targets.held_out)))
+    answers = judge.answers(student, take_rows(X, np.flatnonzero(targets.held_out)))
     scale = 1.0
     if scaled and hasattr(student, "scale_logits"):
-        scale, answers = plan.judge.scaled(answers, targets)
-    losses, scores = plan.judge.losses(answers, targets), plan.judge.scores(answers, targets)
+        scale, answers = judge.scaled(answers, targets)
+    losses, scores = judge.losses(answers, targets), judge.scores(answers, targets)
     return Candidate(targets.alpha, _temperature(targets), new_rows, scale, losses, scores)
 
 

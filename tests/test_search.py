@@ -166,14 +166,49 @@ def test_of_students_that_score_alike_the_one_that_is_nearest_to_labels_and_cons
     assert hearing.best([*lines, twin], voices)["name"] == "smaller"
 
 
-@pytest.mark.parametrize("regression", [False, True])
-def test_of_few_rows_small_nets_are_put_side_by_side(regression):
-    from skdistill.search._ladder import default_students
+def test_a_steady_student_is_taken_unless_another_is_clearly_nearer_to_the_labels():
+    from skdistill.search._choice import Hearing
+    from skdistill.search._kinds import OfClasses
 
-    few, many = (default_students(0, n_rows, regression=regression) for n_rows in (5_000, 5_001))
-    assert set(few) - set(many) == {"mlp 8, 4 nets", "mlp 32, 2 nets"}
-    assert few["mlp 8, 4 nets"].n_nets == 4
-    assert tuple(few["mlp 8, 4 nets"].hidden_layer_sizes) == (8,)
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=400)
+    y = (rng.random(400) < 1 / (1 + np.exp(-2 * z))).astype(int)
+    hearing = Hearing(OfClasses("accuracy"), y, seed=0)
+    hearing.classes = np.array([0, 1])
+
+    def line(name, z):
+        p = 1 / (1 + np.exp(-z))
+        return {
+            "name": name,
+            "score": hearing.score(name, np.column_stack([1 - p, p])),
+            "nbytes": 1,
+            "latency_us": 1.0,
+        }
+
+    # the noisy ones agree with each other on what is noise, and so are nearest to what all agree on
+    noise = rng.normal(size=400)
+    small = [line(f"small {number}", 2 * z + 0.1 * rng.normal(size=400)) for number in range(2)]
+    large = [line(f"large {number}", 2 * z + 0.5 * noise) for number in range(6)]
+    lines = [*small, *large]
+    voices = [row["name"] for row in lines]
+    assert hearing.best(lines, voices)["name"].startswith("large")
+    assert hearing.best(lines, voices, ["small 0", "small 0, int8"])["name"] == "small 0"
+    # one that knows nothing is no safe choice
+    steady = line("steady", 0 * z)
+    assert hearing.best([*lines, steady], voices, ["steady"])["name"] != "steady"
+    unsure = line("unsure", 0.3 * z)
+    assert hearing.best([*lines, unsure], voices, ["unsure"])["name"] != "unsure"
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_several_small_nets_as_one_are_the_steadiest(regression):
+    from skdistill.search._ladder import default_students, steadiest
+
+    students = default_students(0, regression=regression)
+    assert steadiest(students) == "mlp 8, 4 nets"
+    assert students["mlp 8, 4 nets"].n_nets == 4
+    assert tuple(students["mlp 8, 4 nets"].hidden_layer_sizes) == (8,)
+    assert steadiest(small_ladder()) is None
 
 
 @pytest.fixture(scope="module")
@@ -379,6 +414,102 @@ def test_the_same_seed_finds_the_same(table):
     ]
     prints = [{name: one.program_.fingerprint() for name, one in result.students.items()} for result in found]
     assert prints[0] == prints[1]
+
+
+@pytest.fixture(scope="module")
+def climbed_again(table):
+    """A search that holds rows out and has the student that it takes learn from them in the end; and its teacher."""
+    X, y = table
+    teacher = Frames(X[:200], y[:200])
+    students = {"linear": "linear", "net": small_mlp(max_epochs=30)}
+    result = distill_to_budget(teacher, X[200:], y[200:], max_bytes=2_000, students=students, random_state=0)
+    return result, teacher
+
+
+def test_what_is_taken_learns_from_the_rows_held_out_too(climbed_again, table):
+    X, _ = table
+    result, teacher = climbed_again
+    assert result.refitted
+    name = result.choice["name"]
+    assert name.startswith("net")
+    assert (result.n_rows, result.n_held_out) == (320, 80)
+    report = result.model.distillation_report_
+    assert (report["n_rows"], report["n_labelled"]) == (400, 400)
+    assert report["n_new"] > 0
+    measured = result.students[name]
+    assert result.model.program_.fingerprint() != measured.program_.fingerprint()
+    # the same in kind and size, and much the same in what it says
+    assert abs(program_bytes(result.model) - program_bytes(measured)) < 100
+    assert np.mean(result.model.predict(X[:200]) == measured.predict(X[:200])) > 0.9
+    assert str(result).endswith(f"{name} has then learnt from all of them")
+    # the rows to learn from, new ones to choose by and to learn from, those held out, new ones of all
+    n_asked = [len(rows) for rows in teacher.asked]
+    assert n_asked[0] == 320
+    assert n_asked[3:] == [80, report["n_new"]]
+    given = pd.concat([teacher.asked[0], teacher.asked[3]]).sort_index()
+    pd.testing.assert_frame_equal(given, X[200:])
+
+
+@pytest.mark.parametrize(
+    ("refit", "given", "again"), [(False, False, False), ("auto", True, False), (True, True, True)]
+)
+def test_rows_to_judge_by_that_are_given_are_learnt_from_on_request(refit, given, again, iris, iris_forest):
+    valid = {"X_valid": iris.X[::3], "y_valid": iris.y[::3]} if given else {}
+    result = distill_to_budget(
+        clone(iris_forest), iris.X, iris.y, refit=refit, students={"linear": "linear"}, random_state=0, **valid
+    )
+    assert result.refitted == again
+    same = result.model.program_.fingerprint() == result.students[result.choice["name"]].program_.fingerprint()
+    assert same != again
+    assert result.model.distillation_report_["n_rows"] == result.n_rows + again * result.n_held_out
+    with pytest.raises(ValueError, match="refit must be True, False or 'auto'; got 'no'"):
+        distill_to_budget(iris_forest, iris.X, iris.y, refit="no")
+
+
+def test_numbers_are_learnt_again_too():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, size=(300, 2))
+    y = np.column_stack([X @ [1.0, 2.0], X @ [0.5, -1.0]]) + 0.1 * rng.normal(size=(300, 2))
+    forest = RandomForestRegressor(30, random_state=0)
+    result = distill_to_budget(forest, X, y, students={"linear": "linear"}, random_state=0)
+    assert result.refitted
+    assert result.model.distillation_report_["n_rows"] == 300
+    assert r2_score(y, result.model.predict(X)) > 0.95
+
+
+def test_what_grows_beyond_the_budget_by_more_rows_stays_as_it_was():
+    rng = np.random.default_rng(0)
+    # a category needs five rows, and has six: with a fifth held out there are too few of many
+    X = pd.DataFrame({"code": np.repeat([f"c{number}" for number in range(50)], 6), "x": rng.normal(size=300)})
+    y = (X["x"] + 0.3 * rng.normal(size=300) > 0).to_numpy().astype(int)
+
+    def teacher(X):
+        p = 1 / (1 + np.exp(-3 * X["x"].to_numpy()))
+        return np.column_stack([1 - p, p])
+
+    given = {"classes": [0, 1], "students": {"linear": LinearStudent()}, "random_state": 0}
+    measured = distill_to_budget(teacher, X, y, refit=False, **given)
+    size = measured.choice["nbytes"]
+    larger = distill_to_budget(teacher, X, y, **given)
+    assert larger.refitted
+    assert program_bytes(larger.model) > size
+    kept = distill_to_budget(teacher, X, y, max_bytes=size, **given)
+    assert kept.met
+    assert not kept.refitted
+    assert program_bytes(kept.model) == size
+
+
+def test_any_number_of_processes_finds_the_same(table):
+    X, y = table
+    teacher = RandomForestClassifier(20, min_samples_leaf=5, random_state=0)
+    students = {"linear": "linear", "net": small_mlp(max_epochs=5), "nets": small_mlp(max_epochs=5, n_nets=2)}
+    found = [
+        distill_to_budget(teacher, read(X), y, students=students, random_state=0, n_jobs=n_jobs) for n_jobs in (1, 2)
+    ]
+    one, two = ({name: taken.program_.fingerprint() for name, taken in result.students.items()} for result in found)
+    assert one == two
+    assert found[0].model.program_.fingerprint() == found[1].model.program_.fingerprint()
+    assert found[0].model.distillation_report_ == found[1].model.distillation_report_
 
 
 def test_a_teacher_that_knows_the_rows_by_heart_is_told_of():

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .._distilled import DistilledClassifier
 from .._judge import LEARNT_BY_HEART
-from .._recipe import Lesson, prepare
+from .._recipe import Lesson, Plan, prepare, prepare_again, side_by_side
 from .._validation import check_rows, copy_unfitted, take_rows
 from ..losses import Targets
 from ..metrics import Latency, latency
 from ..program import Program
 from ..student import make_student
 from ..student._progress import Progress
-from ..teacher import members, needs_fit
+from ..teacher import members, needs_fit, stack
 from ._choice import Hearing, by_size, choose, is_within
 from ._kinds import Kind, kind_of
-from ._ladder import default_students, leading, n_forms, smaller_forms
+from ._ladder import FEW_ROWS, Form, default_students, leading, n_forms, smaller_forms, steadiest, widths
 from ._result import BudgetResult
 
 Array = NDArray[Any]
@@ -48,8 +50,10 @@ def distill_to_budget(
     y_valid: ArrayLike | None = None,
     validation_fraction: float = 0.2,
     students: Mapping[str, Any] | None = None,
+    refit: bool | str = "auto",
     classes: ArrayLike | None = None,
     random_state: int | np.random.RandomState | None = None,
+    n_jobs: int | None = -1,
     verbose: int = 0,
 ) -> BudgetResult:
     """Find the student that a budget allows.
@@ -58,7 +62,7 @@ def distill_to_budget(
     from several small nets as one, and all of these in int8, the largest net with fewer units too. They share what
     costs most: the teacher's answers, asked once for each row, and what DistilledClassifier's recipe makes of them
     for the largest net: the committee that stands in for the labels, and the new rows. Each is measured on rows that
-    none has learnt from; what is returned is the student that was measured, not fitted again.
+    none has learnt from. Where there are few rows, the student that is taken learns once more, from all of them.
 
     Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken. Of
     those that are not clearly worse than the one with the highest score, by more than two standard errors of the
@@ -92,10 +96,18 @@ def distill_to_budget(
         The share of `X` that is held out where there is no `X_valid`.
     students : mapping of str to object, default=None
         A ladder of one's own: students by name, each as DistilledClassifier takes it. None climbs the one above.
+    refit : bool or "auto", default="auto"
+        Whether the student that is taken is fitted once more in the same way, to the rows held out as well: with the
+        same teacher and the alpha that was chosen, but with a new committee and new rows. Its figures stay those of the
+        first fit. "auto" does so where rows of `X` are held out and those to learn from are 5,000 at most; `X_valid`
+        is learnt from only with True.
     classes : array-like of shape (n_classes,), default=None
         The labels of the answers' columns, for a teacher that does not say them.
     random_state : int, RandomState instance or None, default=None
         Seeds the rows held out, and all training.
+    n_jobs : int or None, default=-1
+        In how many processes nets are fitted: -1 is as many as there are processors, and no more than there are
+        nets; None is one. What is found is the same with any.
     verbose : int, default=0
         1 shows a progress bar with each student's retention.
 
@@ -140,36 +152,49 @@ def distill_to_budget(
     >>> result.model.predict(X[:2])
     array([0, 0])
     """
+    if not isinstance(refit, bool) and refit != "auto":
+        raise ValueError(f"refit must be True, False or 'auto'; got {refit!r}.")
     budget = _checked_budget(max_bytes=max_bytes, max_latency_us=max_latency_us, min_retention=min_retention)
     kind = kind_of(teacher, y, metric)
     rng = check_random_state(random_state)
     seed = int(rng.randint(2**31 - 1))
     rows, y, rows_valid, y_valid = _split(kind, X, y, X_valid, y_valid, validation_fraction, seed)
-    given = default_students(seed, len(y), regression=kind.regression) if students is None else dict(students)
+    given = default_students(seed, regression=kind.regression) if students is None else dict(students)
     ladder = {
         name: make_student(student, temperature=1.0, random_state=seed, verbose=0, regression=kind.regression)
         for name, student in given.items()
     }
     if not ladder:
         raise ValueError("students holds no student; needed is at least one.")
-    model = kind.distiller(teacher, classes, seed).set_params(student=leading(ladder))
+    n_jobs = _n_processes(n_jobs, ladder)
+    model = kind.distiller(teacher, classes, seed).set_params(student=leading(ladder), n_jobs=n_jobs)
     hearing = Hearing(kind, y_valid, seed)
-    with Progress(verbose, n_forms(ladder) + 1, "distill_to_budget", "student") as progress:
-        lesson, judged = _taught(model, rows, y, rows_valid)
+    learns_again = refit is True or (refit == "auto" and X_valid is None and len(y) <= FEW_ROWS)
+    n_steps = 1 + len(ladder) + n_forms(ladder) + learns_again
+    with Progress(verbose, n_steps, "distill_to_budget", "step") as progress:
+        taught = _taught(model, rows, y, rows_valid)
+        lesson, judged = taught.lesson, taught.judged
         known = hearing.classes = getattr(model.student_, "classes_", None)
         teacher_score = kind.score(y_valid, judged, known)
         if X_valid is None:
             _warn_of_rows_known(kind, teacher, lesson)
         progress.step()
-        found: dict[str, Any] = {}
+        whole: dict[str, Any] = {}
+        # the largest, which take longest, first
+        names = list(reversed(ladder))
+        lessons = ((lesson, ladder[name]) for name in names)
+        for name, student in zip(names, side_by_side(n_jobs, _teach, lessons), strict=True):
+            whole[name] = student
+            progress.step()
+        found = {Form(name): whole[name] for name in ladder}
+        found |= smaller_forms(whole, rows, seed, n_jobs)
         frontier: list[dict[str, Any]] = []
-
-        def measure(name: str, student: Any) -> None:
-            found[name] = student
+        # once nothing else is running, which would make them look slow
+        for form, student in found.items():
             said = kind.answers(student, rows_valid)
-            score = hearing.score(name, said)
+            score = hearing.score(form.name, said)
             row: dict[str, Any] = {
-                "name": name,
+                "name": form.name,
                 **_sizes(student),
                 "latency_us": _time(partial(kind.answers, student), rows_valid).median_us,
                 "score": score,
@@ -178,18 +203,18 @@ def distill_to_budget(
             }
             frontier.append({**row, "within_budget": is_within(row, budget)})
             progress.step(retention=row["retention"])
-
-        for name, student in ladder.items():
-            with warnings.catch_warnings():
-                # what has not converged is judged as it is
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                taught = lesson.teach(student)
-            measure(name, taught)
-        for name, student in smaller_forms(dict(found), rows, seed):
-            measure(name, student)
-    frontier = sorted(frontier, key=by_size)
-    choice = choose(frontier, budget, hearing, ladder)
-    student = found[choice["name"]]
+        frontier = sorted(frontier, key=by_size)
+        steady = [form.name for form in found if form.base == steadiest(ladder)]
+        choice = choose(frontier, budget, hearing, ladder, steady)
+        form = next(form for form in found if form.name == choice["name"])
+        student, refitted = found[form], False
+        if learns_again:
+            again = prepare_again(taught.plan, lesson, *_all_rows(kind, taught, rows_valid, y_valid))
+            same = form.of(_teach(again, ladder[form.base]), again.rows, seed)
+            # of more rows an encoder can learn more categories
+            if not choice["within_budget"] or is_within({**choice, **_sizes(same)}, budget):
+                student, lesson, refitted = same, again, True
+            progress.step()
     model.student = copy_unfitted(student)
     model._ends_with(student, lesson.report, lesson.rows)
     return BudgetResult(
@@ -197,11 +222,12 @@ def distill_to_budget(
         nearest=model,
         choice=choice,
         frontier=frontier,
-        students=found,
+        students={form.name: student for form, student in found.items()},
         teacher_score=teacher_score,
         metric=kind.metric if isinstance(kind.metric, str) else repr(kind.metric),
-        n_rows=lesson.report["n_rows"],
+        n_rows=taught.lesson.report["n_rows"],
         n_held_out=len(judged),
+        refitted=refitted,
         budget=budget,
     )
 
@@ -241,8 +267,19 @@ def _check_lengths(X: Any, y: Any, rows: str, labels: str) -> None:
         raise ValueError(f"{rows} has {X.shape[0]} rows and {labels} has {len(y)}; each row needs one label.")
 
 
-def _taught(model: Any, X: Any, y: Array, X_valid: Any) -> tuple[Lesson, Array]:
-    """Return what students learn from, and the teacher's answers for the rows to judge by."""
+@dataclass(frozen=True)
+class _Taught:
+    """What students learn from, how it was made and of what, and the teacher's answers for the rows to judge by."""
+
+    plan: Plan
+    rows: Any
+    targets: Any
+    lesson: Lesson
+    judged: Array
+
+
+def _taught(model: Any, X: Any, y: Array, X_valid: Any) -> _Taught:
+    """Return what students learn from; the model has then a teacher, and a student that is not chosen yet."""
     plan, learnt, targets = model._planned(X, y, None, None, None, {})
     lesson = prepare(plan, learnt, targets)
     model.distillation_report_ = lesson.report
@@ -250,7 +287,29 @@ def _taught(model: Any, X: Any, y: Array, X_valid: Any) -> tuple[Lesson, Array]:
     model.student_ = _Unchosen()
     if isinstance(targets, Targets):
         model.student_.classes_ = targets.classes
-    return lesson, model.ask_teacher(X_valid)
+    return _Taught(plan, learnt, targets, lesson, model.ask_teacher(X_valid))
+
+
+def _all_rows(kind: Kind, taught: _Taught, X_valid: Any, y_valid: Array) -> tuple[Any, Any]:
+    """Return the rows to learn from with those to judge by below them, and their targets."""
+    targets = taught.targets
+    below = kind.as_targets(y_valid, getattr(targets, "classes", None))
+    answers = taught.judged.reshape(len(y_valid), -1)
+    both = targets.with_below({targets.ANSWERS: answers})
+    return stack(taught.rows, X_valid), replace(both, labels=np.concatenate([targets.labels, below]))
+
+
+def _n_processes(n_jobs: int | None, ladder: Mapping[str, Any]) -> int:
+    """Return in how many processes to fit: no more than there are nets, as what else there is takes no time."""
+    return min(effective_n_jobs(n_jobs), max(1, sum(widths(student) != () for student in ladder.values())))
+
+
+def _teach(lesson: Lesson, student: Any) -> Any:
+    """Return a student that has had a lesson; a function of its own, so that it can be called in another process."""
+    with warnings.catch_warnings():
+        # what has not converged is judged as it is
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return lesson.teach(student)
 
 
 class _Unchosen:

@@ -57,12 +57,13 @@ class Hearing:
         self._partly[name] = np.array(each)
         return self.kind.score(self.y, answers, self.classes)
 
-    def best(self, rows: list[dict[str, Any]], voices: Collection[str]) -> dict[str, Any]:
+    def best(self, rows: list[dict[str, Any]], voices: Collection[str], steady: Collection[str] = ()) -> dict[str, Any]:
         """Return the best of some students.
 
         Of those whose score is not clearly lower than the highest, it is the one with the lowest loss against
         the labels and, of classes, the consensus together. A few hundred labels tell students apart by chance, and
-        what the good ones agree on has little of that chance in it.
+        what the good ones agree on has little of that chance in it. Where one of them is steady, though, others are
+        taken only if their loss against the labels is clearly lower: larger students agree on the noise as well.
 
         Parameters
         ----------
@@ -70,6 +71,8 @@ class Hearing:
             The students to choose among: name, score and size.
         voices : collection of str
             The students whose mean answer, but for those with a clearly higher loss, is the consensus.
+        steady : collection of str, default=()
+            The students with the least chance in them.
 
         Returns
         -------
@@ -79,7 +82,20 @@ class Hearing:
         highest = max(rows, key=lambda row: row["score"])
         good = [row for row in rows if highest["score"] - row["score"] <= self._least_difference(highest, row)]
         losses = self._losses([row["name"] for row in good], voices)
-        return min(good, key=lambda row: (losses[row["name"]], *by_size(row)))
+
+        def at(row: dict[str, Any]) -> tuple[float, ...]:
+            return losses[row["name"]], *by_size(row)
+
+        safe = min((row for row in good if row["name"] in steady), key=at, default=None)
+        if safe is not None:
+            good = [row for row in good if self._is_clearly_nearer(row["name"], safe["name"])] or [safe]
+        return min(good, key=at)
+
+    def _is_clearly_nearer(self, name: str, other: str) -> bool:
+        """Tell whether a student's loss against the labels is lower than another's by more than chance."""
+        labels = self.kind.goals(self.y, self.classes)
+        less = self.kind.losses(labels, self._answers[other]) - self.kind.losses(labels, self._answers[name])
+        return bool(less.mean() > self.kind.margin * less.std() / np.sqrt(len(less)))
 
     def _least_difference(self, row: dict[str, Any], other: dict[str, Any]) -> float:
         """Return how large the difference of two scores has to be to be more than chance."""
@@ -105,7 +121,11 @@ class Hearing:
 
 
 def choose(
-    frontier: list[dict[str, Any]], budget: dict[str, float], hearing: Hearing, voices: Collection[str]
+    frontier: list[dict[str, Any]],
+    budget: dict[str, float],
+    hearing: Hearing,
+    voices: Collection[str],
+    steady: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the student to take, and note in each whether it is on the frontier.
 
@@ -117,7 +137,7 @@ def choose(
         The limits that were given.
     hearing : Hearing
         What these students said.
-    voices : collection of str
+    voices, steady : collection of str
         As in Hearing.best.
 
     Returns
@@ -133,7 +153,7 @@ def choose(
     if within and set(budget) == {"min_retention"}:
         return min(within, key=by_size)
     small = within or [row for row in frontier if _size_excess(row, budget) == 0]
-    return hearing.best(small, voices) if small else min(frontier, key=lambda row: _size_excess(row, budget))
+    return hearing.best(small, voices, steady) if small else min(frontier, key=lambda row: _size_excess(row, budget))
 
 
 def is_within(row: dict[str, Any], budget: dict[str, float]) -> bool:

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import type_of_target
 from .._distilled import DistilledClassifier
 from .._distilled_regressor import DistilledRegressor
 from .._validation import check_numbers, column_or_rows, is_loss, label_column
-from ..losses import PROBABILITY_FLOOR
+from ..losses import PROBABILITY_FLOOR, Targets
 from ..metrics import answer_score, fidelity_score
 from ..metrics._retention import as_scorer, ratio
 from ..teacher import is_estimator, members
@@ -37,6 +37,8 @@ class Kind:
     loss: ClassVar[str]
     #: How much the labels count where the best student is looked for; the rest is what good students agree on.
     labels_share: ClassVar[float]
+    #: By how many standard errors the loss of another student has to be lower than that of a steady one.
+    margin: ClassVar[float]
     #: What a teacher is ahead in that has learnt its rows by heart.
     by_heart_in: ClassVar[str]
     #: Whether numbers are predicted.
@@ -72,6 +74,10 @@ class Kind:
         """Return what a perfect student would say of rows, shape (n_rows, n_columns)."""
         raise NotImplementedError
 
+    def as_targets(self, y: Array, classes: Array | None) -> Array:
+        """Return labels as targets hold them."""
+        raise NotImplementedError
+
     def losses(self, goals: Array, answers: Array) -> Array:
         """Return a student's loss on each row, linear in `goals` but for what all students share."""
         raise NotImplementedError
@@ -94,6 +100,7 @@ class OfClasses(Kind):
 
     loss = "log_loss"
     labels_share = 0.25
+    margin = 1.0
     by_heart_in = "accuracy"
     regression = False
     _method = "predict_proba"
@@ -127,6 +134,11 @@ class OfClasses(Kind):
         """Return one for each row's class, and zero for the others."""
         return (y[:, None] == np.asarray(classes)).astype(np.float64)
 
+    def as_targets(self, y: Array, classes: Array | None) -> Array:
+        """Return the indices of the classes, none of a class that nobody knows."""
+        named = self.goals(y, classes) > 0
+        return np.where(named.any(axis=1), named.argmax(axis=1), int(Targets.NO_LABEL))
+
     def losses(self, goals: Array, answers: Array) -> Array:
         """Return the cross-entropies."""
         return -(goals * np.log(_floored(answers))).sum(axis=1)
@@ -138,6 +150,7 @@ class OfNumbers(Kind):
     loss = "rmse"
     # a number says more of a student than the name of a class
     labels_share = 1.0
+    margin = 0.0
     by_heart_in = "R2"
     regression = True
     _method = "predict"
@@ -168,6 +181,10 @@ class OfNumbers(Kind):
     def goals(self, y: Array, classes: Array | None) -> Array:
         """Return the numbers, as (n_rows, n_outputs)."""
         return y.reshape(len(y), -1)
+
+    def as_targets(self, y: Array, classes: Array | None) -> Array:
+        """Return the numbers, as (n_rows, n_outputs)."""
+        return self.goals(y, classes)
 
     def losses(self, goals: Array, answers: Array) -> Array:
         """Return the squared errors, each output's in units of its own."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from .._recipe import side_by_side
 from ..compress import prune, quantize
 from ..program import Program, split
 from ..student import (
@@ -20,8 +22,8 @@ from ..student import (
 _WIDTHS = ((8,), (16,), (32,), (64,), (64, 64), (96, 96))
 #: Nets that are trained several times and put side by side, as one: their hidden units, and how many nets.
 _SIDE_BY_SIDE = ((8, 4), (32, 2))
-#: Of more rows further nets would take too long.
-_FEW_ROWS = 5_000
+#: Of fewer rows those held out are missed.
+FEW_ROWS = 5_000
 #: The share of the largest net's hidden units that pruning keeps.
 _KEPT = (0.75, 0.5)
 #: The passes over the rows that a pruned net gets here: a search tries two of them, among thirty students.
@@ -30,31 +32,41 @@ _PASSES = 40
 _MOST_STEPS = 200
 
 
-def default_students(seed: int, n_rows: int, *, regression: bool) -> dict[str, Any]:
-    """Return the students of the ladder, not fitted, each with its name; some of them only of few rows."""
+def default_students(seed: int, *, regression: bool) -> dict[str, Any]:
+    """Return the students of the ladder, not fitted, each with its name."""
     linear: list[Any]
     if regression:
         linear = [LinearStudentRegressor(), LinearStudentRegressor(numeric="piecewise")]
     else:
         linear = [LinearStudent(max_iter=_MOST_STEPS), LinearStudent(numeric="piecewise", max_iter=_MOST_STEPS)]
     net, tree = (MLPStudentRegressor, TreeStudentRegressor) if regression else (MLPStudent, TreeStudent)
-    several = _SIDE_BY_SIDE if n_rows <= _FEW_ROWS else ()
     return {
         "linear": linear[0],
         "additive": linear[1],
         "tree": tree(random_state=seed),
         **{f"mlp {_named(width)}": net(width, random_state=seed) for width in _WIDTHS},
-        **{f"mlp {width}, {n} nets": net((width,), n_nets=n, random_state=seed) for width, n in several},
+        **{f"mlp {width}, {n} nets": net((width,), n_nets=n, random_state=seed) for width, n in _SIDE_BY_SIDE},
     }
 
 
 def leading(students: Mapping[str, Any]) -> Any:
     """Return the student for which the recipe is followed: the largest net, and where there is none the first."""
     # of several that are as large max takes the first
-    return max(students.values(), key=lambda student: sum(_widths(student)))
+    return max(students.values(), key=lambda student: sum(widths(student)))
 
 
-def _widths(student: Any) -> tuple[int, ...]:
+def steadiest(students: Mapping[str, Any]) -> str | None:
+    """Return the name of the several nets as one that are smallest, which owe least to chance; None if there are none.
+
+    What they are trained with is drawn several times, and none of them is large enough to learn much of the noise in
+    what the teacher says.
+    """
+    several = [name for name, student in students.items() if getattr(student, "n_nets", 1) > 1]
+    return min(several, key=lambda name: sum(widths(students[name])), default=None)
+
+
+def widths(student: Any) -> tuple[int, ...]:
+    """Return the hidden units of a student, layer by layer; none of what is no net."""
     return tuple(getattr(student, "hidden_layer_sizes", ()))
 
 
@@ -62,8 +74,39 @@ def _named(width: tuple[int, ...]) -> str:
     return "x".join(map(str, width))
 
 
-def smaller_forms(fitted: Mapping[str, Any], X: Any, seed: int) -> Iterator[tuple[str, Any]]:
-    """Yield students with weights of fewer bits, and the largest net with fewer units, each with its name.
+@dataclass(frozen=True)
+class Form:
+    """A student of the ladder, as it is or made smaller.
+
+    Parameters
+    ----------
+    base : str
+        The name of the student.
+    keep : float or None
+        The share of its hidden units that is kept; None keeps them all.
+    int8 : bool
+        Whether its weights have a byte each.
+    """
+
+    base: str
+    keep: float | None = None
+    int8: bool = False
+
+    @property
+    def name(self) -> str:
+        """How it is called: "mlp 96x96, pruned to 50%, int8"."""
+        pruned = "" if self.keep is None else f", pruned to {self.keep:.0%}"
+        return self.base + pruned + (", int8" if self.int8 else "")
+
+    def of(self, student: Any, X: Any, seed: int) -> Any:
+        """Return a fitted student in this form; `X` are rows to compress by."""
+        if self.keep is not None:
+            student = _prune(student, X, self.keep, seed)
+        return quantize(student, "int8", X) if self.int8 else student
+
+
+def smaller_forms(fitted: Mapping[str, Any], X: Any, seed: int, n_jobs: int) -> dict[Form, Any]:
+    """Return students with weights of fewer bits, and the largest net with fewer units.
 
     Parameters
     ----------
@@ -73,26 +116,28 @@ def smaller_forms(fitted: Mapping[str, Any], X: Any, seed: int) -> Iterator[tupl
         Rows to compress by.
     seed : int
         Seeds the training of what is pruned.
+    n_jobs : int
+        In how many processes nets are pruned.
 
-    Yields
-    ------
-    name : str
-        Such as "mlp 64, int8".
-    student : student
+    Returns
+    -------
+    forms : dict of Form to student
         Fitted.
     """
-    for name, student in fitted.items():
-        if _has_program(student):
-            yield f"{name}, int8", quantize(student, "int8", X)
-    nets = [name for name, student in fitted.items() if _has_program(student) and _n_hidden(student) > 0]
-    if not nets:
-        return
-    largest = max(nets, key=lambda name: fitted[name].program_.n_parameters)
-    for keep in _KEPT:
-        pruned = prune(fitted[largest], X, keep, max_epochs=_PASSES, random_state=seed)
-        name = f"{largest}, pruned to {keep:.0%}"
-        yield name, pruned
-        yield f"{name}, int8", quantize(pruned, "int8", X)
+    whole = {Form(name): student for name, student in fitted.items() if _has_program(student)}
+    pruned: dict[Form, Any] = {}
+    nets = [form for form, student in whole.items() if _n_hidden(student) > 0]
+    if nets:
+        largest = max(nets, key=lambda form: whole[form].program_.n_parameters)
+        smaller = side_by_side(n_jobs, _prune, ((whole[largest], X, keep, seed) for keep in _KEPT))
+        pruned = {replace(largest, keep=keep): net for keep, net in zip(_KEPT, smaller, strict=True)}
+    whole |= pruned
+    return pruned | {replace(form, int8=True): quantize(student, "int8", X) for form, student in whole.items()}
+
+
+def _prune(student: Any, X: Any, keep: float, seed: int) -> Any:
+    """Return a student with fewer units; a function of its own, so that it can be called in another process."""
+    return prune(student, X, keep, max_epochs=_PASSES, random_state=seed)
 
 
 def n_forms(students: Mapping[str, Any]) -> int:

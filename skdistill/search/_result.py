@@ -42,6 +42,9 @@ class BudgetResult:
         What the scores are.
     n_rows, n_held_out : int
         How many rows the students learnt from, new ones aside, and how many they were judged by.
+    refitted : bool
+        Whether ``nearest``, and so ``model``, has then learnt from both. Its figures are those of ``students``, before
+        that, and its bytes may differ a little.
     budget : dict of str to float
         The limits that were given.
     """
@@ -55,6 +58,7 @@ class BudgetResult:
     metric: str
     n_rows: int
     n_held_out: int
+    refitted: bool
     budget: dict[str, float]
 
     @property
@@ -82,6 +86,8 @@ class BudgetResult:
             f"{self.metric} and fidelity on {self.n_held_out:,} rows held out of {self.n_rows + self.n_held_out:,}; "
             f"the teacher's is {self.teacher_score:.4f}"
         )
+        if self.refitted:
+            foot += f"\n{name} has then learnt from all of them"
         return "\n".join([head, "", *lines, "", foot])
 
     def _misses(self) -> str:

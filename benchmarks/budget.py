@@ -202,8 +202,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     n_splits = len(given.seeds)
     with one_thread():
         print_header(f"The best student of {MAX_BYTES:,} bytes, retention {MIN_RETENTION:.0%}", "scikit-learn", "torch")
-    found = [measure(name, given.rows, seed, given.regression, given.jobs) for name in tables for seed in given.seeds]
-    rows = [line(found[at : at + n_splits]) for at in range(0, len(found), n_splits)]
+    # split by split, so that a run that is stopped has whole ones
+    by_split = [
+        [measure(name, given.rows, seed, given.regression, given.jobs) for name in tables] for seed in given.seeds
+    ]
+    by_table = [list(splits) for splits in zip(*by_split, strict=True)]
+    found = [one for splits in by_table for one in splits]
+    rows = [line(splits) for splits in by_table]
     print_table(list(rows[0]), [list(row.values()) for row in rows])
     print(f"\nOf the teacher's {metric}, the mean over {n_splits} splits, more is kept than by the other on:")
     for title, better, than in (

@@ -318,6 +318,15 @@ def test_the_report_of_a_committee(noted):
         assert {name: line[name] for name in SCORES} == pytest.approx(by_hand)
 
 
+def test_any_number_of_processes_fits_the_same():
+    X, y = table(300)
+    quick = {"student": quick_mlp(max_epochs=5), "augment": 1.0, "temperature": "auto"}
+    one, two = (fit(truth, X, y, n_jobs=n_jobs, **quick) for n_jobs in (None, 2))
+    assert len(one.distillation_report_["candidates"]) > 3
+    assert one.distillation_report_ == two.distillation_report_
+    assert one.program_.fingerprint() == two.program_.fingerprint()
+
+
 def test_with_a_number_the_report_is_short_and_distillation_plain(noted):
     X, y = table(300)
     model = fit(truth, X, y, student=NotedLinear(), committee="auto", alpha=0.25)

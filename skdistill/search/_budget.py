@@ -58,17 +58,19 @@ def distill_to_budget(
 ) -> BudgetResult:
     """Find the student that a budget allows.
 
-    A ladder of students is climbed: linear, additive, a tree, nets of rising width, with up to 5,000 rows to learn
-    from several small nets as one, and all of these in int8, the largest net with fewer units too. They share what
-    costs most: the teacher's answers, asked once for each row, and what DistilledClassifier's recipe makes of them
-    for the largest net: the committee that stands in for the labels, and the new rows. Each is measured on rows that
-    none has learnt from. Where there are few rows, the student that is taken learns once more, from all of them.
+    A ladder of students is climbed: linear, additive, a tree, nets of rising width, several small nets as one, and all
+    of these in int8, the largest net with fewer units too. They share what costs most: the teacher's answers, asked
+    once for each row, and what DistilledClassifier's recipe makes of them for the largest net: the committee that stands
+    in for the labels, and the new rows. Each is measured on rows that none has learnt from. Where there are few rows,
+    the student that is taken learns once more, from all of them.
 
-    Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken. Of
-    those that are not clearly worse than the one with the highest score, by more than two standard errors of the
-    difference, it is the one with the lowest loss: of regressors the squared error; of classifiers log-loss, and that
-    not against the labels alone, which are few and noisy: three quarters of what it is measured against are the mean
-    answer of the students that are good. With `min_retention` alone, the smallest student that keeps it is taken.
+    Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken: of those
+    that are not clearly worse than the one with the highest score, by more than two standard errors of the difference,
+    the one with the lowest loss. Of regressors that is the squared error. Of classifiers it is log-loss, and that not
+    against the labels alone, which are few and noisy: three quarters of what it is measured against are the mean answer
+    of the students that are good. As large students agree on what is noise, too, several small nets as one are taken
+    unless another student's log-loss against the labels is lower by more than a standard error. With `min_retention`
+    alone, the smallest student that keeps it is taken.
 
     Parameters
     ----------

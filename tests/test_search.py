@@ -204,7 +204,9 @@ def test_a_steady_student_is_taken_unless_another_is_clearly_nearer_to_the_label
 def test_several_small_nets_as_one_are_the_steadiest(regression):
     from skdistill.search._ladder import default_students, steadiest
 
-    students = default_students(0, regression=regression)
+    students, many = (default_students(0, n_rows, regression=regression) for n_rows in (5_000, 5_001))
+    assert set(students) - set(many) == {"mlp 8, 4 nets", "mlp 32, 2 nets"}
+    assert steadiest(many) is None
     assert steadiest(students) == "mlp 8, 4 nets"
     assert students["mlp 8, 4 nets"].n_nets == 4
     assert tuple(students["mlp 8, 4 nets"].hidden_layer_sizes) == (8,)

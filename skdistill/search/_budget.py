@@ -58,11 +58,11 @@ def distill_to_budget(
 ) -> BudgetResult:
     """Find the student that a budget allows.
 
-    A ladder of students is climbed: linear, additive, a tree, nets of rising width, several small nets as one, and all
-    of these in int8, the largest net with fewer units too. They share what costs most: the teacher's answers, asked
-    once for each row, and what DistilledClassifier's recipe makes of them for the largest net: the committee that stands
-    in for the labels, and the new rows. Each is measured on rows that none has learnt from. Where there are few rows,
-    the student that is taken learns once more, from all of them.
+    A ladder of students is climbed: linear, additive, a tree, nets of rising width, with up to 5,000 rows to learn
+    from several small nets as one, and all of these in int8, the largest net with fewer units too. They share what
+    costs most: the teacher's answers, asked once for each row, and what DistilledClassifier's recipe makes of them for
+    the largest net: the committee that stands in for the labels, and the new rows. Each is measured on rows that none
+    has learnt from. Where there are few rows, the student that is taken learns once more, from all of them.
 
     Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken: of those
     that are not clearly worse than the one with the highest score, by more than two standard errors of the difference,
@@ -161,7 +161,7 @@ def distill_to_budget(
     rng = check_random_state(random_state)
     seed = int(rng.randint(2**31 - 1))
     rows, y, rows_valid, y_valid = _split(kind, X, y, X_valid, y_valid, validation_fraction, seed)
-    given = default_students(seed, regression=kind.regression) if students is None else dict(students)
+    given = default_students(seed, len(y), regression=kind.regression) if students is None else dict(students)
     ladder = {
         name: make_student(student, temperature=1.0, random_state=seed, verbose=0, regression=kind.regression)
         for name, student in given.items()

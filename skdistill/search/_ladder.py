@@ -22,7 +22,7 @@ from ..student import (
 _WIDTHS = ((8,), (16,), (32,), (64,), (64, 64), (96, 96))
 #: Nets that are trained several times and put side by side, as one: their hidden units, and how many nets.
 _SIDE_BY_SIDE = ((8, 4), (32, 2))
-#: Of fewer rows those held out are missed.
+#: Of fewer rows those held out are missed; of more, several nets as one would take too long.
 FEW_ROWS = 5_000
 #: The share of the largest net's hidden units that pruning keeps.
 _KEPT = (0.75, 0.5)
@@ -32,20 +32,21 @@ _PASSES = 40
 _MOST_STEPS = 200
 
 
-def default_students(seed: int, *, regression: bool) -> dict[str, Any]:
-    """Return the students of the ladder, not fitted, each with its name."""
+def default_students(seed: int, n_rows: int, *, regression: bool) -> dict[str, Any]:
+    """Return the students of the ladder, not fitted, each with its name; some of them only of few rows."""
     linear: list[Any]
     if regression:
         linear = [LinearStudentRegressor(), LinearStudentRegressor(numeric="piecewise")]
     else:
         linear = [LinearStudent(max_iter=_MOST_STEPS), LinearStudent(numeric="piecewise", max_iter=_MOST_STEPS)]
     net, tree = (MLPStudentRegressor, TreeStudentRegressor) if regression else (MLPStudent, TreeStudent)
+    several = _SIDE_BY_SIDE if n_rows <= FEW_ROWS else ()
     return {
         "linear": linear[0],
         "additive": linear[1],
         "tree": tree(random_state=seed),
         **{f"mlp {_named(width)}": net(width, random_state=seed) for width in _WIDTHS},
-        **{f"mlp {width}, {n} nets": net((width,), n_nets=n, random_state=seed) for width, n in _SIDE_BY_SIDE},
+        **{f"mlp {width}, {n} nets": net((width,), n_nets=n, random_state=seed) for width, n in several},
     }
 
 

@@ -211,8 +211,9 @@ def distill_to_budget(
         form = next(form for form in found if form.name == choice["name"])
         student, refitted = found[form], False
         if learns_again:
-            again = prepare_again(taught.plan, lesson, *_all_rows(kind, taught, rows_valid, y_valid))
-            same = form.of(_teach(again, ladder[form.base]), again.rows, seed)
+            all_rows, targets = _all_rows(kind, taught, rows_valid, y_valid)
+            again = prepare_again(taught.plan, lesson, all_rows, targets)
+            same = form.of(_teach(again, ladder[form.base]), all_rows, seed)
             # of more rows an encoder can learn more categories
             if not choice["within_budget"] or is_within({**choice, **_sizes(same)}, budget):
                 student, lesson, refitted = same, again, True

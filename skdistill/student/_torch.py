@@ -286,8 +286,8 @@ class Rows:
         # some batches at a time, since a shuffled copy of all rows would take as much memory as they do
         for some in torch.split(order, size * _SHUFFLED):
             here = some.to(self.device)
-            dense = tuple(tensor[here] for tensor in self.dense)
-            codes = None if self.codes is None else self.codes[here]
+            dense = tuple(tensor.index_select(0, here) for tensor in self.dense)
+            codes = None if self.codes is None else self.codes.index_select(0, here)
             sparse = self.sparse[some.numpy()] if self.sparse is not None and codes is None else self.sparse
             yield from self._sliced(dense, codes, sparse, size)
 
@@ -371,8 +371,10 @@ class _Keeper(Callback):
         self.step = 0
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        # a list of its own, since a look through the module in each step costs a good part of a small net's
+        self.weights = list(net.module_.parameters())
         if self.averaging:
-            self.average = [weight.detach().clone() for weight in net.module_.parameters()]
+            self.average = [weight.detach().clone() for weight in self.weights]
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         net.module_.train()
@@ -397,13 +399,13 @@ class _Keeper(Callback):
         elif self.average:
             share = _FORGETS / (self.step + _FORGETS)
             with torch.no_grad():
-                for average, weight in zip(self.average, net.module_.parameters(), strict=True):
+                for average, weight in zip(self.average, self.weights, strict=True):
                     average.lerp_(weight, share)
 
     def _exchange(self, net: NeuralNet) -> None:
         """Put the average of the weights in the weights' place, or the weights back in theirs."""
         if self.average:
-            for at, weight in enumerate(net.module_.parameters()):
+            for at, weight in enumerate(self.weights):
                 self.average[at], weight.data = weight.data, self.average[at]
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:

@@ -87,10 +87,16 @@ def test_batches_without_a_generator_keep_the_order():
     assert ids.tolist() == list(range(7))
 
 
-def test_sparse_columns_count_as_dense_ones_would():
+@pytest.mark.parametrize("kind", ["one-hot", "words"])
+@pytest.mark.parametrize("n_columns", [9, 90])
+def test_sparse_columns_count_as_dense_ones_would(n_columns, kind):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(12, 9)) * (rng.random((12, 9)) < 0.4)
-    net = MLP(2, 9, 4.0, [6, 3], "tanh", 0.0, torch.Generator().manual_seed(0))
+    if kind == "one-hot":
+        X = np.hstack([np.eye(n)[rng.integers(n, size=12)] for n in (n_columns // 3, n_columns - n_columns // 3)])
+    else:
+        X = rng.normal(size=(12, n_columns)) * (rng.random((12, n_columns)) < 4 / n_columns)
+    net = MLP(2, n_columns, np.count_nonzero(X) / 12, [6, 3], "tanh", 0.0, torch.Generator().manual_seed(0))
+    assert net.spreads == (n_columns == 9)
     numbers = rng.normal(size=(12, 2))
     terms = Targets(np.arange(3), np.full((12, 3), 1 / 3), None).terms(12)
     inputs, _ = next(Rows(Encoded(numbers, csr_matrix(X)), terms, CPU).batches(12, None))

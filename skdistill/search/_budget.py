@@ -34,7 +34,7 @@ Array = NDArray[Any]
 #: About how long one student's time is measured, in seconds.
 _TIMED = 0.3
 #: On so many rows at most.
-_TIMED_ROWS = 500
+_TIMED_ROWS = 200
 
 
 def distill_to_budget(

@@ -213,6 +213,39 @@ def test_several_small_nets_as_one_are_the_steadiest(regression):
     assert steadiest(small_ladder()) is None
 
 
+def test_several_nets_as_one_take_the_place_of_a_single_net_of_their_kind():
+    from skdistill.search._choice import Hearing, choose
+    from skdistill.search._kinds import OfClasses
+    from skdistill.search._ladder import as_several
+
+    ladder = {
+        "linear": LinearStudent(),
+        "8": small_mlp(hidden_layer_sizes=(8,), random_state=1),
+        "16": small_mlp(hidden_layer_sizes=[16], random_state=1),
+        "8, with dropout": small_mlp(hidden_layer_sizes=(8,), dropout=0.1),
+        "16, 2 nets": small_mlp(hidden_layer_sizes=(16,), n_nets=2),
+        "8, 4 nets": small_mlp(hidden_layer_sizes=(8,), n_nets=4),
+    }
+    nets = as_several(ladder)
+    assert nets == {"8": "8, 4 nets", "16": "16, 2 nets"}
+    hearing = Hearing(OfClasses("accuracy"), np.arange(30) % 2, seed=0)
+    hearing.classes = np.arange(2)
+
+    def taken(within):
+        lines = []
+        for name in ladder:
+            # the single net is right, and the other ones half as sure of it
+            proba = np.eye(2)[hearing.y] * (0.8 if name == "8" else 0.4)
+            proba += (1 - proba.sum(axis=1, keepdims=True)) / 2
+            score = hearing.score(name, proba)
+            line = {"name": name, "score": score, "retention": score, "nbytes": len(name), "latency_us": 1.0}
+            lines.append({**line, "within_budget": name in within})
+        return choose(lines, {"max_bytes": 100.0}, hearing, ladder, several=nets)["name"]
+
+    assert taken(ladder) == "8, 4 nets"
+    assert taken([name for name in ladder if name != "8, 4 nets"]) == "8"
+
+
 @pytest.fixture(scope="module")
 def table():
     """A table of mixed columns, its labels, and an unfitted teacher that takes it."""

@@ -26,7 +26,7 @@ from ..student._progress import Progress
 from ..teacher import members, needs_fit, stack
 from ._choice import Hearing, by_size, choose, is_within
 from ._kinds import Kind, kind_of
-from ._ladder import FEW_ROWS, Form, default_students, leading, n_forms, smaller_forms, steadiest, widths
+from ._ladder import FEW_ROWS, Form, as_several, default_students, leading, n_forms, smaller_forms, steadiest, widths
 from ._result import BudgetResult
 
 Array = NDArray[Any]
@@ -69,8 +69,9 @@ def distill_to_budget(
     the one with the lowest loss. Of regressors that is the squared error. Of classifiers it is log-loss, and that not
     against the labels alone, which are few and noisy: three quarters of what it is measured against are the mean answer
     of the students that are good. As large students agree on what is noise, too, several small nets as one are taken
-    unless another student's log-loss against the labels is lower by more than a standard error. With `min_retention`
-    alone, the smallest student that keeps it is taken.
+    unless another student's log-loss against the labels is lower by more than a standard error; and always in place
+    of a single net of the same kind, than which the mean of several has no higher loss but by chance. With
+    `min_retention` alone, the smallest student that keeps it is taken.
 
     Parameters
     ----------
@@ -207,7 +208,9 @@ def distill_to_budget(
             progress.step(retention=row["retention"])
         frontier = sorted(frontier, key=by_size)
         steady = [form.name for form in found if form.base == steadiest(ladder)]
-        choice = choose(frontier, budget, hearing, ladder, steady)
+        nets = as_several(ladder)
+        several = {form.name: replace(form, base=nets[form.base]).name for form in found if form.base in nets}
+        choice = choose(frontier, budget, hearing, ladder, steady, several)
         form = next(form for form in found if form.name == choice["name"])
         student, refitted = found[form], False
         if learns_again:

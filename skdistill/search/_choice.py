@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,7 @@ def choose(
     hearing: Hearing,
     voices: Collection[str],
     steady: Collection[str] = (),
+    several: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the student to take, and note in each whether it is on the frontier.
 
@@ -139,6 +141,9 @@ def choose(
         What these students said.
     voices, steady : collection of str
         As in Hearing.best.
+    several : mapping of str to str, default={}
+        For nets, the students that are several of them as one. Where these are within the budget as well they are
+        taken in the nets' place: a single one looked better by chance.
 
     Returns
     -------
@@ -153,7 +158,10 @@ def choose(
     if within and set(budget) == {"min_retention"}:
         return min(within, key=by_size)
     small = within or [row for row in frontier if _size_excess(row, budget) == 0]
-    return hearing.best(small, voices, steady) if small else min(frontier, key=lambda row: _size_excess(row, budget))
+    if not small:
+        return min(frontier, key=lambda row: _size_excess(row, budget))
+    best = hearing.best(small, voices, steady)
+    return next((row for row in small if row["name"] == several.get(best["name"])), best)
 
 
 def is_within(row: dict[str, Any], budget: dict[str, float]) -> bool:

@@ -216,7 +216,7 @@ def test_several_small_nets_as_one_are_the_steadiest(regression):
 def test_several_nets_as_one_take_the_place_of_a_single_net_of_their_kind():
     from skdistill.search._choice import Hearing, choose
     from skdistill.search._kinds import OfClasses
-    from skdistill.search._ladder import as_several
+    from skdistill.search._ladder import Form, as_several
 
     ladder = {
         "linear": LinearStudent(),
@@ -226,24 +226,29 @@ def test_several_nets_as_one_take_the_place_of_a_single_net_of_their_kind():
         "16, 2 nets": small_mlp(hidden_layer_sizes=(16,), n_nets=2),
         "8, 4 nets": small_mlp(hidden_layer_sizes=(8,), n_nets=4),
     }
-    nets = as_several(ladder)
-    assert nets == {"8": "8, 4 nets", "16": "16, 2 nets"}
+    several = as_several(ladder, [Form(name) for name in ladder] + [Form("8", int8=True)])
+    assert {name: others for name, others in several.items() if others} == {
+        "8": ["8, 4 nets", "8, 4 nets, int8"],
+        "8, int8": ["8, 4 nets, int8"],
+        "16": ["16, 2 nets", "16, 2 nets, int8"],
+    }
     hearing = Hearing(OfClasses("accuracy"), np.arange(30) % 2, seed=0)
     hearing.classes = np.arange(2)
 
     def taken(within):
         lines = []
-        for name in ladder:
+        for name in [*ladder, "8, 4 nets, int8"]:
             # the single net is right, and the other ones half as sure of it
             proba = np.eye(2)[hearing.y] * (0.8 if name == "8" else 0.4)
             proba += (1 - proba.sum(axis=1, keepdims=True)) / 2
             score = hearing.score(name, proba)
             line = {"name": name, "score": score, "retention": score, "nbytes": len(name), "latency_us": 1.0}
             lines.append({**line, "within_budget": name in within})
-        return choose(lines, {"max_bytes": 100.0}, hearing, ladder, several=nets)["name"]
+        return choose(lines, {"max_bytes": 100.0}, hearing, ladder, several=several)["name"]
 
-    assert taken(ladder) == "8, 4 nets"
-    assert taken([name for name in ladder if name != "8, 4 nets"]) == "8"
+    assert taken([*ladder, "8, 4 nets, int8"]) == "8, 4 nets"
+    assert taken(["8", "16", "8, 4 nets, int8"]) == "8, 4 nets, int8"
+    assert taken(["8", "16", "16, 2 nets"]) == "8"
 
 
 @pytest.fixture(scope="module")

@@ -208,9 +208,7 @@ def distill_to_budget(
             progress.step(retention=row["retention"])
         frontier = sorted(frontier, key=by_size)
         steady = [form.name for form in found if form.base == steadiest(ladder)]
-        nets = as_several(ladder)
-        several = {form.name: replace(form, base=nets[form.base]).name for form in found if form.base in nets}
-        choice = choose(frontier, budget, hearing, ladder, steady, several)
+        choice = choose(frontier, budget, hearing, ladder, steady, as_several(ladder, found))
         form = next(form for form in found if form.name == choice["name"])
         student, refitted = found[form], False
         if learns_again:

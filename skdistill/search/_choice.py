@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -127,7 +127,7 @@ def choose(
     hearing: Hearing,
     voices: Collection[str],
     steady: Collection[str] = (),
-    several: Mapping[str, str] = MappingProxyType({}),
+    several: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the student to take, and note in each whether it is on the frontier.
 
@@ -141,9 +141,9 @@ def choose(
         What these students said.
     voices, steady : collection of str
         As in Hearing.best.
-    several : mapping of str to str, default={}
-        For nets, the students that are several of them as one. Where these are within the budget as well they are
-        taken in the nets' place: a single one looked better by chance.
+    several : mapping of str to list of str, default={}
+        For nets, the students that are several of them as one. The first of these that is within the budget as well
+        is taken in a net's place: a single one looked better by chance.
 
     Returns
     -------
@@ -161,7 +161,8 @@ def choose(
     if not small:
         return min(frontier, key=lambda row: _size_excess(row, budget))
     best = hearing.best(small, voices, steady)
-    return next((row for row in small if row["name"] == several.get(best["name"])), best)
+    found = {row["name"]: row for row in small}
+    return next((found[name] for name in several.get(best["name"], ()) if name in found), best)
 
 
 def is_within(row: dict[str, Any], budget: dict[str, float]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,27 +66,6 @@ def steadiest(students: Mapping[str, Any]) -> str | None:
     return min(several, key=lambda name: sum(widths(students[name])), default=None)
 
 
-def as_several(students: Mapping[str, Any]) -> dict[str, str]:
-    """Return for each net the name of several nets as one that differ from it in nothing else, where there are such.
-
-    The loss is convex in what a net says, and so that of several nets' mean is expected to be no higher than that of
-    any one of them (Jensen's inequality).
-    """
-
-    def settings(student: Any) -> tuple[Any, ...]:
-        own = {**student.get_params(deep=False), "hidden_layer_sizes": widths(student)}
-        return type(student), {key: own[key] for key in own if key not in ("n_nets", "random_state", "verbose")}
-
-    nets = {name: student for name, student in students.items() if hasattr(student, "n_nets")}
-    several = {name: settings(student) for name, student in nets.items() if student.n_nets > 1}
-    found = {}
-    for name, student in nets.items():
-        same = [other for other, its in several.items() if its == settings(student)]
-        if student.n_nets == 1 and same:
-            found[name] = same[-1]
-    return found
-
-
 def widths(student: Any) -> tuple[int, ...]:
     """Return the hidden units of a student, layer by layer; none of what is no net."""
     return tuple(getattr(student, "hidden_layer_sizes", ()))
@@ -125,6 +104,29 @@ class Form:
         if self.keep is not None:
             student = _prune(student, X, self.keep, seed)
         return quantize(student, "int8", X) if self.int8 else student
+
+
+def as_several(students: Mapping[str, Any], forms: Iterable[Form]) -> dict[str, list[str]]:
+    """Return for forms of a net the names of those of several nets as one that differ from it in nothing else.
+
+    The loss is convex in what a net says, and so that of several nets' mean is expected to be no higher than that of
+    any one of them (Jensen's inequality). They are larger, and so their int8 form comes after the same one.
+    """
+
+    def settings(student: Any) -> tuple[Any, ...]:
+        own = {**student.get_params(deep=False), "hidden_layer_sizes": widths(student)}
+        return type(student), {key: own[key] for key in own if key not in ("n_nets", "random_state", "verbose")}
+
+    nets = {name: student for name, student in students.items() if hasattr(student, "n_nets")}
+    several = {name: settings(student) for name, student in nets.items() if student.n_nets > 1}
+    found = {}
+    for form in forms:
+        net = nets.get(form.base)
+        if net is not None and net.n_nets == 1:
+            same = [replace(form, base=name) for name, its in several.items() if its == settings(net)]
+            smaller = [replace(one, int8=True) for one in same]
+            found[form.name] = list(dict.fromkeys(one.name for one in [*same, *smaller]))
+    return found
 
 
 def smaller_forms(fitted: Mapping[str, Any], X: Any, seed: int, n_jobs: int) -> dict[Form, Any]:

@@ -102,7 +102,8 @@ def test_sparse_columns_count_as_dense_ones_would(n_columns, kind):
     inputs, _ = next(Rows(Encoded(numbers, csr_matrix(X)), terms, CPU).batches(12, None))
     (weight, bias), (last, last_bias) = net.layers()
     expected = np.tanh(np.hstack([X, numbers]) @ weight + bias) @ last + last_bias
-    assert_allclose(net(**inputs).detach().numpy(), expected, atol=1e-5)
+    for mode in (net.train(), net.eval()):
+        assert_allclose(mode(**inputs).detach().numpy(), expected, atol=1e-5)
 
 
 def test_dropout_silences_hidden_units_in_training_alone(unmoved):

@@ -105,7 +105,8 @@ class MLP(nn.Module):
         first, *rest = self.pairs
         Z = linear(numbers, *first)
         if indices is not None and self.table is not None:
-            if self.spreads:
+            # the rows held out are one batch, of which whole rows would take much memory
+            if self.spreads and self.training:
                 spread = torch.zeros(len(Z), len(self.table), dtype=Z.dtype, device=Z.device)
                 spread = spread.scatter_(1, indices, 1.0) if values is None else spread.scatter_add_(1, indices, values)
                 Z = torch.addmm(Z, spread, self.table)

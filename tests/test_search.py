@@ -244,7 +244,7 @@ def test_several_nets_as_one_take_the_place_of_a_single_net_of_their_kind():
             score = hearing.score(name, proba)
             line = {"name": name, "score": score, "retention": score, "nbytes": len(name), "latency_us": 1.0}
             lines.append({**line, "within_budget": name in within})
-        return choose(lines, {"max_bytes": 100.0}, hearing, ladder, several=several)["name"]
+        return choose(lines, {"max_bytes": 100.0}, hearing, ladder, [], several)["name"]
 
     assert taken([*ladder, "8, 4 nets, int8"]) == "8, 4 nets"
     assert taken(["8", "16", "8, 4 nets, int8"]) == "8, 4 nets, int8"

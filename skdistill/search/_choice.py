@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -126,8 +125,8 @@ def choose(
     budget: dict[str, float],
     hearing: Hearing,
     voices: Collection[str],
-    steady: Collection[str] = (),
-    several: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    steady: Collection[str],
+    several: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     """Return the student to take, and note in each whether it is on the frontier.
 
@@ -141,7 +140,7 @@ def choose(
         What these students said.
     voices, steady : collection of str
         As in Hearing.best.
-    several : mapping of str to list of str, default={}
+    several : mapping of str to list of str
         For nets, the students that are several of them as one. The first of these that is within the budget as well
         is taken in a net's place: a single one looked better by chance.
 

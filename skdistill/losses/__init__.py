@@ -1,14 +1,17 @@
-"""What a student has to fit: the distillation loss of classes and that of numbers, values and gradients, in numpy."""
+"""The distillation loss: what a student fits, and the loss's value and gradient, in numpy."""
 
-from ._classes import PROBABILITY_FLOOR, LossTerms, Targets, distillation_loss, log_softmax, soften, softmax
-from ._numbers import RegressionTargets, RegressionTerms, regression_loss
+from ._losses import PROBABILITY_FLOOR, CrossEntropy, Huber, Loss, SquaredError, log_softmax, soften, softmax
+from ._targets import Targets, distillation_loss, regression_loss
+from ._terms import Terms
 
 __all__ = [
     "PROBABILITY_FLOOR",
-    "LossTerms",
-    "RegressionTargets",
-    "RegressionTerms",
+    "CrossEntropy",
+    "Huber",
+    "Loss",
+    "SquaredError",
     "Targets",
+    "Terms",
     "distillation_loss",
     "log_softmax",
     "regression_loss",

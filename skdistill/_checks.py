@@ -1,0 +1,424 @@
+"""What bad input gets: checks of rows, weights, labels and answers, each with a message that says what is needed."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils.validation import column_or_1d
+
+from ._sklearn import check_sample_weight, validate_data
+from .program import column_names, column_reader, is_frame
+
+Array = NDArray[Any]
+
+#: How far from one a row of probabilities may sum: answers that were stored with three decimals
+#: pass, a row of anything else does not.
+SUM_TOLERANCE = 1e-3
+
+
+def import_optional(name: str, caller: str, extra: str) -> Any:
+    """Import an optional package.
+
+    Parameters
+    ----------
+    name : str
+        The package.
+    caller : str
+        The feature that needs it, as a message names it.
+    extra : str
+        The extra of skdistill that brings it.
+
+    Returns
+    -------
+    module : module
+        The package.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed; the message names the extra.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f"{caller} needs the package {name}: pip install skdistill[{extra}]") from error
+
+
+def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool = False) -> Any:
+    """Check that rows are a table with the right columns; its cells are left to the encoder.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose rows they are: it keeps ``n_features_in_`` and ``feature_names_in_``.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows.
+    reset : bool
+        True in fit, to learn the columns; False to compare with those learned.
+    any_form : bool, default=False
+        Whether a row may also be a single object, such as a text; then all that is checked is that there
+        are rows.
+
+    Returns
+    -------
+    X : ndarray, csr_matrix or frame of shape (n_rows, n_columns)
+        A frame as it is, with columns in the order of fit where their names are not strings; anything else
+        as an array of numbers or objects, or a CSR matrix. Rows of single objects as they are, a list of them
+        as an array of shape (n_rows,).
+
+    Raises
+    ------
+    ValueError
+        If there are no rows or columns, or their number is not that seen in fit.
+    """
+    named = "feature_names_in_" in estimator.__dict__
+    if (
+        not reset
+        and not named
+        and type(X) is np.ndarray
+        and X.dtype.char in "df"
+        and X.ndim == 2
+        and X.shape[1] == estimator.n_features_in_
+        and len(X) > 0
+    ):
+        return X
+    if any_form and _is_flat(X):
+        if len(X) == 0:
+            raise ValueError("X holds no rows; needed is at least one.")
+        if reset:
+            for learned in ("n_features_in_", "feature_names_in_"):
+                estimator.__dict__.pop(learned, None)
+        if hasattr(X, "shape"):
+            return X
+        rows = np.empty(len(X), dtype=object)
+        rows[:] = X
+        return rows
+    if is_frame(X):
+        if X.shape[0] == 0 or X.shape[1] == 0:
+            raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row and one column.")
+        if not reset and named:
+            # columns are matched by their names, whatever their order, when they are read
+            return X
+        checked = validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return _by_unnamed_columns(estimator, checked, reset=reset)
+    if isinstance(X, list | tuple):
+        # numpy would turn the numbers beside a string into strings
+        plain = np.asarray(X)
+        X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
+    # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
+    finite = reset and hasattr(X, "tocsr")
+    return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)
+
+
+def _by_unnamed_columns(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return a frame whose column names are not all strings in the order of fit, where its names allow that.
+
+    scikit-learn ignores such names, and so does a Program; they are matched here.
+    """
+    if reset:
+        estimator.__dict__.pop("_column_keys", None)
+        if "feature_names_in_" not in estimator.__dict__:
+            estimator._column_keys = list(column_names(X))
+        return X
+    known, names = estimator.__dict__.get("_column_keys"), list(column_names(X))
+    if known is None or known == names:
+        return X
+    if len(set(names)) == len(names) and set(names) == set(known):
+        # such frames are pandas'
+        return X.iloc[:, [names.index(name) for name in known]]
+    warnings.warn(
+        f"The columns of X are named {listed(names)}; {type(estimator).__name__} was fitted on columns named "
+        f"{listed(known)}. They are matched by position. Rename the columns as in fit, or pass X.to_numpy().",
+        UserWarning,
+        stacklevel=4,
+    )
+    return X
+
+
+def listed(values: Sequence[Any]) -> str:
+    """Return values as a message shows them: the first ten."""
+    shown = ", ".join(repr(value.item() if isinstance(value, np.generic) else value) for value in values[:10])
+    return f"[{shown}{', ...' if len(values) > 10 else ''}]"
+
+
+def missing_y(estimator: str, reason: str = "") -> str:
+    """Return the message for a y that is None; scikit-learn's checks look for its last part."""
+    return f"{reason}This {estimator} estimator requires y to be passed, but the target y is None."
+
+
+def unite(several: Sequence[Array]) -> Array:
+    """Return the sorted union of several arrays of class labels, refusing text next to numbers."""
+    arrays = [np.asarray(classes) for classes in several]
+    try:
+        # numpy would write numbers out as text next to text
+        if len({array.dtype.kind in "US" for array in arrays if array.dtype.kind != "O"}) > 1:
+            raise TypeError("text and numbers")
+        return np.unique(np.concatenate(arrays))
+    except TypeError as error:
+        kinds = [array.tolist() for array in arrays]
+        raise ValueError(f"The teachers' classes cannot be compared with each other: {kinds}.") from error
+
+
+def _is_flat(X: Any) -> bool:
+    """Return whether each row is a single object, such as a text, rather than cells of a table."""
+    if isinstance(X, list | tuple):
+        return len(X) > 0 and not isinstance(X[0], list | tuple | np.ndarray)
+    return len(getattr(X, "shape", ())) == 1
+
+
+def check_complete(estimator: BaseEstimator, X: Any) -> None:
+    """Raise a ValueError where a number is missing or infinite.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted student; rows for the user's own encoder are left to that.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        Rows; categories may be missing.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN or infinite.
+    """
+    if type(X) is np.ndarray and X.dtype.char in "df" and np.isfinite(np.vdot(X, X)):
+        return
+    if is_frame(X):
+        if "encoder_" in estimator.__dict__:
+            return
+        if hasattr(estimator, "program_"):
+            finite = np.isfinite(estimator.program_.ops[0](X)).all()
+        else:
+            read = column_reader(X)
+            columns = (read(index) for index in range(X.shape[1]))
+            finite = all(np.isfinite(column).all() for column in columns if column.dtype.kind == "f")
+        if not finite:
+            raise ValueError(
+                "Input X contains NaN or infinity in a numeric column, and the teacher, or the student, takes neither."
+            )
+        return
+    # scikit-learn sums all numbers first, and of huge ones that may be inf - inf
+    with np.errstate(invalid="ignore"):
+        check_array(X, dtype=None, accept_sparse="csr", ensure_2d=False, estimator=estimator, input_name="X")
+
+
+def is_complete(estimator: BaseEstimator, X: Any) -> bool:
+    """Return whether no number is missing or infinite, as :func:`check_complete` finds them."""
+    try:
+        check_complete(estimator, X)
+    except ValueError:
+        return False
+    return True
+
+
+def label_column(y: Any) -> Array:
+    """Return labels as an array of shape (n_rows,), refusing a missing or infinite one.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,) or (n_rows, 1)
+        Labels of any type; one column of several rows is read with a warning.
+
+    Returns
+    -------
+    y : ndarray of shape (n_rows,)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        If `y` has several columns, or holds NaN or infinity.
+    """
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    return y
+
+
+def check_numbers(y: Any, *, n_rows: int, source: str, hint: str = "") -> Array:
+    """Check numbers to predict, or predictions, and return them as columns.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        The numbers.
+    n_rows : int
+        How many rows there must be.
+    source : str
+        Where they come from: "teacher Ridge"; or the name of an argument: "y".
+    hint : str, default=""
+        What a message about NaN ends with.
+
+    Returns
+    -------
+    y : ndarray of shape (n_rows, n_outputs)
+        The numbers in float64.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, or a number is NaN or infinite.
+    """
+    what = f"What {source} returned" if " " in source else f"Input {source}"
+    if hasattr(y, "toarray"):
+        raise ValueError(f"{what} is sparse; needed is an array of numbers.")
+    try:
+        numbers = np.asarray(y)
+        if numbers.dtype.kind in "OUST":
+            numbers = numbers.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} is not an array of numbers: {error}") from error
+    if numbers.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{what} is an array of {numbers.dtype}; needed are real numbers. (Complex data not supported.)"
+        )
+    if numbers.ndim not in (1, 2) or len(numbers) != n_rows or (numbers.ndim == 2 and numbers.shape[1] == 0):
+        raise ValueError(
+            f"{what} has shape {numbers.shape}; needed is a number for each of {n_rows} rows, ({n_rows},) or "
+            f"({n_rows}, n_outputs)."
+        )
+    numbers = numbers.reshape(n_rows, -1).astype(np.float64)
+    for fault, kind in ((np.isinf(numbers), "infinity"), (np.isnan(numbers), "NaN")):
+        if fault.any():
+            row, column = np.argwhere(fault)[0]
+            raise ValueError(
+                f"{what} contains {kind}: {numbers[row, column]} in row {row}, output {column}."
+                f"{hint if kind == 'NaN' else ''}"
+            )
+    return numbers
+
+
+def row_counts(sample_weight: Array | None) -> Array | None:
+    """Return weights in rows: what each row counts, whatever unit the weights come in.
+
+    Weights that are whole multiples of the smallest are counts of it: a row of weight 2 beside others of weight 1 is
+    that row twice. Other weights are relative, and the average row counts once. So multiplying all weights by
+    a number changes nothing.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_rows,) or None
+        Non-negative weights, not all zero.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_rows,) or None
+        None where all rows count once.
+    """
+    if sample_weight is None:
+        return None
+    positive = sample_weight[sample_weight > 0]
+    counts = positive / positive.min()
+    whole = bool(np.all(np.abs(counts - np.round(counts)) <= 1e-9 * counts))
+    unit = positive.min() if whole else positive.mean()
+    counts = sample_weight / unit
+    return np.round(counts) if whole else counts
+
+
+def check_weights(sample_weight: ArrayLike | None, X: Any) -> Array | None:
+    """Check sample weights: finite, non-negative, one for each row, not all zero.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,), float or None
+        Weights as the user gave them.
+    X : array-like of shape (n_rows, n_columns)
+        The rows that they belong to.
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_rows,) or None
+        The weights, None where none were given.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, or the shape is not (n_rows,).
+    """
+    if sample_weight is None:
+        return None
+    weights = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    # scikit-learn 1.7 does not check this
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) -> Array:
+    """Check an array of probabilities and make every row sum to one exactly.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n_rows, n_classes)
+        The probabilities.
+    n_rows : int
+        How many rows there must be.
+    n_classes : int or None
+        How many columns there must be; None where any number of two or more will do.
+    source : str
+        Where they come from, as the start of the message: "teacher RandomForestClassifier".
+
+    Returns
+    -------
+    proba : ndarray of shape (n_rows, n_classes)
+        The probabilities in float64.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, a value is NaN, infinite or negative, or a row does not sum to one.
+    """
+    if isinstance(proba, list) and proba and all(getattr(part, "ndim", 0) == 2 for part in proba):
+        raise ValueError(
+            f"{source} returned a list of {len(proba)} arrays, one for each of several outputs. Multi-output "
+            "classification is not supported: distil each output on its own, with a callable teacher that "
+            "returns that output's array."
+        )
+    try:
+        proba = np.asarray(proba, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{source} returned {type(proba).__name__}, not an array of numbers: {error}") from error
+    wanted = f"({n_rows}, {'n_classes' if n_classes is None else n_classes})"
+    if proba.ndim != 2 or len(proba) != n_rows or (n_classes is not None and proba.shape[1] != n_classes):
+        hint = ""
+        if proba.ndim == 1:
+            hint = " For two classes, return both columns: np.column_stack([1 - p, p])."
+        raise ValueError(f"{source} returned probabilities of shape {proba.shape}; needed is {wanted}.{hint}")
+    if proba.shape[1] < 2:
+        raise ValueError(f"{source} returned one column of probabilities; needed are two classes or more.")
+    for fault, what in ((~np.isfinite(proba), "not finite"), (proba < 0, "negative")):
+        if fault.any():
+            row, column = np.argwhere(fault)[0]
+            raise ValueError(
+                f"{source} returned a probability that is {what}: {proba[row, column]} in row {row}, column {column}."
+            )
+    total = proba.sum(axis=1)
+    off = np.abs(total - 1.0) > SUM_TOLERANCE
+    if off.any():
+        row = int(np.argmax(off))
+        raise ValueError(
+            f"{source} returned probabilities that do not sum to one: row {row} sums to {total[row]:.6g} "
+            f"({np.count_nonzero(off)} of {n_rows} rows are off). Logits and scores have to be turned into "
+            "probabilities first."
+        )
+    return proba / total[:, None]
+
+
+def check_pair(teacher_proba: Any, student_proba: Any) -> tuple[Array, Array]:
+    """Check the probabilities of a teacher and a student for the same rows, and return them in float64."""
+    n_rows = len(np.asarray(teacher_proba))
+    if n_rows == 0:
+        raise ValueError("teacher_proba holds no rows; needed is at least one.")
+    teacher = check_proba(teacher_proba, n_rows=n_rows, n_classes=None, source="teacher_proba")
+    return teacher, check_proba(student_proba, n_rows=n_rows, n_classes=teacher.shape[1], source="student_proba")
+
+
+def column_or_rows(answers: Array) -> Array:
+    """Return numbers of shape (n_rows, n_outputs), or (n_rows,) for a single output, as scikit-learn does."""
+    return answers[:, 0] if answers.shape[1] == 1 else answers

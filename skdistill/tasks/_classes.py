@@ -1,0 +1,250 @@
+"""CLASSES: one class label for each row; models answer with probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.utils.multiclass import check_classification_targets
+
+from .._checks import check_proba, label_column, listed, missing_y, unite
+from ..losses import PROBABILITY_FLOOR, Loss, Targets, Terms, softmax
+from ..program import Op, Softmax
+from ._task import Shares, Task
+
+Array = NDArray[Any]
+
+#: What a message says of rows without a label.
+UNLABELED = "Rows without a label are passed as X_unlabeled."
+
+
+class Classes(Task):
+    """One class label for each row."""
+
+    name = "classes"
+    estimator = "classifier"
+    method = "predict_proba"
+    given = "teacher_proba"
+    scoring = "accuracy"
+    out_of_bag = "oob_decision_function_"
+    stratified = True
+    gap_in = "accuracy"
+    label_share = 0.25
+    selection_margin = 1.0
+    logit_scales = tuple(np.round(np.geomspace(0.7, 2.5, 27), 3).tolist())
+
+    def check_teacher(self, model: Any, called: str) -> None:
+        """Raise a ValueError for a regressor, or a classifier without predict_proba."""
+        if isinstance(model, BaseEstimator) and is_regressor(model):
+            raise ValueError(f"{called} is a regressor; DistilledClassifier needs a classifier with predict_proba.")
+        if not has_proba(model):
+            raise ValueError(
+                f"{called} has no predict_proba. DistilledClassifier learns from probabilities: {_remedy(model)}, or "
+                "pass a callable X -> probabilities."
+            )
+
+    def check_answers(self, values: Any, *, n_rows: int, source: str, n_targets: int | None = None) -> Array:
+        """Return probabilities, each row summing to one exactly."""
+        return check_proba(values, n_rows=n_rows, n_classes=n_targets, source=source)
+
+    def missing_out_of_bag(self, values: Array) -> Array:
+        """Return the rows without an answer: zeros from a forest, NaN from bagging."""
+        return ~(values.sum(axis=1) > 0)
+
+    def columns(
+        self, names: Array | None, n_targets: int, y: Array | None, given: ArrayLike | None, y_names: Array | None
+    ) -> tuple[Array | None, Array | None]:
+        """Return the labels of the columns, and these sorted: the teacher's, else the user's, else those of y."""
+        columns = _named(n_targets, y, given) if names is None else _typed(names, y)
+        order = unite([columns])
+        if len(order) < len(columns):
+            raise ValueError(f"The teacher's classes are not distinct: {columns.tolist()}.")
+        return columns, order
+
+    def classes(self, names: Array | None) -> Array | None:
+        """Return the class labels, which the names are."""
+        return names
+
+    def check_y(self, y: Any, n_rows: int, source: str = "y") -> Array:
+        """Return the labels, shape (n_rows,), refusing continuous or missing ones."""
+        y = label_column(y)
+        if len(y) != n_rows:
+            raise ValueError(f"X has {n_rows} rows and {source} has {len(y)}; each row needs one label. {UNLABELED}")
+        if y.dtype == object and len({isinstance(label, str) for label in y.tolist()}) > 1:
+            other = next(label for label in y.tolist() if not isinstance(label, str))
+            raise ValueError(
+                f"{source} holds strings and {other!r} ({type(other).__name__}); class labels must be of one kind. "
+                f"{UNLABELED}"
+            )
+        check_classification_targets(y.astype(str) if y.dtype == object and isinstance(y[0], str) else y)
+        return y
+
+    def check_enough(self, y: Array) -> None:
+        """Raise a ValueError where there are fewer than two classes."""
+        n_classes = len(np.unique(y))
+        if n_classes < 2:
+            raise ValueError(
+                f"y holds {n_classes} class{'' if n_classes == 1 else 'es'} in {len(y)} rows; an unfitted teacher "
+                "needs two classes or more."
+            )
+
+    def encode(self, y: Array, names: Array | None) -> Array:
+        """Return the index of each label among the classes."""
+        assert names is not None
+        position = {label: index for index, label in enumerate(names.tolist())}
+        labels = np.array([position.get(label, -1) for label in y.tolist()], dtype=np.int64)
+        if (labels < 0).any():
+            unknown = sorted(set(y[labels < 0].tolist()), key=str)
+            raise ValueError(
+                f"y holds {listed(unknown)}, which the teacher does not know; its classes are "
+                f"{listed(names.tolist())}.{' ' + UNLABELED if unknown == [-1] else ''}"
+            )
+        return labels
+
+    def goals(self, labels: Array, n_targets: int) -> Array:
+        """Return one for each row's class, and zero for the others; all zeros for an index of -1."""
+        return (labels[:, None] == np.arange(n_targets)).astype(np.float64)
+
+    def folds(self, labels: Array, n_folds: int, seed: int) -> Iterator[tuple[Array, Array]]:
+        """Yield folds that have each class, where it has enough rows."""
+        rarest = np.unique(labels, return_counts=True)[1].min()
+        folds = (StratifiedKFold if rarest >= n_folds else KFold)(n_folds, shuffle=True, random_state=seed)
+        return folds.split(labels, labels)
+
+    def strata(self, labels: Array, share: float) -> Array | None:
+        """Return the labels, where each class has rows for both parts."""
+        classes, counts = np.unique(labels, return_counts=True)
+        enough = counts.min() >= 2 and len(labels) * min(share, 1 - share) >= len(classes)
+        return labels if enough else None
+
+    def only_labels(self, y: Any, *, n_rows: int, sample_weight: Array | None, loss: Loss, called: str) -> Targets:
+        """Return targets of labels if `y` is one column, of probabilities of the classes 0, 1, ... if it is several."""
+        if y is None:
+            raise ValueError(missing_y(called))
+        y = y if hasattr(y, "iloc") else np.asarray(y)
+        if y.ndim == 2 and y.shape[1] > 1:
+            proba = check_proba(y, n_rows=n_rows, n_classes=None, source="y as soft targets")
+            return Targets(proba, None, sample_weight, loss=loss, task=self, classes=np.arange(y.shape[1]))
+        y = label_column(y)
+        check_classification_targets(y)
+        if len(y) != n_rows:
+            raise ValueError(f"X has {n_rows} rows and y has {len(y)}; each row needs one label.")
+        classes = np.unique(y if sample_weight is None else y[sample_weight > 0])
+        if len(classes) < 2:
+            raise ValueError(
+                f"{called} needs at least two classes in y; the data contain only one class: {classes.tolist()[0]!r}."
+            )
+        # a row of weight zero may hold a class of its own; any index serves for it
+        labels = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        return Targets(None, labels, sample_weight, 0.0, loss, task=self, classes=classes)
+
+    def end(self, targets: Targets, terms: Terms) -> Op:
+        """Return the softmax."""
+        return Softmax()
+
+    def row_losses(self, goals: Array, values: Array, spread: Array | None = None) -> Array:
+        """Return the cross-entropies; no probability counts for less than the floor, so that no row outweighs all."""
+        return -(goals * np.log(np.maximum(values, PROBABILITY_FLOOR))).sum(axis=1)
+
+    def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
+        """Return log-loss, accuracy, and agreement with the teacher."""
+        first = values.argmax(axis=1)
+        rows = {
+            "log_loss": self.row_losses(self.goals(labels, values.shape[1]), values),
+            "accuracy": first == labels,
+            "agreement": first == teacher.argmax(axis=1),
+        }
+        return {name: float(np.average(per_row, weights=weight)) for name, per_row in rows.items()}
+
+    def shares(self, label_values: Array, targets: Targets) -> Shares:
+        """Return half for a teacher that is not far ahead in accuracy, also on new rows; else a quarter."""
+        assert targets.answers is not None
+        students, teacher = (
+            float(np.average(proba.argmax(axis=1) == targets.labels, weights=targets.sample_weight))
+            for proba in (label_values, targets.answers)
+        )
+        gap = teacher - students
+        # by more than chance: the accuracy is that of a sample
+        error = np.sqrt(students * (1.0 - students) / len(label_values))
+        if 0.0 <= gap <= self.memorised_gap - error:
+            return Shares(gap, False, [(0.5, True), (0.5, False), (0.25, False), (0.0, False)])
+        return Shares(gap, True, [(0.25, False), (0.0, False)])
+
+    def rescaled(self, values: Array, scale: float) -> Array:
+        """Return probabilities whose logits are multiplied by a number."""
+        return values if scale == 1 else softmax(np.log(np.maximum(values, PROBABILITY_FLOOR)) * scale)
+
+    def usefulness(self, labels: Array, values: Array, weight: Array | None) -> str | None:
+        """Return that the teacher is no better than a constant, by accuracy and by log-loss."""
+        n_targets = values.shape[1]
+        goals = self.goals(labels, n_targets)
+        rate = np.average(goals, axis=0, weights=weight)
+        accuracy = float(np.average(values.argmax(axis=1) == labels, weights=weight))
+        losses = self.row_losses(goals, values), self.row_losses(goals, np.broadcast_to(rate, values.shape))
+        loss, constant = (float(np.average(one, weights=weight)) for one in losses)
+        # by more than chance: three standard errors below the accuracy of the most frequent class
+        error = np.sqrt(rate.max() * (1 - rate.max()) / len(labels))
+        if len(labels) < 30 or loss <= constant or accuracy > rate.max() + 2 * error:
+            return None
+        return (
+            f"its accuracy on the {len(labels)} labelled rows is {accuracy:.3f} and its log-loss {loss:.3f}, where the "
+            f"most frequent class has {rate.max():.3f} and the classes' shares {constant:.3f}"
+        )
+
+
+#: The task of classifiers.
+CLASSES = Classes()
+
+
+def _named(n_targets: int, y: Array | None, given: ArrayLike | None) -> Array:
+    """Return the labels of columns of which the teacher does not say what they stand for."""
+    if given is not None:
+        named = np.asarray(given)
+        if named.shape != (n_targets,):
+            raise ValueError(
+                f"classes has shape {named.shape}; needed is a label for each of the {n_targets} columns of the "
+                "teacher's answers."
+            )
+        return named
+    if y is None:
+        return np.arange(n_targets)
+    seen = np.unique(y)
+    if len(seen) != n_targets:
+        raise ValueError(
+            f"The teacher's answers have {n_targets} columns and y has {len(seen)} classes {listed(seen.tolist())}. "
+            "Name the labels that the columns stand for: DistilledClassifier(classes=[...])."
+        )
+    return seen
+
+
+def _typed(names: Array, y: Array | None) -> Array:
+    """Return the labels of columns in the type of y, where a frame has written them out: "0", "1"."""
+    if y is None or names.dtype.kind not in "USO" or y.dtype.kind in "USO":
+        return names
+    try:
+        typed = names.astype(y.dtype)
+    except (TypeError, ValueError):
+        return names
+    return typed if [str(label) for label in typed.tolist()] == [str(name) for name in names.tolist()] else names
+
+
+def has_proba(model: Any) -> bool:
+    """Return whether a model has predict_proba, whatever it raises when asked."""
+    try:
+        return hasattr(model, "predict_proba")
+    except Exception:
+        # some libraries compute the attribute from state that only fit sets up
+        return hasattr(type(model), "predict_proba")
+
+
+def _remedy(model: Any) -> str:
+    params = model.get_params(deep=False) if hasattr(model, "get_params") else {}
+    if params.get("voting") == "hard":
+        return "set voting='soft'"
+    if params.get("probability") is False:
+        return "set probability=True"
+    return "wrap it in CalibratedClassifierCV"

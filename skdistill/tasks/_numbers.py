@@ -1,0 +1,162 @@
+"""NUMBERS: one number, or several, for each row; models answer with predictions in the target's unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_classifier
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.model_selection import KFold
+
+from .._checks import check_numbers, column_or_rows, missing_y
+from ..losses import Loss, Targets, Terms
+from ..program import Op, Unstandardize
+from ._classes import has_proba
+from ._task import Shares, Task
+
+Array = NDArray[Any]
+
+#: The teacher's share where labels can be predicted without error and the teacher is level with that.
+_SHARE = 0.4
+
+
+class Numbers(Task):
+    """One number, or several, for each row."""
+
+    name = "numbers"
+    estimator = "regressor"
+    method = "predict"
+    given = "teacher_pred"
+    scoring = "r2"
+    out_of_bag = "oob_prediction_"
+    gap_in = "R2"
+
+    def check_teacher(self, model: Any, called: str) -> None:
+        """Raise a ValueError for a classifier, or a model without predict."""
+        if is_classifier(model) if hasattr(model, "__sklearn_tags__") else has_proba(model):
+            raise ValueError(
+                f"{called} is a classifier; DistilledRegressor needs a regressor. Use DistilledClassifier, or pass a "
+                "callable X -> numbers."
+            )
+        if not hasattr(model, "predict"):
+            raise ValueError(f"{called} has no predict; DistilledRegressor needs a regressor.")
+
+    def check_answers(self, values: Any, *, n_rows: int, source: str, n_targets: int | None = None) -> Array:
+        """Return finite numbers as columns."""
+        numbers = check_numbers(values, n_rows=n_rows, source=source)
+        if n_targets is not None and numbers.shape[1] != n_targets:
+            raise ValueError(f"{source} answers with {numbers.shape[1]} outputs; needed are {n_targets}.")
+        return numbers
+
+    def as_given(self, values: Array) -> Array:
+        """Return the numbers as ``predict`` returns them: shape (n_rows,) for a single output."""
+        return column_or_rows(values)
+
+    def missing_out_of_bag(self, values: Array) -> Array:
+        """Return the rows without an answer: scikit-learn's forests answer zero."""
+        return (values == 0).all(axis=1) | np.isnan(values).any(axis=1)
+
+    def columns(
+        self, names: Array | None, n_targets: int, y: Array | None, given: ArrayLike | None, y_names: Array | None
+    ) -> tuple[Array | None, Array | None]:
+        """Return the names of the teacher's outputs, and those of y, or else the teacher's, as the order."""
+        return names, names if y_names is None else y_names
+
+    def check_y(self, y: Any, n_rows: int, source: str = "y") -> Array:
+        """Return the numbers, shape (n_rows, n_outputs)."""
+        return check_numbers(y, n_rows=n_rows, source=source, hint=" Rows without a label are passed as X_unlabeled.")
+
+    def for_estimator(self, y: Array) -> Array:
+        """Return the numbers, shape (n_rows,) for a single output."""
+        return column_or_rows(y)
+
+    def encode(self, y: Array, names: Array | None) -> Array:
+        """Return the numbers, shape (n_rows, n_outputs)."""
+        return y.reshape(len(y), -1)
+
+    def goals(self, labels: Array, n_targets: int) -> Array:
+        """Return the numbers."""
+        return labels
+
+    def folds(self, labels: Array, n_folds: int, seed: int) -> Iterator[tuple[Array, Array]]:
+        """Yield folds drawn by chance."""
+        return KFold(n_folds, shuffle=True, random_state=seed).split(labels)
+
+    def targets(
+        self,
+        values: Array,
+        names: Array | None,
+        y: Array | None,
+        *,
+        loss: Loss,
+        alpha: float,
+        sample_weight: Array | None = None,
+    ) -> Targets:
+        """Return what a student has to fit; labels and answers must have as many outputs."""
+        if y is not None and y.shape[1] != values.shape[1]:
+            raise ValueError(
+                f"y has {y.shape[1]} output{'s' * (y.shape[1] > 1)}, and the teacher answers with {values.shape[1]}."
+            )
+        return super().targets(values, names, y, loss=loss, alpha=alpha, sample_weight=sample_weight)
+
+    def only_labels(self, y: Any, *, n_rows: int, sample_weight: Array | None, loss: Loss, called: str) -> Targets:
+        """Return targets of the numbers in `y`."""
+        if y is None:
+            raise ValueError(missing_y(called))
+        labels = check_numbers(y, n_rows=n_rows, source="y")
+        return Targets(None, labels, sample_weight, 0.0, loss, task=self)
+
+    def end(self, targets: Targets, terms: Terms) -> Op:
+        """Return the op from standardised numbers to the target's unit."""
+        assert terms.units is not None
+        return Unstandardize(*terms.units)
+
+    def row_losses(self, goals: Array, values: Array, spread: Array | None = None) -> Array:
+        """Return the mean squared errors over outputs, each as a share of its variance."""
+        variance = goals.var(axis=0) if spread is None else spread
+        return ((values - goals) ** 2 / np.where(variance > 0, variance, 1.0)).mean(axis=1)
+
+    def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
+        """Return RMSE, MAE and R2 against the labels, and R2 against the teacher; means over outputs."""
+        return {
+            "rmse": float(root_mean_squared_error(labels, values, sample_weight=weight)),
+            "mae": float(mean_absolute_error(labels, values, sample_weight=weight)),
+            "r2": float(r2_score(labels, values, sample_weight=weight)),
+            "r2_teacher": float(r2_score(teacher, values, sample_weight=weight)),
+        }
+
+    def shares(self, label_values: Array, targets: Targets) -> Shares:
+        """Return a share by R2: it falls with what labels leave unexplained, to none where the teacher is off by half.
+
+        New rows are made in any case, since the label ensemble answers them for the rest.
+        """
+        assert targets.labels is not None
+        students, teacher = (
+            float(r2_score(targets.labels, values, sample_weight=targets.sample_weight))
+            for values in (label_values, targets.answers)
+        )
+        gap = teacher - students
+        # so far ahead it has memorised noise, so far behind it knows less than the labels
+        share = round(_SHARE * max(0.0, students - 2.0 * abs(gap)), 2)
+        return Shares(gap, share == 0, list(dict.fromkeys([(share, True), (0.0, True)])))
+
+    def usefulness(self, labels: Array, values: Array, weight: Array | None) -> str | None:
+        """Return that the teacher's R2 is below 0, where a constant does better: often its unit is another one."""
+        if len(labels) < 30:
+            return None
+        r2 = float(r2_score(labels, values, sample_weight=weight))
+        if r2 >= 0:
+            return None
+        centers = np.average(values, axis=0, weights=weight), np.average(labels, axis=0, weights=weight)
+        teacher, own = (", ".join(f"{number:.4g}" for number in center) for center in centers)
+        return (
+            f"its R2 on the {len(labels)} labelled rows is {r2:.3g}, below that of a constant. Its mean answer is "
+            f"{teacher} and the mean of y {own}: are both in the same unit?"
+        )
+
+
+#: The task of regressors.
+NUMBERS = Numbers()

@@ -1,0 +1,268 @@
+"""Task: everything about a target that its kind decides. A new kind of target is one file with a subclass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import train_test_split
+
+from ..losses import Loss, Targets, Terms
+from ..program import Op
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How much of the teacher's term the recipe tries, from how far the teacher is ahead of models of the labels.
+
+    Parameters
+    ----------
+    gap : float
+        The teacher's score on the rows less that of students that have not seen them.
+    memorised : bool
+        Whether the teacher may have memorised the rows, so that its answers for new ones are worth less.
+    candidates : list of (float, bool)
+        The values of alpha to try, each without or with new rows, the preferred one first.
+    """
+
+    gap: float
+    memorised: bool
+    candidates: list[tuple[float, bool]]
+
+
+class Task:
+    """What a target is. Stateless: there is one object of each kind.
+
+    ``values`` are answers of shape (n_rows, n_targets), ``names`` what their columns stand for. Labels are ``y`` in
+    the user's form and ``labels`` in the form of :class:`~skdistill.losses.Targets`.
+    """
+
+    #: What messages call it, and an estimator of it.
+    name: ClassVar[str]
+    estimator: ClassVar[str]
+    #: The method by which models answer; what fit calls answers that are given beforehand; the default scorer.
+    method: ClassVar[str]
+    given: ClassVar[str]
+    scoring: ClassVar[str]
+    #: The attribute with a forest's out-of-bag answers.
+    out_of_bag: ClassVar[str]
+    #: Whether folds are stratified by y.
+    stratified: ClassVar[bool] = False
+    #: What the gap between a teacher and models of the labels is measured in, and from where on a teacher is taken
+    #: to have memorised its rows.
+    gap_in: ClassVar[str]
+    memorised_gap: ClassVar[float] = 0.15
+    #: The search's choice: how much the labels count beside the consensus of good students, and by how many standard
+    #: errors a single net has to beat an ensemble.
+    label_share: ClassVar[float] = 1.0
+    selection_margin: ClassVar[float] = 0.0
+    #: Factors that temperature scaling tries on the logits; none where there are no logits.
+    logit_scales: ClassVar[tuple[float, ...]] = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__.upper()}"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return type(self), ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    # teachers and their answers
+
+    def check_teacher(self, model: Any, called: str) -> None:
+        """Raise a ValueError where an estimator cannot be a teacher of this task; `called` names it in messages."""
+        raise NotImplementedError
+
+    def check_answers(self, values: Any, *, n_rows: int, source: str, n_targets: int | None = None) -> Array:
+        """Return answers as float64 of shape (n_rows, n_targets), refusing what are none.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_rows,) or (n_rows, n_targets)
+            As a model or the user gave them; names of a frame's columns have been matched already.
+        n_rows : int
+            How many rows there must be.
+        source : str
+            Where they come from, for messages: "teacher Ridge".
+        n_targets : int or None
+            How many columns there must be; None where any number will do.
+        """
+        raise NotImplementedError
+
+    def predict(self, model: Any, X: Any) -> Array:
+        """Return a fitted model's answers, shape (n_rows, n_targets)."""
+        values = getattr(model, self.method)(X)
+        return values.reshape(len(values), -1)
+
+    def as_given(self, values: Array) -> Array:
+        """Return answers in the shape in which the method of a scikit-learn estimator returns them."""
+        return values
+
+    def missing_out_of_bag(self, values: Array) -> Array:
+        """Return the rows without an out-of-bag answer, shape (n_rows,): they were in every bag."""
+        raise NotImplementedError
+
+    def columns(
+        self, names: Array | None, n_targets: int, y: Array | None, given: ArrayLike | None, y_names: Array | None
+    ) -> tuple[Array | None, Array | None]:
+        """Return what the columns of answers stand for, and the order in which a student gets them.
+
+        Parameters
+        ----------
+        names : ndarray of shape (n_targets,) or None
+            What the teacher says.
+        n_targets : int
+            How many columns the answers have.
+        y : ndarray or None
+            Labels, as :meth:`check_y` returns them.
+        given : array-like of shape (n_targets,) or None
+            What the user says.
+        y_names : ndarray of shape (n_targets,) or None
+            What y calls its own columns.
+
+        Returns
+        -------
+        columns, order : (ndarray of shape (n_targets,), ndarray) or None
+            None where nobody says; then columns are matched by position.
+        """
+        raise NotImplementedError
+
+    # labels
+
+    def check_y(self, y: Any, n_rows: int, source: str = "y") -> Array:
+        """Return the labels of rows, checked, in the form of y."""
+        raise NotImplementedError
+
+    def check_enough(self, y: Array) -> None:
+        """Raise a ValueError where no teacher can be fitted to these labels."""
+
+    def for_estimator(self, y: Array) -> Array:
+        """Return labels as the fit of a scikit-learn estimator takes them."""
+        return y
+
+    def encode(self, y: Array, names: Array | None) -> Array:
+        """Return labels in the form of Targets."""
+        raise NotImplementedError
+
+    def goals(self, labels: Array, n_targets: int) -> Array:
+        """Return the answers of a model that is always right, shape (n_rows, n_targets)."""
+        raise NotImplementedError
+
+    def folds(self, labels: Array, n_folds: int, seed: int) -> Iterator[tuple[Array, Array]]:
+        """Yield the rows to fit and those to leave out, for each fold."""
+        raise NotImplementedError
+
+    def split(self, labels: Array, share: float, seed: int) -> tuple[Array, Array]:
+        """Return the rows to fit and those to hold out, sorted."""
+        stratify = self.strata(labels, share)
+        kept, held_out = train_test_split(np.arange(len(labels)), test_size=share, random_state=seed, stratify=stratify)
+        return np.sort(kept), np.sort(held_out)
+
+    def strata(self, labels: Array, share: float) -> Array | None:
+        """Return what a split is stratified by, None for a split by chance alone."""
+        return None
+
+    # fitting
+
+    def targets(
+        self,
+        values: Array,
+        names: Array | None,
+        y: Array | None,
+        *,
+        loss: Loss,
+        alpha: float,
+        sample_weight: Array | None = None,
+    ) -> Targets:
+        """Return what a student has to fit.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_rows, n_targets)
+            The teacher's answers, columns in the order of `names`.
+        names : ndarray of shape (n_targets,) or None
+            What the columns stand for.
+        y : ndarray or None
+            Labels.
+        loss : Loss
+            The loss of a row.
+        alpha : float
+            The share of the teacher's term.
+        sample_weight : ndarray of shape (n_rows,) or None
+            Weights.
+        """
+        labels = None if y is None else self.encode(y, names)
+        return Targets(values, labels, sample_weight, alpha, loss, task=self, classes=self.classes(names))
+
+    def classes(self, names: Array | None) -> Array | None:
+        """Return the class labels among the names of columns, None where these are no classes."""
+        return None
+
+    def only_labels(self, y: Any, *, n_rows: int, sample_weight: Array | None, loss: Loss, called: str) -> Targets:
+        """Return targets without a teacher, as a student's own fit has them; `called` names it in messages."""
+        raise NotImplementedError
+
+    def end(self, targets: Targets, terms: Terms) -> Op:
+        """Return the op that ends the Program: from a student's outputs to answers."""
+        raise NotImplementedError
+
+    # scores
+
+    def row_losses(self, goals: Array, values: Array, spread: Array | None = None) -> Array:
+        """Return the loss of each row, shape (n_rows,), linear in `goals` but for what all models share.
+
+        Parameters
+        ----------
+        goals : ndarray of shape (n_rows, n_targets)
+            What a perfect model would answer.
+        values : ndarray of shape (n_rows, n_targets)
+            What a model answers.
+        spread : ndarray of shape (n_targets,) or None
+            The variance of each number, of which errors are a share; None takes that of `goals`.
+        """
+        raise NotImplementedError
+
+    def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
+        """Return the scores of a model against the labels and against the teacher."""
+        raise NotImplementedError
+
+    def shares(self, label_values: Array, targets: Targets) -> Shares:
+        """Return how much of the teacher to try.
+
+        Parameters
+        ----------
+        label_values : ndarray of shape (n_rows, n_targets)
+            Out-of-fold answers of students that were fitted to the labels alone.
+        targets : Targets
+            The answers of the teacher, and the labels, of the same rows.
+        """
+        raise NotImplementedError
+
+    def rescaled(self, values: Array, scale: float) -> Array:
+        """Return answers whose logits are multiplied by a number."""
+        return values
+
+    def usefulness(self, labels: Array, values: Array, weight: Array | None) -> str | None:
+        """Return what is wrong with a teacher that knows less of the labels than a constant; None if nothing is."""
+        return None
+
+
+def task_of(model: Any) -> Task | None:
+    """Return the task of a model by what it can do: predict_proba, or being a regressor; None if it can do neither."""
+    from sklearn.base import is_regressor
+
+    from ._classes import CLASSES
+    from ._numbers import NUMBERS
+
+    if hasattr(model, "predict_proba"):
+        return CLASSES
+    return NUMBERS if hasattr(model, "__sklearn_tags__") and is_regressor(model) else None

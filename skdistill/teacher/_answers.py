@@ -1,0 +1,150 @@
+"""Answers: what a teacher says of rows, what the columns stand for, and whether the teacher has seen the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._checks import listed, unite
+from ..program import column_names, is_frame
+
+Array = NDArray[Any]
+
+#: Where answers come from: a teacher that was fitted on the rows in the same fit; clones that have not seen a row;
+#: a teacher that has seen none of them; or a teacher of which nobody says.
+Origin = Literal["in_sample", "out_of_fold", "unseen", "unknown"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A teacher's answers.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_targets)
+        Probabilities, each row summing to one; or numbers in the target's unit.
+    names : ndarray of shape (n_targets,) or None
+        The class labels, or the names of outputs, that the columns stand for; None where nobody says.
+    origin : {"in_sample", "out_of_fold", "unseen", "unknown"}
+        Whether the teacher has seen the rows.
+    """
+
+    values: Array
+    names: Array | None
+    origin: Origin = "unknown"
+
+    def aligned(self, names: Array | None) -> Array:
+        """Return the values with columns in the order of `names`.
+
+        Parameters
+        ----------
+        names : ndarray of shape (n_wanted,) or None
+            A superset of the answers' own names; None leaves the columns as they are.
+
+        Returns
+        -------
+        values : ndarray of shape (n_rows, n_wanted)
+            Zero in columns of which the teacher does not know.
+
+        Raises
+        ------
+        ValueError
+            If the answers have a name that is not among `names`.
+        """
+        if names is None or self.names is None:
+            return self.values
+        position = {label: column for column, label in enumerate(names.tolist())}
+        own = self.names.tolist()
+        if any(label not in position for label in own):
+            # a frame's names are often written-out labels: "0", "1"
+            position, own = {str(label): column for label, column in position.items()}, [str(label) for label in own]
+        unknown = [label for label in own if label not in position]
+        if unknown:
+            raise ValueError(f"The teacher's answers are named {listed(unknown)}, not among {listed(names.tolist())}.")
+        values = np.zeros((len(self.values), len(names)))
+        values[:, [position[label] for label in own]] = self.values
+        return values
+
+    @classmethod
+    def blend(cls, several: Sequence[Answers], weights: Array, called: Sequence[str]) -> Answers:
+        """Return the weighted mean of several teachers' answers, over all names that any of them knows.
+
+        Parameters
+        ----------
+        several : sequence of Answers
+            One for each teacher.
+        weights : ndarray of shape (n_teachers,)
+            The share of each teacher; they sum to one.
+        called : sequence of str
+            What messages call the teachers.
+
+        Raises
+        ------
+        ValueError
+            If teachers do not have as many columns, and names do not say which is which.
+        """
+        first, *others = several
+        if not others:
+            return first
+        named = [one.names for one in several if one.names is not None]
+        names = unite(named) if named else None
+        n_targets = first.values.shape[1] if names is None else len(names)
+        for one, name in zip(several, called, strict=True):
+            if one.names is None and one.values.shape[1] != n_targets:
+                known = "" if names is None else f", named {listed(names.tolist())}"
+                raise ValueError(
+                    f"{name} returned {one.values.shape[1]} columns; the other teachers have {n_targets}{known}."
+                )
+        values = np.sum([weight * one.aligned(names) for one, weight in zip(several, weights, strict=True)], axis=0)
+        return cls(values, names, first.origin)
+
+
+def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, Array | None]:
+    """Return answers, and the names of their columns where their container has any.
+
+    Parameters
+    ----------
+    values : array-like or frame
+        As a teacher or the user gave them. A frame's columns are matched by name with `known`; the default names
+        of a frame, 0, 1, ..., are positions.
+    known : ndarray of shape (n_targets,) or None
+        The names that the answers must have, in the order in which an array would have them.
+    source : str
+        Where they come from, for messages.
+
+    Returns
+    -------
+    values : array-like
+        Without names; those of a frame in the order of `known`.
+    names : ndarray of shape (n_targets,) or None
+        `known`, or what the frame says.
+
+    Raises
+    ------
+    ValueError
+        If the names contradict `known`.
+    """
+    if not is_frame(values):
+        return values, known
+    names = column_names(values)
+    array = values.to_numpy() if hasattr(values, "to_numpy") else np.column_stack([values[name] for name in names])
+    if len(names) < 2 or names == list(range(len(names))):
+        return array, known
+    if known is None:
+        return array, np.array(names, dtype=None if len({type(name) for name in names}) == 1 else object)
+    place = {name: at for at, name in enumerate(names)}
+    wanted = known.tolist()
+    if not set(wanted) <= set(place):
+        # a frame's names are often written-out labels: "0", "1"
+        place = {str(name): at for name, at in place.items()}
+        wanted = [str(label) for label in wanted]
+    if set(wanted) != set(place) or len(place) < len(names):
+        raise ValueError(
+            f"{source} has columns named {listed(names)}; needed are {listed(known.tolist())}. Rename the columns, or "
+            "pass an array with columns in that order."
+        )
+    return array[:, [place[label] for label in wanted]], known

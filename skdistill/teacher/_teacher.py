@@ -1,0 +1,556 @@
+"""Teacher: made once from whatever the user gave, and the only one that asks it anything."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from inspect import unwrap
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+from joblib import Memory
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+
+from .._checks import listed, unite
+from .._sklearn import copy_unfitted, has_fit_parameter, is_fitted, not_fitted, take_params, take_rows
+from ..program import column_names, in_order, is_frame
+from ..tasks import Task
+from ._answers import Answers, Origin, named_columns
+from ._memory import once
+
+Array = NDArray[Any]
+
+
+def is_estimator(model: Any) -> bool:
+    """Return whether a model is an estimator rather than a plain callable."""
+    return hasattr(model, "fit") and not isinstance(model, type)
+
+
+def asks_for_fit(value: Any) -> bool:
+    """Return whether a teacher, or any of a list, is an estimator that shows no sign of having been fitted."""
+    return any(is_estimator(model) and not _shows_fit(model) for model in _members(value))
+
+
+def _members(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One model among the teachers; `key` tells its answers from those of others when they are cached."""
+
+    model: Any
+    key: Any
+    fitted: bool
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        own = type(self.model).__name__
+        return f"teacher {own if is_estimator(self.model) else getattr(self.model, '__qualname__', own)}"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The teachers that a user gave, ready to be fitted and asked.
+
+    Made by :meth:`of`, which refuses what cannot teach. Rows are put into the order of columns that each model
+    was fitted on, and answers are matched by the names of their columns, here and nowhere else.
+
+    Parameters
+    ----------
+    value : estimator, callable, list of these, or None
+        As the user gave it, with fitted clones in the place of unfitted estimators once :meth:`fit` was called.
+    task : Task
+        What it answers: classes or numbers.
+    members : tuple
+        The single models.
+    weights : ndarray of shape (n_teachers,)
+        The share of each; they sum to one.
+    memory : joblib.Memory
+        Keeps fitted clones and answers.
+    origin : str
+        What is known of the rows that it will be asked about, as in :class:`Answers`.
+    """
+
+    value: Any
+    task: Task
+    members: tuple[_Member, ...]
+    weights: Array
+    memory: Memory
+    origin: Origin = "unknown"
+
+    @classmethod
+    def of(
+        cls,
+        value: Any,
+        task: Task,
+        *,
+        weights: Sequence[float] | None = None,
+        memory: Memory | None = None,
+        trial: Any = None,
+    ) -> Teacher:
+        """Make a Teacher, refusing what cannot teach before any work is done.
+
+        Parameters
+        ----------
+        value : estimator, callable, list of these, or None
+            As the user gave it; None where there are answers alone.
+        task : Task
+            What it has to answer.
+        weights : sequence of float or None
+            A weight for each model of a list; None weighs them evenly.
+        memory : joblib.Memory or None
+            Where fitted clones and answers are kept.
+        trial : array-like of shape (n_rows, n_columns) or None
+            Rows of which the first is shown to an estimator that does not show whether it has been fitted: one that
+            answers is.
+
+        Returns
+        -------
+        teacher : Teacher
+            Not yet asked.
+
+        Raises
+        ------
+        TypeError
+            If a teacher is a class, or nothing that can be asked.
+        ValueError
+            If a teacher answers another kind of target, it cannot be told whether it has been fitted, or weights do not
+            match the teachers.
+        """
+        models = [] if value is None else _members(value)
+        if not models and value is not None:
+            raise ValueError("teacher is an empty list; needed is at least one teacher.")
+        for model in models:
+            _check_model(model, task)
+        made = tuple(_Member(model, model, _has_been_fitted(model, task, trial)) for model in models)
+        shares = np.full(len(models), 1.0 / max(1, len(models)))
+        if weights is not None:
+            shares = np.asarray(weights, dtype=np.float64)
+            if shares.shape != (len(models),):
+                raise ValueError(
+                    f"teacher_weights has shape {shares.shape}; needed is one weight for each of the {len(models)} "
+                    "teachers."
+                )
+            if not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
+                raise ValueError(f"teacher_weights must be non-negative and not all zero; got {list(weights)}.")
+            shares = shares / shares.sum()
+        return cls(value, task, made, shares, Memory(None) if memory is None else memory)
+
+    @staticmethod
+    def for_clone(value: Any) -> Any:
+        """Return a teacher as a clone of its distiller must hold it.
+
+        A fitted estimator or a callable is what the user made it and stays the same object; an unfitted estimator is
+        cloned.
+        """
+        if isinstance(value, list | tuple):
+            return type(value)(Teacher.for_clone(model) for model in value)
+        return copy_unfitted(value) if asks_for_fit(value) and hasattr(value, "get_params") else value
+
+    @staticmethod
+    def routed_names(value: Any) -> list[tuple[str, Any]]:
+        """Return the name under which metadata is routed to each model, and the model."""
+        if not isinstance(value, list | tuple):
+            return [("teacher", value)]
+        return [(f"teacher_{index}", model) for index, model in enumerate(value)]
+
+    @staticmethod
+    def input_tags(value: Any) -> list[Any]:
+        """Return scikit-learn's tags of the estimators among teachers."""
+        return [get_tags(model) for model in _members(value) if isinstance(model, BaseEstimator)]
+
+    @staticmethod
+    def may_take_missing(value: Any) -> bool:
+        """Return whether teachers may take rows with missing numbers: unless one is sure to refuse them.
+
+        The tags of a Pipeline do not say what its imputer does, so it is assumed to take them.
+        """
+        return all(map(_may_take_missing, _members(value)))
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether any of the models is an estimator that has not been fitted."""
+        return not all(member.fitted for member in self.members)
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether there is a model, and each is fitted."""
+        return bool(self.members) and not self.needs_fit
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return " and ".join(dict.fromkeys(member.called for member in self.members)) or "no teacher"
+
+    @property
+    def classes(self) -> Array | None:
+        """The union of the class labels that the models know, sorted; None where any of them does not say."""
+        several = [_classes_of(member) for member in self.members]
+        if not several or any(known is None for known in several):
+            return None
+        return unite([known for known in several if known is not None])
+
+    def check_columns(self, X: Any) -> None:
+        """Raise a ValueError where rows do not have the columns that a model was fitted on, in whatever order."""
+        if len(getattr(X, "shape", ())) == 2:
+            for member in self.members:
+                _for_model(member, X)
+
+    def fit(self, X: Any, y: Array, params: Sequence[dict[str, Any]]) -> Teacher:
+        """Return the teacher with clones, fitted to rows, in the place of the models that are not fitted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_columns)
+            The rows, as the user gave them.
+        y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+            Their labels.
+        params : sequence of dict
+            Further arguments of ``fit``, for each model.
+        """
+        y, members = self.task.for_estimator(y), []
+        for member, given in zip(self.members, params, strict=True):
+            if member.fitted:
+                members.append(member)
+                continue
+            # a forest's trees do not hash alike each time they are loaded; what they were fitted from does
+            key = (member.model, X, y, given)
+            members.append(_Member(once(self.memory, _fit_clone, key), key, fitted=True))
+        models = [member.model for member in members]
+        value = models if isinstance(self.value, list | tuple) else models[0]
+        return replace(self, value=value, members=tuple(members), origin="in_sample" if self.needs_fit else self.origin)
+
+    def ask(self, X: Any) -> Answers:
+        """Return the teacher's answers for rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_columns)
+            The rows, as the user gave them.
+
+        Returns
+        -------
+        answers : Answers
+            The weighted mean over the models.
+
+        Raises
+        ------
+        NotFittedError
+            If a model is not fitted.
+        ValueError
+            If there is no model, rows have other columns than a model was fitted on, or answers are not what the
+            task needs.
+        """
+        if not self.members:
+            raise ValueError(f"There is no teacher to ask; give its answers for these rows as {self.task.given}.")
+        answers = [self._ask_one(member, X) for member in self.members]
+        return Answers.blend(answers, self.weights, [member.called for member in self.members])
+
+    def given(self, values: Any, n_rows: int, names: ArrayLike | None = None) -> Answers:
+        """Return answers that the teacher has given beforehand.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_rows,) or (n_rows, n_targets)
+            The answers: columns by name where the container has names, else in the order of a single teacher's
+            ``classes_``, or of `names`, or sorted by label for several teachers.
+        n_rows : int
+            How many rows there must be.
+        names : array-like of shape (n_targets,) or None
+            What the user calls the columns, where the teacher does not say.
+        """
+        single = _classes_of(self.members[0]) if len(self.members) == 1 else None
+        known = self.classes if single is None else single
+        expected = np.asarray(names) if known is None and names is not None else known
+        array, named = named_columns(values, expected, self.task.given)
+        n_targets = None if known is None else len(known)
+        checked = self.task.check_answers(array, n_rows=n_rows, source=self.task.given, n_targets=n_targets)
+        # what the user calls the columns is checked by the task, with the labels
+        return Answers(checked, None if known is None and named is expected else named, self.origin)
+
+    def ask_out_of_fold(self, X: Any, y: Array, cv: Any, params: Sequence[dict[str, Any]], groups: Any) -> Answers:
+        """Return answers of models that have not seen the rows that they answer.
+
+        The teacher itself is asked only about rows for which there are no such answers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_columns)
+            The rows, as the user gave them.
+        y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+            Their labels.
+        cv : "oob", int, cross-validation generator or iterable
+            Out-of-bag answers of forests that were fitted on these rows, or of clones that are fitted on folds.
+        params : sequence of dict
+            Further arguments of each model's ``fit``, for all rows: a clone gets those of its own.
+        groups : array-like of shape (n_rows,) or None
+            The group of each row, for a `cv` that keeps groups together.
+
+        Returns
+        -------
+        answers : Answers
+            The weighted mean over the models.
+        """
+        y, answers = self.task.for_estimator(y), []
+        for member, given in zip(self.members, params, strict=True):
+            if isinstance(cv, str):
+                parts = [self._out_of_bag(member, X)]
+            else:
+                parts = list(self._of_clones(member, X, y, cv, given, groups))
+            answers.append(self._merged(member, X, parts))
+        blended = Answers.blend(answers, self.weights, [member.called for member in self.members])
+        return replace(blended, origin="out_of_fold")
+
+    def check_clones(self, cv: Any) -> None:
+        """Raise a ValueError where clones of the models cannot be fitted on folds."""
+        for member in self.members:
+            if not is_estimator(member.model):
+                raise ValueError(f"cv={cv!r} fits clones of the teacher, and {member.called} is no estimator.")
+            if is_fitted(copy_unfitted(member.model)):
+                raise ValueError(
+                    f"cv={cv!r} fits clones of the teacher, and a clone of {member.called} is fitted already."
+                )
+
+    def weight_params(self, sample_weight: Array | None, *, refitting: bool) -> list[dict[str, Any]]:
+        """Return the sample weights as an argument of each model's fit that takes them.
+
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_rows,) or None
+            The weights.
+        refitting : bool
+            Whether models that are fitted are fitted again, as clones on folds.
+        """
+        return [self._weight_param(member, sample_weight, refitting) for member in self.members]
+
+    def _weight_param(self, member: _Member, sample_weight: Array | None, refitting: bool) -> dict[str, Any]:
+        if sample_weight is None or (member.fitted and not refitting):
+            return {}
+        if has_fit_parameter(member.model, "sample_weight"):
+            return {"sample_weight": sample_weight}
+        warnings.warn(
+            f"{member.called} does not appear to accept sample_weight; the weights are used for the student alone.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return {}
+
+    def _ask_one(self, member: _Member, X: Any) -> Answers:
+        if not member.fitted:
+            raise not_fitted(member.model)
+        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        values = self._raw(member, _for_model(member, X))
+        known = _classes_of(member)
+        array, names = named_columns(values, known, member.called)
+        n_targets = None if known is None else len(known)
+        checked = self.task.check_answers(array, n_rows=n_rows, source=member.called, n_targets=n_targets)
+        return Answers(checked, names, self.origin)
+
+    def _raw(self, member: _Member, X: Any) -> Any:
+        model, memory = member.model, self.memory
+        if is_estimator(model):
+            return once(memory, _call_method, (model, self.task.method, X), key=(member.key, X, self.task.method))
+        if memory.location is None or hasattr(model, "check_call_in_cache"):
+            return model(X)
+        if isinstance(model, FunctionType | MethodType):
+            raise ValueError(
+                f"memory= cannot tell whether {member.called} has changed, since it is a function. Cache the function "
+                f"itself (teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or ask it once and pass "
+                f"its answers to fit as {self.task.given}."
+            )
+        return once(memory, _call, (model, X))
+
+    def _of_clones(
+        self, member: _Member, X: Any, y: Array, cv: Any, params: dict[str, Any], groups: Any
+    ) -> list[tuple[Array, Answers]]:
+        """Return, for each fold, its rows and the answers of a clone that was fitted on the others."""
+        parts = []
+        # what was fitted in this very fit is cloned from what the user gave
+        model = member.key[0] if isinstance(member.key, tuple) else member.model
+        recipe = copy_unfitted(model)
+        for seen, unseen in check_cv(cv, y, classifier=self.task.stratified).split(X, y, groups):
+            key = (recipe, take_rows(X, seen), y[seen], take_params(X, params, indices=seen))
+            clone = _Member(once(self.memory, _fit_clone, key), key, fitted=True)
+            parts.append((np.asarray(unseen), self._ask_one(clone, take_rows(X, unseen))))
+        return parts
+
+    def _out_of_bag(self, member: _Member, X: Any) -> tuple[Array, Answers]:
+        """Return the rows for which a forest has out-of-bag answers, and these."""
+        forest = member.model.steps[-1][1] if isinstance(member.model, Pipeline) else member.model
+        values = getattr(forest, self.task.out_of_bag, None)
+        if values is None:
+            raise ValueError(
+                f"cv='oob' needs out-of-bag answers, and {member.called} has none: fit a forest with oob_score=True, "
+                "or use cv=5."
+            )
+        if len(values) != X.shape[0]:
+            raise ValueError(
+                f"cv='oob' needs the rows that {member.called} was fitted on: it has out-of-bag answers for "
+                f"{len(values)} rows, and X has {X.shape[0]}."
+            )
+        values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+        rows = np.flatnonzero(~self.task.missing_out_of_bag(values))
+        source = f"{member.called}, out of bag,"
+        return rows, Answers(
+            self.task.check_answers(values[rows], n_rows=len(rows), source=source), _classes_of(member), self.origin
+        )
+
+    def _merged(self, member: _Member, X: Any, parts: list[tuple[Array, Answers]]) -> Answers:
+        """Return the answers of parts of the rows in the rows' order; the model itself answers the others."""
+        known = _classes_of(member)
+        answered = np.zeros(X.shape[0], dtype=bool)
+        for rows, _ in parts:
+            answered[rows] = True
+        rest = np.flatnonzero(~answered)
+        if len(rest):
+            parts = [(rest, self._ask_one(member, take_rows(X, rest))), *parts]
+        names = parts[0][1].names if known is None else known
+        for _, part in parts:
+            if names is not None and part.names is not None and len(unite([names, part.names])) > len(names):
+                raise ValueError(
+                    f"y holds classes that {member.called} does not know, so its clones cannot be fitted on it."
+                )
+        values = np.empty((X.shape[0], parts[0][1].aligned(names).shape[1]))
+        for rows, part in parts:
+            values[rows] = part.aligned(names)
+        return Answers(values, names, "out_of_fold")
+
+
+def _check_model(model: Any, task: Task) -> None:
+    if isinstance(model, type):
+        raise TypeError(f"teacher is the class {model.__name__}; needed is an instance: {model.__name__}().")
+    if is_estimator(model):
+        task.check_teacher(model, _Member(model, model, fitted=True).called)
+    elif not callable(model):
+        methods = "predict_proba, a callable X -> probabilities" if task.method != "predict" else "predict, a callable"
+        raise TypeError(
+            f"teacher must be a {task.estimator} with {methods}, a list of these, or None together with {task.given}; "
+            f"got {model!r}."
+        )
+
+
+def _has_been_fitted(model: Any, task: Task, trial: Any) -> bool:
+    """Return whether a model can be asked; an estimator without the usual signs can be, if it answers a row."""
+    if not is_estimator(model) or is_fitted(model):
+        return True
+    if _is_known(model) or trial is None:
+        return _shows_fit(model)
+    try:
+        _call_method(model, task.method, take_rows(trial, slice(0, 1)))
+    except NotFittedError:
+        return False
+    except Exception as error:
+        if isinstance(error, AttributeError) and error.obj is model:
+            return False
+        raise ValueError(
+            f"Whether teacher {type(model).__name__} has been fitted cannot be told: it has no attribute that ends in "
+            f"'_', and it answers a row with {type(error).__name__}: {error}. If it has been fitted, wrap it in "
+            f"sklearn.frozen.FrozenEstimator, or pass its {task.method} as the teacher; if it has not, have it raise "
+            "sklearn.exceptions.NotFittedError."
+        ) from error
+    return True
+
+
+def _is_known(model: Any) -> bool:
+    return unwrap(type(model).fit).__module__.partition(".")[0] in _KNOWN
+
+
+def _shows_fit(model: Any) -> bool:
+    """Return whether an estimator shows that it has been fitted; one of the user's own by more than the usual signs.
+
+    Those are attributes that a new one does not have, and fitted estimators inside.
+    """
+    if is_fitted(model):
+        return True
+    if _is_known(model) or not hasattr(model, "get_params"):
+        return False
+    inside = [one for value in vars(model).values() for one in (value if isinstance(value, list | tuple) else [value])]
+    if any(is_estimator(one) and is_fitted(one) for one in inside):
+        return True
+    return bool(vars(model).keys() - vars(copy_unfitted(model)).keys())
+
+
+#: Libraries whose estimators show whether they have been fitted.
+_KNOWN = {"sklearn", "lightgbm", "xgboost", "catboost", "skorch", "imblearn"}
+
+
+def _may_take_missing(model: Any) -> bool:
+    if not isinstance(model, BaseEstimator) or get_tags(model).input_tags.allow_nan:
+        return True
+    return any(isinstance(one, Pipeline) for one in [model, *model.get_params(deep=True).values()])
+
+
+def _classes_of(member: _Member) -> Array | None:
+    """Return the classes that a fitted estimator says it knows."""
+    if not is_estimator(member.model) or not member.fitted:
+        return None
+    classes = _attribute(member.model, "classes_")
+    # an array for each of several outputs is refused when the answers are checked
+    if classes is None or len(classes) == 0 or np.ndim(classes[0]) > 0:
+        return None
+    return np.asarray(classes)
+
+
+def _for_model(member: _Member, X: Any) -> Any:
+    """Return rows with columns in the order in which a model was fitted, refusing other columns."""
+    if not is_estimator(member.model) or not member.fitted or len(getattr(X, "shape", ())) != 2:
+        return X
+    expected = _attribute(member.model, "n_features_in_")
+    if expected is not None and int(expected) not in (0, X.shape[1]):
+        raise ValueError(f"X has {X.shape[1]} columns, but {member.called} was fitted on {int(expected)}.")
+    names = _attribute(member.model, "feature_names_in_")
+    if names is None:
+        names = _attribute(member.model, "feature_names_")
+    if names is None or not is_frame(X):
+        return X
+    columns = column_names(X)
+    own = {_rewritten(name): name for name in columns}
+    wanted = [_rewritten(name) for name in names]
+    if len(own) < len(columns) or sorted(wanted) != sorted(own):
+        if list(map(str, columns)) == list(map(str, names)):
+            return X
+        missing = [name for name in map(str, names) if _rewritten(name) not in own]
+        extra = [name for name, key in zip(columns, map(_rewritten, columns), strict=True) if key not in wanted]
+        raise ValueError(
+            f"The columns of X are not those that {member.called} was fitted on (missing: {listed(missing)}; "
+            f"unexpected: {listed(extra)})."
+        )
+    order = [own[name] for name in wanted]
+    return X if order == columns else in_order(X, order)
+
+
+def _rewritten(name: Any) -> str:
+    """Return a column's name as libraries rewrite it: LightGBM puts underscores for spaces."""
+    return re.sub(r"\s", "_", str(name))
+
+
+def _attribute(estimator: Any, name: str) -> Any:
+    try:
+        return getattr(estimator, name, None)
+    except Exception:
+        # properties of other libraries raise errors of their own where they have no answer
+        return None
+
+
+def _fit_clone(model: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
+    clone = copy_unfitted(model)
+    fitted = clone.fit(X, y, **params)
+    return clone if fitted is None else fitted
+
+
+def _call_method(model: Any, method: str, X: Any) -> Any:
+    return getattr(model, method)(X)
+
+
+def _call(model: Callable[[Any], Any], X: Any) -> Any:
+    return model(X)

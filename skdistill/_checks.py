@@ -14,7 +14,7 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import column_or_1d
 
 from ._sklearn import check_sample_weight, validate_data
-from .program import column_names, column_reader, is_frame
+from .program import column_names, column_reader, in_order, is_frame
 
 Array = NDArray[Any]
 
@@ -115,6 +115,16 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
     # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
     finite = reset and hasattr(X, "tocsr")
     return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)
+
+
+def columns_as_in_fit(estimator: Any, X: Any) -> Any:
+    """Return rows with a frame's columns in the order that a fitted estimator saw, where it has the same ones."""
+    names = estimator.__dict__.get("feature_names_in_")
+    if not is_frame(X):
+        return X
+    if names is None:
+        return _by_unnamed_columns(estimator, X, reset=False)
+    return in_order(X, names.tolist()) if set(column_names(X)) == set(names) else X
 
 
 def _by_unnamed_columns(estimator: Any, X: Any, *, reset: bool) -> Any:

@@ -1,4 +1,4 @@
-"""Fewer hidden units: those that matter least go, and a short distillation teaches the others to do without."""
+"""Fewer hidden units: those that matter least go, and a short distillation makes up for them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from joblib import Memory
 from numpy.typing import NDArray
 
-from .._validation import not_fitted
-from ..losses import RegressionTargets, Targets
+
 from ..program import (
     ACTIVATIONS,
     LARGEST,
@@ -26,7 +24,8 @@ from ..program import (
     split,
 )
 from ..student import Encoded, Encoder, MLPStudent, MLPStudentRegressor
-from ..teacher import align, ask, ask_numbers, check_columns, check_teachers, members, needs_fit
+from ..tasks import CLASSES, NUMBERS, Task
+from ..teacher import Teacher
 from ._student import inner_student, new_student
 
 Array = NDArray[Any]
@@ -55,10 +54,10 @@ def prune(
 ) -> Any:
     """Take hidden units out of a fitted net.
 
-    Of each hidden layer those units go whose answers vary least over `X`, weighed by what the next layer
-    makes of them. The next layer is fitted anew to what it was given, by least squares, and then the
-    smaller net is distilled: on `X`, and, where that is a table of fewer than 40,000 rows, on rows mixed
-    of its cells as well, for which the student itself is asked. The matrices really shrink: half the
+    From each hidden layer those units are removed whose outputs vary least over `X`, weighted by what the next layer
+    makes of them. The next layer is fitted anew to its former output by least squares, and then the
+    smaller net is distilled: on `X` and, where that is a table of fewer than 40,000 rows, also on rows mixed
+    from its cells, which the student itself answers. The matrices really shrink: half of the
     units leave half of the first layer, a quarter of the layers between, and at most 45 % of all weights.
 
     Parameters
@@ -68,13 +67,13 @@ def prune(
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
         Rows like those of training, best all of them. No labels are needed.
     keep : float, default=0.5
-        The share of the hidden units that stays, above 0 and at most 1: of each layer the same. Where the
-        first layer is wide, some of its units go and more of the second stay; a single hidden layer leaves
-        this share of the weights.
+        The share of the hidden units of each layer that is kept, above 0 and at most 1. Where the
+        first layer is wide, fewer of its units are kept and more of the second; with a single hidden layer
+        this is the share of the weights.
     teacher : estimator, callable or list of these, default=None
-        Whose answers are distilled: a fitted classifier with ``predict_proba``, a callable that maps
+        The teacher whose answers are distilled: a fitted classifier with ``predict_proba``, a callable that maps
         rows to probabilities in the order of the student's ``classes_``, or a list whose answers are
-        averaged; of a regressor the like with ``predict``. None asks the student as it was.
+        averaged; for a regression student the same with ``predict``. None takes the student before pruning.
     max_epochs : int, default=60
         The most passes over the rows.
     learning_rate : float, default=1e-2
@@ -127,15 +126,15 @@ def prune(
         raise TypeError(f"This {type(inner).__name__} has no hidden units to prune; needed is an MLPStudent with some.")
     rows = inner._rows(X)
     last = program.ops[-1]
-    in_numbers = isinstance(last, Unstandardize)
-    answers = (_numbers if in_numbers else _answers)(teacher, inner, X, rows.shape[0])
+    task: Task = NUMBERS if isinstance(last, Unstandardize) else CLASSES
+    answers = _answers(task, teacher, inner, X)
     encoder, layers, activations = _standardized(*parts, rows)
     read = Encoder(encoder)
     encoded = read.encode(rows)
     weights = _as_arrays(read, layers)
     sizes = _n_kept(weights, float(keep))
     start = _without_units(weights, activations, encoded, sizes)
-    net = (MLPStudentRegressor if in_numbers else MLPStudent)(
+    net = {CLASSES: MLPStudent, NUMBERS: MLPStudentRegressor}[task](
         sizes,
         activation=next(name for name, kind in ACTIVATIONS.items() if type(activations[0]) is kind),
         max_epochs=max_epochs,
@@ -143,79 +142,46 @@ def prune(
         random_state=random_state,
         verbose=verbose,
     )
-    net._start = start
     fitted = encoded
     if (mixed := _mixed_rows(encoder, rows)) is not None:
-        # of these the student itself is asked, which takes no longer than they are many
+        # the student itself answers these
         whole = join(encoder, layers, activations, last).ops[len(encoder) :]
         answers = np.concatenate([answers, run(mixed.copy(), whole)])
         fitted = read.encode_read(np.concatenate([read.read(rows), mixed]))
-    targets: Targets | RegressionTargets
+    classes = getattr(inner, "classes_", None)
+    targets = task.targets(answers, classes, None, loss=task.loss(), alpha=1.0)
     if isinstance(last, Unstandardize):
-        targets = RegressionTargets(answers, None, units=(last.center, last.scale))
-    else:
-        targets = Targets(inner.classes_, answers, None)
-    terms = targets.terms(fitted.n_rows)
-    first, *others = net._fit_weights(fitted, terms, read.first_layer)
+        targets = replace(targets, units=(last.center, last.scale))
+    first, *others = net.fit_encoded(fitted, targets.terms(fitted.n_rows), read.first_layer, init=start)
     if isinstance(first, LookupAffine):
         first = _with_unseen_levels(first, start[0][0], encoded)
     smaller = join(encoder, [first, *others[1::2]], activations, last)
     new = new_student(inner, program, smaller, f"pruned to {', '.join(map(str, sizes))} units", rows, None)
     if isinstance(new, MLPStudent | MLPStudentRegressor):
-        # what was several nets is one
+        # an ensemble is one net now
         new.hidden_layer_sizes, new.n_nets = sizes, 1
     return new
 
 
-def _answers(teacher: Any, student: Any, X: Any, n_rows: int) -> Array:
-    """Return the teacher's probabilities in the order of the student's classes."""
+def _answers(task: Task, teacher: Any, student: Any, X: Any) -> Array:
+    """Return the teacher's answers, or the student's own, with columns in the student's order."""
     if teacher is None:
-        return student.predict_proba(X)
-    shares = check_teachers(teacher, None)
-    X = _checked_for(teacher, X)
-    answers = ask(teacher, shares, X, n_rows, Memory(None), members(teacher))
-    classes = student.classes_.tolist()
-    if answers.classes is None:
-        if answers.proba.shape[1] != len(classes):
-            raise ValueError(
-                f"teacher returned {answers.proba.shape[1]} columns; needed is one for each of the student's "
-                f"{len(classes)} classes."
-            )
-        return answers.proba
-    unknown = [label for label in answers.classes.tolist() if label not in classes]
-    if unknown:
-        raise ValueError(f"teacher knows the classes {unknown}, which the student does not; its classes are {classes}.")
-    return align(answers, student.classes_)
-
-
-def _numbers(teacher: Any, student: Any, X: Any, n_rows: int) -> Array:
-    """Return a regressor's answers, shape (n_rows, n_outputs)."""
-    if teacher is None:
-        values = student.predict(X)
-        return values.reshape(n_rows, -1)
-    shares = check_teachers(teacher, None, regression=True)
-    X = _checked_for(teacher, X)
-    answers = ask_numbers(teacher, shares, X, n_rows, Memory(None), members(teacher))
-    n_outputs = student.program_.n_outputs
-    if answers.shape[1] != n_outputs:
-        raise ValueError(f"teacher answers with {answers.shape[1]} outputs, and the student with {n_outputs}.")
-    return answers
-
-
-def _checked_for(teacher: Any, X: Any) -> Any:
-    """Return rows as the teacher takes them, once it is clear that it can be asked."""
-    for one in members(teacher):
-        if needs_fit(one):
-            raise not_fitted(one)
+        return task.predict(student, X)
+    asked = Teacher.of(teacher, task)
     X = X if hasattr(X, "shape") else np.asarray(X)
-    check_columns(teacher, X, X.shape[1])
-    return X
+    answers = asked.ask(X)
+    classes = getattr(student, "classes_", None)
+    n_targets = student.program_.n_outputs if classes is None else len(classes)
+    values = answers.aligned(classes)
+    if values.shape[1] != n_targets:
+        raise ValueError(f"{asked.name} answers with {values.shape[1]} columns; the student has {n_targets}.")
+    return values
 
 
 def _mixed_rows(encoder: list[Op], rows: Any) -> Array | None:
-    """Return encoded rows some of whose cells are those of another row; None of enough rows, or sparse ones.
+    """Return encoded rows some of whose cells are another row's; None where there are enough rows, or sparse ones.
 
-    A few hundred rows do not say what the student answers between them, and it can be asked.
+    A few hundred rows do not show what the student answers between them.
     """
     if not isinstance(encoder[0], Columns) or rows.shape[0] >= _N_ROWS:
         return None
@@ -230,7 +196,7 @@ def _mixed_rows(encoder: list[Op], rows: Any) -> Array | None:
 def _standardized(
     encoder: list[Op], layers: list[Any], activations: list[Op], rows: Any
 ) -> tuple[list[Op], list[Any], list[Op]]:
-    """Return the parts with columns standardised that are in units of their own: so a net learns best."""
+    """Return the parts with all columns standardised, which a net trains best on."""
     last = encoder[-1]
     if not isinstance(last, Standardize) or last.limit < LARGEST:
         return encoder, layers, activations
@@ -256,8 +222,8 @@ def _as_arrays(read: Encoder, layers: list[Any]) -> list[tuple[Array, Array]]:
 def _n_kept(layers: list[tuple[Array, Array]], keep: float) -> tuple[int, ...]:
     """Return how many units of each hidden layer stay.
 
-    The same share of each; unless many inputs make a unit of the first layer weigh so much that the weights
-    would hardly shrink more than the units do. Then fewer of these stay, and as many more of the second.
+    It is the same share of each, unless the first layer has so many inputs that the number of weights would hardly
+    shrink more than that of units. Then fewer of its units stay, and as many more of the second layer.
     """
     n_inputs, *units = (len(weight) for weight, _ in layers)
     n_outputs = layers[-1][0].shape[1]
@@ -280,32 +246,32 @@ def _without_units(
     sample = encoded.take(np.arange(0, encoded.n_rows, -(-encoded.n_rows // _MOST_ROWS)))
     (weight, bias), *others = layers
     smaller: list[tuple[Array, Array]] = []
-    # what a layer gives with the layers before it as they were, and as they are now
-    wanted = given = sample.times(weight.astype(np.float64)) + bias
+    # a layer's output with the layers before it as they were, and as they are now
+    goal = given = sample.times(weight.astype(np.float64)) + bias
     for activation, (after, after_bias), n_kept in zip(activations, others, sizes, strict=True):
-        wanted, given = activation(wanted.copy()), activation(given.copy())
+        goal, given = activation(goal.copy()), activation(given.copy())
         matters = given.std(axis=0) * np.linalg.norm(after, axis=1)
         kept = np.sort(np.argsort(-matters, kind="stable")[:n_kept])
         smaller.append((np.ascontiguousarray(weight[:, kept]), bias[kept]))
-        wanted, given = wanted @ after + after_bias, given[:, kept]
-        weight, bias = _refitted(given, wanted, after[kept].astype(np.float64))
+        goal, given = goal @ after + after_bias, given[:, kept]
+        weight, bias = _refitted(given, goal, after[kept].astype(np.float64))
         given = given @ weight + bias
     return [(w.astype(np.float32), b.astype(np.float32)) for w, b in [*smaller, (weight, bias)]]
 
 
-def _refitted(given: Array, wanted: Array, weight: Array) -> tuple[Array, Array]:
-    """Return weight and bias such that ``given @ weight + bias`` is close to `wanted`, the weight to what it was."""
+def _refitted(given: Array, goal: Array, weight: Array) -> tuple[Array, Array]:
+    """Return weight and bias such that ``given @ weight + bias`` is close to `goal`, the weight to what it was."""
     mean = given.mean(axis=0)
     centred = given - mean
-    left = wanted - given @ weight
+    left = goal - given @ weight
     square = centred.T @ centred
     square[np.diag_indices(len(square))] += _RIDGE * np.trace(square) / len(square) + 1e-12
     weight = weight + np.linalg.solve(square, centred.T @ (left - left.mean(axis=0)))
-    return weight, wanted.mean(axis=0) - mean @ weight
+    return weight, goal.mean(axis=0) - mean @ weight
 
 
 def _with_unseen_levels(layer: LookupAffine, before: Array, encoded: Encoded) -> LookupAffine:
-    """Have levels that `X` does not hold move as those of their column do that it holds."""
+    """Move the weights of levels that `X` lacks as those of its column's other levels moved on average."""
     assert encoded.sparse is not None
     counts = np.asarray(encoded.sparse.sum(axis=0)).ravel()
     tables = layer.tables.astype(np.float64)

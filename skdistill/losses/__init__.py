@@ -1,7 +1,7 @@
 """The distillation loss: what a student fits, and the loss's value and gradient, in numpy."""
 
 from ._losses import PROBABILITY_FLOOR, CrossEntropy, Huber, Loss, SquaredError, log_softmax, soften, softmax
-from ._targets import Targets, distillation_loss, regression_loss
+from ._targets import Targets, distillation_loss, regression_loss, regression_loss_of
 from ._terms import Terms
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "distillation_loss",
     "log_softmax",
     "regression_loss",
+    "regression_loss_of",
     "soften",
     "softmax",
 ]

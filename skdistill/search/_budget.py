@@ -1,39 +1,59 @@
-"""distill_to_budget: many students, taught at the price of one, and the one that a budget allows."""
+"""distill_to_budget: many students from one training set, and the one that a budget allows."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import type_of_target
 
-from .._distilled import DistilledClassifier
-from .._judge import LEARNT_BY_HEART
-from .._recipe import Lesson, Plan, prepare, prepare_again, side_by_side
-from .._validation import check_rows, copy_unfitted, take_rows
-from ..losses import Targets
-from ..metrics import Latency, latency
-from ..program import Program
-from ..student import make_student
-from ..student._progress import Progress
-from ..teacher import members, needs_fit, stack
-from ._choice import Hearing, by_size, choose, is_within
-from ._kinds import Kind, kind_of
-from ._ladder import FEW_ROWS, Form, as_several, default_students, leading, n_forms, smaller_forms, steadiest, widths
+from .._checks import check_rows
+from .._sklearn import copy_unfitted, take_rows
+from ..distil import (
+    Asked,
+    DistilledClassifier,
+    DistilledRegressor,
+    TrainingSet,
+    ask,
+    check,
+    choose,
+    choose_again,
+    finish,
+    in_parallel,
+    stack,
+    teach,
+)
+from ..metrics import Latency, latency, program_or_none
+from ..student import Progress, make_student
+from ..tasks import CLASSES, NUMBERS, Task
+from ..teacher import asks_for_fit, is_estimator
+from ._candidates import (
+    FEW_ROWS,
+    Variant,
+    default_students,
+    ensembles_of,
+    hidden_units,
+    largest,
+    n_variants,
+    smaller_variants,
+    smallest_ensemble,
+)
+from ._choice import Validation, by_size, choose_student, is_within
 from ._result import BudgetResult
 
 Array = NDArray[Any]
 
-#: About how long one student's time is measured, in seconds.
+#: About how long the latency of one student is measured, in seconds, and on how many rows at most.
 _TIMED = 0.3
-#: On so many rows at most.
 _TIMED_ROWS = 200
 
 
@@ -45,7 +65,7 @@ def distill_to_budget(
     max_bytes: float | None = None,
     max_latency_us: float | None = None,
     min_retention: float | None = None,
-    metric: str | Callable[..., Any] | None = None,
+    scoring: str | Callable[..., Any] | None = None,
     X_valid: Any = None,
     y_valid: ArrayLike | None = None,
     validation_fraction: float = 0.2,
@@ -56,32 +76,32 @@ def distill_to_budget(
     n_jobs: int | None = -1,
     verbose: int = 0,
 ) -> BudgetResult:
-    """Find the student that a budget allows.
+    """Find the best student within a budget of bytes, latency or retention.
 
-    A ladder of students is climbed: linear, additive, a tree, nets of rising width, with up to 5,000 rows to learn
-    from several small nets as one, and all of these in int8, the largest net with fewer units too. They share what
-    costs most: the teacher's answers, asked once for each row, and what DistilledClassifier's recipe makes of them for
-    the largest net: the committee that stands in for the labels, and the new rows. Each is measured on rows that none
-    has learnt from. Where there are few rows, the student that is taken learns once more, from all of them.
+    The candidates are linear, additive and tree students and nets of rising width; with up to 5,000 rows to learn from
+    also ensembles of small nets, each of which ends as one net; all of these in int8; and the largest net with fewer
+    units. They share what costs most: the teacher's answers, one for each row, and what DistilledClassifier's
+    recipe makes of them for the largest net, which is the label ensemble and the new rows. Each is measured on rows
+    that it has not seen. Where there are few rows, the student that is taken is then fitted again to all of them.
 
-    Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken: of those
-    that are not clearly worse than the one with the highest score, by more than two standard errors of the difference,
-    the one with the lowest loss. Of regressors that is the squared error. Of classifiers it is log-loss, and that not
-    against the labels alone, which are few and noisy: three quarters of what it is measured against are the mean answer
-    of the students that are good. As large students agree on what is noise, too, several small nets as one are taken
-    unless another student's log-loss against the labels is lower by more than a standard error; and always in place
-    of a single net of the same kind, than which the mean of several has no higher loss but by chance. With
-    `min_retention` alone, the smallest student that keeps it is taken.
+    Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken: among those
+    whose score is not lower than the highest by more than two standard errors of the difference, the one with the
+    lowest loss. For regression that is the squared error. For classification it is log-loss, and its goals are to one
+    quarter the labels, which are few and noisy, and to three quarters the mean answer of the good students. Since large
+    students agree on noise, too, an ensemble of small nets is taken unless another student's log-loss against the
+    labels is lower by more than one standard error; and always in place of a single net of the same kind, since the
+    mean of several has no higher expected loss. With `min_retention` alone, the smallest student that keeps it is
+    taken.
 
     Parameters
     ----------
     teacher : estimator, callable or list of these
-        As in DistilledClassifier or, of regressors, in DistilledRegressor. A callable is taken for a regressor where
-        `y` has fractions. An unfitted one is fitted to the rows that the students learn from.
+        As in DistilledClassifier, or for regression in DistilledRegressor. A callable is taken for a regressor where
+        `y` has fractions. An unfitted teacher is fitted to the rows that the students are fitted to.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
         The rows, raw.
-    y : array-like of shape (n_rows,), or (n_rows, n_outputs) of numbers
-        Their labels, or the numbers to predict.
+    y : array-like of shape (n_rows,), or (n_rows, n_outputs) for regression
+        Class labels, or the numbers to predict.
     max_bytes : float, default=None
         The most bytes of a student (``program_bytes``).
     max_latency_us : float, default=None
@@ -89,28 +109,28 @@ def distill_to_budget(
         this machine and one thread.
     min_retention : float, default=None
         The least share of the teacher's score on the rows held out (``retention_score``).
-    metric : str or callable, default=None
-        What is to be retained, as in ``retention_score``. None takes "accuracy", of regressors "r2".
+    scoring : str or callable, default=None
+        The score that is to be retained, as in ``retention_score``. None takes "accuracy", for regression "r2".
     X_valid : array-like, sparse matrix or frame of shape (n_valid, n_columns), default=None
-        Rows to judge by, best such as neither teacher nor students have seen. None holds rows of `X` out.
+        Validation rows, which best neither teacher nor students have seen. None holds rows of `X` out.
     y_valid : array-like of shape (n_valid,) or (n_valid, n_outputs), default=None
         Their labels.
     validation_fraction : float, default=0.2
         The share of `X` that is held out where there is no `X_valid`.
     students : mapping of str to object, default=None
-        A ladder of one's own: students by name, each as DistilledClassifier takes it. None climbs the one above.
+        The candidates by name, each as DistilledClassifier takes it. None takes those listed above.
     refit : bool or "auto", default="auto"
-        Whether the student that is taken is fitted once more in the same way, to the rows held out as well: with the
-        same teacher and the alpha that was chosen, but with a new committee and new rows. Its figures stay those of the
-        first fit. "auto" does so where rows of `X` are held out and those to learn from are 5,000 at most; `X_valid`
-        is learnt from only with True.
+        Whether the student that is taken is fitted again in the same way to all rows, those held out among them: with
+        the same teacher and the alpha that was chosen, but with a new label ensemble and new rows. Its figures stay
+        those of the first fit. "auto" does so where rows of `X` are held out and at most 5,000 are left; `X_valid` is
+        used for a fit only with True.
     classes : array-like of shape (n_classes,), default=None
-        The labels of the answers' columns, for a teacher that does not say them.
+        The labels of the answers' columns, for a teacher without ``classes_``.
     random_state : int, RandomState instance or None, default=None
         Seeds the rows held out, and all training.
     n_jobs : int or None, default=-1
-        In how many processes nets are fitted: -1 is as many as there are processors, and no more than there are
-        nets; None is one. What is found is the same with any.
+        Number of processes used to fit nets: -1 is as many as there are processors, and no more than there are
+        nets; None is one. The result is the same with any number.
     verbose : int, default=0
         1 shows a progress bar with each student's retention.
 
@@ -124,12 +144,12 @@ def distill_to_budget(
     Raises
     ------
     ValueError
-        If a limit, a label or a row is not what it must be, or there is no row to judge by.
+        If a limit, a label or a row is not what it must be, or there are too few validation rows.
 
     Warns
     -----
     UserWarning
-        If the teacher is fitted and so far ahead on rows held out of `X` that it has learnt them by heart.
+        If the teacher is fitted and so far ahead on rows held out of `X` that it has memorised them.
 
     Notes
     -----
@@ -158,82 +178,92 @@ def distill_to_budget(
     if not isinstance(refit, bool) and refit != "auto":
         raise ValueError(f"refit must be True, False or 'auto'; got {refit!r}.")
     budget = _checked_budget(max_bytes=max_bytes, max_latency_us=max_latency_us, min_retention=min_retention)
-    kind = kind_of(teacher, y, metric)
-    rng = check_random_state(random_state)
-    seed = int(rng.randint(2**31 - 1))
-    rows, y, rows_valid, y_valid = _split(kind, X, y, X_valid, y_valid, validation_fraction, seed)
-    given = default_students(seed, len(y), regression=kind.regression) if students is None else dict(students)
-    ladder = {
-        name: make_student(student, temperature=1.0, random_state=seed, verbose=0, regression=kind.regression)
-        for name, student in given.items()
-    }
-    if not ladder:
+    task = _task(teacher, y)
+    if classes is not None and task is NUMBERS:
+        raise ValueError("classes is given, and the teacher is a regressor.")
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    rows, y, rows_valid, y_valid = _split(task, X, y, X_valid, y_valid, validation_fraction, seed)
+    given = default_students(seed, len(y), task) if students is None else dict(students)
+    candidates = {name: make_student(student, task, random_state=seed) for name, student in given.items()}
+    if not candidates:
         raise ValueError("students holds no student; needed is at least one.")
-    n_jobs = _n_processes(n_jobs, ladder)
-    model = kind.distiller(teacher, classes, seed).set_params(student=leading(ladder), n_jobs=n_jobs)
-    hearing = Hearing(kind, y_valid, seed)
-    learns_again = refit is True or (refit == "auto" and X_valid is None and len(y) <= FEW_ROWS)
-    n_steps = 1 + len(ladder) + n_forms(ladder) + learns_again
+    n_jobs = _n_processes(n_jobs, candidates)
+    own: dict[str, Any] = {"student": largest(candidates), "random_state": seed, "n_jobs": n_jobs}
+    model: Any = DistilledRegressor(teacher, **own)
+    if task is CLASSES:
+        model = DistilledClassifier(teacher, classes=classes, **own)
+    validation = Validation(task, scoring, y_valid, seed)
+    refits = refit is True or (refit == "auto" and X_valid is None and len(y) <= FEW_ROWS)
+    n_steps = 1 + len(candidates) + n_variants(candidates) + refits
     with Progress(verbose, n_steps, "distill_to_budget", "step") as progress:
-        taught = _taught(model, rows, y, rows_valid)
-        lesson, judged = taught.lesson, taught.judged
-        known = hearing.classes = getattr(model.student_, "classes_", None)
-        teacher_score = kind.score(y_valid, judged, known)
+        request = check(model, rows, y, given=None, X_unlabeled=None, sample_weight=None, fit_params={})
+        asked = ask(request)
+        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask)
+        teacher_values = asked.ask(rows_valid)
+        teacher_score = validation.set_teacher(teacher_values, asked.order)
         if X_valid is None:
-            _warn_of_rows_known(kind, teacher, lesson)
+            _warn_of_memorised_rows(task, teacher, training_set)
         progress.step()
         whole: dict[str, Any] = {}
         # the largest, which take longest, first
-        names = list(reversed(ladder))
-        lessons = ((lesson, ladder[name]) for name in names)
-        for name, student in zip(names, side_by_side(n_jobs, _teach, lessons), strict=True):
+        names = list(reversed(candidates))
+        calls = ((training_set, candidates[name]) for name in names)
+        for name, student in zip(names, in_parallel(n_jobs, _teach, calls), strict=True):
             whole[name] = student
             progress.step()
-        found = {Form(name): whole[name] for name in ladder}
-        found |= smaller_forms(whole, rows, seed, n_jobs)
+        found = {Variant(name): whole[name] for name in candidates}
+        found |= smaller_variants(whole, rows, seed, n_jobs)
         frontier: list[dict[str, Any]] = []
-        # once nothing else is running, which would make them look slow
-        for form, student in found.items():
-            said = kind.answers(student, rows_valid)
-            score = hearing.score(form.name, said)
+        # measured once nothing else is running, which would make them look slow
+        for variant, student in found.items():
             row: dict[str, Any] = {
-                "name": form.name,
+                "name": variant.name,
                 **_sizes(student),
-                "latency_us": _time(partial(kind.answers, student), rows_valid).median_us,
-                "score": score,
-                "retention": kind.retention(teacher_score, score),
-                **kind.figures(y_valid, judged, said, known),
+                "latency_us": _time(partial(task.predict, student), rows_valid).median_us,
+                **validation.figures(variant.name, task.predict(student, rows_valid)),
             }
             frontier.append({**row, "within_budget": is_within(row, budget)})
             progress.step(retention=row["retention"])
         frontier = sorted(frontier, key=by_size)
-        steady = [form.name for form in found if form.base == steadiest(ladder)]
-        choice = choose(frontier, budget, hearing, ladder, steady, as_several(ladder, found))
-        form = next(form for form in found if form.name == choice["name"])
-        student, refitted = found[form], False
-        if learns_again:
-            all_rows, targets = _all_rows(kind, taught, rows_valid, y_valid)
-            again = prepare_again(taught.plan, lesson, all_rows, targets)
-            same = form.of(_teach(again, ladder[form.base]), all_rows, seed)
-            # of more rows an encoder can learn more categories
+        steady = [variant.name for variant in found if variant.base == smallest_ensemble(candidates)]
+        choice = choose_student(frontier, budget, validation, candidates, steady, ensembles_of(candidates, found))
+        variant = next(variant for variant in found if variant.name == choice["name"])
+        student, refitted = found[variant], False
+        if refits:
+            all_rows, targets = _all_rows(task, asked, rows_valid, y_valid, teacher_values)
+            again = choose_again(request.plan, training_set, all_rows, targets, asked.ask)
+            same = variant.of(_teach(again, candidates[variant.base]), all_rows, seed)
+            # with more rows an encoder can keep more categories
             if not choice["within_budget"] or is_within({**choice, **_sizes(same)}, budget):
-                student, lesson, refitted = same, again, True
+                student, training_set, refitted = same, again, True
             progress.step()
     model.student = copy_unfitted(student)
-    model._ends_with(student, lesson.report, lesson.rows)
+    finish(model, asked, training_set, student)
     return BudgetResult(
         model=model if choice["within_budget"] else None,
         nearest=model,
         choice=choice,
         frontier=frontier,
-        students={form.name: student for form, student in found.items()},
+        students={variant.name: student for variant, student in found.items()},
         teacher_score=teacher_score,
-        metric=kind.metric if isinstance(kind.metric, str) else repr(kind.metric),
-        n_rows=taught.lesson.report["n_rows"],
-        n_held_out=len(judged),
+        scoring=validation.scoring if isinstance(validation.scoring, str) else repr(validation.scoring),
+        n_rows=training_set.report["n_rows"] - (len(y_valid) if refitted else 0),
+        n_held_out=len(y_valid),
         refitted=refitted,
         budget=budget,
     )
+
+
+def _task(teacher: Any, y: ArrayLike) -> Task:
+    """Return the task: regression for regressors, and for callables where `y` has fractions."""
+    models = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
+    estimators = [model for model in models if is_estimator(model)]
+    numbers = (
+        any(is_regressor(model) for model in estimators)
+        if estimators
+        else "continuous" in type_of_target(np.asarray(y))
+    )
+    return NUMBERS if numbers else CLASSES
 
 
 def _checked_budget(**limits: Any) -> dict[str, float]:
@@ -245,89 +275,58 @@ def _checked_budget(**limits: Any) -> dict[str, float]:
 
 
 def _split(
-    kind: Kind, X: Any, y: Any, X_valid: Any, y_valid: Any, share: float, seed: int
+    task: Task, X: Any, y: Any, X_valid: Any, y_valid: Any, share: float, seed: int
 ) -> tuple[Any, Array, Any, Array]:
-    """Return rows and labels to learn from, and those to judge by."""
-    checker = DistilledClassifier()
-    checked = check_rows(checker, X, reset=True)
+    """Return rows and labels to fit, and validation rows and their labels."""
+    columns: Any = DistilledClassifier()
+    checked = check_rows(columns, X, reset=True)
     X = X if hasattr(X, "shape") else checked
-    _check_lengths(X, y, "X", "y")
-    y = kind.labels(y, X.shape[0], "y")
+    y = _labels(task, X, y, "X", "y")
     if (X_valid is None) != (y_valid is None):
         raise ValueError("X_valid and y_valid go together; one of them is None.")
     if X_valid is not None:
-        checked = check_rows(checker, X_valid, reset=False)
+        checked = check_rows(columns, X_valid, reset=False)
         X_valid = X_valid if hasattr(X_valid, "shape") else checked
-        _check_lengths(X_valid, y_valid, "X_valid", "y_valid")
-        return X, y, X_valid, kind.labels(y_valid, X_valid.shape[0], "y_valid")
+        return X, y, X_valid, _labels(task, X_valid, y_valid, "X_valid", "y_valid")
     if not 0 < share < 1:
         raise ValueError(f"validation_fraction must be above 0 and below 1; got {share!r}.")
-    kept, held_out = kind.split(y, share, seed)
+    kept, held_out = task.split(y, share, seed)
     return take_rows(X, kept), y[kept], take_rows(X, held_out), y[held_out]
 
 
-def _check_lengths(X: Any, y: Any, rows: str, labels: str) -> None:
+def _labels(task: Task, X: Any, y: Any, rows: str, labels: str) -> Array:
     if len(y) != X.shape[0]:
         raise ValueError(f"{rows} has {X.shape[0]} rows and {labels} has {len(y)}; each row needs one label.")
+    return task.for_estimator(task.check_y(y, X.shape[0], labels))
 
 
-@dataclass(frozen=True)
-class _Taught:
-    """What students learn from, how it was made and of what, and the teacher's answers for the rows to judge by."""
-
-    plan: Plan
-    rows: Any
-    targets: Any
-    lesson: Lesson
-    judged: Array
+def _all_rows(task: Task, asked: Asked, X_valid: Any, y_valid: Array, values: Array) -> tuple[Any, Any]:
+    """Return the rows to fit with the validation rows below them, and their targets."""
+    targets = asked.targets
+    below = task.encode_known(y_valid, asked.order)
+    both = targets.with_below(values)
+    return stack(asked.rows, X_valid), replace(both, labels=np.concatenate([targets.labels, below]))
 
 
-def _taught(model: Any, X: Any, y: Array, X_valid: Any) -> _Taught:
-    """Return what students learn from; the model has then a teacher, and a student that is not chosen yet."""
-    plan, learnt, targets = model._planned(X, y, None, None, None, {})
-    lesson = prepare(plan, learnt, targets)
-    model.distillation_report_ = lesson.report
-    # so that it is fitted, and knows its classes; which student it is is not chosen yet
-    model.student_ = _Unchosen()
-    if isinstance(targets, Targets):
-        model.student_.classes_ = targets.classes
-    return _Taught(plan, learnt, targets, lesson, model.ask_teacher(X_valid))
+def _n_processes(n_jobs: int | None, candidates: Mapping[str, Any]) -> int:
+    """Return the number of processes: no more than there are nets, since all else takes no time."""
+    return min(effective_n_jobs(n_jobs), max(1, sum(hidden_units(one) != () for one in candidates.values())))
 
 
-def _all_rows(kind: Kind, taught: _Taught, X_valid: Any, y_valid: Array) -> tuple[Any, Any]:
-    """Return the rows to learn from with those to judge by below them, and their targets."""
-    targets = taught.targets
-    below = kind.as_targets(y_valid, getattr(targets, "classes", None))
-    answers = taught.judged.reshape(len(y_valid), -1)
-    both = targets.with_below({targets.ANSWERS: answers})
-    return stack(taught.rows, X_valid), replace(both, labels=np.concatenate([targets.labels, below]))
-
-
-def _n_processes(n_jobs: int | None, ladder: Mapping[str, Any]) -> int:
-    """Return in how many processes to fit: no more than there are nets, as what else there is takes no time."""
-    return min(effective_n_jobs(n_jobs), max(1, sum(widths(student) != () for student in ladder.values())))
-
-
-def _teach(lesson: Lesson, student: Any) -> Any:
-    """Return a student that has had a lesson; a function of its own, so that it can be called in another process."""
+def _teach(training_set: TrainingSet, student: Any) -> Any:
+    """Return a fitted student; a function of the module, so that it can be called in another process."""
     with warnings.catch_warnings():
-        # what has not converged is judged as it is
+        # a student that has not converged is measured as it is
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return lesson.teach(student)
+        return teach(training_set, student)
 
 
-class _Unchosen:
-    """Stands for the student that is not chosen yet."""
-
-    classes_: Array
-
-
-def _warn_of_rows_known(kind: Kind, teacher: Any, lesson: Lesson) -> None:
-    ahead = lesson.report["teacher_ahead"]
-    if not any(needs_fit(one) for one in members(teacher)) and ahead is not None and ahead > LEARNT_BY_HEART:
+def _warn_of_memorised_rows(task: Task, teacher: Any, training_set: TrainingSet) -> None:
+    gap = training_set.report["teacher_gap"]
+    if not asks_for_fit(teacher) and gap is not None and gap > task.memorised_gap:
         warnings.warn(
-            f"The teacher's {kind.by_heart_in} on X is {ahead:.2f} above that of students on rows that they have not "
-            "seen: it has learnt X by heart, the rows held out among them, and what students retain is underrated. "
+            f"The teacher's {task.gap_in} on X is {gap:.2f} above that of students on rows that they have not "
+            "seen: it has memorised X, the rows held out among them, and the students' retention is underrated. "
             "Give X_valid and y_valid that the teacher has not seen, or an unfitted teacher.",
             UserWarning,
             stacklevel=3,
@@ -335,8 +334,8 @@ def _warn_of_rows_known(kind: Kind, teacher: Any, lesson: Lesson) -> None:
 
 
 def _sizes(student: Any) -> dict[str, int | None]:
-    program = getattr(student, "program_", None)
-    if not isinstance(program, Program) or hasattr(student, "encoder_"):
+    program = program_or_none(student)
+    if program is None:
         return {"nbytes": None, "n_parameters": None}
     return {"nbytes": program.nbytes, "n_parameters": program.n_parameters}
 

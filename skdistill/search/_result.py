@@ -1,4 +1,4 @@
-"""What a search within a budget has found: the student, and the figures of all that were tried."""
+"""The result of a search within a budget: the student, and the figures of all that were tried."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ class BudgetResult:
     frontier : list of dict
         A row for each student that was tried, by rising size, those without a Program last: ``name``; ``nbytes``
         and ``n_parameters`` (None without a Program); ``latency_us``, the median of one row; ``score``,
-        ``retention``, ``fidelity`` and ``log_loss``, of regressors R2 against the teacher and ``rmse``, on the rows
-        held out; ``within_budget``; and ``on_frontier``,
+        ``retention``, ``fidelity`` and ``log_loss``, for regression R2 against the teacher and ``rmse``, on the
+        validation rows; ``within_budget``; and ``on_frontier``,
         whether no other student is both as small and better.
     students : dict of str to student
         All that were tried, fitted, by name.
     teacher_score : float
         The teacher's score on the rows held out.
-    metric : str
-        What the scores are.
+    scoring : str
+        The name of the score.
     n_rows, n_held_out : int
-        How many rows the students learnt from, new ones aside, and how many they were judged by.
+        How many rows the students were fitted to, new ones aside, and how many validation rows there are.
     refitted : bool
-        Whether ``nearest``, and so ``model``, has then learnt from both. Its figures are those of ``students``, before
-        that, and its bytes may differ a little.
+        Whether ``nearest``, and so ``model``, was then fitted again to both. Its figures are those of the first fit, and
+        its bytes may differ a little.
     budget : dict of str to float
         The limits that were given.
     """
@@ -55,7 +55,7 @@ class BudgetResult:
     frontier: list[dict[str, Any]]
     students: dict[str, Any] = field(repr=False)
     teacher_score: float
-    metric: str
+    scoring: str
     n_rows: int
     n_held_out: int
     refitted: bool
@@ -83,11 +83,11 @@ class BudgetResult:
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in cells
         ]
         foot = (
-            f"{self.metric} and fidelity on {self.n_held_out:,} rows held out of {self.n_rows + self.n_held_out:,}; "
+            f"{self.scoring} and fidelity on {self.n_held_out:,} rows held out of {self.n_rows + self.n_held_out:,}; "
             f"the teacher's is {self.teacher_score:.4f}"
         )
         if self.refitted:
-            foot += f"\n{name} has then learnt from all of them"
+            foot += f"\n{name} was then fitted again to all of them"
         return "\n".join([head, "", *lines, "", foot])
 
     def _misses(self) -> str:

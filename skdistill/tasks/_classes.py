@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._checks import check_proba, label_column, listed, missing_y, unite
-from ..losses import PROBABILITY_FLOOR, Loss, Targets, Terms, softmax
+from ..losses import PROBABILITY_FLOOR, CrossEntropy, Loss, Targets, Terms, softmax
 from ..program import Op, Softmax
 from ._task import Shares, Task
 
@@ -33,6 +33,8 @@ class Classes(Task):
     out_of_bag = "oob_decision_function_"
     stratified = True
     gap_in = "accuracy"
+    loss_name = "log_loss"
+    fidelity = "agreement"
     label_share = 0.25
     selection_margin = 1.0
     logit_scales = tuple(np.round(np.geomspace(0.7, 2.5, 27), 3).tolist())
@@ -95,8 +97,7 @@ class Classes(Task):
     def encode(self, y: Array, names: Array | None) -> Array:
         """Return the index of each label among the classes."""
         assert names is not None
-        position = {label: index for index, label in enumerate(names.tolist())}
-        labels = np.array([position.get(label, -1) for label in y.tolist()], dtype=np.int64)
+        labels = self.encode_known(y, names)
         if (labels < 0).any():
             unknown = sorted(set(y[labels < 0].tolist()), key=str)
             raise ValueError(
@@ -104,6 +105,12 @@ class Classes(Task):
                 f"{listed(names.tolist())}.{' ' + UNLABELED if unknown == [-1] else ''}"
             )
         return labels
+
+    def encode_known(self, y: Array, names: Array | None) -> Array:
+        """Return the index of each label among the classes, -1 for a label that is none of them."""
+        assert names is not None
+        position = {label: index for index, label in enumerate(names.tolist())}
+        return np.array([position.get(label, -1) for label in y.tolist()], dtype=np.int64)
 
     def goals(self, labels: Array, n_targets: int) -> Array:
         """Return one for each row's class, and zero for the others; all zeros for an index of -1."""
@@ -120,6 +127,10 @@ class Classes(Task):
         classes, counts = np.unique(labels, return_counts=True)
         enough = counts.min() >= 2 and len(labels) * min(share, 1 - share) >= len(classes)
         return labels if enough else None
+
+    def loss(self) -> Loss:
+        """Return the cross-entropy at temperature 1."""
+        return CrossEntropy()
 
     def only_labels(self, y: Any, *, n_rows: int, sample_weight: Array | None, loss: Loss, called: str) -> Targets:
         """Return targets of labels if `y` is one column, of probabilities of the classes 0, 1, ... if it is several."""

@@ -12,8 +12,8 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from sklearn.model_selection import KFold
 
 from .._checks import check_numbers, column_or_rows, missing_y
-from ..losses import Loss, Targets, Terms
-from ..program import Op, Unstandardize
+from ..losses import Loss, SquaredError, Targets, Terms
+from ..program import Op, Unstandardize, column_names, is_frame
 from ._classes import has_proba
 from ._task import Shares, Task
 
@@ -33,6 +33,8 @@ class Numbers(Task):
     scoring = "r2"
     out_of_bag = "oob_prediction_"
     gap_in = "R2"
+    loss_name = "rmse"
+    fidelity = "r2_teacher"
 
     def check_teacher(self, model: Any, called: str) -> None:
         """Raise a ValueError for a classifier, or a model without predict."""
@@ -69,6 +71,11 @@ class Numbers(Task):
         """Return the numbers, shape (n_rows, n_outputs)."""
         return check_numbers(y, n_rows=n_rows, source=source, hint=" Rows without a label are passed as X_unlabeled.")
 
+    def y_names(self, y: Any) -> Array | None:
+        """Return the names of the outputs, where y is a frame of several."""
+        names = column_names(y) if is_frame(y) else []
+        return None if len(names) < 2 or names == list(range(len(names))) else np.array(names, dtype=object)
+
     def for_estimator(self, y: Array) -> Array:
         """Return the numbers, shape (n_rows,) for a single output."""
         return column_or_rows(y)
@@ -84,6 +91,10 @@ class Numbers(Task):
     def folds(self, labels: Array, n_folds: int, seed: int) -> Iterator[tuple[Array, Array]]:
         """Yield folds drawn by chance."""
         return KFold(n_folds, shuffle=True, random_state=seed).split(labels)
+
+    def loss(self) -> Loss:
+        """Return the squared error."""
+        return SquaredError()
 
     def targets(
         self,

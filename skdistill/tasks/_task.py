@@ -61,6 +61,9 @@ class Task:
     #: errors a single net has to beat an ensemble.
     label_share: ClassVar[float] = 1.0
     selection_margin: ClassVar[float] = 0.0
+    #: Among the scores: the loss that a choice is made by, and the agreement with the teacher.
+    loss_name: ClassVar[str]
+    fidelity: ClassVar[str]
     #: Factors that temperature scaling tries on the logits; none where there are no logits.
     logit_scales: ClassVar[tuple[float, ...]] = ()
 
@@ -142,6 +145,10 @@ class Task:
         """Return the labels of rows, checked, in the form of y."""
         raise NotImplementedError
 
+    def y_names(self, y: Any) -> Array | None:
+        """Return the names of the columns of y, where it is a frame of several outputs."""
+        return None
+
     def check_enough(self, y: Array) -> None:
         """Raise a ValueError where no teacher can be fitted to these labels."""
 
@@ -152,6 +159,10 @@ class Task:
     def encode(self, y: Array, names: Array | None) -> Array:
         """Return labels in the form of Targets."""
         raise NotImplementedError
+
+    def encode_known(self, y: Array, names: Array | None) -> Array:
+        """Return labels in the form of Targets, marked as missing where they are not among the names."""
+        return self.encode(y, names)
 
     def goals(self, labels: Array, n_targets: int) -> Array:
         """Return the answers of a model that is always right, shape (n_rows, n_targets)."""
@@ -172,6 +183,10 @@ class Task:
         return None
 
     # fitting
+
+    def loss(self) -> Loss:
+        """Return the loss of a row, as it is unless the user says otherwise."""
+        raise NotImplementedError
 
     def targets(
         self,

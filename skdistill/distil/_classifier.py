@@ -1,4 +1,4 @@
-"""DistilledClassifier: the whole story, from a teacher's answers to a compact student."""
+"""DistilledClassifier: a compact student that answers like a slow classifier."""
 
 from __future__ import annotations
 
@@ -9,26 +9,13 @@ import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_memory
 
-from ._distiller import Distiller
-from ._judge import ClassJudge
-from ._validation import Interval, StrOptions, fit_context
-from .losses import Targets
-from .student import make_student
-from .teacher import (
-    Answers,
-    align,
-    ask,
-    check_labels,
-    given_answers,
-    index_labels,
-    is_unlabelled,
-    known_classes,
-    name_columns,
-    soft_targets,
-    unseen_answers,
-)
+from .._sklearn import Interval, StrOptions, fit_context
+from ..losses import CrossEntropy
+from ..tasks import CLASSES
+from ._base import Distiller
+from ._recipe import choose
+from ._story import ask, check, finish, teach
 
 Array = NDArray[Any]
 
@@ -56,14 +43,14 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         probabilities; or a list whose answers are averaged. None where ``fit`` is given
         ``teacher_proba``.
     student : {"additive", "linear", "mlp", "tree"} or estimator, default="mlp"
-        What learns: a LinearStudent ("additive": with ``numeric="piecewise"``), an MLPStudent, a
+        The model that is fitted: a LinearStudent ("additive": with ``numeric="piecewise"``), an MLPStudent, a
         TreeStudent, or an instance, whose parameters can then be searched as
         ``student__hidden_layer_sizes``. The instance may also be a classifier with
         ``predict_proba`` whose ``fit`` takes ``sample_weight``, a skorch net, a torch module that
         returns logits, or a Pipeline that ends in any of these; such a student has no Program. A
         classifier learns from each row once for each class, weighted by the class's share, at
         temperature 1 alone; its parameters that count rows still mean rows. A Pipeline may take
-        rows that are no table, such as texts.
+        rows that are not a table, such as texts.
     temperature : float or "auto", default=1.0
         Softens teacher and student in the first term; above 1, small probabilities count for more.
         "auto" chooses among 1, 2 and 4 on rows held out.
@@ -72,54 +59,60 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         from labels alone. "auto" follows the recipe in the notes; without labels it is 1, and with
         fewer than 100 of them 0.5.
     augment : float or "auto", default="auto"
-        New rows for each row there is, made between neighbours and answered by the teacher; 0 for
+        Number of new rows per row, made between neighbours and answered by the teacher; 0 for
         none. "auto" leaves it to the recipe, and is 0 where `alpha` is a number.
-    committee : int or "auto", default="auto"
-        How many students, fitted on labels alone, stand in for the labels; 0 for none. "auto"
-        leaves it to the recipe, and is 0 where `alpha` is a number.
-    cv : int, cross-validation generator, iterable, "oob" or None, default=None
+    label_ensemble : int or "auto", default="auto"
+        Number of students fitted to the labels alone, each on all folds but one, whose mean answer replaces
+        the labels (self-distillation); 0 for none. "auto" leaves it to the recipe, and is 0 where `alpha`
+        is a number.
+    cv : int, cross-validation generator, iterable, "oob", "prefit" or None, default=None
         Where the teacher's answers come from. None asks the teacher as it is, which may have seen
         the rows. An int or a generator cross-fits: clones of the teacher are fitted on folds of the
-        labelled rows and each is asked about the rows that it has not seen. "oob" takes the
-        out-of-bag answers of a forest that was fitted on these rows with ``oob_score=True``.
+        rows and each is asked about the rows that it has not seen. "oob" takes the
+        out-of-bag answers of a forest that was fitted on these rows with ``oob_score=True``. "prefit"
+        says that the teacher has been fitted, and on other rows.
     teacher_weights : sequence of float, default=None
         Weights of a list of teachers; None averages them evenly.
     classes : array-like of shape (n_classes,), default=None
-        The labels of the answers' columns, for a teacher that does not say them (a callable, or
-        `teacher_proba`). None takes the sorted labels of `y`.
+        The labels of the answers' columns, for a teacher without ``classes_`` (a callable, or
+        `teacher_proba`). None takes the names of the columns, if the answers are a frame, or else the sorted
+        labels of `y`.
     memory : str or joblib.Memory, default=None
         Where to keep fitted teachers and their answers, so that a grid over temperature and alpha
         asks the teacher once for each fold.
     random_state : int, RandomState instance or None, default=None
         Given to a student whose own `random_state` is None.
     n_jobs : int, default=None
-        In how many processes nets are fitted that do not wait for each other, which are those of the
-        recipe: None is one, -1 as many as there are processors. The student is the same with any.
+        Number of processes used to fit the recipe's nets: None is one, -1 as many as there are
+        processors. The student is the same with any number.
     verbose : int, default=0
-        1 shows the progress of the student, and of the committee before it.
+        1 shows the progress of the student, and of the label ensemble before it.
 
     Attributes
     ----------
     student_ : estimator
-        The fitted student, a classifier by itself. What was adapted is its ``estimator_``, fitted
-        on the classes' indices.
+        The fitted student, a classifier by itself. Where a model of another library was adapted, that is its
+        ``estimator_``, fitted on the indices of the classes.
     teacher_ : estimator, callable, list or None
         The teacher that was asked: the given one if fitted, else the fitted clone. With
         ``teacher_proba`` none was asked, and it is the given one.
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted: all that the teacher knows.
+    alpha_, temperature_ : float
+        The share of the teacher's term and the temperature that were used.
     program_ : Program
         The student's Program; ``program_(X)`` is the bare, unchecked ``predict_proba``. An adapted
         student has none.
     distillation_report_ : dict
-        What was done: ``alpha`` and ``temperature``; ``n_rows``, ``n_labelled``, ``n_new`` (new
-        rows made) and ``n_committee``; ``teacher_ahead``, the teacher's accuracy on the labelled
-        rows less that of students which have not seen them (None without a committee); and
-        ``logit_scale``, what the student's logits were multiplied by in the end. Where alpha
-        or temperature was chosen also ``n_held_out``; ``candidates``, a dict for each choice with
-        its ``log_loss``, ``accuracy`` and ``agreement`` with the teacher on the rows held out; and
-        the same scores of the choice that was taken (``distilled``, before it was fitted again to
-        all rows), of ``labels_only`` students, and of the ``teacher``, which may know these rows.
+        What was done, always with these keys: ``alpha`` and ``temperature``; ``origin`` of the teacher's
+        answers ("in_sample", "out_of_fold", "unseen", or "unknown": see `cv`); ``n_rows``, ``n_labelled``, ``n_new``
+        (new rows made) and ``n_label_models``; ``teacher_gap``, the teacher's accuracy on the labelled rows less that
+        of students that have not seen them (None without a label ensemble); ``logit_scale``, the factor of
+        temperature scaling; ``n_held_out``, the number of rows held out to choose by (0 where nothing was
+        chosen); ``candidates``, a dict for each with its ``log_loss``, ``accuracy`` and ``agreement`` with the
+        teacher on these rows; and the same scores of the candidate that was taken (``distilled``, before it was fitted
+        again to all rows), of ``labels_only`` students, and of the ``teacher``, which may know these rows (None where
+        nothing was chosen).
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -131,25 +124,25 @@ class DistilledClassifier(ClassifierMixin, Distiller):
 
     Notes
     -----
-    The recipe of ``alpha="auto"`` holds a tenth of the labelled rows out (of fewer than 1,000 rows
-    up to a fifth). With an MLPStudent it then
+    The recipe of ``alpha="auto"`` holds a tenth of the labelled rows out (a fifth or less of fewer than 1,000
+    rows). With an MLPStudent it then
 
-    1. seats a committee: 5 students (10 for fewer than 2,000 rows), each fitted to the labels of
-       all folds but one. Their mean answer takes the labels' place in the second term, so that no
-       label is learnt by heart. On its own fold each shows what labels alone are worth.
-    2. asks how far the teacher is ahead of that. A teacher that is ahead by more than 0.15 in
-       accuracy on rows that it was perhaps fitted on has learnt them by heart. It gets a share of
-       0.25, any other 0.5; a smaller share, or none (``alpha`` 0), is taken where it is clearly
-       better, by more than one standard error, on the rows held out. A teacher that was fitted on
-       these rows has seen their labels too, which is why no larger share is tried.
-    3. makes new rows between neighbours, up to 5 for each, unless the teacher has learnt by heart,
-       and has teacher and committee answer them: MUNGE (Bucila, Caruana and Niculescu-Mizil, 2006).
-    4. fits the student to all rows, with the new ones only if that was no worse on the rows held
-       out. If the teacher has not learnt by heart, logits are multiplied by what is clearly best on
-       those rows: forests are less sure of themselves than they could be.
+    1. fits an out-of-fold label ensemble: 5 students (10 for fewer than 2,000 rows), each fitted to the
+       labels of all folds but one. Their mean answer replaces the labels in the second term, so that no label
+       is memorised. Their answers for the folds that they have not seen show what labels alone are worth.
+    2. compares the teacher with that. A teacher whose accuracy is more than 0.15 higher, on rows that it was
+       perhaps fitted on, is taken to have memorised them. It gets a share of 0.25, any other teacher 0.5; a
+       smaller share, or none (``alpha`` 0), is taken where it is better on the held-out rows by more than one
+       standard error. No larger share is tried, since a teacher that was fitted on these rows has seen
+       their labels.
+    3. makes new rows between neighbours, up to 5 for each row, unless the teacher has memorised its rows, and
+       has teacher and label ensemble answer them: MUNGE (Bucila, Caruana and Niculescu-Mizil, 2006).
+    4. fits the student to all rows, with the new ones only if that was no worse on the held-out rows. If the
+       teacher has not memorised its rows, logits are multiplied by the factor that is clearly best on the held-out
+       rows (temperature scaling, Guo and others, 2017): forests are under-confident.
 
-    Other students take the alpha among 0.5, 1 and 0 that has the lowest log-loss on the rows held
-    out, and are fitted again to all rows.
+    For other students, the alpha among 0.5, 1 and 0 with the lowest log-loss on the held-out rows is taken, and
+    they are fitted again to all rows.
 
     Examples
     --------
@@ -171,10 +164,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         "classes": ["array-like", None],
     }
 
-    _regression = False
-    _given_name = "teacher_proba"
-    _no_label = "-1"
-    _judge = ClassJudge()
+    _task = CLASSES
+
+    temperature_: float
 
     def __init__(
         self,
@@ -184,7 +176,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         temperature: float | str = 1.0,
         alpha: float | str = "auto",
         augment: float | str = "auto",
-        committee: int | str = "auto",
+        label_ensemble: int | str = "auto",
         cv: Any = None,
         teacher_weights: Any = None,
         classes: ArrayLike | None = None,
@@ -198,7 +190,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         self.temperature = temperature
         self.alpha = alpha
         self.augment = augment
-        self.committee = committee
+        self.label_ensemble = label_ensemble
         self.cv = cv
         self.teacher_weights = teacher_weights
         self.classes = classes
@@ -226,19 +218,21 @@ class DistilledClassifier(ClassifierMixin, Distiller):
             The rows, raw; the teacher sees them as they are given, and the student encodes them
             itself.
         y : array-like of shape (n_rows,), default=None
-            Class labels; -1 marks a row without one, unless -1 is one of the teacher's classes
-            (with an unfitted teacher, -1 counts as a class where there is only one other).
-            None if the teacher is fitted and `alpha` is 1 or "auto".
+            Class labels, one for each row; rows without a label are passed as `X_unlabeled`. None if the
+            teacher is fitted and `alpha` is 1 or "auto".
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
-            The teacher's answers, if it has been asked already. The columns are in the order of
-            the teacher's ``classes_``, or of `classes`, or of the sorted labels.
-        X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), default=None
-            More rows, without labels, for the teacher to answer: the best there is to learn from.
-            (A grid search takes its folds of them where they are as many as those of `X`.)
+            The teacher's answers, if it has been asked already; those for `X_unlabeled` below. Columns of a
+            frame are matched by name; those of an array are in the order of the teacher's ``classes_``,
+            or of `classes`, or of the sorted labels.
+        X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), or callable, default=None
+            More rows, without labels, for the teacher to answer; or a function without arguments that returns
+            them. A search takes folds of an array that is as long as `X`, which is refused there, and leaves a
+            function alone.
         sample_weight : array-like of shape (n_rows,), default=None
-            Non-negative weights, for the student and for an unfitted teacher that takes them.
+            Non-negative weights, for the student and for a teacher that is fitted here and takes them.
         **fit_params : dict
-            Further arguments of an unfitted teacher's ``fit``.
+            Further arguments of the ``fit`` of a teacher that is fitted here, and of its clones on folds; and
+            ``groups`` for a `cv` that keeps groups together.
 
         Returns
         -------
@@ -250,61 +244,27 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         ValueError
             If rows, labels, weights or the teacher's answers are not what they must be; the
             message says which and where.
+
+        Warns
+        -----
+        UserWarning
+            If a fitted teacher is no better than a constant on the labels.
         """
-        self._fit(X, y, teacher_proba, X_unlabeled, sample_weight, fit_params)
-        return self
-
-    def _new_student(self) -> Any:
-        temperature = 1.0 if isinstance(self.temperature, str) else self.temperature
-        return make_student(self.student, temperature=temperature, random_state=self.random_state, verbose=self.verbose)
-
-    def _check_y(self, y: Any, n_rows: int) -> Array:
-        return check_labels(y, n_rows)
-
-    def _check_against_teacher(self, y: Array | None) -> None:
-        known = None if self.teacher is None else known_classes(self.teacher)
-        if (
-            known is not None
-            and self.classes is not None
-            and set(known.tolist()) != set(np.asarray(self.classes).tolist())
-        ):
-            raise ValueError(f"classes={self.classes} are not those of the teacher, which are {known.tolist()}.")
-        if y is not None and known is not None:
-            index_labels(y, known)
-
-    def _check_given(self, given: Any, n_rows: int) -> Answers:
-        return given_answers(self.teacher_, given, n_rows)
-
-    def _labelled(self, y: Array) -> Array:
-        return np.flatnonzero(~is_unlabelled(y, None, None))
-
-    def _check_enough(self, y: Array, counted: Array) -> None:
-        classes = np.unique(y[counted])
-        if len(classes) < 2:
-            raise ValueError(
-                f"y holds {len(classes)} class{'' if len(classes) == 1 else 'es'} in {len(counted)} labelled rows; an "
-                "unfitted teacher needs two classes or more."
-            )
-
-    def _ask(self, X: Any, n_rows: int) -> Answers:
-        return ask(self.teacher_, self._shares, X, n_rows, check_memory(self.memory), self._origins)
-
-    def _unseen(self, X: Any, y: Array | None, weight: Array | None) -> Answers:
-        memory = check_memory(self.memory)
-        return unseen_answers(self.teacher_, self._shares, X, y, weight, self.cv, memory, self._origins)
-
-    def _targets(self, answers: Answers, y: Array | None, weight: Array | None, X: Any) -> Targets:
-        return soft_targets(
-            answers,
+        request = check(
+            self,
+            X,
             y,
-            classes=self.classes,
-            sample_weight=weight,
-            temperature=1.0 if isinstance(self.temperature, str) else self.temperature,
-            alpha=self.alpha,
+            given=teacher_proba,
+            X_unlabeled=X_unlabeled,
+            sample_weight=sample_weight,
+            fit_params=fit_params,
         )
+        asked = ask(request)
+        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask if asked.can_ask else None)
+        return finish(self, asked, training_set, teach(training_set, request.plan.student))
 
-    def _told(self, answers: Answers, y: Array | None, targets: Targets, X: Any) -> dict[str, Array]:
-        return {"proba": align(name_columns(answers, y, self.classes), targets.classes)}
+    def _loss(self) -> CrossEntropy:
+        return CrossEntropy(1.0 if isinstance(self.temperature, str) else float(self.temperature))
 
     def ask_teacher(self, X: Any, *, teacher_proba: ArrayLike | None = None) -> Array:
         """Return the teacher's probability of each class, to compare the student's with.
@@ -312,7 +272,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows, as the teacher takes them.
+            Rows, as the teacher takes them; columns of a frame in any order.
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
             The teacher's answers, if it has been asked already, with columns as in ``fit``; they are put
             in the order of ``classes_``.
@@ -329,12 +289,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         ValueError
             If there is no teacher to ask, since ``fit`` was given its answers.
         """
-        answers = self._asked(X, teacher_proba)
-        names = self.classes_ if self.classes is None else self.classes
-        return align(name_columns(answers, None, names), self.classes_)
+        return self._ask_teacher(X, teacher_proba)
 
     def __sklearn_tags__(self) -> Any:
-        return self._narrowed(super().__sklearn_tags__())
+        return self._limited(super().__sklearn_tags__())
 
     @property
     def classes_(self) -> Array:

@@ -1,4 +1,4 @@
-"""The transfer set: rows without labels for the teacher to answer, the user's own or made from those there are."""
+"""The transfer set: new rows for the teacher to answer, made between neighbours (MUNGE), and rows put below others."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from ..program import column_names, in_order, is_frame
+from ..student import read_space
 
 Array = NDArray[Any]
 
@@ -20,10 +21,31 @@ Array = NDArray[Any]
 _FEW_VALUES = 16
 #: New rows are made from at most so many rows, since every row is compared with every other.
 MOST_SOURCES = 20_000
-#: At most so many pairs of columns are compared with what occurs.
+#: At most so many pairs of columns are checked for combinations that do not occur.
 _MOST_PAIRS = 2_000
 #: How likely a cell is to be changed.
 _CHANGED = 0.5
+
+
+def new_rows(X: Any, n_new: int, seed: int) -> Any:
+    """Make new rows between neighbours, in the container and with the types of `X`.
+
+    Parameters
+    ----------
+    X : ndarray or frame of shape (n_rows, n_columns)
+        The rows, raw.
+    n_new : int
+        How many rows to make.
+    seed : int
+        Seeds everything random.
+
+    Returns
+    -------
+    rows : ndarray or frame of shape (n_new, n_columns)
+        Each cell is one of its column in `X`.
+    """
+    space = read_space(X, seed)
+    return assemble(X, munge(space.points, space.columns, space.numeric, n_new, np.random.RandomState(seed)))
 
 
 def munge(
@@ -34,9 +56,9 @@ def munge(
     A new row starts as a copy of a row. Half of its cells, drawn by chance, take the value of the
     nearest other row; a number is drawn around that value, with the distance between the two as its
     deviation, and becomes the nearest number that occurs in its column. So every cell is one that
-    occurs: whole numbers stay whole, and nothing lies outside its column's range. A new row in which
-    two levels, or a level and a gap, meet that never do in the rows there are takes all its
-    levels, and its columns with gaps, from the row that it is a copy of.
+    occurs: whole numbers stay whole, and nothing lies outside its column's range. Where a new row would
+    combine two levels, or a level and a missing value, that never occur together, it keeps all levels, and
+    all columns with missing values, of the row that it is a copy of.
 
     Bucila, Caruana and Niculescu-Mizil (2006), "Model Compression",
     https://doi.org/10.1145/1150402.1150464.
@@ -84,12 +106,12 @@ def munge(
             drawn = end + noise * np.abs(end - start)
         moved = changed & ~np.isnan(drawn)
         index[moved, at] = _rows_nearest(values, drawn[moved])
-        gaps = np.isnan(values)
-        if gaps.any():
-            levels[at] = gaps.astype(np.int64)
-    strange = _strange(levels, index, rng)
+        missing = np.isnan(values)
+        if missing.any():
+            levels[at] = missing.astype(np.int64)
+    unseen = _unseen_pairs(levels, index, rng)
     for at in levels:
-        index[strange, at] = source[strange]
+        index[unseen, at] = source[unseen]
     return index
 
 
@@ -115,9 +137,9 @@ def _rows_nearest(values: Array, wanted: Array) -> Array:
     return order[np.where(wanted - ranked[below] <= ranked[above] - wanted, below, above)]
 
 
-def _strange(levels: dict[int, Array], index: Array, rng: np.random.RandomState) -> Array:
-    """Tell which new rows hold a pair of levels that does not occur."""
-    strange = np.zeros(len(index), dtype=bool)
+def _unseen_pairs(levels: dict[int, Array], index: Array, rng: np.random.RandomState) -> Array:
+    """Return which new rows hold a pair of levels that does not occur, shape (n_new,)."""
+    unseen = np.zeros(len(index), dtype=bool)
     pairs = list(combinations(levels, 2))
     if len(pairs) > _MOST_PAIRS:
         pairs = [pairs[at] for at in rng.choice(len(pairs), _MOST_PAIRS, replace=False)]
@@ -125,12 +147,12 @@ def _strange(levels: dict[int, Array], index: Array, rng: np.random.RandomState)
         n_second = int(levels[second].max()) + 1
         there = levels[first] * n_second + levels[second]
         made = levels[first][index[:, first]] * n_second + levels[second][index[:, second]]
-        strange |= ~np.isin(made, there)
-    return strange
+        unseen |= ~np.isin(made, there)
+    return unseen
 
 
 def assemble(X: Any, index: Array) -> Any:
-    """Return rows made of the cells of others, in the container and with the types that `X` has.
+    """Return rows made of cells of other rows, in the container and with the types of `X`.
 
     Parameters
     ----------
@@ -155,19 +177,19 @@ def assemble(X: Any, index: Array) -> Any:
 
 
 def stack(X: Any, below: Any) -> Any:
-    """Return rows with others below them, in the container of `X`; a column takes a type that holds both its parts.
+    """Return rows with others below them, in the container of `X`; each column gets a type that holds both parts.
 
     Parameters
     ----------
     X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
         The rows above.
     below : of the same kind
-        Those below; the columns of a frame in any order.
+        The rows below; columns of a frame in any order.
 
     Returns
     -------
     rows : ndarray, sparse matrix or frame
-        All of them.
+        All rows.
 
     Raises
     ------
@@ -201,7 +223,7 @@ def _levels_of_both(X: Any, below: Any) -> dict[Any, Any]:
             continue
         new = [level for level in below.iloc[:, at].dropna().unique().tolist() if level not in column.cat.categories]
         if new and column.cat.ordered:
-            raise ValueError(f"Column {name!r} of X_unlabeled holds {new[0]!r}, which has no place in its order in X.")
+            raise ValueError(f"Column {name!r} of X_unlabeled holds {new[0]!r}, which is not a level of that ordered column in X.")
         types[name] = column.cat.add_categories(new).dtype
     return types
 

@@ -1,0 +1,25 @@
+"""Distilling: the estimators, and the steps of their fit, which a search calls as well."""
+
+from ._augment import stack
+from ._classifier import DistilledClassifier
+from ._label_ensemble import in_parallel
+from ._recipe import TrainingSet, choose, choose_again, gain
+from ._regressor import DistilledRegressor
+from ._story import Asked, Request, ask, check, finish, teach
+
+__all__ = [
+    "Asked",
+    "DistilledClassifier",
+    "DistilledRegressor",
+    "Request",
+    "TrainingSet",
+    "ask",
+    "check",
+    "choose",
+    "choose_again",
+    "finish",
+    "gain",
+    "in_parallel",
+    "stack",
+    "teach",
+]

@@ -1,0 +1,433 @@
+"""From what fit is given to a fitted student: check, ask, teach; in between the recipe chooses."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.validation import check_memory
+
+from .._checks import check_rows, check_weights, is_complete, missing_y
+from .._sklearn import copy_unfitted, in_search, routing_enabled
+from ..losses import Loss, Targets
+from ..program import column_names, in_order, is_frame
+from ..student import check_learnable, make_student, scale_logits, traits_of
+from ..tasks import Task
+from ..teacher import Answers, Teacher
+from ._augment import stack
+from ._plan import Plan
+from ._recipe import TrainingSet
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What fit was asked to do, checked: nothing of it has cost any time.
+
+    Parameters
+    ----------
+    task : Task
+        Classes or numbers.
+    teacher : Teacher
+        Perhaps not fitted, perhaps without any model.
+    plan : Plan
+        The student, and what the user says of how to fit it.
+    loss : Loss
+        The loss of a row.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows, as the teacher gets them.
+    rows : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows, as the student gets them.
+    unlabeled : of the same kind, of shape (n_more, n_columns), or None
+        Rows without labels.
+    y : ndarray or None
+        Labels.
+    y_names : ndarray of shape (n_outputs,) or None
+        What y calls its columns.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Weights.
+    given : Answers or None
+        The teacher's answers for all rows, those without labels below, where they were given.
+    cv : object
+        As in DistilledClassifier.
+    groups : array-like of shape (n_rows,) or None
+        The groups that `cv` keeps together.
+    params : list of dict
+        Further arguments of the fit of each model of the teacher.
+    classes : array-like of shape (n_targets,) or None
+        What the user calls the answers' columns.
+    """
+
+    task: Task
+    teacher: Teacher
+    plan: Plan
+    loss: Loss
+    X: Any
+    rows: Any
+    unlabeled: Any
+    y: Array | None
+    y_names: Array | None
+    sample_weight: Array | None
+    given: Answers | None
+    cv: Any
+    groups: Any
+    params: list[dict[str, Any]]
+    classes: Any
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the teacher has said, and what a student can learn from it.
+
+    Parameters
+    ----------
+    teacher : Teacher
+        Fitted, if it had to be.
+    rows : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows, unlabelled ones below, as the student gets them.
+    targets : Targets
+        Their answers and labels.
+    origin : str
+        Whether the teacher has seen the labelled rows, as in Answers.
+    columns, order : ndarray of shape (n_targets,) or None
+        What the columns of the teacher's answers stand for, and the order in which the student gets them.
+    """
+
+    teacher: Teacher
+    rows: Any
+    targets: Targets
+    origin: str
+    columns: Array | None
+    order: Array | None
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether the teacher can be asked about further rows."""
+        return self.teacher.can_answer
+
+    def aligned(self, answers: Answers) -> Array:
+        """Return further answers of the same teacher with columns in the student's order."""
+        return replace(answers, names=self.columns if answers.names is None else answers.names).aligned(self.order)
+
+    def ask(self, X: Any) -> Array:
+        """Return the teacher's answers for further rows, shape (n_rows, n_targets)."""
+        return self.aligned(self.teacher.ask(X))
+
+
+def check(
+    model: Any, X: Any, y: Any, *, given: Any, X_unlabeled: Any, sample_weight: Any, fit_params: dict[str, Any]
+) -> Request:
+    """Check all that fit is given; whatever is wrong is said before any long work.
+
+    Parameters
+    ----------
+    model : Distiller
+        Whose fit it is; it learns the columns of `X`.
+    X, y, given, X_unlabeled, sample_weight, fit_params : object
+        As in ``fit``; `given` are the answers given beforehand.
+
+    Returns
+    -------
+    request : Request
+        For :func:`ask`.
+    """
+    task, memory = model._task, check_memory(model.memory)
+    loss = model._loss()
+    student = make_student(
+        model.student,
+        task,
+        temperature=getattr(loss, "temperature", 1.0),
+        loss=loss,
+        random_state=model.random_state,
+        verbose=model.verbose,
+    )
+    rows = check_rows(model, X, reset=True, any_form=traits_of(student).any_form)
+    # the teacher sees what the user gave, so long as that is a container of rows at all
+    X = X if hasattr(X, "shape") else rows
+    n_rows = rows.shape[0]
+    weight = check_weights(sample_weight, rows)
+    teacher = Teacher.of(model.teacher, task, weights=model.teacher_weights, memory=memory, trial=X)
+    _check_teacher(model, teacher, given)
+    fits = teacher.needs_fit and given is None
+    folds = given is None and model.cv is not None and not (isinstance(model.cv, str) and model.cv == "prefit")
+    if y is None and (fits or folds or model.alpha not in (1, "auto")):
+        reason = (
+            "labels are needed to fit the teacher"
+            if fits
+            else f"cv={model.cv!r} needs labels"
+            if folds
+            else f"labels are needed unless alpha=1, and alpha={model.alpha}"
+        )
+        raise ValueError(missing_y(type(model).__name__, f"y is None; {reason}. "))
+    y_names = None
+    if y is not None:
+        y_names = task.y_names(y)
+        y = task.check_y(y, n_rows)
+    unlabeled = _check_unlabeled(model, X, X_unlabeled)
+    _check_augment(model, X, teacher.members and (fits or teacher.can_answer))
+    if unlabeled is not None and given is None and not (fits or teacher.can_answer):
+        raise ValueError(
+            f"X_unlabeled needs a teacher to answer the rows, and there is none. Give a teacher, or append the answers "
+            f"for X_unlabeled to {task.given}."
+        )
+    if teacher.can_answer:
+        teacher.check_columns(X)
+    _check_classes(model, teacher, task, y)
+    answers = None
+    if given is not None:
+        n_answers = n_rows + (0 if unlabeled is None else unlabeled.shape[0])
+        answers = teacher.given(given, n_answers, model.classes if hasattr(model, "classes") else None)
+        answers = replace(answers, origin="unseen" if model.cv == "prefit" else "unknown")
+    fit_params = dict(fit_params)
+    groups = fit_params.pop("groups", None) if folds and not isinstance(model.cv, str) else None
+    refits = folds and not isinstance(model.cv, str)
+    if fit_params and not (fits or refits):
+        raise TypeError(
+            f"fit() got unexpected arguments {sorted(fit_params)}: they would go to an unfitted teacher's fit, and there "
+            "is none."
+        )
+    params: list[dict[str, Any]] = [{} for _ in teacher.members]
+    if fits or refits:
+        params, groups = _routed(model, teacher, weight, fit_params, groups, refits)
+    if fits:
+        assert y is not None
+        task.check_enough(y if weight is None else y[weight > 0])
+    if refits:
+        teacher.check_clones(model.cv)
+    learned = rows if sparse.issparse(rows) else X
+    if unlabeled is not None:
+        learned = stack(learned, unlabeled)
+    if weight is None or weight.all():
+        # what the student would refuse is refused before a teacher is fitted, or asked
+        check_learnable(student, learned)
+    return Request(
+        task=task,
+        teacher=replace(teacher, origin="unseen") if model.cv == "prefit" else teacher,
+        plan=Plan(
+            student,
+            task,
+            model.alpha,
+            model.temperature if hasattr(model, "temperature") else 1.0,
+            model.augment,
+            model.label_ensemble,
+            _seed(model, student),
+            model.verbose,
+            model.n_jobs,
+        ),
+        loss=loss,
+        X=X,
+        rows=learned,
+        unlabeled=unlabeled,
+        y=y,
+        y_names=y_names,
+        sample_weight=weight,
+        given=answers,
+        cv=model.cv if folds else None,
+        groups=groups,
+        params=params,
+        classes=getattr(model, "classes", None),
+    )
+
+
+def ask(request: Request) -> Asked:
+    """Fit the teacher where it is not fitted, and ask it about the rows, once for each.
+
+    Parameters
+    ----------
+    request : Request
+        As :func:`check` returned it.
+
+    Returns
+    -------
+    asked : Asked
+        The answers, and the targets made of them.
+    """
+    task, teacher, X, y = request.task, request.teacher, request.X, request.y
+    n_rows = X.shape[0]
+    more: Any = None
+    if request.given is not None:
+        answers, known = request.given, True
+        if request.unlabeled is not None:
+            more = replace(answers, values=answers.values[n_rows:])
+            answers = replace(answers, values=answers.values[:n_rows])
+    else:
+        known = teacher.can_answer
+        if teacher.needs_fit:
+            assert y is not None
+            teacher = teacher.fit(X, y, request.params)
+        if request.cv is None:
+            answers = teacher.ask(X)
+        else:
+            assert y is not None
+            answers = teacher.ask_out_of_fold(X, y, request.cv, request.params, request.groups)
+    columns, order = task.columns(answers.names, answers.values.shape[1], y, request.classes, request.y_names)
+    values = replace(answers, names=columns).aligned(order)
+    alpha = request.plan.alpha
+    if isinstance(alpha, str):
+        alpha = 1.0 if y is None else 0.5
+    targets = task.targets(
+        values, order, y, loss=request.loss, alpha=float(alpha), sample_weight=request.sample_weight
+    )
+    asked = Asked(teacher, request.rows, targets, answers.origin, columns, order)
+    if known and y is not None and request.cv is None:
+        _warn_of_useless(request, targets)
+    if request.unlabeled is not None:
+        below = asked.ask(request.unlabeled) if more is None else asked.aligned(more)
+        asked = replace(asked, targets=targets.with_below(below))
+    return asked
+
+
+def teach(training_set: TrainingSet, student: Any) -> Any:
+    """Return a copy of a student, fitted to a training set.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+        As the recipe's ``choose`` returned it; several students can be fitted to one.
+    student : estimator
+        Not fitted; it stays as it is.
+    """
+    fitted = copy_unfitted(student).fit_targets(training_set.rows, training_set.targets)
+    scale_logits(fitted, training_set.logit_scale)
+    return fitted
+
+
+def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) -> Any:
+    """Set the fitted attributes of a distiller, and return it.
+
+    Parameters
+    ----------
+    model : Distiller
+        What is fitted.
+    asked : Asked
+        What its teacher has said.
+    training_set : TrainingSet
+        What the student was fitted to.
+    student : estimator
+        The fitted student.
+    """
+    report = {**training_set.report, "origin": asked.origin}
+    model.teacher_, model.student_, model.distillation_report_ = asked.teacher.value, student, report
+    model.alpha_ = report["alpha"]
+    if report["temperature"] is not None:
+        model.temperature_ = report["temperature"]
+    model._asked = replace(asked, rows=None, targets=replace(asked.targets, **dict.fromkeys(Targets.ROWS)))
+    # a teacher that has answered for rows with missing numbers takes them, whatever its tags say
+    model._takes_missing = get_tags(model).input_tags.allow_nan or not is_complete(student, training_set.rows)
+    return model
+
+
+def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
+    """Refuse a missing teacher, and one that contradicts ``cv``; warn of rows that it was not fitted on."""
+    task, cv = model._task, model.cv
+    if not teacher.members and given is None:
+        raise ValueError(
+            f"{type(model).__name__} has no teacher: give it one (teacher=...), or give fit its answers "
+            f"({task.given}=...)."
+        )
+    if isinstance(cv, str) and cv == "prefit" and teacher.needs_fit and given is None:
+        raise ValueError(
+            f"cv='prefit' needs a teacher that has been fitted on other rows, and {teacher.name} has not been fitted. "
+            "Fit it first, or use cv=5."
+        )
+    if given is None and teacher.can_answer and in_search()[1]:
+        warnings.warn(
+            f"{teacher.name} was fitted before the search, and the steps before {type(model).__name__} are fitted anew "
+            "in each split: the teacher gets rows that are transformed otherwise than those it was fitted on. Put these "
+            "steps into the teacher (a Pipeline) and the student, or pass an unfitted teacher.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def _check_unlabeled(model: Any, X: Any, unlabeled: Any) -> Any:
+    """Return the rows without labels, as teacher and student can take them."""
+    if unlabeled is None:
+        return None
+    if callable(unlabeled) and not hasattr(unlabeled, "shape"):
+        unlabeled = unlabeled()
+    elif len(unlabeled) == X.shape[0] if hasattr(unlabeled, "__len__") else unlabeled.shape[0] == X.shape[0]:
+        if in_search()[0]:
+            raise ValueError(
+                "X_unlabeled has as many rows as X, and so the search has taken a fold of it as well. Pass a function "
+                "that returns the rows, which a search leaves whole: X_unlabeled=lambda: rows."
+            )
+    if is_frame(X) != is_frame(unlabeled) or sparse.issparse(X) != sparse.issparse(unlabeled):
+        raise ValueError(
+            f"X_unlabeled is a {type(unlabeled).__name__} and X a {type(X).__name__}; they must be of one kind."
+        )
+    unlabeled = check_rows(model, unlabeled, reset=False, any_form=len(X.shape) == 1)
+    return in_order(unlabeled, column_names(X)) if is_frame(unlabeled) else unlabeled
+
+
+def _check_augment(model: Any, X: Any, answering: Any) -> None:
+    if isinstance(model.augment, str) or model.augment == 0:
+        return
+    if sparse.issparse(X) or len(X.shape) != 2:
+        raise ValueError(
+            f"augment={model.augment} makes new rows of a table with dense columns; X is "
+            f"{'sparse' if sparse.issparse(X) else 'no table'}. Use augment=0, and X_unlabeled for more rows."
+        )
+    if not answering:
+        raise ValueError(
+            f"augment={model.augment} needs a teacher to answer the new rows, and teacher is "
+            f"{'None' if model.teacher is None else 'not fitted where there is ' + model._task.given}. Use augment=0; "
+            f"further rows are passed as X_unlabeled, with their answers at the end of {model._task.given}."
+        )
+
+
+def _check_classes(model: Any, teacher: Teacher, task: Task, y: Array | None) -> None:
+    """Refuse labels, and names of columns, that the teacher does not know."""
+    known, named = teacher.classes, getattr(model, "classes", None)
+    if known is None:
+        return
+    if named is not None and set(known.tolist()) != set(np.asarray(named).tolist()):
+        raise ValueError(f"classes={named} are not those of the teacher, which are {known.tolist()}.")
+    if y is not None and task.classes(known) is not None:
+        task.encode(y, known)
+
+
+def _routed(
+    model: Any, teacher: Teacher, weight: Array | None, fit_params: dict[str, Any], groups: Any, refits: bool
+) -> tuple[list[dict[str, Any]], Any]:
+    """Return the arguments of each teacher's fit, and the groups of the folds."""
+    if not routing_enabled():
+        weights = teacher.weight_params(weight, refitting=refits)
+        return [{**fit_params, **own} for own in weights], groups
+    given = {} if weight is None else {"sample_weight": weight}
+    if groups is not None:
+        given["groups"] = groups
+    routed = process_routing(model, "fit", **given, **fit_params)
+    names = [name for name, _ in Teacher.routed_names(model.teacher)]
+    params = [dict(routed[name].fit) if name in routed else {} for name in names]
+    return params, routed["cv"].split.get("groups") if "cv" in routed else None
+
+
+def _seed(model: Any, student: Any) -> int:
+    """Return what seeds new rows and rows held out: the distiller's own random_state, or else the student's."""
+    seed = model.random_state
+    if seed is None:
+        seed = student.get_params(deep=False).get("random_state")
+    return int(check_random_state(seed).randint(2**31 - 1))
+
+
+def _warn_of_useless(request: Request, targets: Targets) -> None:
+    """Warn of a teacher, fitted elsewhere, that knows less of the labels than a constant."""
+    assert targets.labels is not None
+    assert targets.answers is not None
+    wrong = request.task.usefulness(targets.labels, targets.answers, targets.sample_weight)
+    if wrong is not None:
+        source = request.task.given if request.given is not None else request.teacher.name
+        warnings.warn(
+            f"{source} says little of these labels: {wrong}. Was it fitted to the same target, and are X's columns "
+            "and units those that it knows?",
+            UserWarning,
+            stacklevel=4,
+        )

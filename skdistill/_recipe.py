@@ -14,7 +14,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from ._judge import Judge, Trust, gain
 from ._validation import copy_unfitted, take_rows
 from .losses import RegressionTargets, Targets
-from .student import read_space
+from .student import neighbour_space
 from .student._progress import Progress
 from .teacher import MOST_SOURCES, assemble, munge, stack
 
@@ -380,7 +380,7 @@ def _with_new_rows(
     assert plan.ask is not None
     # what is held out is nobody's neighbour, so that nothing of it gets into the new rows
     sources = X if targets.held_out is None else take_rows(X, np.flatnonzero(~targets.held_out))
-    space = read_space(sources, plan.seed)
+    space = neighbour_space(sources, plan.seed)
     index = munge(space.points, space.columns, space.numeric, n_new, np.random.RandomState(plan.seed))
     rows = assemble(sources, index)
     stand_in = None if committee is None else committee.answers(rows)

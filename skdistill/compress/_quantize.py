@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ..program import LARGEST, LookupAffine, Op, Program, Relu, Standardize, join, rescale, run, split
-from ._drawn import drawn_rows
+from ._calibration_rows import calibration_rows
 from ._student import WEIGHTS, inner_student, new_student
 
 Array = NDArray[Any]
@@ -85,7 +85,7 @@ def quantize(student: Any, dtype: str = "int8", X: Any = None) -> Any:
         raise ValueError(f"dtype must be 'int8' or 'float16'; got {dtype!r}.")
     inner, program = inner_student(student)
     rows = None if X is None else inner._rows(X)
-    drawn = drawn_rows(_evened(program)) if rows is None else None
+    drawn = calibration_rows(_evened(program)) if rows is None else None
     if dtype == "float16":
         smaller = Program([_in_float16(op) for op in _evened(program).ops])
     else:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import LARGEST, Bound, Columns, Program, Softmax, Unstandardize
-from ._c_columns import declare_row, enumerator, read_entry
+from ..program import Bound, Columns, Program, Softmax, Unstandardize
+from ._c_columns import declare_row, enumerator
 from ._c_functions import FUNCTIONS
-from ._c_ops import PRINTERS, Bins, loop
-from ._c_text import Names, array, block_comment, comment, identifier, string, utf8
+from ._c_ops import PRINTERS
+from ._c_printer import Printer, called
+from ._c_text import Names, block_comment, comment, identifier, loop, string, utf8
 from ._files import check_ops, classes_of, program_of, write_files
 
 Array = NDArray[Any]
@@ -96,15 +95,14 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
             f"path must be a name that ends in '.c' and is not that of a header of C's; got {str(path)!r}."
         )
     check_ops(program, {Columns, Bound, Softmax, Unstandardize, *PRINTERS}, "C")
-    source, header = Printer(program, classes_of(student), path.stem).print()
+    source, header = _Module(program, classes_of(student), path.stem).print()
     write_files({path: source.encode("ascii"), path.with_suffix(".h"): header.encode("utf-8")})
 
 
-class Printer:
-    """Prints one Program; each op adds its constants, the functions it calls and its statements."""
+class _Module(Printer):
+    """The source and the header of one Program."""
 
     def __init__(self, program: Program, classes: Array | None, stem: str) -> None:
-        self.program = program
         self.stem = stem
         self.prefix = identifier(stem)
         self.upper = self.prefix.upper()
@@ -112,74 +110,28 @@ class Printer:
         found = [] if classes is None else classes.tolist()
         self.labels = [str(label) for label in found]
         self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
-        entry = program.ops[0]
-        assert isinstance(entry, Columns | Bound)
-        self.row = read_entry(entry, self.prefix, names)
-        self.rom = self.row.rom + sum(len(utf8(label)) + 1 + 4 for label in self.labels)
-        self.definitions = list(self.row.definitions)
-        self.functions = set(self.row.functions)
-        self.statements = [f"/* {type(entry).__name__} */", *self.row.statements]
-        self._constants = Names()
-        self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
-        n_read = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
-        #: How large each number in ``x`` may be.
-        self.bounds = np.full(n_read - self.n_codes, LARGEST)
-        #: The type that layers are computed in; how many there are; how many numbers the last one leaves in ``h``.
-        self.real = "float"
-        self.n_layers = 0
-        self.width = 0
-        #: How long the arrays ``h`` and, for the inputs of a layer that are not zero, ``v`` and ``at`` have to be.
-        self.n_hidden = 0
-        self.n_listed = 0
-        #: Bins that the first layer takes as sums.
-        self.bins: Bins | None = None
+        super().__init__(program, self.prefix, names)
+        self.rom += sum(len(utf8(label)) + 1 + 4 for label in self.labels)
 
     def print(self) -> tuple[str, str]:
         """Return the source and the header."""
         for op in self.program.ops[1:-1]:
-            self.say("", f"/* {type(op).__name__} */")
+            self.emit("", f"/* {type(op).__name__} */")
             PRINTERS[type(op)](self, op)
         last = self.program.ops[-1]
         if isinstance(last, Unstandardize):
             center, scale = self.constant("center", last.center), self.constant("scale", last.scale)
-            self.say(
+            self.emit(
                 "", "/* Unstandardize */", loop("j", self.width, f"out[j] = {center}[j] + {scale}[j] * (double)h[j];")
             )
         else:
             copied = "single(h[j])" if self.real == "double" else "h[j]"
-            self.say("", loop("j", self.width, f"out[j] = {self.called(copied)};"))
+            self.emit("", loop("j", self.width, f"out[j] = {self.call(copied)};"))
         return self._source(), self._header()
-
-    def say(self, *lines: str) -> None:
-        """Add statements."""
-        self.statements += lines
-
-    def called(self, expression: str) -> str:
-        """Return an expression, and have the functions that it calls defined."""
-        self.functions |= _called(expression)
-        return expression
-
-    def constant(self, name: str, values: Array) -> str:
-        """Define a constant array; return its name."""
-        name = self._constants(name)
-        self.definitions.append(array(name, values))
-        self.rom += values.nbytes
-        return name
-
-    def encode(self, first: int, n: int, expression: str) -> None:
-        """Replace or append `n` numbers of ``x``; in the expression, ``X`` is the number and ``i`` its place."""
-        x = f"x[i + {first}]" if first else "x[i]"
-        self.say(loop("i", n, f"{x} = {self.called(expression.replace('X', x))};"))
-
-    def append(self, n: int, bound: float) -> int:
-        """Make room for `n` more numbers in ``x``, none larger than `bound`; return where."""
-        first = len(self.bounds)
-        self.bounds = np.append(self.bounds, np.full(n, bound))
-        return first
 
     def _source(self) -> str:
         functions = set(self.functions)
-        while more := set().union(*(_called(FUNCTIONS[name].partition("{")[2]) for name in functions)) - functions:
+        while more := set().union(*(called(FUNCTIONS[name].partition("{")[2]) for name in functions)) - functions:
             functions |= more
         position = "uint16_t" if self.n_listed < 0xFFFF else "uint32_t"
         types = [f"typedef {self.real} real;"] if self.n_hidden else []
@@ -313,10 +265,6 @@ class Printer:
             f"/* A probability for each class. `out` has room for {upper}_N_CLASSES. */\n"
             f"void {prefix}_predict_proba({row}, float *out);",
         ]
-
-
-def _called(text: str) -> set[str]:
-    return FUNCTIONS.keys() & set(re.findall(r"\b([a-z_]+)\(", text))
 
 
 def _function(signature: str, lines: list[str]) -> str:

@@ -161,6 +161,11 @@ def block_comment(paragraphs: Iterable[str]) -> str:
     return "\n".join(["/* " + lines[0], *(f" * {line}".rstrip() for line in lines[1:]), " */"])
 
 
+def loop(index: str, n: int, statement: str) -> str:
+    """Return a loop of one statement over ``0 <= index < n``."""
+    return f"for (int {index} = 0; {index} < {n}; {index}++) {statement}"
+
+
 def smallest(values: Array) -> Array:
     """Return whole numbers in the smallest type that holds them."""
     for dtype in (np.uint8, np.int8, np.uint16, np.int16):

@@ -53,7 +53,7 @@ class Jump:
     edges: list[float]
 
 
-def with_jumps(encoder: Encoder, X: Any, goal: Array, weight: Array) -> Encoder:
+def with_change_points(encoder: Encoder, X: Any, goal: Array, weight: Array) -> Encoder:
     """Return an encoder that shows where a target jumps.
 
     Bins between quantiles follow what bends, and miss what differs on a day or two of a year. So an additive

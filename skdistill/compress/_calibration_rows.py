@@ -17,7 +17,7 @@ _N_ROWS = 2000
 _MISSING = 0.1
 
 
-def drawn_rows(program: Program) -> Array | None:
+def calibration_rows(program: Program) -> Array | None:
     """Draw rows, each column by itself.
 
     Codes are drawn evenly. Numbers are drawn from the bins or knots of an encoder, which hold about

@@ -19,7 +19,7 @@ _MOST_DIMENSIONS = 64
 
 
 @dataclass(frozen=True)
-class Space:
+class NeighbourSpace:
     """Rows as points, and their columns one by one.
 
     Parameters
@@ -39,7 +39,7 @@ class Space:
     numeric: list[bool]
 
 
-def read_space(X: Any, seed: int) -> Space:
+def neighbour_space(X: Any, seed: int) -> NeighbourSpace:
     """Return the space of a table.
 
     Parameters
@@ -51,7 +51,7 @@ def read_space(X: Any, seed: int) -> Space:
 
     Returns
     -------
-    space : Space
+    space : NeighbourSpace
         Points, columns, and which of them hold numbers.
     """
     encoder = fit_encoder(X, None, numeric="standard", n_bins="auto", min_frequency=2, max_categories=64)
@@ -69,7 +69,7 @@ def read_space(X: Any, seed: int) -> Space:
         else:
             columns.append(_codes(column.cells.tolist()))
         numeric.append(is_number)
-    return Space(points, columns, numeric)
+    return NeighbourSpace(points, columns, numeric)
 
 
 def _codes(cells: list[Any]) -> Array:

@@ -235,7 +235,7 @@ def _tree(to: Printer, op: Tree) -> None:
 
 
 def _signed(values: Array) -> Array:
-    """Return the children of a tree's nodes as int16 where it holds them, else as int32."""
+    """Return the children of a tree's nodes as int16 if they fit, else as int32."""
     return values.astype(np.int16 if len(values) < 0x7FFF else np.int32)
 
 

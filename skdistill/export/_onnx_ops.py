@@ -312,12 +312,9 @@ def _tree(flow: Flow, op: Tree) -> None:
     _set(flow, _looked_up(graph, op.values, op.values_scale, index), op.values.shape[1])
 
 
-def _relu(flow: Flow, op: Relu) -> None:
-    _set(flow, flow.graph.node("Relu", flow.whole(_WIDE)), flow.stop)
-
-
-def _tanh(flow: Flow, op: Tanh) -> None:
-    _set(flow, flow.graph.node("Tanh", flow.whole(_WIDE)), flow.stop)
+def _activation(flow: Flow, op: Relu | Tanh) -> None:
+    """Add an activation that ONNX has under the same name."""
+    _set(flow, flow.graph.node(type(op).__name__, flow.whole(_WIDE)), flow.stop)
 
 
 def _silu(flow: Flow, op: Silu) -> None:
@@ -395,10 +392,10 @@ _PRINTERS: dict[type[Op], Any] = {
     LookupAffine: _lookup_affine,
     Piecewise: _piecewise,
     Quantiles: _quantiles,
-    Relu: _relu,
+    Relu: _activation,
     Silu: _silu,
     Standardize: _standardize,
-    Tanh: _tanh,
+    Tanh: _activation,
     Tree: _tree,
 }
 #: The ops that have a printer here.

@@ -266,7 +266,7 @@ def _unpack(packed: bytes, length: int) -> Any:
     unpacker = zlib.decompressobj()
     text = unpacker.decompress(packed, length + 1)
     if len(text) != length or not unpacker.eof or unpacker.unused_data:
-        raise _Fault("its structure is not as long as it says")
+        raise _Fault("its structure has another length than it claims")
     return json.loads(text)
 
 

@@ -92,7 +92,7 @@ def _of_delta(delta: datetime.timedelta) -> float:
 
 
 def _of_ticks(ticks: Any) -> Any:
-    """Convert int64 microseconds to seconds; whole seconds apart, since a float cannot hold as many microseconds."""
+    """Convert int64 microseconds to seconds, whole seconds apart: a float cannot hold all microseconds exactly."""
     whole, rest = np.divmod(ticks, 1_000_000)
     return whole + rest / 1e6
 
@@ -378,7 +378,7 @@ class _Levels:
         return self.levels.get(as_key(value), self.other)
 
     def many(self, values: list[Any]) -> list[float]:
-        """Look up a whole column."""
+        """Look up every value of a column."""
         try:
             codes = list(map(self.levels.get, values))
         except TypeError:

@@ -108,17 +108,7 @@ class Tree(Op):
     @cached_property
     def _narrow(self) -> Tree:
         """The same tree over only the columns that it tests, none of which holds codes."""
-        return Tree(
-            self.offsets,
-            self.ranks,
-            np.searchsorted(self._used, self.columns),
-            self.thresholds,
-            self.missing_left,
-            self.left,
-            self.right,
-            self.values,
-            self.values_scale,
-        )
+        return replace(self, columns=np.searchsorted(self._used, self.columns))
 
     def __call__(self, X: Any) -> Array:
         if type(X) is not np.ndarray:

@@ -1,4 +1,4 @@
-"""What all exports share: the Program of a student, refusals in words, and files that are whole or not there."""
+"""What all exports share: the Program of a student, error messages, options and atomic writes."""
 
 import os
 
@@ -10,7 +10,7 @@ from sklearn.svm import SVC
 from tables_helpers import Lengths
 
 from skdistill import DistilledClassifier, LinearStudent
-from skdistill.export import check_ops, program_of, write_files
+from skdistill.export import check_ops, program_of, to_file, write_files
 from skdistill.program import Affine, Columns, Softmax
 
 
@@ -77,3 +77,25 @@ def test_a_place_that_cannot_be_written_to_is_refused_beforehand(tmp_path):
         write_files({tmp_path: b""})
     with pytest.raises(FileNotFoundError, match="'nowhere', where 'x' is to be written, is not a folder"):
         write_files({"nowhere/x": b""})
+
+
+def test_options_are_passed_on_to_the_format(iris, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    student = LinearStudent().fit(iris.X, iris.y)
+    student.export(tmp_path / "student.onnx", numbers="float64", logits=True)
+    graph = onnx.load(tmp_path / "student.onnx").graph
+    assert [value.name for value in graph.output] == ["label", "probabilities", "logits"]
+    assert graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.DOUBLE
+    with pytest.raises(ValueError, match="numbers='half' is not known"):
+        student.export(tmp_path / "student.onnx", numbers="half")
+
+
+def test_an_option_that_the_format_does_not_have_raises_and_names_those_that_it_has(iris, tmp_path):
+    student = LinearStudent().fit(iris.X, iris.y)
+    message = r"format .onnx does not have the option opset=; its options are numbers=, missing=, logits="
+    with pytest.raises(TypeError, match=message):
+        student.export(tmp_path / "student.onnx", opset=13)
+    for suffix in (".skd", ".c", ".py"):
+        with pytest.raises(TypeError, match=f"format {suffix} does not have the option numbers=; it has no options"):
+            to_file(student, tmp_path / f"student{suffix}", numbers="float32")
+    assert not os.listdir(tmp_path)

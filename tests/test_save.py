@@ -381,7 +381,7 @@ def test_crafted_lengths_are_refused(path, content):
     made = {
         "should have": forged(structure, arrays, n_arrays=10 * 2**30),
         "claims a structure of": forged(structure, arrays, n_text=2**32 - 1),
-        "not as long as it says": forged(structure, arrays, n_text=100),
+        "another length than it claims": forged(structure, arrays, n_text=100),
         "belong to no op": forged(structure, arrays + b"1234"),
         "are left": forged(structure, arrays[:-4]),
         "protocol 0": forged(structure, arrays, protocol=0),

@@ -1,4 +1,4 @@
-"""Weights of fewer bits: float16, or int8 with rounding errors that make up for each other."""
+"""Quantization: weights in float16, or in int8 with rounding errors that compensate each other (GPTQ)."""
 
 from __future__ import annotations
 
@@ -10,59 +10,68 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ..program import LARGEST, LookupAffine, Op, Program, Relu, Standardize, join, rescale, run, split
-from ._drawn import drawn_rows
+from ._calibration_rows import calibration_rows
 from ._student import WEIGHTS, inner_student, new_student
 
 Array = NDArray[Any]
 
-#: The largest code: those of int8 from -127 to 127, so that they are the same on both sides of zero.
+#: The largest int8 code; codes are -127 to 127, symmetric about zero.
 _TOP = 127
-#: So many rows tell what inputs go together.
+#: The largest number of rows from which the correlations of a layer's inputs are computed.
 _MOST_ROWS = 2000
-#: Layers with more inputs are rounded plainly: of so many, what goes together takes too long to work out.
+#: Weights of a layer with more inputs are rounded to the nearest code: the correlations would take too long.
 _MOST_INPUTS = 2048
+#: The multiple of the mean squared input that is added to the diagonal of the inputs' correlation matrix.
 _DAMPING = 0.01
 
 
 def quantize(student: Any, dtype: str = "int8", X: Any = None) -> Any:
     """Store a fitted student's weights in fewer bits.
 
-    With "int8" each output of a layer has a scale of its own, and the weights are rounded one input
-    after the other, each input's error being made up for by those that come after it and go together
-    with it (Frantar and others, 2023, "GPTQ", https://arxiv.org/abs/2210.17323, for small layers). With
-    "float16" they are rounded as they are. Every format stores the weights like this: a file takes
-    a little more than a quarter, or half, of the bytes.
+    With "int8", each output of a layer has its own scale. The weights are rounded input by input, and
+    each rounding error is compensated by the weights of the correlated inputs that are still to be
+    rounded (GPTQ: Frantar et al., 2023, https://arxiv.org/abs/2210.17323). With "float16", each weight
+    is rounded to the nearest number. Every file format stores the quantized weights: with "int8", a
+    file takes a little more than a quarter of the bytes, with "float16" half.
 
     Parameters
     ----------
-    student : student, DistilledClassifier or predictor
-        Fitted; it stays as it is.
+    student : student, distiller or predictor
+        The fitted student; it is not modified.
     dtype : {"int8", "float16"}, default="int8"
         The type of the weights. Biases stay float32.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns), default=None
-        Rows like those to be answered, labels are not needed; some 2,000 will do. They tell which
-        inputs go together, and on them the cost is measured. None draws rows from what the student's
-        encoder knows of each column by itself.
+        Calibration rows: unlabelled rows like those to be predicted; about 2,000 are enough. They
+        give the correlations of a layer's inputs, and the change of the predictions is measured on
+        them. None draws synthetic rows from the statistics that the student's encoder has of each
+        column.
 
     Returns
     -------
     student : student or predictor
-        A fitted student (that of a DistilledClassifier) that predicts, saves and exports like any
-        other. Its ``compression_report_`` is a dict: ``nbytes`` and ``n_parameters`` of the Program,
-        with ``nbytes_before`` and ``n_parameters_before``; and over `rows` ("X" or "drawn", `n_rows`
-        of them) the ``agreement`` with the student before, the share of rows on which both name the
-        same class (of a regressor the ``r2`` against it), and the ``mean_change`` and ``max_change`` of
-        a probability (a number). The last four are left out where no rows can be drawn, that is for
-        sparse ones. Drawn rows may be surer than real ones, and then less changes on them.
+        A fitted student that predicts, saves and exports like any other; of a distiller, its
+        compressed student. Its ``compression_report_`` is a dict with
+
+        - ``nbytes`` and ``n_parameters`` of the Program, and ``nbytes_before`` and
+          ``n_parameters_before``;
+        - ``rows``, which is "X", or "drawn" for synthetic rows, and their number ``n_rows``;
+        - ``agreement``, the fraction of rows for which the original student predicts the same class,
+          or, for a regressor, the ``r2`` against the original student;
+        - ``mean_change`` and ``max_change``, the mean and the largest absolute change of a
+          probability, or of a regressor's prediction.
+
+        The report of a student of sparse rows without `X` has neither ``n_rows`` nor the measures:
+        rows cannot be drawn for it. Synthetic rows may lie further from the decision boundary than
+        real ones, and then the measures are too optimistic.
 
     Raises
     ------
     NotFittedError
         If the student is not fitted.
     TypeError
-        If it has no Program.
+        If the student has no Program.
     ValueError
-        If `dtype` is another one, or a weight is too large for float16.
+        If `dtype` is neither "int8" nor "float16", or a weight is too large for float16.
 
     See Also
     --------
@@ -85,19 +94,19 @@ def quantize(student: Any, dtype: str = "int8", X: Any = None) -> Any:
         raise ValueError(f"dtype must be 'int8' or 'float16'; got {dtype!r}.")
     inner, program = inner_student(student)
     rows = None if X is None else inner._rows(X)
-    drawn = drawn_rows(_evened(program)) if rows is None else None
+    encoded = calibration_rows(_equalized(program)) if rows is None else None
     if dtype == "float16":
-        smaller = Program([_in_float16(op) for op in _evened(program).ops])
+        smaller = Program([_in_float16(op) for op in _equalized(program).ops])
     else:
-        smaller = _in_int8(program, rows, drawn)
-    return new_student(inner, program, smaller, dtype, rows, drawn)
+        smaller = _in_int8(program, rows, encoded)
+    return new_student(inner, program, smaller, dtype, rows, encoded)
 
 
-def _evened(program: Program) -> Program:
-    """Return the Program with columns scaled so that the weights of each are as large as those of the others.
+def _equalized(program: Program) -> Program:
+    """Rescale the inputs of each layer so that their weights are of equal magnitude.
 
-    Columns in their own units have weights as different as these. Where a Standardize can scale them,
-    the layer has no need to.
+    The weights of columns in different units differ as much as the units do. A Standardize can scale
+    the columns instead.
     """
     parts = split(program)
     if parts is None:
@@ -105,7 +114,7 @@ def _evened(program: Program) -> Program:
     encoder, layers, activations = parts
     for at in reversed(range(len(activations))):
         if isinstance(activations[at], Relu):
-            layers[at], layers[at + 1] = _evened_units(layers[at], layers[at + 1])
+            layers[at], layers[at + 1] = _equalize_units(layers[at], layers[at + 1])
     last, first = encoder[-1], layers[0]
     if isinstance(last, Standardize) and last.limit >= LARGEST:
         start = last.start - (len(first.offsets) if isinstance(first, LookupAffine) else 0)
@@ -115,12 +124,13 @@ def _evened(program: Program) -> Program:
     return join(encoder, layers, activations, program.ops[-1])
 
 
-def _evened_units(layer: Any, after: Any) -> tuple[Any, Any]:
-    """Have each hidden unit count as much as the others in the layer after.
+def _equalize_units(layer: Any, after: Any) -> tuple[Any, Any]:
+    """Rescale hidden units so that their weights in the next layer are of equal magnitude.
 
-    A unit that is c times as large, with weights in the layer after that are c times as small, changes
-    nothing behind a Relu. In its own layer the scale of its output takes the factor; in the layer
-    after, one scale goes for all units (Nagel and others, 2019, https://arxiv.org/abs/1906.04721).
+    After a Relu, multiplying a unit by c and dividing its weights in the next layer by c changes
+    nothing. The unit's own layer absorbs c in the scale of that output, whereas all units share the
+    scales of the next layer (cross-layer equalization: Nagel et al., 2019,
+    https://arxiv.org/abs/1906.04721).
     """
     columns = np.abs(after.weight.astype(np.float64))
     factor = (columns / np.maximum(columns.max(axis=0, initial=0.0), 1.0 / LARGEST)).max(axis=1)
@@ -134,27 +144,27 @@ def _evened_units(layer: Any, after: Any) -> tuple[Any, Any]:
 
 
 def _in_float16(op: Op) -> Op:
-    held = op.state()
+    state = op.state()
     changed: dict[str, Any] = {}
     for name in WEIGHTS:
-        if name in held:
-            largest = np.abs(held[name]).max(initial=0.0)
+        if name in state:
+            largest = np.abs(state[name]).max(initial=0.0)
             if largest > np.finfo(np.float16).max:
                 raise ValueError(
                     f"dtype='float16' holds numbers up to {np.finfo(np.float16).max}, and a weight of this student is "
                     f"{largest:.3g}; use 'int8', which has scales."
                 )
-            changed[name] = held[name].astype(np.float16)
+            changed[name] = state[name].astype(np.float16)
     return replace(op, **changed) if changed else op  # type: ignore[type-var]
 
 
-def _in_int8(program: Program, rows: Any, drawn: Array | None) -> Program:
-    evened = _evened(program)
-    parts = split(evened)
+def _in_int8(program: Program, rows: Any, encoded: Array | None) -> Program:
+    equalized = _equalized(program)
+    parts = split(equalized)
     if parts is None:
-        return Program([_rounded_plainly(op) for op in evened.ops])
+        return Program([_round_to_nearest(op) for op in equalized.ops])
     encoder, layers, activations = parts
-    Z = drawn
+    Z = encoded
     if rows is not None:
         Z = encoder[0](rows)
         Z = Z[:: -(-Z.shape[0] // _MOST_ROWS)]
@@ -162,27 +172,27 @@ def _in_int8(program: Program, rows: Any, drawn: Array | None) -> Program:
         Z = run(Z, encoder[1:])
     rounded: list[Any] = []
     for at, layer in enumerate(layers):
-        plain = Z is None or sparse.issparse(Z)
-        rounded.append(_rounded_plainly(layer) if plain else _rounded(layer, Z))
+        uncorrelated = Z is None or sparse.issparse(Z)
+        rounded.append(_round_to_nearest(layer) if uncorrelated else _round_compensated(layer, Z))
         if Z is not None:
-            # what the next layer is given by those that are rounded
+            # the inputs of the next layer, as the rounded layers compute them
             Z = run(rounded[-1](Z), activations[at : at + 1])
     return join(encoder, rounded, activations, program.ops[-1])
 
 
 def _scale(weight: Array) -> Array:
-    """Return what a step of each output's codes is worth, float32; shape (n_out,)."""
+    """Return the size of one int8 step for each output, float32 of shape (n_out,)."""
     largest = np.abs(weight).max(axis=0, initial=0.0)
     return (np.where(largest > 0, largest, 1.0) / _TOP).astype(np.float32)
 
 
-def _rounded_plainly(op: Op) -> Op:
-    held = op.state()
+def _round_to_nearest(op: Op) -> Op:
+    state = op.state()
     changed: dict[str, Any] = {}
     for name, scale_name in WEIGHTS.items():
-        if name in held:
-            scale = _scale(held[name])
-            changed |= {name: _codes(held[name] / scale.astype(np.float64)), scale_name: scale}
+        if name in state:
+            scale = _scale(state[name])
+            changed |= {name: _codes(state[name] / scale.astype(np.float64)), scale_name: scale}
     return replace(op, **changed) if changed else op  # type: ignore[type-var]
 
 
@@ -190,8 +200,8 @@ def _codes(steps: Array) -> Array:
     return np.clip(np.rint(steps), -_TOP, _TOP).astype(np.int8)
 
 
-def _rounded(layer: Any, Z: Any) -> Any:
-    """Round a layer such that its outputs for the rows `Z` stay what they were."""
+def _round_compensated(layer: Any, Z: Any) -> Any:
+    """Round a layer to int8 so that its outputs for the rows `Z` change little."""
     weight = layer.weight.astype(np.float64)
     scale = np.broadcast_to(_scale(weight).astype(np.float64), weight.shape)
     n_codes = 0
@@ -201,8 +211,8 @@ def _rounded(layer: Any, Z: Any) -> Any:
         scale = np.vstack([np.broadcast_to(_scale(tables).astype(np.float64), tables.shape), scale])
         weight = np.vstack([tables, weight])
     if len(weight) > _MOST_INPUTS:
-        return _rounded_plainly(layer)
-    codes = _compensated(weight, scale, _inputs(layer, Z))
+        return _round_to_nearest(layer)
+    codes = _gptq_codes(weight, scale, _inputs(layer, Z))
     fields = {"weight": codes[n_codes:], "scale": _scale(layer.weight)}
     if n_codes:
         fields |= {"tables": codes[:n_codes], "tables_scale": _scale(layer.tables)}
@@ -210,7 +220,7 @@ def _rounded(layer: Any, Z: Any) -> Any:
 
 
 def _inputs(layer: Any, Z: Array) -> Array:
-    """Return what a layer multiplies its weights with: the numbers, and beside them one-hot columns for the codes."""
+    """Return the inputs of a layer: the one-hot columns of the codes, then the numbers."""
     if not isinstance(layer, LookupAffine):
         return Z
     n_columns = len(layer.offsets)
@@ -220,22 +230,23 @@ def _inputs(layer: Any, Z: Array) -> Array:
     return np.hstack([onehot, Z[:, n_columns:]])
 
 
-def _compensated(weight: Array, scale: Array, given: Array) -> Array:
-    """Return int8 codes such that ``given @ (codes * scale)`` is close to ``given @ weight``.
+def _gptq_codes(weight: Array, scale: Array, inputs: Array) -> Array:
+    """Return int8 codes such that ``inputs @ (codes * scale)`` is close to ``inputs @ weight``.
 
-    Inputs are rounded from the strongest to the weakest. The error of each is taken off the weights of
-    those that follow, as far as they go together with it: that is least squares, solved step by step.
+    Inputs are rounded in descending order of their mean square. The rounding error of each is
+    compensated by a least-squares update of the weights that are still to be rounded (Frantar et al.,
+    2023).
     """
-    together = given.T @ given / len(given)
-    strength = np.diag(together)
-    together[np.diag_indices(len(together))] += _DAMPING * strength.mean() + 1e-12
-    order = np.argsort(-strength, kind="stable")
-    # row i of the inverse's Cholesky factor says what the inputs after i do for an error of i
-    follow = np.linalg.cholesky(np.linalg.inv(together[np.ix_(order, order)])).T
-    left, steps = weight[order], scale[order]
+    gram = inputs.T @ inputs / len(inputs)
+    power = np.diag(gram)
+    gram[np.diag_indices(len(gram))] += _DAMPING * power.mean() + 1e-12
+    order = np.argsort(-power, kind="stable")
+    # row i of the Cholesky factor of the inverse gives the updates of the later weights for an error of input i
+    factor = np.linalg.cholesky(np.linalg.inv(gram[np.ix_(order, order)])).T
+    remaining, steps = weight[order], scale[order]
     codes = np.empty(weight.shape, dtype=np.int8)
     for at, index in enumerate(order):
-        codes[index] = _codes(left[at] / steps[at])
-        error = (left[at] - codes[index] * steps[at]) / follow[at, at]
-        left[at + 1 :] -= np.outer(follow[at, at + 1 :], error)
+        codes[index] = _codes(remaining[at] / steps[at])
+        error = (remaining[at] - codes[index] * steps[at]) / factor[at, at]
+        remaining[at + 1 :] -= np.outer(factor[at, at + 1 :], error)
     return codes

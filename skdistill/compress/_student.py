@@ -1,4 +1,4 @@
-"""What both ways of compressing share: the student's Program in float32, the new student, and what it cost."""
+"""Shared by pruning and quantization: the student's float32 Program, the new student and the report of the change."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from ..program import Op, Program, fold, real_weights, run
 
 Array = NDArray[Any]
 
-#: The arrays of weights that an op may hold, each with the name of its scale.
+#: The weight fields of ops, each with the name of its scale.
 WEIGHTS = {"weight": "scale", "tables": "tables_scale", "values": "values_scale"}
 
 
 def inner_student(student: Any) -> tuple[Any, Program]:
-    """Return the student inside, and its Program with float32 weights.
+    """Return the fitted student and its Program with float32 weights.
 
     Parameters
     ----------
-    student : student, DistilledClassifier or predictor
-        Fitted.
+    student : student, distiller or predictor
+        A fitted model.
 
     Returns
     -------
     student : student or predictor
-        That of a DistilledClassifier, else itself.
+        The student of a distiller; any other model itself.
     program : Program
-        Its Program.
+        Its Program with float32 weights.
     """
     inner = getattr(student, "student_", student)
-    # an encoder that runs before the Program is no hindrance here
+    # unlike an export, compression allows an encoder that runs before the Program
     program = inner.program_ if hasattr(inner, "encoder_") else program_of(student)
     return inner, Program([_in_float32(op) for op in program.ops])
 
@@ -49,25 +49,25 @@ def _in_float32(op: Op) -> Op:
 
 
 def new_student(student: Any, before: Program, after: Program, method: str, rows: Any, encoded: Array | None) -> Any:
-    """Return a copy of a student with another Program and a report of what that cost.
+    """Return a copy of a student with a new Program and a report of the change.
 
     Parameters
     ----------
     student : student or predictor
-        The one before; it stays as it is.
+        The original student; it is not modified.
     before, after : Program
-        Its Program, and the new one, with the same encoder.
+        The original Program and the new one, with the same encoder.
     method : str
-        What was done, for the report.
+        The name of the compression method in the report.
     rows : object or None
-        Rows on which the two are compared.
+        Rows on which the two Programs are compared.
     encoded : ndarray of shape (n_rows, n_read) or None
-        Without rows, what the entry would make of them.
+        Used if `rows` is None: calibration rows as the Program's entry returns them.
 
     Returns
     -------
     student : student or predictor
-        With ``program_`` and ``compression_report_``.
+        The copy, with its ``program_`` and ``compression_report_``.
     """
     new = copy.copy(student)
     new.program_ = fold(after)
@@ -83,21 +83,22 @@ def new_student(student: Any, before: Program, after: Program, method: str, rows
     if rows is not None:
         report |= _changes(before(rows), after(rows), before.n_outputs)
     elif encoded is not None:
-        answers = [run(encoded.copy(), one.ops[1:]) for one in (before, after)]
-        report |= _changes(answers[0], answers[1], before.n_outputs)
+        outputs = [run(encoded.copy(), one.ops[1:]) for one in (before, after)]
+        report |= _changes(outputs[0], outputs[1], before.n_outputs)
     new.compression_report_ = report
     return new
 
 
 def _changes(before: Array, after: Array, n_outputs: int | None) -> dict[str, Any]:
-    """Return how much answers differ: probabilities, or a regressor's numbers."""
+    """Compare outputs: the probabilities of a classifier, or the predictions of a regressor."""
     if n_outputs is None:
         likeness = {"agreement": float((before.argmax(axis=1) == after.argmax(axis=1)).mean())}
     else:
-        left, there = ((after - before) ** 2).mean(axis=0), before.var(axis=0)
-        # as scikit-learn has it for numbers that are all the same
-        constant = np.where(left > 0, 0.0, 1.0)
-        likeness = {"r2": float(np.where(there > 0, 1.0 - left / np.where(there > 0, there, 1.0), constant).mean())}
+        error, variance = ((after - before) ** 2).mean(axis=0), before.var(axis=0)
+        # scikit-learn's convention for constant targets
+        constant = np.where(error > 0, 0.0, 1.0)
+        r2 = np.where(variance > 0, 1.0 - error / np.where(variance > 0, variance, 1.0), constant)
+        likeness = {"r2": float(r2.mean())}
     change = np.abs(before - after)
     return {
         "n_rows": len(before),

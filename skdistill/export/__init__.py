@@ -1,4 +1,4 @@
-"""Where a student runs elsewhere: printers of a Program, one file for each format."""
+"""Export: writes a student's Program in another format, one module for each format."""
 
 from ._c import to_c
 from ._files import check_ops, program_of, write_files

@@ -1,26 +1,25 @@
-"""The C export: a Program as one .c and one .h of C99 that allocate nothing and need math.h alone."""
+"""The C export: writes a Program as one .c and one .h of C99, without allocation, that need only math.h."""
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import LARGEST, Bound, Columns, Program, Softmax, Unstandardize
-from ._c_columns import declare_row, enumerator, read_entry
+from ..program import Bound, Columns, Program, Softmax, Unstandardize
+from ._c_columns import declare_row, enumerator
 from ._c_functions import FUNCTIONS
-from ._c_ops import PRINTERS, Bins, loop
-from ._c_text import Names, array, block_comment, comment, identifier, string, utf8
+from ._c_ops import PRINTERS
+from ._c_printer import Printer, called
+from ._c_text import Names, block_comment, comment, identifier, loop, string, utf8
 from ._files import check_ops, classes_of, program_of, write_files
 
 Array = NDArray[Any]
 
-#: The headers of C99, which a header of the same name would hide.
+#: The headers of C99; a header of the same name would hide the original.
 _HEADERS = frozenset(
     """
     assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg stdbool stddef stdint
@@ -28,10 +27,10 @@ _HEADERS = frozenset(
     """.split()  # noqa: SIM905
 )
 
-#: What marks a function that is compiled twice, so that wide registers are used where there are any.
+#: Defines the mark of a function that is compiled twice, once for the wide registers of AVX2.
 _WIDE = """\
-/* With GCC and glibc on x86-64, what is marked so is compiled once more for AVX2, and that is what runs on a processor
-   which has it. The results are the same to the last bit. */
+/* With GCC and glibc on x86-64, a function with this mark is also compiled for AVX2, and a processor that has AVX2 runs
+   that version. The results are the same to the last bit. */
 #if defined(__x86_64__) && defined(__GLIBC__) && __GNUC__ >= 6 && defined(__OPTIMIZE__) && !defined(__clang__) \\
     && !defined(__AVX2__) && !defined(__SANITIZE_THREAD__)
 #define {upper}_WIDE __attribute__((target_clones("avx2", "default")))
@@ -41,40 +40,41 @@ _WIDE = """\
 
 
 def to_c(student: Any, path: str | os.PathLike[str]) -> None:
-    """Write a student as C99: `path` and, beside it, a header of the same name.
+    """Write a student as C99: `path` and a header of the same name in the same folder.
 
-    The code allocates nothing, keeps no state, and needs ``math.h`` alone. With ``churn.c`` for a
-    path, the header declares ``churn_row``, a struct with a field for each column that the student
-    reads (an array ``x`` where the columns are numbers without names), and
+    The code allocates nothing, keeps no state, and needs only ``math.h``. For the path ``churn.c``,
+    the header declares ``churn_row``, a struct with a field for each column that the student reads
+    (an array ``x`` if the columns are numbers without names), and
 
-    - ``void churn_logits(const churn_row *row, float *out)``, one number for two classes;
+    - ``void churn_logits(const churn_row *row, float *out)``, one logit for two classes, else one
+      for each class;
     - ``int churn_predict(const churn_row *row)``, an index into ``churn_classes``;
-    - ``void churn_predict_proba(const churn_row *row, float *out)``, one number for each class;
-    - an enum of the levels of each column of categories, and a function that finds a level by its
+    - ``void churn_predict_proba(const churn_row *row, float *out)``, a probability for each class;
+    - an enum of the levels of each categorical column, and a function that finds a level by its
       text, such as ``churn_plan_from_string``.
 
-    A regressor has ``void churn_predict(const churn_row *row, double *out)`` in place of the three:
-    the numbers, in the target's own unit.
+    A regressor has ``void churn_predict(const churn_row *row, double *out)`` instead of the first
+    three: the predictions in the target's own unit.
 
-    A missing number is ``NAN``. Encoding is computed in double; layers in float, except where
-    their inputs may be large. int8 and float16 weights are stored as such. With GCC and glibc on
-    x86-64, layers are compiled for AVX2 as well, which is used where a processor has it.
+    A missing number is ``NAN``. The encoding is computed in double; layers are computed in float,
+    unless their inputs may be large. int8 and float16 weights are stored as such. With GCC and glibc
+    on x86-64, layers are also compiled for AVX2, and processors that have AVX2 run that version.
 
     Parameters
     ----------
     student : student, distiller or predictor
-        Fitted.
+        The fitted student.
     path : str or path-like
-        The file to write, whose name ends in ".c".
+        The file to write; its name ends in ".c".
 
     Raises
     ------
     NotFittedError
         If the student is not fitted.
     TypeError
-        If the student did not end as a Program, or holds what C has no printer for.
+        If the student has no Program, or its Program has an op that C has no printer for.
     ValueError
-        If `path` does not end in ".c", or is named as one of C's own headers.
+        If `path` does not end in ".c", or the header would have the name of a standard header.
     OSError
         If the files cannot be written.
 
@@ -93,18 +93,17 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix != ".c" or path.stem in _HEADERS:
         raise ValueError(
-            f"path must be a name that ends in '.c' and is not that of a header of C's; got {str(path)!r}."
+            f"path must be a name that ends in '.c' and is not the name of a standard header; got {str(path)!r}."
         )
     check_ops(program, {Columns, Bound, Softmax, Unstandardize, *PRINTERS}, "C")
-    source, header = Printer(program, classes_of(student), path.stem).print()
+    source, header = _Module(program, classes_of(student), path.stem).print()
     write_files({path: source.encode("ascii"), path.with_suffix(".h"): header.encode("utf-8")})
 
 
-class Printer:
-    """Prints one Program; each op adds its constants, the functions it calls and its statements."""
+class _Module(Printer):
+    """The source and the header of one Program."""
 
     def __init__(self, program: Program, classes: Array | None, stem: str) -> None:
-        self.program = program
         self.stem = stem
         self.prefix = identifier(stem)
         self.upper = self.prefix.upper()
@@ -112,74 +111,28 @@ class Printer:
         found = [] if classes is None else classes.tolist()
         self.labels = [str(label) for label in found]
         self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
-        entry = program.ops[0]
-        assert isinstance(entry, Columns | Bound)
-        self.row = read_entry(entry, self.prefix, names)
-        self.rom = self.row.rom + sum(len(utf8(label)) + 1 + 4 for label in self.labels)
-        self.definitions = list(self.row.definitions)
-        self.functions = set(self.row.functions)
-        self.statements = [f"/* {type(entry).__name__} */", *self.row.statements]
-        self._constants = Names()
-        self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
-        n_read = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
-        #: How large each number in ``x`` may be.
-        self.bounds = np.full(n_read - self.n_codes, LARGEST)
-        #: The type that layers are computed in; how many there are; how many numbers the last one leaves in ``h``.
-        self.real = "float"
-        self.n_layers = 0
-        self.width = 0
-        #: How long the arrays ``h`` and, for the inputs of a layer that are not zero, ``v`` and ``at`` have to be.
-        self.n_hidden = 0
-        self.n_listed = 0
-        #: Bins that the first layer takes as sums.
-        self.bins: Bins | None = None
+        super().__init__(program, self.prefix, names)
+        self.rom += sum(len(utf8(label)) + 1 + 4 for label in self.labels)
 
     def print(self) -> tuple[str, str]:
         """Return the source and the header."""
         for op in self.program.ops[1:-1]:
-            self.say("", f"/* {type(op).__name__} */")
+            self.emit("", f"/* {type(op).__name__} */")
             PRINTERS[type(op)](self, op)
         last = self.program.ops[-1]
         if isinstance(last, Unstandardize):
             center, scale = self.constant("center", last.center), self.constant("scale", last.scale)
-            self.say(
+            self.emit(
                 "", "/* Unstandardize */", loop("j", self.width, f"out[j] = {center}[j] + {scale}[j] * (double)h[j];")
             )
         else:
             copied = "single(h[j])" if self.real == "double" else "h[j]"
-            self.say("", loop("j", self.width, f"out[j] = {self.called(copied)};"))
+            self.emit("", loop("j", self.width, f"out[j] = {self.call(copied)};"))
         return self._source(), self._header()
-
-    def say(self, *lines: str) -> None:
-        """Add statements."""
-        self.statements += lines
-
-    def called(self, expression: str) -> str:
-        """Return an expression, and have the functions that it calls defined."""
-        self.functions |= _called(expression)
-        return expression
-
-    def constant(self, name: str, values: Array) -> str:
-        """Define a constant array; return its name."""
-        name = self._constants(name)
-        self.definitions.append(array(name, values))
-        self.rom += values.nbytes
-        return name
-
-    def encode(self, first: int, n: int, expression: str) -> None:
-        """Replace or append `n` numbers of ``x``; in the expression, ``X`` is the number and ``i`` its place."""
-        x = f"x[i + {first}]" if first else "x[i]"
-        self.say(loop("i", n, f"{x} = {self.called(expression.replace('X', x))};"))
-
-    def append(self, n: int, bound: float) -> int:
-        """Make room for `n` more numbers in ``x``, none larger than `bound`; return where."""
-        first = len(self.bounds)
-        self.bounds = np.append(self.bounds, np.full(n, bound))
-        return first
 
     def _source(self) -> str:
         functions = set(self.functions)
-        while more := set().union(*(_called(FUNCTIONS[name].partition("{")[2]) for name in functions)) - functions:
+        while more := set().union(*(called(FUNCTIONS[name].partition("{")[2]) for name in functions)) - functions:
             functions |= more
         position = "uint16_t" if self.n_listed < 0xFFFF else "uint32_t"
         types = [f"typedef {self.real} real;"] if self.n_hidden else []
@@ -207,19 +160,19 @@ class Printer:
         return "\n\n".join(block for block in blocks if block) + "\n"
 
     def _locals(self) -> list[tuple[str, int, int]]:
-        """Return the arrays that the logits take on the stack: each with its length and the bytes of an element."""
+        """Return the local arrays of the logits' function, each with its length and the bytes of an element."""
         size = {"float": 4, "double": 8}[self.real]
-        found = [
+        arrays = [
             ("int code", self.n_codes, 4),
             ("double x", len(self.bounds), 8),
             ("real h", self.n_hidden, size),
             ("real v", self.n_listed, size),
             ("position at", self.n_listed, 2 if self.n_listed < 0xFFFF else 4),
         ]
-        return [local for local in found if local[1]]
+        return [local for local in arrays if local[1]]
 
     def _computing(self, signature: str) -> str:
-        """Return the function that applies all ops."""
+        """Return the function that applies every op."""
         lines = [f"{name}[{n}];" for name, n, _ in self._locals()]
         statements = self.statements
         if not any("row->" in line for line in statements):
@@ -242,7 +195,7 @@ class Printer:
             lines = [
                 "float z, small;",
                 f"{self.prefix}_logits(row, &z);",
-                "/* of the two, the smaller is computed and the larger is what is left to one */",
+                "/* the smaller probability is computed; the larger is one minus it */",
                 "small = expf(-fabsf(z));",
                 "small /= 1.0f + small;",
                 "out[0] = z > 0.0f ? small : 1.0f - small;",
@@ -262,13 +215,13 @@ class Printer:
     def _title(self) -> list[str]:
         stack = sum(n * size for _, n, size in self._locals()) + 4 * self.width
         return [
-            f"{self.prefix}: a fitted student, printed by skdistill {__version__}.",
+            f"{self.prefix}: a fitted student, exported by skdistill {__version__}.",
             f"Fingerprint of its Program: {self.program.fingerprint()}",
             "",
             f"ROM: {self.rom} bytes of constants, a pointer counted as 4, and the code.",
             f"Stack: {stack} bytes of arrays, and what the compiler needs for calls and registers.",
-            "Nothing is allocated and no state is kept: all functions are reentrant. A missing number is NAN, which "
-            "-ffast-math does not know; compile without it.",
+            "The code allocates nothing and keeps no state: all functions are reentrant. A missing number is NAN; "
+            "compile without -ffast-math, which does not support it.",
         ]
 
     def _header(self) -> str:
@@ -277,32 +230,32 @@ class Printer:
             block_comment(self._title()),
             f"#ifndef {upper}_H\n#define {upper}_H",
             '#ifdef __cplusplus\nextern "C" {\n#endif',
-            *(self._class_declarations() if self.labels else self._number_declarations()),
+            *(self._classifier_declarations() if self.labels else self._regressor_declarations()),
             "#ifdef __cplusplus\n}\n#endif",
             "#endif",
         ]
         return "\n\n".join(blocks) + "\n"
 
-    def _number_declarations(self) -> list[str]:
-        """Return what a regressor declares."""
+    def _regressor_declarations(self) -> list[str]:
+        """Return the declarations of a regressor."""
         prefix, upper = self.prefix, self.upper
         return [
             f"enum {{ {upper}_N_OUTPUTS = {self.width} }};",
             *declare_row(self.row, prefix),
-            f"/* The predicted numbers. `out` has room for {upper}_N_OUTPUTS. */\n"
+            f"/* The predictions. `out` has room for {upper}_N_OUTPUTS. */\n"
             f"void {prefix}_predict(const {prefix}_row *row, double *out);",
         ]
 
-    def _class_declarations(self) -> list[str]:
-        """Return what a classifier declares."""
+    def _classifier_declarations(self) -> list[str]:
+        """Return the declarations of a classifier."""
         prefix, upper = self.prefix, self.upper
         pairs = enumerate(zip(self.class_names, self.labels, strict=True))
         classes = [f"    {name} = {at}, /* {comment(label)} */" for at, (name, label) in pairs]
-        # a comma after the last one is what C++98 has not
+        # C++98 allows no comma after the last enumerator
         classes[-1] = classes[-1].replace(", /*", " /*", 1)
         counts = [f"    {upper}_N_CLASSES = {len(self.labels)},", f"    {upper}_N_LOGITS = {self.width}"]
         row = f"const {prefix}_row *row"
-        kind = "that of the second class, where the first one's is 0" if self.width == 1 else "one for each class"
+        kind = "that of the second class; the first one's is 0" if self.width == 1 else "one for each class"
         return [
             "\n".join(["enum {", *counts, "};"]),
             "\n".join(["/* the classes, in the order of the probabilities */", "enum {", *classes, "};"]),
@@ -313,10 +266,6 @@ class Printer:
             f"/* A probability for each class. `out` has room for {upper}_N_CLASSES. */\n"
             f"void {prefix}_predict_proba({row}, float *out);",
         ]
-
-
-def _called(text: str) -> set[str]:
-    return FUNCTIONS.keys() & set(re.findall(r"\b([a-z_]+)\(", text))
 
 
 def _function(signature: str, lines: list[str]) -> str:

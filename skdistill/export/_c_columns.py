@@ -1,4 +1,4 @@
-"""The row of a Program in C: a struct with a field for each column, and the levels of each field."""
+"""The row of a Program in C: a struct with a field for each column, and the levels of categorical fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._c_text import Names, array, char_array, comment, identifier, is_long, num
 
 @dataclass
 class Levels:
-    """The levels of a field: an enumerator for each, one for any other level and one for a missing one."""
+    """The levels of a field: an enumerator for each, one for any other level and one for a missing value."""
 
     keys: list[Any]
     enumerators: list[str]
@@ -33,10 +33,10 @@ class Field:
 
 @dataclass
 class Row:
-    """The struct: its fields, and the statements that read them into ``code`` and ``x``."""
+    """The struct: its fields, and the statements that read them into the arrays ``code`` and ``x``."""
 
     fields: list[Field]
-    #: The number of columns where the struct is one array of numbers, 0 where it has named fields.
+    #: The number of columns if the struct is one array of numbers; 0 if it has named fields.
     n_array: int = 0
     definitions: list[str] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
@@ -45,16 +45,16 @@ class Row:
 
 
 def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
-    """Return the struct for a Program's entry.
+    """Make the struct for a Program's entry.
 
     Parameters
     ----------
     entry : Columns or Bound
         The first op.
     prefix : str
-        What the names of the module begin with.
+        The prefix of the file's identifiers.
     names : Names
-        The identifiers of the module's scope so far.
+        The identifiers of the file's scope so far.
 
     Returns
     -------
@@ -69,13 +69,14 @@ def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
         return _array_row(entry)
     row = Row([])
     tables = _tables(entry)
-    # macros of the two files would be put in their places
+    # members must not have the names of the files' macros
     members = Names(f"{prefix.upper()}_{name}" for name in ("H", "WIDE"))
     fields: dict[tuple[int, bool], Field] = {}
-    # numbers first, then levels: a column may be read as both, and is then two fields
+    # numbers first, then levels: a column that is read as both becomes two fields
     for source, of_levels in sorted({(s, k in ("category", "rank")) for s, k, _ in tables}):
-        title = f"column {source}" if entry.names is None else comment(entry.names[source])
-        name = f"x{source}" if entry.names is None else identifier(entry.names[source])
+        title, name = f"column {source}", f"x{source}"
+        if entry.names is not None:
+            title, name = comment(entry.names[source]), identifier(entry.names[source])
         name = members(f"{name}_level" if (source, False) in fields else name)
         one = Field(source, name, title)
         if of_levels:
@@ -123,22 +124,22 @@ def _array_row(entry: Columns) -> Row:
 
 def _levels(tables: list[dict[Any, int]], prefix: str, names: Names) -> Levels:
     other, missing = names(f"{prefix}_OTHER"), names(f"{prefix}_MISSING")
-    # a dict, since 1 and True are one key
+    # a dict keeps the order, and treats 1 and True as one key, as lookups do
     keys = [key for key in dict.fromkeys(key for table in tables for key in table) if key is not None]
     return Levels(keys, [names(f"{prefix}_{enumerator(key)}") for key in keys], other, missing)
 
 
 def enumerator(key: Any) -> str:
-    """Return what is left of a level or a class in an identifier, to stand after a prefix."""
+    """Return the part of an identifier that names a level or a class, to follow a prefix."""
     if key == "":
         return "EMPTY"
     text = str(key) if isinstance(key, str) else str(key).replace("-", "minus_")
-    # what the prefix makes harmless: a leading digit, a keyword
+    # after a prefix, a leading digit or a keyword is harmless
     return identifier(f"x_{text}").removeprefix("x_").rstrip("_").upper() or "X"
 
 
 def _read_level(row: Row, one: Field, levels: dict[Any, int], size: int | None, code: int, x: int) -> str:
-    """Return the statement that reads a level as a code or, where `size` is None, as a rank."""
+    """Return the statement that reads a level as a code or, if `size` is None, as a rank."""
     assert one.levels is not None
     n_known = len(one.levels.keys)
     row.functions.add("level")
@@ -155,7 +156,7 @@ def _read_level(row: Row, one: Field, levels: dict[Any, int], size: int | None, 
         if codes == list(range(n_known + 2)):
             return f"{target} = {value};"
         table = smallest(np.array(codes, dtype=np.int64))
-        # a column may be read as categories twice
+        # the code's index, since a column may be read as a category twice
         name = f"code_{code}_of_{one.name}"
     row.definitions.append(array(name, table))
     row.rom += table.nbytes
@@ -163,14 +164,14 @@ def _read_level(row: Row, one: Field, levels: dict[Any, int], size: int | None, 
 
 
 def _lookup(row: Row, one: Field, prefix: str) -> None:
-    """Write the functions that look a level up by its text and, where there are such levels, by its number."""
+    """Define the functions that look up a level by its text and, if some levels are numbers, by its number."""
     assert one.levels is not None
     levels = one.levels
     one.comment += f": a level; {levels.missing} where missing"
     by_text: dict[bytes, int] = {}
     for at, key in sorted(enumerate(levels.keys), key=lambda item: not isinstance(item[1], str)):
         text = utf8(str(key))
-        # C's strings end at a NUL
+        # a C string ends at a NUL
         if b"\0" not in text:
             by_text.setdefault(text, at)
     literals = []
@@ -220,7 +221,7 @@ def _lookup(row: Row, one: Field, prefix: str) -> None:
 
 
 def _numeric(levels: Levels) -> dict[float, str]:
-    """Return the enumerators of levels that are numbers, by their value."""
+    """Return the enumerators of the numeric levels, by value."""
     found: dict[float, str] = {}
     for key, name in zip(levels.keys, levels.enumerators, strict=True):
         if isinstance(key, bool | int | float):
@@ -232,7 +233,7 @@ def _numeric(levels: Levels) -> dict[float, str]:
 
 
 def declare_row(row: Row, prefix: str) -> list[str]:
-    """Return the declarations of the header: the enums, the struct and the functions that look levels up."""
+    """Return the declarations of the header: the enums, the struct and the functions that look up levels."""
     blocks = []
     for one in row.fields:
         if one.levels is None:
@@ -249,7 +250,7 @@ def declare_row(row: Row, prefix: str) -> list[str]:
         members = [
             f"    {'double' if one.levels is None else _kind(prefix, one)} {one.name}; /* {one.comment} */"
             for one in row.fields
-        ] or ["    char nothing; /* no column tells anything */"]
+        ] or ["    char nothing; /* the student uses no column */"]
     blocks.append("\n".join([f"typedef struct {prefix}_row {{", *members, f"}} {prefix}_row;"]))
     lookups = []
     for one in row.fields:
@@ -270,5 +271,5 @@ def _shown(key: Any) -> str:
 
 
 def _kind(prefix: str, one: Field) -> str:
-    """Return the type of a field that is a level."""
+    """Return the enum type of a categorical field."""
     return f"enum {prefix}_{one.name}_level"

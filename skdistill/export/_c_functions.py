@@ -1,9 +1,9 @@
-"""The functions in C that the ops of a Program call; a file of C gets those that it needs, in this order."""
+"""The C functions that the ops of a Program call; an exported file gets those that it needs, in this order."""
 
 from __future__ import annotations
 
-#: The text of each function by its name. `real` is float or double and `position` an unsigned integer; the
-#: file that they go into says which.
+#: The text of each function by its name. The exported file defines the types `real`, which is float or double,
+#: and `position`, which is an unsigned integer.
 FUNCTIONS: dict[str, str] = {
     "compare": """\
 /* Compare two strings by their bytes. */
@@ -16,26 +16,26 @@ static int compare(const char *a, const char *b)
     return (int)(unsigned char)*a - (int)(unsigned char)*b;
 }""",
     "level": """\
-/* A level as it is, or, where it is none, any other level. */
+/* A valid level unchanged; any other value becomes "any other level". */
 static int level(int value, int n_known)
 {
     return value < 0 || value > n_known + 1 ? n_known : value;
 }""",
     "bounded": """\
-/* A finite number: 0 where it is missing. */
+/* A number clipped to a finite range; 0 if it is missing. */
 static double bounded(double x)
 {
     if (isnan(x)) return 0.0;
     return x > 1e30 ? 1e30 : x < -1e30 ? -1e30 : x;
 }""",
     "within": """\
-/* Seconds within the years that are told apart. */
+/* Seconds clipped to the years in which dates are exact. */
 static double within(double seconds)
 {
     return seconds > 1e13 ? 1e13 : seconds < -1e13 ? -1e13 : seconds;
 }""",
     "day_of_march_year": """\
-/* The day of a year that begins on the first of March, from 0 on; seconds are since 1970 and not missing.
+/* The day of a year that begins on the first of March, counted from 0; seconds are since 1970 and not missing.
    https://howardhinnant.github.io/date_algorithms.html */
 static int32_t day_of_march_year(double seconds)
 {
@@ -78,7 +78,7 @@ static double hour(double seconds)
     return floor((known - floor(known / 86400.0) * 86400.0) / 3600.0);
 }""",
     "standardized": """\
-/* A number in deviations from its mean, squashed beyond a limit; `filled` where it is missing. */
+/* A standardised number, squashed beyond a limit; `filled` if it is missing. */
 static double standardized(double x, double mean, double factor, double filled, double limit)
 {
     double z = (x - mean) * factor;
@@ -92,7 +92,7 @@ static double standardized(double x, double mean, double factor, double filled, 
     return z;
 }""",
     "interpolated": """\
-/* The score of a number: of the knots' scores, with straight lines in between; that of `fill` where it is missing. */
+/* The score of a number, interpolated linearly between the knots' scores; the score of `fill` if it is missing. */
 static double interpolated(double x, const double *knots, const double *scores, int n, double fill)
 {
     int low = 0, high = n - 1;
@@ -107,19 +107,19 @@ static double interpolated(double x, const double *knots, const double *scores, 
     return scores[low] + (scores[high] - scores[low]) / (knots[high] - knots[low]) * (x - knots[low]);
 }""",
     "share": """\
-/* How far into a bin a number has come, 0 to 1. */
+/* How far a number reaches into a bin, 0 to 1. */
 static double share(double x, double lower, double per_width)
 {
     const double come = (x - lower) * per_width;
     return come < 0.0 ? 0.0 : come > 1.0 ? 1.0 : come;
 }""",
     "half": """\
-/* The number that the bits of a float16 stand for, without a branch, so that several are decoded at once. */
+/* The number with the given float16 bits; there is no branch, so that several can be decoded at once. */
 static float half(uint16_t bits)
 {
     union { uint32_t bits; float number; } found, extra;
     const int32_t digits = (bits & 0x7fff) << 13;
-    /* the smallest numbers have no leading one: they get it, as 2^-14, and lose it again */
+    /* subnormal numbers have no leading one: 2^-14 is added and subtracted again */
     const uint32_t is_small = (uint32_t)-(digits < 0x800000);
     found.bits = (uint32_t)digits + 0x38000000u + (is_small & 0x800000u);
     extra.bits = is_small & 0x38800000u;
@@ -128,14 +128,14 @@ static float half(uint16_t bits)
     return found.number;
 }""",
     "single": """\
-/* A number as float, the largest one where it is larger. */
+/* A number as float, clipped to the range of float. */
 static float single(double x)
 {
     const double largest = 3.4028234663852886e38;
     return (float)(x > largest ? largest : x < -largest ? -largest : x);
 }""",
     "list_encoded": """\
-/* List the inputs that are not zero, and where they are; return their number. */
+/* List the non-zero inputs and their positions; return their count. */
 static int list_encoded(const double *x, int n, real *v, position *at)
 {
     int found = 0;
@@ -147,7 +147,7 @@ static int list_encoded(const double *x, int n, real *v, position *at)
     return found;
 }""",
     "list_hidden": """\
-/* List the inputs that are not zero, and where they are; return their number. */
+/* List the non-zero inputs and their positions; return their count. */
 static int list_hidden(const real *h, int n, real *v, position *at)
 {
     int found = 0;
@@ -159,8 +159,8 @@ static int list_hidden(const real *h, int n, real *v, position *at)
     return found;
 }""",
     "list_bins": """\
-/* List, after `found` inputs, the bins of a column from `first` to before `last`: that which x has come into, and the
-   full one before it. The weights of a bin are sums up to it, so that all others need not be added. */
+/* Append to a list of `found` inputs two bins of a column, whose bins are those from `first` to before `last`: the bin
+   that holds x, and the full one before it. The weights of each bin are cumulative, so that no other bin is needed. */
 static int list_bins(double x, int first, int last, const double *lower, const double *per_width, int n_before,
                      int found, real *v, position *at)
 {
@@ -176,7 +176,7 @@ static int list_bins(double x, int first, int last, const double *lower, const d
     return found + (bin > first ? 2 : 1);
 }""",
     "end_list": """\
-/* Fill up the last four of a list with zeros, and end it. */
+/* Pad a list with zeros to a multiple of four, and end it with a sentinel. */
 static void end_list(int found, real *v, position *at)
 {
     for (int i = found; i < found + 4; i++) {

@@ -1,11 +1,9 @@
-"""How each op is printed in C: the constants it holds, and the statements that apply it to ``x`` or ``h``."""
+"""The printer of each op in C: it adds the op's constants and the statements that apply the op to ``x`` or ``h``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,59 +23,32 @@ from ..program import (
     Tanh,
     Tree,
 )
-from ._c_text import C_TYPES, number, smallest
-
-if TYPE_CHECKING:
-    from ._c import Printer
+from ._c_printer import Bins, Printer
+from ._c_text import C_TYPES, loop, number, smallest
 
 Array = NDArray[Any]
 
-#: A layer whose inputs are known to be smaller than this is computed in float, any other in double.
+#: A layer is computed in float if all its inputs are below this bound, else in double.
 _SMALL = 1e4
-
-
-@dataclass
-class Bins:
-    """Bins that the layer which follows takes as sums: the names of their constants, and each column's first bin."""
-
-    column: str
-    first_bin: str
-    lower: str
-    per_width: str
-    first: Array
-
-    def summed(self, weight: Array) -> Array:
-        """Return the weights of a layer whose last inputs are the bins, each with those of the bins before it added."""
-        found = weight.astype(np.float64)
-        n_bins = self.first[-1]
-        start = len(weight) - n_bins
-        for low, high in pairwise(self.first):
-            found[start + low : start + high] = found[start + low : start + high].cumsum(axis=0)
-        return found.astype(np.float32)
-
-
-def loop(index: str, n: int, statement: str) -> str:
-    """Return a loop of one statement over ``0 <= index < n``."""
-    return f"for (int {index} = 0; {index} < {n}; {index}++) {statement}"
 
 
 def _date_parts(to: Printer, op: DateParts) -> None:
     first = to.append(len(op.parts), 31.0)
     for at, (column, part) in enumerate(zip(op.columns, op.parts, strict=True), start=first):
-        to.say(f"x[{at}] = {to.called(f'{part}(x[{column - to.n_codes}])')};")
+        to.emit(f"x[{at}] = {to.call(f'{part}(x[{column - to.n_codes}])')};")
 
 
 def _indicate(to: Printer, op: Indicate) -> None:
     first = to.append(len(op.columns), 1.0)
     for at, column in enumerate(op.columns.tolist(), start=first):
-        to.say(f"x[{at}] = isnan(x[{column - to.n_codes}]) ? 1.0 : 0.0;")
+        to.emit(f"x[{at}] = isnan(x[{column - to.n_codes}]) ? 1.0 : 0.0;")
 
 
 def _standardize(to: Printer, op: Standardize) -> None:
     first, n = op.start - to.n_codes, len(op.mean)
     factor = 1.0 / op.scale
-    held = {"mean": op.mean, "factor": factor, "filled": (op.fill - op.mean) * factor}
-    arguments = ", ".join(f"{to.constant(name, values)}[i]" for name, values in held.items())
+    constants = {"mean": op.mean, "factor": factor, "filled": (op.fill - op.mean) * factor}
+    arguments = ", ".join(f"{to.constant(name, values)}[i]" for name, values in constants.items())
     to.encode(first, n, f"standardized(X, {arguments}, {number(op.limit)})")
     to.bounds[first : first + n] = min(op.limit + np.log1p(LARGEST), LARGEST)
 
@@ -90,15 +61,14 @@ def _quantiles(to: Printer, op: Quantiles) -> None:
 
 
 def _piecewise(to: Printer, op: Piecewise) -> None:
-    held = {"lower": op.lower, "per_width": 1.0 / op.width}
-    lower, per_width = (to.constant(name, values) for name, values in held.items())
+    lower, per_width = to.constant("lower", op.lower), to.constant("per_width", 1.0 / op.width)
     columns = np.asarray(op.columns) - to.n_codes
     following = to.program.ops[to.program.ops.index(op) + 1]
     if isinstance(following, Affine | LookupAffine) and following.weight.dtype == np.float32 and _in_rows(op):
         first = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
         column = to.constant("column_of_bins", smallest(columns[first[:-1]]))
         to.bins = Bins(column, to.constant("first_bin", smallest(first)), lower, per_width, first)
-        to.say("/* as part of the layer that follows */")
+        to.emit("/* as part of the next layer */")
         return
     n = len(columns)
     column = to.constant("column_of_bin", smallest(columns))
@@ -106,7 +76,7 @@ def _piecewise(to: Printer, op: Piecewise) -> None:
 
 
 def _in_rows(op: Piecewise) -> bool:
-    """Tell whether the bins of a column stand together, in ascending order, and do not overlap."""
+    """Tell whether the bins of each column are contiguous in the list, ascend, and do not overlap."""
     columns, upper = np.asarray(op.columns), op.lower + op.width
     same = columns[1:] == columns[:-1]
     together = len(np.unique(columns)) == len(columns) - np.count_nonzero(same)
@@ -123,19 +93,19 @@ def _affine(to: Printer, op: Affine | LookupAffine) -> None:
     layer = to.n_layers
     bins = to.bins if first else None
     bias = to.constant(f"bias_{layer}", op.bias)
-    # int8 weights are summed as they are, and the sums scaled
+    # the products with int8 weights are summed unscaled; the sums are scaled afterwards
     start = f"{bias}[j]" if op.scale is None else "0"
     if n_in == 0:
-        to.say(loop("j", n_out, f"h[j] = {start};"))
+        to.emit(loop("j", n_out, f"h[j] = {start};"))
     else:
         weight = to.constant(f"weight_{layer}", op.weight if bins is None else bins.summed(op.weight))
         if n_out >= 4 or bins is not None:
-            _list(to, n_in, first)
-            (_add_listed if n_out < 4 else _add_four)(to, op.weight, weight, start)
+            _list_inputs(to, n_in, first)
+            _add_listed(to, op.weight, weight, start)
         else:
             _add_all(to, op.weight, weight, start, first)
     if op.scale is not None:
-        to.say(loop("j", n_out, f"h[j] = {bias}[j] + {to.constant(f'scale_{layer}', op.scale)}[j] * h[j];"))
+        to.emit(loop("j", n_out, f"h[j] = {bias}[j] + {to.constant(f'scale_{layer}', op.scale)}[j] * h[j];"))
     if isinstance(op, LookupAffine):
         _add_tables(to, op, layer)
     to.width = n_out
@@ -143,35 +113,35 @@ def _affine(to: Printer, op: Affine | LookupAffine) -> None:
 
 
 def _add_tables(to: Printer, op: LookupAffine, layer: int) -> None:
-    """Print how the row of a table is added for each code."""
+    """Print the loop that adds a table row for each code."""
     n_out = op.tables.shape[1]
     tables = to.constant(f"tables_{layer}", op.tables)
     offsets = to.constant(f"offsets_{layer}", smallest(op.offsets))
-    held = _decoded(to, "table[j]", op.tables)
+    weight = _decoded(to, "table[j]", op.tables)
     if op.tables_scale is not None:
-        held = f"{to.constant(f'tables_scale_{layer}', op.tables_scale)}[j] * {held}"
-    to.say(
+        weight = f"{to.constant(f'tables_scale_{layer}', op.tables_scale)}[j] * {weight}"
+    to.emit(
         f"for (int c = 0; c < {to.n_codes}; c++) {{",
         f"    const int32_t at_code = {offsets}[c] + code[c];",
         f"    const {C_TYPES[op.tables.dtype.name]} *const table = {tables} + at_code * {n_out};",
-        f"    {loop('j', n_out, f'h[j] += {held};')}",
+        f"    {loop('j', n_out, f'h[j] += {weight};')}",
         "}",
     )
 
 
-def _decoded(to: Printer, weight: str, held: Array) -> str:
-    """Return an expression for a weight as a number."""
-    if held.dtype == np.float16:
-        return to.called(f"half({weight})")
-    return f"(real){weight}" if held.dtype == np.int8 else weight
+def _decoded(to: Printer, weight: str, values: Array) -> str:
+    """Return an expression that converts a weight, an element of `values`, to a floating-point number."""
+    if values.dtype == np.float16:
+        return to.call(f"half({weight})")
+    return f"(real){weight}" if values.dtype == np.int8 else weight
 
 
-def _add_all(to: Printer, held: Array, weight: str, start: str, first: bool) -> None:
-    """Print a layer of few outputs: a sum for each."""
-    n_in, n_out = held.shape
+def _add_all(to: Printer, values: Array, weight: str, start: str, first: bool) -> None:
+    """Print a layer of few outputs: a plain sum over all inputs for each."""
+    n_in, n_out = values.shape
     source = "(real)x[i]" if first else "h[i]"
-    product = f"{source} * {_decoded(to, f'{weight}[i * {n_out} + j]', held)}"
-    to.say(
+    product = f"{source} * {_decoded(to, f'{weight}[i * {n_out} + j]', values)}"
+    to.emit(
         "{",
         f"    real sum[{n_out}];",
         f"    {loop('j', n_out, f'sum[j] = {start};')}",
@@ -181,43 +151,33 @@ def _add_all(to: Printer, held: Array, weight: str, start: str, first: bool) -> 
     )
 
 
-def _list(to: Printer, n_in: int, first: bool) -> None:
-    """Print how the inputs of a layer that are not zero are listed: zeros are common after a relu and among bins."""
+def _list_inputs(to: Printer, n_in: int, first: bool) -> None:
+    """Print the list of a layer's non-zero inputs: zeros are common after a relu and among bins."""
     bins = to.bins if first else None
     n_plain = n_in if bins is None else len(to.bounds)
     n_listed = n_plain
-    listed = [f"    int found = {to.called(f'list_encoded(x, {n_plain}, v, at)')};"]
+    listed = [f"    int found = {to.call(f'list_encoded(x, {n_plain}, v, at)')};"]
     if not first:
-        listed = [f"    int found = {to.called(f'list_hidden(h, {n_in}, v, at)')};"]
+        listed = [f"    int found = {to.call(f'list_hidden(h, {n_in}, v, at)')};"]
     if bins is not None:
         n_listed += 2 * (len(bins.first) - 1)
-        held = f"{bins.first_bin}[c], {bins.first_bin}[c + 1], {bins.lower}, {bins.per_width}"
-        call = to.called(f"list_bins(x[{bins.column}[c]], {held}, {n_plain}, found, v, at)")
+        arguments = f"{bins.first_bin}[c], {bins.first_bin}[c + 1], {bins.lower}, {bins.per_width}"
+        call = to.call(f"list_bins(x[{bins.column}[c]], {arguments}, {n_plain}, found, v, at)")
         listed += [f"    for (int c = 0; c < {len(bins.first) - 1}; c++)", f"        found = {call};"]
-    to.say("{", *listed, f"    {to.called('end_list(found, v, at)')};", "}")
+    to.emit("{", *listed, f"    {to.call('end_list(found, v, at)')};", "}")
     to.n_listed = max(to.n_listed, n_listed + 4)
 
 
-def _add_listed(to: Printer, held: Array, weight: str, start: str) -> None:
-    """Print a layer of few outputs whose inputs are listed."""
-    n_out = held.shape[1]
-    product = f"v[i] * {_decoded(to, f'{weight}[(int32_t)at[i] * {n_out} + j]', held)}"
-    to.say(
-        loop("j", n_out, f"h[j] = {start};"),
-        f"for (int i = 0; at[i] != end; i++) {loop('j', n_out, f'h[j] += {product};')}",
-    )
+def _add_listed(to: Printer, values: Array, weight: str, start: str) -> None:
+    """Print a layer whose inputs are listed: it adds the weights of four listed inputs at a time.
 
-
-def _add_four(to: Printer, held: Array, weight: str, start: str) -> None:
-    """Print a layer of many outputs: the weights of each input that is listed are added, those of four at a time.
-
-    That the list ends at a mark, rather than after a number of inputs, keeps gcc -O3 from jamming two
-    rounds into one, which takes twice as long.
+    The list ends at a sentinel rather than after a known number of inputs. Given the number, gcc -O3
+    fuses two iterations into one, which takes twice as long.
     """
-    n_out = held.shape[1]
-    w = [_decoded(to, f"w{k}[j]", held) for k in range(4)]
-    kind = C_TYPES[held.dtype.name]
-    to.say(
+    n_out = values.shape[1]
+    w = [_decoded(to, f"w{k}[j]", values) for k in range(4)]
+    kind = C_TYPES[values.dtype.name]
+    to.emit(
         loop("j", n_out, f"h[j] = {start};"),
         "for (int i = 0; at[i] != end; i += 4) {",
         *(f"    const {kind} *const w{k} = {weight} + (int32_t)at[i + {k}] * {n_out};" for k in range(4)),
@@ -230,34 +190,34 @@ def _add_four(to: Printer, held: Array, weight: str, start: str) -> None:
 def _activation(to: Printer, op: Op) -> None:
     f = "" if to.real == "double" else "f"
     formula = {Relu: "h[j] > 0 ? h[j] : 0", Tanh: f"tanh{f}(h[j])", Silu: f"h[j] / (1 + exp{f}(-h[j]))"}[type(op)]
-    to.say(loop("j", to.width, f"h[j] = {formula};"))
+    to.emit(loop("j", to.width, f"h[j] = {formula};"))
 
 
 def _tree(to: Printer, op: Tree) -> None:
     n_codes, n_logits = len(op.offsets), op.values.shape[1]
     leaves = to.constant("leaves", op.values)
-    to.say("{")
+    to.emit("{")
     if len(op.columns) == 0:
-        to.say(
+        to.emit(
             "    const int leaf = 0;",
             *(["    (void)code;"] if to.n_codes else []),
             *(["    (void)x;"] if len(to.bounds) else []),
         )
     else:
-        number = to.called(f"single(x[column - {n_codes}])" if n_codes else "single(x[column])")
+        number = to.call(f"single(x[column - {n_codes}])" if n_codes else "single(x[column])")
         if n_codes:
             first, rank = to.constant("first_rank", smallest(op.offsets)), to.constant("ranks", op.ranks)
             number = f"column < {n_codes} ? {rank}[{first}[column] + code[column]] : {number}"
-        held = {
+        constants = {
             "columns": smallest(op.columns),
             "thresholds": op.thresholds,
             "missing_left": op.missing_left.astype(np.uint8),
             "left": _signed(op.left),
             "right": _signed(op.right),
         }
-        columns, thresholds, missing_left, left, right = (to.constant(*item) for item in held.items())
-        to.say(
-            "    /* the next node, or, where negative, a leaf */",
+        columns, thresholds, missing_left, left, right = (to.constant(*item) for item in constants.items())
+        to.emit(
+            "    /* the next node, or a leaf if negative */",
             "    int32_t at = 0, leaf;",
             "    do {",
             f"        const int column = {columns}[at];",
@@ -270,12 +230,12 @@ def _tree(to: Printer, op: Tree) -> None:
     value = _decoded(to, f"{leaves}[leaf * {n_logits} + j]", op.values)
     if op.values_scale is not None:
         value = f"{to.constant('leaves_scale', op.values_scale)}[j] * {value}"
-    to.say(f"    {loop('j', n_logits, f'h[j] = {value};')}", "}")
+    to.emit(f"    {loop('j', n_logits, f'h[j] = {value};')}", "}")
     to.width = to.n_hidden = n_logits
 
 
 def _signed(values: Array) -> Array:
-    """Return whole numbers in the smallest signed type that there is an array of."""
+    """Return the children of a tree's nodes as int16 if they fit, else as int32."""
     return values.astype(np.int16 if len(values) < 0x7FFF else np.int32)
 
 

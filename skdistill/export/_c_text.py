@@ -1,4 +1,4 @@
-"""C's letters: identifiers, numbers, strings, comments and arrays that every C99 compiler takes without a warning."""
+"""C tokens: identifiers, numbers, strings, comments and arrays that every C99 compiler accepts without a warning."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 _WIDTH = 110
-#: Longer identifiers are cut: compilers need to tell 63 characters apart, and a prefix goes before them.
+#: Longer identifiers are truncated: C99 guarantees only 63 significant characters, and a prefix is added.
 _LONGEST = 36
-#: Longer strings are written as arrays: a C99 compiler need not take a literal of more than 4095.
+#: Longer strings are written as arrays: a C99 compiler need not accept a literal of more than 4095 bytes.
 _LONGEST_STRING = 2000
-#: What a name must not be: keywords of C and C++, and what common headers and compilers define as macros.
+#: Names that an identifier must not have: keywords of C and C++, and macros of common headers and compilers.
 _TAKEN = frozenset(
     """
     alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval
@@ -52,13 +52,13 @@ def identifier(text: str) -> str:
 
 
 class Names:
-    """Identifiers in one scope: a second one of the same name gets a number."""
+    """The identifiers of one scope: a number is appended to a name that is taken."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
 
     def __call__(self, name: str) -> str:
-        """Return `name`, with a number if it is taken, and take it."""
+        """Return `name`, with a number if it is taken, and reserve the result."""
         found, number = name, 1
         while found in self._taken:
             number += 1
@@ -68,8 +68,8 @@ class Names:
 
 
 def comment(text: str) -> str:
-    """Return a text as it may stand in a comment, quoted."""
-    # letters of every script, but nothing that ends a comment, turns the reading direction or starts a trigraph
+    """Return a text in quotes, escaped for a comment."""
+    # letters of every script, but nothing that ends a comment, changes the reading direction or starts a trigraph
     shown = "".join(
         char if char.isalnum() or char in " !#$%&'()+,-./:;<=>?@[]^_`{|}~€£" else f"\\u{ord(char):04x}"
         for char in text[:80]
@@ -78,13 +78,13 @@ def comment(text: str) -> str:
 
 
 def utf8(text: str) -> bytes:
-    """Return the bytes of a text, half a surrogate pair included."""
+    """Encode a text as UTF-8; unpaired surrogates are allowed."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def string(text: str) -> str:
     """Return a string literal of the UTF-8 bytes of a text."""
-    # octal escapes end after three digits, hexadecimal ones would not; \? cannot be part of a trigraph
+    # octal escapes end after three digits, unlike hexadecimal ones; \? cannot be part of a trigraph
     plain = {byte: chr(byte) for byte in range(32, 127)} | {ord("\\"): r"\\", ord('"'): r"\"", ord("?"): r"\?"}
     return '"' + "".join(plain.get(byte, f"\\{byte:03o}") for byte in utf8(text)) + '"'
 
@@ -100,7 +100,7 @@ def char_array(name: str, text: str) -> str:
 
 
 def number(value: Any) -> str:
-    """Return a double literal that stands for exactly this number."""
+    """Return a double literal with exactly this value."""
     value = float(value)
     if not np.isfinite(value):
         return "NAN" if np.isnan(value) else ("INFINITY" if value > 0 else "-INFINITY")
@@ -114,7 +114,7 @@ def _single(value: Any) -> str:
     return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
-#: The C type of an array's elements; float16, which C99 does not know, is stored as its bits.
+#: The C type of an array's elements; float16, which C99 does not have, is stored as its bits.
 C_TYPES = {
     "float64": "double",
     "float32": "float",
@@ -128,7 +128,7 @@ C_TYPES = {
 
 
 def array(name: str, values: Array) -> str:
-    """Return the definition of a constant array, flat, of the type that numpy's stands for."""
+    """Return the definition of a flat constant array in the C type of the numpy dtype."""
     flat = np.ascontiguousarray(values).ravel()
     if flat.dtype == np.float64:
         cells: Iterable[str] = map(number, flat)
@@ -161,8 +161,13 @@ def block_comment(paragraphs: Iterable[str]) -> str:
     return "\n".join(["/* " + lines[0], *(f" * {line}".rstrip() for line in lines[1:]), " */"])
 
 
+def loop(index: str, n: int, statement: str) -> str:
+    """Return a loop of one statement over ``0 <= index < n``."""
+    return f"for (int {index} = 0; {index} < {n}; {index}++) {statement}"
+
+
 def smallest(values: Array) -> Array:
-    """Return whole numbers in the smallest type that holds them."""
+    """Return integers in the smallest C type that holds them."""
     for dtype in (np.uint8, np.int8, np.uint16, np.int16):
         info = np.iinfo(dtype)
         if len(values) == 0 or (values.min() >= info.min and values.max() <= info.max):

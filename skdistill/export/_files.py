@@ -1,4 +1,4 @@
-"""What every export needs: the Program of a student, a check of its ops, and files that are whole or not there."""
+"""What every export format needs: the Program of a student, a check of its ops, and atomic writes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from ..program import Op, Program
 
 
 def program_of(student: Any) -> Program:
-    """Return the Program that is all there is to a fitted student.
+    """Return the Program of a fitted model.
 
     Parameters
     ----------
-    student : student, DistilledClassifier or predictor
-        A fitted student, a fitted DistilledClassifier, whose student it is, or what
-        ``skdistill.load`` has returned; or the like of a regressor.
+    student : student, distiller or predictor
+        A fitted student, a fitted DistilledClassifier or DistilledRegressor, or a model that
+        ``skdistill.load`` has returned.
 
     Returns
     -------
     program : Program
-        From raw rows to probabilities, or to numbers.
+        Maps raw rows to probabilities, or to a regressor's predictions.
 
     Raises
     ------
     NotFittedError
-        If it is not fitted.
+        If the model is not fitted.
     TypeError
-        If there is no Program to it, or not all that it does is in the Program.
+        If the model has no Program, or a step of it that is not part of the Program.
     """
     inner = getattr(student, "student_", student)
     program = getattr(inner, "program_", None)
@@ -43,39 +43,39 @@ def program_of(student: Any) -> Program:
                 raise not_fitted(student)
         raise TypeError(
             f"{name} has no Program, and only a Program can be exported, saved or compressed; needed is a fitted "
-            "student that ends as one, or a DistilledClassifier with such a student."
+            "LinearStudent, MLPStudent or TreeStudent, or a distiller with such a student."
         )
     if hasattr(inner, "encoder_"):
         raise TypeError(
             f"The encoder of this {name} is a {type(inner.encoder_).__name__} that did not become part of the "
-            "Program, and so cannot be exported or saved. Leave encoder=None, use a ColumnTransformer of "
+            "Program, so that the student cannot be exported or saved. Leave encoder=None, use a ColumnTransformer of "
             "scikit-learn's usual imputers, scalers and encoders, or encode the rows beforehand."
         )
     return program
 
 
 def classes_of(student: Any) -> Any:
-    """Return the labels of the Program's columns, or None if what is fitted is a regressor."""
+    """Return the class labels of a fitted model, or None if it is a regressor."""
     inner = getattr(student, "student_", student)
     return None if inner.program_.n_outputs is not None else inner.classes_
 
 
 def check_ops(program: Program, known: Collection[type[Op]], where: str) -> None:
-    """Refuse a Program with an op that a format cannot express.
+    """Check that a format can express every op of a Program.
 
     Parameters
     ----------
     program : Program
-        What is to be written.
+        The Program to export.
     known : collection of type
         The ops that the format has a printer for.
     where : str
-        The format as a message names it: "ONNX", "C".
+        The name of the format in the message, such as "ONNX" or "C".
 
     Raises
     ------
     TypeError
-        If there is another op; the message names it.
+        If the Program has another op; the message names it.
     """
     for op in program.ops:
         if type(op) not in known:
@@ -83,15 +83,15 @@ def check_ops(program: Program, known: Collection[type[Op]], where: str) -> None
 
 
 def write_files(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
-    """Write files whole: whatever goes wrong, none of them is left half-written.
+    """Write files atomically: no failure leaves a partly written file.
 
-    Each is written beside its place and moved there once all of them are on the disk. Those that
-    stood there before stay as they were until then.
+    Each file is written to a temporary file in its folder. The temporary files are renamed only once
+    all of them are on disk, so that existing files stay unchanged until then.
 
     Parameters
     ----------
     contents : mapping of path to bytes
-        What to write where.
+        The content of each file.
 
     Raises
     ------
@@ -104,17 +104,17 @@ def write_files(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
             raise IsADirectoryError(f"{str(path)!r} is a folder; needed is the name of a file.")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{str(path.parent)!r}, where {path.name!r} is to be written, is not a folder.")
-    waiting = [path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") for path in paths]
+    temporary = [path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") for path in paths]
     new = [path for path in paths if not path.exists()]
     try:
-        for place, content in zip(waiting, contents.values(), strict=True):
+        for place, content in zip(temporary, contents.values(), strict=True):
             with open(place, "xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        for place, path in zip(waiting, paths, strict=True):
+        for place, path in zip(temporary, paths, strict=True):
             os.replace(place, path)
     except BaseException:
-        for path in [*waiting, *new]:
+        for path in [*temporary, *new]:
             path.unlink(missing_ok=True)
         raise

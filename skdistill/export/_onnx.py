@@ -1,4 +1,4 @@
-"""to_onnx: a student as an ONNX model, its encoder included."""
+"""to_onnx: exports a student, including its encoder, as an ONNX model."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-#: The first in which all that is used here means what it still means, so that old runtimes read it as new ones do.
+#: The oldest opsets that define every operator used here as it is defined today, so that old runtimes can read them.
 OPSETS = {"": 13, "ai.onnx.ml": 2}
 _IR_VERSION = 7
 OUTPUTS = ("label", "probabilities", "logits")
-#: The one of a regressor, as skl2onnx names it.
-NUMBERS = "variable"
+#: The output of a regressor; skl2onnx gives it the same name.
+PREDICTIONS = "variable"
 
 
 def to_onnx(
@@ -35,55 +35,59 @@ def to_onnx(
     missing: str = "<missing>",
     logits: bool = False,
 ) -> ModelProto:
-    """Write a student as an ONNX model: raw rows in, label and probabilities, or numbers, out.
+    """Export a student as an ONNX model from raw rows to labels and probabilities, or to regression outputs.
 
-    Where all columns are numbers, the model has one input, a tensor ``X`` of shape
-    (n_rows, n_columns), NaN where a cell is missing. Otherwise it has one input of shape
-    (n_rows, 1) for each column that the student reads, by the column's name (``column 3`` where
-    columns have no names; an underscore follows a name that an output has):
+    If all columns are numbers, the model has one input, a tensor ``X`` of shape (n_rows, n_columns),
+    NaN where a cell is missing. Otherwise it has one input of shape (n_rows, 1) for each column that
+    the student reads. The input has the column's name, or ``column 3`` if columns have no names; an
+    underscore is appended to a name that an output has. The inputs are:
 
     - numbers, booleans, time spans in seconds and categories that are numbers, NaN where missing;
     - dates as float64 seconds since 1970 (UTC), NaN where missing;
-    - texts and other categories as strings, `missing` where missing. Any string may come, the
-      empty one included; one that training has not seen counts as such.
+    - texts and other categories as strings, `missing` where missing. Any string is valid, also the
+      empty one; a string not seen in training is an unknown level.
 
-    The outputs are ``label``, shape (n_rows,), int64 where the classes are whole numbers or
-    booleans and strings otherwise, and ``probabilities``, float32 of shape (n_rows, n_classes).
-    A regressor has one output, ``variable``, shape (n_rows, n_outputs): float32, or float64 where
-    float32 would not tell its numbers apart.
+    A classifier has two outputs. ``label`` has shape (n_rows,); it is int64 if the classes are integers
+    or booleans, else strings. ``probabilities`` is float32 of shape (n_rows, n_classes). A regressor
+    has one output, ``variable``, of shape (n_rows, n_outputs): float32, or float64 if float32 could
+    not distinguish its predictions.
 
     Parameters
     ----------
-    student : student, DistilledClassifier or predictor
-        Fitted.
+    student : student, distiller or predictor
+        The fitted student.
     path : path-like, default=None
-        The file to write; None writes none.
+        The file to write; None writes no file.
     numbers : {"auto", "float32", "float64"}, default="auto"
-        The type of the inputs that are numbers. "auto" is float32 unless the student tells numbers
-        apart that are the same in float32. Categories that are numbers are float64 in any case.
+        The type of numeric inputs. "auto" is float32 unless rounding to float32 would change the
+        predictions by more than a little. Numeric categories are always float64.
     missing : str, default="<missing>"
-        What a string input holds where there is no text, since a string tensor has no gaps.
+        The string that means a missing value, since a string tensor cannot hold missing values.
     logits : bool, default=False
-        Whether there is a third output, ``logits``, shape (n_rows, n_classes); ``(0, z)`` for two
-        classes. A regressor has none.
+        Whether to add a third output, ``logits``, of shape (n_rows, n_classes); ``(0, z)`` for two
+        classes. A regressor has no logits.
 
     Returns
     -------
     model : onnx.ModelProto
-        Checked by ``onnx.checker``. Its metadata say what a client has to know: ``columns`` (JSON:
-        for each column of a row its name, kind, input, the type of that, and levels if it has
-        any), ``classes`` (JSON; not of a regressor), ``missing``, the Program's ``fingerprint`` and
-        ``skdistill_version``.
+        A model that ``onnx.checker`` has checked. Its metadata describe the inputs and outputs for a
+        client: ``columns`` (JSON: for each column of a row its name, its kind, its input, the type of
+        the input, and its levels if it has any), ``classes`` (JSON; only for a classifier),
+        ``missing``, the Program's ``fingerprint`` and ``skdistill_version``.
 
     Raises
     ------
     ImportError
         If the package onnx is not installed.
+    NotFittedError
+        If the student is not fitted.
     TypeError
         If `student` has no Program, or one with an op that ONNX cannot express.
     ValueError
-        If `numbers` is unknown, a regressor is asked for logits, or two levels of a column would be
-        the same in a tensor.
+        If `numbers` has another value, `logits` is true for a regressor, or two levels of a column
+        would be equal in a tensor.
+    OSError
+        If the file cannot be written.
 
     Examples
     --------
@@ -104,39 +108,39 @@ def to_onnx(
 
     onnx = import_optional("onnx", "to_onnx", "export")
     from ._onnx_graph import Flow, Graph, tensor_type
-    from ._onnx_ops import KNOWN, number_type, print_logits, print_numbers, print_outputs
+    from ._onnx_ops import KNOWN, output_dtype, print_logits, print_outputs, print_predictions
     from ._onnx_rows import TEXT, InputRows, describe, needs_float64
 
     check_ops(program, KNOWN, "ONNX")
-    found = classes_of(student)
-    if found is None and logits:
+    labels = classes_of(student)
+    if labels is None and logits:
         raise ValueError("logits=True asks for logits, and the student is a regressor, which has none.")
-    names = (NUMBERS,) if found is None else OUTPUTS
+    names = (PREDICTIONS,) if labels is None else OUTPUTS
     dtype = np.dtype(numbers if numbers != "auto" else "float64" if needs_float64(program) else "float32")
     columns, pieces = describe(program, dtype, names)
     inputs = [piece for piece in pieces if piece.value]
     graph = Graph(_unique({*names, *(piece.value for piece in inputs)}))
     flow = Flow(graph, InputRows(pieces, [column["name"] for column in columns], missing))
     shapes: dict[str, tuple[Any, list[Any]]]
-    told = {}
-    if found is None:
-        print_numbers(flow, program.ops, NUMBERS)
-        shapes = {NUMBERS: (number_type(program.ops[-1]), ["N", program.n_outputs])}  # type: ignore[arg-type]
+    class_metadata = {}
+    if labels is None:
+        print_predictions(flow, program.ops, PREDICTIONS)
+        shapes = {PREDICTIONS: (output_dtype(program.ops[-1]), ["N", program.n_outputs])}  # type: ignore[arg-type]
     else:
-        classes = class_labels(found)
+        classes = class_labels(labels)
         print_outputs(flow, print_logits(flow, program.ops), classes, OUTPUTS[: 2 + logits])
         label = np.dtype(np.int64) if classes.dtype.kind == "i" else TEXT
         shapes = {"label": (label, ["N"]), "probabilities": (np.dtype(np.float32), ["N", len(classes)])}
         if logits:
             shapes["logits"] = (np.dtype(np.float64), ["N", len(classes)])
-        told = {"classes": json.dumps(classes.tolist(), ensure_ascii=False)}
+        class_metadata = {"classes": json.dumps(classes.tolist(), ensure_ascii=False)}
     make = onnx.helper.make_tensor_value_info
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
             graph.nodes,
             "skdistill",
             [make(piece.value, tensor_type(piece.dtype), ["N", piece.width]) for piece in inputs],
-            [make(name, tensor_type(held), shape) for name, (held, shape) in shapes.items()],
+            [make(name, tensor_type(kind), shape) for name, (kind, shape) in shapes.items()],
             graph.constants,
         ),
         producer_name="skdistill",
@@ -144,14 +148,14 @@ def to_onnx(
         opset_imports=[onnx.helper.make_opsetid(*opset) for opset in OPSETS.items()],
         ir_version=_IR_VERSION,
     )
-    held = {
+    metadata = {
         "skdistill_version": __version__,
         "fingerprint": program.fingerprint(),
-        **told,
+        **class_metadata,
         "columns": json.dumps(columns, ensure_ascii=False),
         "missing": missing,
     }
-    onnx.helper.set_model_props(model, held)
+    onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     if path is not None:
         write_files({path: model.SerializeToString()})
@@ -159,7 +163,7 @@ def to_onnx(
 
 
 def _unique(taken: set[str]) -> Callable[[str], str]:
-    """Return what makes a name of its own, `taken` ones aside, of every name it is given."""
+    """Return a function that appends a number to a name, so that the name is unique and not in `taken`."""
     numbers = count()
 
     def unique(name: str) -> str:
@@ -169,7 +173,7 @@ def _unique(taken: set[str]) -> Callable[[str], str]:
 
 
 def class_labels(classes: Array) -> Array:
-    """Return class labels as ONNX can hold them.
+    """Convert class labels to a type that ONNX can hold.
 
     Parameters
     ----------
@@ -179,7 +183,7 @@ def class_labels(classes: Array) -> Array:
     Returns
     -------
     labels : ndarray of shape (n_classes,)
-        int64 where they are whole numbers or booleans, else strings as objects.
+        int64 if all labels are integers or booleans, else strings in an object array.
     """
     whole = classes.dtype.kind in "iub" or (classes.dtype.kind == "f" and bool((classes == np.round(classes)).all()))
     if whole and (np.abs(classes.astype(np.float64)) < 2.0**63).all():

@@ -1,4 +1,4 @@
-"""An ONNX graph under construction: constants, nodes, and the columns of the rows on their way through it."""
+"""An ONNX graph under construction: its constants and nodes, and the columns that flow through it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Array = NDArray[Any]
 
 
 def tensor_type(dtype: DTypeLike) -> int:
-    """Return what ONNX calls a dtype; objects are strings."""
+    """Return ONNX's number of a dtype; objects are strings."""
     dtype = np.dtype(dtype)
     return int(TensorProto.STRING if dtype.kind == "O" else helper.np_dtype_to_tensor_dtype(dtype))
 
 
 class Graph:
-    """Nodes and constants, each made once however often it is asked for.
+    """The nodes and constants of a graph; equal nodes and constants are added only once.
 
     Parameters
     ----------
     unique : callable
-        From a name to one that nothing else in the model has.
+        Maps a name to a unique name within the model.
     """
 
     def __init__(self, unique: Callable[[str], str]) -> None:
@@ -36,7 +36,7 @@ class Graph:
         self._made: dict[Any, str] = {}
 
     def constant(self, array: Any) -> str:
-        """Return the name of an array, which the file stores in its own dtype."""
+        """Add an array, stored in its own dtype; return its name."""
         array = np.asarray(array, order="C")
         key = (array.dtype.str, array.shape, array.tobytes() if array.dtype != object else tuple(array.tolist()))
         if key not in self._made:
@@ -45,7 +45,7 @@ class Graph:
         return self._made[key]
 
     def node(self, op: str, *inputs: str, domain: str = "", output: str | None = None, **attributes: Any) -> str:
-        """Return the name of what an operator makes of values: `output`, or a name of its own."""
+        """Add a node; return the name of its output: `output`, or a new name."""
         key = (op, inputs, domain, repr(sorted(attributes.items())))
         if output is None and key in self._made:
             return self._made[key]
@@ -55,13 +55,13 @@ class Graph:
         return made
 
     def cast(self, value: str, dtype: DTypeLike) -> str:
-        """Return a value in another dtype."""
+        """Convert a value to another dtype."""
         return self.node("Cast", value, to=tensor_type(dtype))
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Columns that lie side by side in one value of shape (n_rows, width)."""
+    """Adjacent columns in one value of shape (n_rows, width)."""
 
     value: str
     width: int
@@ -73,27 +73,27 @@ def _dtype(piece: Piece) -> np.dtype[Any]:
 
 
 class Rows(Protocol):
-    """Where the columns of the rows are in the graph."""
+    """The columns of the input rows in the graph."""
 
     def numbers(self, graph: Graph, sources: Sequence[int]) -> list[Piece]:
-        """Return columns of numbers, or of dates as seconds since 1970, by their indices in a row."""
+        """Return columns of numbers, or of dates as seconds since 1970 (UTC), by their indices in a row."""
 
     def look_up(
         self, graph: Graph, source: int, levels: dict[Any, Any], other: Any, missing: Any, dtype: DTypeLike
     ) -> str:
-        """Return the values, shape (n_rows, 1), that the levels of a column stand for."""
+        """Map the levels of a column to values; return them, shape (n_rows, 1)."""
 
 
 @dataclass
 class Flow:
-    """What the ops before have made of the rows: categories still to be looked up, and columns of numbers.
+    """The output of the ops so far: categories that are still to be looked up, and columns of numbers.
 
-    Columns are counted as in the Program: the categories first, then the numbers.
+    Columns have the same indices as in the Program: the categories come first, then the numbers.
     """
 
     graph: Graph
     rows: Rows
-    #: For each category, what looks its rows up: ``(offset) -> offset + code``, int64 of shape (n_rows, 1).
+    #: For each category, a function ``offset -> offset + code``; the result is int64 of shape (n_rows, 1).
     categories: list[Callable[[int], str]] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
 
@@ -103,11 +103,11 @@ class Flow:
         return len(self.categories) + sum(piece.width for piece in self.pieces)
 
     def append(self, value: str, width: int, dtype: DTypeLike) -> None:
-        """Add columns at the end."""
+        """Append columns."""
         self.pieces.append(Piece(value, width, np.dtype(dtype)))
 
     def take(self, start: int, stop: int, dtype: DTypeLike) -> int:
-        """Make the columns from `start` to `stop` one piece of a dtype; return its index."""
+        """Join the columns from `start` to `stop` into one piece of a dtype; return its index."""
         first, last = self._cut(start), self._cut(stop)
         self.pieces[first:last] = [self._joined(self.pieces[first:last], dtype)]
         return first
@@ -118,7 +118,7 @@ class Flow:
         return self.pieces[0].value
 
     def holding(self, columns: Sequence[int], dtype: DTypeLike) -> tuple[str, Array]:
-        """Return a value of a dtype that holds some columns, and where they are in it."""
+        """Return a value of a dtype that holds the given columns, and their indices in it."""
         start = len(self.categories)
         for index, piece in enumerate(self.pieces):
             if min(columns) >= start and max(columns) < start + piece.width:
@@ -131,7 +131,7 @@ class Flow:
         return self.pieces[index].value, np.asarray(columns, dtype=np.int64) - start
 
     def _cut(self, at: int) -> int:
-        """Return the index of the piece that begins with a column, cutting one in two if need be."""
+        """Return the index of the piece that begins with a column; a piece is split if necessary."""
         start = len(self.categories)
         for index, piece in enumerate(self.pieces):
             if at == start:
@@ -148,7 +148,7 @@ class Flow:
         return Piece(self.graph.node("Slice", piece.value, *ends), stop - start, piece.dtype)
 
     def _joined(self, pieces: list[Piece], dtype: DTypeLike) -> Piece:
-        # columns of one dtype are joined before they are cast, all at once
+        # columns of one dtype are joined first, so that one node casts them all
         values = []
         for found, group in groupby(pieces, key=_dtype):
             value = self._concat([piece.value for piece in group])

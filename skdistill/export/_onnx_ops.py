@@ -1,8 +1,8 @@
-"""Every op of a Program as ONNX nodes.
+"""The ONNX nodes of each op of a Program.
 
-They compute in float64, as numpy does: in float32, a sum over numbers that are far out loses more
-than the 1e-4 by which formats may differ. Weights are stored in the dtype that they have in the
-Program; a runtime widens them once, as it loads the model.
+They compute in float64, as numpy does. In float32, a sum over outliers loses more than the 1e-4 by
+which formats may differ. Weights are stored in the dtype that they have in the Program; a runtime
+converts them once, when it loads the model.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ _WIDE = np.dtype(np.float64)
 
 
 def print_logits(flow: Flow, ops: Sequence[Op]) -> str:
-    """Add all ops of a Program but its Softmax to a graph.
+    """Add all ops of a classifier's Program except its Softmax to a graph.
 
     Parameters
     ----------
     flow : Flow
-        Where the nodes go.
+        The graph and its input rows.
     ops : sequence of Op
-        Those of a Program.
+        The ops of the Program.
 
     Returns
     -------
     logits : str
-        The value of the logits, shape (n_rows, n_classes), ``(0, z)`` for two classes.
+        The name of the logits, shape (n_rows, n_classes); ``(0, z)`` for two classes.
     """
     logits = _print_ops(flow, ops)
     if flow.stop == 1:
@@ -66,45 +66,45 @@ def _print_ops(flow: Flow, ops: Sequence[Op]) -> str:
     return flow.whole(_WIDE)
 
 
-def number_type(last: Unstandardize) -> np.dtype[Any]:
-    """Return the type of the numbers that a regressor predicts: float32, unless it does not tell them apart."""
+def output_dtype(last: Unstandardize) -> np.dtype[Any]:
+    """Return the dtype of a regressor's predictions: float32, unless float32 cannot distinguish them."""
     spread = np.where(last.scale > 0, last.scale, np.inf)
     coarse = (np.abs(last.center) * np.finfo(np.float32).eps > 1e-5 * spread).any()
     return np.dtype(np.float64 if coarse else np.float32)
 
 
-def print_numbers(flow: Flow, ops: Sequence[Op], output: str) -> None:
+def print_predictions(flow: Flow, ops: Sequence[Op], output: str) -> None:
     """Add all ops of a regressor's Program to a graph.
 
     Parameters
     ----------
     flow : Flow
-        Where the nodes go.
+        The graph and its input rows.
     ops : sequence of Op
-        Those of a Program.
+        The ops of the Program.
     output : str
-        What the numbers are called, shape (n_rows, n_outputs), of the type that number_type tells.
+        The name of the predictions, shape (n_rows, n_outputs), of the dtype of :func:`output_dtype`.
     """
     graph, last = flow.graph, ops[-1]
     assert isinstance(last, Unstandardize)
     scaled = graph.node("Mul", _print_ops(flow, ops), graph.constant(last.scale[None]))
     values = graph.node("Add", scaled, graph.constant(last.center[None]))
-    graph.node("Cast", values, to=tensor_type(number_type(last)), output=output)
+    graph.node("Cast", values, to=tensor_type(output_dtype(last)), output=output)
 
 
 def print_outputs(flow: Flow, logits: str, classes: Array, outputs: Sequence[str]) -> None:
-    """Add the outputs to a graph.
+    """Add the outputs of a classifier to a graph.
 
     Parameters
     ----------
     flow : Flow
-        Where the nodes go.
+        The graph and its input rows.
     logits : str
-        The value of the logits, shape (n_rows, n_classes).
+        The name of the logits, shape (n_rows, n_classes).
     classes : ndarray of shape (n_classes,)
-        What the classes are called: int64, or strings as objects.
+        The class labels: int64, or strings in an object array.
     outputs : sequence of str
-        What the outputs are called: the label, the probabilities and, if they are wanted, the logits.
+        The names of the label, the probabilities and optionally the logits.
     """
     graph = flow.graph
     best = graph.node("ArgMax", logits, axis=1, keepdims=0)
@@ -168,12 +168,12 @@ def _date_parts(flow: Flow, op: DateParts) -> None:
 
 
 def _parts_of(graph: Graph, seconds: str, kinds: Sequence[str]) -> list[str]:
-    """Return parts of dates, int64, each of the shape of `seconds`, which are known and within 1e13."""
+    """Return parts of dates, int64, each of the shape of `seconds`, none of which is missing or beyond 1e13."""
 
     def whole(op: str, value: str, number: int) -> str:
         return graph.node(op, value, graph.constant(np.array(number, dtype=np.int64)))
 
-    # seconds since the first of March of a year so early that there are no negative numbers, in whole 400 years
+    # seconds since a first of March, a multiple of 400 years ago, so early that no number is negative
     start = (719468 + 1000 * 146097) * 86400
     since = whole("Add", graph.cast(graph.node("Floor", seconds), np.int64), start)
     days = whole("Div", since, 86400)
@@ -181,14 +181,14 @@ def _parts_of(graph: Graph, seconds: str, kinds: Sequence[str]) -> list[str]:
     if "hour" in kinds:
         found["hour"] = whole("Div", whole("Mod", since, 86400), 3600)
     if "weekday" in kinds:
-        # 400 years are whole weeks, and that day was a Wednesday
+        # 400 years are a whole number of weeks, and that day was a Wednesday
         found["weekday"] = whole("Mod", whole("Add", days, 2), 7)
     if "month" in kinds or "day" in kinds:
         # Neri and Schneider (2023), "Euclidean affine functions and their application to calendar algorithms"
         of_century = whole("Mod", whole("Add", whole("Mul", days, 4), 3), 146097)
         of_four_years = whole("Add", whole("Mul", whole("Div", of_century, 4), 4), 3)
         of_year = whole("Div", whole("Mod", of_four_years, 1461), 4)
-        # from the first of March on, with a leap day at the end
+        # the days of a year that begins on the first of March and ends with a leap day
         year = np.arange("2000-03-01", "2001-03-01", dtype="datetime64[D]")
         year = np.append(year, np.datetime64("2004-02-29"))
         months = year.astype("datetime64[M]")
@@ -202,8 +202,8 @@ def _indicate(flow: Flow, op: Indicate) -> None:
     graph = flow.graph
     values, columns = flow.holding(op.columns.tolist(), _WIDE)
     width = flow.pieces[-1].width if len(flow.pieces) == 1 else None
-    gaps = _gather(graph, graph.node("IsNaN", values), columns, width)
-    flow.append(graph.cast(gaps, np.float32), len(columns), np.float32)
+    missing = _gather(graph, graph.node("IsNaN", values), columns, width)
+    flow.append(graph.cast(missing, np.float32), len(columns), np.float32)
 
 
 def _standardize(flow: Flow, op: Standardize) -> None:
@@ -218,7 +218,7 @@ def _standardize(flow: Flow, op: Standardize) -> None:
         Z = _cut(graph, Z, LARGEST)
     else:
         near = _cut(graph, Z, op.limit)
-        # how far beyond the limit, with its sign
+        # the signed distance beyond the limit
         far = _cut(graph, graph.node("Sub", Z, near), LARGEST)
         grown = graph.node("Log", graph.node("Add", graph.node("Abs", far), graph.constant(np.array(1.0))))
         Z = graph.node("Add", near, graph.node("Mul", graph.node("Sign", far), grown))
@@ -230,8 +230,8 @@ def _quantiles(flow: Flow, op: Quantiles) -> None:
     n_columns, n_knots = op.knots.shape
     at = flow.take(op.start, op.start + n_columns, _WIDE)
     x = _cut(graph, _fill(graph, flow.pieces[at].value, op.fill), LARGEST)
-    # From a knot to the next, a number's score is that of the knot and a slope from there. Where several knots
-    # are the same number, the last of them counts.
+    # Between two knots, the score is the first knot's score plus a slope times the distance to that knot. Of
+    # several equal knots, the last one counts.
     widths = np.diff(op.knots, axis=1)
     slopes = np.divide(np.diff(op.scores), widths, out=np.zeros_like(widths), where=widths > 0)
     slopes = np.hstack([slopes, np.zeros((n_columns, 1))])
@@ -241,7 +241,7 @@ def _quantiles(flow: Flow, op: Quantiles) -> None:
     passed = graph.node("GreaterOrEqual", graph.node("Unsqueeze", x, axis), by_column)
     n_passed = graph.node("ReduceSum", graph.cast(passed, np.int32), axis, keepdims=0)
     score = graph.node("Gather", graph.constant(np.append(op.scores[0], op.scores)), n_passed, axis=0)
-    # before its first knot a column finds the last one of the column before, whose slope is zero as well
+    # below its first knot, a column refers to the last knot of the previous column, whose slope is zero too
     last = graph.node("Add", n_passed, graph.constant(np.arange(n_columns, dtype=np.int32)[None] * n_knots - 1))
     start = graph.node("Gather", knots, last, axis=0)
     slope = graph.node("Gather", graph.constant(slopes.ravel()), last, axis=0)
@@ -306,23 +306,20 @@ def _tree(flow: Flow, op: Tree) -> None:
             target_ids=filler,
             target_weights=list(map(float, leaves)),
         )
-    # the ensemble names the leaf, and its logits are looked up in a table of whatever dtype they have
+    # the ensemble returns the index of the leaf; its logits are looked up in a table of their own dtype
     axis = graph.constant(np.array([1], dtype=np.int64))
     index = graph.node("Squeeze", graph.cast(leaf, np.int64), axis)
     _set(flow, _looked_up(graph, op.values, op.values_scale, index), op.values.shape[1])
 
 
-def _relu(flow: Flow, op: Relu) -> None:
-    _set(flow, flow.graph.node("Relu", flow.whole(_WIDE)), flow.stop)
-
-
-def _tanh(flow: Flow, op: Tanh) -> None:
-    _set(flow, flow.graph.node("Tanh", flow.whole(_WIDE)), flow.stop)
+def _activation(flow: Flow, op: Relu | Tanh) -> None:
+    """Add an activation that ONNX has under the same name."""
+    _set(flow, flow.graph.node(type(op).__name__, flow.whole(_WIDE)), flow.stop)
 
 
 def _silu(flow: Flow, op: Silu) -> None:
     graph, x = flow.graph, flow.whole(_WIDE)
-    # not by way of Sigmoid: onnxruntime 1.20 makes a QuickGelu of that, which it has not got for float64
+    # not with Sigmoid: onnxruntime 1.20 would fuse it into a QuickGelu, which it lacks for float64
     gate = graph.node("Add", graph.node("Exp", graph.node("Neg", x)), graph.constant(np.array(1.0)))
     _set(flow, graph.node("Div", x, gate), flow.stop)
 
@@ -332,16 +329,16 @@ def _set(flow: Flow, value: str, width: int) -> None:
 
 
 def _codes(flow: Flow, offsets: Array) -> str:
-    """Return the rows of the table that the categories stand for, int64 of shape (n_rows, n_categories)."""
+    """Return the table row of each category, int64 of shape (n_rows, n_categories)."""
     found = [code(int(offset)) for code, offset in zip(flow.categories, offsets, strict=True)]
     return found[0] if len(found) == 1 else flow.graph.node("Concat", *found, axis=1)
 
 
 def _looked_up(graph: Graph, table: Array, scale: Array | None, index: str) -> str:
-    """Return rows of a table, as float64; it is these few that are widened, not the table."""
+    """Return rows of a table as float64; only these rows are converted, not the whole table."""
     rows = graph.node("Gather", graph.constant(table), index, axis=0)
     if scale is not None:
-        # the scale is one for each of the last axis
+        # one scale for each column
         rows = graph.node("DequantizeLinear", rows, graph.constant(scale), axis=-1)
     return graph.cast(rows, _WIDE)
 
@@ -354,20 +351,20 @@ def _product(flow: Flow, weight: Array, scale: Array | None, bias: Array) -> str
     W = _widened(graph, weight)
     if scale is None:
         return graph.node("Gemm", x, W, b)
-    # Not DequantizeLinear: onnxruntime runs it anew for each call, or rounds the activations to int8 as well.
-    # A scale after the product is exact, and casting the weights is done once, as the model is loaded.
+    # Not DequantizeLinear: onnxruntime runs it in each call, or also rounds the activations to int8. Scaling
+    # after the product is exact, and the cast of the weights runs once, when the model is loaded.
     product = graph.node("Mul", graph.node("MatMul", x, W), _widened(graph, scale))
     return graph.node("Add", product, b)
 
 
 def _zeros(graph: Graph, rows: str) -> str:
-    """Return a zero for each row, shape (n_rows, 1): the sum over none of its columns."""
+    """Return zeros of shape (n_rows, 1): the sum over no columns."""
     none = graph.node("Gather", rows, graph.constant(np.empty(0, dtype=np.int64)), axis=1)
     return graph.node("ReduceSum", none, graph.constant(np.array([1], dtype=np.int64)), keepdims=1)
 
 
 def _widened(graph: Graph, weights: Array) -> str:
-    """Return weights that are stored in their own dtype as float64."""
+    """Return weights as float64; they are stored in their own dtype."""
     return graph.cast(graph.constant(weights), _WIDE)
 
 
@@ -380,7 +377,7 @@ def _cut(graph: Graph, value: str, limit: float) -> str:
 
 
 def _gather(graph: Graph, value: str, columns: Array, width: int | None) -> str:
-    """Return columns of a value that has `width` of them, where that is known."""
+    """Return columns of a value; `width` is its number of columns, or None if unknown."""
     if width is not None and columns.tolist() == list(range(width)):
         return value
     return graph.node("Gather", value, graph.constant(columns.astype(np.int64)), axis=1)
@@ -395,10 +392,10 @@ _PRINTERS: dict[type[Op], Any] = {
     LookupAffine: _lookup_affine,
     Piecewise: _piecewise,
     Quantiles: _quantiles,
-    Relu: _relu,
+    Relu: _activation,
     Silu: _silu,
     Standardize: _standardize,
-    Tanh: _tanh,
+    Tanh: _activation,
     Tree: _tree,
 }
 #: The ops that have a printer here.

@@ -1,4 +1,4 @@
-"""The columns of the rows as ONNX inputs: what type each has, and how its levels are looked up."""
+"""The columns of the rows as ONNX inputs: the type of each input and the lookup of its levels."""
 
 from __future__ import annotations
 
@@ -27,27 +27,25 @@ Array = NDArray[Any]
 
 #: The dtype of a piece that holds texts.
 TEXT = np.dtype(object)
-
-
-#: What stands for a missing text, unless the caller chooses another.
+#: The default string of a missing text.
 MISSING = "<missing>"
-#: Rounding a number to float32 may move an output of the first layer by so much.
+#: The largest change of a first-layer output that rounding inputs to float32 may cause.
 _ROUNDING = 3e-5
-#: A number is rounded by so much of itself at most.
+#: The largest relative error of rounding to float32.
 _HALF_ULP = 2.0**-24
-#: Deviations from the mean within which numbers are.
+#: The largest distance of a typical number from the mean, in standard deviations.
 _NORMAL = 6.0
 
 
 def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tuple[list[dict[str, Any]], list[Piece]]:
-    """Return what the columns of a row are, and the inputs that they come as.
+    """Describe the columns of a row and the inputs of the model.
 
     Parameters
     ----------
     program : Program
-        From raw rows to probabilities.
+        The Program.
     dtype : dtype
-        Of inputs that are numbers: float32 or float64.
+        The dtype of numeric inputs: float32 or float64.
     taken : sequence of str
         Names that no input may have.
 
@@ -57,19 +55,19 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
         For each column of a row its name, its input and the input's type ("float32", "float64" or
         "string"), its kind ("number", "date", "text" or "unused") and its levels, if it has any.
     pieces : list of Piece
-        The inputs in the order of the columns. One that no column is read from has an empty name.
+        The inputs in the order of the columns. The name of an unused column's input is empty.
     """
     columns = _columns(program, taken)
     if all(column["kind"] in ("number", "unused") and "levels" not in column for column in columns):
         return [column | {"input": "X", "type": dtype.name} for column in columns], [Piece("X", len(columns), dtype)]
     pieces = []
     for column in columns:
-        held = TEXT if column["kind"] in ("text", "unused") else dtype
+        own = TEXT if column["kind"] in ("text", "unused") else dtype
         if column["kind"] == "date" or (column["kind"] == "number" and "levels" in column):
-            held = np.dtype(np.float64)
+            own = np.dtype(np.float64)
         if column["kind"] != "unused":
-            column["type"] = "string" if held == TEXT else held.name
-        pieces.append(Piece(column["input"], 1, held))
+            column["type"] = "string" if own == TEXT else own.name
+        pieces.append(Piece(column["input"], 1, own))
     return columns, pieces
 
 
@@ -89,13 +87,13 @@ def _columns(program: Program, taken: Sequence[str]) -> list[dict[str, Any]]:
     for index, (name, use) in enumerate(zip(names, uses, strict=True)):
         column: dict[str, Any] = {"name": name, "kind": "unused", "input": ""}
         if use:
-            # ONNX takes an empty name for none
+            # in ONNX, an empty name means that there is no input
             made = name or f"column {index}"
             while made in reserved:
                 made += "_"
             reserved.add(made)
             column["input"] = made
-            # in the order of their ranks, if they have one
+            # in the order of their ranks, if they have ranks
             levels = [level for table in (use.get("rank"), use.get("category")) for level in table or ()]
             levels = [level for level in dict.fromkeys(levels) if level is not None]
             if "category" not in use and "rank" not in use:
@@ -111,11 +109,11 @@ def _columns(program: Program, taken: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def needs_float64(program: Program) -> bool:
-    """Tell whether rounding its numbers to float32 could change the first layer's outputs by more than a little."""
+    """Tell whether rounding the inputs to float32 could change the first layer's outputs by more than _ROUNDING."""
     entry = program.ops[0]
     if not isinstance(entry, Columns):
         return False
-    # how far rounding may move each column; dates are float64 in any case
+    # the largest change of each column by rounding; dates are always float64
     moved = np.zeros(len(entry.kinds))
     rounded = np.array([kind == "number" for kind in entry.kinds], dtype=float)
     for op in program.ops[1:]:
@@ -132,15 +130,15 @@ def needs_float64(program: Program) -> bool:
         elif isinstance(op, Affine | LookupAffine):
             weight = np.abs(real_weights(op.weight, op.scale))
             return bool((moved[len(moved) - len(weight) :, None] * weight > _ROUNDING).any())
-    # a tree rounds numbers itself
+    # a tree itself rounds numbers to float32
     return False
 
 
 def _moved_scores(op: Quantiles) -> Array:
-    """Return how far rounding may move each column's score."""
+    """Return the largest change of each column's score by rounding."""
     width, rise = np.diff(op.knots, axis=1), np.diff(op.scores)
     reach = np.maximum(np.abs(op.knots[:, 1:]), np.abs(op.knots[:, :-1]))
-    # where several knots are one number the score jumps there, and rounding must not move it to the other side
+    # the score jumps where several knots are equal, and rounding must not move a number across the jump
     kept = op.knots.astype(np.float32)[:, 1:] == op.knots[:, 1:]
     jump = np.where(kept, 0.0, rise)
     slope = np.divide(rise, width, out=np.zeros_like(width), where=width > 0)
@@ -148,17 +146,17 @@ def _moved_scores(op: Quantiles) -> Array:
 
 
 class InputRows:
-    """Rows that come as one or several inputs, which lie side by side.
+    """Rows whose columns are spread over one or several inputs.
 
     Parameters
     ----------
     pieces : list of Piece
-        The inputs, or values made of them, in the order of a row's columns. A dtype of objects
-        stands for strings.
+        The inputs, or values derived from them, in the order of a row's columns. The dtype object
+        means strings.
     names : sequence of str
-        The columns, as a message names them.
+        The names of the columns in messages.
     missing : str
-        What stands for a missing text.
+        The string of a missing text.
     """
 
     def __init__(self, pieces: Sequence[Piece], names: Sequence[str], missing: str) -> None:
@@ -167,7 +165,7 @@ class InputRows:
         self._missing = missing
 
     def numbers(self, graph: Graph, sources: Sequence[int]) -> list[Piece]:
-        """Return columns of numbers, by their indices in a row, as few pieces."""
+        """Return columns of numbers, by their indices in a row, in as few pieces as possible."""
         if not sources:
             return [_part(graph, self._places[0][0], [])]
         found = []
@@ -181,7 +179,7 @@ class InputRows:
     def look_up(
         self, graph: Graph, source: int, levels: dict[Any, Any], other: Any, missing: Any, dtype: DTypeLike
     ) -> str:
-        """Return the values, shape (n_rows, 1), that the levels of a column stand for."""
+        """Map the levels of a column to values; return them, shape (n_rows, 1)."""
         levels = {level: value for level, value in levels.items() if level is not None}
         piece, at = self._places[source]
         column = _part(graph, piece, [at])
@@ -196,31 +194,31 @@ class InputRows:
 
 
 def are_numbers(levels: Iterable[Any]) -> bool:
-    """Tell whether levels, of which None stands for a missing one, are numbers and not texts."""
+    """Tell whether all levels are numbers rather than texts; None, a missing value, is ignored."""
     return all(isinstance(level, bool | int | float) for level in levels if level is not None)
 
 
 def as_texts(levels: dict[Any, Any], name: str, missing: str) -> dict[str, Any]:
-    """Return levels as the texts that a string tensor holds.
+    """Replace the keys of a dict of levels by their texts in a string tensor.
 
     Parameters
     ----------
     levels : dict
-        From level to anything.
+        Maps levels to any values.
     name : str
-        The column, as a message names it.
+        The name of the column in messages.
     missing : str
-        What stands for a missing text.
+        The string of a missing text.
 
     Returns
     -------
     texts : dict
-        The same, by text.
+        Maps the texts to the same values.
 
     Raises
     ------
     ValueError
-        If two levels have the same text, or one of them that of a missing one.
+        If two levels have the same text, or a level has the text `missing`.
     """
     texts = _by(str, levels, name, "a string tensor")
     if missing in texts:
@@ -229,7 +227,7 @@ def as_texts(levels: dict[Any, Any], name: str, missing: str) -> dict[str, Any]:
 
 
 def _by(key: Callable[[Any], Any], levels: dict[Any, Any], name: str, where: str) -> dict[Any, Any]:
-    """Return levels by another key; refuse two that have the same."""
+    """Replace the keys of a dict of levels; raise ValueError if two levels get the same key."""
     found: dict[Any, Any] = {}
     for level, value in levels.items():
         if key(level) in found:
@@ -258,7 +256,7 @@ def _look_up_text(graph: Graph, value: str, values: dict[str, Any], other: Any, 
 def _look_up_number(
     graph: Graph, value: str, levels: dict[float, Any], other: Any, missing: Any, dtype: DTypeLike
 ) -> str:
-    # a LabelEncoder would look up float32 alone in the opset that is written here
+    # in the opset that is written here, a LabelEncoder can look up float32 only
     table = graph.constant(np.array([other, *levels.values(), missing], dtype=dtype))
     place = zero = graph.constant(np.zeros((1, 1), dtype=np.int64))
     if levels:

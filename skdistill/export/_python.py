@@ -1,4 +1,4 @@
-"""The Python export: a Program as one readable file that needs numpy alone, weights included."""
+"""The Python export: writes a Program, weights included, as one readable file that needs only numpy."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ from ._python_functions import FUNCTIONS, READ_ARRAY, READ_SPARSE, READ_TABLE, S
 Array = NDArray[Any]
 
 _WIDTH = 100
-#: What reads cells is taken over as it stands, so that a file reads them as the Program does.
-_TAKEN_OVER: tuple[Any, ...] = (
+#: The functions that read cells are copied unchanged, so that the file reads cells as the Program does.
+_COPIED: tuple[Any, ...] = (
     _table.is_missing,
     _table.as_key,
     _table.as_number,
@@ -66,27 +66,27 @@ _READERS = {"number": "numbers", "datetime": "seconds"}
 
 
 def to_python(student: Any, path: str | os.PathLike[str]) -> None:
-    """Write a student as one file of Python that needs Python 3.10 and numpy alone.
+    """Write a student as one Python file that needs only Python 3.10 and numpy.
 
-    The file holds the weights and computes what the student does, in float64. It has ``CLASSES``,
-    ``COLUMNS`` (the names, or None), ``predict_proba(rows)``, ``predict(rows)`` and
-    ``logits(rows)``; of a regressor ``COLUMNS`` and ``predict(rows)`` alone. Rows are an array, a
-    frame (pandas, polars, pyarrow), a dict from column to cell, or a list of dicts.
+    The file holds the weights and computes the same predictions as the student, in float64. It
+    defines ``CLASSES``, ``COLUMNS`` (the names, or None), ``predict_proba(rows)``, ``predict(rows)``
+    and ``logits(rows)``; the file of a regressor defines only ``COLUMNS`` and ``predict(rows)``. Rows
+    are an array, a frame (pandas, polars, pyarrow), a dict from column to cell, or a list of dicts.
 
     Parameters
     ----------
     student : student, distiller or predictor
-        Fitted.
+        The fitted student.
     path : str or path-like
-        The file to write, whose name ends in ".py".
+        The file to write; its name ends in ".py".
 
     Raises
     ------
     NotFittedError
         If the student is not fitted.
     TypeError
-        If the student did not end as a Program, holds what there is no printer for, or has classes
-        that cannot be written down.
+        If the student has no Program, its Program has an op without a printer, or a class label has
+        no literal in Python.
     ValueError
         If `path` does not end in ".py".
     OSError
@@ -114,7 +114,7 @@ def to_python(student: Any, path: str | os.PathLike[str]) -> None:
 
 
 class _Printer:
-    """Prints one Program; each op adds its constants and its line."""
+    """Prints one Program; each op adds its constants and one line of code."""
 
     def __init__(self, program: Program, classes: Array | None) -> None:
         self.program = program
@@ -149,10 +149,10 @@ class _Printer:
         )
         head = [
             *labels,
-            "#: The columns of a row; None where they have no names.",
+            "#: The names of the columns; None if they have no names.",
             f"COLUMNS = {'None' if names is None else _listed(map(_key, names))}",
             f"N_COLUMNS = {self.entry.n_columns}",
-            "#: Larger numbers count as this one.",
+            "#: Numbers are clipped to this magnitude.",
             f"LARGEST = {LARGEST!r}",
         ]
         constants = [f"{name} = {value}" for name, value in self.constants.items()]
@@ -167,23 +167,17 @@ class _Printer:
         return "\n\n".join(part for part in parts if part.strip())
 
     def _predicting(self) -> str:
-        """Return the functions that a caller calls, and define the constants that they need."""
+        """Return the public functions, and define the constants that they need."""
         last = self.program.ops[-1]
         if isinstance(last, Unstandardize):
             self.constant("OUTPUT_CENTER", last.center)
             self.constant("OUTPUT_SCALE", last.scale)
-            several = len(last.center) > 1
-            return _PREDICT_NUMBERS.format(
-                shape="(n_rows, n_outputs)" if several else "(n_rows,)", taken="" if several else "[:, 0]"
-            )
+            shape, taken = ("(n_rows, n_outputs)", "") if len(last.center) > 1 else ("(n_rows,)", "[:, 0]")
+            return _PREDICT_REGRESSION.format(shape=shape, taken=taken)
         assert self.classes is not None
         binary = len(self.classes[1]) == 2
         best = "(x[:, 0] > 0).astype(np.intp)" if binary else "x.argmax(axis=1)"
-        return (
-            _PREDICT.format(best=best, n_logits="1" if binary else "n_classes")
-            + "\n\n"
-            + _BLOCKS.format(name="logits", what=f"the logits, shape (n_rows, {'1' if binary else 'n_classes'})")
-        )
+        return _PREDICT.format(best=best, n_logits="1" if binary else "n_classes")
 
     def constant(self, name: str, values: Array) -> str:
         """Define an array; return its name."""
@@ -204,11 +198,11 @@ class _Printer:
         return name
 
     def weight(self, name: str, values: Array, scale: Array | None) -> str:
-        """Define weights, as the float64 numbers that they stand for; return their name."""
+        """Define weights in float64, multiplied by their scale; return their name."""
         self.constant(name, values)
         if scale is not None:
             self.constant(f"{name}_SCALE", scale)
-            # the scale is there before the weights that it is applied to
+            # the scale must be defined before the weights that it multiplies
             self.constants[name] = f"{self.constants.pop(name)} * {name}_SCALE"
         return name
 
@@ -228,7 +222,7 @@ class _Printer:
         kinds = set(self.entry.kinds)
         readers = [f'"{kind}": {name}' for kind, name in _READERS.items() if kind in kinds]
         constants = [
-            "#: What is read: a column and its kind; for levels also their codes, and those of others and gaps.",
+            "#: The columns to read: index and kind; for levels also their codes, and those of others and of missing.",
             "READ = [\n" + "".join(f"    {one},\n" for one in read) + "]",
             f"READERS = {_listed(readers, '{}')}",
         ]
@@ -242,11 +236,11 @@ class _Printer:
             reader = f"_Levels(*levels).many(cells.tolist()) if levels else {reader}"
         fast = f"    {READ_ARRAY}" if kinds <= {"number"} else ""
         text = READ_TABLE.replace("    FAST\n", fast).replace("READER\n", f"{reader}\n")
-        return [text, *_taken_over(text + constants[-1] + " ".join(readers)), "\n".join(constants) + "\n"]
+        return [text, *_copied_sources(text + constants[-1] + " ".join(readers)), "\n".join(constants) + "\n"]
 
 
 _TITLE = '''\
-"""A fitted student, printed by skdistill {version}; it needs numpy alone.
+"""A fitted student, exported by skdistill {version}; it needs only numpy.
 
     import {module}
     {module}.{method}(rows)
@@ -277,42 +271,42 @@ def predict(rows):
     """Return the most probable class, shape (n_rows,)."""
     x = logits(rows)
     return CLASSES[{best}]
+
+
+def logits(rows):
+    """Return the logits, shape (n_rows, {n_logits})."""
+    x = read(rows)
+    # in blocks small enough for the processor's cache
+    return np.concatenate([encoded_logits(x[at : at + 1024]) for at in range(0, max(len(x), 1), 1024)])
 '''
 
-_PREDICT_NUMBERS = '''\
+_PREDICT_REGRESSION = '''\
 def predict(rows):
-    """Return the predicted numbers, shape {shape}."""
+    """Return the predictions, shape {shape}."""
     x = read(rows)
-    # few enough at a time to stay in the processor's cache
+    # in blocks small enough for the processor's cache
     x = np.concatenate([encoded_logits(x[at : at + 1024]) for at in range(0, max(len(x), 1), 1024)])
     return (x * OUTPUT_SCALE + OUTPUT_CENTER){taken}
 '''
 
-_BLOCKS = '''\
-def {name}(rows):
-    """Return {what}."""
-    x = read(rows)
-    # few enough at a time to stay in the processor's cache
-    return np.concatenate([encoded_logits(x[at : at + 1024]) for at in range(0, max(len(x), 1), 1024)])
-'''
 
 _ENCODED = '''\
 def encoded_logits(x):
-    """Return the logits, or standardised numbers, of a block of rows that are read."""
+    """Return the logits, or a regressor's standardised predictions, of a block of rows from `read`."""
 {body}
     return x
 '''
 
 _ARRAY = '''\
 def array(kind, shape, text, dtype=np.float64):
-    """Return an array that is written in base64."""
+    """Decode an array from base64."""
     return np.frombuffer(base64.b64decode(text), dtype=kind).reshape(shape).astype(dtype)
 '''
 
 
-def _taken_over(text: str) -> list[str]:
-    """Return the sources of those functions that a text calls, and of those that they call."""
-    sources = {one.__name__: inspect.getsource(one) for one in _TAKEN_OVER}
+def _copied_sources(text: str) -> list[str]:
+    """Return the sources of the copied functions that a text calls, directly or indirectly."""
+    sources = {one.__name__: inspect.getsource(one) for one in _COPIED}
     needed: set[str] = set()
     while more := {name for name in sources if re.search(rf"\b{name}\b", text)} - needed:
         needed |= more
@@ -321,7 +315,7 @@ def _taken_over(text: str) -> list[str]:
 
 
 def _classes(classes: Array) -> tuple[str, list[Any]]:
-    """Return a dtype and the labels; refuse those that Python has no literal for."""
+    """Return a dtype and the class labels; raise TypeError if a label has no literal in Python."""
     cells = classes.tolist()
     for cell in cells:
         try:
@@ -336,12 +330,12 @@ def _classes(classes: Array) -> tuple[str, list[Any]]:
 def _key(key: Any) -> str:
     if isinstance(key, float) and not np.isfinite(key):
         return f'float("{key}")'
-    # an editor may join what Unicode takes for the same
+    # an editor may normalise characters that Unicode treats as equivalent
     return repr(key) if not isinstance(key, str) or unicodedata.is_normalized("NFC", key) else ascii(key)
 
 
 def _listed(cells: Iterable[str], brackets: str = "[]", width: int = _WIDTH) -> str:
-    """Return a list or a dict, over several lines where it is long."""
+    """Return a list or a dict, on several lines if it is long."""
     cells = list(cells)
     short = ", ".join(cells)
     if len(short) <= width and "\n" not in short:
@@ -363,18 +357,18 @@ def _indicate(to: _Printer, op: Indicate) -> str:
 
 
 def _standardize(to: _Printer, op: Standardize) -> str:
-    held = [to.constant(name.upper(), getattr(op, name)) for name in ("mean", "scale", "fill")]
-    return f"x = standardized(x, {op.start}, {', '.join(held)}, {float(op.limit)!r})"
+    constants = [to.constant(name.upper(), getattr(op, name)) for name in ("mean", "scale", "fill")]
+    return f"x = standardized(x, {op.start}, {', '.join(constants)}, {float(op.limit)!r})"
 
 
 def _quantiles(to: _Printer, op: Quantiles) -> str:
-    held = [to.constant(name.upper(), getattr(op, name)) for name in ("knots", "scores", "fill")]
-    return f"x = interpolated(x, {op.start}, {', '.join(held)})"
+    constants = [to.constant(name.upper(), getattr(op, name)) for name in ("knots", "scores", "fill")]
+    return f"x = interpolated(x, {op.start}, {', '.join(constants)})"
 
 
 def _piecewise(to: _Printer, op: Piecewise) -> str:
-    held = [to.constant(f"BIN_{name.upper()}", getattr(op, name)) for name in ("columns", "lower", "width")]
-    return f"x = with_bins(x, {', '.join(held)})"
+    constants = [to.constant(f"BIN_{name.upper()}", getattr(op, name)) for name in ("columns", "lower", "width")]
+    return f"x = with_bins(x, {', '.join(constants)})"
 
 
 def _affine(to: _Printer, op: Affine | LookupAffine) -> str:
@@ -391,8 +385,8 @@ def _affine(to: _Printer, op: Affine | LookupAffine) -> str:
 
 def _tree(to: _Printer, op: Tree) -> str:
     names = ("offsets", "ranks", "columns", "thresholds", "missing_left", "left", "right")
-    held = [to.constant(f"TREE_{name.upper()}", getattr(op, name)) for name in names]
-    return f"x = leaf_values(x, {', '.join(held)}, {to.weight('TREE_VALUES', op.values, op.values_scale)})"
+    constants = [to.constant(f"TREE_{name.upper()}", getattr(op, name)) for name in names]
+    return f"x = leaf_values(x, {', '.join(constants)}, {to.weight('TREE_VALUES', op.values, op.values_scale)})"
 
 
 _PRINTERS: dict[type[Op], Callable[[_Printer, Any], str]] = {

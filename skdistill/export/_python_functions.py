@@ -1,4 +1,4 @@
-"""The functions of numpy that the ops of a Program call in a file of Python; a file gets those that it needs."""
+"""The numpy functions that the ops of a Program call in an exported Python file; a file gets those that it needs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from __future__ import annotations
 FUNCTIONS: dict[str, str] = {
     "with_date_parts": '''\
 def with_date_parts(x, columns, parts):
-    """Append a part of each of some columns, which hold dates."""
+    """Append one part of each of the given columns of dates."""
     return np.column_stack([x, *(date_part(x[:, column], part) for column, part in zip(columns, parts))])
 ''',
     "with_gaps": '''\
 def with_gaps(x, columns):
-    """Append, for each of some columns, 1.0 where it is missing and 0.0 elsewhere."""
+    """Append a missing-value indicator for each of the given columns: 1.0 where the value is missing, else 0.0."""
     return np.concatenate([x, np.isnan(x[:, columns])], axis=1)
 ''',
     "standardized": '''\
 def standardized(x, start, mean, scale, fill, limit):
-    """Standardise the columns from `start` on; squash what is beyond `limit` deviations; fill gaps."""
+    """Standardise the columns from `start` on; squash numbers beyond `limit` deviations; fill missing values."""
     factor = 1.0 / scale
     columns = x[:, start : start + len(mean)]
     with np.errstate(over="ignore"):
@@ -28,30 +28,30 @@ def standardized(x, start, mean, scale, fill, limit):
 ''',
     "interpolated": '''\
 def interpolated(x, start, knots, scores, fill):
-    """Map each column from `start` on through its curve: its knots to the scores, straight in between."""
+    """Map each column from `start` on through the piecewise-linear curve from its knots to the scores."""
     for column, curve, number in zip(x.T[start:], knots, fill):
         column[:] = np.interp(np.where(np.isnan(column), number, column), curve, scores)
     return x
 ''',
     "with_bins": '''\
 def with_bins(x, columns, lower, width):
-    """Append how far into each bin of a column a number has come, 0 to 1."""
+    """Append how far a number reaches into each bin of its column, 0 to 1."""
     return np.concatenate([x, np.clip((x[:, columns] - lower) * (1.0 / width), 0.0, 1.0)], axis=1)
 ''',
     "looked_up": '''\
 def looked_up(x, offsets, tables):
-    """Return the sum of the rows of the tables that the codes, the first columns, stand for."""
+    """Return the sum of the table rows that the codes select; the codes are the first columns."""
     rows = x[:, : len(offsets)].astype(np.intp) + offsets
     return tables[rows].sum(axis=1)
 ''',
     "leaf_values": '''\
 def leaf_values(x, offsets, ranks, columns, thresholds, missing_left, left, right, values):
-    """Return the values of the leaf of a decision tree that each row falls into."""
+    """Return the values of the decision tree's leaf that each row reaches."""
     for column, offset in enumerate(offsets):
         x[:, column] = ranks[offset + x[:, column].astype(np.intp)]
     with np.errstate(over="ignore"):
         x = x.astype(np.float32)
-    # a negative number is a leaf, and ends the walk
+    # a negative index is a leaf and ends the path
     at = np.full(len(x), 0 if len(columns) else ~0)
     rows = np.flatnonzero(at >= 0)
     while len(rows):
@@ -74,7 +74,7 @@ SOFTMAX = (
     '''\
 def softmax(x):
     """Return probabilities; the logits are (0, x)."""
-    # of the two, the smaller is computed and the larger is what is left to one
+    # the smaller probability is computed; the larger is one minus it
     small = np.exp(-np.abs(x))
     small /= 1.0 + small
     return np.where(x > 0, np.hstack([small, 1.0 - small]), np.hstack([1.0 - small, small]))
@@ -87,26 +87,26 @@ def softmax(x):
 ''',
 )
 
-#: Reading rows for a Program whose entry is Bound, and for one whose entry is Columns.
+#: Reads rows for a Program whose entry is Bound.
 READ_SPARSE = '''\
 def read(rows):
-    """Return rows as float64, their numbers finite."""
+    """Return rows as float64, clipped to finite numbers."""
     x = np.array(rows.toarray() if hasattr(rows, "toarray") else rows, dtype=np.float64)
     if x.ndim != 2 or x.shape[1] != N_COLUMNS:
         raise ValueError(f"Rows have shape {x.shape}; needed is (n_rows, {N_COLUMNS}).")
     return np.nan_to_num(x, nan=0.0, posinf=LARGEST, neginf=-LARGEST).clip(-LARGEST, LARGEST)
 '''
 
-#: What an array of numbers alone needs not go through.
+#: A shortcut for arrays of numbers.
 READ_ARRAY = """\
 if type(rows) is np.ndarray and rows.dtype.kind in "fiub" and rows.ndim == 2 and rows.shape[1] == N_COLUMNS:
         return rows[:, [column for column, _ in READ]].astype(np.float64, copy=False)
 """
 
-#: FAST and READER stand for what depends on the columns.
+#: Reads rows for a Program whose entry is Columns; FAST and READER are replaced by code for its columns.
 READ_TABLE = '''\
 def read(rows):
-    """Return rows, in whatever form, as columns of codes and numbers: float64, NaN where a number is missing."""
+    """Return rows, in any container, as columns of codes and numbers: float64, NaN where a number is missing."""
     FAST
     n_rows, column_of = open_rows(rows)
     x = np.empty((n_rows, len(READ)))
@@ -121,7 +121,7 @@ def read(rows):
 
 
 def open_rows(rows):
-    """Return the number of rows, and a function that gives a column by its index as an array."""
+    """Return the number of rows, and a function from a column's index to the column as an array."""
     if isinstance(rows, dict):
         rows = [rows]
     if isinstance(rows, list) and rows and isinstance(rows[0], dict):

@@ -1,4 +1,4 @@
-"""Saving: a student as a file that skdistill.load reads with numpy alone."""
+"""Saving: writes a student to a .skd file, which skdistill.load reads with numpy alone."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ._files import classes_of, program_of, write_files
 def to_skd(student: Any, path: str | os.PathLike[str]) -> None:
     """Save a fitted student for :func:`skdistill.load`.
 
-    The file holds the Program, the class labels, if it has any, and the versions of the packages by which
-    it was written; no teacher, no training rows, and nothing that loading would execute.
+    The file holds the Program, the class labels of a classifier, and the versions of the packages that
+    wrote it. It holds no teacher, no training rows, and nothing that loading would execute.
 
     Parameters
     ----------
-    student : student, DistilledClassifier or predictor
-        Fitted.
+    student : student, distiller or predictor
+        The fitted student.
     path : path-like
-        Where to write.
+        The file to write.
 
     Raises
     ------
     NotFittedError
         If the student is not fitted.
     TypeError
-        If it has no Program, or class labels that are neither strings, numbers nor booleans.
+        If the student has no Program, or class labels that are neither strings, numbers nor booleans.
     OSError
         If the file cannot be written.
 

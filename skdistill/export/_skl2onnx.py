@@ -1,4 +1,4 @@
-"""register_skl2onnx: students inside whatever skl2onnx converts, such as a Pipeline."""
+"""register_skl2onnx: lets skl2onnx convert students, also within a Pipeline."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ import numpy as np
 from ..program import Program
 from ._files import check_ops, program_of
 
-#: The classes, by their public names: they know this package, which knows none of them.
+#: The public names of the classes; they are looked up when needed, since their modules import this one.
 _CLASSES = ("DistilledClassifier", "LinearStudent", "MLPStudent", "TreeStudent")
 _REGRESSORS = ("DistilledRegressor", *(f"{name}Regressor" for name in _CLASSES[1:]))
 
 
 def register_skl2onnx() -> None:
-    """Teach skl2onnx to convert distillers and students, by themselves or in a Pipeline.
+    """Register converters for distillers and students with skl2onnx, also for use within a Pipeline.
 
-    Once for each process, before ``skl2onnx.to_onnx`` is called. The student takes the columns that
-    it was fitted on, in their order or, where all inputs have the names of columns, by name.
-    Strings are missing where they are "<missing>". The options ``zipmap``, ``nocl`` and
-    ``output_class_labels`` do what they do for skl2onnx's own classifiers. The output of a regressor is
-    ``variable``.
+    Call this once in each process, before ``skl2onnx.to_onnx``. The student takes the columns that it
+    was fitted on: by name if every input has the name of a column, else in their order. The string
+    "<missing>" is a missing value. The options ``zipmap``, ``nocl`` and ``output_class_labels`` have
+    the same meaning as for skl2onnx's own classifiers. The output of a regressor is ``variable``.
 
     Raises
     ------
@@ -47,30 +46,30 @@ def register_skl2onnx() -> None:
     from .._validation import import_optional
 
     skl2onnx = import_optional("skl2onnx", "register_skl2onnx", "export")
-    house = import_module(__name__.partition(".")[0])
+    package = import_module(__name__.partition(".")[0])
     options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
     for name in _CLASSES:
         skl2onnx.update_registered_converter(
-            getattr(house, name), f"Skdistill{name}", _set_types, _convert, options=options
+            getattr(package, name), f"Skdistill{name}", _set_classifier_types, _convert, options=options
         )
 
     for name in _REGRESSORS:
         skl2onnx.update_registered_converter(
-            getattr(house, name), f"Skdistill{name}", _set_number_types, _convert, options={}
+            getattr(package, name), f"Skdistill{name}", _set_regressor_types, _convert, options={}
         )
 
 
-def _set_number_types(operator: Any) -> None:
+def _set_regressor_types(operator: Any) -> None:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    from ._onnx_ops import number_type
+    from ._onnx_ops import output_dtype
 
     program = program_of(operator.raw_operator)
-    kind = DoubleTensorType if number_type(program.ops[-1]) == np.float64 else FloatTensorType  # type: ignore[arg-type]
+    kind = DoubleTensorType if output_dtype(program.ops[-1]) == np.float64 else FloatTensorType  # type: ignore[arg-type]
     operator.outputs[0].set_type(kind([operator.inputs[0].get_first_dimension(), program.n_outputs]))
 
 
-def _set_types(operator: Any) -> None:
+def _set_classifier_types(operator: Any) -> None:
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 
     classes = _labels(operator.scope_inst, operator)
@@ -85,14 +84,14 @@ def _labels(scope: Any, operator: Any) -> Any:
 
     from ._onnx import class_labels
 
-    # with the option nocl they are called by their indices
+    # with the option nocl, the labels are the indices of the classes
     return class_labels(get_label_classes(scope, operator.raw_operator))
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     from ._onnx import OPSETS
     from ._onnx_graph import Flow, Graph
-    from ._onnx_ops import KNOWN, print_logits, print_numbers, print_outputs
+    from ._onnx_ops import KNOWN, print_logits, print_outputs, print_predictions
     from ._onnx_rows import MISSING, InputRows
 
     program = program_of(operator.raw_operator)
@@ -102,7 +101,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     flow = Flow(graph, InputRows(_pieces(operator.inputs, program, names), names, MISSING))
     outputs = [variable.full_name for variable in operator.outputs]
     if program.n_outputs is not None:
-        print_numbers(flow, program.ops, outputs[0])
+        print_predictions(flow, program.ops, outputs[0])
     else:
         print_outputs(flow, print_logits(flow, program.ops), _labels(scope, operator), outputs)
     container.nodes.extend(graph.nodes)
@@ -111,7 +110,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _pieces(variables: Any, program: Program, names: Any) -> list[Any]:
-    """Return skl2onnx's inputs as the columns of the rows."""
+    """Return skl2onnx's inputs as the columns of a row."""
     from ._onnx_graph import Piece
     from ._onnx_rows import TEXT
 
@@ -131,7 +130,7 @@ def _pieces(variables: Any, program: Program, names: Any) -> list[Any]:
         kind, shape = type(variable.type).__name__, variable.type.shape
         if kind not in dtypes:
             raise TypeError(f"Input {variable.raw_name!r} is a {kind}; needed is one of {', '.join(dtypes)}.")
-        # skl2onnx does not always know the width of what a step makes
+        # skl2onnx does not always know the width of a step's output
         width = shape[1] if len(shape) > 1 and isinstance(shape[1], int) else None
         pieces.append(Piece(variable.full_name, width or program.n_columns, dtypes[kind]))
     found = sum(piece.width for piece in pieces)

@@ -1,13 +1,14 @@
-"""Choosing a format by the suffix of a file's name."""
+"""to_file: chooses the format by the suffix of the file's name."""
 
 from __future__ import annotations
 
+import inspect
 import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-#: For each suffix the module and the function that write it; imported when wanted.
+#: For each suffix, the module and the function that write it; imported when needed.
 _FORMATS = {
     ".c": ("._c", "to_c"),
     ".onnx": ("._onnx", "to_onnx"),
@@ -16,26 +17,32 @@ _FORMATS = {
 }
 
 
-def to_file(student: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted student to a file, in the format that the suffix says.
+def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
+    """Write a fitted student to a file in the format of the path's suffix.
 
     Parameters
     ----------
-    student : student, DistilledClassifier or predictor
-        Fitted.
+    student : student, distiller or predictor
+        The fitted student.
     path : path-like
-        Ends in .skd (for ``skdistill.load``), .onnx, .c (beside which a .h is written) or .py.
+        Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it) or .py.
+    **options : dict
+        The options of the format's function; :func:`to_onnx` takes ``numbers``, ``missing`` and
+        ``logits``, the other formats have none.
 
     Raises
     ------
     ValueError
-        If it ends otherwise.
+        If `path` has another suffix, or an option another value.
     NotFittedError
         If the student is not fitted.
     TypeError
-        If the student has no Program, or one that the format does not know.
+        If the student has no Program, the format has no printer for an op of it, or the format does
+        not have one of the options.
+    ImportError
+        If the format needs a package that is not installed.
     OSError
-        If the file cannot be written; nothing half-written is left behind.
+        If the file cannot be written. No partly written file is left.
 
     Examples
     --------
@@ -52,5 +59,11 @@ def to_file(student: Any, path: str | os.PathLike[str]) -> None:
     suffix = Path(path).suffix
     if suffix not in _FORMATS:
         raise ValueError(f"path={os.fspath(path)!r} ends in {suffix!r}; needed is one of {', '.join(_FORMATS)}.")
-    module, function = _FORMATS[suffix]
-    getattr(import_module(module, __package__), function)(student, path)
+    module, name = _FORMATS[suffix]
+    function = getattr(import_module(module, __package__), name)
+    known = [one.name for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    if unknown := [f"{option}=" for option in options if option not in known]:
+        listed = ", ".join(f"{option}=" for option in known)
+        has = f"its options are {listed}" if known else "it has no options"
+        raise TypeError(f"The format {suffix} does not have the option {', '.join(unknown)}; {has}.")
+    function(student, path, **options)

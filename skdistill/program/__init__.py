@@ -1,4 +1,4 @@
-"""What was learned, as data: a Program is a list of small array operations."""
+"""The Program: a fitted student as data, namely a list of small array operations."""
 
 from ._io import Saved, dumps, read
 from ._ops import (

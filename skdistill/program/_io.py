@@ -1,20 +1,20 @@
-"""A Program as bytes and back: arrays as they are, all else as JSON, nothing that could be executed.
+"""The .skd file format: a Program's arrays as raw bytes, everything else as JSON, nothing executable.
 
 The layout of a file::
 
     magic      8 bytes
     lengths    protocol, bytes of the packed JSON, bytes of the JSON (uint32 each), bytes of the arrays (uint64)
     structure  JSON, packed by zlib: the ops, the class labels (null for a regressor), the versions, the fingerprint
-    arrays     one after the other in the order in which the ops name them, little-endian, in C order
-    digest     SHA-256 of all before
+    arrays     in the order in which the ops name them, little-endian, in C order
+    digest     SHA-256 of everything before it
 
-An array is stored in the smallest type that holds each of its numbers exactly, and read back in its
-own.
+An array is stored in the smallest type that holds each of its numbers exactly. Reading restores its
+original type.
 
-Protocols: files of each protocol so far keep loading. Whoever changes what is written, or what
-:meth:`Program.fingerprint` hashes, adds one to PROTOCOL, has :func:`read` read the older ones as
-well, and commits a small file of the new one to tests/data/. A new op is no new protocol: a version
-that does not know it refuses the file by the op's name.
+Protocols: files of every earlier protocol keep loading. To change what is written, or what
+:meth:`Program.fingerprint` hashes, add one to PROTOCOL, keep :func:`read` able to read the older
+protocols, and commit a small file of the new protocol to tests/data/. A new op needs no new protocol:
+a version that does not know the op raises an error that names it.
 """
 
 from __future__ import annotations
@@ -32,58 +32,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import (
-    Affine,
-    Bound,
-    DateParts,
-    Indicate,
-    LookupAffine,
-    Op,
-    Piecewise,
-    Quantiles,
-    Relu,
-    Silu,
-    Softmax,
-    Standardize,
-    Tanh,
-    Unstandardize,
-)
+from . import _ops, _table, _tree
+from ._ops import Bound, Op
 from ._program import Program, run
 from ._table import Columns
 from ._tree import Tree
 
 Array = NDArray[Any]
 
-#: The protocol that files are written in; a higher one than this is refused.
+#: The protocol of written files; reading a file of a higher protocol raises ValueError.
 PROTOCOL = 1
 
 _MAGIC = b"\x93skd\r\n\x1a\n"
 _LENGTHS = struct.Struct("<IIIQ")
 _START = len(_MAGIC) + _LENGTHS.size
 _DIGEST = hashlib.sha256().digest_size
-#: No structure is longer than this, in bytes: a table of 1,000 columns with 256 levels each has 5 MB.
+#: The largest structure in bytes; that of a table of 1,000 columns with 256 levels each has 5 MB.
 _LONGEST = 64 * 2**20
 _CHUNK = 2**20
 
+#: The ops that a file may hold: those that these three modules define, not any other subclass of Op.
 _OPS: dict[str, type[Op]] = {
-    op.__name__: op
-    for op in (
-        Affine,
-        Bound,
-        Columns,
-        DateParts,
-        Indicate,
-        LookupAffine,
-        Piecewise,
-        Quantiles,
-        Relu,
-        Silu,
-        Softmax,
-        Standardize,
-        Tanh,
-        Tree,
-        Unstandardize,
-    )
+    name: op
+    for module in (_ops, _table, _tree)
+    for name, op in vars(module).items()
+    if isinstance(op, type) and issubclass(op, Op) and op is not Op
 }
 _FLOATS = ("<f2", "<f4", "<f8")
 _INTEGERS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
@@ -92,7 +65,7 @@ _TYPES = frozenset({*_FLOATS, *_INTEGERS, "|b1"})
 
 @dataclass(frozen=True)
 class Saved:
-    """What a file holds.
+    """The contents of a file.
 
     Parameters
     ----------
@@ -101,7 +74,7 @@ class Saved:
     classes : ndarray of shape (n_classes,) or None
         The class labels; None for a regressor.
     versions : dict of str to str
-        The versions of the packages by which it was written.
+        The versions of the packages that wrote it.
     """
 
     program: Program
@@ -110,39 +83,39 @@ class Saved:
 
 
 class _Fault(ValueError):  # noqa: N818
-    """What is wrong with a file, without its name."""
+    """A fault of a file; the message does not name the file yet."""
 
 
 # --------------------------------------------------------------------------------------- writing
 
 
 def dumps(program: Program, classes: Array | None, versions: Mapping[str, str]) -> bytes:
-    """Return a Program and its class labels as the bytes of a file.
+    """Serialise a Program and its class labels to the bytes of a file.
 
     Parameters
     ----------
     program : Program
         The Program.
     classes : ndarray of shape (n_classes,) or None
-        Its class labels: numbers, booleans or strings. None for a regressor.
+        The class labels: numbers, booleans or strings. None for a regressor.
     versions : mapping of str to str
-        Versions of packages, to tell by what it was written.
+        The versions of the packages that write the file.
 
     Returns
     -------
     content : bytes
-        The file.
+        The contents of the file.
 
     Raises
     ------
     TypeError
-        If an op or a class label is of a type that a file does not hold; the message names it.
+        If a file cannot hold the type of an op or of a class label; the message names it.
     """
     pieces: list[bytes] = []
     ops = [_op_out(op, pieces) for op in program.ops]
     labels = None if classes is None else _labels_out(classes)
     arrays = b"".join(pieces)
-    # of what will be read back: a level that is an enum, say, is read back as its value
+    # the fingerprint is that of the Program as it will be read: an enum level, for instance, becomes its value
     again = _program_in(ops, _Arrays(arrays))
     structure = {"ops": ops, "classes": labels, "versions": dict(versions), "fingerprint": again.fingerprint()}
     text = json.dumps(structure, separators=(",", ":")).encode()
@@ -172,7 +145,7 @@ def _value_out(value: Any, pieces: list[bytes]) -> Any:
 
 
 def _smallest(value: Array) -> str:
-    """Return the smallest type that holds each number exactly."""
+    """Return the smallest type that holds every number exactly."""
     if value.dtype.kind == "b":
         return "|u1"
     if value.dtype.kind == "f":
@@ -187,13 +160,13 @@ def _smallest(value: Array) -> str:
 
 
 def _labels_out(classes: Array) -> list[Any]:
-    """Return the type of the labels and what they are."""
+    """Return the type of the class labels, and the labels."""
     kind = "<U" if classes.dtype.kind in "UT" else classes.dtype.newbyteorder("<").str
     values = [one.item() if isinstance(one, np.generic) else one for one in classes.tolist()]
     plain = all(isinstance(one, str | bool | int | float) for one in values)
     if not plain or (kind not in _TYPES and kind not in ("<U", "|O")):
         raise TypeError(
-            f"A file holds class labels that are strings, numbers or booleans; these are {classes.dtype}, such as "
+            f"A file holds class labels that are strings, numbers or booleans; these are {classes.dtype}, for example "
             f"{values[0]!r}."
         )
     return [kind, values]
@@ -203,7 +176,9 @@ def _labels_out(classes: Array) -> list[Any]:
 
 
 def read(path: str | os.PathLike[str]) -> Saved:
-    """Read a file.
+    """Read a file that :func:`dumps` made.
+
+    Nothing in the file is executed, and no more memory is allocated than its size justifies.
 
     Parameters
     ----------
@@ -213,22 +188,21 @@ def read(path: str | os.PathLike[str]) -> Saved:
     Returns
     -------
     saved : Saved
-        What it holds.
+        The contents.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If it is no such file, is damaged, or is of a later protocol. Nothing in it is executed, and
-        nothing is allocated that its bytes do not bear out.
+        If the file has another format, is damaged, or has a later protocol.
     """
     try:
         with Path(path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             start = file.read(_START)
             lengths = _check_start(start, size)
-            # a huge file is read only once it is known to be whole
+            # the contents of a huge file are loaded only after its digest has been checked
             digest, left = hashlib.sha256(start), size - _START - _DIGEST
             while left > 0 and (chunk := file.read(min(left, _CHUNK))):
                 digest.update(chunk)
@@ -242,7 +216,7 @@ def read(path: str | os.PathLike[str]) -> Saved:
 
 
 def _decode(packed: bytes, arrays: bytes, lengths: _Lengths) -> Saved:
-    # whole as the file is, it may still have been made by someone who means ill
+    # a file with a correct digest may still be malicious
     try:
         structure = _unpack(packed, lengths.structure)
         program = _program_in(structure["ops"], _Arrays(arrays))
@@ -267,7 +241,7 @@ class _Lengths(NamedTuple):
 
 
 def _check_start(start: bytes, size: int) -> _Lengths:
-    """Check that a file begins as one should, and is as long as it says."""
+    """Check the magic bytes, the protocol and the lengths at the start of a file."""
     if not start.startswith(_MAGIC):
         raise _Fault("it is not a file that export('....skd') has written")
     if len(start) < _START:
@@ -292,12 +266,12 @@ def _unpack(packed: bytes, length: int) -> Any:
     unpacker = zlib.decompressobj()
     text = unpacker.decompress(packed, length + 1)
     if len(text) != length or not unpacker.eof or unpacker.unused_data:
-        raise _Fault("its structure is not as long as it says")
+        raise _Fault("its structure has another length than it claims")
     return json.loads(text)
 
 
 class _Arrays:
-    """The arrays of a file, given out one after the other."""
+    """Reads the arrays of a file one after the other."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -307,7 +281,7 @@ class _Arrays:
         if own not in _TYPES or stored not in _TYPES:
             raise _Fault(f"it claims an array of type {own!r}, stored as {stored!r}")
         total = len(self.content)
-        # no side is longer than the file, not even where another is zero
+        # no side may be longer than the file, even if another side is zero
         if len(shape) > 2 or not all(type(side) is int and 0 <= side <= total for side in shape):
             raise _Fault(f"it claims an array of shape {shape!r}")
         count = 1
@@ -351,7 +325,7 @@ def _levels(value: Any, arrays: _Arrays) -> dict[Any, Any]:
     return dict(zip(keys, codes, strict=True))
 
 
-#: What reads a field of an op, by the type that the op's class declares for it.
+#: The reader of each field of an op, by the type that the op's class declares.
 _FIELDS: dict[Any, Callable[[Any, _Arrays], Any]] = {
     "Array": _array,
     "Array | None": _or_none(_array),
@@ -393,7 +367,7 @@ def _labels_in(kind: Any, values: Any) -> Array:
 
 
 def _check_runs(program: Program, classes: Array | None, n_bytes: int) -> None:
-    """Check that the parts of a Program fit each other: that it answers for a row of which nothing is known."""
+    """Check that the parts of a Program fit each other by predicting a row whose values are all missing."""
     entry = program.ops[0]
     if isinstance(entry, Bound):
         if not 0 < entry.n_columns <= n_bytes:
@@ -408,25 +382,25 @@ def _check_runs(program: Program, classes: Array | None, n_bytes: int) -> None:
         if isinstance(op, Tree):
             _check_tree(op)
     with np.errstate(all="ignore"):
-        answers = run(row, program.ops[1:])
+        outputs = run(row, program.ops[1:])
     if (classes is None) != (program.n_outputs is not None):
         raise _Fault("it holds class labels and the Program of a regressor, or neither")
     wanted = program.n_outputs if classes is None else len(classes)
-    if answers.shape != (1, wanted):
+    if outputs.shape != (1, wanted):
         raise _Fault(
-            f"it holds {wanted} {'outputs' if classes is None else 'class labels'}, and its Program answers with shape "
-            f"{answers.shape}"
+            f"it holds {wanted} {'outputs' if classes is None else 'class labels'}, and its Program returns shape "
+            f"{outputs.shape}"
         )
 
 
 def _check_columns(entry: Columns) -> None:
-    told = [kind for kind in entry.kinds if kind in ("category", "rank")]
-    n_categories = told.count("category")
+    with_levels = [kind for kind in entry.kinds if kind in ("category", "rank")]
+    n_categories = with_levels.count("category")
     fits = (
         len(entry.kinds) == len(entry.sources)
         and set(entry.kinds) <= {"category", "rank", "number", "datetime"}
         and set(entry.kinds[:n_categories]) <= {"category"}
-        and len(entry.levels) == len(told)
+        and len(entry.levels) == len(with_levels)
         and len(entry.sizes) == n_categories
         and all(0 <= source < entry.n_columns for source in entry.sources)
         and all(
@@ -441,7 +415,7 @@ def _check_columns(entry: Columns) -> None:
 
 
 def _check_tree(tree: Tree) -> None:
-    """Check that a tree leads from each node to a later one or to a leaf, and so ends."""
+    """Check that each node of a tree leads to a later node or to a leaf, so that every path ends."""
     nodes = np.arange(len(tree.columns))
     for following in (tree.left, tree.right):
         inner = following >= 0

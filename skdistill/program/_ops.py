@@ -1,9 +1,9 @@
-"""The operations a Program is made of: each holds fitted numbers and maps rows to rows with numpy.
+"""The operations that make up a Program: each holds fitted numbers and maps rows to rows with numpy.
 
-Weights are stored as float32, the precision of every format a Program is written in, or smaller: as
-float16, or as int8 beside a float32 scale for each output. However stored, they are applied in
-float64: a float32 sum depends on the shape of the batch it is taken in, by more than the 1e-7
-within which a row's answer must not depend on its batch.
+Weights are stored as float32, the precision of every export format, or smaller: as float16, or as
+int8 with a float32 scale for each output. They are always applied in float64. A row's prediction
+may depend on its batch by 1e-7 at most, and a float32 sum depends on the shape of the batch by more
+than that.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ Array = NDArray[Any]
 class Op:
     """One step of a Program, ``(n_rows, n_in) -> (n_rows, n_out)``.
 
-    The first op of a Program, its entry, reads the rows and leaves them alone; every other op may
-    overwrite the array it is given. An op is frozen; what it caches for speed is not part of its state.
-    What is added to rows is cached in the shape of one row, (1, n), since numpy takes longer to
-    broadcast a few numbers than to add them.
+    The first op of a Program, its entry, reads the rows without changing them; every other op may
+    overwrite its input array. An op is frozen, and its caches are not part of its state. Arrays that
+    are added to rows are cached in the shape of one row, (1, n): numpy broadcasts them faster.
     """
 
     def __call__(self, X: Array) -> Array:
@@ -33,11 +32,11 @@ class Op:
         raise NotImplementedError
 
     def state(self) -> dict[str, Any]:
-        """Return what the op holds, by name: arrays and plain values."""
+        """Return the fields of the op by name: arrays and plain values."""
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     def scaled(self, scale: float) -> Op:
-        """Return an op whose results are `scale` times as large; of those that end in logits."""
+        """Return an op whose outputs are `scale` times as large; only ops that can produce logits have one."""
         raise TypeError(f"{type(self).__name__} does not end in logits.")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -47,11 +46,11 @@ class Op:
         self.__dict__.update(state)
 
     def __repr__(self) -> str:
-        held = ", ".join(
+        state = ", ".join(
             f"{name}={'x'.join(map(str, value.shape)) if isinstance(value, np.ndarray) else repr(value)}"
             for name, value in self.state().items()
         )
-        return f"{type(self).__name__}({held})"
+        return f"{type(self).__name__}({state})"
 
 
 def real_weights(weight: Array, scale: Array | None) -> Array:
@@ -62,7 +61,7 @@ def real_weights(weight: Array, scale: Array | None) -> Array:
     weight : ndarray of shape (n_in, n_out)
         float32, float16 or int8.
     scale : ndarray of shape (n_out,) or None
-        What one step of an int8 weight is worth, for each output.
+        The size of one int8 step, for each output.
 
     Returns
     -------
@@ -75,16 +74,16 @@ def real_weights(weight: Array, scale: Array | None) -> Array:
     return wide
 
 
-#: Larger numbers are read as this one; the float32 of the exported formats ends at 3e38.
+#: Numbers are clipped to this magnitude; the float32 of the exported formats ends at 3e38.
 LARGEST = 1e30
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DateParts(Op):
-    """Append parts of dates: for each ``j`` part ``parts[j]`` of column ``columns[j]``.
+    """Append parts of dates: for each ``j``, part ``parts[j]`` of column ``columns[j]``.
 
-    Dates are seconds since 1970 (UTC), NaN where missing, and so are their parts. The parts are
-    "month" (1 to 12), "day" (1 to 31), "weekday" (0 to 6, Monday first) and "hour" (0 to 23).
+    Dates are seconds since 1970 (UTC). The parts are "month" (1 to 12), "day" (1 to 31), "weekday"
+    (0 to 6, Monday first) and "hour" (0 to 23). A missing date is NaN, and so are its parts.
     """
 
     columns: tuple[int, ...]
@@ -96,21 +95,21 @@ class DateParts(Op):
 
 
 def date_part(seconds: Array, part: str) -> Array:
-    """Return a part of dates in the proleptic Gregorian calendar, NaN where they are missing.
+    """Return a part of dates in the proleptic Gregorian calendar, NaN where a date is missing.
 
     Parameters
     ----------
     seconds : ndarray of shape (n_rows,)
         Seconds since 1970 (UTC).
     part : {"month", "day", "weekday", "hour"}
-        The part.
+        The part to return.
 
     Returns
     -------
     values : ndarray of shape (n_rows,)
         The part, as float64.
     """
-    # within the years that numpy's dates hold to the day
+    # numpy's dates are exact to the day within these years
     seconds = np.clip(seconds, -1e13, 1e13)
     days = np.floor(seconds / 86400.0)
     if part == "hour":
@@ -130,7 +129,7 @@ def date_part(seconds: Array, part: str) -> Array:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Indicate(Op):
-    """Append, for each of some columns, 1.0 where it is missing and 0.0 elsewhere."""
+    """Append a missing-value indicator for each of `columns`: 1.0 where the value is missing, else 0.0."""
 
     columns: Array
 
@@ -140,10 +139,10 @@ class Indicate(Op):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Standardize(Op):
-    """Standardise columns, the first of which is `start`: ``(x - mean) / scale`` each, gaps filled.
+    """Standardise the columns from `start` on to ``(x - mean) / scale``, and fill missing values.
 
-    Beyond `limit` deviations a number is squashed to ``limit + log(1 + distance)``. `mean`,
-    `scale` and `fill` are float64 in the column's own unit.
+    A number more than `limit` deviations from the mean is squashed to ``limit + log(1 + distance)``.
+    `mean`, `scale` and `fill` are float64 of shape (n_columns,), in the column's own unit.
     """
 
     start: int
@@ -167,7 +166,7 @@ class Standardize(Op):
 
     @cached_property
     def _only_fills(self) -> bool:
-        """Whether numbers have a scale of their own already, and it is their gaps that are left to do."""
+        """Whether the numbers are scaled already, and only missing values remain to be filled."""
         return not self.mean.any() and bool((self.scale == 1.0).all())
 
     def __call__(self, X: Array) -> Array:
@@ -177,7 +176,7 @@ class Standardize(Op):
             if len(Z) == 1 and np.vdot(Z, Z) <= self._near:
                 return X
         elif len(Z) == 1 and np.vdot(Z, Z) < 1e300:
-            # one row without gaps, which cannot overflow: the hot loop
+            # one row without missing values, which cannot overflow: the hot loop
             np.subtract(Z, mean, out=Z)
             np.multiply(Z, factor, out=Z)
             if np.vdot(Z, Z) <= self._near:
@@ -186,7 +185,7 @@ class Standardize(Op):
             with np.errstate(over="ignore"):
                 np.subtract(Z, mean, out=Z)
                 np.multiply(Z, factor, out=Z)
-        # one look tells whether anything is missing, infinite or far out; it rarely is
+        # one check covers missing, infinite and far numbers, all of which are rare
         if not np.maximum.reduce(np.abs(Z), axis=None, initial=0.0) <= self.limit:
             np.copyto(Z, filled, where=np.isnan(Z))
             np.clip(Z, -LARGEST, LARGEST, out=Z)
@@ -197,10 +196,10 @@ class Standardize(Op):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Quantiles(Op):
-    """Map columns, the first of which is `start`, through a curve each: ``knots[j]`` to `scores`, straight in between.
+    """Map each column from `start` on through a piecewise-linear curve from ``knots[j]`` to `scores`.
 
     `knots` has shape (n_columns, n_knots), ascending along each row and in the column's own unit;
-    `scores` has shape (n_knots,). A missing number gets ``fill[j]``, also in the column's unit.
+    `scores` has shape (n_knots,). A missing number becomes ``fill[j]``, also in the column's unit.
     """
 
     start: int
@@ -218,11 +217,11 @@ class Quantiles(Op):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Piecewise(Op):
-    """Append the piecewise-linear encoding: how far into each bin of a column a number has come.
+    """Append the piecewise-linear encoding: how far a number reaches into each bin of its column.
 
-    For each ``j`` that is ``clip((x[columns[j]] - lower[j]) / width[j], 0, 1)``. Gorishniy,
-    Rubachev and Babenko (2022), "On Embeddings for Numerical Features in Tabular Deep Learning",
-    https://arxiv.org/abs/2203.05556.
+    Bin ``j`` gives ``clip((x[columns[j]] - lower[j]) / width[j], 0, 1)`` (Gorishniy, Rubachev and
+    Babenko, 2022, "On Embeddings for Numerical Features in Tabular Deep Learning",
+    https://arxiv.org/abs/2203.05556).
     """
 
     columns: Array
@@ -249,12 +248,12 @@ class Piecewise(Op):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Bound(Op):
-    """The entry of a Program for sparse rows: keeps them sparse, and their numbers finite."""
+    """The entry of a Program for sparse rows: keeps them sparse and makes their numbers finite."""
 
     n_columns: int
 
     def __call__(self, X: Any) -> Any:
-        # sparse columns have no names, and so a row cannot come as a dict
+        # sparse columns have no names, so a row cannot be a dict
         shape: tuple[int, ...] = getattr(X, "shape", ())
         if len(shape) != 2 or shape[1] != self.n_columns:
             raise ValueError(
@@ -278,14 +277,14 @@ def _times(weights: Array, scale: float) -> Array:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LookupAffine(Op):
-    """The first layer on ``[codes | numbers]``: a row of a table for each code, and an affine map.
+    """The first layer on ``[codes | numbers]``: a table row for each code, plus an affine map of the numbers.
 
-    It equals an affine map of one-hot columns beside the numbers, none of which is ever written
-    out. The first ``len(offsets)`` columns hold codes; code ``c`` of column ``j`` stands for row
+    It equals an affine map of one-hot columns and numbers, but the one-hot columns are never built.
+    The first ``len(offsets)`` columns hold codes; code ``c`` of column ``j`` selects row
     ``offsets[j] + c`` of `tables`, shape (n_codes, n_out). `weight` has shape (n_numbers, n_out)
-    and `bias` shape (n_out,), float32. Tables and weights are float32, float16 or int8; of int8,
-    the real tables are ``tables * tables_scale`` and the real weights ``weight * scale``, both
-    scales float32 of shape (n_out,).
+    and `bias` shape (n_out,), float32. Tables and weights are float32, float16 or int8. Where they
+    are int8, the real tables are ``tables * tables_scale`` and the real weights ``weight * scale``;
+    both scales are float32 of shape (n_out,).
     """
 
     offsets: Array
@@ -301,7 +300,7 @@ class LookupAffine(Op):
         return tables, real_weights(self.weight, self.scale), self.bias.astype(np.float64)[None]
 
     def scaled(self, scale: float) -> LookupAffine:
-        """Return an op whose results are `scale` times as large."""
+        """Return an op whose outputs are `scale` times as large."""
         tables, weight, bias = (_times(part, scale) for part in (self.tables, self.weight, self.bias))
         return replace(self, tables=tables, weight=weight, bias=bias)
 
@@ -324,8 +323,8 @@ class LookupAffine(Op):
 class Affine(Op):
     """``X @ weight + bias``; `weight` has shape (n_in, n_out), `bias` shape (n_out,), float32.
 
-    `weight` is float32, float16 or int8; of int8, the real weight is ``weight * scale``, the scale
-    float32 of shape (n_out,).
+    `weight` is float32, float16 or int8. Where it is int8, the real weight is ``weight * scale``;
+    the scale is float32 of shape (n_out,).
     """
 
     weight: Array
@@ -337,12 +336,12 @@ class Affine(Op):
         return real_weights(self.weight, self.scale), self.bias.astype(np.float64)[None]
 
     def scaled(self, scale: float) -> Affine:
-        """Return an op whose results are `scale` times as large."""
+        """Return an op whose outputs are `scale` times as large."""
         return replace(self, weight=_times(self.weight, scale), bias=_times(self.bias, scale))
 
     def __call__(self, X: Array) -> Array:
         weight, bias = self._wide
-        # of arrays, dot is the quicker; only @ knows sparse rows
+        # dot is faster on arrays; only @ supports sparse rows
         out = np.dot(X, weight) if type(X) is np.ndarray else X @ weight
         out += bias
         return out
@@ -369,7 +368,7 @@ class Silu(Op):
     """``x / (1 + exp(-x))``, also known as swish."""
 
     def __call__(self, X: Array) -> Array:
-        # exp(-700) is the last that does not overflow; silu is 0 to the last digit there
+        # exp(700) does not overflow yet; silu(-700) is already 0 to the last digit
         gate = np.exp(-np.maximum(X, -700.0))
         gate += 1.0
         return np.divide(X, gate, out=X)
@@ -377,7 +376,7 @@ class Silu(Op):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Softmax(Op):
-    """Logits to probabilities; one column ``z`` stands for the binary logits ``(0, z)``."""
+    """Turn logits into probabilities; a single column ``z`` means the binary logits ``(0, z)``."""
 
     def __call__(self, X: Array) -> Array:
         if X.shape == (1, 1):
@@ -387,7 +386,7 @@ class Softmax(Op):
             return np.array([[less, 1.0 - less] if z > 0 else [1.0 - less, less]])
         if X.shape[1] == 1:
             proba = np.empty((len(X), 2))
-            # of the two, the smaller is computed and the larger is what is left to one
+            # the smaller probability is computed; the larger is one minus it
             small = np.exp(-np.abs(X[:, 0]))
             small /= 1.0 + small
             positive = X[:, 0] > 0
@@ -395,7 +394,7 @@ class Softmax(Op):
             proba[:, 0] = np.where(positive, small, 1.0 - small)
             return proba
         if len(X) == 1 and X.shape[1] <= 32:
-            # for a few numbers, numpy's calls cost more than the numbers
+            # for a few numbers, numpy's call overhead exceeds the arithmetic
             (logits,) = X.tolist()
             top = max(logits)
             powers = [math.exp(logit - top) for logit in logits]
@@ -408,10 +407,10 @@ class Softmax(Op):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Unstandardize(Op):
-    """Standardised answers to the target's own unit: ``x * scale + center``; ends the Program of a regressor.
+    """Convert standardised outputs to the target's own unit, ``x * scale + center``: the last op of a regressor.
 
-    `center` and `scale` are float64 of shape (n_outputs,): float32 does not tell the seconds of a
-    year apart.
+    `center` and `scale` are float64 of shape (n_outputs,): float32 cannot resolve the seconds of a
+    year.
     """
 
     center: Array
@@ -427,5 +426,5 @@ class Unstandardize(Op):
         return np.add(X, center, out=X)
 
 
-#: The activations of a net by the name the user gives.
+#: The activations of a net, by the name of the parameter's value.
 ACTIVATIONS: dict[str, type[Op]] = {"relu": Relu, "silu": Silu, "tanh": Tanh}

@@ -1,15 +1,15 @@
-"""Passes: from a Program to a smaller one with the same answers.
+"""Passes: they turn a Program into a smaller one with the same predictions.
 
-A fitted student's Program has been through :func:`fold`; what a later step leaves without effect
-(pruned units, weights rounded to zero) goes the same way. One-hot columns need no pass: the
-encoder never writes them out, its first layer is a LookupAffine from the start.
+:func:`fold` runs on the Program of every fitted student, and again after a compression step has left
+parts without effect (pruned units, weights rounded to zero). One-hot columns need no pass: the encoder
+never builds them, since its first layer is a LookupAffine from the start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Any
 
 import numpy as np
@@ -37,29 +37,29 @@ from ._tree import Tree
 Array = NDArray[Any]
 
 _ACTIVATIONS = (Relu, Silu, Tanh)
-#: A mean of so many deviations is as large as may be folded into float32 weights: their rounding counts for
-#: ``1 + mean / scale`` times as much then.
+#: The largest mean, in standard deviations, that is folded into float32 weights. Folding multiplies the effect
+#: of the weights' rounding by ``1 + mean / scale``.
 _FAR_MEAN = 16.0
 
 
 def fold(program: Program) -> Program:
-    """Fold what can be folded, and drop what reaches nothing.
+    """Fold constant parts of a Program into its layers, and drop parts without effect.
 
-    - The mean and scale of a Standardize that does not squash (its `limit` is LARGEST) move into
-      the layer that follows, so far as float32 weights can hold them; what stays fills gaps. One
-      that squashes is no affine map, and stays as it is.
-    - A category that counts for the same at every level moves into the bias, and so does a hidden
-      unit whose inputs all have the weight zero.
-    - Hidden units, and columns with what the encoder makes of them, go where nothing that follows
-      gives them a weight; columns that no node of a Tree looks at go as well.
+    - The mean and scale of a Standardize that does not squash (its `limit` is LARGEST) move into the
+      next layer, as far as float32 weights can hold them; the op then only fills missing values. A
+      Standardize that squashes is not affine and stays unchanged.
+    - A categorical column whose levels all contribute the same moves into the bias. So does a hidden
+      unit whose input weights are all zero.
+    - Hidden units and columns that have zero weight in every later layer are dropped, together with
+      the columns that the encoder derives from them. Columns that no node of a Tree tests are dropped too.
 
     Logits change by no more than the rounding of float32 weights, for numbers up to LARGEST times
-    the smaller of one and their scale; what is beyond is cut in the column's own unit.
+    the smaller of one and their scale. Larger numbers are clipped in the column's own unit.
 
     Parameters
     ----------
     program : Program
-        Any Program; one with ops that are not known here is returned as it is.
+        Any Program. One with unknown ops is returned unchanged.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def fold(program: Program) -> Program:
 
 
 def split(program: Program) -> tuple[list[Op], list[Any], list[Op]] | None:
-    """Return the encoder, the affine layers and the activations between them.
+    """Split a Program into its encoder, the affine layers and the activations between them.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def split(program: Program) -> tuple[list[Op], list[Any], list[Op]] | None:
     Returns
     -------
     parts : (list of Op, list of Affine or LookupAffine, list of Op) or None
-        None where the Program is not an encoder followed by a net.
+        None if the Program is not an encoder followed by a net.
     """
     ops = list(program.ops)
     first = next((at for at, op in enumerate(ops) if isinstance(op, Affine | LookupAffine)), len(ops))
@@ -107,29 +107,29 @@ def split(program: Program) -> tuple[list[Op], list[Any], list[Op]] | None:
 
 
 def join(encoder: Sequence[Op], layers: Sequence[Op], activations: Sequence[Op], last: Op) -> Program:
-    """Return the Program of an encoder, a net and the op that ends it: the reverse of :func:`split`."""
+    """Return the Program of an encoder, a net and a last op: the inverse of :func:`split`."""
     between = [op for pair in zip(activations, layers[1:], strict=True) for op in pair]
     return Program([*encoder, layers[0], *between, last])
 
 
 def rescale(standardize: Standardize, layer: Any, mean: Array, scale: Array) -> tuple[Standardize, Any]:
-    """Give a Standardize that does not squash another mean and scale, and have the layer make up for it.
+    """Change the mean and scale of a Standardize that does not squash, and adjust the next layer to compensate.
 
     Parameters
     ----------
     standardize : Standardize
-        With `limit` LARGEST, the last op before the layer.
+        The last op before the layer; its `limit` is LARGEST.
     layer : Affine or LookupAffine
-        Float weights; its last inputs, or last but those of other columns, are those of `standardize`.
+        The next layer, with float weights; the columns of `standardize` are among its inputs.
     mean, scale : ndarray of shape (n_columns,)
-        In the column's own unit; the scale positive.
+        The new mean and scale in the column's own unit; the scale is positive.
 
     Returns
     -------
     standardize : Standardize
-        With that mean and scale.
+        With the new mean and scale.
     layer : Affine or LookupAffine
-        Float32 weights such that both together do what they did before.
+        With float32 weights such that the two ops together compute the same as before.
     """
     n_codes = len(layer.offsets) if isinstance(layer, LookupAffine) else 0
     first = standardize.start - n_codes
@@ -149,17 +149,16 @@ def _folded(standardize: Standardize, layer: Any) -> tuple[Standardize, Any]:
     first = standardize.start - n_codes
     weight = np.abs(layer.weight[first : first + len(standardize.mean)].astype(np.float64))
     moved = weight / standardize.scale[:, None]
-    held = ((moved == 0) | ((moved > 1.0 / LARGEST) & (moved < LARGEST))).all(axis=1)
-    near = np.abs(standardize.mean) <= _FAR_MEAN * standardize.scale
-    can = held & near
-    mean, scale = np.where(can, 0.0, standardize.mean), np.where(can, 1.0, standardize.scale)
+    in_range = ((moved == 0) | ((moved > 1.0 / LARGEST) & (moved < LARGEST))).all(axis=1)
+    foldable = in_range & (np.abs(standardize.mean) <= _FAR_MEAN * standardize.scale)
+    mean, scale = np.where(foldable, 0.0, standardize.mean), np.where(foldable, 1.0, standardize.scale)
     if (mean == standardize.mean).all() and (scale == standardize.scale).all():
         return standardize, layer
     return rescale(standardize, layer, mean, scale)
 
 
 def _blocks(layer: LookupAffine | Tree) -> list[slice]:
-    """Return the rows of the tables, or the ranks, that belong to each column of codes."""
+    """Return, for each column of codes, its slice of the tables or of the ranks."""
     ends = [*layer.offsets.tolist(), len(layer.ranks if isinstance(layer, Tree) else layer.tables)]
     return [slice(start, end) for start, end in pairwise(ends)]
 
@@ -180,33 +179,33 @@ def _drop_units(layers: list[Any], activations: Sequence[Op]) -> list[Any]:
     layers = list(layers)
     for at, activation in enumerate(activations):
         layer, after = layers[at], layers[at + 1]
-        moved = layer.weight.any(axis=0)
+        varies = layer.weight.any(axis=0)
         if isinstance(layer, LookupAffine):
-            moved = moved | layer.tables.any(axis=0)
-        if moved.all():
+            varies = varies | layer.tables.any(axis=0)
+        if varies.all():
             continue
-        still = activation(layer.bias[None].astype(np.float64))[0] * ~moved
-        bias = after.bias + still @ real_weights(after.weight, after.scale)
-        weight = np.where(moved[:, None], after.weight, np.zeros((), after.weight.dtype))
+        constant = activation(layer.bias[None].astype(np.float64))[0] * ~varies
+        bias = after.bias + constant @ real_weights(after.weight, after.scale)
+        weight = np.where(varies[:, None], after.weight, np.zeros((), after.weight.dtype))
         layers[at + 1] = replace(after, weight=weight, bias=bias.astype(np.float32))
     for at in reversed(range(len(activations))):
-        reaches = layers[at + 1].weight.any(axis=1)
-        # a layer keeps one unit, even if it does nothing
-        reaches[0] |= not reaches.any()
-        if not reaches.all():
-            layers[at] = _take_outputs(layers[at], reaches)
-            layers[at + 1] = replace(layers[at + 1], weight=np.ascontiguousarray(layers[at + 1].weight[reaches]))
+        used = layers[at + 1].weight.any(axis=1)
+        # a layer keeps at least one unit, even if the unit has no effect
+        used[0] |= not used.any()
+        if not used.all():
+            layers[at] = _take_outputs(layers[at], used)
+            layers[at + 1] = replace(layers[at + 1], weight=np.ascontiguousarray(layers[at + 1].weight[used]))
     return layers
 
 
 def _take_outputs(layer: Any, kept: Array) -> Any:
-    """Return a layer with some of its outputs, narrower in all that it holds for one."""
+    """Return a layer with only some of its outputs."""
     fields = {name: value for name, value in layer.state().items() if name != "offsets" and value is not None}
     return replace(layer, **{name: np.ascontiguousarray(value[..., kept]) for name, value in fields.items()})
 
 
 def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
-    """Return the encoder and the layer that follows it without the columns that the layer makes nothing of."""
+    """Return the encoder and the layer after it without the columns that the layer does not use."""
     entry, *steps = encoder
     if not isinstance(entry, Columns) or not all(type(op) in _NARROW for op in steps):
         return [*encoder, layer]
@@ -218,7 +217,7 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
         used = np.concatenate([[layer.tables[rows].any() for rows in _blocks(layer)], used]).astype(bool)
     if used.all():
         return [*encoder, layer]
-    # backwards: which columns each step has to be given, and which it still has to append
+    # backwards: the columns that each step needs as input, and those that it still has to append
     needed, appended = used, []
     for op in reversed(steps):
         n_before = len(needed) - _n_appended(op)
@@ -240,16 +239,13 @@ def _n_appended(op: Op) -> int:
 
 
 def _narrow_entry(entry: Columns, kept: Array) -> Columns:
-    def those(values: Iterable[Any], there: Iterable[bool]) -> tuple[Any, ...]:
-        return tuple(value for value, one in zip(values, there, strict=True) if one)
-
-    told = [one for one, kind in zip(kept, entry.kinds, strict=True) if kind in ("category", "rank")]
+    with_levels = [one for one, kind in zip(kept, entry.kinds, strict=True) if kind in ("category", "rank")]
     return replace(
         entry,
-        sources=those(entry.sources, kept),
-        kinds=those(entry.kinds, kept),
-        levels=those(entry.levels, told),
-        sizes=those(entry.sizes, kept[: len(entry.sizes)]),
+        sources=tuple(compress(entry.sources, kept)),
+        kinds=tuple(compress(entry.kinds, kept)),
+        levels=tuple(compress(entry.levels, with_levels)),
+        sizes=tuple(compress(entry.sizes, kept)),
     )
 
 
@@ -271,34 +267,30 @@ def _narrow_tree(tree: Tree, kept: Array) -> Tree:
 
 
 def _narrow_codes(layer: LookupAffine | Tree, kept: Array) -> tuple[Array, Array]:
-    """Return the offsets of the columns of codes that are kept, and the rows that belong to them."""
-    blocks = [rows for rows, one in zip(_blocks(layer), kept, strict=False) if one]
+    """Return the offsets of the kept columns of codes, and their rows of the tables or ranks."""
+    blocks = list(compress(_blocks(layer), kept))
     offsets = np.cumsum([0, *(rows.stop - rows.start for rows in blocks)])[:-1]
     rows = np.concatenate([np.empty(0, dtype=np.int64), *(np.arange(one.start, one.stop) for one in blocks)])
     return offsets.astype(layer.offsets.dtype), rows
 
 
 def _narrow_run(op: Any, kept: Array, appended: Array) -> Op | None:
-    """Narrow an op on a run of columns from its `start` on."""
-    n_columns = len(op.fill)
-    those = kept[op.start : op.start + n_columns]
-    if not those.any():
+    """Narrow an op on consecutive columns from its `start` on; None if no column is left."""
+    own = kept[op.start : op.start + len(op.fill)]
+    if not own.any():
         return None
     names = ("knots", "fill") if isinstance(op, Quantiles) else ("mean", "scale", "fill")
-    return replace(
-        op, start=int(np.count_nonzero(kept[: op.start])), **{name: getattr(op, name)[those] for name in names}
-    )
+    start = int(np.count_nonzero(kept[: op.start]))
+    return replace(op, start=start, **{name: getattr(op, name)[own] for name in names})
 
 
 def _narrow_appending(op: Any, kept: Array, appended: Array) -> Op | None:
-    """Narrow an op that appends a column for each of its `columns`."""
+    """Narrow an op that appends a column for each of its `columns`; None if no column is left."""
     if not appended.any():
         return None
-    place = np.cumsum(kept) - 1
-    columns = place[np.asarray(op.columns)[appended]]
+    columns = (np.cumsum(kept) - 1)[np.asarray(op.columns)[appended]]
     if isinstance(op, DateParts):
-        parts = tuple(part for part, one in zip(op.parts, appended, strict=True) if one)
-        return DateParts(tuple(columns.tolist()), parts)
+        return DateParts(tuple(columns.tolist()), tuple(compress(op.parts, appended)))
     if isinstance(op, Piecewise):
         return Piecewise(columns, op.lower[appended], op.width[appended])
     return Indicate(columns)

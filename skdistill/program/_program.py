@@ -15,13 +15,13 @@ from ._tree import Tree
 
 Array = NDArray[Any]
 
-#: Rows that go through the ops together: enough to keep the matrix products busy, few enough for
-#: the hidden activations to stay in the processor's cache.
+#: The number of rows per batch: enough for efficient matrix products, few enough for the hidden
+#: activations to stay in the processor's cache.
 _BLOCK = 1024
 
 
 def run(Z: Array, ops: Sequence[Op]) -> Array:
-    """Apply ops, one after the other; they may overwrite `Z`."""
+    """Apply ops one after the other; they may overwrite `Z`."""
     for op in ops:
         Z = op(Z)
     return Z
@@ -35,17 +35,17 @@ def _run_blocks(Z: Any, ops: Sequence[Op]) -> Array:
 
 
 class Program:
-    """A fitted student as data: a list of ops that turns rows into probabilities, or into numbers.
+    """A fitted student as data: a list of ops that turns rows into probabilities or regression outputs.
 
-    Calling it checks nothing, which is what makes it fast: it is meant for a hot loop whose rows
-    are known to be good. The student's ``predict_proba``, or a regressor's
-    ``predict``, checks its input and then calls this.
+    A call validates nothing and is therefore fast: use it in a hot loop whose rows are known to be
+    valid. The student's ``predict_proba``, or a regressor's ``predict``, validates its input and
+    then calls the Program.
 
     Parameters
     ----------
     ops : sequence of Op
-        The operations: first Columns or Bound, which reads the rows, last a Softmax, or the
-        Unstandardize of a regressor.
+        The operations. The first is Columns or Bound, which reads the rows; the last is Softmax for
+        a classifier, Unstandardize for a regressor.
 
     Attributes
     ----------
@@ -79,18 +79,18 @@ class Program:
         return Program, (self.ops,)
 
     def __call__(self, X: Any) -> Array:
-        """Return the probabilities of rows, or the numbers that a regressor predicts.
+        """Return the class probabilities of rows, or a regressor's predictions.
 
         Parameters
         ----------
         X : array, sparse matrix or frame of shape (n_rows, n_columns), dict, or list of dict
-            Rows in the form they had in fit, or as one dict each from column name to cell; not
-            checked.
+            Rows in the form they had in fit, or one dict per row from column name to cell. They are
+            not validated.
 
         Returns
         -------
-        answers : ndarray of shape (n_rows, n_classes) or (n_rows, n_outputs)
-            Probabilities, or numbers in the target's unit, in float64.
+        outputs : ndarray of shape (n_rows, n_classes) or (n_rows, n_outputs)
+            Probabilities, or predictions in the target's unit, in float64.
         """
         Z = self._entry(X)
         if Z.shape[0] > 1:
@@ -100,7 +100,7 @@ class Program:
         return Z
 
     def logits(self, X: Any) -> Array:
-        """Return the logits of rows, or the standardised numbers of a regressor.
+        """Return the logits of rows, or a regressor's standardised predictions.
 
         Parameters
         ----------
@@ -110,13 +110,14 @@ class Program:
         Returns
         -------
         logits : ndarray of shape (n_rows, n_classes), or (n_rows, 1) for two classes
-            What the last op is given; one column ``z`` stands for ``(0, z)`` where that is a Softmax.
+            The input of the last op. Where that is a Softmax, a single column ``z`` means the logits
+            ``(0, z)``.
         """
         return _run_blocks(self._entry(X), self._rest[:-1])
 
     @property
     def n_outputs(self) -> int | None:
-        """How many numbers a regressor predicts for a row; None for a classifier."""
+        """The number of outputs of a regressor; None for a classifier."""
         last = self.ops[-1]
         return len(last.center) if isinstance(last, Unstandardize) else None
 
@@ -129,7 +130,7 @@ class Program:
 
     @property
     def n_parameters(self) -> int:
-        """How many weights were fitted: those of affine maps, int8 scales aside; a tree's ranks, thresholds, leaves."""
+        """The number of fitted weights: affine maps without int8 scales, and a tree's ranks, thresholds and leaves."""
         layers = [op for op in self.ops if isinstance(op, Affine | LookupAffine)]
         tables = sum(op.tables.size for op in layers if isinstance(op, LookupAffine))
         trees = [op for op in self.ops if isinstance(op, Tree)]
@@ -138,11 +139,11 @@ class Program:
 
     @property
     def nbytes(self) -> int:
-        """How many bytes the Program's arrays hold."""
+        """The size of the Program's arrays in bytes."""
         return sum(value.nbytes for op in self.ops for value in op.state().values() if isinstance(value, np.ndarray))
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over the ops and every number in them: equal for equal Programs.
+        """Return a SHA-256 of the ops and every number in them; equal Programs have equal fingerprints.
 
         Returns
         -------
@@ -155,7 +156,7 @@ class Program:
             for name, value in op.state().items():
                 digest.update(name.encode())
                 if isinstance(value, np.ndarray):
-                    # on every machine the same, whichever byte it puts first
+                    # the same digest on machines of either byte order
                     little = value.dtype.newbyteorder("<")
                     digest.update(f"{little.str}{value.shape}".encode())
                     digest.update(np.ascontiguousarray(value, dtype=little).tobytes())

@@ -1,9 +1,9 @@
-"""Reading a table: the columns a Program wants, as numbers, from any form that rows may come in.
+"""Reading a table: turns the columns that a Program needs into numbers, from any container of rows.
 
-Rows come as arrays, as frames (pandas, polars, pyarrow, whatever narwhals knows), or as dicts, one
-for each row. A few rows are read cell by cell, since a frame takes longer to give out one column
-than a whole row; many rows are read column by column. Both ways give the same numbers, and without
-narwhals, which the second takes, the first serves.
+Rows may be arrays, frames (pandas, polars, pyarrow or any other that narwhals supports), or one dict
+per row. A few rows are read cell by cell, since a frame returns a whole row faster than one column;
+many rows are read column by column. Both ways give the same numbers. Reading by column needs narwhals;
+without it, every frame is read cell by cell.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ._ops import Op
 
 Array = NDArray[Any]
 
-#: A frame of up to so many rows is read cell by cell.
+#: A frame of up to this many rows is read cell by cell.
 _FEW_ROWS = 8
 _EPOCH = datetime.datetime(1970, 1, 1)
 _EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -30,12 +30,12 @@ _EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @cache
 def _has_narwhals() -> bool:
-    """Whether narwhals is installed; a process that only serves can do without."""
+    """Whether narwhals is installed; a serving process does not need it."""
     return find_spec("narwhals") is not None
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether a cell holds nothing: None, NaN, or a frame library's own mark for it."""
+    """Tell whether a cell is missing: None, NaN, or a frame library's own missing value."""
     if value is None:
         return True
     if isinstance(value, str):
@@ -43,12 +43,12 @@ def is_missing(value: Any) -> bool:
     try:
         return bool(value != value)
     except (TypeError, ValueError):
-        # pandas' NA is neither equal to itself nor unequal; of an array, neither is told
+        # comparing pandas' NA or an array has no truth value
         return type(value).__name__ == "NAType"
 
 
 def as_key(value: Any) -> Any:
-    """Return what a level is looked up by: a str, bool, int or float; anything else by its text."""
+    """Return the lookup key of a level: a str, bool, int or float as it is, anything else as its text."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, str | bool | int | float):
@@ -57,7 +57,7 @@ def as_key(value: Any) -> Any:
 
 
 def as_number(value: Any) -> float:
-    """Return a cell of a numeric column as a float, NaN where it is missing."""
+    """Return a cell of a numeric column as a float, NaN if it is missing."""
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -73,7 +73,7 @@ def as_number(value: Any) -> float:
 
 
 def as_seconds(value: Any) -> float:
-    """Return a cell of a datetime column as seconds since 1970 (UTC), NaN where it is missing."""
+    """Return a cell of a datetime column as seconds since 1970 (UTC), NaN if it is missing."""
     if is_missing(value):
         return np.nan
     if isinstance(value, np.datetime64):
@@ -87,18 +87,18 @@ def as_seconds(value: Any) -> float:
 
 
 def _of_delta(delta: datetime.timedelta) -> float:
-    """Return a duration in seconds, to the same last bit as :func:`_of_ticks`."""
+    """Return a duration in seconds, identical to the last bit to that of :func:`_of_ticks`."""
     return delta.days * 86400 + delta.seconds + delta.microseconds / 1e6
 
 
 def _of_ticks(ticks: Any) -> Any:
-    """Return microseconds, as int64, in seconds: the whole ones apart, since a float does not hold so many ticks."""
+    """Convert int64 microseconds to seconds, whole seconds apart: a float cannot hold all microseconds exactly."""
     whole, rest = np.divmod(ticks, 1_000_000)
     return whole + rest / 1e6
 
 
 def numbers(column: Array) -> Array:
-    """Return a column of numbers as float64, shape (n_rows,)."""
+    """Convert a numeric column to float64, shape (n_rows,)."""
     if column.dtype.kind in "fiub":
         return column.astype(np.float64)
     if column.dtype.kind == "m":
@@ -107,25 +107,25 @@ def numbers(column: Array) -> Array:
 
 
 def seconds(column: Array) -> Array:
-    """Return a column of dates as float64 seconds since 1970 (UTC), shape (n_rows,)."""
+    """Convert a column of dates to float64 seconds since 1970 (UTC), shape (n_rows,)."""
     if column.dtype.kind == "M":
         return np.where(np.isnat(column), np.nan, _of_ticks(column.astype("datetime64[us]").astype(np.int64)))
     return np.array([as_seconds(value) for value in column.tolist()], dtype=np.float64)
 
 
 def is_frame(X: Any) -> bool:
-    """Tell a frame, of whatever library, from an array."""
+    """Tell whether rows are a frame, of any library, rather than an array."""
     return hasattr(X, "shape") and hasattr(X, "columns")
 
 
 def column_names(X: Any) -> list[Any]:
     """Return the names of a frame's columns."""
-    # pyarrow calls them otherwise; its `columns` are the data
+    # pyarrow has another attribute for them; its `columns` are the data
     return list(X.column_names if hasattr(X, "column_names") else X.columns)
 
 
 def in_order(X: Any, names: list[str]) -> Any:
-    """Return a frame with its columns in the order of `names`; refuse one that has others."""
+    """Return a frame with its columns in the order of `names`; raise ValueError if its columns differ."""
     found = column_names(X)
     if found == names:
         return X
@@ -146,7 +146,7 @@ def _mismatch(names: list[Any], wanted: Sequence[Any]) -> ValueError:
 
 
 def column_reader(X: Any) -> Callable[[int], Array]:
-    """Return a function that gives a column of an array or frame, by its index, as an array."""
+    """Return a function from a column's index to the column, of an array or a frame, as an array."""
     if not is_frame(X):
         return lambda index: X[:, index]
     import narwhals as nw
@@ -160,16 +160,17 @@ def column_reader(X: Any) -> Callable[[int], Array]:
         dtype = series.dtype
         if dtype.is_numeric() or isinstance(dtype, typed) or (isinstance(dtype, nw.Datetime) and not dtype.time_zone):
             return series.to_numpy()
-        # categories as the values they stand for, dates with their time zone, lists and the like as they are
+        # categories become their values; dates keep their time zone; lists and other objects stay unchanged
         return np.fromiter(series.to_list(), dtype=object, count=len(series))
 
     return read
 
 
 def category_order(X: Any, index: int) -> tuple[Any, ...] | None:
-    """Return the levels of a column of categories in their order, none if they have no order.
+    """Return the levels of a categorical column in their order.
 
-    None is returned where the column's type is not that of categories.
+    The result is an empty tuple if the levels have no order, and None if the column's type is not
+    categorical.
     """
     if not is_frame(X):
         return None
@@ -187,9 +188,9 @@ def _cells(X: Any) -> list[Sequence[Any]]:
         with np.errstate(invalid="ignore"):
             values = X.values
         if values.dtype != object and any(dtype.name == "category" for dtype in X.dtypes):
-            # whole numbers that are categories are rounded beside floats, and their gaps lost beside other numbers
+            # in a common dtype, integer categories would be rounded to float or lose their missing values
             values = X.astype(object).values
-        # a frame of dates alone is an array whose cells would be plain nanoseconds
+        # the cells of a frame that holds only dates would be integers, namely nanoseconds
         return (values.astype(f"{values.dtype.kind}8[us]") if values.dtype.kind in "mM" else values).tolist()
     if hasattr(X, "rows"):
         return X.rows()
@@ -198,28 +199,29 @@ def _cells(X: Any) -> list[Sequence[Any]]:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Columns(Op):
-    """The entry of a Program: rows in whatever form to ``[codes | numbers]``, float64.
+    """The entry of a Program: converts rows in any container to ``[codes | numbers]``, float64.
 
-    Categories come first, as codes into the tables of the layer that follows: a level that was
-    kept has its own code, and the last two codes stand for any other level and for a missing one.
-    Then come numbers as they are, dates as seconds since 1970 and the ranks of ordered
-    categories; NaN where there is nothing.
+    Categorical columns come first, as codes into the tables of the next layer. Each kept level has
+    its own code; the last two codes stand for any other level and for a missing value. Then come
+    numbers unchanged, dates as seconds since 1970 (UTC) and the ranks of ordered categories; each is
+    NaN where the value is missing.
 
     Parameters
     ----------
     names : tuple of str or None
-        The columns of a row as they were seen in fit; None where they had no names.
+        The column names seen in fit; None if the columns had none.
     n_columns : int
-        Their number.
+        The number of columns of a row.
     sources : tuple of int
-        For each column that is read, which one of the row's it is.
+        The index in the row of each column that is read.
     kinds : tuple of str
-        For each, "category", "number", "datetime" or "rank"; all categories first.
+        The kind of each column that is read: "category", "number", "datetime" or "rank"; all
+        categories first.
     levels : tuple of dict
-        For each category and rank, in turn, the code or rank of each level; None stands for a
-        missing one, where it counts as one of the others.
+        The code or rank of each level, one dict for each category and rank in turn. The key None, if
+        there is one, maps missing values to the code or rank of a level.
     sizes : tuple of int
-        For each category, the number of its codes.
+        The number of codes of each category.
     """
 
     names: tuple[str, ...] | None
@@ -231,12 +233,12 @@ class Columns(Op):
 
     @cached_property
     def _identity(self) -> bool:
-        """Whether the columns are those of the row, all of them numbers."""
+        """Whether every column of the row is read, in order, as a number."""
         return self.sources == tuple(range(self.n_columns)) and set(self.kinds) <= {"number"}
 
     @cached_property
     def _numeric(self) -> Array | None:
-        """The index of each column where all are numbers."""
+        """The index of each column if all are numbers, else None."""
         return np.array(self.sources, dtype=np.intp) if set(self.kinds) <= {"number"} else None
 
     @cached_property
@@ -245,7 +247,7 @@ class Columns(Op):
 
     @cached_property
     def _readers(self) -> list[tuple[int, Callable[[Any], float]]]:
-        """For each column, its index in the row and what makes a number of its cell."""
+        """For each column, its index in the row and the function that converts its cell to a number."""
         readers: list[tuple[int, Callable[[Any], float]]] = []
         levels = iter(self.levels)
         sizes = iter(self.sizes)
@@ -284,7 +286,7 @@ class Columns(Op):
         return self._read_columns(column_reader(X), X.shape[0], order)
 
     def _row(self, row: dict[Any, Any]) -> list[Any]:
-        """Return the cells of a dict in the order of the columns."""
+        """Return the values of a dict in the order of the columns."""
         names: Sequence[Any] = self._names or range(self.n_columns)
         if len(row) == len(names):
             try:
@@ -294,7 +296,7 @@ class Columns(Op):
         raise self._mismatch(list(row))
 
     def _order(self, names: list[Any]) -> list[int] | None:
-        """Return where each column is in a frame; None if all are in their places."""
+        """Return the position of each column in a frame; None if the order is that of fit."""
         if self.names is None:
             if len(names) != self.n_columns:
                 raise ValueError(f"Rows have {len(names)} columns; needed are {self.n_columns}.")
@@ -356,7 +358,7 @@ class Columns(Op):
 
 
 class _Levels:
-    """Looks a level up: its code, the code of other levels, or that of a missing one."""
+    """Looks up a level: its own code, the code of other levels, or the code of a missing value."""
 
     def __init__(self, levels: dict[Any, int], other: float, missing: float) -> None:
         self.levels = levels
@@ -376,7 +378,7 @@ class _Levels:
         return self.levels.get(as_key(value), self.other)
 
     def many(self, values: list[Any]) -> list[float]:
-        """Look up a whole column."""
+        """Look up every value of a column."""
         try:
             codes = list(map(self.levels.get, values))
         except TypeError:

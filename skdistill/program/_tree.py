@@ -1,4 +1,4 @@
-"""The op of a decision tree: one path from the root to a leaf for each row."""
+"""The op of a decision tree: each row follows one path from the root to a leaf."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from ._ops import Op
 
 Array = NDArray[Any]
 
-#: Up to so many rows are walked one by one, which beats numpy's calls for each level.
+#: Up to this many rows, a plain Python loop over the rows is faster than numpy calls for each level.
 _FEW_ROWS = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Tree(Op):
-    """A decision tree on ``[codes | numbers]``: the logits of the leaf that a row falls into.
+    """A decision tree on ``[codes | numbers]``: returns the logits of the leaf that a row reaches.
 
-    The first ``len(offsets)`` columns hold codes; code ``c`` of column ``j`` counts as the number
-    ``ranks[offsets[j] + c]``. At inner node ``i`` a row goes left where its number in column
-    ``columns[i]``, as float32, is at most ``thresholds[i]``; where it is missing (NaN), if
-    ``missing_left[i]``. ``left[i]`` and ``right[i]`` are the next inner node, or ``~leaf``. The
-    first inner node is the root; without inner nodes there is one leaf.
+    The first ``len(offsets)`` columns hold codes; code ``c`` of column ``j`` is replaced by the
+    number ``ranks[offsets[j] + c]``. At inner node ``i`` a row goes left if its number in column
+    ``columns[i]``, rounded to float32, is at most ``thresholds[i]``. A row whose number is missing
+    (NaN) goes left if ``missing_left[i]``. ``left[i]`` and ``right[i]`` are the next inner node, or
+    ``~leaf``. Inner node 0 is the root; a tree without inner nodes has one leaf.
 
     Parameters
     ----------
     offsets : ndarray of shape (n_code_columns,), int64
-        The first rank of each column of codes.
+        The index of the first rank of each column of codes.
     ranks : ndarray of shape (n_codes,), float32
-        What each code counts as.
+        The number that replaces each code.
     columns : ndarray of shape (n_inner,), int64
-        The column that an inner node looks at.
+        The column that each inner node tests.
     thresholds : ndarray of shape (n_inner,), float32
-        The largest number that goes left.
+        The largest number that goes left at each inner node.
     missing_left : ndarray of shape (n_inner,), bool
-        Whether a missing number goes left.
+        Whether a missing number goes left at each inner node.
     left, right : ndarray of shape (n_inner,), int64
-        Where a row goes.
+        The children of each inner node: an inner node, or ``~leaf``.
     values : ndarray of shape (n_leaves, n_logits), float32, float16 or int8
-        The logits of each leaf; one column ``z`` stands for the binary logits ``(0, z)``.
+        The logits of each leaf; a single column ``z`` means the binary logits ``(0, z)``.
     values_scale : ndarray of shape (n_logits,), float32, or None
-        What int8 `values` are multiplied by.
+        The factors of int8 `values`.
     """
 
     offsets: Array
@@ -58,7 +58,7 @@ class Tree(Op):
     values_scale: Array | None = None
 
     def scaled(self, scale: float) -> Tree:
-        """Return an op whose results are `scale` times as large."""
+        """Return an op whose outputs are `scale` times as large."""
         return replace(self, values=(self.values.astype(np.float64) * scale).astype(self.values.dtype))
 
     @cached_property
@@ -68,21 +68,21 @@ class Tree(Op):
 
     @cached_property
     def _cuts(self) -> Array:
-        """The largest float64 that rounds to a float32 of at most the threshold: nothing has to be rounded."""
+        """The largest float64 that rounds to a float32 of at most the threshold; with it, rows need no rounding."""
         with np.errstate(over="ignore"):
             below, above = (
                 np.nextafter(self.thresholds, np.float32(to)).astype(np.float64) for to in (-np.inf, np.inf)
             )
             here = self.thresholds.astype(np.float64)
-            # the last float32 has no neighbour, but is as far from where infinity begins as from the one before
+            # the largest float32 has no successor; infinity begins half its distance to its predecessor above it
             middle = np.where(np.isinf(above), here + (here - below) / 2, (here + above) / 2)
-            # halfway between two, rounding is to the even one
+            # halfway between two float32 numbers, rounding goes to the even one
             stays = middle.astype(np.float32) <= self.thresholds
         return np.where(stays, middle, np.nextafter(middle, -np.inf))
 
     @cached_property
     def _starts(self) -> Array:
-        """For each inner node the first rank of its column; -1 if that holds numbers."""
+        """For each inner node, the first rank of its column; -1 if the column holds numbers."""
         starts = np.full(len(self.columns), -1, dtype=np.int64)
         coded = self.columns < len(self.offsets)
         starts[coded] = self.offsets[self.columns[coded]]
@@ -107,22 +107,12 @@ class Tree(Op):
 
     @cached_property
     def _narrow(self) -> Tree:
-        """The same tree over the columns that it looks at, none of which holds codes."""
-        return Tree(
-            self.offsets,
-            self.ranks,
-            np.searchsorted(self._used, self.columns),
-            self.thresholds,
-            self.missing_left,
-            self.left,
-            self.right,
-            self.values,
-            self.values_scale,
-        )
+        """The same tree over only the columns that it tests, none of which holds codes."""
+        return replace(self, columns=np.searchsorted(self._used, self.columns))
 
     def __call__(self, X: Any) -> Array:
         if type(X) is not np.ndarray:
-            # sparse rows: of their many columns a tree looks at a few
+            # a tree tests only a few of the many columns of sparse rows
             return self._narrow(np.asarray(X[:, self._used].todense()))
         if len(X) == 1:
             leaf = self._leaf(X[0].tolist())
@@ -166,6 +156,6 @@ class Tree(Op):
             number = row[column]
             if start >= 0:
                 number = ranks[start + int(number)]
-            # a missing number is not equal to itself
+            # NaN is not equal to itself
             at = left if number <= cut or (missing_left and number != number) else right
         return ~at

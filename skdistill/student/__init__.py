@@ -5,8 +5,8 @@ from ._base import BaseStudent
 from ._encoder import Encoded, Encoder
 from ._linear import LinearStudent
 from ._mlp import MLPStudent
+from ._neighbours import neighbour_space
 from ._regressors import LinearStudentRegressor, MLPStudentRegressor, TreeStudentRegressor
-from ._space import read_space
 from ._tree import TreeStudent
 
 __all__ = [
@@ -20,5 +20,5 @@ __all__ = [
     "TreeStudent",
     "TreeStudentRegressor",
     "make_student",
-    "read_space",
+    "neighbour_space",
 ]

@@ -31,8 +31,8 @@ from .._validation import (
 )
 from ..losses import LossTerms, RegressionTargets, RegressionTerms, Targets
 from ..program import Op, Program, Softmax, Unstandardize, fold, in_order, is_frame
+from ._change_points import with_change_points
 from ._encoder import Encoded, Encoder, as_delivered, check_finite, fit_encoder
-from ._jumps import with_jumps
 from ._transformers import read_transformer
 
 Array = NDArray[Any]
@@ -143,7 +143,7 @@ class BaseStudent(ProgramModel, BaseEstimator):
                 max_categories=self.max_categories,
             )
             if numeric == "piecewise" and self.n_bins == "auto" and isinstance(terms, RegressionTerms):
-                encoder = with_jumps(encoder, X, *terms.blended())
+                encoder = with_change_points(encoder, X, *terms.blended())
             return encoder, X
         transformer, y = clone(self.encoder), targets.most_likely()
         # of the rows that it learns from, some, such as TargetEncoder, make something else than of fresh ones

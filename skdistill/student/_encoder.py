@@ -1,4 +1,4 @@
-"""The encoder: learns, from rows as the user has them, the ops that turn them into ``[codes | numbers]``."""
+"""The encoder: learns from raw rows the ops that turn them into ``[codes | numbers]``."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ from ..program import (
 
 Array = NDArray[Any]
 
-#: Deviations from the mean beyond which a number is squashed: normal columns never come so far.
+#: A number further from the mean is squashed, in standard deviations; normal columns never reach this.
 _FAR = 6.0
-#: Knots of the quantile encoding: with straight lines between them, as good as all rows.
+#: The number of knots of the quantile encoding; more knots do not improve it.
 _N_KNOTS = 65
-#: How many bins the numeric columns share: more of them fit noise, and a first layer grows with each.
+#: The total number of bins of all numeric columns: more bins fit noise and enlarge the first layer.
 _N_BINS = 160
-#: Rows that are encoded together where they are not all held in float64.
+#: The number of rows encoded at a time where not all rows are held in float64.
 _BLOCK = 1024
-#: What the cells of an untyped column may be, in the order in which it is tried.
+#: The kinds that the cells of an untyped column may have, in the order in which they are tried.
 _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("number", (Real, np.number, np.bool_, decimal.Decimal, datetime.timedelta, np.timedelta64)),
     ("datetime", (datetime.date, np.datetime64)),
@@ -58,12 +58,12 @@ _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
 
 @dataclass(frozen=True)
 class Encoded:
-    """Encoded rows: what a student multiplies its first layer with.
+    """Encoded rows: the inputs of a student's first layer.
 
     Parameters
     ----------
     numbers : ndarray of shape (n_rows, n_numbers)
-        The dense columns, float64, or float32 where a net is to train on them.
+        The dense columns: float64, or float32 for the training of a net.
     sparse : csr_matrix of shape (n_rows, n_sparse) or None
         One-hot columns of the categories, or the user's own sparse columns.
     """
@@ -83,7 +83,7 @@ class Encoded:
 
     @property
     def n_sparse(self) -> int:
-        """How many of the inputs are sparse; they come first."""
+        """The number of sparse inputs; they come first."""
         return 0 if self.sparse is None else int(self.sparse.shape[1])
 
     @cached_property
@@ -101,21 +101,21 @@ class Encoded:
         return dense if self.sparse is None else np.concatenate([self._transposed @ gradient, dense])
 
     def take(self, rows: Array) -> Encoded:
-        """Return some rows, by index, their numbers in float32: what a net trains on."""
+        """Return the rows with the given indices, with float32 numbers, for the training of a net."""
         numbers = self.numbers[rows].astype(np.float32, copy=False)
         return Encoded(numbers, None if self.sparse is None else self.sparse[rows])
 
 
 class Encoder:
-    """What was learned of the columns, as the first ops of a Program.
+    """A fitted encoding of a table: the first ops of a Program.
 
     Parameters
     ----------
     ops : list of Op
-        From rows to ``[codes | numbers]``.
-    unseen : str, default="average"
-        What a code without training rows (a level never seen, or missing where nothing was) counts
-        as: the "average" of its column's levels, or "nothing".
+        The ops from raw rows to ``[codes | numbers]``.
+    unseen : {"average", "nothing"}, default="average"
+        The weights of a code without training rows, which is that of an unseen level, or of a missing
+        value in a column that had none: the "average" of the weights of its column's levels, or zeros.
     """
 
     def __init__(self, ops: list[Op], unseen: str = "average") -> None:
@@ -137,13 +137,13 @@ class Encoder:
 
     @property
     def column_scale(self) -> Array | None:
-        """What each sparse column of the user's is divided by, known once rows are encoded; None for a table."""
+        """The divisor of each sparse column, set when training rows are encoded; None for a table."""
         return self._scale
 
     def read(self, X: Any, dtype: type[np.floating] = np.float64) -> Any:
-        """Return rows as the ops leave them: ``[codes | numbers]``, or sparse rows.
+        """Apply the ops to rows; return ``[codes | numbers]``, or sparse rows.
 
-        Those of a lesser `dtype` are read block by block, so that they are never held whole in float64.
+        With a smaller `dtype`, rows are read in blocks, so that they are never all held in float64.
         """
         Z = self.ops[0](X)
         if dtype is np.float64 or sparse.issparse(Z) or len(Z) <= _BLOCK:
@@ -156,14 +156,14 @@ class Encoder:
         return read
 
     def encode(self, X: Any, sample_weight: Array | None = None, dtype: type[np.floating] = np.float64) -> Encoded:
-        """Encode the training rows, and count how often each code occurs in them."""
+        """Encode the training rows and count the occurrences of each code."""
         return self.encode_read(self.read(X, dtype), sample_weight)
 
     def encode_read(self, Z: Any, sample_weight: Array | None = None) -> Encoded:
-        """Encode training rows that have been read already."""
+        """Encode training rows that :meth:`read` has returned."""
         if isinstance(self.ops[0], Bound):
             rows = Z
-            # scaled by the largest, so that a zero stays a zero; what is next to nothing counts for nothing
+            # scaling by the largest magnitude keeps zeros; columns of tiny numbers are not scaled up
             largest = np.asarray(abs(rows).max(axis=0).todense()).ravel()
             self._scale = np.where(largest > 1.0 / LARGEST, largest, 1.0)
             scaled = sparse.csr_matrix(rows @ sparse.diags_array(1.0 / self._scale))
@@ -186,9 +186,9 @@ class Encoder:
         Parameters
         ----------
         weight : ndarray of shape (n_encoded, n_out)
-            Its weights, those of the sparse columns first.
+            The weights, those of the sparse columns first.
         bias : ndarray of shape (n_out,)
-            Its biases.
+            The biases.
 
         Returns
         -------
@@ -226,23 +226,24 @@ def fit_encoder(
     min_frequency: int,
     max_categories: int,
 ) -> Encoder:
-    """Learn how to encode a table.
+    """Fit an encoder to a table.
 
     Parameters
     ----------
     X : ndarray, frame or sparse matrix of shape (n_rows, n_columns)
-        The rows, as the user has them.
+        The raw rows.
     sample_weight : ndarray of shape (n_rows,) or None
         Positive weights.
     numeric : {"raw", "standard", "quantile", "piecewise"}
-        What becomes of numbers: nothing, gaps included; standardised; mapped to normal scores by
-        rank; or standardised, with their piecewise-linear encoding beside.
+        The encoding of numbers. "raw" leaves them unchanged, missing values included; "standard"
+        standardises them; "quantile" maps them to uniform scores by rank; "piecewise" standardises
+        them and appends their piecewise-linear encoding.
     n_bins : int or "auto"
-        The most bins of a column's piecewise-linear encoding.
+        The largest number of bins of a column's piecewise-linear encoding.
     min_frequency : int
-        A level in fewer rows than this is grouped with the other rare ones.
+        A level in fewer rows than this is grouped with the other rare levels.
     max_categories : int
-        The most levels of a column that are kept, the most frequent ones.
+        The largest number of levels of a column that are kept; the most frequent ones are.
 
     Returns
     -------
@@ -286,7 +287,7 @@ def fit_encoder(
 
 
 def as_delivered(X: Any) -> Encoder:
-    """Return an encoder for rows that a transformer has encoded already: numbers, taken as they are.
+    """Return an encoder that leaves rows unchanged, for rows that a transformer has already encoded.
 
     Parameters
     ----------
@@ -309,7 +310,7 @@ def as_delivered(X: Any) -> Encoder:
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it is delivered: its name, or its place, its cells, and what its type says of them."""
+    """A raw column: its name or index, its cells, its kind, and the order of its levels if it has one."""
 
     name: Any
     cells: Array
@@ -319,7 +320,7 @@ class Column:
 
 @dataclass(frozen=True)
 class _Learned:
-    """A column that the Program will read."""
+    """The encoding of one column that the Program reads."""
 
     source: int
     kind: str
@@ -345,7 +346,7 @@ def raw_columns(X: Any) -> Iterator[Column]:
 
 
 def _kind_of_cells(cells: list[Any]) -> str:
-    """Return what the cells of an untyped column are, missing ones aside."""
+    """Return the kind of an untyped column from its non-missing cells."""
     types = {type(cell) for cell in cells if not is_missing(cell)}
     for kind, members in _KINDS:
         if all(issubclass(one, members) for one in types):
@@ -354,12 +355,12 @@ def _kind_of_cells(cells: list[Any]) -> str:
 
 
 def check_finite(X: Any) -> None:
-    """Refuse an infinite number in a numeric column, as fit_encoder does, before other work.
+    """Check that numeric columns hold no infinite number, before any long work; fit_encoder checks the same.
 
     Parameters
     ----------
     X : ndarray, frame or sparse matrix of shape (n_rows, n_columns)
-        The rows, as the user has them; sparse ones have been checked.
+        The raw rows. Sparse rows are not checked here, since validation has checked them already.
 
     Raises
     ------
@@ -373,7 +374,7 @@ def check_finite(X: Any) -> None:
 
 
 def _finite_values(column: Column) -> Array:
-    """Return the numbers of a column, NaN where one is missing; refuse infinite ones."""
+    """Return the numbers of a column, NaN where missing; raise ValueError if a number is infinite."""
     values = (numbers if column.kind == "number" else seconds)(column.cells)
     infinite = np.isinf(values)
     if infinite.any():
@@ -389,14 +390,14 @@ def _finite_values(column: Column) -> Array:
 def _learn_column(
     source: int, column: Column, weight: Array, min_frequency: int, max_categories: int
 ) -> list[_Learned]:
-    """Return what is read of a column: nothing where it does not vary."""
+    """Return the encodings of a column; none if it does not vary."""
     if column.kind != "category":
         values = np.clip(_finite_values(column), -LARGEST, LARGEST)
         known = values[~np.isnan(values)]
         if len(known) == 0 or (len(known) == len(values) and _is_constant(known)):
             return []
         return [_Learned(source, column.kind, values)]
-    # a row is a row, however little it weighs
+    # a row counts as at least one row, even if its weight is smaller
     counts = _count_levels(column.cells.tolist(), np.maximum(weight, 1.0))
     if len(counts) < 2:
         return []
@@ -415,12 +416,12 @@ def _learn_column(
 
 
 def _count_levels(cells: list[Any], weight: Array) -> dict[Any, float]:
-    """Return how often each level occurs; None stands for a missing one."""
+    """Count the occurrences of each level; the key None counts missing values."""
     found: dict[Any, int] = {}
     try:
         codes = [found.setdefault(cell, len(found)) for cell in cells]
     except TypeError:
-        # lists and the like cannot be looked up as they are
+        # lists and other unhashable cells are counted by their text
         return _count_levels([None if is_missing(cell) else as_key(cell) for cell in cells], weight)
     counts: dict[Any, float] = {}
     for cell, mass in zip(found, np.bincount(codes, weights=weight).tolist(), strict=True):
@@ -430,7 +431,7 @@ def _count_levels(cells: list[Any], weight: Array) -> dict[Any, float]:
 
 
 def _parts(seconds: Array) -> list[str]:
-    """Return the parts of dates that vary."""
+    """Return the names of those parts of dates that vary."""
     found = {part: date_part(seconds[~np.isnan(seconds)], part) for part in ("month", "day", "weekday", "hour")}
     return [part for part, values in found.items() if not _is_constant(values)]
 
@@ -438,24 +439,25 @@ def _parts(seconds: Array) -> list[str]:
 def _encode_numbers(
     first: int, values: list[Array], n_read: int, weight: Array, numeric: str, n_bins: int | str
 ) -> list[Op]:
-    """Return the ops for the columns of numbers, from their training values.
+    """Return the ops that encode numeric columns, fitted to their training values.
 
-    The first column is `first`; `n_read` of them are read from the rows, the others are parts of dates.
+    The columns begin at index `first`. The first `n_read` of them are read from the rows; the others
+    are parts of dates.
     """
     ops: list[Op] = []
     known = [~np.isnan(column) for column in values]
-    # the parts of a date are missing where it is, which need not be said again
-    gaps = [first + at for at, there in enumerate(known[:n_read]) if not there.all()]
-    if gaps:
-        ops.append(Indicate(np.array(gaps, dtype=np.int64)))
-    observed = [(column[there], weight[there]) for column, there in zip(values, known, strict=True)]
+    # the parts of a date are missing where the date is, so they need no indicator of their own
+    with_missing = [first + at for at, present in enumerate(known[:n_read]) if not present.all()]
+    if with_missing:
+        ops.append(Indicate(np.array(with_missing, dtype=np.int64)))
+    observed = [(column[present], weight[present]) for column, present in zip(values, known, strict=True)]
     fill = np.array([_quantiles(column, mass, [0.5])[0] for column, mass in observed])
     if numeric == "quantile":
-        shares = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS
-        knots = np.array([_quantiles(column, mass, shares) for column, mass in observed])
-        # ranks are uniform; sqrt(3) makes their deviation one
-        return [*ops, Quantiles(first, knots, (2.0 * shares - 1.0) * np.sqrt(3.0), fill)]
-    filled = [np.where(there, column, f) for column, there, f in zip(values, known, fill, strict=True)]
+        levels = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS
+        knots = np.array([_quantiles(column, mass, levels) for column, mass in observed])
+        # ranks are uniform; sqrt(3) gives them a standard deviation of one
+        return [*ops, Quantiles(first, knots, (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
+    filled = [np.where(present, column, f) for column, present, f in zip(values, known, fill, strict=True)]
     mean, scale = (np.array(part) for part in zip(*(_moments(column, weight) for column in filled), strict=True))
     ops.append(Standardize(first, mean, scale, fill, _FAR))
     if numeric == "piecewise":
@@ -471,44 +473,44 @@ def _encode_numbers(
 
 
 def as_bins(bins: list[tuple[int, float, float]]) -> Piecewise:
-    """Return the op of bins: a column, and where in it each begins and ends."""
+    """Return the Piecewise op of bins, each given as (column, lower edge, upper edge)."""
     columns, lower, upper = (np.array(part) for part in zip(*bins, strict=True))
-    # what a float32 takes for no width at all would be divided by
+    # a width that float32 rounds to zero must not become a divisor
     width = np.maximum(upper - lower, 1.0 / LARGEST)
     return Piecewise(columns.astype(np.int64), _short(lower), _short(width))
 
 
 def _short(values: Array) -> Array:
-    """Return what a float32 holds of numbers, as float64: a file takes half the bytes for them."""
+    """Round numbers to float32 precision, as float64: a file then stores them in half the bytes."""
     return values.astype(np.float32).astype(np.float64)
 
 
 def _is_constant(values: Array) -> bool:
-    """Tell whether numbers do not vary, or by rounding alone, or by less than a float32 can hold."""
+    """Tell whether numbers do not vary, vary only by rounding, or vary by less than a float32 can hold."""
     lower, upper = values.min(), values.max()
     rounding = 16 * np.finfo(np.float64).eps * max(abs(lower), abs(upper))
     return bool(upper - lower <= max(rounding, np.finfo(np.float32).tiny))
 
 
 def _moments(values: Array, weight: Array) -> tuple[float, float]:
-    """Return the weighted mean and deviation; a deviation of one where nothing varies."""
+    """Return the weighted mean and standard deviation; the deviation is one if the values do not vary."""
     if _is_constant(values):
         return float(values[0]), 1.0
     mean = np.average(values, weights=weight)
     return float(mean), float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
 
 
-def _quantiles(values: Array, weight: Array, shares: ArrayLike) -> Array:
-    """Return weighted quantiles: a row of weight two counts as two rows."""
-    found = np.quantile(values, np.asarray(shares), weights=weight, method="inverted_cdf")
-    # no two of them so close that a slope between them is infinite
+def _quantiles(values: Array, weight: Array, levels: ArrayLike) -> Array:
+    """Return weighted quantiles at the given levels: a row of weight two counts as two rows."""
+    found = np.quantile(values, np.asarray(levels), weights=weight, method="inverted_cdf")
+    # tiny numbers become zero, so that no slope between two quantiles is infinite
     return np.where(np.abs(found) < np.finfo(np.float32).tiny, 0.0, found)
 
 
 def _bins(values: Array, weight: Array, n_bins: int) -> list[tuple[float, float]]:
-    """Return the bins between the quantiles of a column; none where there are fewer than two."""
+    """Return the bins between the quantiles of a column; none if there are fewer than two bins."""
     edges = np.unique(_quantiles(values, weight, np.linspace(0.0, 1.0, n_bins + 1)))
-    # squashed as the numbers are that are put into them
+    # clipped, since the numbers in the bins are squashed beyond _FAR
     edges = np.unique(np.clip(edges, -_FAR, _FAR))
     if len(edges) < 3:
         return []

@@ -1,4 +1,4 @@
-"""Reads a user's fitted scikit-learn transformer into ops, where it is one of the usual ones."""
+"""Translates a user's fitted scikit-learn transformer into ops, if it is one of the common transformers."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from ._encoder import Encoder
 Array = NDArray[Any]
 
 
-class _UnknownError(Exception):
-    """A transformer, or a setting of it, that is not known here."""
+class _UnsupportedError(Exception):
+    """A transformer, or one of its settings, has no translation into ops."""
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """A column on its way through the transformers: ``slope * x + shift`` of a column of the rows."""
+    """A column on its way through the transformers: ``slope * x + shift`` of a raw column ``x``."""
 
     source: int
     fill: Any = None
@@ -44,38 +44,39 @@ class _Cell:
 
     @property
     def raw(self) -> bool:
-        """Whether nothing has been done to it but filling its gaps."""
+        """Whether the column is unchanged, apart from filled missing values."""
         return self.ranks is None and self.slope == 1.0 and self.shift == 0.0 and self.levels is None
 
     def moved(self, slope: float, shift: float) -> _Cell:
-        """Return it times `slope`, plus `shift`."""
+        """Return the column times `slope` plus `shift`."""
         if self.levels is not None or slope == 0.0:
-            raise _UnknownError
+            raise _UnsupportedError
         return replace(self, slope=self.slope * slope, shift=self.shift * slope + shift)
 
 
 def read_transformer(transformer: Any, X: Any) -> Encoder | None:
-    """Return an encoder that does what a fitted transformer does.
+    """Return an encoder that computes the same as a fitted transformer.
 
-    Known are ColumnTransformer, Pipeline, OneHotEncoder, OrdinalEncoder, SimpleImputer, the linear
-    scalers and "passthrough". A category that a one-hot encoder has not seen becomes no category at
-    all, and a number that is still missing at the end becomes zero.
+    Supported are ColumnTransformer, Pipeline, OneHotEncoder, OrdinalEncoder, SimpleImputer, the linear
+    scalers, FunctionTransformer without a function, and "passthrough". A category that a one-hot
+    encoder has not seen sets none of its columns, and a number that is still missing at the end
+    becomes zero.
 
     Parameters
     ----------
     transformer : transformer
-        Fitted.
+        The fitted transformer.
     X : ndarray or frame of shape (n_rows, n_columns)
-        The rows it was fitted on.
+        The rows that it was fitted on.
 
     Returns
     -------
     encoder : Encoder or None
-        None where a part of it is not known here.
+        None if a part of the transformer is not supported.
     """
     try:
         cells = _read(transformer, [_Cell(index) for index in range(X.shape[1])])
-    except _UnknownError:
+    except _UnsupportedError:
         return None
     names = column_names(X) if is_frame(X) else []
     categories = [cell for cell in cells if cell.levels is not None]
@@ -100,14 +101,14 @@ def read_transformer(transformer: Any, X: Any) -> Encoder | None:
 
 
 def _read(transformer: Any, cells: list[_Cell]) -> list[_Cell]:
-    """Return what a transformer makes of columns."""
+    """Return the columns that a transformer outputs for the given columns."""
     if transformer is None or (isinstance(transformer, str) and transformer == "passthrough"):
         return cells
     for kind, reader in _READERS.items():
-        # a subclass may do anything
+        # a subclass may compute something else
         if type(transformer) is kind:
             return reader(transformer, cells)
-    raise _UnknownError
+    raise _UnsupportedError
 
 
 def _pipeline(pipeline: Pipeline, cells: list[_Cell]) -> list[_Cell]:
@@ -118,25 +119,25 @@ def _pipeline(pipeline: Pipeline, cells: list[_Cell]) -> list[_Cell]:
 
 def _column_transformer(transformer: ColumnTransformer, cells: list[_Cell]) -> list[_Cell]:
     if transformer.transformer_weights:
-        raise _UnknownError
+        raise _UnsupportedError
     names = list(getattr(transformer, "feature_names_in_", []))
     found = []
     for _, step, columns in transformer.transformers_:
         if isinstance(step, str) and step == "drop":
             continue
         chosen = [cells[index] for index in _indices(columns, names, len(cells))]
-        # a part without columns is never fitted
+        # a transformer without columns is never fitted
         found += _read(step, chosen) if chosen else []
     return found
 
 
 def _indices(columns: Any, names: list[str], n_columns: int) -> list[int]:
     if isinstance(columns, str) or np.isscalar(columns):
-        # a single column is handed over as a vector, which the usual parts do not take
-        raise _UnknownError
+        # a single column is passed as a vector, which the supported transformers do not accept
+        raise _UnsupportedError
     if isinstance(columns, slice):
         start, stop = (names.index(end) if isinstance(end, str) else end for end in (columns.start, columns.stop))
-        # the last of a slice by name is in it
+        # a slice by name includes its end
         stop = stop + 1 if isinstance(columns.stop, str) else stop
         return list(range(n_columns))[start : stop : columns.step]
     chosen = list(columns)
@@ -147,17 +148,17 @@ def _indices(columns: Any, names: list[str], n_columns: int) -> list[int]:
 
 def _function(transformer: FunctionTransformer, cells: list[_Cell]) -> list[_Cell]:
     if transformer.func is not None:
-        raise _UnknownError
+        raise _UnsupportedError
     return cells
 
 
 def _imputer(imputer: SimpleImputer, cells: list[_Cell]) -> list[_Cell]:
     if imputer.add_indicator or not is_missing(imputer.missing_values):
-        raise _UnknownError
+        raise _UnsupportedError
     found = []
     for cell, value in zip(cells, imputer.statistics_.tolist(), strict=True):
         if cell.levels is not None or is_missing(value):
-            raise _UnknownError
+            raise _UnsupportedError
         if cell.fill is None:
             cell = replace(cell, fill=value if cell.raw else (value - cell.shift) / cell.slope)
         found.append(cell)
@@ -180,26 +181,26 @@ def _robust(scaler: RobustScaler, cells: list[_Cell]) -> list[_Cell]:
 
 def _min_max(scaler: MinMaxScaler, cells: list[_Cell]) -> list[_Cell]:
     if scaler.clip:
-        raise _UnknownError
+        raise _UnsupportedError
     return [cell.moved(s, m) for cell, s, m in zip(cells, scaler.scale_, scaler.min_, strict=True)]
 
 
 def _max_abs(scaler: MaxAbsScaler, cells: list[_Cell]) -> list[_Cell]:
     if getattr(scaler, "clip", False):
-        raise _UnknownError
+        raise _UnsupportedError
     return [cell.moved(1.0 / s, 0.0) for cell, s in zip(cells, scaler.scale_, strict=True)]
 
 
 def _one_hot(encoder: OneHotEncoder, cells: list[_Cell]) -> list[_Cell]:
-    # a dropped category is one that the others and the bias express; the student keeps it
+    # a dropped category is redundant beside the others and the bias; the student keeps it
     rare_ones = getattr(encoder, "infrequent_categories_", [None] * len(cells))
     found = []
     for cell, categories, rare in zip(cells, encoder.categories_, rare_ones, strict=True):
-        if not cell.raw or _left_missing(cell, categories):
-            raise _UnknownError
+        if not cell.raw or _keeps_missing(cell, categories):
+            raise _UnsupportedError
         rare_keys = set() if rare is None else {as_key(one) for one in rare if not is_missing(one)}
         if rare is not None and any(is_missing(one) for one in rare):
-            raise _UnknownError
+            raise _UnsupportedError
         keys = [as_key(one) for one in categories.tolist() if not is_missing(one)]
         levels = {key: code for code, key in enumerate(key for key in keys if key not in rare_keys)}
         n_codes = len(levels)
@@ -212,28 +213,28 @@ def _one_hot(encoder: OneHotEncoder, cells: list[_Cell]) -> list[_Cell]:
     return found
 
 
-def _left_missing(cell: _Cell, categories: Array) -> bool:
-    """Tell whether an imputer has left a gap: it does not take None for NaN, as a Program does."""
+def _keeps_missing(cell: _Cell, categories: Array) -> bool:
+    """Tell whether missing values remain after an imputer, which does not treat None as NaN as a Program does."""
     return cell.fill is not None and any(is_missing(one) for one in categories.tolist())
 
 
 def _ordinal(encoder: OrdinalEncoder, cells: list[_Cell]) -> list[_Cell]:
     if encoder.min_frequency is not None or encoder.max_categories is not None:
-        raise _UnknownError
+        raise _UnsupportedError
     unknown: Any = encoder.unknown_value if encoder.handle_unknown == "use_encoded_value" else None
     found = []
     for cell, categories in zip(cells, encoder.categories_, strict=True):
-        if not cell.raw or _left_missing(cell, categories):
-            raise _UnknownError
+        if not cell.raw or _keeps_missing(cell, categories):
+            raise _UnsupportedError
         ranks = {as_key(one): rank for rank, one in enumerate(categories.tolist()) if not is_missing(one)}
-        gap = encoder.encoded_missing_value if len(ranks) < len(categories) else None
-        if gap is not None and is_missing(gap) and not is_missing(unknown):
-            # what is not known and what is missing would be filled alike
-            raise _UnknownError
+        missing = encoder.encoded_missing_value if len(ranks) < len(categories) else None
+        if missing is not None and is_missing(missing) and not is_missing(unknown):
+            # unknown and missing values would be filled with the same number
+            raise _UnsupportedError
         if cell.fill is not None:
-            gap = ranks.get(as_key(cell.fill))
-        if gap is not None and not is_missing(gap):
-            ranks[None] = gap
+            missing = ranks.get(as_key(cell.fill))
+        if missing is not None and not is_missing(missing):
+            ranks[None] = missing
         found.append(replace(cell, ranks=ranks, fill=None if is_missing(unknown) else unknown))
     return found
 

@@ -1,4 +1,4 @@
-"""A fitted tree in words: one line for each branch and each leaf."""
+"""A fitted tree as text: one line for each branch and each leaf."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..program import Columns, DateParts, Program, Standardize, Tree, real_weigh
 
 Array = NDArray[Any]
 
-#: So many levels of a category are listed before the rest are counted.
+#: At most this many levels of a category are listed; the others are counted.
 _MOST_LEVELS = 8
 
 
 @dataclass(frozen=True)
 class _Column:
-    """What a tree sees in a column: its name, its levels by code, or its unit."""
+    """A column that a tree tests: its name and kind, and its levels by code or its mean and scale."""
 
     name: str
     kind: str = "number"
@@ -43,16 +43,17 @@ def tree_text(program: Program, classes: Array | None, max_depth: int | None) ->
     Parameters
     ----------
     program : Program
-        Columns and what else reads the rows, a Tree, and a Softmax or Unstandardize.
+        The ops that encode rows, then a Tree, then Softmax or Unstandardize.
     classes : ndarray of shape (n_classes,) or None
         The class labels; None for a regressor.
     max_depth : int or None
-        Below so many branches nothing is shown; None shows all.
+        The number of branches along a path that are shown; None shows all.
 
     Returns
     -------
     text : str
-        A line for each side of each branch, and for each leaf its class and probability, or its numbers.
+        A line for each side of each branch, and for each leaf a line with its class and probability,
+        or with a regressor's predictions.
     """
     tree = program.ops[-2]
     assert isinstance(tree, Tree)
@@ -71,7 +72,7 @@ def tree_text(program: Program, classes: Array | None, max_depth: int | None) ->
         column, threshold = columns[index], float(tree.thresholds[node])
         sides: list[tuple[str, dict[int, list[int]]]]
         if column.levels:
-            # of the levels, those that come so far
+            # the levels that reach this node
             here = codes.get(index, list(range(len(column.levels))))
             left = tree.ranks[tree.offsets[index] + np.array(here)] <= threshold
             parts = [[code for code, goes in zip(here, left, strict=True) if goes == side] for side in (True, False)]
@@ -80,8 +81,9 @@ def tree_text(program: Program, classes: Array | None, max_depth: int | None) ->
             sides = [(f"{column.name} known", codes), (f"{column.name} missing", codes)]
         else:
             at = column.at(threshold)
-            gaps = (" or missing", "") if tree.missing_left[node] else ("", " or missing")
-            sides = [(f"{column.name} {sign} {at}{gap}", codes) for sign, gap in zip(("<=", ">"), gaps, strict=True)]
+            signs = ("<=", ">")
+            suffixes = (" or missing", "") if tree.missing_left[node] else ("", " or missing")
+            sides = [(f"{column.name} {sign} {at}{end}", codes) for sign, end in zip(signs, suffixes, strict=True)]
         for (text, known), child in zip(sides, (tree.left[node], tree.right[node]), strict=True):
             yield indent + text
             yield from lines(int(child), depth + 1, known)
@@ -90,7 +92,7 @@ def tree_text(program: Program, classes: Array | None, max_depth: int | None) ->
 
 
 def _leaves(program: Program, values: Array, classes: Array | None) -> list[str]:
-    """Return what each leaf says."""
+    """Return the text of each leaf."""
     if classes is None:
         return [", ".join(f"{number:.6g}" for number in row) for row in program.ops[-1](values).tolist()]
     proba, labels = softmax(values), classes.tolist()
@@ -103,7 +105,7 @@ def _listed(column: _Column, codes: list[int]) -> str:
 
 
 def _columns(program: Program) -> list[_Column]:
-    """Return the columns that the tree sees."""
+    """Return the columns that the tree may test."""
     entry = program.ops[0]
     if not isinstance(entry, Columns):
         return [_Column(f"column {index}") for index in range(program.n_columns)]

@@ -1,4 +1,4 @@
-"""Where a target jumps within a narrow range of a column, the bins of regressors' students single that out."""
+"""Change points: where the target of a regressor differs within a narrow range of a column, bins resolve it."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_holidays_are_learnt(student):
     assert error(student.set_params(n_bins=16).fit(X, y), X_new, y_new) > 2.0
 
 
-def test_a_teachers_jumps_are_learnt_without_labels():
+def test_a_teachers_change_points_are_learnt_without_labels():
     X, _ = calendar()
     X_new, y_new = calendar(1, noise=0.0)
 
@@ -58,20 +58,20 @@ def test_a_teachers_jumps_are_learnt_without_labels():
     assert error(student, X_new, y_new) < 0.5
 
 
-def test_a_jump_is_a_bin_from_the_last_value_outside_to_the_first_inside():
+def test_a_change_point_is_a_bin_from_the_last_value_outside_to_the_first_inside():
     X, y = calendar()
     columns, lower = edges(LinearStudentRegressor(numeric="piecewise").fit(X, y))
     days = lower[columns == 0]
     for holiday in HOLIDAYS[1:]:
         for edge in (holiday - 1, holiday, holiday + 1):
             assert np.abs(days - edge).min() < 1e-3
-    # degrees do not jump
+    # degrees have no change points
     without = LinearStudentRegressor(numeric="piecewise", n_bins=16).fit(X, y)
     assert np.count_nonzero(edges(without)[0] == 1) == np.count_nonzero(columns == 1)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_noise_and_bends_are_no_jumps(seed):
+def test_noise_and_smooth_curves_have_no_change_points(seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(2000, 5))
     X[:, 1] = np.round(X[:, 1], 1)
@@ -92,7 +92,7 @@ def test_what_rows_weigh_counts_beside_the_others(scale):
     assert len(lower) > 2 * 16
 
 
-def test_a_few_heavy_rows_are_no_jump():
+def test_a_few_heavy_rows_are_no_change_point():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2000, 3))
     y, weight = rng.normal(size=2000), np.where(rng.random(2000) < 0.01, 200.0, 1.0)
@@ -109,7 +109,7 @@ def test_rows_that_weigh_next_to_nothing_are_no_trouble():
     assert error(student, *calendar(1, noise=0.0)) < 0.5
 
 
-def test_any_output_may_jump():
+def test_any_output_may_have_change_points():
     X, y = calendar()
     smooth = X[:, 1] + np.random.default_rng(2).normal(size=N_ROWS)
     both = LinearStudentRegressor(numeric="piecewise").fit(X, np.column_stack([smooth, y]))

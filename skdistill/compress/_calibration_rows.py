@@ -1,4 +1,4 @@
-"""Rows drawn from what an encoder knows of its columns: for want of better ones."""
+"""Synthetic calibration rows, drawn from an encoder's statistics, for use when the caller gives no rows."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..program import Columns, Indicate, Piecewise, Program, Quantiles, Standard
 Array = NDArray[Any]
 
 _N_ROWS = 2000
-#: The share of missing cells in a column that had some in training.
+#: The fraction of missing cells in a column that had missing values in training.
 _MISSING = 0.1
 
 
-def drawn_rows(program: Program) -> Array | None:
-    """Draw rows, each column by itself.
+def calibration_rows(program: Program) -> Array | None:
+    """Draw calibration rows from a Program's encoder, each column independently.
 
-    Codes are drawn evenly. Numbers are drawn from the bins or knots of an encoder, which hold about
-    as many training rows each; else from a normal distribution with the mean and scale by which
-    they are standardised, or around the thresholds of a tree.
+    Codes are drawn uniformly. Numbers are drawn from the encoder's bins or knots, each of which holds
+    about the same number of training rows. Without bins and knots, they are drawn from a normal
+    distribution with the mean and scale of the standardisation, or around the thresholds of a tree.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def drawn_rows(program: Program) -> Array | None:
     Returns
     -------
     rows : ndarray of shape (n_rows, n_read) or None
-        ``[codes | numbers]`` as the entry of the Program leaves them; None if it reads sparse rows, of
-        which nothing is known.
+        ``[codes | numbers]``, as the Program's entry returns them. None if the Program reads sparse
+        rows, since its encoder has no statistics.
     """
     entry = program.ops[0]
     if not isinstance(entry, Columns):
@@ -45,15 +45,15 @@ def drawn_rows(program: Program) -> Array | None:
     rows = np.column_stack([codes.astype(np.float64), *columns])
     for op in program.ops[1:]:
         if isinstance(op, Indicate | Tree):
-            gaps = np.unique(op.columns)
-            gaps = gaps[(gaps >= len(sizes)) & (gaps < rows.shape[1])]
-            holes = rng.random((_N_ROWS, len(gaps))) < _MISSING
-            rows[:, gaps] = np.where(holes, np.nan, rows[:, gaps])
+            affected = np.unique(op.columns)
+            affected = affected[(affected >= len(sizes)) & (affected < rows.shape[1])]
+            missing = rng.random((_N_ROWS, len(affected))) < _MISSING
+            rows[:, affected] = np.where(missing, np.nan, rows[:, affected])
     return rows
 
 
 def _numbers(ops: Sequence[Any], column: int, rng: np.random.Generator) -> Array:
-    """Return numbers for a column, from the last op that knows something of it to the first."""
+    """Draw numbers for a column; the ops are visited from the last one to the first."""
     drawn = rng.normal(size=_N_ROWS)
     for op in reversed(ops):
         if isinstance(op, Piecewise):
@@ -65,7 +65,7 @@ def _numbers(ops: Sequence[Any], column: int, rng: np.random.Generator) -> Array
             at = column - op.start
             if isinstance(op, Quantiles):
                 return np.interp(rng.random(_N_ROWS), np.linspace(0.0, 1.0, op.knots.shape[1]), op.knots[at])
-            # where only gaps are filled, what fills them is what is known of the middle
+            # if the op only fills missing values, its fill value is the best estimate of the centre
             drawn = (op.mean[at] if op.mean[at] else op.fill[at]) + op.scale[at] * drawn
         elif isinstance(op, Tree):
             thresholds = op.thresholds[op.columns == column].astype(np.float64)

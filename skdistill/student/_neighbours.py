@@ -1,4 +1,4 @@
-"""The space in which neighbours are near: rows as points, and their columns as numbers or codes."""
+"""The space in which MUNGE looks for nearest neighbours: rows as points, and their columns as numbers or codes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ._encoder import fit_encoder, raw_columns
 
 Array = NDArray[Any]
 
-#: Beyond so many dimensions points are projected down: distances stay, and finding neighbours takes less time.
+#: Points of more dimensions are randomly projected: this nearly keeps distances and speeds up the neighbour search.
 _MOST_DIMENSIONS = 64
 
 
 @dataclass(frozen=True)
-class Space:
+class NeighbourSpace:
     """Rows as points, and their columns one by one.
 
     Parameters
     ----------
     points : ndarray of shape (n_rows, n_dims)
-        The encoded rows: numbers standardised, a level one over the square root of two from
-        the origin, so that rows with different levels are one apart.
+        The encoded rows: standardised numbers, and levels as one-hot columns scaled by the square root
+        of 1/2, so that two rows that differ in one level have distance 1.
     columns : list of ndarray of shape (n_rows,)
-        Numbers and dates as float64, NaN where one is missing; levels as codes, one of which
-        stands for a missing one.
+        Numbers and dates as float64, NaN where missing; levels as codes, one of which means a missing
+        value.
     numeric : list of bool
         Which of the columns hold numbers or dates.
     """
@@ -39,20 +39,20 @@ class Space:
     numeric: list[bool]
 
 
-def read_space(X: Any, seed: int) -> Space:
-    """Return the space of a table.
+def neighbour_space(X: Any, seed: int) -> NeighbourSpace:
+    """Return the points and columns of a table for a search of nearest neighbours.
 
     Parameters
     ----------
     X : ndarray or frame of shape (n_rows, n_columns)
-        The rows, raw.
+        The raw rows.
     seed : int
-        Seeds the projection of many dimensions.
+        The seed of the random projection.
 
     Returns
     -------
-    space : Space
-        Points, columns, and which of them hold numbers.
+    space : NeighbourSpace
+        The points, the columns, and which of the columns hold numbers.
     """
     encoder = fit_encoder(X, None, numeric="standard", n_bins="auto", min_frequency=2, max_categories=64)
     encoded = encoder.encode(X)
@@ -69,11 +69,11 @@ def read_space(X: Any, seed: int) -> Space:
         else:
             columns.append(_codes(column.cells.tolist()))
         numeric.append(is_number)
-    return Space(points, columns, numeric)
+    return NeighbourSpace(points, columns, numeric)
 
 
 def _codes(cells: list[Any]) -> Array:
-    """Return a code for each cell, the same for equal levels, and one for all that are missing."""
+    """Return a code for each cell: equal levels have the same code, and so have all missing values."""
     found: dict[Any, int] = {}
     keys = (None if is_missing(cell) else as_key(cell) for cell in cells)
     return np.array([found.setdefault(key, len(found)) for key in keys], dtype=np.int64)

@@ -1,0 +1,113 @@
+"""The body of a C file under construction: constants, called functions and statements, added op by op."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..program import LARGEST, Bound, Columns, Program
+from ._c_columns import read_entry
+from ._c_functions import FUNCTIONS
+from ._c_text import Names, array, loop
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Bins:
+    """Bins whose layer adds cumulative weights: the names of their constants, and the first bin of each column."""
+
+    column: str
+    first_bin: str
+    lower: str
+    per_width: str
+    first: Array
+
+    def summed(self, weight: Array) -> Array:
+        """Return the weights of a layer whose last inputs are the bins, those of each column summed up to each bin."""
+        found = weight.astype(np.float64)
+        n_bins = self.first[-1]
+        start = len(weight) - n_bins
+        for low, high in pairwise(self.first):
+            found[start + low : start + high] = found[start + low : start + high].cumsum(axis=0)
+        return found.astype(np.float32)
+
+
+class Printer:
+    """The constants, functions and statements of one Program in C.
+
+    The statements work on local arrays: ``code`` and ``x`` hold the codes and numbers of a row, ``h`` the
+    outputs of the last layer, and ``v`` and ``at`` the non-zero inputs of a layer and their positions.
+
+    Parameters
+    ----------
+    program : Program
+        The Program; its entry is printed at once.
+    prefix : str
+        The prefix of every public identifier.
+    names : Names
+        The identifiers of the file's scope.
+    """
+
+    def __init__(self, program: Program, prefix: str, names: Names) -> None:
+        self.program = program
+        entry = program.ops[0]
+        assert isinstance(entry, Columns | Bound)
+        self.row = read_entry(entry, prefix, names)
+        #: The bytes of constants.
+        self.rom = self.row.rom
+        self.definitions = list(self.row.definitions)
+        self.functions = set(self.row.functions)
+        self.statements = [f"/* {type(entry).__name__} */", *self.row.statements]
+        self._constants = Names()
+        self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
+        n_read = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
+        #: The largest magnitude of each number in ``x``.
+        self.bounds = np.full(n_read - self.n_codes, LARGEST)
+        #: The type of a layer's arithmetic.
+        self.real = "float"
+        self.n_layers = 0
+        #: The number of outputs of the last layer.
+        self.width = 0
+        #: The lengths of ``h``, and of ``v`` and ``at``.
+        self.n_hidden = 0
+        self.n_listed = 0
+        #: The bins that the first layer adds as cumulative weights.
+        self.bins: Bins | None = None
+
+    def emit(self, *lines: str) -> None:
+        """Add statements."""
+        self.statements += lines
+
+    def call(self, expression: str) -> str:
+        """Return an expression, and add the functions that it calls to the file."""
+        self.functions |= called(expression)
+        return expression
+
+    def constant(self, name: str, values: Array) -> str:
+        """Define a constant array; return its name."""
+        name = self._constants(name)
+        self.definitions.append(array(name, values))
+        self.rom += values.nbytes
+        return name
+
+    def encode(self, first: int, n: int, expression: str) -> None:
+        """Set `n` numbers of ``x`` from `first` on; in the expression, ``X`` is the number and ``i`` its index."""
+        x = f"x[i + {first}]" if first else "x[i]"
+        self.emit(loop("i", n, f"{x} = {self.call(expression.replace('X', x))};"))
+
+    def append(self, n: int, bound: float) -> int:
+        """Extend ``x`` by `n` numbers of magnitude `bound` at most; return the index of the first."""
+        first = len(self.bounds)
+        self.bounds = np.append(self.bounds, np.full(n, bound))
+        return first
+
+
+def called(text: str) -> set[str]:
+    """Return the names of the functions that C code calls, of those that a file can define."""
+    return FUNCTIONS.keys() & set(re.findall(r"\b([a-z_]+)\(", text))

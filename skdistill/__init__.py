@@ -7,10 +7,9 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import compress, export, losses, metrics
-    from ._distilled import DistilledClassifier
-    from ._distilled_regressor import DistilledRegressor
-    from ._predictor import load
     from .display import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, TrainingDisplay
+    from .distil import DistilledClassifier, DistilledRegressor
+    from .model import LoadedClassifier, LoadedRegressor, load
     from .program import Program
     from .report import Report, compare
     from .search import BudgetResult, distill_to_budget, smallest_within
@@ -31,6 +30,8 @@ __all__ = [
     "FrontierDisplay",
     "LinearStudent",
     "LinearStudentRegressor",
+    "LoadedClassifier",
+    "LoadedRegressor",
     "MLPStudent",
     "MLPStudentRegressor",
     "Program",
@@ -54,14 +55,16 @@ __all__ = [
 #: numpy and may have neither scikit-learn nor torch.
 _ORIGINS = {
     "BudgetResult": ".search",
-    "DistilledClassifier": "._distilled",
-    "DistilledRegressor": "._distilled_regressor",
+    "DistilledClassifier": ".distil",
+    "DistilledRegressor": ".distil",
     "FidelityDisplay": ".display",
     "FrontierDisplay": ".display",
     "LinearStudent": ".student",
     "LinearStudentRegressor": ".student",
     "MLPStudent": ".student",
     "MLPStudentRegressor": ".student",
+    "LoadedClassifier": ".model",
+    "LoadedRegressor": ".model",
     "Program": ".program",
     "ReliabilityDisplay": ".display",
     "Report": ".report",
@@ -72,7 +75,7 @@ _ORIGINS = {
     "compress": ".compress",
     "distill_to_budget": ".search",
     "export": ".export",
-    "load": "._predictor",
+    "load": ".model",
     "losses": ".losses",
     "metrics": ".metrics",
     "smallest_within": ".search",

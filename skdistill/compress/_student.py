@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..export import program_of
-from ..program import Op, Program, fold, real_weights, run
+from ..program import Op, Program, fold, program_of, real_weights, run, shipped
 
 Array = NDArray[Any]
 
@@ -33,10 +32,9 @@ def inner_student(student: Any) -> tuple[Any, Program]:
     program : Program
         Its Program with float32 weights.
     """
-    inner = getattr(student, "student_", student)
     # unlike an export, compression allows an encoder that runs before the Program
-    program = inner.program_ if hasattr(inner, "encoder_") else program_of(student)
-    return inner, Program([_in_float32(op) for op in program.ops])
+    program = program_of(student, with_encoder=True)
+    return shipped(student), Program([_in_float32(op) for op in program.ops])
 
 
 def _in_float32(op: Op) -> Op:

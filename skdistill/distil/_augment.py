@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from ..program import column_names, in_order, is_frame
-from ..student import read_space
+from ._neighbours import neighbour_space
 
 Array = NDArray[Any]
 
@@ -44,7 +44,7 @@ def new_rows(X: Any, n_new: int, seed: int) -> Any:
     rows : ndarray or frame of shape (n_new, n_columns)
         Each cell is one of its column in `X`.
     """
-    space = read_space(X, seed)
+    space = neighbour_space(X, seed)
     return assemble(X, munge(space.points, space.columns, space.numeric, n_new, np.random.RandomState(seed)))
 
 
@@ -223,7 +223,9 @@ def _levels_of_both(X: Any, below: Any) -> dict[Any, Any]:
             continue
         new = [level for level in below.iloc[:, at].dropna().unique().tolist() if level not in column.cat.categories]
         if new and column.cat.ordered:
-            raise ValueError(f"Column {name!r} of X_unlabeled holds {new[0]!r}, which is not a level of that ordered column in X.")
+            raise ValueError(
+                f"Column {name!r} of X_unlabeled holds {new[0]!r}, which is not a level of that ordered column."
+            )
         types[name] = column.cat.add_categories(new).dtype
     return types
 

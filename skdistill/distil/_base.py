@@ -1,4 +1,4 @@
-"""What both distillers share: parameters, clone and routing, the tags of teacher and student, and asking the teacher."""
+"""What both distillers share: parameters, clone, routing, tags, and asking the teacher and the student."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from .._checks import check_complete, columns_as_in_fit
-from .._face import Exportable
 from .._sklearn import HasMethods, Interval, StrOptions, clone_keeping, not_fitted
 from ..losses import Loss
+from ..model import Exportable
 from ..program import Program
 from ..student import instance_of
 from ..tasks import Task

@@ -278,10 +278,10 @@ def _fit_candidates(
 
     def fitted(each: list[tuple[float, float | None, bool]]) -> list[Candidate]:
         def calls() -> Iterator[tuple[Any, Task, Any, Targets, bool, bool]]:
-            for alpha, temperature, new_rows in each:
-                rows, goals = more if new_rows and more is not None else (X, targets)
+            for alpha, temperature, augmented in each:
+                rows, goals = more if augmented and more is not None else (X, targets)
                 goals = _blended(goals, alpha, temperature)
-                yield copy_unfitted(plan.student), plan.task, rows, goals, new_rows, scaled
+                yield copy_unfitted(plan.student), plan.task, rows, goals, augmented, scaled
 
         return list(in_parallel(plan.n_jobs, _candidate, calls()))
 

@@ -190,8 +190,8 @@ def check(
     refits = folds and not isinstance(model.cv, str)
     if fit_params and not (fits or refits):
         raise TypeError(
-            f"fit() got unexpected arguments {sorted(fit_params)}: they would go to an unfitted teacher's fit, and there "
-            "is none."
+            f"fit() got unexpected arguments {sorted(fit_params)}: they would go to an unfitted teacher's fit, and "
+            "there is none."
         )
     params: list[dict[str, Any]] = [{} for _ in teacher.members]
     if fits or refits:
@@ -272,9 +272,7 @@ def ask(request: Request) -> Asked:
     alpha = request.plan.alpha
     if isinstance(alpha, str):
         alpha = 1.0 if y is None else 0.5
-    targets = task.targets(
-        values, order, y, loss=request.loss, alpha=float(alpha), sample_weight=request.sample_weight
-    )
+    targets = task.targets(values, order, y, loss=request.loss, alpha=float(alpha), sample_weight=request.sample_weight)
     asked = Asked(teacher, request.rows, targets, answers.origin, columns, order)
     if known and y is not None and request.cv is None:
         _warn_of_useless(request, targets)
@@ -340,7 +338,7 @@ def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
     if given is None and teacher.can_answer and in_search()[1]:
         warnings.warn(
             f"{teacher.name} was fitted before the search, and the steps before {type(model).__name__} are fitted anew "
-            "in each split: the teacher gets rows that are transformed otherwise than those it was fitted on. Put these "
+            "in each split: the teacher gets rows that are transformed otherwise than those it was fitted on. Put the "
             "steps into the teacher (a Pipeline) and the student, or pass an unfitted teacher.",
             UserWarning,
             stacklevel=5,
@@ -353,12 +351,11 @@ def _check_unlabeled(model: Any, X: Any, unlabeled: Any) -> Any:
         return None
     if callable(unlabeled) and not hasattr(unlabeled, "shape"):
         unlabeled = unlabeled()
-    elif len(unlabeled) == X.shape[0] if hasattr(unlabeled, "__len__") else unlabeled.shape[0] == X.shape[0]:
-        if in_search()[0]:
-            raise ValueError(
-                "X_unlabeled has as many rows as X, and so the search has taken a fold of it as well. Pass a function "
-                "that returns the rows, which a search leaves whole: X_unlabeled=lambda: rows."
-            )
+    elif in_search()[0] and (unlabeled.shape[0] if hasattr(unlabeled, "shape") else len(unlabeled)) == X.shape[0]:
+        raise ValueError(
+            "X_unlabeled has as many rows as X, and so the search has taken a fold of it as well. Pass a function that "
+            "returns the rows, which a search leaves whole: X_unlabeled=lambda: rows."
+        )
     if is_frame(X) != is_frame(unlabeled) or sparse.issparse(X) != sparse.issparse(unlabeled):
         raise ValueError(
             f"X_unlabeled is a {type(unlabeled).__name__} and X a {type(X).__name__}; they must be of one kind."

@@ -1,7 +1,7 @@
 """Export: writes a student's Program in another format, one module for each format."""
 
 from ._c import to_c
-from ._files import check_ops, program_of, write_files
+from ._files import check_ops, write_files
 from ._onnx import to_onnx
 from ._python import to_python
 from ._skd import to_skd
@@ -10,7 +10,6 @@ from ._suffix import to_file
 
 __all__ = [
     "check_ops",
-    "program_of",
     "register_skl2onnx",
     "to_c",
     "to_file",

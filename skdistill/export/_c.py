@@ -9,13 +9,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import Bound, Columns, Program, Softmax, Unstandardize
+from ..program import Bound, Columns, Program, Softmax, Unstandardize, program_of
 from ._c_columns import declare_row, enumerator
 from ._c_functions import FUNCTIONS
 from ._c_ops import PRINTERS
 from ._c_printer import Printer, called
 from ._c_text import Names, block_comment, comment, identifier, loop, string, utf8
-from ._files import check_ops, classes_of, program_of, write_files
+from ._files import check_ops, classes_of, write_files
 
 Array = NDArray[Any]
 

@@ -1,4 +1,4 @@
-"""What every export format needs: the Program of a student, a check of its ops, and atomic writes."""
+"""What every export format needs: a check of a Program's ops, and atomic writes."""
 
 from __future__ import annotations
 
@@ -8,55 +8,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..program import Op, Program
-
-
-def program_of(student: Any) -> Program:
-    """Return the Program of a fitted model.
-
-    Parameters
-    ----------
-    student : student, distiller or predictor
-        A fitted student, a fitted DistilledClassifier or DistilledRegressor, or a model that
-        ``skdistill.load`` has returned.
-
-    Returns
-    -------
-    program : Program
-        Maps raw rows to probabilities, or to a regressor's predictions.
-
-    Raises
-    ------
-    NotFittedError
-        If the model is not fitted.
-    TypeError
-        If the model has no Program, or a step of it that is not part of the Program.
-    """
-    inner = getattr(student, "student_", student)
-    program = getattr(inner, "program_", None)
-    name = type(inner).__name__
-    if not isinstance(program, Program):
-        if hasattr(inner, "fit") and not isinstance(inner, type):
-            from .._validation import is_fitted, not_fitted
-
-            if not is_fitted(inner):
-                raise not_fitted(student)
-        raise TypeError(
-            f"{name} has no Program, and only a Program can be exported, saved or compressed; needed is a fitted "
-            "LinearStudent, MLPStudent or TreeStudent, or a distiller with such a student."
-        )
-    if hasattr(inner, "encoder_"):
-        raise TypeError(
-            f"The encoder of this {name} is a {type(inner.encoder_).__name__} that did not become part of the "
-            "Program, so that the student cannot be exported or saved. Leave encoder=None, use a ColumnTransformer of "
-            "scikit-learn's usual imputers, scalers and encoders, or encode the rows beforehand."
-        )
-    return program
+from ..program import Op, Program, shipped
 
 
 def classes_of(student: Any) -> Any:
     """Return the class labels of a fitted model, or None if it is a regressor."""
-    inner = getattr(student, "student_", student)
+    inner = shipped(student)
     return None if inner.program_.n_outputs is not None else inner.classes_
 
 

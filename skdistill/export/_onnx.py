@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ._files import check_ops, classes_of, program_of, write_files
+from ..program import program_of
+from ._files import check_ops, classes_of, write_files
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -104,7 +105,7 @@ def to_onnx(
     program = program_of(student)
     if numbers not in ("auto", "float32", "float64"):
         raise ValueError(f'numbers={numbers!r} is not known; needed is "auto", "float32" or "float64".')
-    from .._validation import import_optional
+    from .._checks import import_optional
 
     onnx = import_optional("onnx", "to_onnx", "export")
     from ._onnx_graph import Flow, Graph, tensor_type

@@ -39,8 +39,9 @@ from ..program import (
     Unstandardize,
     _ops,
     _table,
+    program_of,
 )
-from ._files import check_ops, classes_of, program_of, write_files
+from ._files import check_ops, classes_of, write_files
 from ._python_functions import FUNCTIONS, READ_ARRAY, READ_SPARSE, READ_TABLE, SOFTMAX
 
 Array = NDArray[Any]

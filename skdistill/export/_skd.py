@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .._version import __version__
-from ..program import dumps
-from ._files import classes_of, program_of, write_files
+from ..program import dumps, program_of
+from ._files import classes_of, write_files
 
 
 def to_skd(student: Any, path: str | os.PathLike[str]) -> None:

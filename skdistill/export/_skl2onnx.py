@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Program
-from ._files import check_ops, program_of
+from ..program import Program, program_of
+from ._files import check_ops
 
 #: The public names of the classes; they are looked up when needed, since their modules import this one.
 _CLASSES = ("DistilledClassifier", "LinearStudent", "MLPStudent", "TreeStudent")
@@ -43,7 +43,7 @@ def register_skl2onnx() -> None:
     >>> [value.name for value in model.graph.output]
     ['label', 'probabilities']
     """
-    from .._validation import import_optional
+    from .._checks import import_optional
 
     skl2onnx = import_optional("skl2onnx", "register_skl2onnx", "export")
     package = import_module(__name__.partition(".")[0])

@@ -1,6 +1,7 @@
 """The Program: a fitted student as data, namely a list of small array operations."""
 
 from ._io import Saved, dumps, read
+from ._of_model import program_of, program_or_none, shipped
 from ._ops import (
     ACTIVATIONS,
     LARGEST,
@@ -70,10 +71,13 @@ __all__ = [
     "is_missing",
     "join",
     "numbers",
+    "program_of",
+    "program_or_none",
     "read",
     "real_weights",
     "rescale",
     "run",
     "seconds",
+    "shipped",
     "split",
 ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ class Op:
     overwrite its input array. An op is frozen, and its caches are not part of its state. Arrays that
     are added to rows are cached in the shape of one row, (1, n): numpy broadcasts them faster.
     """
+
+    #: Whether a Program may end in it: it maps outputs to answers.
+    ENDS: ClassVar[bool] = False
 
     def __call__(self, X: Array) -> Array:
         """Apply the op to rows of shape (n_rows, n_in)."""
@@ -378,6 +381,8 @@ class Silu(Op):
 class Softmax(Op):
     """Turn logits into probabilities; a single column ``z`` means the binary logits ``(0, z)``."""
 
+    ENDS: ClassVar[bool] = True
+
     def __call__(self, X: Array) -> Array:
         if X.shape == (1, 1):
             z = X.item()
@@ -412,6 +417,8 @@ class Unstandardize(Op):
     `center` and `scale` are float64 of shape (n_outputs,): float32 cannot resolve the seconds of a
     year.
     """
+
+    ENDS: ClassVar[bool] = True
 
     center: Array
     scale: Array

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import Affine, Bound, LookupAffine, Op, Softmax, Unstandardize
+from ._ops import Affine, Bound, LookupAffine, Op, Unstandardize
 from ._table import Columns
 from ._tree import Tree
 
@@ -67,9 +67,10 @@ class Program:
     __slots__ = ("_entry", "_rest", "ops")
 
     def __init__(self, ops: Sequence[Op]) -> None:
-        if not ops or not isinstance(ops[0], Columns | Bound) or not isinstance(ops[-1], Softmax | Unstandardize):
+        if not ops or not isinstance(ops[0], Columns | Bound) or not ops[-1].ENDS:
             raise ValueError(
-                f"A Program begins with Columns or Bound and ends in Softmax or Unstandardize; got ops={list(ops)}."
+                f"A Program begins with Columns or Bound and ends in Softmax, Unstandardize or another op that ends one; "
+                f"got ops={list(ops)}."
             )
         self.ops = tuple(ops)
         self._entry = ops[0]

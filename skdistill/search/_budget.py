@@ -32,7 +32,8 @@ from ..distil import (
     stack,
     teach,
 )
-from ..metrics import Latency, latency, program_or_none
+from ..metrics import Latency, latency
+from ..program import program_or_none
 from ..student import Progress, make_student
 from ..tasks import CLASSES, NUMBERS, Task
 from ..teacher import asks_for_fit, is_estimator

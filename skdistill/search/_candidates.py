@@ -8,8 +8,7 @@ from typing import Any
 
 from ..compress import prune, quantize
 from ..distil import in_parallel
-from ..metrics import program_or_none
-from ..program import split
+from ..program import program_or_none, split
 from ..student import make_student
 from ..tasks import Task
 

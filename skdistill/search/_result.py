@@ -43,8 +43,8 @@ class BudgetResult:
     n_rows, n_held_out : int
         How many rows the students were fitted to, new ones aside, and how many validation rows there are.
     refitted : bool
-        Whether ``nearest``, and so ``model``, was then fitted again to both. Its figures are those of the first fit, and
-        its bytes may differ a little.
+        Whether ``nearest``, and so ``model``, was then fitted again to both. Its figures are those of the first fit,
+        and its bytes may differ a little.
     budget : dict of str to float
         The limits that were given.
     """

@@ -1,22 +1,66 @@
-"""What a fitted student and a loaded file have in common: they answer by a Program and their class labels."""
+"""What a Program answers as: a classifier or a regressor, which exports itself; numpy is enough to predict."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._face import ProgramModel
-from .losses import log_softmax
+from ..losses import log_softmax
+from ..program import Program
 
 Array = NDArray[Any]
 
 
-class ProgramClassifier(ProgramModel):
-    """The predicting methods of a classifier that is a Program; numpy is enough for them.
+class Exportable:
+    """A fitted model that is a Program, or has a student that is one."""
 
-    A subclass says in ``_rows`` what it takes for rows.
+    def export(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """Write the fitted student to a file in the format of the path's suffix.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it) or .py.
+        **options : dict
+            The options of the format. .onnx has ``numbers``, ``missing`` and ``logits``, which
+            :func:`skdistill.export.to_onnx` documents; the other formats have none.
+
+        Raises
+        ------
+        ValueError
+            If `path` has another suffix, or an option another value.
+        NotFittedError
+            If the student is not fitted.
+        TypeError
+            If the student has no Program, the format has no printer for an op of it, or the format
+            does not have one of the options.
+        ImportError
+            If the format needs a package that is not installed.
+        OSError
+            If the file cannot be written. No partly written file is left.
+        """
+        from ..export import to_file
+
+        to_file(self, path, **options)
+
+
+class ProgramModel(Exportable):
+    """A model that predicts with a Program; numpy is enough for it."""
+
+    program_: Program
+
+    def _rows(self, X: Any) -> Any:
+        """Return rows as the Program takes them, checked."""
+        raise NotImplementedError
+
+
+class ProgramClassifier(ProgramModel):
+    """How a classifier that is a Program predicts; numpy is enough.
+
+    A subclass checks rows in ``_rows``.
     """
 
     classes_: Array
@@ -88,3 +132,24 @@ class ProgramClassifier(ProgramModel):
         logits = self.program_.logits(X)
         best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(axis=1)
         return self.classes_[best.astype(np.intp)]
+
+
+class ProgramRegressor(ProgramModel):
+    """How a regressor that is a Program predicts; numpy is enough."""
+
+    def predict(self, X: Any) -> Array:
+        """Return the predictions, in the target's unit.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit; those of a frame in any order.
+
+        Returns
+        -------
+        values : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+            One number for each row, or one for each of several outputs.
+        """
+        X = self._rows(X)
+        values = self.program_(X)
+        return values[:, 0] if values.shape[1] == 1 else values

@@ -1,4 +1,4 @@
-"""What load returns: a classifier or a regressor that is a Program, for which numpy is enough."""
+"""load, and the classifiers and regressors that it returns."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._classifier import ProgramClassifier
-from ._face import ProgramModel
-from ._regressor import ProgramRegressor
-from .program import Bound, Columns, Program, is_frame, read
+from ..program import Bound, Columns, Program, is_frame, read
+from ._program_models import ProgramClassifier, ProgramModel, ProgramRegressor
 
 Array = NDArray[Any]
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str]) -> LoadedClassifier | LoadedRegressor:
     """Load a student that ``export("....skd")`` has written.
 
     Numpy is all it takes: no scikit-learn, no torch. Nothing in the file is executed.
@@ -28,8 +26,8 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    predictor : Predictor or RegressionPredictor
-        A classifier, or a regressor, with the answers of the student.
+    model : LoadedClassifier or LoadedRegressor
+        It answers as the student does.
 
     Raises
     ------
@@ -37,7 +35,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         If there is no such file.
     ValueError
         If the file is damaged, was not written by skdistill, or was written by a later version in a
-        form that this one does not know.
+        format that this one cannot read.
 
     Examples
     --------
@@ -54,12 +52,12 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     saved = read(path)
     if saved.classes is None:
-        return RegressionPredictor(saved.program, saved.versions)
-    return Predictor(saved.program, saved.classes, saved.versions)
+        return LoadedRegressor(saved.program, saved.versions)
+    return LoadedClassifier(saved.program, saved.classes, saved.versions)
 
 
 class _Loaded(ProgramModel):
-    """What is loaded: to scikit-learn, a fitted model that ``fit`` and ``clone`` leave as it is."""
+    """A loaded model: to scikit-learn it is fitted, and ``fit`` and ``clone`` leave it as it is."""
 
     n_features_in_: int
     feature_names_in_: Array
@@ -73,7 +71,7 @@ class _Loaded(ProgramModel):
             self.feature_names_in_ = np.array(entry.names, dtype=object)
 
     def _rows(self, X: Any) -> Any:
-        """Return rows as the Program takes them, if they are a table with the right number of columns."""
+        """Return rows as the Program takes them; they must be a table with the right number of columns."""
         if isinstance(X, dict) or (isinstance(X, list) and X and all(isinstance(row, dict) for row in X)):
             return X
         if not is_frame(X) and not hasattr(X, "tocsr"):
@@ -99,7 +97,7 @@ class _Loaded(ProgramModel):
         return X
 
     def fit(self, X: Any, y: Any = None) -> Any:
-        """Do nothing: what was loaded is fitted.
+        """Do nothing: a loaded model is fitted.
 
         Parameters
         ----------
@@ -111,7 +109,7 @@ class _Loaded(ProgramModel):
         Returns
         -------
         self : object
-            As it was.
+            Unchanged.
         """
         return self
 
@@ -133,7 +131,7 @@ class _Loaded(ProgramModel):
         )
 
 
-class Predictor(ProgramClassifier, _Loaded):
+class LoadedClassifier(ProgramClassifier, _Loaded):
     """A classifier that predicts with a Program; what :func:`load` returns.
 
     To scikit-learn it is a fitted classifier: ``fit`` changes nothing, and ``clone`` returns it as
@@ -168,7 +166,7 @@ class Predictor(ProgramClassifier, _Loaded):
         self.classes_ = classes
 
     def __repr__(self) -> str:
-        return f"Predictor(n_columns={self.n_features_in_}, classes={self.classes_.tolist()})"
+        return f"LoadedClassifier(n_columns={self.n_features_in_}, classes={self.classes_.tolist()})"
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy.
@@ -199,8 +197,8 @@ class Predictor(ProgramClassifier, _Loaded):
         return tags
 
 
-class RegressionPredictor(ProgramRegressor, _Loaded):
-    """A regressor that predicts with a Program; what :func:`load` returns of one.
+class LoadedRegressor(ProgramRegressor, _Loaded):
+    """A regressor that predicts with a Program; what :func:`load` returns for one.
 
     To scikit-learn it is a fitted regressor: ``fit`` changes nothing, and ``clone`` returns it as it
     is, as with a FrozenEstimator. It can be a teacher. Rows may also come as a dict, or as a list of
@@ -226,7 +224,7 @@ class RegressionPredictor(ProgramRegressor, _Loaded):
     """
 
     def __repr__(self) -> str:
-        return f"RegressionPredictor(n_columns={self.n_features_in_}, n_outputs={self.program_.n_outputs})"
+        return f"LoadedRegressor(n_columns={self.n_features_in_}, n_outputs={self.program_.n_outputs})"
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination, R2.
@@ -236,7 +234,7 @@ class RegressionPredictor(ProgramRegressor, _Loaded):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns), or list of dict
             Rows.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            Their true numbers.
+            The true values.
         sample_weight : array-like of shape (n_rows,), default=None
             Their weights.
 
@@ -245,13 +243,15 @@ class RegressionPredictor(ProgramRegressor, _Loaded):
         score : float
             The share of the variance of `y` that is explained, the mean over outputs.
         """
-        wanted = np.asarray(y, dtype=np.float64).reshape(-1, self.program_.n_outputs or 1)
-        told = self.predict(X).reshape(wanted.shape)
-        weights = np.ones(len(wanted)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        mean = np.average(wanted, axis=0, weights=weights)
-        left, there = weights @ (wanted - told) ** 2, weights @ (wanted - mean) ** 2
-        # as scikit-learn has it for a target that is constant
-        explained = np.where(there > 0, 1.0 - left / np.where(there > 0, there, 1.0), np.where(left > 0, 0.0, 1.0))
+        y_true = np.asarray(y, dtype=np.float64).reshape(-1, self.program_.n_outputs or 1)
+        y_pred = self.predict(X).reshape(y_true.shape)
+        weights = np.ones(len(y_true)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        mean = np.average(y_true, axis=0, weights=weights)
+        residual, total = weights @ (y_true - y_pred) ** 2, weights @ (y_true - mean) ** 2
+        # as scikit-learn defines it for a constant target
+        explained = np.where(
+            total > 0, 1.0 - residual / np.where(total > 0, total, 1.0), np.where(residual > 0, 0.0, 1.0)
+        )
         return float(explained.mean())
 
     def __sklearn_tags__(self) -> Any:

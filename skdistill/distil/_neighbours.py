@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.random_projection import GaussianRandomProjection
 
 from ..program import as_key, is_missing, numbers, seconds
-from ._encoder import fit_encoder, raw_columns
+from ..student import fit_encoder, raw_columns
 
 Array = NDArray[Any]
 

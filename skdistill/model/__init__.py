@@ -1,0 +1,14 @@
+"""What a Program answers as, and what load returns; numpy is enough for both."""
+
+from ._load import LoadedClassifier, LoadedRegressor, load
+from ._program_models import Exportable, ProgramClassifier, ProgramModel, ProgramRegressor
+
+__all__ = [
+    "Exportable",
+    "LoadedClassifier",
+    "LoadedRegressor",
+    "ProgramClassifier",
+    "ProgramModel",
+    "ProgramRegressor",
+    "load",
+]

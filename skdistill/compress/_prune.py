@@ -22,7 +22,7 @@ from ..program import (
     run,
     split,
 )
-from ..student import Encoded, Encoder, MLPStudent, MLPStudentRegressor
+from ..student import Encoded, Encoder, MLPStudent, MLPStudentRegressor, fit_net
 from ..tasks import CLASSES, NUMBERS, Task
 from ..teacher import Teacher
 from ._student import inner_student, new_student
@@ -151,7 +151,7 @@ def prune(
     targets = task.targets(answers, classes, None, loss=task.loss(), alpha=1.0)
     if isinstance(last, Unstandardize):
         targets = replace(targets, units=(last.center, last.scale))
-    first, *others = net.fit_encoded(fitted, targets.terms(fitted.n_rows), read.first_layer, init=start)
+    first, *others = fit_net(net, fitted, targets.terms(fitted.n_rows), read.first_layer, start)
     if isinstance(first, LookupAffine):
         first = _with_unseen_levels(first, start[0][0], encoded)
     smaller = join(encoder, [first, *others[1::2]], activations, last)

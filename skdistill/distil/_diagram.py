@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ._sizes import pickled_bytes, written
-from ._validation import visual_block
+from .._sizes import pickled_bytes, written
+from .._sklearn import visual_block
 
 #: A diagram is drawn each time it is looked at, so that a large teacher is not measured to the end.
 _MOST_BYTES = 2e8

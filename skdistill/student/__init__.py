@@ -1,24 +1,33 @@
-"""Who learns the teacher's answers: students fit targets; ours end as a Program, others are adapted."""
+"""Students: they fit a teacher's answers and labels. Ours end as a Program; those of others are adapted."""
 
-from ._adapters import make_student
-from ._base import BaseStudent
-from ._encoder import Encoded, Encoder
-from ._linear import LinearStudent
-from ._mlp import MLPStudent
-from ._neighbours import neighbour_space
-from ._regressors import LinearStudentRegressor, MLPStudentRegressor, TreeStudentRegressor
-from ._tree import TreeStudent
+from ._base import ProgramStudent, check_learnable, scale_logits
+from ._encoder import Encoded, Encoder, fit_encoder, raw_columns
+from ._linear import LinearStudent, LinearStudentRegressor
+from ._mlp import MLPStudent, MLPStudentRegressor, fit_net
+from ._progress import Progress
+from ._protocol import Student, Traits, traits_of
+from ._tree import TreeStudent, TreeStudentRegressor
+from .adapted import instance_of, make_student
 
 __all__ = [
-    "BaseStudent",
     "Encoded",
     "Encoder",
     "LinearStudent",
     "LinearStudentRegressor",
     "MLPStudent",
     "MLPStudentRegressor",
+    "ProgramStudent",
+    "Progress",
+    "Student",
+    "Traits",
     "TreeStudent",
     "TreeStudentRegressor",
+    "check_learnable",
+    "fit_encoder",
+    "fit_net",
+    "instance_of",
     "make_student",
-    "neighbour_space",
+    "raw_columns",
+    "scale_logits",
+    "traits_of",
 ]

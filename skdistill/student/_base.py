@@ -1,8 +1,11 @@
-"""What every student does: check its input, have the weights fitted, and predict through its Program."""
+"""What every student of ours does: it checks its input, has its weights fitted, and predicts through its Program."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from inspect import Parameter, signature
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -11,42 +14,28 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import check_array
-from sklearn.utils.multiclass import check_classification_targets
 
-from .._classifier import ProgramClassifier
-from .._face import ProgramModel
-from .._regressor import ProgramRegressor
-from .._validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    check_numbers,
-    check_proba,
-    check_rows,
-    check_weights,
-    fit_context,
-    label_column,
-    not_fitted,
-    take_rows,
-)
-from ..losses import LossTerms, RegressionTargets, RegressionTerms, Targets
-from ..program import Op, Program, Softmax, Unstandardize, fold, in_order, is_frame
+from .._checks import check_rows, check_weights, row_counts
+from .._sklearn import HasMethods, Interval, StrOptions, fit_context, not_fitted, take_rows
+from ..losses import CrossEntropy, Loss, Targets, Terms
+from ..losses._targets import regression_loss_of
+from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
+from ..program import Op, Program, fold, in_order, is_frame
+from ..tasks import CLASSES, NUMBERS, Task
 from ._change_points import with_change_points
 from ._encoder import Encoded, Encoder, as_delivered, check_finite, fit_encoder
+from ._protocol import Traits
 from ._transformers import read_transformer
 
 Array = NDArray[Any]
-#: What is to be fitted, in classes or in numbers, and the same with all weights folded in.
-AnyTargets = Targets | RegressionTargets
-AnyTerms = LossTerms | RegressionTerms
 
 
-class BaseStudent(ProgramModel, BaseEstimator):
-    """An estimator that fits a teacher's answers and ends as a Program.
+class ProgramStudent(ProgramModel, BaseEstimator):
+    """A student that ends as a Program.
 
-    A ClassifyingStudent or a RegressingStudent says what it answers, and how it is fitted: a
-    subclass says in :meth:`_fit_weights` how the weights are found, or, where it does not begin
-    with an affine map, in :meth:`_fit_layers`.
+    A subclass says how it is fitted: in :meth:`_fit_weights` how its weights are found, or, where it does
+    not begin with an affine map, in :meth:`_fit_layers`. :class:`ClassifierPart` or :class:`RegressorPart`
+    adds what it predicts.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -55,9 +44,14 @@ class BaseStudent(ProgramModel, BaseEstimator):
         "min_frequency": [Interval(Integral, 1, None, closed="left")],
         "max_categories": [Interval(Integral, 1, None, closed="left")],
         "encoder": [HasMethods(["fit", "transform"]), None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "loss": [StrOptions({"squared_error", "huber"}), Loss],
         "verbose": ["verbose"],
     }
 
+    _traits: ClassVar[Traits] = Traits()
+    #: What its targets are.
+    _task: ClassVar[Task]
     #: What numeric="auto" stands for.
     _numeric_auto: ClassVar[str] = "standard"
     #: What encoded rows are held in.
@@ -68,69 +62,62 @@ class BaseStudent(ProgramModel, BaseEstimator):
     min_frequency: int
     max_categories: int
     encoder: Any
-    class_weight: Any = None
+    class_weight: dict[Any, float] | str | None = None
     n_features_in_: int
     feature_names_in_: Array
 
-    def _fit_layers(self, encoder: Encoder, X: Any, terms: AnyTerms, sample_weight: Array | None) -> list[Op]:
-        """Fit to rows that `encoder` takes; return the ops that turn its ``[codes | numbers]`` into logits."""
+    def _fit_layers(self, encoder: Encoder, X: Any, terms: Terms, sample_weight: Array | None) -> list[Op]:
+        """Fit to rows that `encoder` takes; return the ops that turn its ``[codes | numbers]`` into outputs."""
         return self._fit_weights(encoder.encode(X, sample_weight, self._dtype), terms, encoder.first_layer)
 
-    def _fit_weights(self, encoded: Encoded, terms: AnyTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
-        """Fit to encoded rows; return the ops that turn them into logits, the first of them by `first_layer`."""
+    def _fit_weights(self, encoded: Encoded, terms: Terms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
+        """Fit to encoded rows; return the ops that turn them into outputs, the first of them by `first_layer`."""
         raise NotImplementedError
 
-    def check_learnable(self, X: Any) -> None:
-        """Refuse rows that `fit` would refuse for what is in them: a distiller asks before its teacher does long work.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            The rows, raw.
-
-        Raises
-        ------
-        ValueError
-            If a numeric column holds an infinite number, unless an `encoder` is to judge that.
-        """
-        if self.encoder is None:
-            check_finite(X)
-
-    def fit_targets(self, X: Any, targets: AnyTargets) -> Any:
+    def fit_targets(self, X: Any, targets: Targets) -> Any:
         """Fit to a teacher's answers and labels together: what a distiller calls.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             The rows, raw: numbers, categories, dates, missing cells.
-        targets : Targets or RegressionTargets
-            The teacher's answers, the labels, and how to blend them.
+        targets : Targets
+            The teacher's answers, the labels, how to blend them, and the loss that is minimised.
 
         Returns
         -------
         self : object
             The fitted student.
+
+        Raises
+        ------
+        ValueError
+            If a numeric column holds an infinite number, or X has no rows or columns.
         """
         self._validate_params()
         return self._fit_checked(check_rows(self, X, reset=True), targets)
 
-    def _fit_checked(self, X: Any, targets: AnyTargets) -> Any:
-        weight = targets.sample_weight
-        if weight is not None and not weight.all():
-            rows = np.flatnonzero(weight > 0)
-            X, targets = take_rows(X, rows), targets.take(rows)
+    def _fit_labels(self, X: Any, y: Any, sample_weight: ArrayLike | None, loss: Loss) -> Any:
+        """Fit to labels alone, as the user gave them."""
+        X = check_rows(self, X, reset=True)
+        weight = check_weights(sample_weight, X)
+        targets = self._task.only_labels(
+            y, n_rows=X.shape[0], sample_weight=weight, loss=loss, called=type(self).__name__
+        )
+        return self._fit_checked(X, targets)
+
+    def _fit_checked(self, X: Any, targets: Targets) -> Any:
+        X, targets = counted_rows(X, targets)
         terms = targets.terms(X.shape[0], self.class_weight)
         self.__dict__.pop("encoder_", None)
         encoder, rows = self._fit_encoder(X, targets, terms)
         layers = self._fit_layers(encoder, rows, terms, targets.sample_weight)
-        self.program_ = fold(Program([*encoder.ops, *layers, self._ending(targets, terms)]))
+        if targets.classes is not None:
+            self.classes_ = targets.classes
+        self.program_ = fold(Program([*encoder.ops, *layers, targets.task.end(targets, terms)]))
         return self
 
-    def _ending(self, targets: Any, terms: Any) -> Op:
-        """Keep what the answers stand for; return the op that ends the Program."""
-        raise NotImplementedError
-
-    def _fit_encoder(self, X: Any, targets: AnyTargets, terms: AnyTerms) -> tuple[Encoder, Any]:
+    def _fit_encoder(self, X: Any, targets: Targets, terms: Terms) -> tuple[Encoder, Any]:
         """Return the encoder, and the rows as it takes them."""
         if self.encoder is None:
             numeric = self._numeric_auto if self.numeric == "auto" else self.numeric
@@ -142,11 +129,11 @@ class BaseStudent(ProgramModel, BaseEstimator):
                 min_frequency=self.min_frequency,
                 max_categories=self.max_categories,
             )
-            if numeric == "piecewise" and self.n_bins == "auto" and isinstance(terms, RegressionTerms):
+            if numeric == "piecewise" and self.n_bins == "auto" and targets.classes is None:
                 encoder = with_change_points(encoder, X, *terms.blended())
             return encoder, X
-        transformer, y = clone(self.encoder), targets.most_likely()
-        # of the rows that it learns from, some, such as TargetEncoder, make something else than of fresh ones
+        transformer, y = clone(self.encoder), targets.as_y()
+        # some transformers, such as TargetEncoder, encode the rows that they learn from differently than new ones
         whole = hasattr(transformer, "fit_transform")
         rows = transformer.fit_transform(X, y) if whole else transformer.fit(X, y).transform(X)
         rows = check_array(rows, dtype=np.float64, accept_sparse="csr", input_name="encoder's output")
@@ -176,12 +163,11 @@ class BaseStudent(ProgramModel, BaseEstimator):
         return self.encoder_.transform(X)
 
 
-class ClassifyingStudent(ProgramClassifier, ClassifierMixin, BaseStudent):
-    """A student that is a classifier: it fits soft targets."""
+class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
+    """What makes a student a classifier: it fits class labels or soft targets, and predicts probabilities."""
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
+    _task = CLASSES
+    _traits = Traits(scalable=True)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
@@ -195,7 +181,8 @@ class ClassifyingStudent(ProgramClassifier, ClassifierMixin, BaseStudent):
             One label for each row, or one row of probabilities, the columns standing for the
             classes 0, 1, ...
         sample_weight : array-like of shape (n_rows,), default=None
-            Non-negative weights.
+            Non-negative weights. Those that are whole multiples of the smallest count rows: a row of
+            weight two is that row twice. Others are relative. So their unit does not matter.
 
         Returns
         -------
@@ -208,28 +195,15 @@ class ClassifyingStudent(ProgramClassifier, ClassifierMixin, BaseStudent):
             If a numeric column holds an infinite number, a row of `y` does not sum to one, the
             labels are continuous, or there are fewer than two classes.
         """
-        X = check_rows(self, X, reset=True)
-        return self._fit_checked(X, read_labels(self, X, y, check_weights(sample_weight, X)))
-
-    def _ending(self, targets: Targets, terms: LossTerms) -> Op:
-        self.classes_ = targets.classes
-        return Softmax()
-
-    def scale_logits(self, scale: float) -> None:
-        """Multiply the logits by a number: above one the student is surer of itself, below less.
-
-        Parameters
-        ----------
-        scale : float
-            Positive.
-        """
-        if scale != 1:
-            *ops, last, softmax = self.program_.ops
-            self.program_ = Program([*ops, last.scaled(scale), softmax])
+        return self._fit_labels(X, y, sample_weight, CrossEntropy())
 
 
-class RegressingStudent(ProgramRegressor, RegressorMixin, BaseStudent):
-    """A student that is a regressor: it fits numbers, and standardises them itself."""
+class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
+    """What makes a student a regressor: it fits numbers, which it standardises itself, and predicts numbers."""
+
+    _task = NUMBERS
+
+    loss: str | Loss
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
@@ -242,7 +216,8 @@ class RegressingStudent(ProgramRegressor, RegressorMixin, BaseStudent):
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
             One number for each row, or one for each of several outputs.
         sample_weight : array-like of shape (n_rows,), default=None
-            Non-negative weights.
+            Non-negative weights. Those that are whole multiples of the smallest count rows: a row of
+            weight two is that row twice. Others are relative. So their unit does not matter.
 
         Returns
         -------
@@ -252,13 +227,10 @@ class RegressingStudent(ProgramRegressor, RegressorMixin, BaseStudent):
         Raises
         ------
         ValueError
-            If a numeric column holds an infinite number, or `y` is not finite or not of that shape.
+            If a numeric column holds an infinite number, `y` is not finite or not of that shape, or `loss`
+            is not a loss of numbers.
         """
-        X = check_rows(self, X, reset=True)
-        return self._fit_checked(X, read_numbers(self, X, y, check_weights(sample_weight, X)))
-
-    def _ending(self, targets: RegressionTargets, terms: RegressionTerms) -> Op:
-        return Unstandardize(terms.center, terms.scale)
+        return self._fit_labels(X, y, sample_weight, regression_loss_of(self.loss))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -266,66 +238,81 @@ class RegressingStudent(ProgramRegressor, RegressorMixin, BaseStudent):
         return tags
 
 
-def read_numbers(student: Any, X: Any, y: Any, sample_weight: Array | None) -> RegressionTargets:
-    """Return targets without a teacher, of numbers to predict.
+def regressor_init(init: Callable[..., None]) -> Callable[..., None]:
+    """Return the ``__init__`` of a regressor: that of the classifier, with `loss` in the place of `class_weight`.
+
+    scikit-learn reads an estimator's parameters off the signature of its ``__init__``, and both estimators of a
+    kind share all parameters but these two.
 
     Parameters
     ----------
-    student : estimator
-        Who is named in messages.
-    X : array-like of shape (n_rows, n_columns)
-        The rows.
-    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        The numbers.
-    sample_weight : ndarray of shape (n_rows,) or None
-        Non-negative weights.
+    init : callable
+        The classifier's ``__init__``, which has a `class_weight`.
 
     Returns
     -------
-    targets : RegressionTargets
-        With `y` as labels.
+    init : callable
+        The regressor's.
     """
-    if y is None:
-        raise ValueError(f"This {type(student).__name__} estimator requires y to be passed, but the target y is None.")
-    return RegressionTargets(None, check_numbers(y, n_rows=X.shape[0], source="y"), sample_weight, alpha=0.0)
+    loss = Parameter("loss", Parameter.KEYWORD_ONLY, default="squared_error", annotation="str | Loss")
+    written = signature(init)
+    parameters = [loss if name == "class_weight" else one for name, one in written.parameters.items()]
+    own = written.replace(parameters=parameters)
+
+    @wraps(init)
+    def __init__(self: Any, *args: Any, **params: Any) -> None:  # noqa: N807
+        given = own.bind(self, *args, **params)
+        self.loss = given.arguments.pop("loss", loss.default)
+        init(*given.args, **given.kwargs)
+        del self.class_weight
+
+    __init__.__signature__ = own  # type: ignore[attr-defined]
+    return __init__
 
 
-def read_labels(student: Any, X: Any, y: Any, sample_weight: Array | None) -> Targets:
-    """Return targets without a teacher: `y` holds labels if it is one column, probabilities if it is several.
+def counted_rows(X: Any, targets: Targets) -> tuple[Any, Targets]:
+    """Return the rows that have any weight, with weights that count rows, whatever their unit was."""
+    weight = row_counts(targets.sample_weight)
+    if weight is None:
+        return X, targets
+    targets = replace(targets, sample_weight=weight)
+    if weight.all():
+        return X, targets
+    rows = np.flatnonzero(weight > 0)
+    return take_rows(X, rows), targets.take(rows)
+
+
+def check_learnable(student: Any, X: Any) -> None:
+    """Refuse rows that `fit` would refuse for what is in them: a distiller asks before its teacher does long work.
 
     Parameters
     ----------
-    student : estimator
-        Who is named in messages.
-    X : array-like of shape (n_rows, n_columns)
-        The rows.
-    y : array-like of shape (n_rows,) or (n_rows, n_classes)
-        Labels, or probabilities.
-    sample_weight : ndarray of shape (n_rows,) or None
-        Non-negative weights.
+    student : Student
+        Not fitted. Of those that are not skdistill's, nothing is known beforehand.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows, raw.
 
-    Returns
-    -------
-    targets : Targets
-        With the classes that a row of some weight has; those of probabilities are 0, 1, ...
+    Raises
+    ------
+    ValueError
+        If a numeric column holds an infinite number, unless the student has an `encoder` that decides on it.
     """
-    if y is None:
-        raise ValueError(f"This {type(student).__name__} estimator requires y to be passed, but the target y is None.")
-    y = y if hasattr(y, "iloc") else np.asarray(y)
-    if y.ndim == 2 and y.shape[1] > 1:
-        proba = check_proba(y, n_rows=X.shape[0], n_classes=None, source="y as soft targets")
-        return Targets(np.arange(y.shape[1]), proba, None, sample_weight)
-    y = label_column(y)
-    check_classification_targets(y)
-    if len(y) != X.shape[0]:
-        raise ValueError(f"X has {X.shape[0]} rows and y has {len(y)}; each row needs one label.")
-    seen = y if sample_weight is None else y[sample_weight > 0]
-    classes = np.unique(seen)
-    if len(classes) < 2:
-        raise ValueError(
-            f"{type(student).__name__} needs at least two classes in y; the data contain only one class: "
-            f"{classes[0]!r}."
-        )
-    # a row of weight zero may hold a class of its own; any index serves for it
-    labels = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-    return Targets(classes, None, labels, sample_weight, alpha=0.0)
+    if isinstance(student, ProgramStudent) and student.encoder is None:
+        check_finite(X)
+
+
+def scale_logits(student: Any, scale: float) -> None:
+    """Multiply the logits of a fitted student by a number: temperature scaling, Guo et al. (2017).
+
+    Above one its probabilities become more extreme, below one less so; the predicted classes stay.
+
+    Parameters
+    ----------
+    student : Student
+        Fitted, with the trait `scalable`.
+    scale : float
+        Positive.
+    """
+    if scale != 1:
+        *ops, last, end = student.program_.ops
+        student.program_ = Program([*ops, last.scaled(scale), end])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import take_rows
+from .._sklearn import take_rows
 from ..program import Op, Piecewise, Standardize
 from ._encoder import Encoded, Encoder, as_bins
 

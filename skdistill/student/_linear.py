@@ -1,4 +1,4 @@
-"""LinearStudent: multinomial logistic regression on soft targets; and how L-BFGS fits any linear student."""
+"""Linear students: multinomial logistic regression on soft targets, ridge regression, and how L-BFGS fits both."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from .._validation import Interval
+from .._sklearn import Interval
+from ..losses import Terms
+from ..losses._losses import rounded
 from ..program import Op
-from ._base import AnyTerms, BaseStudent, ClassifyingStudent
+from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
 from ._encoder import Encoded
 from ._progress import Progress
 
 Array = NDArray[Any]
 
 
-class LinearLearner(BaseStudent):
+class BaseLinear(ProgramStudent):
     """What linear students of both kinds have in common: parameters, and how L-BFGS finds the weights."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BaseStudent._parameter_constraints,
+        **ProgramStudent._parameter_constraints,
         "C": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
@@ -45,6 +47,7 @@ class LinearLearner(BaseStudent):
         min_frequency: int = 5,
         max_categories: int = 256,
         encoder: Any = None,
+        class_weight: dict[Any, float] | str | None = None,
         verbose: int = 0,
     ) -> None:
         self.C = C
@@ -55,9 +58,10 @@ class LinearLearner(BaseStudent):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.encoder = encoder
+        self.class_weight = class_weight
         self.verbose = verbose
 
-    def _fit_weights(self, encoded: Encoded, terms: AnyTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
+    def _fit_weights(self, encoded: Encoded, terms: Terms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
         n_encoded = encoded.n_encoded
         n_logits = terms.n_outputs
         penalty = 1.0 / (self.C * terms.total_weight)
@@ -111,11 +115,11 @@ class LinearLearner(BaseStudent):
                             ConvergenceWarning,
                             stacklevel=2,
                         )
-        coef = _rounded(best).reshape(n_encoded + 1, n_logits)
+        coef = rounded(best).reshape(n_encoded + 1, n_logits)
         return [first_layer(coef[:-1], coef[-1])]
 
 
-class LinearStudent(LinearLearner, ClassifyingStudent):
+class LinearStudent(ClassifierPart, BaseLinear):
     """A linear student: multinomial logistic regression that also fits soft targets.
 
     It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the sum of the sample
@@ -186,45 +190,75 @@ class LinearStudent(LinearLearner, ClassifyingStudent):
            [0.1, 0.9]])
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **LinearLearner._parameter_constraints,
-        **ClassifyingStudent._parameter_constraints,
-    }
 
-    def __init__(
-        self,
-        *,
-        C: float = 1.0,
-        max_iter: int = 1000,
-        tol: float = 1e-6,
-        numeric: str = "auto",
-        n_bins: int | str = "auto",
-        min_frequency: int = 5,
-        max_categories: int = 256,
-        encoder: Any = None,
-        class_weight: dict[Any, float] | str | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            C=C,
-            max_iter=max_iter,
-            tol=tol,
-            numeric=numeric,
-            n_bins=n_bins,
-            min_frequency=min_frequency,
-            max_categories=max_categories,
-            encoder=encoder,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
+class LinearStudentRegressor(RegressorPart, BaseLinear):
+    """A linear student of a regressor: ridge regression on a teacher's answers.
 
+    It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the sum of the sample
+    weights, over encoded columns and the standardised target; intercepts are not penalised. The
+    loss is the squared error, or, within DistilledRegressor, the distillation loss. With one column
+    or several it is ``Ridge(alpha=1 / (2 * C))``.
 
-def _rounded(weights: Array) -> Array:
-    """Round to 16 significant bits, a share of 8e-6 at most.
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse of the strength of the penalty, as in scikit-learn's LogisticRegression. The higher
+        it is, the closer the targets are followed, noise included.
+    max_iter : int, default=1000
+        The most iterations of L-BFGS.
+    tol : float, default=1e-6
+        L-BFGS ends when no component of the gradient is larger, or the loss falls by less than
+        1e-9 of itself.
+    numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
+        What becomes of numbers. "standard": standardised, squashed beyond six deviations.
+        "quantile": mapped to their rank. "piecewise": standardised, with their piecewise-linear
+        encoding over quantile bins beside. "auto": "standard".
+    n_bins : int or "auto", default="auto"
+        The most bins of a column in the piecewise-linear encoding. "auto" shares some 160 bins
+        between the numeric columns, 4 to 16 each, and adds some that single out narrow ranges over
+        which the target jumps, such as holidays.
+    min_frequency : int, default=5
+        A category in fewer rows than this is grouped with the other rare ones.
+    max_categories : int, default=256
+        The most categories of a column that are told apart, the most frequent ones.
+    encoder : transformer, default=None
+        Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
+        after it then have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers,
+        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other runs
+        as it is, before the Program, and goes wherever the student goes.
+    loss : {"squared_error", "huber"} or Loss, default="squared_error"
+        What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
+        off. Targets that a distiller passes to `fit_targets` bring their own loss.
+    verbose : int, default=0
+        1 shows a progress bar.
 
-    The minimum is one and the same whatever the order of the rows, or whether a row counts double
-    or stands there twice; the last digits of where L-BFGS ends are not. Rounding leaves them out,
-    so that the same table gives the same bytes.
+    Attributes
+    ----------
+    program_ : Program
+        The fitted student; ``program_(X)`` is the bare, unchecked ``predict``, of shape
+        (n_rows, n_outputs).
+    encoder_ : transformer
+        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
+        what it returns.
+    n_iter_ : int
+        Iterations taken.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where they are all strings.
+
+    See Also
+    --------
+    MLPStudentRegressor : A net, for what is not linear.
+    DistilledRegressor : Asks a teacher for the numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistill import LinearStudentRegressor
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> LinearStudentRegressor(C=1000).fit(X, [1.0, 3.0, 5.0]).predict([[0.5]]).round(2)
+    array([2.])
     """
-    mantissa, exponent = np.frexp(weights)
-    return np.ldexp(np.round(mantissa * 2.0**16) / 2.0**16, exponent)
+
+    __init__ = regressor_init(BaseLinear.__init__)

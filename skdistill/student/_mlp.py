@@ -1,4 +1,4 @@
-"""MLPStudent: a small net on soft targets; its parameters here, its training in _torch."""
+"""Students that are nets: their parameters here, their training in _mlp_training."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from .._validation import Interval, StrOptions
+from .._sklearn import Interval, StrOptions
+from ..losses import Terms
 from ..program import ACTIVATIONS, Affine, Op
-from ._base import AnyTerms, BaseStudent, ClassifyingStudent
+from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
 from ._encoder import Encoded
+from ._protocol import Traits
 
 Array = NDArray[Any]
 
@@ -21,11 +23,11 @@ Array = NDArray[Any]
 _FEW_ROWS = 100
 
 
-class MLPLearner(BaseStudent):
+class BaseMLP(ProgramStudent):
     """What nets of both kinds have in common: parameters, and the rows on which torch trains them."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BaseStudent._parameter_constraints,
+        **ProgramStudent._parameter_constraints,
         "hidden_layer_sizes": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -44,13 +46,9 @@ class MLPLearner(BaseStudent):
 
     _numeric_auto: ClassVar[str] = "piecewise"
     _dtype: ClassVar[type[np.floating]] = np.float32
-    #: It uses rows held out, and can fit probabilities in place of the labels.
-    _judges_itself: ClassVar[bool] = True
+    _traits = Traits(in_epochs=True)
     #: The most rows in a step.
     _largest_batch: ClassVar[int] = 256
-
-    #: Layers to go on from in place of a first guess; for nets that are trained further.
-    _start: list[tuple[Array, Array]] | None = None
 
     history_: list[dict[str, float]]
     n_iter_: int
@@ -75,6 +73,7 @@ class MLPLearner(BaseStudent):
         min_frequency: int = 5,
         max_categories: int = 256,
         encoder: Any = None,
+        class_weight: dict[Any, float] | str | None = None,
         device: str = "cpu",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -96,17 +95,24 @@ class MLPLearner(BaseStudent):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.encoder = encoder
+        self.class_weight = class_weight
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
 
-    def _fit_weights(self, encoded: Encoded, terms: AnyTerms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
+    def _fit_weights(
+        self,
+        encoded: Encoded,
+        terms: Terms,
+        first_layer: Callable[[Array, Array], Op],
+        init: list[tuple[Array, Array]] | None = None,
+    ) -> list[Op]:
         sizes = [int(size) for size in self.hidden_layer_sizes]
         if any(size < 1 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
         rng = check_random_state(self.random_state)
         # torch is imported here, where a net is trained, and nowhere on the way to a prediction
-        from ._torch import train_mlp
+        from ._mlp_training import train_mlp
 
         nets: list[list[tuple[Array, Array]]] = []
         for number in range(self.n_nets):
@@ -134,7 +140,7 @@ class MLPLearner(BaseStudent):
                 seed=int(rng.randint(2**31 - 1)),
                 verbose=self.verbose,
                 name=type(self).__name__,
-                start=self._start,
+                start=init,
             )
             nets.append(trained.layers)
             if number == 0:
@@ -168,6 +174,36 @@ class MLPLearner(BaseStudent):
         return np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
 
 
+def fit_net(
+    student: Any,
+    encoded: Encoded,
+    terms: Terms,
+    first_layer: Callable[[Array, Array], Op],
+    init: list[tuple[Array, Array]] | None = None,
+) -> list[Op]:
+    """Train a student's net on rows that are encoded already, and return its ops.
+
+    Parameters
+    ----------
+    student : MLPStudent or MLPStudentRegressor
+        Its parameters say how.
+    encoded : Encoded
+        The rows.
+    terms : Terms
+        What to fit.
+    first_layer : callable
+        From weight and bias to the first op.
+    init : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,)) or None
+        Weight and bias of each layer to start from; None draws them.
+
+    Returns
+    -------
+    ops : list of Op
+        From encoded rows to logits, or to standardised outputs.
+    """
+    return student._fit_weights(encoded, terms, first_layer, init)
+
+
 def _side_by_side(nets: list[list[tuple[Array, Array]]]) -> list[tuple[Array, Array]]:
     """Return the layers of one net whose logits are the mean of those of several nets."""
     n_nets, n_layers = len(nets), len(nets[0])
@@ -184,7 +220,7 @@ def _side_by_side(nets: list[list[tuple[Array, Array]]]) -> list[tuple[Array, Ar
     return merged
 
 
-class MLPStudent(MLPLearner, ClassifyingStudent):
+class MLPStudent(ClassifierPart, BaseMLP):
     """A multi-layer perceptron that fits soft targets, trained by torch and run without it.
 
     Trained with AdamW on shuffled mini-batches; the learning rate warms up over the first 5 % of
@@ -286,56 +322,112 @@ class MLPStudent(MLPLearner, ClassifyingStudent):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **MLPLearner._parameter_constraints,
-        **ClassifyingStudent._parameter_constraints,
-    }
+    _traits = Traits(in_epochs=True, scalable=True)
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Sequence[int] = (96, 96),
-        *,
-        activation: str = "relu",
-        max_epochs: int = 100,
-        batch_size: int | str = "auto",
-        learning_rate: float = 4e-3,
-        weight_decay: float = 1e-4,
-        dropout: float = 0.0,
-        averaging: bool = True,
-        n_nets: int = 1,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float | str = "auto",
-        patience: int = 15,
-        numeric: str = "auto",
-        n_bins: int | str = "auto",
-        min_frequency: int = 5,
-        max_categories: int = 256,
-        encoder: Any = None,
-        class_weight: dict[Any, float] | str | None = None,
-        device: str = "cpu",
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation=activation,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            averaging=averaging,
-            n_nets=n_nets,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            patience=patience,
-            numeric=numeric,
-            n_bins=n_bins,
-            min_frequency=min_frequency,
-            max_categories=max_categories,
-            encoder=encoder,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
+
+class MLPStudentRegressor(RegressorPart, BaseMLP):
+    """A multi-layer perceptron that fits a regressor's answers, trained by torch and run without it.
+
+    Trained as MLPStudent is, on the standardised target, with the squared error for a loss, or,
+    within DistilledRegressor, the distillation loss.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default=(96, 96)
+        Units of each hidden layer; empty for none.
+    activation : {"relu", "silu", "tanh"}, default="relu"
+        What follows each hidden layer.
+    max_epochs : int, default=100
+        The most passes over the rows.
+    batch_size : int or "auto", default="auto"
+        Rows in a step. "auto" is a power of two that gives about twenty steps an epoch, 16 to 128: of many rows more
+        steps than MLPStudent takes, as numbers are learnt to a finer degree than classes.
+    learning_rate : float, default=4e-3
+        The highest learning rate.
+    weight_decay : float, default=1e-4
+        AdamW's decoupled weight decay.
+    dropout : float, default=0.0
+        Probability of silencing a hidden unit in a training step.
+    averaging : bool, default=True
+        Keep a running average of the weights, over some ninth of the steps, in place of the last
+        weights.
+    n_nets : int, default=1
+        Train so many nets of this size, each from weights of its own and, where rows are held out,
+        with other rows held out, and answer with their mean. They end as one net, of
+        `n_nets` times the units; with several hidden layers most of the weights between these are
+        zero, and so it is best with one. Where labels are few or noisy, four nets of 8 units often
+        keep more than one of 32.
+    early_stopping : bool or "auto", default="auto"
+        Hold out rows, keep the weights that fit them best, and end after `patience` epochs without
+        a better fit. "auto" does so from 100 rows on. Without it the last weights are kept.
+    validation_fraction : float or "auto", default="auto"
+        The share of the rows that is held out. "auto" is a tenth, and of fewer than 1,000 rows more:
+        100 rows, but no more than a fifth.
+    patience : int, default=15
+        Epochs to wait for a better fit to the rows held out.
+    numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
+        What becomes of numbers. "standard": standardised, squashed beyond six deviations.
+        "quantile": mapped to their rank. "piecewise": standardised, with their piecewise-linear
+        encoding over quantile bins beside. "auto": "piecewise".
+    n_bins : int or "auto", default="auto"
+        The most bins of a column in the piecewise-linear encoding. "auto" shares some 160 bins
+        between the numeric columns, 4 to 16 each, and adds some that single out narrow ranges over
+        which the target jumps, such as holidays.
+    min_frequency : int, default=5
+        A category in fewer rows than this is grouped with the other rare ones.
+    max_categories : int, default=256
+        The most categories of a column that are told apart, the most frequent ones.
+    encoder : transformer, default=None
+        Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
+        after it then have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers,
+        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other runs
+        as it is, before the Program, and goes wherever the student goes.
+    loss : {"squared_error", "huber"} or Loss, default="squared_error"
+        What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
+        off. Targets that a distiller passes to `fit_targets` bring their own loss.
+    device : str, default="cpu"
+        The torch device to train on, such as "cuda".
+    random_state : int, RandomState instance or None, default=None
+        Seeds the first weights, the rows held out, the batches and the dropout.
+    verbose : int, default=0
+        1 shows a progress bar with epoch, loss and, where rows are held out, the student's
+        R2 against the targets on them.
+
+    Attributes
+    ----------
+    program_ : Program
+        The fitted student; ``program_(X)`` is the bare, unchecked ``predict``, of shape
+        (n_rows, n_outputs).
+    history_ : list of dict
+        For each epoch, of several nets of the first one's, its ``train_loss`` and, where rows are
+        held out, ``valid_loss`` and ``valid_fidelity``, the student's R2 against the targets on
+        them. Losses are those of the standardised target.
+    encoder_ : transformer
+        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
+        what it returns.
+    n_iter_ : int
+        Epochs trained, of several nets by the first one.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where they are all strings.
+
+    See Also
+    --------
+    LinearStudentRegressor : A linear model of a teacher's answers.
+    DistilledRegressor : Asks a teacher for the numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistill import MLPStudentRegressor
+    >>> X = np.random.default_rng(0).normal(size=(400, 2))
+    >>> y = 100 + 10 * np.maximum(X[:, 0], X[:, 1])
+    >>> student = MLPStudentRegressor((32,), random_state=0).fit(X, y)
+    >>> student.score(X, y) > 0.95
+    True
+    """
+
+    _largest_batch = 128
+
+    __init__ = regressor_init(BaseMLP.__init__)

@@ -1,4 +1,4 @@
-"""TreeStudent: one decision tree on soft targets, small enough to be read."""
+"""Students that are one decision tree, small enough to be read."""
 
 from __future__ import annotations
 
@@ -9,26 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from .._validation import Interval, not_fitted
+from .._sklearn import Interval, not_fitted
+from ..losses import Terms
 from ..program import Op
-from ._base import AnyTerms, BaseStudent, ClassifyingStudent
+from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
 from ._encoder import Encoder
-from ._growth import grow_tree
 from ._progress import Progress
+from ._tree_growing import grow_tree
 from ._tree_text import tree_text
 
 Array = NDArray[Any]
 
 
-class TreeLearner(BaseStudent):
+class BaseTree(ProgramStudent):
     """What trees of both kinds have in common: parameters, how they are grown, and their text."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **{
-            name: constraint
-            for name, constraint in BaseStudent._parameter_constraints.items()
-            if name not in ("numeric", "n_bins")
-        },
+        **ProgramStudent._parameter_constraints,
         "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
         "max_depth": [Interval(Integral, 1, None, closed="left"), None],
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
@@ -52,6 +49,7 @@ class TreeLearner(BaseStudent):
         min_frequency: int = 5,
         max_categories: int = 256,
         encoder: Any = None,
+        class_weight: dict[Any, float] | str | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -62,10 +60,11 @@ class TreeLearner(BaseStudent):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.encoder = encoder
+        self.class_weight = class_weight
         self.random_state = random_state
         self.verbose = verbose
 
-    def _fit_layers(self, encoder: Encoder, X: Any, terms: AnyTerms, sample_weight: Array | None) -> list[Op]:
+    def _fit_layers(self, encoder: Encoder, X: Any, terms: Terms, sample_weight: Array | None) -> list[Op]:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         Z = encoder.read(X)
         with Progress(self.verbose, 1, type(self).__name__, "tree") as progress:
@@ -103,7 +102,7 @@ class TreeLearner(BaseStudent):
         return tree_text(self.program_, getattr(self, "classes_", None), max_depth)
 
 
-class TreeStudent(TreeLearner, ClassifyingStudent):
+class TreeStudent(ClassifierPart, BaseTree):
     """A single decision tree that fits soft targets: small, fast, and readable.
 
     The tree is grown best split first, on the blend of soft targets and labels: a split is the
@@ -178,34 +177,74 @@ class TreeStudent(TreeLearner, ClassifyingStudent):
     |   |--- 1: 0.80
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **TreeLearner._parameter_constraints,
-        **ClassifyingStudent._parameter_constraints,
-    }
 
-    def __init__(
-        self,
-        max_leaf_nodes: int | None = 256,
-        *,
-        max_depth: int | None = None,
-        min_samples_leaf: int = 10,
-        smoothing: float = 20.0,
-        min_frequency: int = 5,
-        max_categories: int = 256,
-        encoder: Any = None,
-        class_weight: dict[Any, float] | str | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            max_leaf_nodes,
-            max_depth=max_depth,
-            min_samples_leaf=min_samples_leaf,
-            smoothing=smoothing,
-            min_frequency=min_frequency,
-            max_categories=max_categories,
-            encoder=encoder,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
+class TreeStudentRegressor(RegressorPart, BaseTree):
+    """A single decision tree that fits a regressor's answers: small, fast, and readable.
+
+    Grown as TreeStudent is, on the blend of the teacher's answers and the labels: a split is the
+    better, the less the numbers on either side differ from their mean. A leaf answers with the number
+    that minimises the loss in it, shrunk towards those of the nodes above it.
+
+    Parameters
+    ----------
+    max_leaf_nodes : int or None, default=256
+        The most leaves. Some 16 are easily read; a few hundred are closer to the teacher.
+    max_depth : int or None, default=None
+        The most branches between root and leaf; None sets no limit.
+    min_samples_leaf : int, default=10
+        The fewest rows in a leaf. A row of weight two counts as two, one of less than one as one.
+    smoothing : float, default=20.0
+        How strongly a node is shrunk towards the one above it: as if so many rows that are like
+        that one on average were in it too. Also for the mean target by which categories are
+        ordered.
+    min_frequency : int, default=5
+        A category in fewer rows than this is grouped with the other rare ones.
+    max_categories : int, default=256
+        The most categories of a column that are told apart, the most frequent ones.
+    encoder : transformer, default=None
+        Encodes the rows in place of the student's own encoder; the two parameters before it then
+        have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and
+        one-hot or ordinal encoders becomes part of the Program; any other runs as it is, before
+        the Program, and goes wherever the student goes.
+    loss : {"squared_error", "huber"} or Loss, default="squared_error"
+        What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
+        off. Targets that a distiller passes to `fit_targets` bring their own loss.
+    random_state : int, RandomState instance or None, default=None
+        Decides between splits that are equally good.
+    verbose : int, default=0
+        1 shows a progress bar, of one step, and the loss.
+
+    Attributes
+    ----------
+    program_ : Program
+        The fitted student; ``program_(X)`` is the bare, unchecked ``predict``, of shape
+        (n_rows, n_outputs).
+    n_leaves_ : int
+        The number of leaves.
+    encoder_ : transformer
+        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
+        what it returns.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where they are all strings.
+
+    See Also
+    --------
+    MLPStudentRegressor : A net, which is mostly closer to the teacher.
+    DistilledRegressor : Asks a teacher for the numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistill import TreeStudentRegressor
+    >>> X = np.arange(100.0)[:, None]
+    >>> student = TreeStudentRegressor(2, smoothing=0).fit(X, np.where(X[:, 0] < 40, 1.5, 8.0))
+    >>> print(student.export_text())
+    |--- column 0 <= 39.5
+    |   |--- 1.5
+    |--- column 0 > 39.5 or missing
+    |   |--- 8
+    """
+
+    __init__ = regressor_init(BaseTree.__init__)

@@ -14,9 +14,9 @@ from skorch.callbacks import Callback, EarlyStopping
 from skorch.dataset import ValidSplit
 from torch import Tensor, nn
 
-from ..losses import LossTerms
-from ._progress import Progress
-from ._torch import DistillationLoss
+from ...losses import Terms
+from .._mlp_training import TermsLoss, own_torch_state, target_arrays
+from .._progress import Progress
 
 Array = NDArray[Any]
 
@@ -24,7 +24,7 @@ Array = NDArray[Any]
 _ROWS, _TARGETS = "rows", "distillation targets"
 
 
-def train_net(net: Any, X: Array, terms: LossTerms, labels: Array, *, seed: int | None, verbose: int) -> Any:
+def train_net(net: Any, X: Array, terms: Terms, labels: Array, *, seed: int | None, verbose: int) -> Any:
     """Train a user's own net on the terms of the distillation loss.
 
     Parameters
@@ -33,7 +33,7 @@ def train_net(net: Any, X: Array, terms: LossTerms, labels: Array, *, seed: int 
         A copy that may be trained; a module gets a NeuralNet around it while it is.
     X : ndarray of shape (n_rows, n_columns), float32
         The rows.
-    terms : LossTerms
+    terms : Terms
         What is to be fitted.
     labels : ndarray of shape (n_rows,)
         The most likely class of each row, by which rows are held out and callbacks score.
@@ -53,11 +53,11 @@ def train_net(net: Any, X: Array, terms: LossTerms, labels: Array, *, seed: int 
         If the loss became infinite, or the module does not give an output for each class.
     """
     n_classes = terms.soft.shape[1]
-    columns = (terms.soft, terms.information, terms.soft_weight, terms.labels, terms.label_weight)
-    rows = {_ROWS: X, _TARGETS: np.column_stack(columns).astype(np.float32)}
+    rows = {_ROWS: X, _TARGETS: np.column_stack(target_arrays(terms)).astype(np.float32)}
     module = net if isinstance(net, nn.Module) else None
     threads = torch.get_num_threads()
     with (
+        own_torch_state(),
         torch.random.fork_rng(enabled=seed is not None),
         Progress(verbose if module is not None else 0, _MODULE_EPOCHS, type(net).__name__, "epoch") as progress,
     ):
@@ -66,14 +66,14 @@ def train_net(net: Any, X: Array, terms: LossTerms, labels: Array, *, seed: int 
         if module is not None:
             net = _net_of(module, len(X), seed, progress)
             torch.set_num_threads(1)
-        kind = type(net)
-        # skorch's own loop, callbacks and splits; the class is put back so that the net can be pickled
-        net.__class__ = _distilling(kind, DistillationLoss(terms.temperature), n_classes)
+        # skorch's own loop, callbacks and splits
+        distilling = _distilling(type(net), TermsLoss(terms.loss), n_classes)(**net.get_params(deep=False))
         try:
-            net.fit(rows, labels.astype(np.int64))
+            distilling.fit(rows, labels.astype(np.int64))
         finally:
-            net.__class__ = kind
             torch.set_num_threads(threads)
+        # what was fitted goes on in an instance of the user's class, which can be pickled
+        vars(net).update(vars(distilling))
     if net.history and "train_loss" not in net.history[-1]:
         # skorch has kept Ctrl-C to itself, but there is nothing to keep
         raise KeyboardInterrupt
@@ -148,7 +148,7 @@ class _Shown(Callback):
         self.progress.step(**figures)
 
 
-def _distilling(kind: type[NeuralNet], loss: DistillationLoss, n_classes: int) -> type[NeuralNet]:
+def _distilling(kind: type[NeuralNet], loss: TermsLoss, n_classes: int) -> type[NeuralNet]:
     """Return a subclass of a net's class whose rows carry the targets of the distillation loss."""
 
     class Distilling(kind):
@@ -160,9 +160,9 @@ def _distilling(kind: type[NeuralNet], loss: DistillationLoss, n_classes: int) -
                 # rows that the user held out himself, with their labels
                 return super().get_loss(y_pred, y_true, X=X, training=training)
             targets = X[_TARGETS].to(self.device)
-            soft, (information, soft_weight, labels, label_weight) = targets[:, :n_classes], targets[:, n_classes:].T
+            soft, (soft_weight, labels, label_weight, *entropy) = targets[:, :n_classes], targets[:, n_classes:].T
             logits = _logits(self, y_pred, n_classes)
-            return loss(logits, (soft, information, soft_weight, labels.long(), label_weight))
+            return loss(logits, (soft, soft_weight, labels.long(), label_weight, *entropy))
 
     return Distilling
 
@@ -201,11 +201,11 @@ def net_logits(net: Any, X: Array) -> Array:
     """
     if isinstance(net, nn.Module):
         parameter = next(net.parameters(), None)
-        with torch.inference_mode():
+        with own_torch_state(), torch.inference_mode():
             rows = torch.as_tensor(X, device=None if parameter is None else parameter.device)
             output: Any = torch.cat([_logits(None, net(part), None) for part in torch.split(rows, 1024)])
     else:
         # torch's loader draws a seed even where nothing is shuffled
-        with torch.random.fork_rng():
+        with own_torch_state(), torch.random.fork_rng():
             output = _logits(net, net.forward(X), None)
     return output.cpu().numpy().astype(np.float64)

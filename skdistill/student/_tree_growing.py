@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.tree import DecisionTreeRegressor
 
-from ..losses import LossTerms, RegressionTerms, log_softmax, softmax
+from ..losses import CrossEntropy, Loss, SquaredError, Terms, log_softmax, softmax
 from ..program import LARGEST, Tree
 
 Array = NDArray[Any]
@@ -17,13 +18,13 @@ Array = NDArray[Any]
 #: No leaf is surer than this of what a row is not.
 _FLOOR = 1e-6
 _NEWTON_STEPS = 60
-_HUBER_STEPS = 60
+_REWEIGHTINGS = 60
 
 
 def grow_tree(
     Z: Any,
     sizes: tuple[int, ...],
-    terms: LossTerms | RegressionTerms,
+    terms: Terms,
     sample_weight: Array | None,
     *,
     smoothing: float,
@@ -38,7 +39,7 @@ def grow_tree(
         Codes and numbers, NaN where a number is missing.
     sizes : tuple of int
         The number of codes of each of the first columns.
-    terms : LossTerms or RegressionTerms
+    terms : Terms
         What is to be fitted.
     sample_weight : ndarray of shape (n_rows,) or None
         Positive weights, which `terms` hold already; None counts every row once.
@@ -54,9 +55,9 @@ def grow_tree(
     tree : Tree
         The op.
     """
-    in_classes = isinstance(terms, LossTerms)
-    soft = terms.soft * terms.soft_weight[:, None]
-    hard = terms.label_mass() if isinstance(terms, LossTerms) else terms.labels * terms.label_weight[:, None]
+    loss = terms.loss
+    in_classes = isinstance(loss, CrossEntropy)
+    soft, hard = terms.soft * terms.soft_weight[:, None], terms.label_mass()
     # a row that neither term counts is no row
     counted = np.flatnonzero(terms.soft_weight + terms.label_weight > 0)
     # in sample weights, so that a row of weight two is the row twice
@@ -94,17 +95,17 @@ def grow_tree(
         parent[children[inner]] = inner
     for node in range(nodes.node_count - 1, 0, -1):
         sums[parent[node]] += sums[node]
-    if isinstance(terms, LossTerms):
-        shrunk = _shrunk(sums[:, :n_outputs], sums[:, n_outputs:], parent, smoothing, terms.temperature)
+    if isinstance(loss, CrossEntropy):
+        shrunk = _shrunk(sums[:, :n_outputs], sums[:, n_outputs:], parent, smoothing, loss.temperature)
         in_leaves = [part[leaves] for part in shrunk]
-        values = _best_logits(in_leaves[0], in_leaves[1], in_leaves[2], in_leaves[3], terms.temperature)
+        values = _best_logits(in_leaves[0], in_leaves[1], in_leaves[2], in_leaves[3], loss.temperature)
     else:
         means = _shrunk_means(sums[:, :n_outputs], sums[:, n_outputs], parent, smoothing)
         values = means[leaves]
-        if terms.huber is not None and len(inner):
+        if type(loss) is not SquaredError and len(inner):
             place = np.searchsorted(leaves, rows_of)
-            told = terms.take(counted)
-            values = _best_numbers(values, means[parent[leaves]], smoothing, place, told, (soft_mass, hard_mass))
+            wanted_of = (terms.soft[counted], soft_mass, loss.soft), (terms.labels[counted], hard_mass, loss.hard)
+            values = _best_numbers(values, means[parent[leaves]], smoothing, place, loss, wanted_of)
     return Tree(
         np.cumsum([0, *sizes])[:-1].astype(np.int64),
         np.concatenate([*ranks, np.empty(0)]).astype(np.float32),
@@ -223,30 +224,47 @@ def _shrunk_means(sums: Array, mass: Array, parent: Array, smoothing: float) -> 
 
 
 def _best_numbers(
-    start: Array, prior: Array, smoothing: float, place: Array, terms: RegressionTerms, mass: tuple[Array, Array]
+    start: Array, prior: Array, smoothing: float, place: Array, loss: Loss, terms: Sequence[tuple[Array, Array, Any]]
 ) -> Array:
-    """Return what minimises Huber's loss in each leaf, in which `smoothing` rows of the parent's mean are as well.
+    """Return what minimises a loss of numbers in each leaf, in which `smoothing` rows of the parent's mean are as well.
 
-    By iteratively reweighted least squares: a row that is further off than `huber` weighs the less, the further.
+    By iteratively reweighted least squares: a row weighs by the slope of its loss over that of its square, so that with
+    Huber's loss a row that is far off weighs the less, the further.
+
+    Parameters
+    ----------
+    start, prior : ndarray of shape (n_leaves, n_outputs)
+        The mean of each leaf, from which the search starts, and that of its parent.
+    smoothing : float
+        The weight of `prior`.
+    place : ndarray of shape (n_rows,)
+        The leaf of each row.
+    loss : Loss
+        The loss.
+    terms : sequence of (ndarray of shape (n_rows, n_outputs), ndarray of shape (n_rows,), callable)
+        For each term what its rows should be, their weight, and the loss of a row.
     """
-    assert terms.huber is not None
-    n_leaves, huber = len(start), terms.huber
-    values = start.copy()
-    for _ in range(_HUBER_STEPS):
+    n_leaves, values = len(start), start.copy()
+    for _ in range(_REWEIGHTINGS):
         before = values.copy()
-        for at in range(values.shape[1]):
-            off = np.abs(prior[:, at] - before[:, at])
-            weight = smoothing * huber / np.maximum(off, huber)
-            total, sums = weight, weight * prior[:, at]
-            for wanted, rows in ((terms.soft, mass[0]), (terms.labels, mass[1])):
-                off = np.abs(wanted[:, at] - before[place, at])
-                weight = rows * huber / np.maximum(off, huber)
-                total = total + np.bincount(place, weight, n_leaves)
-                sums = sums + np.bincount(place, weight * wanted[:, at], n_leaves)
-            values[:, at] = sums / total
+        total = smoothing * _relative_slope(loss.soft, before, prior)
+        sums = total * prior
+        for wanted, mass, row_loss in terms:
+            weight = mass[:, None] * _relative_slope(row_loss, before[place], wanted)
+            for at in range(values.shape[1]):
+                total[:, at] += np.bincount(place, weight[:, at], n_leaves)
+                sums[:, at] += np.bincount(place, weight[:, at] * wanted[:, at], n_leaves)
+        values = np.where(total > 0, sums / np.where(total > 0, total, 1.0), before)
         if np.abs(values - before).max() <= 1e-9:
             break
     return values
+
+
+def _relative_slope(row_loss: Any, values: Array, wanted: Array) -> Array:
+    """Return the slope of a loss over that of the squared error, one where there is no error; not negative."""
+    off = values - wanted
+    near = np.abs(off) < np.finfo(np.float64).tiny
+    return np.maximum(np.where(near, 1.0, row_loss(values, wanted)[1] / np.where(near, 1.0, 2.0 * off)), 0.0)
 
 
 def _best_logits(soft: Array, soft_weight: Array, hard: Array, hard_weight: Array, temperature: float) -> Array:

@@ -1,10 +1,11 @@
-"""Training MLPStudent's net: the loss, the rows and the loop. Only this file and _torch_nets import torch."""
+"""Training nets in torch: the loss, the rows and the loop."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,7 +17,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from ..losses import LossTerms, RegressionTerms
+from ..losses import CrossEntropy, Huber, Loss, SquaredError, Terms
 from ._encoder import Encoded
 from ._progress import Progress
 
@@ -32,6 +33,29 @@ _FORGETS = 9.0
 #: takes less time, back and forth, than looking up what is not zero.
 _SPREAD = 16
 _ACTIVATIONS = {"relu": torch.relu, "silu": nn.functional.silu, "tanh": torch.tanh}
+
+
+@contextmanager
+def own_torch_state() -> Iterator[None]:
+    """Train, or predict, whatever torch has been set to: with gradients, in float32, on the device that is said.
+
+    What the caller has set is there again afterwards: ``no_grad``, ``inference_mode``, ``autocast``, the default
+    dtype and the default device.
+    """
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    with ExitStack() as state:
+        state.enter_context(torch.inference_mode(False))
+        state.enter_context(torch.enable_grad())
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                state.enter_context(torch.autocast(kind, enabled=False))
+        if device.type != "cpu":
+            state.enter_context(torch.device("cpu"))
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
 
 
 @dataclass(frozen=True)
@@ -142,108 +166,97 @@ class MLP(nn.Module):
         return [(np.ascontiguousarray(weight), bias) for weight, bias in found]
 
 
-class DistillationLoss(nn.Module):
-    """The loss of ``losses.LossTerms.value_and_gradient``, in torch.
+class TermsLoss(nn.Module):
+    """The loss of :meth:`skdistill.losses.Terms.value_and_gradient`, in torch.
 
-    Shape: logits ``(n_rows, n_classes)``, or ``(n_rows, 1)`` for two classes -> a scalar.
+    Shape: outputs ``(n_rows, n_outputs)`` -> a scalar. Targets are those of :func:`target_arrays`.
 
     Parameters
     ----------
-    temperature : float
-        The temperature at which the student is softened in the first term.
+    loss : Loss
+        The loss of a row. One without a torch form of its own is worked out in numpy, by its `soft` and `hard`.
     terms : (bool, bool), default=(True, True)
-        Whether any row takes the first term, and whether any takes the second; what none takes is
-        not worked out.
+        Whether any row has a weight in the first term, and whether any has in the second; a term without
+        weight is not worked out.
 
     Examples
     --------
     >>> import torch
+    >>> from skdistill.losses import CrossEntropy, SquaredError
     >>> soft, one, none = torch.full((4, 2), 0.5), torch.ones(4), torch.zeros(4)
-    >>> information = (soft * soft.log()).sum(dim=1)
-    >>> DistillationLoss(2.0)(torch.zeros(4, 2), (soft, information, one, none.long(), none)).item()
+    >>> entropy = -(soft * soft.log()).sum(dim=1)
+    >>> TermsLoss(CrossEntropy(2.0))(torch.zeros(4, 2), (soft, one, none.long(), none, entropy)).item()
     0.0
-    """
-
-    def __init__(self, temperature: float, terms: tuple[bool, bool] = (True, True)) -> None:
-        super().__init__()
-        self.temperature = temperature
-        self.terms = terms
-
-    def forward(self, logits: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
-        # information: the sum over classes of p * log(p), which the student does not change
-        soft, information, soft_weight, labels, label_weight = targets
-        losses = []
-        if self.terms[0]:
-            softened = logits if self.temperature == 1 else logits / self.temperature
-            losses.append(soft_weight * (information + _cross_entropy(softened, soft)))
-        if self.terms[1]:
-            losses.append(label_weight * _cross_entropy(logits, labels))
-        return torch.mean(losses[0] + losses[1] if len(losses) > 1 else losses[0])
-
-    def fidelity(self, logits: Tensor, targets: tuple[Tensor, ...]) -> float:
-        """Return the share of rows on which student and targets name the same class."""
-        soft, _, soft_weight, labels, _ = targets
-        named = labels if labels.ndim == 1 else labels.argmax(dim=1)
-        told = torch.where(soft_weight > 0, soft.argmax(dim=1), named)
-        said = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
-        return float((said == told).float().mean())
-
-
-class RegressionLoss(nn.Module):
-    """The loss of ``losses.RegressionTerms.value_and_gradient``, in torch.
-
-    Shape: outputs ``(n_rows, n_outputs)`` -> a scalar.
-
-    Parameters
-    ----------
-    huber : float or None
-        Beyond so much errors count along a line; None squares them all.
-    terms : (bool, bool), default=(True, True)
-        Whether any row takes the first term, and whether any takes the second.
-
-    Examples
-    --------
-    >>> import torch
-    >>> wanted, one, none = torch.full((4, 1), 3.0), torch.ones(4), torch.zeros(4)
-    >>> RegressionLoss(None)(torch.ones(4, 1), (wanted, one, wanted, none)).item()
+    >>> numbers = torch.full((4, 1), 3.0)
+    >>> TermsLoss(SquaredError())(torch.ones(4, 1), (numbers, one, numbers, none)).item()
     4.0
     """
 
-    def __init__(self, huber: float | None, terms: tuple[bool, bool] = (True, True)) -> None:
+    def __init__(self, loss: Loss, terms: tuple[bool, bool] = (True, True)) -> None:
         super().__init__()
-        self.huber = huber
+        self.loss = loss
         self.terms = terms
+        # a subclass may override what its parent's torch form does
+        self.soft, self.hard = _TORCH_FORMS.get(type(loss), _numpy_forms)(loss)
 
     def forward(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
-        soft, soft_weight, labels, label_weight = targets
-        pairs = [(soft, soft_weight), (labels, label_weight)]
-        losses = [
-            weight * self._losses(outputs - wanted)
-            for (wanted, weight), there in zip(pairs, self.terms, strict=True)
-            if there
-        ]
+        soft, soft_weight, labels, label_weight, *entropy = targets
+        losses = []
+        if self.terms[0]:
+            of_rows = self.soft(outputs, soft)
+            losses.append(soft_weight * (of_rows - entropy[0] if entropy else of_rows))
+        if self.terms[1]:
+            losses.append(label_weight * self.hard(outputs, labels))
         return torch.mean(losses[0] + losses[1] if len(losses) > 1 else losses[0])
 
-    def _losses(self, off: Tensor) -> Tensor:
-        if self.huber is None:
-            return off.square().sum(dim=1)
-        near = off.clamp(-self.huber, self.huber)
-        return (near * (2.0 * off - near)).sum(dim=1)
-
     def fidelity(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> float:
-        """Return the student's R2 against the targets: the mean over outputs, each 0 at least."""
-        soft, soft_weight, labels, _ = targets
-        told = torch.where(soft_weight[:, None] > 0, soft, labels)
-        left, there = (outputs - told).square().sum(dim=0), (told - told.mean(dim=0)).square().sum(dim=0)
-        return float((1.0 - left / there.clamp(min=1e-12)).clamp(min=0.0).mean())
+        """Return how well outputs agree with the targets.
+
+        That is the share of rows on which both name the same class; or, for numbers, the R2 against the
+        targets, a mean over outputs each of which counts at least 0.
+        """
+        soft, soft_weight, labels, *_ = targets
+        if isinstance(self.loss, CrossEntropy):
+            classes = labels if labels.ndim == 1 else labels.argmax(dim=1)
+            classes = torch.where(soft_weight > 0, soft.argmax(dim=1), classes)
+            predicted = (outputs[:, 0] > 0).long() if outputs.shape[1] == 1 else outputs.argmax(dim=1)
+            return float((predicted == classes).float().mean())
+        values = torch.where(soft_weight[:, None] > 0, soft, labels)
+        residual, spread = (outputs - values).square().sum(dim=0), (values - values.mean(dim=0)).square().sum(dim=0)
+        return float((1.0 - residual / spread.clamp(min=1e-12)).clamp(min=0.0).mean())
 
 
-def _criterion(terms: LossTerms | RegressionTerms) -> tuple[type[nn.Module], dict[str, Any]]:
-    """Return the loss of these terms as a module's class and parameters."""
-    taken = bool(terms.soft_weight.any()), bool(terms.label_weight.any())
-    if isinstance(terms, RegressionTerms):
-        return RegressionLoss, {"huber": terms.huber, "terms": taken}
-    return DistillationLoss, {"temperature": terms.temperature, "terms": taken}
+def target_arrays(terms: Terms) -> list[Array]:
+    """Return what :class:`TermsLoss` takes for targets, an array with a row for each; the entropy where there is any.
+
+    Parameters
+    ----------
+    terms : Terms
+        The terms of the loss.
+
+    Returns
+    -------
+    arrays : list of ndarray
+        The answers (n_rows, n_targets), their weight (n_rows,), the labels, their weight (n_rows,), and
+        the entropy of the answers (n_rows,), which no student can lower.
+    """
+    arrays = [terms.soft, terms.soft_weight, terms.labels, terms.label_weight]
+    return [*arrays, terms.entropy] if isinstance(terms.loss, CrossEntropy) or terms.entropy.any() else arrays
+
+
+def terms_loss(terms: Terms) -> TermsLoss:
+    """Return the loss of some terms."""
+    return TermsLoss(terms.loss, (bool(terms.soft_weight.any()), bool(terms.label_weight.any())))
+
+
+#: The losses of rows, shape (n_rows,), from outputs and targets.
+RowLosses = Callable[[Tensor, Tensor], Tensor]
+
+
+def _cross_entropy_forms(loss: CrossEntropy) -> tuple[RowLosses, RowLosses]:
+    if loss.temperature == 1:
+        return _cross_entropy, _cross_entropy
+    return lambda Z, goal: _cross_entropy(Z / loss.temperature, goal), _cross_entropy
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -254,6 +267,53 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(logits[:, 0], one, reduction="none")
 
 
+def _squared_forms(loss: SquaredError) -> tuple[RowLosses, RowLosses]:
+    def squares(Z: Tensor, goal: Tensor) -> Tensor:
+        return (Z - goal).square().sum(dim=1)
+
+    return squares, squares
+
+
+def _huber_forms(loss: Huber) -> tuple[RowLosses, RowLosses]:
+    def losses(Z: Tensor, goal: Tensor) -> Tensor:
+        off = Z - goal
+        near = off.clamp(-loss.delta, loss.delta)
+        return (near * (2.0 * off - near)).sum(dim=1)
+
+    return losses, losses
+
+
+def _numpy_forms(loss: Loss) -> tuple[RowLosses, RowLosses]:
+    """Return a loss in torch that is worked out in numpy."""
+    return lambda Z, goal: _InNumpy.apply(Z, goal, loss.soft), lambda Z, goal: _InNumpy.apply(Z, goal, loss.hard)
+
+
+class _InNumpy(torch.autograd.Function):
+    """A loss of rows whose value and slopes numpy works out."""
+
+    @staticmethod
+    def forward(ctx: Any, Z: Tensor, goal: Tensor, row_loss: Any) -> Tensor:
+        losses, slopes = (
+            torch.as_tensor(part, dtype=Z.dtype, device=Z.device)
+            for part in row_loss(Z.detach().cpu().numpy().astype(np.float64), goal.cpu().numpy())
+        )
+        ctx.save_for_backward(slopes)
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (slopes,) = ctx.saved_tensors
+        return gradient[:, None] * slopes, None, None
+
+
+#: The losses that have a torch form, and what returns it for both terms.
+_TORCH_FORMS: dict[type[Loss], Any] = {
+    CrossEntropy: _cross_entropy_forms,
+    SquaredError: _squared_forms,
+    Huber: _huber_forms,
+}
+
+
 class Rows:
     """Encoded rows and their targets as tensors that are shuffled and sliced.
 
@@ -261,19 +321,16 @@ class Rows:
     ----------
     encoded : Encoded
         The rows.
-    terms : LossTerms or RegressionTerms
+    terms : Terms
         Their targets.
     device : torch.device
         Where the tensors live.
     """
 
-    def __init__(self, encoded: Encoded, terms: LossTerms | RegressionTerms, device: torch.device) -> None:
-        parts: list[Any] = [encoded.numbers, terms.soft, terms.soft_weight, terms.labels, terms.label_weight]
-        if isinstance(terms, LossTerms):
-            parts.insert(2, terms.information)
+    def __init__(self, encoded: Encoded, terms: Terms, device: torch.device) -> None:
         self.dense: tuple[Tensor, ...] = tuple(
             torch.as_tensor(part, dtype=torch.int64 if part.dtype.kind == "i" else torch.float32, device=device)
-            for part in parts
+            for part in [encoded.numbers, *target_arrays(terms)]
         )
         self.sparse = encoded.sparse
         self.codes: Tensor | None = None
@@ -445,11 +502,12 @@ class _Keeper(Callback):
             raise _NoBetterFitError
 
 
+@own_torch_state()
 def train_mlp(
     encoded: Encoded,
-    terms: LossTerms | RegressionTerms,
+    terms: Terms,
     encoded_valid: Encoded,
-    terms_valid: LossTerms | RegressionTerms,
+    terms_valid: Terms,
     *,
     hidden_layer_sizes: list[int],
     activation: str,
@@ -472,7 +530,7 @@ def train_mlp(
     ----------
     encoded, encoded_valid : Encoded
         Rows to train on, and those held out (perhaps none).
-    terms, terms_valid : LossTerms or RegressionTerms
+    terms, terms_valid : Terms
         What the net has to fit on each.
     hidden_layer_sizes, activation, max_epochs, batch_size, learning_rate, weight_decay, dropout : object
         As in MLPStudent.
@@ -503,7 +561,7 @@ def train_mlp(
     module = MLP(n_numbers, encoded.n_sparse, n_active, sizes, activation, dropout, generator)
     if start is not None:
         module.start_from(start)
-    loss, params = _criterion(terms)
+    loss = terms_loss(terms)
     n_steps = max_epochs * -(-len(rows) // batch_size)
 
     n_threads = torch.get_num_threads()
@@ -515,7 +573,6 @@ def train_mlp(
             net = _Net(
                 module,
                 loss,
-                **{f"criterion__{key}": value for key, value in params.items()},
                 optimizer=torch.optim.AdamW,
                 optimizer__fused=True,
                 optimizer__weight_decay=weight_decay,

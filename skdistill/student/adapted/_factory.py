@@ -1,0 +1,188 @@
+"""make_student: a new student from whatever the user gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_regressor
+from sklearn.pipeline import Pipeline
+
+from ..._sklearn import copy_unfitted, has_fit_parameter
+from ...losses import CrossEntropy, Loss
+from ...tasks import Numbers, Task
+from .._linear import LinearStudent, LinearStudentRegressor
+from .._mlp import MLPStudent, MLPStudentRegressor
+from .._tree import TreeStudent, TreeStudentRegressor
+from ._base import AdaptedStudent, check_loss
+from ._net import NetClassifier, is_net
+from ._pipeline import PipelineClassifier, PipelineRegressor
+from ._sample_weight import SampleWeightClassifier, SampleWeightRegressor
+
+
+def make_student(
+    student: Any,
+    task: Task,
+    *,
+    temperature: float = 1.0,
+    loss: Loss | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
+) -> Any:
+    """Return a new, unfitted student of a task.
+
+    Parameters
+    ----------
+    student : str or object
+        What the user gave: a name, or an instance of a student, a classifier or regressor, a skorch net, a
+        torch module, or a Pipeline that ends in one of these. It stays as it was.
+    task : Task
+        What its targets are.
+    temperature : float, default=1.0
+        What soft targets are softened by.
+    loss : Loss, default=None
+        The loss of a regressor's targets; None for classifiers, and for the squared error.
+    random_state : int, RandomState instance or None, default=None
+        Given to whatever in the student has a `random_state` that is None.
+    verbose : int, default=0
+        Given to a student that has a `verbose`, unless it is zero.
+
+    Returns
+    -------
+    student : Student
+        A new one; an estimator of another library is wrapped so that it fits targets.
+
+    Raises
+    ------
+    TypeError
+        If it is a class, or nothing that can be fitted.
+    ValueError
+        If it is not a known name, is of the other task, cannot learn from soft targets, or not with this
+        temperature or loss, or has a parameter that is out of range.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skdistill.student import make_student
+    >>> from skdistill.tasks import CLASSES, NUMBERS
+    >>> make_student("mlp", NUMBERS, random_state=0)
+    MLPStudentRegressor(random_state=0)
+    >>> make_student(GaussianNB(), CLASSES)
+    SampleWeightClassifier(estimator=GaussianNB())
+    """
+    if isinstance(student, str):
+        named = _kinds(task).named
+        if student not in named:
+            raise ValueError(f"student must be one of {sorted(named)}; got {student!r}.")
+        student = named[student]()
+    student = copy_unfitted(adapted(student, task))
+    check_loss(student, CrossEntropy(temperature) if loss is None else loss)
+    for name, value in student.get_params(deep=True).items():
+        if name.rpartition("__")[2] == "random_state" and value is None and random_state is not None:
+            student.set_params(**{name: random_state})
+    if verbose and "verbose" in student.get_params(deep=False):
+        student.set_params(verbose=verbose)
+    if hasattr(student, "_parameter_constraints"):
+        # said before a teacher is asked, and by the student's own message
+        student._validate_params()
+    return student
+
+
+def instance_of(name: str, task: Task) -> str:
+    """Return the expression that makes the student of a name, for messages: "MLPStudent()"."""
+    return repr(_kinds(task).named.get(name, _kinds(task).named["mlp"])())
+
+
+def adapted(student: Any, task: Task) -> Any:
+    """Return what fits targets in the place of `student`: itself if it does, else what wraps it."""
+    kinds = _kinds(task)
+    if isinstance(student, type):
+        raise TypeError(f"student is the class {student.__name__}; needed is an instance of it.")
+    if isinstance(student, Pipeline):
+        # refused here if its last step cannot learn
+        adapted(student.steps[-1][1] if student.steps else None, task)
+        return kinds.pipeline(student)
+    return kinds.adapt(student)
+
+
+def _adapted_classifier(student: Any) -> Any:
+    name = type(student).__name__
+    if hasattr(student, "fit_targets"):
+        if is_regressor(student):
+            raise ValueError(f"student {name} is a regressor; needed is a classifier, or DistilledRegressor.")
+        return student
+    if is_net(student):
+        return NetClassifier(student)
+    if not hasattr(student, "fit"):
+        raise TypeError(
+            f"student={student!r} cannot take soft targets; needed is one of {sorted(_CLASSIFIERS.named)}, or an "
+            "instance of one of skdistill's students, of a classifier with predict_proba and sample_weight, of a "
+            "skorch net or torch module, or of a Pipeline that ends in one of these."
+        )
+    if not hasattr(student, "predict_proba"):
+        raise ValueError(
+            f"student {name} has no predict_proba, and so no soft targets to learn. If it is a classifier, wrap it in "
+            "CalibratedClassifierCV."
+        )
+    if not has_fit_parameter(student, "sample_weight"):
+        raise ValueError(
+            f"student {name} cannot take soft targets: they reach a classifier as the weights of its rows, and its fit "
+            f"has no sample_weight. Use a classifier that has, or one of {sorted(_CLASSIFIERS.named)}."
+        )
+    return SampleWeightClassifier(student)
+
+
+def _adapted_regressor(student: Any) -> Any:
+    name = type(student).__name__
+    if is_net(student):
+        raise ValueError(
+            f"student {name} is a net, which learns classes alone; use MLPStudentRegressor, or one of "
+            f"{sorted(_REGRESSORS.named)}."
+        )
+    if not (hasattr(student, "fit") and hasattr(student, "predict")):
+        raise TypeError(
+            f"student={student!r} cannot learn from a regressor; needed is one of {sorted(_REGRESSORS.named)}, or an "
+            "instance of one of skdistill's regression students, of a regressor, or of a Pipeline that ends in one of "
+            "these."
+        )
+    if hasattr(student, "predict_proba"):
+        raise ValueError(f"student {name} is a classifier; needed is a regressor, or DistilledClassifier.")
+    return student if hasattr(student, "fit_targets") else SampleWeightRegressor(student)
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """The students of a task: those that have a name, what wraps a Pipeline, and what wraps anything else."""
+
+    named: dict[str, Callable[[], Any]]
+    pipeline: type[AdaptedStudent]
+    adapt: Callable[[Any], Any]
+
+
+_CLASSIFIERS = _Kinds(
+    {
+        "additive": partial(LinearStudent, numeric="piecewise"),
+        "linear": LinearStudent,
+        "mlp": MLPStudent,
+        "tree": TreeStudent,
+    },
+    PipelineClassifier,
+    _adapted_classifier,
+)
+_REGRESSORS = _Kinds(
+    {
+        "additive": partial(LinearStudentRegressor, numeric="piecewise"),
+        "linear": LinearStudentRegressor,
+        "mlp": MLPStudentRegressor,
+        "tree": TreeStudentRegressor,
+    },
+    PipelineRegressor,
+    _adapted_regressor,
+)
+
+
+def _kinds(task: Task) -> _Kinds:
+    return _REGRESSORS if isinstance(task, Numbers) else _CLASSIFIERS

@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from ._distilled import DistilledClassifier
     from ._distilled_regressor import DistilledRegressor
     from ._predictor import load
-    from .display import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, TrainingDisplay
     from .program import Program
-    from .report import Report, compare
+    from .report import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, Report, TrainingDisplay, compare
     from .search import BudgetResult, distill_to_budget, smallest_within
     from .student import (
         LinearStudent,
@@ -56,16 +55,16 @@ _ORIGINS = {
     "BudgetResult": ".search",
     "DistilledClassifier": "._distilled",
     "DistilledRegressor": "._distilled_regressor",
-    "FidelityDisplay": ".display",
-    "FrontierDisplay": ".display",
+    "FidelityDisplay": ".report",
+    "FrontierDisplay": ".report",
     "LinearStudent": ".student",
     "LinearStudentRegressor": ".student",
     "MLPStudent": ".student",
     "MLPStudentRegressor": ".student",
     "Program": ".program",
-    "ReliabilityDisplay": ".display",
+    "ReliabilityDisplay": ".report",
     "Report": ".report",
-    "TrainingDisplay": ".display",
+    "TrainingDisplay": ".report",
     "TreeStudent": ".student",
     "TreeStudentRegressor": ".student",
     "compare": ".report",

@@ -51,7 +51,7 @@ def test_retention_is_the_share_of_scikit_learns_score(answers, metric):
         "neg_log_loss": lambda p: 1 / log_loss(labels, p, sample_weight=weight),
     }
     wanted = scores[metric](student) / scores[metric](teacher)
-    found = metrics.retention_score(labels, teacher, student, metric=metric, classes=CLASSES, sample_weight=weight)
+    found = metrics.retention_score(labels, teacher, student, scoring=metric, classes=CLASSES, sample_weight=weight)
     assert found == pytest.approx(wanted)
 
 
@@ -59,27 +59,27 @@ def test_retention_of_numbers_and_of_a_function(answers):
     y = np.arange(10.0)
     near, nearer = y + 1.0, y + 0.5
     told = {"response_method": "predict"}
-    found = metrics.retention_score(y, near, nearer, metric="r2", **told)
+    found = metrics.retention_score(y, near, nearer, scoring="r2", **told)
     assert found == pytest.approx(r2_score(y, nearer) / r2_score(y, near))
-    assert metrics.retention_score(y, near, nearer, metric="neg_mean_absolute_error", **told) == pytest.approx(2.0)
+    assert metrics.retention_score(y, near, nearer, scoring="neg_mean_absolute_error", **told) == pytest.approx(2.0)
     teacher, student, labels, _ = answers
-    by_function = metrics.retention_score(labels, teacher, student, metric=accuracy_score, classes=CLASSES)
+    by_function = metrics.retention_score(labels, teacher, student, scoring=accuracy_score, classes=CLASSES)
     assert by_function == metrics.retention_score(labels, teacher, student, classes=CLASSES)
 
 
 def test_where_there_is_no_share_retention_says_so():
     y = np.arange(4.0)
     with pytest.warns(UndefinedMetricWarning, match="The teacher's score is -"):
-        assert np.isnan(metrics.retention_score(y, -y, y, metric="r2", response_method="predict"))
+        assert np.isnan(metrics.retention_score(y, -y, y, scoring="r2", response_method="predict"))
     wrong, right = np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([[1.0, 0.0], [1.0, 0.0]])
     with pytest.warns(UndefinedMetricWarning, match="The teacher's score is 0"):
         assert np.isnan(metrics.retention_score([0, 0], wrong, right, classes=[0, 1]))
-    squares = {"metric": "neg_mean_squared_error", "response_method": "predict"}
+    squares = {"scoring": "neg_mean_squared_error", "response_method": "predict"}
     assert metrics.retention_score(y, y, y, **squares) == 1.0
     assert metrics.retention_score(y, y, y + 1, **squares) == 0.0
     assert metrics.retention_score(y, y + 1, y, **squares) == np.inf
     with pytest.raises(ValueError, match="acuracy"):
-        metrics.retention_score(y, y, y, metric="acuracy")
+        metrics.retention_score(y, y, y, scoring="acuracy")
 
 
 def test_calibration_error_is_that_of_scikit_learns_curve(answers):

@@ -116,7 +116,7 @@ def test_the_table_as_text_and_as_a_frame():
 
 def test_a_metric_of_scikit_learn():
     _, models, X, y = mixed_report(2)
-    report = compare(models["teacher"], models["linear"], X, y, metric="roc_auc", latency=False)
+    report = compare(models["teacher"], models["linear"], X, y, scoring="roc_auc", latency=False)
     areas = {"teacher": roc_auc_score(y, models["teacher"].predict_proba(X)[:, 1])}
     areas["LinearStudent"] = roc_auc_score(y, models["linear"].predict_proba(X)[:, 1])
     for name, area in areas.items():
@@ -216,7 +216,7 @@ def test_the_smallest_within_the_tolerance_is_chosen(iris, iris_forest):
         ({"y": np.full(150, 7)}, ValueError, "does not know"),
         ({"y": np.full(150, -1)}, ValueError, "needs the label of every row"),
         ({"y": np.zeros(149, dtype=int)}, ValueError, "150 rows and y has 149"),
-        ({"metric": "beauty"}, ValueError, "not the name of a scorer"),
+        ({"scoring": "beauty"}, ValueError, "not the name of a scorer"),
         ({"tolerance": -1}, ValueError, "tolerance=-1"),
         ({"n_bins": 1}, ValueError, "n_bins=1"),
         ({"labels_only": "nobody"}, ValueError, "none of the students"),

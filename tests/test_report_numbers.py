@@ -58,7 +58,7 @@ def test_every_figure_is_scikit_learns():
     report, models, X, y = numbers_report()
     told = models["teacher"].predict(X)
     assert report.classes is None
-    assert report.metric == "r2"
+    assert report.scoring == "r2"
     for name, model in models.items():
         said, row = model.predict(X), report.table[name]
         assert_allclose(row["r2"], r2_score(y, said), rtol=1e-12)
@@ -67,7 +67,7 @@ def test_every_figure_is_scikit_learns():
         assert_allclose(row["fidelity"], r2_score(told, said), rtol=1e-12)
         assert_allclose(row["fidelity_rmse"], root_mean_squared_error(told, said), rtol=1e-12)
         assert_allclose(row["fidelity_mae"], mean_absolute_error(told, said), rtol=1e-12)
-        assert_allclose(row["retention"], retention_score(y, told, said, metric="r2", response_method="predict"))
+        assert_allclose(row["retention"], retention_score(y, told, said, scoring="r2", response_method="predict"))
         assert 0 < row["median_us"] <= row["p99_us"]
         details = report.details[name]
         apart = np.abs(told - said)
@@ -110,7 +110,7 @@ def test_a_metric_several_outputs_and_given_answers():
     X = rng.normal(size=(200, 3))
     Y = np.column_stack([X @ [1.0, 2.0, 0.0], 100 * X[:, 2]]) + 0.1 * rng.normal(size=(200, 2))
     teacher, student = Ridge().fit(X, Y), TreeStudentRegressor(random_state=0).fit(X, Y)
-    report = compare(teacher, student, X, Y, metric="neg_mean_absolute_error", latency=False)
+    report = compare(teacher, student, X, Y, scoring="neg_mean_absolute_error", latency=False)
     row = report.table["TreeStudentRegressor"]
     errors = [mean_absolute_error(Y, one.predict(X)) for one in (teacher, student)]
     assert_allclose(row["retention"], errors[0] / errors[1])
@@ -163,7 +163,7 @@ def test_numbers_that_are_all_the_same():
         ({"y": np.zeros((60, 2))}, ValueError, "y has 2 outputs, and the teacher answers with 1"),
         ({"students": LinearStudentRegressor()}, NotFittedError, "LinearStudentRegressor"),
         ({"labels_only": LogisticRegression()}, ValueError, "needed is a fitted regressor"),
-        ({"metric": "accuracy_of_sorts"}, ValueError, "not the name of a scorer"),
+        ({"scoring": "accuracy_of_sorts"}, ValueError, "not the name of a scorer"),
     ],
 )
 def test_bad_input_is_refused(given, error, message):

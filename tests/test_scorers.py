@@ -55,7 +55,7 @@ def test_a_teacher_inside_a_pipeline_is_asked_about_the_rows_that_it_knows():
     model = make_pipeline(StandardScaler(), DistilledClassifier(forest, student="linear")).fit(X, y)
     told = forest.predict_proba(scaled)
     assert make_fidelity_scorer()(model, X) == fidelity_score(told, model.predict_proba(X))
-    wanted = retention_score(y, told, model.predict_proba(X), metric="neg_log_loss", classes=forest.classes_)
+    wanted = retention_score(y, told, model.predict_proba(X), scoring="neg_log_loss", classes=forest.classes_)
     assert make_retention_scorer("neg_log_loss")(model, X, y) == pytest.approx(wanted)
 
 

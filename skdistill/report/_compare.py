@@ -118,17 +118,8 @@ def compare(
         scoring = "r2" if is_regression(named) else "accuracy"
     _check_options(scoring, tolerance, min_rows, n_bins)
     columns = chosen_columns(X, slice_by)
-    kind = kind_of(
-        teacher,
-        named,
-        X,
-        y,
-        teacher_proba=teacher_proba,
-        teacher_pred=teacher_pred,
-        classes=classes,
-        scoring=scoring,
-        n_bins=n_bins,
-    )
+    given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred, "classes": classes}
+    kind = kind_of(teacher, named, X, y, given, scoring, n_bins)
     names = names_of(X) or []
     slices = {**kind.slices_by_target(), **{names[index]: groups(X, index) for index in columns}}
     slices = {name: large_enough(by, min_rows) for name, by in slices.items()}
@@ -147,9 +138,8 @@ def compare(
             role = "labels only" if name == baseline else "student"
             model, program = inner(named[name]), _program(named[name])
             predict = getattr(shipped(named[name]), kind.method)
-        cost, measured = costs(
-            model if _is_made_of_estimators(model) else None, program, predict if latency else None, X
-        )
+        pickled = model if _is_made_of_estimators(model) else None
+        cost, measured = costs(pickled, program, predict if latency else None, X)
         times = measured or times
         table[name] = {"kind": role, "model": _class_of(model), **figures, **cost}
         in_fit = getattr(named.get(name), "distillation_report_", None)

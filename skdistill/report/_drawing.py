@@ -25,6 +25,9 @@ COLORS = {"teacher": "#8a8f98", "student": "#3b82f6", "labels only": "#d97706"}
 _MARKERS = {"teacher": "s", "student": "o", "labels only": "D"}
 #: Written by matplotlib in place of the page's colour of text.
 _INK = "#010203"
+#: What the axes of curves show.
+RELIABILITY = {"confidence": "probability of the predicted class", "accuracy": "accuracy"}
+ACTUAL = {"predicted": "predicted", "actual": "actual, mean"}
 #: A confusion matrix of more classes is not drawn, and one of more than the second has no numbers.
 MOST_CLASSES, _MOST_NUMBERED = 40, 12
 #: Directions in which a name is tried: beside the point, then above and below, then diagonally.
@@ -42,6 +45,11 @@ class Display:
         return self.ax_
 
 
+def _part(name: str) -> Any:
+    """Return matplotlib or a part of it."""
+    return import_optional(name, "Drawing", "plot")
+
+
 def student_name_of(estimator: Any, name: str | None) -> str:
     """Return the name given to a student, or else its class."""
     return type(getattr(estimator, "student_", estimator)).__name__ if name is None else name
@@ -53,7 +61,7 @@ def write_legend(ax: Any, *args: Any, **kwargs: Any) -> None:
         text.set_parse_math(False)
 
 
-def svg(draw: Callable[[Any], Any], label: str, height: int = 270) -> str:
+def svg(draw: Callable[[Any], Any], label: str) -> str:
     """Return a picture as an SVG element that scales with the page and takes its colour of text.
 
     Parameters
@@ -62,8 +70,6 @@ def svg(draw: Callable[[Any], Any], label: str, height: int = 270) -> str:
         It draws on the axes that it is given.
     label : str
         A description for screen readers.
-    height : int, default=270
-        The height of a picture that is 360 wide; a phone shows one unit as about one pixel.
 
     Returns
     -------
@@ -75,9 +81,8 @@ def svg(draw: Callable[[Any], Any], label: str, height: int = 270) -> str:
     ImportError
         If matplotlib is not installed.
     """
-    matplotlib = import_optional("matplotlib", "A report's picture", "plot")
-    style = import_optional("matplotlib.style", "A report's picture", "plot")
-    figures = import_optional("matplotlib.figure", "A report's picture", "plot")
+    matplotlib = _part("matplotlib")
+    style, figures = _part("matplotlib.style"), _part("matplotlib.figure")
     ink = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK)
     look = {
         "axes.spines.top": False,
@@ -97,7 +102,8 @@ def svg(draw: Callable[[Any], Any], label: str, height: int = 270) -> str:
     with style.context("default"), matplotlib.rc_context({**ink, **look}), warnings.catch_warnings():
         # the browser has fonts for the letters that matplotlib's lacks
         warnings.filterwarnings("ignore", "Glyph .* missing")
-        figure = figures.Figure(figsize=(5, height / 72), dpi=72, layout="constrained")
+        # a phone shows one unit of the picture as about one pixel
+        figure = figures.Figure(figsize=(5, 3.75), dpi=72, layout="constrained")
         draw(figure.add_subplot(facecolor="none"))
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(file, format="svg", transparent=True, metadata=metadata)
@@ -111,7 +117,7 @@ def svg(draw: Callable[[Any], Any], label: str, height: int = 270) -> str:
         return re.sub(r'(?<=id=")|(?<=href="#)|(?<=url\(#)', prefix, tag[0].replace(_INK, "currentColor"))
 
     content = re.sub("<[^>]+>", adapted, content)
-    return f'<svg viewBox="0 0 360 {height}" role="img" aria-label="{escape(label)}">{content}</svg>'
+    return f'<svg viewBox="0 0 360 270" role="img" aria-label="{escape(label)}">{content}</svg>'
 
 
 def draw_frontier(
@@ -132,7 +138,7 @@ def draw_frontier(
     cost : Column
         The title and format of the costs.
     """
-    ticker = import_optional("matplotlib.ticker", "FrontierDisplay", "plot")
+    ticker = _part("matplotlib.ticker")
     known = {name: float(value) for name, value in costs.items() if value and np.isfinite(retentions[name])}
     students = [name for name in known if kinds[name] != "teacher"]
     low, high = min(known.values()) / 2, max(known.values()) * 2
@@ -158,7 +164,7 @@ def draw_frontier(
 
 
 def _write_names(ax: Any, points: Mapping[str, tuple[float, float]]) -> None:
-    effects = import_optional("matplotlib.patheffects", "FrontierDisplay", "plot")
+    effects = _part("matplotlib.patheffects")
     # an outline in the colour of the background keeps lines out of the names
     ground = ax.get_facecolor()
     outline = [effects.withStroke(linewidth=3, foreground=ground)] if ground[3] else None
@@ -169,22 +175,13 @@ def _write_names(ax: Any, points: Mapping[str, tuple[float, float]]) -> None:
     sizes = np.array([(5.8 * len(text) * scale, 10 * scale) for text in texts])
     box = ax.get_window_extent()
     corners = place_names(at, sizes, (box.x0, box.y0, box.x1, box.y1), gap=7 * scale)
-    for text, place, point, corner in zip(texts, points.values(), at, corners, strict=True):
+    for text, place, point, size, corner in zip(texts, points.values(), at, sizes, corners, strict=True):
         if corner is not None:
             offset = tuple((np.array(corner) - point) / scale)
-            far = np.hypot(*(np.clip(point, corner, np.add(corner, sizes[0])) - point)) > 12 * scale
+            far = np.hypot(*(np.clip(point, corner, np.add(corner, size)) - point)) > 12 * scale
             line = {"arrowstyle": "-", "color": COLORS["teacher"], "linewidth": 0.7} if far else None
-            ax.annotate(
-                text,
-                place,
-                xytext=offset,
-                textcoords="offset points",
-                fontsize=9,
-                parse_math=False,
-                path_effects=outline,
-                arrowprops=line,
-                in_layout=False,
-            )
+            options = {"path_effects": outline, "arrowprops": line, "parse_math": False, "in_layout": False}
+            ax.annotate(text, place, offset, textcoords="offset points", fontsize=9, **options)
 
 
 def place_names(
@@ -231,52 +228,33 @@ def place_names(
     return corners
 
 
-def draw_reliability(ax: Any, curves: Mapping[str, Mapping[str, Array]], kind: str = "student") -> None:
-    """Draw the accuracy of teacher and student by their confidence.
+def draw_curves(
+    ax: Any, curves: Mapping[str, Mapping[str, Array]], axes: Mapping[str, str], kind: str = "student"
+) -> None:
+    """Draw the curves of teacher and student beside the diagonal; the area of a dot is its share of the rows.
 
     Parameters
     ----------
     ax : matplotlib Axes
         The axes to draw on.
     curves : dict of str to dict
-        For "teacher" and for the student ``confidence``, ``accuracy`` and ``n_rows`` of each bin, arrays of shape
-        (n_filled_bins,).
+        For "teacher" and for the student ``n_rows`` of each point and its coordinates, arrays of shape (n_points,).
+    axes : dict of str to str
+        The keys of the horizontal and of the vertical coordinate, each with the label of its axis.
     kind : {"student", "labels only"}, default="student"
         The kind of the student.
     """
-    points = {name: (curve["confidence"], curve["accuracy"], curve["n_rows"]) for name, curve in curves.items()}
-    _draw_curves(ax, points, kind)
-    ax.set(xlabel="probability of the predicted class", ylabel="accuracy")
-
-
-def draw_actual(ax: Any, curves: Mapping[str, Mapping[str, Array]], kind: str) -> None:
-    """Draw the mean target of teacher and student by ranges of their predictions.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        The axes to draw on.
-    curves : dict of str to dict
-        For "teacher" and for the student ``predicted``, ``actual`` and ``n_rows`` of each range, arrays of shape
-        (n_ranges,).
-    kind : {"student", "labels only"}
-        The kind of the student.
-    """
-    points = {name: (curve["predicted"], curve["actual"], curve["n_rows"]) for name, curve in curves.items()}
-    _draw_curves(ax, points, kind)
-    ax.set(xlabel="predicted", ylabel="actual, mean")
-
-
-def _draw_curves(ax: Any, points: Mapping[str, tuple[Array, Array, Array]], kind: str) -> None:
-    """Draw curves beside the diagonal; the area of a dot is its share of the rows."""
-    for name, (x, y, n_rows) in points.items():
+    for name, curve in curves.items():
+        x, y = (curve[key] for key in axes)
         color = COLORS["teacher" if name == "teacher" else kind]
         ax.plot(x, y, color=color, label=name)
-        ax.scatter(x, y, s=8 + 250 * n_rows / n_rows.sum(), color=color, alpha=0.75, linewidth=0)
+        areas = 8 + 250 * curve["n_rows"] / curve["n_rows"].sum()
+        ax.scatter(x, y, s=areas, color=color, alpha=0.75, linewidth=0)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     low, high = max(left, bottom), min(right, top)
     if low < high:
         ax.plot([low, high], [low, high], color="0.5", linewidth=1, linestyle="--", zorder=1)
+    ax.set(**dict(zip(("xlabel", "ylabel"), axes.values(), strict=True)))
 
 
 def draw_density(ax: Any, teacher: Array, student: Array, *, proba: bool, kind: str = "student", **kwargs: Any) -> Any:
@@ -307,18 +285,12 @@ def draw_density(ax: Any, teacher: Array, student: Array, *, proba: bool, kind: 
         # a constant has a width all the same
         low, high = low - 0.5 * max(abs(low), 1.0), high + 0.5 * max(abs(high), 1.0)
     ax.plot([low, high], [low, high], color="0.5", linewidth=1, linestyle="--", zorder=3)
-    colors = import_optional("matplotlib.colors", "FidelityDisplay", "plot")
-    shades = [colors.to_rgba(COLORS[kind], alpha) for alpha in (0.2, 1.0)]
-    given = {
-        "gridsize": 40,
-        "mincnt": 1,
-        "bins": "log",
-        "cmap": colors.LinearSegmentedColormap.from_list(kind, shades),
-        "linewidths": 0,
-        "extent": (low, high, low, high),
-    }
-    hexbin = ax.hexbin(teacher, student, **{**given, **kwargs})
-    ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    colors = _part("matplotlib.colors")
+    shades = [colors.to_rgba(COLORS[kind], alpha) for alpha in (0.3, 1.0)]
+    cmap = colors.LinearSegmentedColormap.from_list(kind, shades)
+    look = {"gridsize": 40, "mincnt": 1, "bins": "log", "cmap": cmap, "linewidths": 0, "extent": (low, high, low, high)}
+    hexbin = ax.hexbin(teacher, student, **{**look, **kwargs})
+    ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel="teacher", ylabel="student")
     return hexbin
 
 
@@ -334,13 +306,13 @@ def draw_confusion(ax: Any, counts: Array, classes: Sequence[str]) -> None:
     classes : sequence of str
         The names of the classes.
     """
-    colors = import_optional("matplotlib.colors", "A report's picture", "plot")
+    colors = _part("matplotlib.colors")
     n_classes = len(classes)
     # each row over its sum, so that a class that the teacher seldom predicts shows too
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    shades = np.empty((n_classes, n_classes, 4))
-    shades[:] = colors.to_rgba(COLORS["labels only"])
-    shades[np.diag_indices(n_classes)] = colors.to_rgba(COLORS["student"])
+    shades = np.where(
+        np.eye(n_classes)[..., None], *(colors.to_rgba(COLORS[kind]) for kind in ("student", "labels only"))
+    )
     shades[..., 3] = 0.04 + 0.6 * np.sqrt(shares)
     edges = np.arange(n_classes + 1) - 0.5
     ax.grid(visible=False)

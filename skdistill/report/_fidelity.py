@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ._kinds import ask_both
 Array = NDArray[Any]
 
 
+@dataclass(kw_only=True, eq=False)
 class FidelityDisplay(Display):
     """The student's answers against the teacher's, as a density.
 
@@ -57,22 +59,12 @@ class FidelityDisplay(Display):
     array([1., 3.])
     """
 
-    def __init__(
-        self,
-        *,
-        teacher_pred: Array,
-        student_pred: Array,
-        fidelity: float,
-        label: str,
-        student_name: str = "student",
-        response_method: str = "predict_proba",
-    ) -> None:
-        self.teacher_pred = teacher_pred
-        self.student_pred = student_pred
-        self.fidelity = fidelity
-        self.label = label
-        self.student_name = student_name
-        self.response_method = response_method
+    teacher_pred: Array
+    student_pred: Array
+    fidelity: float
+    label: str
+    student_name: str = "student"
+    response_method: str = "predict_proba"
 
     @classmethod
     def from_estimator(
@@ -123,9 +115,10 @@ class FidelityDisplay(Display):
         NotFittedError
             If the teacher or the student is not fitted.
         """
-        teacher_pred, student_pred, classes = ask_both(estimator, X, None, teacher, teacher_proba, teacher_pred)
+        given: dict[str, Any] = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
+        teacher_answer, student_answer, classes = ask_both(estimator, X, None, teacher, **given)
         name = student_name_of(estimator, student_name)
-        return cls._of(teacher_pred, student_pred, classes, output, name).plot(ax=ax, **kwargs)
+        return cls._of(teacher_answer, student_answer, classes, output, name).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -228,11 +221,12 @@ class FidelityDisplay(Display):
         self.figure_.colorbar(self.hexbin_, ax=ax, label="rows")
         n_rows = len(self.teacher_pred)
         if self.response_method == "predict_proba":
-            ax.set_xlabel(f"teacher's probability of {self.label}", parse_math=False)
-            ax.set_ylabel(f"{self.student_name}'s probability", parse_math=False)
-            ax.set_title(f"agreement {100 * self.fidelity:.1f}% of {n_rows:,} rows")
+            xlabel, ylabel = f"teacher's probability of {self.label}", f"{self.student_name}'s probability"
+            title = f"agreement {100 * self.fidelity:.1f}% of {n_rows:,} rows"
         else:
-            ax.set_xlabel(f"teacher's {self.label}")
-            ax.set_ylabel(f"{self.student_name}'s {self.label}", parse_math=False)
-            ax.set_title(f"R2 {self.fidelity:.4f} on {n_rows:,} rows")
+            xlabel, ylabel = f"teacher's {self.label}", f"{self.student_name}'s {self.label}"
+            title = f"R2 {self.fidelity:.4f} on {n_rows:,} rows"
+        ax.set_xlabel(xlabel, parse_math=False)
+        ax.set_ylabel(ylabel, parse_math=False)
+        ax.set_title(title)
         return self

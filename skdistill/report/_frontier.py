@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ._drawing import Display, draw_frontier, write_legend
 from ._report import Report
 
 
+@dataclass(kw_only=True, eq=False)
 class FrontierDisplay(Display):
     """Retention against size or time; the line is the Pareto front of the students.
 
@@ -46,18 +48,10 @@ class FrontierDisplay(Display):
     {'linear': 1.0}
     """
 
-    def __init__(
-        self,
-        *,
-        costs: Mapping[str, float | None],
-        retentions: Mapping[str, float],
-        kinds: Mapping[str, str],
-        cost: str = "program_bytes",
-    ) -> None:
-        self.costs = costs
-        self.retentions = retentions
-        self.kinds = kinds
-        self.cost = cost
+    costs: Mapping[str, float | None]
+    retentions: Mapping[str, float]
+    kinds: Mapping[str, str]
+    cost: str = "program_bytes"
 
     @classmethod
     def from_estimator(
@@ -122,12 +116,8 @@ class FrontierDisplay(Display):
             If there is no such `cost`, or no model has it.
         """
         _column(cost)
-        return cls(
-            costs={name: row[cost] for name, row in report.table.items()},
-            retentions={name: row["retention"] for name, row in report.table.items()},
-            kinds={name: row["kind"] for name, row in report.table.items()},
-            cost=cost,
-        ).plot(ax=ax)
+        costs, retentions, kinds = map(report.figures_of, (cost, "retention", "kind"))
+        return cls(costs=costs, retentions=retentions, kinds=kinds, cost=cost).plot(ax=ax)
 
     @classmethod
     def from_predictions(
@@ -208,11 +198,13 @@ class FrontierDisplay(Display):
         Raises
         ------
         ValueError
-            If no model has a cost.
+            If no model has both a cost and a retention.
         """
         column = _column(self.cost)
-        if not any(self.costs.values()):
-            raise ValueError(f"No model has a {self.cost}; students without a Program have pickle_bytes.")
+        if not any(cost and np.isfinite(self.retentions[name]) for name, cost in self.costs.items()):
+            raise ValueError(
+                f"No model has a {self.cost} and a retention; students without a Program have pickle_bytes."
+            )
         draw_frontier(self._set_axes(ax), self.costs, self.retentions, self.kinds, column)
         write_legend(self.ax_)
         return self

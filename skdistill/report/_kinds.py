@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    log_loss,
-    mean_absolute_error,
-    r2_score,
-    root_mean_squared_error,
-)
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
+from sklearn.metrics import mean_absolute_error as mae
+from sklearn.metrics import r2_score as r2
+from sklearn.metrics import root_mean_squared_error as rmse
 
-from .. import metrics
-from .._answers import (
-    check_every_label,
-    check_student,
-    n_rows_of,
-    predicts_numbers,
-    student_answer,
-    teacher_answers,
-    teacher_numbers,
-)
+from .. import _answers, metrics
+from .._answers import check_every_label, check_student, n_rows_of, predicts_numbers, student_answer
 from .._validation import check_numbers, column_or_rows
 from ..teacher import is_estimator, members
 from ._columns import Column, columns_of, in_units, percent
 from ._figures import output_curves, reliability_curve, rows_apart
-from ._slices import ranges, shortened
+from ._slices import ranges
 
 Array = NDArray[Any]
 
 
+@dataclass
 class Kind:
     """A teacher's answers for test rows, and how those of a model are measured beside them.
 
@@ -42,17 +32,24 @@ class Kind:
     ----------
     X : array, sparse matrix or frame of shape (n_rows, n_columns)
         Test rows.
-    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
         Their labels or targets.
     teacher_pred : ndarray of shape (n_rows, n_classes) or (n_rows, n_outputs)
         The teacher's probabilities or predictions.
-    classes : ndarray of shape (n_classes,) or None
+    classes : ndarray of shape (n_classes,)
         The sorted class labels; None for regressors.
     scoring : str
         The scorer of the retention.
     n_bins : int
         The number of bins of calibration.
     """
+
+    X: Any
+    y: Array
+    teacher_pred: Array
+    classes: Any
+    scoring: str
+    n_bins: int
 
     #: The method by which a model predicts.
     method: ClassVar[str]
@@ -61,45 +58,37 @@ class Kind:
     slice_title: ClassVar[str]
     slice_format: ClassVar[Any]
     overall_key: ClassVar[str]
-    #: What the rows are sliced by.
+    #: What the rows are sliced by, and what is shown of a row on which student and teacher differ.
     slice_names: ClassVar[str]
-    #: What is shown of a row on which student and teacher differ.
     row_note: ClassVar[str]
-    #: The scores shown of ``distillation_report_``.
-    fit_keys: ClassVar[tuple[str, ...]]
+    #: How close a student is to the teacher, with its fidelity in per cent.
+    fidelity_text: ClassVar[str]
 
-    def __init__(
-        self, X: Any, y: ArrayLike, teacher_pred: Array, classes: Array | None, scoring: str, n_bins: int
-    ) -> None:
-        self.X = X
-        self.y = self._check_y(y, teacher_pred, classes)
-        self.teacher_pred = teacher_pred
-        self.classes = classes
-        self.scoring = scoring
-        self.n_bins = n_bins
-        self.columns: tuple[Column, ...] = columns_of(scoring, regression=classes is None)
-
-    def _check_y(self, y: ArrayLike, teacher_pred: Array, classes: Array | None) -> Array:
-        raise NotImplementedError
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the report's table."""
+        return columns_of(self.scoring, regression=self.classes is None)
 
     def slices_by_target(self) -> dict[str, Array]:
         """Return ways to slice the rows by their target: for each the slice of each row."""
         raise NotImplementedError
 
     def scores(self, pred: Array) -> dict[str, float]:
-        """Return the figures of a model that are not of one scorer."""
+        """Return the figures of a model that do not depend on `scoring` or slices."""
         raise NotImplementedError
 
     def details(self, pred: Array) -> dict[str, Any]:
         """Return the fields of Details that depend on a model's answers alone."""
         raise NotImplementedError
 
-    def _closeness(self, pred: Array) -> Array:
-        """Return how close model and teacher are on each row."""
+    def closeness(self, pred: Array, rows: Array) -> float:
+        """Return how close model and teacher are on some rows."""
         raise NotImplementedError
 
-    def _mean_closeness(self, closeness: Array) -> float:
-        return float(closeness.mean())
+    @staticmethod
+    def gain_text(gain: float, error: float, student: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+        """Return how much better a student is than the labels-only one, in per cent, as the end of a sentence."""
+        raise NotImplementedError
 
     def figures(self, pred: Array, slices: Mapping[str, Array]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return the figures of a model, and how close it is to the teacher on each slice.
@@ -118,67 +107,44 @@ class Kind:
         by_slice : list of dict
             ``column``, ``slice``, ``n_rows`` and ``agreement`` or ``rmse``, the worst first.
         """
-        closeness = self._closeness(pred)
-        by_slice: list[dict[str, Any]] = []
-        for column, by in slices.items():
-            for value in filter(None, np.unique(by.astype(str)).tolist()):
-                rows = by == value
-                found = {"column": column, "slice": value, "n_rows": int(rows.sum())}
-                by_slice.append({**found, self.slice_key: self._mean_closeness(closeness[rows])})
-        lower_is_worse = self.classes is not None
-        by_slice.sort(key=lambda one: one[self.slice_key] if lower_is_worse else -one[self.slice_key])
+        key = self.slice_key
+        by_slice: list[dict[str, Any]] = [
+            {"column": column, "slice": value, "n_rows": int(rows.sum()), key: self.closeness(pred, rows)}
+            for column, by in slices.items()
+            for value in filter(None, np.unique(by.astype(str)).tolist())
+            for rows in [by == value]
+        ]
+        by_slice.sort(key=lambda one: one[key], reverse=self.classes is None)
         worst = by_slice[0] if by_slice else None
-        answers: dict[str, Any] = {"response_method": self.method, "classes": self.classes}
+        options: dict[str, Any] = {"response_method": self.method, "classes": self.classes}
+        retention = metrics.retention_score(self.y, self.teacher_pred, pred, scoring=self.scoring, **options)
         figures = {
             **self.scores(pred),
-            "retention": float(
-                metrics.retention_score(self.y, self.teacher_pred, pred, scoring=self.scoring, **answers)
-            ),
-            f"worst_slice_{self.slice_key}": None if worst is None else worst[self.slice_key],
+            "retention": float(retention),
+            f"worst_slice_{key}": None if worst is None else worst[key],
             "worst_slice": None if worst is None else f"{worst['column']}: {worst['slice']}",
         }
         if self.scoring in {column.key for column in self.columns} - figures.keys():
-            figures[self.scoring] = metrics.answer_score(self.y, pred, self.scoring, **answers)
+            figures[self.scoring] = metrics.answer_score(self.y, pred, self.scoring, **options)
         return figures, by_slice
-
-    @staticmethod
-    def describe_fidelity(row: Mapping[str, Any]) -> str:
-        """Return how close a student is to the teacher, from its row of the table, as the end of a sentence."""
-        raise NotImplementedError
-
-    @staticmethod
-    def describe_gain(gain: float, error: float, student: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-        """Return how much better a student is than the labels-only one, in per cent, as the end of a sentence."""
-        raise NotImplementedError
-
-    @staticmethod
-    def cell(row: Mapping[str, Any], name: str) -> str:
-        """Return the ``label``, or the answer of ``teacher`` or ``student``, for a row on which they differ."""
-        raise NotImplementedError
 
     def _rows_apart(self, difference: Array, **values: Array) -> list[dict[str, Any]]:
         """Return the rows on which student and teacher differ most, with the values of each row."""
-        return [
-            {**one, **{name: found[one["row"]] for name, found in values.items()}}
-            for one in rows_apart(self.X, difference)
-        ]
+        rows = rows_apart(self.X, difference)
+        return [{**one, **{name: found[one["row"]] for name, found in values.items()}} for one in rows]
 
 
 class _Classification(Kind):
     method = "predict_proba"
     slice_key, slice_title, slice_format, overall_key = "agreement", "agreement", staticmethod(percent), "fidelity"
-    slice_names = "class, category and quartile"
-    row_note = "The predicted class and its probability."
-    fit_keys = ("log_loss", "accuracy", "agreement")
-
-    def _check_y(self, y: ArrayLike, teacher_pred: Array, classes: Array | None) -> Array:
-        return check_every_label(y, len(teacher_pred), np.asarray(classes))
+    slice_names, row_note = "class, category and quartile", "The predicted class and its probability."
+    fidelity_text = "agrees with the teacher on {} of the rows"
 
     def slices_by_target(self) -> dict[str, Array]:
         return {"class": self.y.astype(object)}
 
     def scores(self, pred: Array) -> dict[str, float]:
-        y, teacher, classes = self.y, self.teacher_pred, np.asarray(self.classes)
+        y, teacher, classes = self.y, self.teacher_pred, self.classes
         return {
             "accuracy": float(accuracy_score(y, classes[pred.argmax(axis=1)])),
             "log_loss": float(log_loss(y, pred, labels=classes)),
@@ -187,42 +153,35 @@ class _Classification(Kind):
             "calibration_error": metrics.expected_calibration_error(y, pred, classes=classes, n_bins=self.n_bins),
         }
 
-    def _closeness(self, pred: Array) -> Array:
-        return self.teacher_pred.argmax(axis=1) == pred.argmax(axis=1)
+    def closeness(self, pred: Array, rows: Array) -> float:
+        return float((self.teacher_pred[rows].argmax(axis=1) == pred[rows].argmax(axis=1)).mean())
 
     def details(self, pred: Array) -> dict[str, Any]:
-        y, teacher, classes = self.y, self.teacher_pred, np.asarray(self.classes)
-        first, own = teacher.argmax(axis=1), pred.argmax(axis=1)
+        y, teacher, classes = self.y, self.teacher_pred, self.classes
+        teacher_label, label = teacher.argmax(axis=1), pred.argmax(axis=1)
         return {
-            "row_scores": (classes[own] == y).astype(float),
+            "row_scores": (classes[label] == y).astype(float),
             "reliability": reliability_curve(y, pred, classes, self.n_bins),
-            "confusion": confusion_matrix(first, own, labels=np.arange(len(classes))),
+            "confusion": confusion_matrix(teacher_label, label, labels=np.arange(len(classes))),
             "disagreements": self._rows_apart(
                 # total variation
                 np.abs(teacher - pred).sum(axis=1) / 2,
                 label=y,
-                teacher=classes[first],
+                teacher=classes[teacher_label],
                 teacher_probability=teacher.max(axis=1),
-                student=classes[own],
+                student=classes[label],
                 student_probability=pred.max(axis=1),
             ),
         }
 
     @staticmethod
-    def describe_fidelity(row: Mapping[str, Any]) -> str:
-        return f"agrees with the teacher on {percent(row['fidelity'])} of the rows"
-
-    @staticmethod
-    def describe_gain(gain: float, error: float, student: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+    def gain_text(gain: float, error: float, student: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
         closer = 100 * (student["fidelity"] - baseline["fidelity"])
+        sides = ["higher" if difference >= 0 else "lower" for difference in (gain, closer)]
         return (
-            f"its accuracy is {_points(gain)} (± {error:.2f}, one standard error) and its agreement with the teacher "
-            f"{_points(closer)}"
+            f"its accuracy is {abs(gain):.2f} points {sides[0]} (± {error:.2f}, one standard error) and its agreement "
+            f"with the teacher {abs(closer):.2f} points {sides[1]}"
         )
-
-    @staticmethod
-    def cell(row: Mapping[str, Any], name: str) -> str:
-        return shortened(str(row[name])) + ("" if name == "label" else f" {row[f'{name}_probability']:.2f}")
 
 
 class _Regression(Kind):
@@ -233,85 +192,45 @@ class _Regression(Kind):
         staticmethod(in_units),
         "fidelity_rmse",
     )
-    slice_names = "category and quartile"
-    row_note = "The predictions, in the target's unit."
-    fit_keys = ("rmse", "mae", "r2", "r2_teacher")
-
-    def _check_y(self, y: ArrayLike, teacher_pred: Array, classes: Array | None) -> Array:
-        return _check_outputs(check_numbers(y, n_rows=len(teacher_pred), source="y"), teacher_pred, "y")
+    slice_names, row_note = "category and quartile", "The predictions, in the target's unit."
+    fidelity_text = "explains {} of the variance of the teacher's predictions"
 
     def slices_by_target(self) -> dict[str, Array]:
         names = ["target"] if self.y.shape[1] == 1 else [f"output {at}" for at in range(self.y.shape[1])]
         return {name: ranges(values) for name, values in zip(names, self.y.T, strict=True)}
 
     def scores(self, pred: Array) -> dict[str, float]:
-        y, teacher = self.y, self.teacher_pred
-        return {
-            "r2": float(r2_score(y, pred)),
-            "rmse": float(root_mean_squared_error(y, pred)),
-            "mae": float(mean_absolute_error(y, pred)),
-            "fidelity": float(r2_score(teacher, pred)),
-            "fidelity_rmse": float(root_mean_squared_error(teacher, pred)),
-            "fidelity_mae": float(mean_absolute_error(teacher, pred)),
-        }
+        own = {name: float(score(self.y, pred)) for name, score in (("r2", r2), ("rmse", rmse), ("mae", mae))}
+        fidelity = {"fidelity": r2, "fidelity_rmse": rmse, "fidelity_mae": mae}
+        return {**own, **{name: float(score(self.teacher_pred, pred)) for name, score in fidelity.items()}}
 
-    def _closeness(self, pred: Array) -> Array:
-        return (self.teacher_pred - pred) ** 2
-
-    def _mean_closeness(self, closeness: Array) -> float:
-        return float(np.sqrt(closeness.mean(axis=0)).mean())
+    def closeness(self, pred: Array, rows: Array) -> float:
+        return float(rmse(self.teacher_pred[rows], pred[rows]))
 
     def details(self, pred: Array) -> dict[str, Any]:
         # each output over its spread, so that all outputs count alike
-        apart = np.abs(self.teacher_pred - pred) / _or_one(self.teacher_pred.std(axis=0))
-        values = {"label": self.y, "teacher": self.teacher_pred, "student": pred}
+        spread, variance = self.teacher_pred.std(axis=0), self.y.var(axis=0)
+        apart = (np.abs(self.teacher_pred - pred) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
+        label, teacher, student = map(column_or_rows, (self.y, self.teacher_pred, pred))
         return {
-            "row_scores": -((pred - self.y) ** 2 / _or_one(self.y.var(axis=0))).mean(axis=1),
+            "row_scores": -((pred - self.y) ** 2 / np.where(variance > 0, variance, 1.0)).mean(axis=1),
             "predictions": pred,
             "curves": output_curves(self.y, pred),
-            "disagreements": self._rows_apart(
-                apart.mean(axis=1), **{name: column_or_rows(found) for name, found in values.items()}
-            ),
+            "disagreements": self._rows_apart(apart, label=label, teacher=teacher, student=student),
         }
 
     @staticmethod
-    def describe_fidelity(row: Mapping[str, Any]) -> str:
-        return f"explains {percent(row['fidelity'])} of the variance of the teacher's predictions"
-
-    @staticmethod
-    def describe_gain(gain: float, error: float, student: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-        side = "lower" if gain >= 0 else "higher"
+    def gain_text(gain: float, error: float, student: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
         closer = f"{in_units(student['fidelity_rmse'])} instead of {in_units(baseline['fidelity_rmse'])}"
         return (
-            f"its mean squared error is {side} by {abs(gain):.2f} % of the target's variance (± {error:.2f}, one "
-            f"standard error) and its RMSE to the teacher is {closer}"
+            f"its mean squared error is {'lower' if gain >= 0 else 'higher'} by {abs(gain):.2f} % of the target's "
+            f"variance (± {error:.2f}, one standard error) and its RMSE to the teacher is {closer}"
         )
-
-    @staticmethod
-    def cell(row: Mapping[str, Any], name: str) -> str:
-        return shortened(", ".join(in_units(number) for number in np.atleast_1d(row[name])))
 
 
 def kind_class(classes: Array | None) -> type[Kind]:
     """Return the kind of a report with these classes; None if they are regressors."""
     return _Regression if classes is None else _Classification
-
-
-def _points(difference: float) -> str:
-    return f"{abs(difference):.2f} points {'higher' if difference >= 0 else 'lower'}"
-
-
-def _or_one(spread: Array) -> Array:
-    return np.where(spread > 0, spread, 1.0)
-
-
-def _check_outputs(numbers: Array, teacher_pred: Array, name: str) -> Array:
-    n_outputs, needed = numbers.shape[1], teacher_pred.shape[1]
-    if n_outputs != needed:
-        raise ValueError(
-            f"{name} has {n_outputs} output{'s' * (n_outputs > 1)}, and the teacher answers with {needed}."
-        )
-    return numbers
 
 
 def is_regression(students: Mapping[str, Any]) -> bool:
@@ -320,47 +239,47 @@ def is_regression(students: Mapping[str, Any]) -> bool:
 
 
 def kind_of(
-    teacher: Any,
-    students: Mapping[str, Any],
-    X: Any,
-    y: ArrayLike,
-    *,
-    teacher_proba: ArrayLike | None,
-    teacher_pred: ArrayLike | None,
-    classes: ArrayLike | None,
-    scoring: str,
-    n_bins: int,
+    teacher: Any, students: Mapping[str, Any], X: Any, y: ArrayLike, given: Mapping[str, Any], scoring: str, n_bins: int
 ) -> Kind:
-    """Ask a teacher about test rows, with the arguments of compare()."""
+    """Ask a teacher about test rows, with the arguments of compare().
+
+    Parameters
+    ----------
+    teacher, X, y, scoring, n_bins : object
+        As compare() takes them.
+    students : dict of str to estimator
+        All classifiers or all regressors.
+    given : dict
+        ``teacher_proba``, ``teacher_pred`` and ``classes`` as compare() takes them.
+
+    Returns
+    -------
+    kind : Kind
+        With the teacher's answers.
+    """
     regression = is_regression(students)
-    if not regression and classes is None:
-        classes = _classes_of_students(teacher, teacher_proba, students)
-    answers, found = _ask_teacher(
-        teacher, X, y, classes, teacher_proba=teacher_proba, teacher_pred=teacher_pred, regression=regression
-    )
-    return kind_class(found)(X, y, answers, found, scoring, n_bins)
+    if not regression and given["classes"] is None:
+        given = {**given, "classes": _classes_of_students(teacher, given["teacher_proba"], students)}
+    answers, classes = _ask_teacher(teacher, X, np.asarray(y), regression=regression, **given)
+    if classes is None:
+        target = _check_outputs(check_numbers(y, n_rows=len(answers), source="y"), answers, "y")
+    else:
+        target = check_every_label(y, len(answers), classes)
+    return kind_class(classes)(X, target, answers, classes, scoring, n_bins)
 
 
 def _ask_teacher(
-    teacher: Any,
-    X: Any,
-    y: ArrayLike | None,
-    classes: ArrayLike | None,
-    *,
-    teacher_proba: ArrayLike | None,
-    teacher_pred: ArrayLike | None,
-    regression: bool,
+    teacher: Any, X: Any, y: Any, *, regression: bool, teacher_proba: Any, teacher_pred: Any, classes: Any
 ) -> tuple[Array, Array | None]:
-    """Return a teacher's answers for rows as columns, and the sorted classes; None of a regressor."""
+    """Return a teacher's answers for rows as columns, and the sorted classes; None for a regressor."""
     misplaced = {"teacher_proba": teacher_proba, "classes": classes} if regression else {"teacher_pred": teacher_pred}
-    for name, given in misplaced.items():
-        if given is not None:
+    for name, value in misplaced.items():
+        if value is not None:
             students = "regressors" if regression else "classifiers"
             raise ValueError(f"{name} is given, and the students are {students}, which have no use for it.")
     if regression:
-        return teacher_numbers(teacher, X, teacher_pred), None
-    labels = None if y is None else np.asarray(y)
-    answers = teacher_answers(teacher, X, labels, teacher_proba=teacher_proba, classes=classes)
+        return _answers.teacher_numbers(teacher, X, teacher_pred), None
+    answers = _answers.teacher_answers(teacher, X, y, teacher_proba=teacher_proba, classes=classes)
     return answers.proba, answers.classes
 
 
@@ -393,11 +312,11 @@ def ask_student(student: Any, X: Any, teacher_pred: Array, classes: Array | None
 def ask_both(
     estimator: Any,
     X: Any,
-    y: ArrayLike | None,
+    y: Any,
     teacher: Any,
-    teacher_proba: ArrayLike | None,
-    teacher_pred: ArrayLike | None = None,
     *,
+    teacher_proba: ArrayLike | None = None,
+    teacher_pred: ArrayLike | None = None,
     regression: bool | None = None,
 ) -> tuple[Array, Array, Array | None]:
     """Return the answers of a teacher and its student for rows.
@@ -408,7 +327,7 @@ def ask_both(
         A fitted student, or a distilled model, which knows its teacher.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
         The rows.
-    y : array-like of shape (n_rows,) or None
+    y : ndarray of shape (n_rows,) or None
         Their labels.
     teacher : estimator, callable, list of these, or None
         None takes the model's own.
@@ -426,24 +345,18 @@ def ask_both(
     """
     check_student(estimator, "estimator", numbers=regression)
     regression = predicts_numbers(estimator)
-    if teacher is None and hasattr(estimator, "ask_teacher"):
-        # it knows the weights of its teachers and the classes of their columns
-        if regression:
-            answers = estimator.ask_teacher(X, teacher_pred=teacher_pred)
-            answers, classes = check_numbers(answers, n_rows=n_rows_of(X), source="teacher_pred"), None
-        else:
-            answers, classes = estimator.ask_teacher(X, teacher_proba=teacher_proba), estimator.classes_
+    given: dict[str, Any] = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
+    classes = getattr(estimator, "classes_", None)
+    if teacher is not None or not hasattr(estimator, "ask_teacher"):
+        knows = regression or isinstance(teacher, list | tuple) or hasattr(teacher, "classes_")
+        given["classes"] = None if knows else classes
+        answers, classes = _ask_teacher(teacher, X, y, regression=regression, **given)
+    elif regression:
+        # a distilled model knows the weights of its teachers and the classes of their columns
+        answers = estimator.ask_teacher(X, teacher_pred=teacher_pred)
+        answers = check_numbers(answers, n_rows=n_rows_of(X), source="teacher_pred")
     else:
-        known = regression or isinstance(teacher, list | tuple) or hasattr(teacher, "classes_")
-        answers, classes = _ask_teacher(
-            teacher,
-            X,
-            y,
-            None if known else estimator.classes_,
-            teacher_proba=teacher_proba,
-            teacher_pred=teacher_pred,
-            regression=regression,
-        )
+        answers = estimator.ask_teacher(X, teacher_proba=teacher_proba)
     return answers, ask_student(estimator, X, answers, classes, "estimator"), classes
 
 
@@ -455,9 +368,18 @@ def predict_of(teacher: Any, method: str) -> Callable[[Any], Any] | None:
     return predicts[0] if len(predicts) == 1 else lambda X: [predict(X) for predict in predicts]
 
 
+def _check_outputs(numbers: Array, teacher_pred: Array, name: str) -> Array:
+    n_outputs, needed = numbers.shape[1], teacher_pred.shape[1]
+    if n_outputs != needed:
+        raise ValueError(
+            f"{name} has {n_outputs} output{'s' * (n_outputs > 1)}, and the teacher answers with {needed}."
+        )
+    return numbers
+
+
 def _classes_of_students(teacher: Any, teacher_proba: Any, students: Mapping[str, Any]) -> Any:
     """Return the classes that the students know, for a teacher that does not know its own."""
-    if is_estimator(teacher) or (isinstance(teacher, list | tuple) and any(map(is_estimator, teacher))):
+    if teacher is not None and any(map(is_estimator, members(teacher))):
         return None
     n_classes = None if teacher_proba is None else np.shape(teacher_proba)[-1]
     for student in students.values():

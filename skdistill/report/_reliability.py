@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._answers import check_every_label
 from .._validation import check_pair
-from ._drawing import Display, draw_reliability, student_name_of, write_legend
+from ._drawing import RELIABILITY, Display, draw_curves, student_name_of, write_legend
 from ._figures import reliability_curve
 from ._kinds import ask_both
 
 Array = NDArray[Any]
 
 
+@dataclass(kw_only=True, eq=False)
 class ReliabilityDisplay(Display):
     """Reliability curves of teacher and student: accuracy by the probability of the predicted class.
 
@@ -46,8 +48,7 @@ class ReliabilityDisplay(Display):
     array([1, 1])
     """
 
-    def __init__(self, *, curves: Mapping[str, Mapping[str, Array]]) -> None:
-        self.curves = curves
+    curves: Mapping[str, Mapping[str, Array]]
 
     @classmethod
     def from_estimator(
@@ -95,7 +96,10 @@ class ReliabilityDisplay(Display):
         NotFittedError
             If the teacher or the student is not fitted.
         """
-        teacher_pred, student_pred, classes = ask_both(estimator, X, y, teacher, teacher_proba, regression=False)
+        labels = np.asarray(y)
+        teacher_pred, student_pred, classes = ask_both(
+            estimator, X, labels, teacher, teacher_proba=teacher_proba, regression=False
+        )
         name = student_name_of(estimator, student_name)
         return cls._of(y, teacher_pred, student_pred, np.asarray(classes), n_bins, name).plot(ax=ax)
 
@@ -168,6 +172,6 @@ class ReliabilityDisplay(Display):
         display : ReliabilityDisplay
             Itself.
         """
-        draw_reliability(self._set_axes(ax), self.curves)
+        draw_curves(self._set_axes(ax), self.curves, RELIABILITY)
         write_legend(self.ax_, loc="upper left")
         return self

@@ -83,6 +83,21 @@ class Results:
         """
         return [one for one in self.columns if any(row.get(one.key) is not None for row in self.table.values())]
 
+    def figures_of(self, key: str) -> dict[str, Any]:
+        """Return one figure of every model.
+
+        Parameters
+        ----------
+        key : str
+            The key of the figure in a row of the table.
+
+        Returns
+        -------
+        figures : dict of str to object
+            By the models' names.
+        """
+        return {name: row[key] for name, row in self.table.items()}
+
     def text_of(self, name: str, column: Column) -> str:
         """Return a figure as text.
 
@@ -118,9 +133,10 @@ class Results:
             if np.isnan(student["retention"])
             else f"its {self.scoring} is {percent(student['retention'])} of the teacher's"
         )
+        fidelity = self.kind.fidelity_text.format(percent(student["fidelity"]))
         found = [
             f"{self.chosen} is the smallest student whose retention is within {100 * self.tolerance:g} % of the "
-            f"highest. On {count(self.n_rows)} rows it {self.kind.describe_fidelity(student)}; {kept}."
+            f"highest. On {count(self.n_rows)} rows it {fidelity}; {kept}."
         ]
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:
@@ -140,7 +156,7 @@ class Results:
         verdict = "No clear gain"
         if abs(gain) > error:
             verdict = "Distilling was worth it" if gain > 0 else "It loses to labels alone"
-        better = self.kind.describe_gain(gain, error, self.table[self.chosen], self.table[baseline])
+        better = self.kind.gain_text(gain, error, self.table[self.chosen], self.table[baseline])
         return f"{verdict}: beside {baseline}, fitted to labels alone, {better}."
 
     def foot(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ _LOSSES = (("train_loss", "training loss", "-"), ("valid_loss", "held-out loss",
 _FIDELITY = "valid_fidelity"
 
 
+@dataclass(kw_only=True, eq=False)
 class TrainingDisplay(Display):
     """Loss and agreement with the teacher by epoch.
 
@@ -42,8 +44,7 @@ class TrainingDisplay(Display):
     'epoch'
     """
 
-    def __init__(self, *, history: Sequence[Mapping[str, Any]]) -> None:
-        self.history = history
+    history: Sequence[Mapping[str, Any]]
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> TrainingDisplay:

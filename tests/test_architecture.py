@@ -45,7 +45,7 @@ LAYERS = {
         "teacher",
     },
     "_answers": {"_validation", "teacher"},
-    "report": {"_answers", "_validation", "_version", "export", "metrics", "program", "teacher"},
+    "report": {"_answers", "_validation", "export", "metrics", "program", "teacher"},
     "__main__": {"_version"},
     "__init__": {
         "_version",

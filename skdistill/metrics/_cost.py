@@ -237,7 +237,7 @@ def latency(
         batch_rows=n_batch,
         n_calls=_N_ROUNDS * n_calls,
         n_threads=n_threads,
-        machine=_machine(),
+        machine=machine(),
     )
 
 
@@ -256,7 +256,8 @@ def _seconds(predict: Callable[[Any], Any], rows: Any) -> float:
     return perf_counter() - start
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
+    """Return the processor, the number of cores, the system, and the versions of the packages."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": platform.processor() or platform.machine(),

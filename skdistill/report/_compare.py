@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import sklearn
 from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer_names
 
 from .._answers import check_student, inner, n_rows_of, named_students, shipped
-from .._version import __version__
 from ..export import program_of
-from ..metrics import Latency
+from ..metrics._cost import machine
 from ..program import Program
 from ..teacher import is_estimator, members
 from ._figures import costs
@@ -144,6 +141,9 @@ def compare(
         table[name] = {"kind": role, "model": _class_of(model), **figures, **cost}
         in_fit = getattr(named.get(name), "distillation_report_", None)
         details[name] = Details(slices=by_slice, in_fit=in_fit, **kind.details(pred))
+    environment: dict[str, Any] = {"machine": machine()}
+    if times is not None:
+        environment |= {"n_threads": times.n_threads, "batch_rows": times.batch_rows}
     return Report(
         table=table,
         columns=kind.columns,
@@ -155,7 +155,7 @@ def compare(
         n_bins=n_bins,
         min_rows=min_rows,
         details=details,
-        environment=_environment(times),
+        environment=environment,
     )
 
 
@@ -220,11 +220,3 @@ def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float) -> str:
         return (own is None, own if own is not None else row["pickle_bytes"] or np.inf)
 
     return min(good, key=size)
-
-
-def _environment(times: Latency | None) -> dict[str, Any]:
-    """Return the machine and the versions."""
-    if times is not None:
-        return {"machine": times.machine, "n_threads": times.n_threads, "batch_rows": times.batch_rows}
-    versions = {"numpy": np.__version__, "scikit-learn": sklearn.__version__, "skdistill": __version__}
-    return {"machine": {"system": platform.system(), "Python": platform.python_version(), **versions}}

@@ -17,7 +17,7 @@ from ._kinds import ask_both
 Array = NDArray[Any]
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class FidelityDisplay(Display):
     """The student's answers against the teacher's, as a density.
 

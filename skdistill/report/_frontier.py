@@ -16,7 +16,7 @@ from ._drawing import Display, draw_frontier, write_legend
 from ._report import Report
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class FrontierDisplay(Display):
     """Retention against size or time; the line is the Pareto front of the students.
 

@@ -18,7 +18,7 @@ from ._kinds import ask_both
 Array = NDArray[Any]
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class ReliabilityDisplay(Display):
     """Reliability curves of teacher and student: accuracy by the probability of the predicted class.
 

@@ -16,7 +16,7 @@ _LOSSES = (("train_loss", "training loss", "-"), ("valid_loss", "held-out loss",
 _FIDELITY = "valid_fidelity"
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TrainingDisplay(Display):
     """Loss and agreement with the teacher by epoch.
 

@@ -7,11 +7,10 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import compress, export, losses, metrics
-    from .display import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, TrainingDisplay
     from .distil import DistilledClassifier, DistilledRegressor
     from .model import LoadedClassifier, LoadedRegressor, load
     from .program import Program
-    from .report import Report, compare
+    from .report import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, Report, TrainingDisplay, compare
     from .search import BudgetResult, distill_to_budget, smallest_within
     from .student import (
         LinearStudent,
@@ -57,8 +56,8 @@ _ORIGINS = {
     "BudgetResult": ".search",
     "DistilledClassifier": ".distil",
     "DistilledRegressor": ".distil",
-    "FidelityDisplay": ".display",
-    "FrontierDisplay": ".display",
+    "FidelityDisplay": ".report",
+    "FrontierDisplay": ".report",
     "LinearStudent": ".student",
     "LinearStudentRegressor": ".student",
     "MLPStudent": ".student",
@@ -66,9 +65,9 @@ _ORIGINS = {
     "LoadedClassifier": ".model",
     "LoadedRegressor": ".model",
     "Program": ".program",
-    "ReliabilityDisplay": ".display",
+    "ReliabilityDisplay": ".report",
     "Report": ".report",
-    "TrainingDisplay": ".display",
+    "TrainingDisplay": ".report",
     "TreeStudent": ".student",
     "TreeStudentRegressor": ".student",
     "compare": ".report",

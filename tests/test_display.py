@@ -10,10 +10,12 @@ from helpers import small_mlp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.calibration import calibration_curve
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import r2_score
 
 from skdistill import (
     DistilledClassifier,
+    DistilledRegressor,
     FidelityDisplay,
     FrontierDisplay,
     LinearStudent,
@@ -43,28 +45,30 @@ def pair(request):
 
 def test_fidelity(pair, plt):
     student, teacher, X, _ = pair
-    told, said = teacher.predict_proba(X), student.predict_proba(X)
+    teacher_proba, student_proba = teacher.predict_proba(X), student.predict_proba(X)
     _, ax = plt.subplots()
     display = FidelityDisplay.from_estimator(student, X, teacher=teacher, ax=ax, gridsize=20)
     assert display.ax_ is ax
     assert display.figure_ is ax.figure
-    assert_allclose(display.fidelity, np.mean(told.argmax(axis=1) == said.argmax(axis=1)))
-    column = 1 if told.shape[1] == 2 else told.argmax(axis=1)
-    assert_allclose(display.teacher_prob, told[np.arange(len(X)), column])
-    assert_allclose(display.student_prob, said[np.arange(len(X)), column])
+    assert_allclose(display.fidelity, np.mean(teacher_proba.argmax(axis=1) == student_proba.argmax(axis=1)))
+    column = 1 if teacher_proba.shape[1] == 2 else teacher_proba.argmax(axis=1)
+    assert_allclose(display.teacher_pred, teacher_proba[np.arange(len(X)), column])
+    assert_allclose(display.student_pred, student_proba[np.arange(len(X)), column])
     assert display.hexbin_.get_array().sum() == len(X)
-    same = FidelityDisplay.from_predictions(told, said, classes=teacher.classes_, student_name="TreeStudent")
-    assert_array_equal(same.student_prob, display.student_prob)
+    same = FidelityDisplay.from_predictions(
+        teacher_proba, student_proba, classes=teacher.classes_, student_name="TreeStudent"
+    )
+    assert_array_equal(same.student_pred, display.student_pred)
     assert same.ax_.get_ylabel() == display.ax_.get_ylabel() == "TreeStudent's probability"
 
 
-def test_a_distillers_own_teachers_are_asked_as_it_weighs_them(iris, iris_forest):
+def test_the_teachers_of_a_model_are_asked_with_their_weights(iris, iris_forest):
     other = LogisticRegression(max_iter=1000).fit(iris.X, iris.y)
     teachers = [iris_forest, other]
     model = DistilledClassifier(teachers, teacher_weights=[1, 3], student="linear", alpha=1.0).fit(iris.X)
     display = FidelityDisplay.from_estimator(model, iris.X)
-    told = np.average([one.predict_proba(iris.X) for one in teachers], axis=0, weights=[1, 3])
-    assert_allclose(display.teacher_prob, told[np.arange(len(told)), told.argmax(axis=1)])
+    teacher_proba = np.average([one.predict_proba(iris.X) for one in teachers], axis=0, weights=[1, 3])
+    assert_allclose(display.teacher_pred, teacher_proba[np.arange(len(teacher_proba)), teacher_proba.argmax(axis=1)])
 
 
 def test_reliability(pair):
@@ -75,33 +79,60 @@ def test_reliability(pair):
         accuracy, confidence = calibration_curve(model.predict(X) == y, model.predict_proba(X).max(axis=1), n_bins=10)
         assert_array_equal(curve["accuracy"], accuracy)
         assert_allclose(curve["confidence"], confidence, rtol=1e-12)
-    drawn = display.ax_.lines[2]
+    drawn = display.ax_.lines[1]
     assert_array_equal(drawn.get_ydata(), display.curves["tree"]["accuracy"])
     given = (y, teacher.predict_proba(X), student.predict_proba(X))
     same = ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_)
     assert_array_equal(same.curves["student"]["n_rows"], display.curves["tree"]["n_rows"])
-    with pytest.raises(ValueError, match=r"say in classes="):
+    with pytest.raises(ValueError, match=r"labels in classes="):
         ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_[:1])
 
 
 def test_a_distilled_classifier_knows_its_teacher(iris, iris_forest):
     model = DistilledClassifier(iris_forest, student="linear").fit(iris.X, iris.y)
-    told, said = iris_forest.predict_proba(iris.X), model.predict_proba(iris.X)
+    teacher_proba, student_proba = iris_forest.predict_proba(iris.X), model.predict_proba(iris.X)
     display = FidelityDisplay.from_estimator(model, iris.X)
-    assert_allclose(display.fidelity, np.mean(told.argmax(axis=1) == said.argmax(axis=1)))
-    answers = DistilledClassifier(student="linear").fit(iris.X, iris.y, teacher_proba=told)
-    again = FidelityDisplay.from_estimator(answers, iris.X, teacher_proba=told)
-    assert_array_equal(again.teacher_prob, display.teacher_prob)
+    assert_allclose(display.fidelity, np.mean(teacher_proba.argmax(axis=1) == student_proba.argmax(axis=1)))
+    answers = DistilledClassifier(student="linear").fit(iris.X, iris.y, teacher_proba=teacher_proba)
+    again = FidelityDisplay.from_estimator(answers, iris.X, teacher_proba=teacher_proba)
+    assert_array_equal(again.teacher_pred, display.teacher_pred)
     with pytest.raises(ValueError, match="There is no fitted teacher"):
         FidelityDisplay.from_estimator(answers, iris.X)
     with pytest.raises(NotFittedError):
         FidelityDisplay.from_estimator(DistilledClassifier(iris_forest), iris.X)
 
 
-def test_a_regressor_has_no_probabilities_to_draw(iris):
+def test_fidelity_of_a_regressor(iris):
+    Y = np.column_stack([iris.X[:, 2] * 10, iris.X[:, 3]])
+    teacher = Ridge().fit(iris.X, Y)
+    model = DistilledRegressor(teacher, student="tree", alpha=1.0, random_state=0).fit(iris.X, Y)
+    teacher_pred, student_pred = teacher.predict(iris.X), model.predict(iris.X)
+    for output in (0, 1):
+        display = FidelityDisplay.from_estimator(model, iris.X, output=output)
+        assert_allclose(display.teacher_pred, teacher_pred[:, output])
+        assert_allclose(display.student_pred, student_pred[:, output])
+        assert_allclose(display.fidelity, r2_score(teacher_pred[:, output], student_pred[:, output]))
+        assert display.hexbin_.get_array().sum() == len(Y)
+        assert display.ax_.get_ylabel() == f"TreeStudentRegressor's output {output}"
+    for given in ({"teacher": teacher}, {"teacher_pred": teacher_pred}):
+        again = FidelityDisplay.from_estimator(model.student_, iris.X, output=1, **given)
+        assert_allclose(again.teacher_pred, display.teacher_pred)
+    same = FidelityDisplay.from_predictions(teacher_pred, student_pred, response_method="predict", output=1)
+    assert_allclose(same.student_pred, display.student_pred)
+    column = FidelityDisplay.from_predictions(teacher_pred[:, 0], student_pred[:, 0], response_method="predict")
+    assert column.ax_.get_xlabel() == "teacher's prediction"
+    for wrong, message in (
+        ({"student_pred": student_pred, "output": 2}, "output=2 of a teacher with 2 outputs"),
+        ({"student_pred": student_pred[:, 0]}, "a student with 1"),
+        ({"student_pred": student_pred, "response_method": "transform"}, "response_method must be"),
+        ({"student_pred": student_pred[1:]}, "student_pred has shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            FidelityDisplay.from_predictions(teacher_pred, **{"response_method": "predict", **wrong})
+
+
+def test_a_regressor_has_no_reliability(iris):
     student = LinearStudentRegressor().fit(iris.X, iris.y)
-    with pytest.raises(ValueError, match="needed is a fitted classifier with predict_proba"):
-        FidelityDisplay.from_estimator(student, iris.X, teacher=lambda X: X)
     with pytest.raises(ValueError, match="needed is a fitted classifier with predict_proba"):
         ReliabilityDisplay.from_estimator(student, iris.X, iris.y, teacher=lambda X: X)
 
@@ -136,18 +167,18 @@ def test_frontier(pair):
         assert from_answers.costs[name] == from_rows.costs[name]
 
 
-def test_the_frontier_goes_through_those_that_no_other_beats():
+def test_the_line_of_the_frontier_is_the_pareto_front():
     display = FrontierDisplay(
         costs={"a": 100, "beaten": 300, "b": 200, "dear": 900, "no size": None},
         retentions={"a": 0.9, "beaten": 0.85, "b": 0.95, "dear": 0.95, "no size": 1.0},
         kinds=dict.fromkeys(["a", "beaten", "b", "dear", "no size"], "student"),
     ).plot()
-    line = display.ax_.lines[1]
+    (line,) = [line for line in display.ax_.lines if line.get_drawstyle() == "steps-post"]
     assert_array_equal(line.get_xdata(), [100, 200])
     assert_array_equal(line.get_ydata(), [0.9, 0.95])
 
 
-def test_frontiers_that_cannot_be_drawn_are_refused():
+def test_frontiers_that_cannot_be_drawn():
     proba = [[0.9, 0.1], [0.2, 0.8]]
     with pytest.raises(ValueError, match="cost must be"):
         FrontierDisplay.from_predictions([0, 1], proba, {"a": proba}, {"a": 1}, cost="weight")
@@ -158,7 +189,7 @@ def test_frontiers_that_cannot_be_drawn_are_refused():
 
 
 @pytest.mark.parametrize("wrong", [[[0.5, 0.5]], [[0.9, 0.9], [0.1, 0.9]]])
-def test_answers_that_do_not_fit_are_refused(wrong):
+def test_probabilities_that_do_not_match(wrong):
     with pytest.raises(ValueError, match="student_proba returned"):
         FidelityDisplay.from_predictions([[0.9, 0.1], [0.2, 0.8]], wrong)
 

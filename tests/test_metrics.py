@@ -1,4 +1,4 @@
-"""What metrics say of answers, and that they say what scikit-learn says where it knows the figure."""
+"""Metrics of answers, each compared with scikit-learn's where it has the same one."""
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
 
 from skdistill import LinearStudent, MLPStudent, metrics
+from skdistill.metrics._cost import format_bytes
+from skdistill.metrics._pareto import undominated
 
 CLASSES = np.array(["ash", "birch", "cedar"])
 
@@ -51,35 +53,37 @@ def test_retention_is_the_share_of_scikit_learns_score(answers, metric):
         "neg_log_loss": lambda p: 1 / log_loss(labels, p, sample_weight=weight),
     }
     wanted = scores[metric](student) / scores[metric](teacher)
-    found = metrics.retention_score(labels, teacher, student, metric=metric, classes=CLASSES, sample_weight=weight)
+    found = metrics.retention_score(labels, teacher, student, scoring=metric, classes=CLASSES, sample_weight=weight)
     assert found == pytest.approx(wanted)
 
 
-def test_retention_of_numbers_and_of_a_function(answers):
+def test_retention_of_regressors_and_of_a_function(answers):
     y = np.arange(10.0)
     near, nearer = y + 1.0, y + 0.5
-    told = {"response_method": "predict"}
-    found = metrics.retention_score(y, near, nearer, metric="r2", **told)
+    given = {"response_method": "predict"}
+    found = metrics.retention_score(y, near, nearer, scoring="r2", **given)
     assert found == pytest.approx(r2_score(y, nearer) / r2_score(y, near))
-    assert metrics.retention_score(y, near, nearer, metric="neg_mean_absolute_error", **told) == pytest.approx(2.0)
+    assert metrics.retention_score(y, near, nearer, scoring="neg_mean_absolute_error", **given) == pytest.approx(2.0)
     teacher, student, labels, _ = answers
-    by_function = metrics.retention_score(labels, teacher, student, metric=accuracy_score, classes=CLASSES)
+    by_function = metrics.retention_score(labels, teacher, student, scoring=accuracy_score, classes=CLASSES)
     assert by_function == metrics.retention_score(labels, teacher, student, classes=CLASSES)
 
 
 def test_where_there_is_no_share_retention_says_so():
     y = np.arange(4.0)
     with pytest.warns(UndefinedMetricWarning, match="The teacher's score is -"):
-        assert np.isnan(metrics.retention_score(y, -y, y, metric="r2", response_method="predict"))
+        assert np.isnan(metrics.retention_score(y, -y, y, scoring="r2", response_method="predict"))
     wrong, right = np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([[1.0, 0.0], [1.0, 0.0]])
     with pytest.warns(UndefinedMetricWarning, match="The teacher's score is 0"):
         assert np.isnan(metrics.retention_score([0, 0], wrong, right, classes=[0, 1]))
-    squares = {"metric": "neg_mean_squared_error", "response_method": "predict"}
+    squares = {"scoring": "neg_mean_squared_error", "response_method": "predict"}
     assert metrics.retention_score(y, y, y, **squares) == 1.0
     assert metrics.retention_score(y, y, y + 1, **squares) == 0.0
     assert metrics.retention_score(y, y + 1, y, **squares) == np.inf
     with pytest.raises(ValueError, match="acuracy"):
-        metrics.retention_score(y, y, y, metric="acuracy")
+        metrics.retention_score(y, y, y, scoring="acuracy")
+    with pytest.raises(TypeError, match="scoring must be the name of a scorer"):
+        metrics.retention_score(y, y, y, scoring=3)
 
 
 def test_calibration_error_is_that_of_scikit_learns_curve(answers):
@@ -98,7 +102,7 @@ def test_calibration_error_is_that_of_scikit_learns_curve(answers):
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
-def test_slices_of_a_column_with_gaps(missing):
+def test_slices_of_a_column_with_missing_cells(missing):
     teacher = np.array([[0.9, 0.1]] * 4)
     student = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.9, 0.1]])
     by = pd.Series(["a", missing, "a", missing], dtype=object)
@@ -119,6 +123,24 @@ def test_slices_of_a_column_with_gaps(missing):
 def test_answers_that_do_not_fit(teacher, student, message):
     with pytest.raises(ValueError, match=message):
         metrics.fidelity_score(teacher, student)
+
+
+def test_the_pareto_front_is_what_no_point_beats():
+    costs, scores = np.random.default_rng(0).integers(0, 9, size=(2, 60)).astype(float)
+    costs[5], scores[6] = np.nan, np.nan
+    front = undominated(costs, scores)
+    assert (np.diff(scores[front]) > 0).all()
+    assert (np.diff(costs[front]) > 0).all()
+    for cost, score in zip(costs, scores, strict=True):
+        if np.isfinite(cost + score):
+            assert any(costs[at] <= cost and scores[at] >= score for at in front)
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"), [(0, "0 B"), (999, "999 B"), (107_380, "107 kB"), (999_600, "1,000 kB"), (2.5e9, "2.5 GB")]
+)
+def test_bytes_as_text(n_bytes, text):
+    assert format_bytes(n_bytes) == text
 
 
 def test_size_is_that_of_the_program():

@@ -3,6 +3,8 @@
 import functools
 import pickle
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,6 +16,7 @@ from export_helpers import fitted, mixed_table
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.calibration import calibration_curve
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_score
@@ -26,7 +29,7 @@ from skdistill import DistilledClassifier, LinearStudent, compare, metrics
 
 @functools.cache
 def mixed_report(n_classes):
-    """A teacher, a student and a yardstick on rows of mixed columns, and what compare() makes of them."""
+    """A teacher, a student and a baseline on rows of mixed columns, and what compare() makes of them."""
     X, y = mixed_table(800, n_classes, seed=1)
     teacher = fitted("mlp", "piecewise", n_classes)
     X_fit, y_fit = mixed_table(n_classes=n_classes)
@@ -39,25 +42,25 @@ def mixed_report(n_classes):
 @pytest.mark.parametrize("n_classes", [2, 26])
 def test_every_figure_is_that_of_its_metric_and_of_scikit_learn(n_classes):
     report, models, X, y = mixed_report(n_classes)
-    told = models["teacher"].predict_proba(X)
+    teacher_proba = models["teacher"].predict_proba(X)
     classes = models["teacher"].classes_
     assert_array_equal(report.classes, classes)
     assert [row["kind"] for row in report.table.values()] == ["teacher", "student", "labels only"]
     for name, model in models.items():
-        said, row, details = model.predict_proba(X), report.table[name], report.details[name]
+        student_proba, row, details = model.predict_proba(X), report.table[name], report.details[name]
         assert row["accuracy"] == accuracy_score(y, model.predict(X))
-        assert_allclose(row["log_loss"], log_loss(y, said, labels=classes), rtol=1e-12)
+        assert_allclose(row["log_loss"], log_loss(y, student_proba, labels=classes), rtol=1e-12)
         assert_allclose(row["retention"], row["accuracy"] / report.table["teacher"]["accuracy"], rtol=1e-12)
-        assert_allclose(row["retention"], metrics.retention_score(y, told, said, classes=classes))
-        assert_allclose(row["fidelity"], metrics.fidelity_score(told, said), rtol=1e-12)
+        assert_allclose(row["retention"], metrics.retention_score(y, teacher_proba, student_proba, classes=classes))
+        assert_allclose(row["fidelity"], metrics.fidelity_score(teacher_proba, student_proba), rtol=1e-12)
         assert_allclose(row["fidelity"], accuracy_score(models["teacher"].predict(X), model.predict(X)))
-        assert_allclose(row["fidelity_log_loss"], metrics.fidelity_log_loss(told, said), rtol=1e-12)
-        error = metrics.expected_calibration_error(y, said, classes=classes)
+        assert_allclose(row["fidelity_log_loss"], metrics.fidelity_log_loss(teacher_proba, student_proba), rtol=1e-12)
+        error = metrics.expected_calibration_error(y, student_proba, classes=classes)
         assert_allclose(row["calibration_error"], error, rtol=1e-9)
         expected = confusion_matrix(models["teacher"].predict(X), model.predict(X), labels=classes)
         assert_array_equal(details.confusion, expected)
         right = (model.predict(X) == y).astype(int)
-        accuracy, confidence = calibration_curve(right, said.max(axis=1), n_bins=15, pos_label=1)
+        accuracy, confidence = calibration_curve(right, student_proba.max(axis=1), n_bins=15, pos_label=1)
         assert_array_equal(details.reliability["accuracy"], accuracy)
         assert_allclose(details.reliability["confidence"], confidence, rtol=1e-12)
         assert details.reliability["n_rows"].sum() == len(y)
@@ -74,13 +77,13 @@ def test_every_figure_is_that_of_its_metric_and_of_scikit_learn(n_classes):
     assert f"numpy {np.__version__}" in report.foot()
 
 
-def test_slices_are_categories_gaps_and_quartiles():
+def test_slices_are_categories_missing_cells_and_quartiles():
     report, models, X, y = mixed_report(2)
     agree = models["teacher"].predict(X) == models["linear"].predict(X)
     found = {(one["column"], one["slice"]): one for one in report.details["linear"].slices}
-    gap = X["word"].isna().to_numpy()
-    assert found["word", "missing"]["n_rows"] == gap.sum()
-    assert_allclose(found["word", "missing"]["agreement"], agree[gap].mean())
+    missing = X["word"].isna().to_numpy()
+    assert found["word", "missing"]["n_rows"] == missing.sum()
+    assert_allclose(found["word", "missing"]["agreement"], agree[missing].mean())
     for label in "AB":
         assert_allclose(found["class", label]["agreement"], agree[y == label].mean())
     lowest = X["age"] <= X["age"].quantile(0.25)
@@ -93,8 +96,8 @@ def test_slices_are_categories_gaps_and_quartiles():
 
 def test_the_rows_that_differ_most_are_named():
     report, models, X, _ = mixed_report(2)
-    told, said = models["teacher"].predict_proba(X), models["linear"].predict_proba(X)
-    difference = np.abs(told - said)[:, 1]
+    teacher_proba, student_proba = models["teacher"].predict_proba(X), models["linear"].predict_proba(X)
+    difference = np.abs(teacher_proba - student_proba)[:, 1]
     first, *_, last = report.details["linear"].disagreements
     assert first["row"] == difference.argmax()
     assert_allclose([first["difference"], last["difference"]], np.sort(difference)[[-1, -10]])
@@ -116,7 +119,7 @@ def test_the_table_as_text_and_as_a_frame():
 
 def test_a_metric_of_scikit_learn():
     _, models, X, y = mixed_report(2)
-    report = compare(models["teacher"], models["linear"], X, y, metric="roc_auc", latency=False)
+    report = compare(models["teacher"], models["linear"], X, y, scoring="roc_auc", latency=False)
     areas = {"teacher": roc_auc_score(y, models["teacher"].predict_proba(X)[:, 1])}
     areas["LinearStudent"] = roc_auc_score(y, models["linear"].predict_proba(X)[:, 1])
     for name, area in areas.items():
@@ -216,13 +219,13 @@ def test_the_smallest_within_the_tolerance_is_chosen(iris, iris_forest):
         ({"y": np.full(150, 7)}, ValueError, "does not know"),
         ({"y": np.full(150, -1)}, ValueError, "needs the label of every row"),
         ({"y": np.zeros(149, dtype=int)}, ValueError, "150 rows and y has 149"),
-        ({"metric": "beauty"}, ValueError, "not the name of a scorer"),
+        ({"scoring": "beauty"}, ValueError, "not the name of a scorer"),
         ({"tolerance": -1}, ValueError, "tolerance=-1"),
         ({"n_bins": 1}, ValueError, "n_bins=1"),
         ({"labels_only": "nobody"}, ValueError, "none of the students"),
         ({"labels_only": LinearStudent()}, NotFittedError, "LinearStudent"),
         ({"slice_by": [9]}, ValueError, r"does not have: \[9\]"),
-        ({"slice_by": "age"}, ValueError, "needed is a list"),
+        ({"slice_by": "age"}, TypeError, "needed is a list"),
         ({"teacher_proba": np.full((150, 3), 0.5)}, ValueError, "sum to one"),
     ],
 )
@@ -240,14 +243,21 @@ def test_a_student_that_knows_more_than_the_teacher_is_refused(iris, iris_forest
 
 
 class Reader(HTMLParser):
-    """Notes the elements of a page, their attributes, and its text."""
+    """Collects the elements of a page, their addresses and ids, and its text."""
 
     def __init__(self):
         super().__init__()
-        self.elements, self.addresses, self.text = [], [], ""
+        self.elements, self.addresses, self.ids, self.labels, self.text = [], [], [], [], ""
 
     def handle_starttag(self, tag, attrs):
         self.elements.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag == "svg":
+            attributes = dict(attrs)
+            assert attributes["role"] == "img"
+            assert attributes["viewbox"].startswith("0 0 360")
+            assert not {"width", "height"} & set(attributes)
+            self.labels.append(attributes["aria-label"])
         self.addresses += [value for name, value in attrs if name in ("src", "href", "onerror", "onload")]
 
     def handle_data(self, data):
@@ -271,7 +281,7 @@ def test_what_the_user_named_is_text_in_the_page(tmp_path):
     assert evil in reader.text
     assert f"<b>{attribute}" in reader.text
     assert "&amp;" in reader.text
-    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|url\(", page)
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|url\((?!#)", page)
 
 
 def test_a_page_is_written_whole_or_not_at_all(tmp_path):
@@ -288,7 +298,76 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
         assert f"{row['accuracy']:.4f}" in page
 
 
-# texts of the pictures that lie on each other
+def read(report):
+    reader = Reader()
+    reader.feed(report._repr_html_())
+    return reader
+
+
+@pytest.mark.parametrize("n_classes", [2, 26])
+def test_pictures_stand_side_by_side_in_a_page(n_classes):
+    pytest.importorskip("matplotlib")
+    report, *_ = mixed_report(n_classes)
+    reader = read(report)
+    assert reader.labels == [
+        "Retention against Program",
+        "Retention against one row",
+        "Reliability of teacher and linear",
+        "Confusion of linear against teacher",
+        "Reliability of teacher and tree",
+        "Confusion of tree against teacher",
+    ]
+    assert len(reader.ids) == len(set(reader.ids)) > 100
+    page = report._repr_html_()
+    assert set(re.findall(r"(?:href=\"#|url\(#)([^)\"]+)", page)) <= set(reader.ids)
+    assert "currentColor" in page
+    assert "#010203" not in page
+    assert "tree" in reader.text
+    assert page == report._repr_html_()
+
+
+def test_names_that_look_like_formulas_or_markup_are_drawn_as_they_are(iris, iris_forest):
+    pytest.importorskip("matplotlib")
+    names = np.array(["$x$", '-- id="1" #010203', "$\\foo$ \u8a00\n\u8449"])
+    forest = RandomForestClassifier(5, random_state=0).fit(iris.X, names[iris.y])
+    report = compare(
+        forest, {"$a_b$": LinearStudent().fit(iris.X, names[iris.y])}, iris.X, names[iris.y], latency=False
+    )
+    text = read(report).text
+    for name in ("$a_b$", "$x$", '-- id="1" #\u2026', "$\\foo$ \u8a00 \u8449"):
+        assert name in text
+
+
+NO_MATPLOTLIB = """
+import sys
+sys.modules["matplotlib"] = None
+from sklearn.datasets import load_iris
+from skdistill import LinearStudent, compare
+X, y = load_iris(return_X_y=True)
+student = LinearStudent().fit(X, y)
+compare(student, student, X, y, latency=False).to_html(sys.argv[1])
+"""
+
+
+def test_without_matplotlib_the_page_has_no_pictures_and_names_the_extra(tmp_path):
+    path = tmp_path / "report.html"
+    subprocess.run([sys.executable, "-c", NO_MATPLOTLIB, str(path)], check=True)
+    page = path.read_text(encoding="utf-8")
+    assert "pip install skdistill[plot]" in page
+    assert "<svg" not in page
+    assert "Figures on 150 rows" in page
+    report, *_ = mixed_report(2)
+    assert "pip install skdistill[plot]" not in report._repr_html_()
+
+
+def test_without_pandas_its_name_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    report, *_ = mixed_report(2)
+    with pytest.raises(ImportError, match=r"needs the package pandas: pip install pandas$"):
+        report.to_pandas()
+
+
+# texts of the pictures that overlap
 OVERLAPS = """
 Array.from(document.querySelectorAll("svg")).flatMap((svg) => {
   const texts = Array.from(svg.querySelectorAll("text")).filter((one) => one.getClientRects().length);

@@ -1,6 +1,7 @@
-"""compare() of models that predict numbers: figures, kinds of teachers and students, pictures and errors."""
+"""compare() of regressors: figures, kinds of teachers and students, pictures and errors."""
 
 import functools
+import importlib.util
 
 import numpy as np
 import pytest
@@ -35,8 +36,8 @@ def priced(n_rows=400, seed=0):
 
 
 @functools.cache
-def numbers_report():
-    """A forest, its students and a yardstick on rows of mixed columns, and what compare() makes of them."""
+def regression_report():
+    """A forest, its students and a baseline on rows of mixed columns, and what compare() makes of them."""
     X, y = priced(500)
     encoder = make_column_transformer(
         (OneHotEncoder(handle_unknown="ignore"), ["word", "size"]), (SimpleImputer(), ["age"])
@@ -49,59 +50,62 @@ def numbers_report():
         "tree": DistilledRegressor(forest, student="tree", random_state=0).fit(X, y),
     }
     X_test, y_test = priced(300, seed=1)
-    yardstick = LinearStudentRegressor().fit(X, y)
-    report = compare(forest, students, X_test, y_test, labels_only=yardstick)
-    return report, {"teacher": forest, **students, "labels only": yardstick}, X_test, y_test
+    baseline = LinearStudentRegressor().fit(X, y)
+    report = compare(forest, students, X_test, y_test, labels_only=baseline)
+    return report, {"teacher": forest, **students, "labels only": baseline}, X_test, y_test
 
 
 def test_every_figure_is_scikit_learns():
-    report, models, X, y = numbers_report()
-    told = models["teacher"].predict(X)
+    report, models, X, y = regression_report()
+    teacher_pred = models["teacher"].predict(X)
     assert report.classes is None
-    assert report.metric == "r2"
+    assert report.scoring == "r2"
     for name, model in models.items():
-        said, row = model.predict(X), report.table[name]
-        assert_allclose(row["r2"], r2_score(y, said), rtol=1e-12)
-        assert_allclose(row["rmse"], root_mean_squared_error(y, said), rtol=1e-12)
-        assert_allclose(row["mae"], mean_absolute_error(y, said), rtol=1e-12)
-        assert_allclose(row["fidelity"], r2_score(told, said), rtol=1e-12)
-        assert_allclose(row["fidelity_rmse"], root_mean_squared_error(told, said), rtol=1e-12)
-        assert_allclose(row["fidelity_mae"], mean_absolute_error(told, said), rtol=1e-12)
-        assert_allclose(row["retention"], retention_score(y, told, said, metric="r2", response_method="predict"))
+        student_pred, row = model.predict(X), report.table[name]
+        assert_allclose(row["r2"], r2_score(y, student_pred), rtol=1e-12)
+        assert_allclose(row["rmse"], root_mean_squared_error(y, student_pred), rtol=1e-12)
+        assert_allclose(row["mae"], mean_absolute_error(y, student_pred), rtol=1e-12)
+        assert_allclose(row["fidelity"], r2_score(teacher_pred, student_pred), rtol=1e-12)
+        assert_allclose(row["fidelity_rmse"], root_mean_squared_error(teacher_pred, student_pred), rtol=1e-12)
+        assert_allclose(row["fidelity_mae"], mean_absolute_error(teacher_pred, student_pred), rtol=1e-12)
+        assert_allclose(
+            row["retention"], retention_score(y, teacher_pred, student_pred, scoring="r2", response_method="predict")
+        )
         assert 0 < row["median_us"] <= row["p99_us"]
         details = report.details[name]
-        apart = np.abs(told - said)
-        (density,), (curve,) = details.densities, details.curves
-        assert density["counts"].sum() == curve["n_rows"].sum() == len(y)
+        apart = np.abs(teacher_pred - student_pred)
+        (curve,) = details.curves
+        assert curve["n_rows"].sum() == len(y)
         assert_allclose(np.average(curve["actual"], weights=curve["n_rows"]), y.mean())
-        assert_allclose(np.average(curve["predicted"], weights=curve["n_rows"]), said.mean())
-        assert_allclose(details.merit.mean(), row["r2"] - 1, rtol=1e-9)
+        assert_allclose(np.average(curve["predicted"], weights=curve["n_rows"]), student_pred.mean())
+        assert_allclose(details.row_scores.mean(), row["r2"] - 1, rtol=1e-9)
         if name != "teacher":
             assert details.disagreements[0]["row"] == apart.argmax()
-            assert details.disagreements[0]["student"] == said[apart.argmax()]
+            assert details.disagreements[0]["student"] == student_pred[apart.argmax()]
             size = report.table[name]["program_bytes"]
             assert size == getattr(model, "student_", model).program_.nbytes
 
 
 def test_slices_are_quartiles_of_the_target_and_parts_of_the_columns():
-    report, models, X, y = numbers_report()
+    report, models, X, y = regression_report()
     found = {(one["column"], one["slice"]): one for one in report.details["tree"].slices}
     assert {column for column, _ in found} == {"target", "word", "age", "size"}
-    told, said = models["teacher"].predict(X), models["tree"].predict(X)
+    teacher_pred, student_pred = models["teacher"].predict(X), models["tree"].predict(X)
     gap = X["word"].isna().to_numpy()
-    assert_allclose(found["word", "missing"]["rmse"], root_mean_squared_error(told[gap], said[gap]))
+    assert_allclose(found["word", "missing"]["rmse"], root_mean_squared_error(teacher_pred[gap], student_pred[gap]))
     (top,) = [one for (column, text), one in found.items() if column == "target" and text.startswith(">")]
     high = y > np.quantile(y, 0.75)
-    assert_allclose(top["rmse"], root_mean_squared_error(told[high], said[high]))
+    assert_allclose(top["rmse"], root_mean_squared_error(teacher_pred[high], student_pred[high]))
     assert report.table["tree"]["worst_slice_rmse"] == max(one["rmse"] for one in found.values())
 
 
-def test_the_text_says_what_it_comes_to():
-    report, *_ = numbers_report()
+def test_the_text_sums_up_the_findings():
+    report, *_ = regression_report()
     text = str(report)
     assert f"{report.chosen} *" in text
-    assert "of the variance of the teacher's answers to 300 rows" in text
-    assert "of the target's variance lower" in text
+    assert "On 300 rows it explains" in text
+    assert "of the variance of the teacher's predictions" in text
+    assert "its mean squared error is lower by" in text
     assert "worth it" in text
 
 
@@ -110,14 +114,16 @@ def test_a_metric_several_outputs_and_given_answers():
     X = rng.normal(size=(200, 3))
     Y = np.column_stack([X @ [1.0, 2.0, 0.0], 100 * X[:, 2]]) + 0.1 * rng.normal(size=(200, 2))
     teacher, student = Ridge().fit(X, Y), TreeStudentRegressor(random_state=0).fit(X, Y)
-    report = compare(teacher, student, X, Y, metric="neg_mean_absolute_error", latency=False)
+    report = compare(teacher, student, X, Y, scoring="neg_mean_absolute_error", latency=False)
     row = report.table["TreeStudentRegressor"]
     errors = [mean_absolute_error(Y, one.predict(X)) for one in (teacher, student)]
     assert_allclose(row["retention"], errors[0] / errors[1])
     assert_allclose(row["neg_mean_absolute_error"], -errors[1])
-    assert len(report.details["TreeStudentRegressor"].densities) == 2
     assert {"output 0", "output 1"} <= {one["column"] for one in report.details["TreeStudentRegressor"].slices}
-    assert "Output 1." in report._repr_html_()
+    html = report._repr_html_()
+    assert "Output 1." in html
+    if importlib.util.find_spec("matplotlib"):
+        assert html.count("<svg") == 1 + 2 * 2
     assert "student.predict(rows)" in report._repr_html_()
     for given in (
         {"teacher": None, "teacher_pred": teacher.predict(X)},
@@ -128,20 +134,20 @@ def test_a_metric_several_outputs_and_given_answers():
         assert_allclose(again.table["TreeStudentRegressor"]["fidelity"], row["fidelity"], rtol=1e-9)
 
 
-def test_a_loaded_student_and_a_teacher_that_is_worth_nothing(tmp_path):
+def test_a_loaded_student_and_a_teacher_without_skill(tmp_path):
     X = np.linspace(0, 1, 60).reshape(-1, 1)
     y = X[:, 0]
     student = LinearStudentRegressor().fit(X, y)
     student.export(tmp_path / "student.skd")
-    with pytest.warns(UndefinedMetricWarning, match="no share can be kept"):
+    with pytest.warns(UndefinedMetricWarning, match="not above zero"):
         report = compare(lambda X: np.zeros(60), skdistill.load(tmp_path / "student.skd"), X, y, latency=False)
-    assert "of which no share can be kept" in str(report)
+    assert "so there is no retention" in str(report)
     assert np.isnan(report.table[report.chosen]["retention"])
     assert report._repr_html_()
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
-def test_numbers_that_are_all_the_same():
+def test_predictions_that_are_all_the_same():
     X = np.zeros((40, 1))
     report = compare(lambda X: np.full(40, 3.0), TreeStudentRegressor().fit(X, np.full(40, 3.0)), X, np.full(40, 3.0))
     assert report.table["TreeStudentRegressor"]["rmse"] == 0
@@ -163,7 +169,7 @@ def test_numbers_that_are_all_the_same():
         ({"y": np.zeros((60, 2))}, ValueError, "y has 2 outputs, and the teacher answers with 1"),
         ({"students": LinearStudentRegressor()}, NotFittedError, "LinearStudentRegressor"),
         ({"labels_only": LogisticRegression()}, ValueError, "needed is a fitted regressor"),
-        ({"metric": "accuracy_of_sorts"}, ValueError, "not the name of a scorer"),
+        ({"scoring": "accuracy_of_sorts"}, ValueError, "not the name of a scorer"),
     ],
 )
 def test_bad_input_is_refused(given, error, message):
@@ -185,7 +191,7 @@ def test_classifiers_and_regressors_are_not_compared_with_each_other(iris, iris_
 
 @needs_chromium
 def test_the_page_in_chromium(browser, tmp_path):
-    report, *_ = numbers_report()
+    report, *_ = regression_report()
     report.to_html(tmp_path / "report.html")
     for width in (390, 1280):
         browser.call(
@@ -199,5 +205,5 @@ def test_the_page_in_chromium(browser, tmp_path):
         assert browser.value(OVERLAPS) == []
         shown = browser.value("document.querySelector('tr.chosen td').innerText")
         assert shown == f"{report.table[report.chosen]['r2']:.4f}"
-        # the densities of three students and the yardstick, and of each what is there by what was predicted
+        # the densities of three students and the baseline, and of each what is there by what was predicted
         assert_array_equal(browser.value("document.querySelectorAll('details .pictures svg').length"), 8)

@@ -53,14 +53,14 @@ def test_a_teacher_inside_a_pipeline_is_asked_about_the_rows_that_it_knows():
     scaled = StandardScaler().fit_transform(X)
     forest = RandomForestClassifier(20, random_state=0).fit(scaled, y)
     model = make_pipeline(StandardScaler(), DistilledClassifier(forest, student="linear")).fit(X, y)
-    told = forest.predict_proba(scaled)
-    assert make_fidelity_scorer()(model, X) == fidelity_score(told, model.predict_proba(X))
-    wanted = retention_score(y, told, model.predict_proba(X), metric="neg_log_loss", classes=forest.classes_)
+    teacher_proba = forest.predict_proba(scaled)
+    assert make_fidelity_scorer()(model, X) == fidelity_score(teacher_proba, model.predict_proba(X))
+    wanted = retention_score(y, teacher_proba, model.predict_proba(X), scoring="neg_log_loss", classes=forest.classes_)
     assert make_retention_scorer("neg_log_loss")(model, X, y) == pytest.approx(wanted)
 
 
 def test_answers_reach_a_scorer_by_metadata_routing(forest):
-    told = forest.predict_proba(X)[:, ::-1]
+    teacher_proba = forest.predict_proba(X)[:, ::-1]
     with sklearn.config_context(enable_metadata_routing=True):
         scorer = make_fidelity_scorer("neg_fidelity_log_loss")
         scorer.set_score_request(teacher_proba=True, sample_weight=False)
@@ -71,40 +71,40 @@ def test_answers_reach_a_scorer_by_metadata_routing(forest):
             y,
             scoring=scorer,
             cv=3,
-            params={"teacher_proba": told},
+            params={"teacher_proba": teacher_proba},
             return_estimator=True,
             return_indices=True,
         )
     for score, fitted, rows in zip(found["test_score"], found["estimator"], found["indices"]["test"], strict=True):
-        assert score == pytest.approx(-fidelity_log_loss(told[rows], fitted.predict_proba(X[rows])))
+        assert score == pytest.approx(-fidelity_log_loss(teacher_proba[rows], fitted.predict_proba(X[rows])))
 
 
 def test_a_student_without_a_teacher_needs_answers(forest):
     student = LinearStudent().fit(X, y)
     with pytest.raises(ValueError, match="LinearStudent has no teacher"):
         make_fidelity_scorer()(student, X)
-    told = forest.predict_proba(X)
-    found = make_fidelity_scorer()(student, X, teacher_proba=told)
-    assert found == fidelity_score(told, student.predict_proba(X))
+    teacher_proba = forest.predict_proba(X)
+    found = make_fidelity_scorer()(student, X, teacher_proba=teacher_proba)
+    assert found == fidelity_score(teacher_proba, student.predict_proba(X))
     with pytest.raises(TypeError, match="LogisticRegression"):
         make_size_scorer()(LogisticRegression(max_iter=1000).fit(X, y), X)
 
 
 def test_a_distiller_that_was_given_answers_has_no_teacher_to_ask(forest):
-    told = forest.predict_proba(X)
-    model = DistilledClassifier(student="linear", alpha=1.0).fit(X, y, teacher_proba=told)
+    teacher_proba = forest.predict_proba(X)
+    model = DistilledClassifier(student="linear", alpha=1.0).fit(X, y, teacher_proba=teacher_proba)
     with pytest.raises(ValueError, match="no fitted teacher to ask"):
         make_fidelity_scorer()(model, X)
-    found = make_fidelity_scorer()(model, X, teacher_proba=told)
-    assert found == fidelity_score(told, model.predict_proba(X))
+    found = make_fidelity_scorer()(model, X, teacher_proba=teacher_proba)
+    assert found == fidelity_score(teacher_proba, model.predict_proba(X))
 
 
 def test_a_list_of_teachers_counts_as_its_distiller_counts_it(forest):
     other = LogisticRegression(max_iter=1000).fit(X, y)
     model = DistilledClassifier([forest, other], teacher_weights=[1, 3], student="linear", alpha=1.0).fit(X)
-    told = (forest.predict_proba(X) + 3 * other.predict_proba(X)) / 4
+    teacher_proba = (forest.predict_proba(X) + 3 * other.predict_proba(X)) / 4
     assert make_fidelity_scorer("neg_fidelity_log_loss")(model, X) == pytest.approx(
-        -fidelity_log_loss(told, model.predict_proba(X))
+        -fidelity_log_loss(teacher_proba, model.predict_proba(X))
     )
 
 
@@ -113,20 +113,20 @@ def test_a_request_for_what_no_scorer_takes():
         make_fidelity_scorer().set_score_request(proba=True)
 
 
-def test_scorers_of_numbers():
+def test_scorers_of_regressors():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(120, 3))
     numbers = rows @ [1.0, 2.0, 0.5] + 0.1 * rng.normal(size=120)
     teacher = RandomForestRegressor(20, random_state=0).fit(rows, numbers)
     model = DistilledRegressor(teacher, student="linear", alpha=1.0).fit(rows, numbers)
-    told, said = teacher.predict(rows), model.predict(rows)
-    assert_allclose(make_fidelity_scorer()(model, rows), r2_score(told, said))
+    teacher_pred, student_pred = teacher.predict(rows), model.predict(rows)
+    assert_allclose(make_fidelity_scorer()(model, rows), r2_score(teacher_pred, student_pred))
     retained = make_retention_scorer("neg_mean_absolute_error")(model, rows, numbers)
-    assert_allclose(retained, mean_absolute_error(numbers, told) / mean_absolute_error(numbers, said))
+    assert_allclose(retained, mean_absolute_error(numbers, teacher_pred) / mean_absolute_error(numbers, student_pred))
     assert make_size_scorer()(model, rows) == model.program_.nbytes
-    given = make_retention_scorer("r2")(model.student_, rows, numbers, teacher_pred=told)
-    assert_allclose(given, r2_score(numbers, said) / r2_score(numbers, told))
+    given = make_retention_scorer("r2")(model.student_, rows, numbers, teacher_pred=teacher_pred)
+    assert_allclose(given, r2_score(numbers, student_pred) / r2_score(numbers, teacher_pred))
     with pytest.raises(ValueError, match="Pass teacher_pred= to the scorer"):
         make_fidelity_scorer()(model.student_, rows)
-    with pytest.raises(ValueError, match="is of probabilities"):
+    with pytest.raises(ValueError, match="needs probabilities"):
         make_fidelity_scorer("neg_fidelity_log_loss")(model, rows)

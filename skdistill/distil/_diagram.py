@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .._sizes import pickled_bytes, written
 from .._sklearn import visual_block
+from ..metrics import format_bytes, pickled_bytes
 
 #: A diagram is drawn each time it is looked at, so that a large teacher is not measured to the end.
 _MOST_BYTES = 2e8
@@ -69,10 +69,10 @@ def _called(model: Any) -> str:
 def _size(model: Any) -> str:
     program = getattr(model, "program_", None)
     if program is not None:
-        return f"{program.n_parameters:,} parameters, {written(program.nbytes)}"
+        return f"{program.n_parameters:,} parameters, {format_bytes(program.nbytes)}"
     if not hasattr(model, "fit"):
         return ""
     n_bytes = pickled_bytes(model, _MOST_BYTES)
     if n_bytes is None:
         return ""
-    return f"over {written(_MOST_BYTES)} pickled" if math.isinf(n_bytes) else f"{written(n_bytes)} pickled"
+    return f"over {format_bytes(_MOST_BYTES)} pickled" if math.isinf(n_bytes) else f"{format_bytes(n_bytes)} pickled"

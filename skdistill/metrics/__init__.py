@@ -1,6 +1,9 @@
 """What a student keeps of its teacher, what it costs, and both as scorers for scikit-learn's searches."""
 
 from ._cost import Latency, latency, n_parameters, program_bytes
+from ._cost import format_bytes as format_bytes
+from ._cost import machine as machine
+from ._cost import pickled_bytes as pickled_bytes
 from ._fidelity import (
     WorstSlice,
     expected_calibration_error,
@@ -9,7 +12,10 @@ from ._fidelity import (
     slice_agreement,
     worst_slice_agreement,
 )
+from ._pareto import undominated as undominated
 from ._retention import answer_score, retention_score
+from ._retention import as_scorer as as_scorer
+from ._retention import retention_ratio as retention_ratio
 from ._scorers import make_fidelity_scorer, make_retention_scorer, make_size_scorer
 
 __all__ = [

@@ -1,10 +1,11 @@
-"""What a student costs: parameters, bytes, and the time of one row and of many."""
+"""What a model costs: parameters, bytes, and the time to predict one row and many."""
 
 from __future__ import annotations
 
 import gc
 import math
 import os
+import pickle
 import platform
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,19 +19,19 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .._validation import is_fitted, not_fitted, take_rows
-from ..program import Program
+from .._sklearn import take_rows
+from ..program import program_of
 
-#: The figures are medians over so many rounds, in each of which single rows and a batch take their turn.
+#: Each figure is a median over this many rounds; every round times single rows and batches.
 _N_ROUNDS = 9
-#: In a round a single row is asked at most so often, and at least so often, however long that takes.
+#: The fewest and the most calls with a single row in a round.
 _CALLS = (20, 2_000)
-#: The share of a round's time that goes to single rows.
+#: The share of a round's time that single rows get.
 _SHARE = 0.6
 
 
 def n_parameters(student: Any) -> int:
-    """Return how many numbers a student has fitted.
+    """Return the number of a student's fitted parameters.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def n_parameters(student: Any) -> int:
     Raises
     ------
     TypeError
-        If it has no Program, or not all that it does is in the Program.
+        If it has no Program, or its Program lacks a part of the model, such as an encoder of another library.
     NotFittedError
         If it is not fitted.
 
@@ -56,11 +57,11 @@ def n_parameters(student: Any) -> int:
     >>> n_parameters(LinearStudent().fit([[0.0], [1.0], [2.0]], [0, 1, 1]))
     2
     """
-    return _program(student).n_parameters
+    return program_of(student).n_parameters
 
 
 def program_bytes(student: Any) -> int:
-    """Return how many bytes a student's arrays hold: weights, and what its encoder has learned.
+    """Return the size of a student's arrays in bytes: its weights, and what its encoder has fitted.
 
     Parameters
     ----------
@@ -70,12 +71,12 @@ def program_bytes(student: Any) -> int:
     Returns
     -------
     nbytes : int
-        ``program_.nbytes``. A file adds the names of columns, levels and classes to it.
+        ``program_.nbytes``. A file adds the names of columns, levels and classes.
 
     Raises
     ------
     TypeError
-        If it has no Program, or not all that it does is in the Program.
+        If it has no Program, or its Program lacks a part of the model, such as an encoder of another library.
     NotFittedError
         If it is not fitted.
 
@@ -86,45 +87,27 @@ def program_bytes(student: Any) -> int:
     >>> program_bytes(LinearStudent().fit([[0.0], [1.0], [2.0]], [0, 1, 1])) < 50
     True
     """
-    return _program(student).nbytes
-
-
-def _program(student: Any) -> Program:
-    if isinstance(student, Program):
-        return student
-    inner = getattr(student, "student_", student)
-    program = getattr(inner, "program_", None)
-    name = type(inner).__name__
-    if not isinstance(program, Program):
-        if hasattr(inner, "fit") and not isinstance(inner, type) and not is_fitted(inner):
-            raise not_fitted(student)
-        raise TypeError(f"{name} has no Program, which is what is measured here.")
-    if hasattr(inner, "encoder_"):
-        raise TypeError(
-            f"The encoder of this {name}, a {type(inner.encoder_).__name__}, is no part of its Program, which alone "
-            "would be measured here."
-        )
-    return program
+    return program_of(student).nbytes
 
 
 @dataclass(frozen=True)
 class Latency:
-    """How long answers take; what :func:`latency` returns.
+    """How long predictions take; :func:`latency` returns it.
 
     Parameters
     ----------
     median_us, p99_us : float
         The median and the 99th percentile of a call with one row, in microseconds.
     rows_per_second : float
-        Of calls with `batch_rows` rows.
+        The throughput of calls with `batch_rows` rows.
     batch_rows : int
-        The rows of a batch.
+        The number of rows in a batch.
     n_calls : int
-        How many calls with one row were timed.
+        The number of timed calls with one row.
     n_threads : int or None
-        To how many threads BLAS and OpenMP were held; None for no limit.
+        The limit on the threads of BLAS and OpenMP; None for no limit.
     machine : dict of str to str
-        The processor, how many cores there are, the system, and the versions of Python, numpy, scikit-learn
+        The processor, the number of cores, the system, and the versions of Python, numpy, scikit-learn
         and skdistill.
     """
 
@@ -137,7 +120,7 @@ class Latency:
     machine: dict[str, str]
 
     def __str__(self) -> str:
-        threads = "no limit to threads" if self.n_threads is None else f"{self.n_threads} thread(s)"
+        threads = "no limit on threads" if self.n_threads is None else f"{self.n_threads} thread(s)"
         machine = ", ".join(f"{name} {value}" for name, value in self.machine.items())
         return (
             f"one row {self.median_us:.4g} µs (median of {self.n_calls} calls), {self.p99_us:.4g} µs (99th "
@@ -156,29 +139,30 @@ def latency(
 ) -> Latency:
     """Measure how long a model takes for one row, and for many.
 
-    Single rows, a different one in each call, and batches take turns in nine rounds, after a warm-up; each
-    figure is the median of the rounds', so that a busy moment of the machine does not count. Twice in
-    a row on an idle machine they agree within a few percent.
+    After a warm-up there are nine rounds. Each round times calls with a single row, a different one in each call,
+    and calls with a batch. Every figure is a median over the rounds, so that a busy moment of the machine does not
+    count. On an idle machine two measurements agree within a few percent.
 
     Parameters
     ----------
     predict : callable
-        What is timed, such as ``student.predict_proba`` or the bare ``student.program_``.
+        The function to time, such as ``student.predict_proba`` or the bare ``student.program_``.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns), or list of dict
-        Rows, in the form in which the model will be given them: a single one is a table of one row of the
-        same type, and of a list a list of one.
+        Rows in the form in which the model will get them. A single row is passed as a table of one row of the
+        same type, or as a list of one.
     batch_rows : int, default=None
-        How many rows are in a batch, at most as many as there are. None takes all of `X`, 10,000 at most.
+        The number of rows in a batch, at most that of `X`. None takes all rows of `X`, but not more than 10,000.
     max_seconds : float, default=3.0
-        About how long to measure. A slow model takes longer: 180 single rows and nine batches at least.
+        The approximate time to measure for, in seconds. A slow model takes longer, since at least 180 single
+        rows and nine batches are timed.
     n_threads : int or None, default=1
-        To how many threads BLAS and OpenMP are held while measuring; at 1 joblib is, too, whatever a model's
-        ``n_jobs``. None sets no limit.
+        The limit on the threads of BLAS and OpenMP while measuring. 1 also makes joblib sequential, whatever
+        the model's ``n_jobs``. None sets no limit.
 
     Returns
     -------
     latency : Latency
-        The figures, and what they depend on.
+        The figures, and the machine they were measured on.
 
     Raises
     ------
@@ -208,7 +192,7 @@ def latency(
         raise ValueError("X holds no rows; needed is at least one.")
     n_batch = min(n_rows, batch_rows or 10_000)
     order = np.random.default_rng(0).permutation(n_rows)[: _N_ROUNDS * _CALLS[1]]
-    # a slice of a frame is made much faster than a list of its rows is taken
+    # slicing a frame is much faster than taking a list of rows
     rows = [take_rows(X, slice(row, row + 1)) for row in order.tolist()]
     batch = X if n_batch == n_rows else take_rows(X, np.arange(n_batch))
     alone = joblib.parallel_config(backend="sequential") if n_threads == 1 else nullcontext()
@@ -235,14 +219,14 @@ def latency(
         batch_rows=n_batch,
         n_calls=_N_ROUNDS * n_calls,
         n_threads=n_threads,
-        machine=_machine(),
+        machine=machine(),
     )
 
 
 def _warmed_up(predict: Callable[[Any], Any], rows: list[Any]) -> float:
-    """Call until the model is warm, and return what a call takes then, in seconds."""
+    """Call until the model is warm, and return the seconds that a call then takes."""
     taken = [_seconds(predict, rows[0])]
-    # a slow model needs less of it: what is set up once weighs less
+    # the slower the model, the less its first calls differ from later ones
     n_calls = math.ceil(min(200.0, max(2.0, 0.05 / max(taken[0], 1e-7))))
     taken += [_seconds(predict, rows[call % len(rows)]) for call in range(1, n_calls)]
     return max(median(taken[len(taken) // 2 :]), 1e-7)
@@ -254,7 +238,8 @@ def _seconds(predict: Callable[[Any], Any], rows: Any) -> float:
     return perf_counter() - start
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
+    """Return the processor, the number of cores, the system, and the versions of the packages."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": platform.processor() or platform.machine(),
@@ -263,3 +248,58 @@ def _machine() -> dict[str, str]:
         "Python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "scikit-learn", "skdistill")},
     }
+
+
+class _Counter:
+    """A file that only counts the bytes written to it."""
+
+    def __init__(self, limit: float) -> None:
+        self.n_bytes = 0
+        self._limit = limit
+
+    def write(self, data: Any) -> int:
+        length = memoryview(data).nbytes
+        self.n_bytes += length
+        if self.n_bytes > self._limit:
+            raise OverflowError
+        return length
+
+
+def pickled_bytes(model: Any, limit: float = math.inf) -> float | None:
+    """Return the size of a model's pickle in bytes.
+
+    Parameters
+    ----------
+    model : object
+        Anything.
+    limit : float, default=inf
+        Counting stops at this number of bytes.
+
+    Returns
+    -------
+    n_bytes : float or None
+        Infinite if the pickle is longer than `limit`; None if the model cannot be pickled.
+    """
+    counter = _Counter(limit)
+    try:
+        pickle.Pickler(counter, protocol=5).dump(model)
+    except OverflowError:
+        return math.inf
+    except Exception:
+        # objects that cannot be pickled raise errors of many types
+        return None
+    return counter.n_bytes
+
+
+def format_bytes(n_bytes: float) -> str:
+    """Return a number of bytes as text, in units of a thousand.
+
+    Examples
+    --------
+    >>> format_bytes(107_380)
+    '107 kB'
+    """
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if n_bytes >= unit:
+            return f"{n_bytes / unit:.3g} {name}" if n_bytes < 999.5 * unit else f"{n_bytes / unit:,.0f} {name}"
+    return f"{n_bytes:.0f} B"

@@ -1,4 +1,4 @@
-"""How well a student's probabilities follow the teacher's, and how far probabilities are to be believed."""
+"""How closely a student's probabilities follow the teacher's, and how well calibrated they are."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._validation import check_pair, check_proba, check_weights, label_column
+from .._checks import check_pair, check_proba, check_weights, label_column
 from ..program import as_key, is_missing
 
 Array = NDArray[Any]
 
-#: What a student's probability is held to before its logarithm is taken, as in scikit-learn's log_loss.
+#: The floor of a student's probability before its logarithm is taken, as in scikit-learn's log_loss.
 _FLOOR = float(np.finfo(np.float64).eps)
 
 
@@ -24,9 +24,9 @@ class WorstSlice(NamedTuple):
     value : object
         The label or the category; None for missing cells.
     n_rows : int
-        Its rows.
+        The number of its rows.
     agreement : float
-        The share of them on which both name the same class.
+        The share of these rows on which both predict the same class.
     """
 
     value: Any
@@ -37,7 +37,7 @@ class WorstSlice(NamedTuple):
 def fidelity_score(
     teacher_proba: ArrayLike, student_proba: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Return the agreement of student and teacher: the share of rows on which both name the same class.
+    """Return the agreement of student and teacher: the share of rows on which both predict the same class.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def fidelity_score(
     Returns
     -------
     agreement : float
-        Between 0 and 1. Of classes that are equally probable the first one counts as named.
+        Between 0 and 1. Of equally probable classes the first counts as predicted.
 
     Raises
     ------
@@ -75,11 +75,11 @@ def fidelity_log_loss(
     sample_weight: ArrayLike | None = None,
     floor: float = _FLOOR,
 ) -> float:
-    """Return the Kullback-Leibler divergence of the student's answers from the teacher's.
+    """Return the Kullback-Leibler divergence of the student's probabilities from the teacher's.
 
-    Per row ``sum(teacher * (log(teacher) - log(student)))``: what the teacher's answer costs one who
-    believes the student's (Kullback and Leibler, 1951), and the first term of the distillation loss at
-    temperature 1. Of a teacher that is sure it is scikit-learn's ``log_loss``.
+    For each row it is ``sum(teacher * (log(teacher) - log(student)))`` (Kullback and Leibler, 1951), which is
+    the first term of the distillation loss at temperature 1. If the teacher's probabilities are all zero or one,
+    it equals scikit-learn's ``log_loss`` with the teacher's classes as labels.
 
     Parameters
     ----------
@@ -90,13 +90,13 @@ def fidelity_log_loss(
     sample_weight : array-like of shape (n_rows,), default=None
         Non-negative weights.
     floor : float, default=2.220446049250313e-16
-        What the student's probabilities are held to or above, since zero has no logarithm; as in
+        Lower probabilities of the student are raised to this, since zero has no logarithm; as in
         scikit-learn's ``log_loss``.
 
     Returns
     -------
     divergence : float
-        The mean over rows, in nats; 0 for equal answers.
+        The mean over rows, in nats; 0 for equal probabilities.
 
     Raises
     ------
@@ -124,34 +124,34 @@ def expected_calibration_error(
     n_bins: int = 15,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Return by how much a model's confidence misses its accuracy, in the mean.
+    """Return the expected calibration error: the mean distance between a model's confidence and its accuracy.
 
-    Rows are binned by the probability of the class that is named, in bins of equal width; of each bin the
-    mean confidence is compared with the share of hits (Naeini, Cooper and Hauskrecht, 2015; Guo and
-    others, 2017, https://arxiv.org/abs/1706.04599).
+    Rows are binned by the probability of the predicted class, in bins of equal width. For each bin the mean
+    confidence is compared with the accuracy, and the bins' distances are averaged by their number of rows
+    (Naeini, Cooper and Hauskrecht, 2015; Guo and others, 2017, https://arxiv.org/abs/1706.04599).
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows,)
         The labels.
     proba : array-like of shape (n_rows, n_classes)
-        The answers of a student or a teacher.
+        The probabilities of a student or a teacher.
     classes : array-like of shape (n_classes,), default=None
         The labels of the columns. None takes the sorted labels of `y_true`.
     n_bins : int, default=15
-        The bins between 0 and 1; a confidence on an edge belongs to the bin below.
+        The number of bins between 0 and 1. A confidence on an edge belongs to the bin below.
     sample_weight : array-like of shape (n_rows,), default=None
         Non-negative weights.
 
     Returns
     -------
     error : float
-        Between 0 and 1; 0 where confidence and accuracy agree in every bin.
+        Between 0 and 1; 0 if confidence and accuracy agree in every bin.
 
     Raises
     ------
     ValueError
-        If labels, answers and classes do not go together.
+        If the shapes of labels, probabilities and classes do not match, or `n_bins` is not a positive int.
 
     Examples
     --------
@@ -182,18 +182,18 @@ def slice_agreement(teacher_proba: ArrayLike, student_proba: ArrayLike, by: Arra
     student_proba : array-like of shape (n_rows, n_classes)
         The student's, with columns in the same order.
     by : array-like of shape (n_rows,)
-        What the rows are sliced by: their labels, or a column of categories. Each value is a slice, so
-        numbers want binning first; missing cells are a slice of their own, None.
+        The labels of the rows, or a column of categories. Each value is a slice, so bin numbers first. Missing
+        cells are a slice of their own, None.
 
     Returns
     -------
     slices : dict of object to (int, float)
-        For each value its rows and their :func:`fidelity_score`, the largest slice first.
+        For each value the number of rows and their :func:`fidelity_score`, the largest slice first.
 
     Raises
     ------
     ValueError
-        If the shapes do not go together, or a row is not made of probabilities.
+        If the shapes do not match, or a row is not made of probabilities.
 
     Examples
     --------
@@ -229,9 +229,9 @@ def worst_slice_agreement(
     student_proba : array-like of shape (n_rows, n_classes)
         The student's, with columns in the same order.
     by : array-like of shape (n_rows,)
-        What the rows are sliced by, as in :func:`slice_agreement`.
+        The labels of the rows, or a column of categories, as in :func:`slice_agreement`.
     min_rows : int, default=30
-        Smaller slices say too little and are passed over.
+        Smaller slices are skipped.
 
     Returns
     -------
@@ -259,14 +259,14 @@ def worst_slice_agreement(
 
 
 def labels_of(y: Array, n_classes: int, classes: ArrayLike | None) -> Array:
-    """Return the labels of the columns of answers, and refuse labels of rows that are not among them.
+    """Return the labels of the columns of probabilities, and check that they include all labels of the rows.
 
     Parameters
     ----------
     y : ndarray of shape (n_rows,)
         The labels of the rows.
     n_classes : int
-        How many columns there are.
+        The number of columns.
     classes : array-like of shape (n_classes,) or None
         Their labels; None for the sorted labels of `y`.
 
@@ -274,13 +274,18 @@ def labels_of(y: Array, n_classes: int, classes: ArrayLike | None) -> Array:
     -------
     classes : ndarray of shape (n_classes,)
         The labels.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each column, or a row has another label.
     """
     seen = np.unique(y)
     if classes is None:
         if len(seen) != n_classes:
             raise ValueError(
-                f"The answers have {n_classes} columns and y_true holds {len(seen)} classes; say in classes= which "
-                "labels the columns stand for."
+                f"There are {n_classes} columns of probabilities and y_true holds {len(seen)} classes; give the "
+                "columns' labels in classes=."
             )
         return seen
     named = np.asarray(classes)

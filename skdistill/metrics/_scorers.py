@@ -6,20 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from .._validation import is_loss, routing_enabled
+from .._sklearn import is_loss, routing_enabled
 from ._cost import n_parameters, program_bytes
 from ._fidelity import fidelity_log_loss, fidelity_score
-from ._retention import answer_score, as_scorer, ratio
+from ._retention import answer_score, as_scorer, retention_ratio
 
-Array = NDArray[Any]
-
-
-#: What may be routed to a scorer that needs the teacher's answers.
+#: The metadata that a scorer of teacher and student may be routed.
 _METADATA = ("sample_weight", "teacher_proba", "teacher_pred")
 
 
@@ -29,18 +25,19 @@ class _Scorer:
     Parameters
     ----------
     name : str
-        What it is called when it is shown.
+        The scorer's repr.
     score : callable
-        ``(student, X, y, told, sample_weight) -> float``, with what the teacher told.
-    asks : bool
-        Whether it needs the teacher's answers, and so takes metadata.
+        ``(student, X, y, teacher_pred, sample_weight) -> float``, or ``(student) -> float`` if the teacher
+        is not needed.
+    needs_teacher : bool, default=True
+        Whether the scorer needs the teacher's answers, and so takes metadata.
     """
 
-    def __init__(self, name: str, score: Callable[..., float], *, asks: bool = True) -> None:
+    def __init__(self, name: str, score: Callable[..., float], *, needs_teacher: bool = True) -> None:
         self._name = name
         self._score = score
-        self._asks = asks
-        self._requests: dict[str, bool | str | None] = dict.fromkeys(_METADATA if asks else ())
+        self._needs_teacher = needs_teacher
+        self._requests: dict[str, bool | str | None] = dict.fromkeys(_METADATA if needs_teacher else ())
 
     def __repr__(self) -> str:
         return self._name
@@ -55,20 +52,20 @@ class _Scorer:
         teacher_pred: Any = None,
         sample_weight: Any = None,
     ) -> float:
-        """Return the score of a fitted estimator, as a number of which more is better, sizes aside.
+        """Score a fitted estimator; more is better, except for sizes.
 
         Parameters
         ----------
         estimator : estimator
             A student, a distilled model, or a Pipeline or a search that ends in one.
         X : array-like of shape (n_rows, n_columns)
-            The rows scored.
+            The rows to score on.
         y : array-like of shape (n_rows,), default=None
-            Their labels, where the metric needs them.
+            Their labels, if the metric needs them.
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
-            The answers of a teacher of classes. None asks the teacher of a DistilledClassifier.
+            The probabilities of a classifier's teacher. None asks the teacher of a DistilledClassifier.
         teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-            The answers of a teacher of numbers. None asks the teacher of a DistilledRegressor.
+            The predictions of a regressor's teacher. None asks the teacher of a DistilledRegressor.
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights.
 
@@ -76,16 +73,29 @@ class _Scorer:
         -------
         score : float
             The score.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no teacher and the teacher's answers are not given.
         """
         student = getattr(estimator, "best_estimator_", estimator)
         if isinstance(student, Pipeline):
-            if self._asks and len(student) > 1:
+            if self._needs_teacher and len(student) > 1:
                 X = student[:-1].transform(X)
             student = student[-1]
-        if not self._asks:
+        if not self._needs_teacher:
             return self._score(student)
-        given = {"teacher_proba": teacher_proba} if _says_proba(student) else {"teacher_pred": teacher_pred}
-        return self._score(student, X, y, _teacher_answers(self, student, X, given), sample_weight)
+        name, given = ("teacher_proba", teacher_proba) if _is_classifier(student) else ("teacher_pred", teacher_pred)
+        if hasattr(student, "ask_teacher"):
+            given = student.ask_teacher(X, **{name: given})
+        elif given is None:
+            raise ValueError(
+                f"{self} needs the teacher's answers, and {type(student).__name__} has no teacher. Pass {name}= "
+                "to the scorer; a search routes it with sklearn.set_config(enable_metadata_routing=True) and "
+                f"set_score_request({name}=True)."
+            )
+        return self._score(student, X, y, given, sample_weight)
 
     def set_score_request(self, **requests: bool | str | None) -> _Scorer:
         """Say which metadata the scorer is to be routed.
@@ -93,7 +103,8 @@ class _Scorer:
         Parameters
         ----------
         **requests : bool, str or None
-            For ``teacher_proba`` and ``sample_weight``: True, False, None or the name under which it is passed.
+            For ``teacher_proba``, ``teacher_pred`` and ``sample_weight``: True, False, None or the name under
+            which it is passed.
 
         Returns
         -------
@@ -109,8 +120,7 @@ class _Scorer:
         """
         if not routing_enabled():
             raise RuntimeError(
-                "set_score_request is there when metadata routing is enabled: "
-                "sklearn.set_config(enable_metadata_routing=True)."
+                "set_score_request needs metadata routing: sklearn.set_config(enable_metadata_routing=True)."
             )
         if unknown := sorted(requests.keys() - self._requests.keys()):
             raise TypeError(f"{self} takes no {', '.join(unknown)}; it takes {', '.join(self._requests) or 'nothing'}.")
@@ -118,7 +128,7 @@ class _Scorer:
         return self
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Return which metadata the scorer asks for, as scikit-learn's own scorers do.
+        """Return the metadata that the scorer requests, as scikit-learn's own scorers do.
 
         Returns
         -------
@@ -131,46 +141,38 @@ class _Scorer:
         return request
 
     def _accept_sample_weight(self) -> bool:
-        # asked by scikit-learn's searches
-        return self._asks
+        # called by scikit-learn's searches
+        return self._needs_teacher
 
 
-def _says_proba(student: Any) -> bool:
+def _is_classifier(student: Any) -> bool:
     return hasattr(student, "predict_proba")
-
-
-def _teacher_answers(scorer: _Scorer, student: Any, X: Any, given: dict[str, Any]) -> Any:
-    if hasattr(student, "ask_teacher"):
-        return student.ask_teacher(X, **given)
-    ((name, answers),) = given.items()
-    if answers is None:
-        raise ValueError(
-            f"{scorer} needs the teacher's answers, and {type(student).__name__} has no teacher. Pass {name}= "
-            "to the scorer; a search routes it with sklearn.set_config(enable_metadata_routing=True) and "
-            f"set_score_request({name}=True)."
-        )
-    return answers
 
 
 def make_fidelity_scorer(metric: str = "fidelity") -> _Scorer:
     """Make a scorer of how closely a student follows its teacher.
 
-    The teacher of a distilled model is asked about the rows scored; with its ``memory=`` once for each
-    set of rows. Or its answers are routed: with ``sklearn.set_config(enable_metadata_routing=True)``,
-    ``set_fit_request(teacher_proba=True)`` of the classifier and ``set_score_request(teacher_proba=True)``
-    of the scorer, ``GridSearchCV.fit(X, y, teacher_proba=...)`` hands each its rows. (Of a regressor it is
-    ``teacher_pred``.)
+    The scorer asks the teacher of a distilled model about the rows scored; with the model's ``memory=`` it does
+    so once for each set of rows. The teacher's answers may also be routed: after
+    ``sklearn.set_config(enable_metadata_routing=True)``, the classifier's ``set_fit_request(teacher_proba=True)``
+    and the scorer's ``set_score_request(teacher_proba=True)``, ``GridSearchCV.fit(X, y, teacher_proba=...)``
+    passes each of them the answers for its rows. For a regressor the name is ``teacher_pred``.
 
     Parameters
     ----------
     metric : {"fidelity", "neg_fidelity_log_loss"}, default="fidelity"
-        :func:`fidelity_score`, or :func:`fidelity_log_loss` with the sign turned. Of a regressor "fidelity" is
-        R2 against the teacher's answers.
+        :func:`fidelity_score`, or :func:`fidelity_log_loss` with the sign turned. For a regressor "fidelity" is
+        R2 against the teacher's predictions.
 
     Returns
     -------
     scorer : callable
         ``scorer(estimator, X, y)``, for ``scoring=``; more is better.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric.
 
     Examples
     --------
@@ -189,31 +191,36 @@ def make_fidelity_scorer(metric: str = "fidelity") -> _Scorer:
     return _Scorer(f"make_fidelity_scorer({metric!r})", partial(_fidelity, metric))
 
 
-def _fidelity(metric: str, student: Any, X: Any, y: Any, told: Any, sample_weight: Any) -> float:
-    if not _says_proba(student):
+def _fidelity(metric: str, student: Any, X: Any, y: Any, teacher_pred: Any, sample_weight: Any) -> float:
+    if not _is_classifier(student):
         if metric != "fidelity":
-            raise ValueError(f"metric={metric!r} is of probabilities, and {type(student).__name__} predicts numbers.")
-        return float(r2_score(told, student.predict(X), sample_weight=sample_weight))
+            raise ValueError(f"metric={metric!r} needs probabilities, and {type(student).__name__} is a regressor.")
+        return float(r2_score(teacher_pred, student.predict(X), sample_weight=sample_weight))
     proba = student.predict_proba(X)
     if metric == "fidelity":
-        return fidelity_score(told, proba, sample_weight=sample_weight)
-    return -fidelity_log_loss(told, proba, sample_weight=sample_weight)
+        return fidelity_score(teacher_pred, proba, sample_weight=sample_weight)
+    return -fidelity_log_loss(teacher_pred, proba, sample_weight=sample_weight)
 
 
-def make_retention_scorer(metric: str | Callable[..., Any] = "accuracy") -> _Scorer:
-    """Make a scorer of what a student keeps of its teacher's score.
+def make_retention_scorer(scoring: str | Callable[..., Any] = "accuracy") -> _Scorer:
+    """Make a scorer of retention, the student's score over the teacher's.
 
-    Where the teacher's answers come from is as in :func:`make_fidelity_scorer`.
+    The teacher's answers are obtained as in :func:`make_fidelity_scorer`.
 
     Parameters
     ----------
-    metric : str or callable, default="accuracy"
-        As in :func:`retention_score`; of a regressor "r2", for example.
+    scoring : str or callable, default="accuracy"
+        As in :func:`retention_score`; for a regressor "r2", for example.
 
     Returns
     -------
     scorer : callable
         ``scorer(estimator, X, y)``, for ``scoring=``; more is better.
+
+    Raises
+    ------
+    ValueError
+        If there is no such scorer.
 
     Examples
     --------
@@ -226,18 +233,22 @@ def make_retention_scorer(metric: str | Callable[..., Any] = "accuracy") -> _Sco
     >>> bool(make_retention_scorer("neg_log_loss")(model.fit(X, y), X, y) > 0)
     True
     """
-    # a metric that does not exist is found before a search starts
-    as_scorer(metric)
-    return _Scorer(f"make_retention_scorer({metric!r})", partial(_retention, metric))
+    # fail before a search starts
+    as_scorer(scoring)
+    return _Scorer(f"make_retention_scorer({scoring!r})", partial(_retention, scoring))
 
 
-def _retention(metric: str | Callable[..., Any], student: Any, X: Any, y: Any, told: Any, sample_weight: Any) -> float:
-    if _says_proba(student):
-        said, given = student.predict_proba(X), {"classes": student.classes_}
+def _retention(
+    scoring: str | Callable[..., Any], student: Any, X: Any, y: Any, teacher_pred: Any, sample_weight: Any
+) -> float:
+    if _is_classifier(student):
+        student_pred, options = student.predict_proba(X), {"classes": student.classes_}
     else:
-        said, given = student.predict(X), {"response_method": "predict"}
-    teacher, kept = (answer_score(y, answer, metric, sample_weight=sample_weight, **given) for answer in (told, said))
-    return ratio(teacher, kept, loss=is_loss(as_scorer(metric)))
+        student_pred, options = student.predict(X), {"response_method": "predict"}
+    teacher_score, student_score = (
+        answer_score(y, pred, scoring, sample_weight=sample_weight, **options) for pred in (teacher_pred, student_pred)
+    )
+    return retention_ratio(teacher_score, student_score, loss=is_loss(as_scorer(scoring)))
 
 
 def make_size_scorer(size: str = "bytes") -> _Scorer:
@@ -251,8 +262,13 @@ def make_size_scorer(size: str = "bytes") -> _Scorer:
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)``, for ``scoring={"accuracy": "accuracy", "bytes": make_size_scorer()}``. The
-        smaller the better: not for a search to make the most of.
+        ``scorer(estimator, X, y)``, for ``scoring={"accuracy": "accuracy", "bytes": make_size_scorer()}``. Less
+        is better, so a search must not maximise it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such size.
 
     Examples
     --------
@@ -262,8 +278,7 @@ def make_size_scorer(size: str = "bytes") -> _Scorer:
     >>> make_size_scorer("parameters")(LinearStudent().fit(X, y), X, y)
     2
     """
-    if size not in ("bytes", "parameters"):
+    sizes = {"bytes": program_bytes, "parameters": n_parameters}
+    if size not in sizes:
         raise ValueError(f"size must be 'bytes' or 'parameters'; got {size!r}.")
-    return _Scorer(
-        f"make_size_scorer({size!r})", {"bytes": program_bytes, "parameters": n_parameters}[size], asks=False
-    )
+    return _Scorer(f"make_size_scorer({size!r})", sizes[size], needs_teacher=False)

@@ -69,8 +69,8 @@ class Program:
     def __init__(self, ops: Sequence[Op]) -> None:
         if not ops or not isinstance(ops[0], Columns | Bound) or not ops[-1].ENDS:
             raise ValueError(
-                f"A Program begins with Columns or Bound and ends in Softmax, Unstandardize or another op that ends one; "
-                f"got ops={list(ops)}."
+                "A Program begins with Columns or Bound and ends in Softmax, Unstandardize or another op with ENDS; got "
+                f"ops={list(ops)}."
             )
         self.ops = tuple(ops)
         self._entry = ops[0]

@@ -1,7 +1,10 @@
-"""What distilling keeps and what it saves: a teacher and its students on the same test rows."""
+"""Comparing a teacher with its students on the same test rows: figures, text, a page, and pictures."""
 
 from ._compare import compare
-from ._figures import reliability_curve
+from ._fidelity import FidelityDisplay
+from ._frontier import FrontierDisplay
+from ._reliability import ReliabilityDisplay
 from ._report import Report
+from ._training import TrainingDisplay
 
-__all__ = ["Report", "compare", "reliability_curve"]
+__all__ = ["FidelityDisplay", "FrontierDisplay", "ReliabilityDisplay", "Report", "TrainingDisplay", "compare"]

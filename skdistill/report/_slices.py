@@ -1,4 +1,4 @@
-"""Which rows belong together: those of a class, of a category, or of a range of a number."""
+"""Slices of the test rows: by class, by category, or by range of a number."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import InvalidParameterError
 from ..program import as_key, column_names, column_reader, is_frame, is_missing, numbers
 
 Array = NDArray[Any]
 
-#: A numeric column with more values than this is cut at its quartiles.
+#: A numeric column with more distinct values than this is sliced at its quartiles.
 _MOST_VALUES = 10
-#: So many columns are looked at unless the user names others.
-MOST_COLUMNS = 50
+#: The number of columns sliced by unless the user names others.
+_MOST_COLUMNS = 50
 
 
 def names_of(X: Any) -> list[str] | None:
-    """Return the names of a table's columns, None where the rows are no table or a sparse one."""
+    """Return the names of a table's columns; None if the rows are sparse or no table."""
     if len(getattr(X, "shape", ())) != 2 or hasattr(X, "tocsr"):
         return None
     return [str(name) for name in column_names(X)] if is_frame(X) else [f"column {at}" for at in range(X.shape[1])]
@@ -40,31 +39,33 @@ def chosen_columns(X: Any, slice_by: Sequence[Any] | None) -> list[int]:
     Returns
     -------
     indices : list of int
-        None of a table that is sparse, or of rows that are no table.
+        Empty if the rows are sparse or no table.
 
     Raises
     ------
-    InvalidParameterError
-        (a ValueError and a TypeError) If there is no such column.
+    ValueError
+        If there is no such column.
+    TypeError
+        If `slice_by` is a str.
     """
     names = names_of(X)
     if names is None:
         if slice_by is None or len(slice_by) == 0:
             return []
-        raise InvalidParameterError(f"slice_by={list(slice_by)}: these rows have no columns to slice by.")
+        raise ValueError(f"slice_by={list(slice_by)}: these rows have no columns to slice by.")
     if slice_by is None:
-        return list(range(min(len(names), MOST_COLUMNS)))
+        return list(range(min(len(names), _MOST_COLUMNS)))
     if isinstance(slice_by, str):
-        raise InvalidParameterError(f"slice_by is the text {slice_by!r}; needed is a list of columns: [{slice_by!r}].")
+        raise TypeError(f"slice_by is the text {slice_by!r}; needed is a list of columns: [{slice_by!r}].")
     known = column_names(X) if is_frame(X) else list(range(len(names)))
     unknown = [column for column in slice_by if column not in known]
     if unknown:
-        raise InvalidParameterError(f"slice_by names columns that X does not have: {unknown}.")
+        raise ValueError(f"slice_by names columns that X does not have: {unknown}.")
     return [known.index(column) for column in slice_by]
 
 
 def groups(X: Any, index: int) -> Array:
-    """Return for each row the category, or the range, that its cell of a column is in.
+    """Return the category or the range of each row's cell in a column.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def groups(X: Any, index: int) -> Array:
     Returns
     -------
     groups : ndarray of shape (n_rows,)
-        Text: a level, ``missing``, or between which quartiles a number is.
+        Text: a category, ``missing``, or the quartiles that a number lies between.
     """
     column = column_reader(X)(index)
     if column.dtype.kind == "M":
@@ -88,7 +89,7 @@ def groups(X: Any, index: int) -> Array:
 
 
 def ranges(values: Array) -> Array:
-    """Return for each number between which quartiles it is, as text; shape (n_rows,)."""
+    """Return the quartiles that each number lies between, as text, shape (n_rows,)."""
     return _ranges(values, _number)
 
 
@@ -116,7 +117,19 @@ def _text(value: Any) -> str:
 
 
 def cell_text(value: Any) -> str:
-    """Return how a cell is written."""
+    """Return a cell as text."""
     if is_missing(value):
         return "missing"
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def large_enough(groups: Array, min_rows: int) -> Array:
+    """Return the slice of each row, empty text if the slice has fewer rows than `min_rows`."""
+    values, at, n_rows = np.unique(groups.astype(str), return_inverse=True, return_counts=True)
+    return np.where(n_rows[at] >= min_rows, values.astype(object)[at], "")
+
+
+def shortened(text: str, longest: int = 60) -> str:
+    """Return a text on one line, its end replaced by an ellipsis if it is too long."""
+    text = " ".join(text.split())
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

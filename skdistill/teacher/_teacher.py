@@ -36,10 +36,11 @@ def is_estimator(model: Any) -> bool:
 
 def asks_for_fit(value: Any) -> bool:
     """Return whether a teacher, or any of a list, is an estimator that shows no sign of having been fitted."""
-    return any(is_estimator(model) and not _shows_fit(model) for model in _members(value))
+    return any(is_estimator(model) and not _shows_fit(model) for model in models_of(value))
 
 
-def _members(value: Any) -> list[Any]:
+def models_of(value: Any) -> list[Any]:
+    """Return the models that a teacher stands for: itself, or those of a list."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -127,7 +128,7 @@ class Teacher:
             If a teacher answers another kind of target, it cannot be told whether it has been fitted, or weights do not
             match the teachers.
         """
-        models = [] if value is None else _members(value)
+        models = [] if value is None else models_of(value)
         if not models and value is not None:
             raise ValueError("teacher is an empty list; needed is at least one teacher.")
         for model in models:
@@ -167,7 +168,7 @@ class Teacher:
     @staticmethod
     def input_tags(value: Any) -> list[Any]:
         """Return scikit-learn's tags of the estimators among teachers."""
-        return [get_tags(model) for model in _members(value) if isinstance(model, BaseEstimator)]
+        return [get_tags(model) for model in models_of(value) if isinstance(model, BaseEstimator)]
 
     @staticmethod
     def may_take_missing(value: Any) -> bool:
@@ -175,7 +176,7 @@ class Teacher:
 
         The tags of a Pipeline do not say what its imputer does, so it is assumed to take them.
         """
-        return all(map(_may_take_missing, _members(value)))
+        return all(map(_may_take_missing, models_of(value)))
 
     @property
     def needs_fit(self) -> bool:

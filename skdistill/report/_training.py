@@ -1,37 +1,39 @@
-"""TrainingDisplay: a student's loss and fidelity by epoch."""
+"""TrainingDisplay: a student's loss and its agreement with the teacher by epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .._validation import not_fitted
-from ._base import COLORS, axes
+from .._sklearn import is_fitted, not_fitted
+from ._drawing import COLORS, Display, write_legend
 
-#: What a history may hold: its key, what the legend says, and how it is drawn.
+#: The losses of a history: key, name in the legend, and style of the line.
 _LOSSES = (("train_loss", "training loss", "-"), ("valid_loss", "held-out loss", "--"))
 _FIDELITY = "valid_fidelity"
 
 
-class TrainingDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class TrainingDisplay(Display):
     """Loss and agreement with the teacher by epoch.
 
     Parameters
     ----------
     history : list of dict
-        For each epoch its figures: ``train_loss``, and where rows are held out ``valid_loss``
-        and ``valid_fidelity``.
+        The figures of each epoch: ``train_loss``, and if rows are held out ``valid_loss`` and
+        ``valid_fidelity``.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         The axes with the losses.
     fidelity_ax_ : matplotlib Axes or None
-        The axes with the agreement, which share the epochs; None where the history has none.
+        The axes with the agreement, with the same epochs; None if the history has none.
     figure_ : matplotlib Figure
-        The figure that they are on.
+        The figure of these axes.
 
     Examples
     --------
@@ -42,19 +44,18 @@ class TrainingDisplay:
     'epoch'
     """
 
-    def __init__(self, *, history: Sequence[Mapping[str, Any]]) -> None:
-        self.history = history
+    history: Sequence[Mapping[str, Any]]
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> TrainingDisplay:
-        """Draw how a student was trained.
+        """Draw the training of a student.
 
         Parameters
         ----------
         estimator : MLPStudent or DistilledClassifier
-            Fitted; it has a ``history_``, or its student has.
+            Fitted; it or its student has a ``history_``.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            The axes to draw on; None for a new figure.
 
         Returns
         -------
@@ -64,12 +65,10 @@ class TrainingDisplay:
         Raises
         ------
         TypeError
-            If its student is not trained in epochs.
+            If the student is not trained in epochs.
         NotFittedError
             If it is not fitted.
         """
-        from .._validation import is_fitted
-
         if not is_fitted(estimator):
             raise not_fitted(estimator)
         student = getattr(estimator, "student_", estimator)
@@ -84,15 +83,14 @@ class TrainingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            The axes to draw on; None for a new figure.
 
         Returns
         -------
         display : TrainingDisplay
             Itself.
         """
-        self.ax_ = axes("TrainingDisplay", ax)
-        self.figure_ = self.ax_.figure
+        self._set_axes(ax)
         epochs = np.arange(1, len(self.history) + 1)
         for key, label, style in _LOSSES:
             if self._has(key):
@@ -104,7 +102,7 @@ class TrainingDisplay:
             self.fidelity_ax_.plot(epochs, self._values(_FIDELITY), color=COLORS["labels only"], label="agreement")
             self.fidelity_ax_.set_ylabel("agreement with the teacher")
         lines = [*self.ax_.lines, *(self.fidelity_ax_.lines if self.fidelity_ax_ else [])]
-        self.ax_.legend(lines, [line.get_label() for line in lines], loc="center right")
+        write_legend(self.ax_, lines, [line.get_label() for line in lines], loc="center right")
         return self
 
     def _has(self, key: str) -> bool:

@@ -1,23 +1,26 @@
-"""ReliabilityDisplay: how often teacher and student are right when they are this sure."""
+"""ReliabilityDisplay: the accuracy of teacher and student by their confidence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._answers import check_every_label
-from .._validation import check_pair
-from ..report import reliability_curve
-from ._base import COLORS, asked, axes, name_of
+from .._checks import check_pair
+from ..tasks import CLASSES
+from ._asking import ask_both, check_labels
+from ._drawing import RELIABILITY, Display, draw_curves, student_name_of, write_legend
+from ._figures import reliability_curve
 
 Array = NDArray[Any]
 
 
-class ReliabilityDisplay:
-    """Reliability curves of teacher and student: how often the first choice is right, by its probability.
+@dataclass(kw_only=True, eq=False, repr=False)
+class ReliabilityDisplay(Display):
+    """Reliability curves of teacher and student: accuracy by the probability of the predicted class.
 
     Parameters
     ----------
@@ -30,7 +33,7 @@ class ReliabilityDisplay:
     ax_ : matplotlib Axes
         The axes with the picture.
     figure_ : matplotlib Figure
-        The figure that they are on.
+        The figure of these axes.
 
     References
     ----------
@@ -45,8 +48,7 @@ class ReliabilityDisplay:
     array([1, 1])
     """
 
-    def __init__(self, *, curves: Mapping[str, Mapping[str, Array]]) -> None:
-        self.curves = curves
+    curves: Mapping[str, Mapping[str, Array]]
 
     @classmethod
     def from_estimator(
@@ -61,7 +63,7 @@ class ReliabilityDisplay:
         student_name: str | None = None,
         ax: Any = None,
     ) -> ReliabilityDisplay:
-        """Ask a student and its teacher about rows, and draw.
+        """Predict rows with a student and its teacher, and draw.
 
         Parameters
         ----------
@@ -72,24 +74,34 @@ class ReliabilityDisplay:
         y : array-like of shape (n_rows,)
             Their labels.
         teacher : estimator, callable or list of these, default=None
-            None takes that of a DistilledClassifier.
+            None takes the teacher of a DistilledClassifier.
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
-            The teacher's answers, if it has been asked already.
+            The teacher's probabilities, if they are known.
         n_bins : int, default=10
-            Bins of equal width.
+            The number of bins of equal width.
         student_name : str, default=None
-            What the student is called; None takes its class.
+            The student's name; None takes its class.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            The axes to draw on; None for a new figure.
 
         Returns
         -------
         display : ReliabilityDisplay
             Drawn.
+
+        Raises
+        ------
+        ValueError
+            If there is no teacher, or the student is no classifier.
+        NotFittedError
+            If the teacher or the student is not fitted.
         """
-        told, said, classes = asked(estimator, X, np.asarray(y), teacher, teacher_proba)
-        name = name_of(estimator) if student_name is None else student_name
-        return cls._of(y, told, said, classes, n_bins, name).plot(ax=ax)
+        labels = np.asarray(y)
+        teacher_pred, student_pred, classes = ask_both(
+            estimator, X, labels, teacher, teacher_proba=teacher_proba, task=CLASSES
+        )
+        name = student_name_of(estimator, student_name)
+        return cls._of(y, teacher_pred, student_pred, np.asarray(classes), n_bins, name).plot(ax=ax)
 
     @classmethod
     def from_predictions(
@@ -103,7 +115,7 @@ class ReliabilityDisplay:
         student_name: str = "student",
         ax: Any = None,
     ) -> ReliabilityDisplay:
-        """Draw answers that are at hand.
+        """Draw probabilities that are known.
 
         Parameters
         ----------
@@ -112,58 +124,54 @@ class ReliabilityDisplay:
         teacher_proba, student_proba : array-like of shape (n_rows, n_classes)
             Probabilities, columns in the same order.
         classes : array-like of shape (n_classes,), default=None
-            What the columns stand for; None takes the sorted labels.
+            The labels of the columns; None takes the sorted labels of `y_true`.
         n_bins : int, default=10
-            Bins of equal width.
+            The number of bins of equal width.
         student_name : str, default="student"
-            What the student is called.
+            The student's name.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            The axes to draw on; None for a new figure.
 
         Returns
         -------
         display : ReliabilityDisplay
             Drawn.
+
+        Raises
+        ------
+        ValueError
+            If the shapes differ, a row is not made of probabilities, or there is not a class for each column.
         """
-        told, said = check_pair(teacher_proba, student_proba)
+        teacher, student = check_pair(teacher_proba, student_proba)
         names = np.unique(np.asarray(y_true)) if classes is None else np.asarray(classes)
-        if len(names) != told.shape[1]:
+        if len(names) != teacher.shape[1]:
             raise ValueError(
-                f"There are {len(names)} classes and {told.shape[1]} columns of probabilities; say in classes=... what "
-                "the columns stand for."
+                f"There are {len(names)} classes and {teacher.shape[1]} columns of probabilities; give the columns' "
+                "labels in classes=."
             )
-        return cls._of(y_true, told, said, names, n_bins, student_name).plot(ax=ax)
+        return cls._of(y_true, teacher, student, names, n_bins, student_name).plot(ax=ax)
 
     @classmethod
-    def _of(cls, y: ArrayLike, told: Array, said: Array, classes: Array, n_bins: int, name: str) -> ReliabilityDisplay:
-        labels = check_every_label(y, len(told), classes)
-        curves = {
-            who: reliability_curve(labels, proba, classes, n_bins) for who, proba in (("teacher", told), (name, said))
-        }
-        return cls(curves=curves)
+    def _of(
+        cls, y: ArrayLike, teacher: Array, student: Array, classes: Array, n_bins: int, name: str
+    ) -> ReliabilityDisplay:
+        labels = check_labels(CLASSES, y, teacher, classes)
+        probas = {"teacher": teacher, name: student}
+        return cls(curves={who: reliability_curve(labels, proba, classes, n_bins) for who, proba in probas.items()})
 
     def plot(self, ax: Any = None) -> ReliabilityDisplay:
-        """Draw; a dot's area is the share of the rows in its bin.
+        """Draw; the area of a dot is the share of the rows in its bin.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            The axes to draw on; None for a new figure.
 
         Returns
         -------
         display : ReliabilityDisplay
             Itself.
         """
-        self.ax_ = axes("ReliabilityDisplay", ax)
-        self.figure_ = self.ax_.figure
-        low = min(float(curve["confidence"].min()) for curve in self.curves.values())
-        self.ax_.plot([low, 1], [low, 1], color="0.5", linewidth=1, linestyle="--")
-        for name, curve in self.curves.items():
-            color = COLORS["teacher" if name == "teacher" else "student"]
-            self.ax_.plot(curve["confidence"], curve["accuracy"], color=color, label=name)
-            areas = 8 + 250 * curve["n_rows"] / curve["n_rows"].sum()
-            self.ax_.scatter(curve["confidence"], curve["accuracy"], s=areas, color=color, alpha=0.75, linewidth=0)
-        self.ax_.set(xlabel="probability of the first choice", ylabel="share that is right")
-        self.ax_.legend(loc="upper left")
+        draw_curves(self._set_axes(ax), self.curves, RELIABILITY)
+        write_legend(self.ax_, loc="upper left")
         return self

@@ -1,0 +1,250 @@
+"""Who answers: students by name, and a teacher and its students for the same rows, in columns of one order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._sklearn import is_fitted, not_fitted
+from ..program import shipped
+from ..tasks import CLASSES, Task, task_of
+from ..teacher import Answers, Teacher, is_estimator, models_of
+
+Array = NDArray[Any]
+
+
+def named_students(students: Any) -> tuple[dict[str, Any], Task]:
+    """Return students by name, and their task.
+
+    Parameters
+    ----------
+    students : dict, sequence of estimators, or estimator
+        A dict as it is; others are named after their classes, numbered where a name comes twice.
+
+    Returns
+    -------
+    students : dict of str to estimator
+        At least one, each a fitted classifier with ``predict_proba``, or each a fitted regressor.
+    task : Task
+        Classes or numbers.
+
+    Raises
+    ------
+    ValueError
+        If there are none, they are of both tasks, or one cannot answer.
+    NotFittedError
+        If one is not fitted.
+    """
+    if isinstance(students, Mapping):
+        named = {str(name): student for name, student in students.items()}
+        if len(named) < len(students):
+            raise ValueError(f"students has names that read alike: {list(students)}.")
+    else:
+        several = list(students) if isinstance(students, list | tuple) else [students]
+        kinds = [type(inner(one)).__name__ for one in several]
+        named = {
+            kind if kinds.count(kind) == 1 else f"{kind} {kinds[: at + 1].count(kind)}": one
+            for at, (kind, one) in enumerate(zip(kinds, several, strict=True))
+        }
+    if not named:
+        raise ValueError("students is empty; needed is at least one fitted student.")
+    tasks = {check_student(student, f"student {name!r}") for name, student in named.items()}
+    if len(tasks) > 1:
+        raise ValueError("Some students are classifiers and some regressors; compare them separately.")
+    return named, tasks.pop()
+
+
+def check_student(student: Any, called: str, task: Task | None = None) -> Task:
+    """Return the task of a student, refusing what cannot answer as one.
+
+    Parameters
+    ----------
+    student : object
+        What the user gave.
+    called : str
+        Its name in messages.
+    task : Task or None
+        The task that it must have; None allows any.
+    """
+    own = None if isinstance(student, type) else task_of(student)
+    if own is None or (task is not None and own != task):
+        kinds = ["classifier with predict_proba", "regressor"]
+        if task is not None:
+            kinds = kinds[:1] if task == CLASSES else kinds[1:]
+        raise ValueError(f"{called} is {student!r}; needed is {' or '.join(f'a fitted {kind}' for kind in kinds)}.")
+    if is_estimator(student) and not is_fitted(student):
+        raise not_fitted(student)
+    return own
+
+
+def inner(student: Any) -> Any:
+    """Return what ships of a model, and the user's own estimator where that was adapted."""
+    student = shipped(student)
+    return getattr(student, "estimator_", student) if hasattr(student, "fit_targets") else student
+
+
+def n_rows_of(X: Any) -> int:
+    """Return the number of rows."""
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def ask_teacher(
+    task: Task,
+    teacher: Any,
+    X: Any,
+    y: Array | None,
+    *,
+    teacher_proba: ArrayLike | None = None,
+    teacher_pred: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
+) -> tuple[Array, Array | None]:
+    """Return a teacher's answers for rows, and what their columns stand for.
+
+    Parameters
+    ----------
+    task : Task
+        Classes or numbers.
+    teacher : estimator, callable, list of these, or None
+        Fitted. None together with answers that are given.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        Rows, as the user gave them.
+    y : ndarray of shape (n_rows,) or None
+        Their labels, where they are at hand.
+    teacher_proba, teacher_pred : array-like or None
+        The answers, if the teacher has been asked already.
+    classes : array-like of shape (n_classes,) or None
+        The labels of the answers' columns, where the teacher does not say them.
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows, n_targets)
+        Probabilities or predictions.
+    order : ndarray of shape (n_targets,) or None
+        The sorted class labels; None for a regressor without names.
+    """
+    given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
+    values = given.pop(task.given)
+    for name, other in {**given, **({} if task == CLASSES else {"classes": classes})}.items():
+        if other is not None:
+            raise ValueError(f"{name} is given, and the students are {task.estimator}s, which have no use for it.")
+    if teacher is None and values is None:
+        raise ValueError(f"There is no teacher: give one, or its answers for these rows ({task.given}=...).")
+    asked = Teacher.of(teacher, task, trial=X)
+    answers = asked.ask(X) if values is None else asked.given(values, n_rows_of(X), classes)
+    columns, order = task.columns(answers.names, answers.values.shape[1], y, classes, None)
+    return Answers(answers.values, columns).aligned(order), task.classes(order)
+
+
+def ask_student(task: Task, student: Any, X: Any, teacher_pred: Array, classes: Array | None, called: str) -> Array:
+    """Return a student's answers for rows, in columns like the teacher's.
+
+    Parameters
+    ----------
+    task : Task
+        Classes or numbers.
+    student : estimator
+        Fitted.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        Rows, as the user gave them.
+    teacher_pred : ndarray of shape (n_rows, n_targets)
+        The teacher's answers.
+    classes : ndarray of shape (n_classes,) or None
+        The teacher's classes. One that the student does not know has probability zero.
+    called : str
+        The student's name in messages.
+
+    Raises
+    ------
+    ValueError
+        If the student knows a class that the teacher does not know, or has another number of outputs.
+    """
+    own = None if classes is None else np.asarray(student.classes_)
+    if own is not None and classes is not None:
+        extra = [label for label in own.tolist() if label not in set(classes.tolist())]
+        if extra:
+            raise ValueError(
+                f"{called} knows classes that the teacher does not know: {extra}; the teacher's are {classes.tolist()}."
+            )
+    values = task.check_answers(getattr(student, task.method)(X), n_rows=n_rows_of(X), source=called)
+    return check_outputs(Answers(values, own).aligned(classes), teacher_pred, called)
+
+
+def ask_both(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    teacher: Any,
+    *,
+    task: Task | None = None,
+    teacher_proba: ArrayLike | None = None,
+    teacher_pred: ArrayLike | None = None,
+) -> tuple[Array, Array, Array | None]:
+    """Return the answers of a teacher and its student for rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted student, or a distilled model, which knows its teacher.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows.
+    y : ndarray of shape (n_rows,) or None
+        Their labels.
+    teacher : estimator, callable, list of these, or None
+        None takes the model's own.
+    task : Task or None
+        The task that the student must have; None allows any.
+    teacher_proba, teacher_pred : array-like or None
+        The teacher's answers, if they are known.
+
+    Returns
+    -------
+    teacher_pred, student_pred : ndarray of shape (n_rows, n_targets)
+        Probabilities, columns in the order of `classes`, or predictions.
+    classes : ndarray of shape (n_classes,) or None
+        The class labels; None for a regressor.
+    """
+    own = check_student(estimator, "estimator", task)
+    given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
+    classes = getattr(estimator, "classes_", None)
+    if teacher is not None or not hasattr(estimator, "ask_teacher"):
+        named = None if own != CLASSES or knows_classes(teacher) else classes
+        values, classes = ask_teacher(own, teacher, X, y, classes=named, **given)
+    else:
+        # a distilled model knows the weights of its teachers and the classes of their columns
+        values = estimator.ask_teacher(X, **{own.given: given[own.given]})
+        values = own.check_answers(values, n_rows=n_rows_of(X), source=own.given)
+    return values, ask_student(own, estimator, X, values, classes, "estimator"), classes
+
+
+def check_labels(task: Task, y: Any, teacher_pred: Array, classes: Array | None) -> Array:
+    """Return the labels of test rows, refusing those that the teacher does not know."""
+    y = task.check_y(y, len(teacher_pred))
+    if classes is None:
+        return check_outputs(y, teacher_pred, "y")
+    task.encode(y, classes)
+    return y
+
+
+def check_outputs(values: Array, teacher_pred: Array, called: str) -> Array:
+    """Return answers, refusing those with another number of outputs than the teacher's."""
+    n_outputs, needed = values.shape[1], teacher_pred.shape[1]
+    if n_outputs != needed:
+        plural = "s" * (n_outputs > 1)
+        raise ValueError(f"{called} has {n_outputs} output{plural}, and the teacher answers with {needed}.")
+    return values
+
+
+def knows_classes(teacher: Any) -> bool:
+    """Return whether any of the teachers is an estimator, which says its classes itself."""
+    return teacher is not None and any(map(is_estimator, models_of(teacher)))
+
+
+def predict_of(teacher: Any, task: Task) -> Callable[[Any], Any] | None:
+    """Return the function by which a teacher predicts, to be timed; None if there is no teacher."""
+    if teacher is None:
+        return None
+    predicts = [getattr(one, task.method) if is_estimator(one) else one for one in models_of(teacher)]
+    return predicts[0] if len(predicts) == 1 else lambda X: [predict(X) for predict in predicts]

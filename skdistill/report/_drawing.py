@@ -1,0 +1,333 @@
+"""Drawing with matplotlib: the pictures of the displays and of the page. It is imported when one is drawn."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._checks import import_optional
+from ..metrics import undominated
+from ._columns import Column
+from ._slices import shortened
+
+Array = NDArray[Any]
+
+#: The colour and the marker of each kind of model. The colours show on white and on black.
+COLORS = {"teacher": "#8a8f98", "student": "#3b82f6", "labels only": "#d97706"}
+_MARKERS = {"teacher": "s", "student": "o", "labels only": "D"}
+#: Written by matplotlib in place of the page's colour of text.
+_INK = "#010203"
+#: What the axes of curves show.
+RELIABILITY = {"confidence": "probability of the predicted class", "accuracy": "accuracy"}
+ACTUAL = {"predicted": "predicted", "actual": "actual, mean"}
+#: A confusion matrix of more classes is not drawn, and one of more than the second has no numbers.
+MOST_CLASSES, _MOST_NUMBERED = 40, 12
+#: Directions in which a name is tried: beside the point, then above and below, then diagonally.
+_DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
+
+
+class Display:
+    """What all displays share: the axes that they are drawn on."""
+
+    def _set_axes(self, ax: Any) -> Any:
+        """Set ``ax_`` and ``figure_`` to the axes given, or to those of a new figure."""
+        pyplot = import_optional("matplotlib.pyplot", type(self).__name__, "plot")
+        self.ax_ = pyplot.subplots(layout="constrained")[1] if ax is None else ax
+        self.figure_ = self.ax_.figure
+        return self.ax_
+
+
+def _part(name: str) -> Any:
+    """Return matplotlib or a part of it."""
+    return import_optional(name, "Drawing", "plot")
+
+
+def student_name_of(estimator: Any, name: str | None) -> str:
+    """Return the name given to a student, or else its class."""
+    return type(getattr(estimator, "student_", estimator)).__name__ if name is None else name
+
+
+def write_legend(ax: Any, *args: Any, **kwargs: Any) -> None:
+    """Write a legend in which a name with dollar signs is no formula."""
+    for text in ax.legend(*args, **kwargs).get_texts():
+        text.set_parse_math(False)
+
+
+def svg(draw: Callable[[Any], Any], label: str) -> str:
+    """Return a picture as an SVG element that scales with the page and takes its colour of text.
+
+    Parameters
+    ----------
+    draw : callable
+        It draws on the axes that it is given.
+    label : str
+        A description for screen readers.
+
+    Returns
+    -------
+    svg : str
+        The element. The same picture gives the same text, and no id is that of another picture.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    matplotlib = _part("matplotlib")
+    style, figures = _part("matplotlib.style"), _part("matplotlib.figure")
+    ink = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK)
+    look = {
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": _INK,
+        "grid.alpha": 0.1,
+        "axes.axisbelow": True,
+        "font.size": 10.5,
+        # text stays text, and a name with dollar signs is no formula
+        "svg.fonttype": "none",
+        "text.parse_math": False,
+        "svg.hashsalt": label,
+    }
+    file = io.StringIO()
+    # the page does not depend on the user's settings
+    with style.context("default"), matplotlib.rc_context({**ink, **look}), warnings.catch_warnings():
+        # the browser has fonts for the letters that matplotlib's lacks
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        # a phone shows one unit of the picture as about one pixel
+        figure = figures.Figure(figsize=(5, 3.75), dpi=72, layout="constrained")
+        draw(figure.add_subplot(facecolor="none"))
+        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(file, format="svg", transparent=True, metadata=metadata)
+    text = file.getvalue()
+    content = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
+    # the style that matplotlib writes would be that of the whole page
+    content = re.sub(r"<defs>\s*<style.*?</defs>|<!--.*?-->", "", content, flags=re.DOTALL)
+    prefix = f"skd{zlib.crc32((label + content).encode()):08x}-"
+
+    def adapted(tag: re.Match[str]) -> str:
+        return re.sub(r'(?<=id=")|(?<=href="#)|(?<=url\(#)', prefix, tag[0].replace(_INK, "currentColor"))
+
+    content = re.sub("<[^>]+>", adapted, content)
+    return f'<svg viewBox="0 0 360 270" role="img" aria-label="{escape(label)}">{content}</svg>'
+
+
+def draw_frontier(
+    ax: Any, costs: Mapping[str, float | None], retentions: Mapping[str, float], kinds: Mapping[str, str], cost: Column
+) -> None:
+    """Draw retention against cost: a point and a name for each model, and the line of the Pareto front.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The axes to draw on.
+    costs : dict of str to float
+        The cost of each model; one without is not drawn.
+    retentions : dict of str to float
+        The retention of each model.
+    kinds : dict of str to {"teacher", "student", "labels only"}
+        The kind of each model.
+    cost : Column
+        The title and format of the costs.
+    """
+    ticker = _part("matplotlib.ticker")
+    known = {name: float(value) for name, value in costs.items() if value and np.isfinite(retentions[name])}
+    students = [name for name in known if kinds[name] != "teacher"]
+    low, high = min(known.values()) / 2, max(known.values()) * 2
+    kept = [1.0, *(retentions[name] for name in known)]
+    pad = max(0.08 * (max(kept) - min(kept)), 0.002)
+    ax.set(xscale="log", xlim=(low, high), ylim=(min(kept) - pad, max(kept) + pad))
+    ax.set(xlabel=cost.title, ylabel="retention")
+    decades = np.log10(high / low)
+    factors = (1, 2, 5) if decades < 1.5 else (1, 3) if decades < 3 else (1,)
+    ax.xaxis.set_major_locator(ticker.LogLocator(subs=factors))
+    ax.xaxis.set_minor_locator(ticker.NullLocator())
+    ax.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: cost.write(value)))
+    ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+    ax.axhline(1.0, color=COLORS["teacher"], linestyle="--", linewidth=1)
+    front = undominated([known[name] for name in students], [retentions[name] for name in students])
+    steps = [(known[students[at]], retentions[students[at]]) for at in front]
+    ax.step([x for x, _ in steps], [y for _, y in steps], where="post", color=COLORS["student"], linewidth=1.5)
+    for kind, marker in _MARKERS.items():
+        points = [(known[name], retentions[name]) for name in known if kinds[name] == kind]
+        if points:
+            ax.scatter(*zip(*points, strict=True), color=COLORS[kind], marker=marker, label=kind, zorder=3)
+    _write_names(ax, {name: (known[name], retentions[name]) for name in known})
+
+
+def _write_names(ax: Any, points: Mapping[str, tuple[float, float]]) -> None:
+    effects = _part("matplotlib.patheffects")
+    # an outline in the colour of the background keeps lines out of the names
+    ground = ax.get_facecolor()
+    outline = [effects.withStroke(linewidth=3, foreground=ground)] if ground[3] else None
+    ax.figure.draw_without_rendering()
+    scale = ax.figure.dpi / 72
+    at = ax.transData.transform(list(points.values()))
+    texts = [shortened(name, 24) for name in points]
+    sizes = np.array([(5.8 * len(text) * scale, 10 * scale) for text in texts])
+    box = ax.get_window_extent()
+    corners = place_names(at, sizes, (box.x0, box.y0, box.x1, box.y1), gap=7 * scale)
+    for text, place, point, size, corner in zip(texts, points.values(), at, sizes, corners, strict=True):
+        if corner is not None:
+            offset = tuple((np.array(corner) - point) / scale)
+            far = np.hypot(*(np.clip(point, corner, np.add(corner, size)) - point)) > 12 * scale
+            line = {"arrowstyle": "-", "color": COLORS["teacher"], "linewidth": 0.7} if far else None
+            options = {"path_effects": outline, "arrowprops": line, "parse_math": False, "in_layout": False}
+            ax.annotate(text, place, offset, textcoords="offset points", fontsize=9, **options)
+
+
+def place_names(
+    points: ArrayLike, sizes: ArrayLike, bounds: tuple[float, float, float, float], *, gap: float
+) -> list[tuple[float, float] | None]:
+    """Return where to write the names of points so that no name covers another name or a point.
+
+    Parameters
+    ----------
+    points : array-like of shape (n_points, 2)
+        The points, in pixels.
+    sizes : array-like of shape (n_points, 2)
+        Width and height of each name, in pixels.
+    bounds : tuple of float
+        The box of the names, in pixels: lowest x and y, highest x and y.
+    gap : float
+        Pixels between the middle of a point and the nearest name.
+
+    Returns
+    -------
+    corners : list of (float, float) or None
+        For each name the corner with the lowest coordinates; None if there is no room.
+    """
+    at, low, high = np.asarray(points, dtype=float), np.array(bounds[:2]), np.array(bounds[2:])
+    taken = [(point - gap / 2, point + gap / 2) for point in at]
+    corners: list[tuple[float, float] | None] = []
+    for point, size in zip(at, np.asarray(sizes, dtype=float), strict=True):
+        tried = (
+            point + np.array(direction) * distance + (np.array(direction) - 1) / 2 * size
+            for distance in gap + 0.9 * size[1] * np.arange(5)
+            for direction in _DIRECTIONS
+        )
+        free = (
+            corner
+            for corner in tried
+            if (corner >= low).all()
+            and (corner + size <= high).all()
+            and not any((corner < end).all() and (start < corner + size).all() for start, end in taken)
+        )
+        corner = next(free, None)
+        corners.append(None if corner is None else (float(corner[0]), float(corner[1])))
+        if corner is not None:
+            taken.append((corner, corner + size))
+    return corners
+
+
+def draw_curves(
+    ax: Any, curves: Mapping[str, Mapping[str, Array]], axes: Mapping[str, str], kind: str = "student"
+) -> None:
+    """Draw the curves of teacher and student beside the diagonal; the area of a dot is its share of the rows.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The axes to draw on.
+    curves : dict of str to dict
+        For "teacher" and for the student ``n_rows`` of each point and its coordinates, arrays of shape (n_points,).
+    axes : dict of str to str
+        The keys of the horizontal and of the vertical coordinate, each with the label of its axis.
+    kind : {"student", "labels only"}, default="student"
+        The kind of the student.
+    """
+    for name, curve in curves.items():
+        x, y = (curve[key] for key in axes)
+        color = COLORS["teacher" if name == "teacher" else kind]
+        ax.plot(x, y, color=color, label=name)
+        areas = 8 + 250 * curve["n_rows"] / curve["n_rows"].sum()
+        ax.scatter(x, y, s=areas, color=color, alpha=0.75, linewidth=0)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    low, high = max(left, bottom), min(right, top)
+    if low < high:
+        ax.plot([low, high], [low, high], color="0.5", linewidth=1, linestyle="--", zorder=1)
+    ax.set(**dict(zip(("xlabel", "ylabel"), axes.values(), strict=True)))
+
+
+def draw_density(ax: Any, teacher: Array, student: Array, *, proba: bool, kind: str = "student", **kwargs: Any) -> Any:
+    """Draw the density of a student's answers against the teacher's; the stronger the colour, the more rows.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The axes to draw on.
+    teacher, student : ndarray of shape (n_rows,)
+        Probabilities or predictions.
+    proba : bool
+        Whether they are probabilities.
+    kind : {"student", "labels only"}, default="student"
+        The kind of the student.
+    **kwargs : dict
+        For matplotlib's ``hexbin``.
+
+    Returns
+    -------
+    hexbin : matplotlib PolyCollection
+        The density.
+    """
+    low, high = float(min(teacher.min(), student.min())), float(max(teacher.max(), student.max()))
+    if proba:
+        low, high = (0.0 if low < 0.5 else low), 1.0
+    if low == high:
+        # a constant has a width all the same
+        low, high = low - 0.5 * max(abs(low), 1.0), high + 0.5 * max(abs(high), 1.0)
+    ax.plot([low, high], [low, high], color="0.5", linewidth=1, linestyle="--", zorder=3)
+    colors = _part("matplotlib.colors")
+    shades = [colors.to_rgba(COLORS[kind], alpha) for alpha in (0.3, 1.0)]
+    cmap = colors.LinearSegmentedColormap.from_list(kind, shades)
+    look = {"gridsize": 40, "mincnt": 1, "bins": "log", "cmap": cmap, "linewidths": 0, "extent": (low, high, low, high)}
+    hexbin = ax.hexbin(teacher, student, **{**look, **kwargs})
+    ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel="teacher", ylabel="student")
+    return hexbin
+
+
+def draw_confusion(ax: Any, counts: Array, classes: Sequence[str]) -> None:
+    """Draw the confusion matrix of student against teacher, shaded by the share of the teacher's class.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The axes to draw on.
+    counts : ndarray of shape (n_classes, n_classes)
+        Rows for the teacher's class, columns for the student's.
+    classes : sequence of str
+        The names of the classes.
+    """
+    colors = _part("matplotlib.colors")
+    n_classes = len(classes)
+    # each row over its sum, so that a class that the teacher seldom predicts shows too
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shades = np.where(
+        np.eye(n_classes)[..., None], *(colors.to_rgba(COLORS[kind]) for kind in ("student", "labels only"))
+    )
+    shades[..., 3] = 0.04 + 0.6 * np.sqrt(shares)
+    edges = np.arange(n_classes + 1) - 0.5
+    ax.grid(visible=False)
+    ax.pcolormesh(edges, edges, shades)
+    names = [shortened(name, 12) for name in classes]
+    size = min(10.0, 170 / n_classes)
+    upright = n_classes * max(map(len, names)) < 40
+    ax.set_xticks(range(n_classes), names, fontsize=size, rotation="horizontal" if upright else "vertical")
+    ax.set_yticks(range(n_classes), names, fontsize=size)
+    ax.xaxis.tick_top()
+    ax.xaxis.set_label_position("top")
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set(xlabel="student's class", ylabel="teacher's class", aspect="equal")
+    ax.invert_yaxis()
+    for row, column in np.argwhere(counts) if n_classes <= _MOST_NUMBERED else ():
+        number = str(counts[row, column])
+        ax.text(column, row, number, ha="center", va="center", fontsize=min(size, 260 / n_classes / len(number)))

@@ -1,0 +1,232 @@
+"""FidelityDisplay: the student's answers against the teacher's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import r2_score
+
+from .._checks import check_numbers, check_pair
+from ..metrics import fidelity_score
+from ._asking import ask_both
+from ._drawing import Display, draw_density, student_name_of
+
+Array = NDArray[Any]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FidelityDisplay(Display):
+    """The student's answers against the teacher's, as a density.
+
+    For two classes the answers are the probabilities of the second class; for more, those of the class that the
+    teacher finds most probable. For a regressor they are the predictions of one output.
+
+    Parameters
+    ----------
+    teacher_pred, student_pred : ndarray of shape (n_rows,)
+        The probability that each gives to the same class, or the number that each predicts.
+    fidelity : float
+        The share of rows on which both predict the same class; for a regressor R2 against the teacher.
+    label : str
+        The class of the probabilities, or the output that is predicted.
+    student_name : str, default="student"
+        The student's name.
+    response_method : {"predict_proba", "predict"}, default="predict_proba"
+        Whether the answers are probabilities or predictions of a regressor.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes with the picture.
+    figure_ : matplotlib Figure
+        The figure of these axes.
+    hexbin_ : matplotlib PolyCollection
+        The density: the number of rows in each cell, shaded by its logarithm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistill import FidelityDisplay
+    >>> teacher = np.array([[0.9, 0.1], [0.2, 0.8]])
+    >>> display = FidelityDisplay.from_predictions(teacher, [[0.8, 0.2], [0.4, 0.6]])
+    >>> display.fidelity
+    1.0
+    >>> display = FidelityDisplay.from_predictions([1.0, 3.0], [1.0, 3.0], response_method="predict")
+    >>> display.student_pred
+    array([1., 3.])
+    """
+
+    teacher_pred: Array
+    student_pred: Array
+    fidelity: float
+    label: str
+    student_name: str = "student"
+    response_method: str = "predict_proba"
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        teacher: Any = None,
+        teacher_proba: ArrayLike | None = None,
+        teacher_pred: ArrayLike | None = None,
+        output: int = 0,
+        student_name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> FidelityDisplay:
+        """Predict rows with a student and its teacher, and draw.
+
+        Parameters
+        ----------
+        estimator : DistilledClassifier, DistilledRegressor or student
+            Fitted.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows.
+        teacher : estimator, callable or list of these, default=None
+            None takes the teacher of a distilled model.
+        teacher_proba : array-like of shape (n_rows, n_classes), default=None
+            The probabilities of a classifier's teacher, if they are known.
+        teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            The predictions of a regressor's teacher, if they are known.
+        output : int, default=0
+            The output of a regressor to draw.
+        student_name : str, default=None
+            The student's name; None takes its class.
+        ax : matplotlib Axes, default=None
+            The axes to draw on; None for a new figure.
+        **kwargs : dict
+            For matplotlib's ``hexbin``.
+
+        Returns
+        -------
+        display : FidelityDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If there is no teacher, or the regressor has no such output.
+        NotFittedError
+            If the teacher or the student is not fitted.
+        """
+        given: dict[str, Any] = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
+        teacher_answer, student_answer, classes = ask_both(estimator, X, None, teacher, **given)
+        name = student_name_of(estimator, student_name)
+        return cls._of(teacher_answer, student_answer, classes, output, name).plot(ax=ax, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        teacher_pred: ArrayLike,
+        student_pred: ArrayLike,
+        *,
+        response_method: str = "predict_proba",
+        classes: ArrayLike | None = None,
+        output: int = 0,
+        student_name: str = "student",
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> FidelityDisplay:
+        """Draw answers that are known.
+
+        Parameters
+        ----------
+        teacher_pred, student_pred : array-like of shape (n_rows, n_classes), (n_rows, n_outputs) or (n_rows,)
+            Probabilities, columns in the same order, or predictions of a regressor, as `response_method` says.
+        response_method : {"predict_proba", "predict"}, default="predict_proba"
+            Which method of the models the answers come from; "predict" for regressors.
+        classes : array-like of shape (n_classes,), default=None
+            The labels of the columns of probabilities; None numbers them.
+        output : int, default=0
+            The output of a regressor to draw.
+        student_name : str, default="student"
+            The student's name.
+        ax : matplotlib Axes, default=None
+            The axes to draw on; None for a new figure.
+        **kwargs : dict
+            For matplotlib's ``hexbin``.
+
+        Returns
+        -------
+        display : FidelityDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If the shapes differ, a row is not made of probabilities, or there is no such output.
+        """
+        names: Array | None = None
+        if response_method == "predict":
+            n_rows = len(np.asarray(teacher_pred))
+            teacher = check_numbers(teacher_pred, n_rows=n_rows, source="teacher_pred")
+            student = check_numbers(student_pred, n_rows=n_rows, source="student_pred")
+        elif response_method == "predict_proba":
+            teacher, student = check_pair(teacher_pred, student_pred)
+            names = np.arange(teacher.shape[1]) if classes is None else np.asarray(classes)
+        else:
+            raise ValueError(f"response_method must be 'predict_proba' or 'predict'; got {response_method!r}.")
+        return cls._of(teacher, student, names, output, student_name).plot(ax=ax, **kwargs)
+
+    @classmethod
+    def _of(cls, teacher: Array, student: Array, classes: Array | None, output: int, name: str) -> FidelityDisplay:
+        n_columns = teacher.shape[1]
+        if classes is None:
+            if not 0 <= output < n_columns or student.shape[1] != n_columns:
+                raise ValueError(
+                    f"output={output} of a teacher with {n_columns} outputs and a student with {student.shape[1]}."
+                )
+            column: Any = output
+            label = "prediction" if n_columns == 1 else f"output {output}"
+            fidelity, method = float(r2_score(teacher[:, output], student[:, output])), "predict"
+        else:
+            column = np.ones(len(teacher), dtype=int) if n_columns == 2 else teacher.argmax(axis=1)
+            label = f"class {classes[1]}" if n_columns == 2 else "the teacher's class"
+            fidelity, method = fidelity_score(teacher, student), "predict_proba"
+        rows = np.arange(len(teacher))
+        return cls(
+            teacher_pred=teacher[rows, column],
+            student_pred=student[rows, column],
+            fidelity=fidelity,
+            label=label,
+            student_name=name,
+            response_method=method,
+        )
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> FidelityDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            The axes to draw on; None for a new figure.
+        **kwargs : dict
+            For matplotlib's ``hexbin``.
+
+        Returns
+        -------
+        display : FidelityDisplay
+            Itself.
+        """
+        ax = self._set_axes(ax)
+        self.hexbin_ = draw_density(
+            ax, self.teacher_pred, self.student_pred, proba=self.response_method == "predict_proba", **kwargs
+        )
+        self.figure_.colorbar(self.hexbin_, ax=ax, label="rows")
+        n_rows = len(self.teacher_pred)
+        if self.response_method == "predict_proba":
+            xlabel, ylabel = f"teacher's probability of {self.label}", f"{self.student_name}'s probability"
+            title = f"agreement {100 * self.fidelity:.1f}% of {n_rows:,} rows"
+        else:
+            xlabel, ylabel = f"teacher's {self.label}", f"{self.student_name}'s {self.label}"
+            title = f"R2 {self.fidelity:.4f} on {n_rows:,} rows"
+        ax.set_xlabel(xlabel, parse_math=False)
+        ax.set_ylabel(ylabel, parse_math=False)
+        ax.set_title(title)
+        return self

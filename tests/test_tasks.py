@@ -8,7 +8,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent
-from skdistill.losses import Loss
+from skdistill.losses import CrossEntropy
 from skdistill.program import Op
 from skdistill.tasks import CLASSES, NUMBERS, Classes, task_of
 from skdistill.teacher import Teacher
@@ -21,10 +21,10 @@ def grade_proba(z, cuts):
 
 
 @dataclass(frozen=True)
-class CumulativeLogit(Loss):
-    """Cross-entropy of the teacher's grades with those that one output stands for."""
+class CumulativeLogit(CrossEntropy):
+    """Cross-entropy of the teacher's grades, or the labels, with those that one output stands for."""
 
-    cuts: tuple
+    cuts: tuple = ()
 
     def n_outputs(self, n_targets):
         return 1
@@ -35,6 +35,9 @@ class CumulativeLogit(Loss):
         p = np.maximum(grade_proba(Z, cuts), 1e-12)
         slope = np.diff(np.hstack([0 * Z, -below * (1 - below), 0 * Z]), axis=1)
         return -(goal * np.log(p)).sum(axis=1), -(goal * slope / p).sum(axis=1, keepdims=True)
+
+    def hard(self, Z, goal):
+        return self.soft(Z, np.eye(len(self.cuts) + 1)[goal] if goal.ndim == 1 else goal)
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,7 +58,7 @@ class Ordinal(Classes):
     cuts = (-2.0, 0.0, 2.0)
 
     def loss(self):
-        return CumulativeLogit(self.cuts)
+        return CumulativeLogit(cuts=self.cuts)
 
     def end(self, targets, terms):
         return Grades(np.array(self.cuts))

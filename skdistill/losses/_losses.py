@@ -170,7 +170,7 @@ class Loss:
 
     def filled(self, labels: Array) -> Array:
         """Return labels with some valid value in rows that have none; these weigh nothing."""
-        return np.where(self.labelled(labels)[:, None], labels, 0.0)
+        return np.where(self.labelled(labels).reshape(-1, *[1] * (labels.ndim - 1)), labels, 0)
 
     def blank(self, n_rows: int, n_targets: int) -> Array:
         """Return placeholders for answers or labels that are not there, shape (n_rows, n_targets)."""

@@ -318,8 +318,7 @@ def _losses(task: Task, targets: Targets, values: Array) -> Array:
     """Return the loss of each held-out row."""
     assert targets.labels is not None
     goals = task.goals(targets.labels[targets.held_out], targets.n_targets)
-    spread = None if targets.classes is not None else np.nanvar(targets.labels, axis=0)
-    return task.row_losses(goals, values, spread)
+    return task.row_losses(goals, values, task.spread(targets.labels))
 
 
 def _scores(task: Task, targets: Targets, values: Array | None) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,12 +84,43 @@ class Request:
 
 
 @dataclass(frozen=True)
+class AlignedTeacher:
+    """A fitted teacher whose answers come in the student's order of columns; a fitted distiller keeps it.
+
+    Parameters
+    ----------
+    teacher : Teacher
+        Fitted, or without any model where answers were given.
+    columns, order : ndarray of shape (n_targets,) or None
+        What the columns of its answers stand for, and the order in which the student gets them.
+    n_targets : int
+        How many columns the student gets.
+    """
+
+    teacher: Teacher
+    columns: Array | None
+    order: Array | None
+    n_targets: int
+
+    def aligned(self, answers: Answers) -> Array:
+        """Return answers of the teacher with columns in the student's order."""
+        values = replace(answers, names=self.columns if answers.names is None else answers.names).aligned(self.order)
+        if values.shape[1] != self.n_targets:
+            raise ValueError(f"The teacher's answers have {values.shape[1]} columns; needed are {self.n_targets}.")
+        return values
+
+    def ask(self, X: Any) -> Array:
+        """Return the teacher's answers for rows, shape (n_rows, n_targets)."""
+        return self.aligned(self.teacher.ask(X))
+
+
+@dataclass(frozen=True)
 class Asked:
     """What the teacher has said, and what a student can learn from it.
 
     Parameters
     ----------
-    teacher : Teacher
+    teacher : AlignedTeacher
         Fitted, if it had to be.
     rows : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
         The rows, unlabelled ones below, as the student gets them.
@@ -96,29 +128,17 @@ class Asked:
         Their answers and labels.
     origin : str
         Whether the teacher has seen the labelled rows, as in Answers.
-    columns, order : ndarray of shape (n_targets,) or None
-        What the columns of the teacher's answers stand for, and the order in which the student gets them.
     """
 
-    teacher: Teacher
+    teacher: AlignedTeacher
     rows: Any
     targets: Targets
     origin: str
-    columns: Array | None
-    order: Array | None
 
     @property
-    def can_ask(self) -> bool:
-        """Whether the teacher can be asked about further rows."""
-        return self.teacher.can_answer
-
-    def aligned(self, answers: Answers) -> Array:
-        """Return further answers of the same teacher with columns in the student's order."""
-        return replace(answers, names=self.columns if answers.names is None else answers.names).aligned(self.order)
-
-    def ask(self, X: Any) -> Array:
-        """Return the teacher's answers for further rows, shape (n_rows, n_targets)."""
-        return self.aligned(self.teacher.ask(X))
+    def ask_again(self) -> Callable[[Any], Array] | None:
+        """From further rows to the teacher's answers; None where there is no teacher to ask."""
+        return self.teacher.ask if self.teacher.teacher.can_answer else None
 
 
 def check(
@@ -158,14 +178,10 @@ def check(
     fits = teacher.needs_fit and given is None
     folds = given is None and model.cv is not None and not (isinstance(model.cv, str) and model.cv == "prefit")
     if y is None and (fits or folds or model.alpha not in (1, "auto")):
-        reason = (
-            "labels are needed to fit the teacher"
-            if fits
-            else f"cv={model.cv!r} needs labels"
-            if folds
-            else f"labels are needed unless alpha=1, and alpha={model.alpha}"
-        )
-        raise ValueError(missing_y(type(model).__name__, f"y is None; {reason}. "))
+        reason = "labels are needed unless alpha=1"
+        if fits or folds:
+            reason = "labels are needed to fit the teacher" if fits else f"cv={model.cv!r} needs labels"
+        raise ValueError(missing_y(type(model).__name__, f"y is None with alpha={model.alpha}; {reason}. "))
     y_names = None
     if y is not None:
         y_names = task.y_names(y)
@@ -273,13 +289,12 @@ def ask(request: Request) -> Asked:
     if isinstance(alpha, str):
         alpha = 1.0 if y is None else 0.5
     targets = task.targets(values, order, y, loss=request.loss, alpha=float(alpha), sample_weight=request.sample_weight)
-    asked = Asked(teacher, request.rows, targets, answers.origin, columns, order)
+    aligned = AlignedTeacher(teacher, columns, order, targets.n_targets)
     if known and y is not None and request.cv is None:
         _warn_of_useless(request, targets)
     if request.unlabeled is not None:
-        below = asked.ask(request.unlabeled) if more is None else asked.aligned(more)
-        asked = replace(asked, targets=targets.with_below(below))
-    return asked
+        targets = targets.with_below(aligned.ask(request.unlabeled) if more is None else aligned.aligned(more))
+    return Asked(aligned, request.rows, targets, answers.origin)
 
 
 def teach(training_set: TrainingSet, student: Any) -> Any:
@@ -312,11 +327,11 @@ def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) ->
         The fitted student.
     """
     report = {**training_set.report, "origin": asked.origin}
-    model.teacher_, model.student_, model.distillation_report_ = asked.teacher.value, student, report
+    model.teacher_, model.student_, model.distillation_report_ = asked.teacher.teacher.value, student, report
     model.alpha_ = report["alpha"]
     if report["temperature"] is not None:
         model.temperature_ = report["temperature"]
-    model._asked = replace(asked, rows=None, targets=replace(asked.targets, **dict.fromkeys(Targets.ROWS)))
+    model._aligned_teacher = asked.teacher
     # a teacher that has answered for rows with missing numbers takes them, whatever its tags say
     model._takes_missing = get_tags(model).input_tags.allow_nan or not is_complete(student, training_set.rows)
     return model

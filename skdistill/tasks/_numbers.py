@@ -130,6 +130,10 @@ class Numbers(Task):
         variance = goals.var(axis=0) if spread is None else spread
         return ((values - goals) ** 2 / np.where(variance > 0, variance, 1.0)).mean(axis=1)
 
+    def spread(self, labels: Array) -> Array | None:
+        """Return the variance of each output."""
+        return np.nanvar(labels, axis=0)
+
     def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
         """Return RMSE, MAE and R2 against the labels, and R2 against the teacher; means over outputs."""
         return {

@@ -246,6 +246,10 @@ class Task:
         """
         raise NotImplementedError
 
+    def spread(self, labels: Array) -> Array | None:
+        """Return the variance of labels that :meth:`row_losses` measures errors by, NaN left out."""
+        return None
+
     def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
         """Return the scores of a model against the labels and against the teacher."""
         raise NotImplementedError

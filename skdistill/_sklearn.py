@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from inspect import signature
+from types import FrameType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -163,7 +164,8 @@ def in_search() -> tuple[bool, bool]:
     split, transformed : (bool, bool)
         Whether a split calls, and whether a Pipeline whose earlier steps transform the rows does within it.
     """
-    frame, transformed = sys._getframe(1), False
+    frame: FrameType | None = sys._getframe(1)
+    transformed = False
     while frame is not None:
         module, function = frame.f_globals.get("__name__", ""), frame.f_code.co_name
         if module == "sklearn.pipeline" and function == "fit":
@@ -171,5 +173,5 @@ def in_search() -> tuple[bool, bool]:
             transformed |= any(step not in (None, "passthrough") for _, step in steps[:-1])
         elif module == "sklearn.model_selection._validation" and function in ("_fit_and_score", "_fit_and_predict"):
             return True, transformed
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return False, False

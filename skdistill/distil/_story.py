@@ -158,8 +158,7 @@ def check(
     request : Request
         For :func:`ask`.
     """
-    task, memory = model._task, check_memory(model.memory)
-    loss = model._loss()
+    task, loss, classes = model._task, model._loss(), getattr(model, "classes", None)
     student = make_student(
         model.student,
         task,
@@ -171,72 +170,41 @@ def check(
     rows = check_rows(model, X, reset=True, any_form=traits_of(student).any_form)
     # the teacher sees what the user gave, so long as that is a container of rows at all
     X = X if hasattr(X, "shape") else rows
-    n_rows = rows.shape[0]
     weight = check_weights(sample_weight, rows)
+    memory = check_memory(model.memory)
     teacher = Teacher.of(model.teacher, task, weights=model.teacher_weights, memory=memory, trial=X)
     _check_teacher(model, teacher, given)
-    fits = teacher.needs_fit and given is None
-    folds = given is None and model.cv is not None and not (isinstance(model.cv, str) and model.cv == "prefit")
-    if y is None and (fits or folds or model.alpha not in (1, "auto")):
-        reason = "labels are needed unless alpha=1"
-        if fits or folds:
-            reason = "labels are needed to fit the teacher" if fits else f"cv={model.cv!r} needs labels"
-        raise ValueError(missing_y(type(model).__name__, f"y is None with alpha={model.alpha}; {reason}. "))
-    y_names = None
-    if y is not None:
-        y_names = task.y_names(y)
-        y = task.check_y(y, n_rows)
-    unlabeled = _check_unlabeled(model, X, X_unlabeled)
-    _check_augment(model, X, teacher.members and (fits or teacher.can_answer))
-    if unlabeled is not None and given is None and not (fits or teacher.can_answer):
-        raise ValueError(
-            f"X_unlabeled needs a teacher to answer the rows, and there is none. Give a teacher, or append the answers "
-            f"for X_unlabeled to {task.given}."
-        )
+    fits, prefit = teacher.needs_fit and given is None, isinstance(model.cv, str) and model.cv == "prefit"
+    cv = None if prefit or given is not None else model.cv
+    y_names = None if y is None else task.y_names(y)
+    y = _check_labels(model, y, rows.shape[0], fits, cv)
+    answering = bool(teacher.members) and (fits or teacher.can_answer)
+    unlabeled = _check_unlabeled(model, X, X_unlabeled, answering or given is not None)
+    _check_augment(model, X, answering)
     if teacher.can_answer:
         teacher.check_columns(X)
-    _check_classes(model, teacher, task, y)
-    answers = None
-    if given is not None:
-        n_answers = n_rows + (0 if unlabeled is None else unlabeled.shape[0])
-        answers = teacher.given(given, n_answers, model.classes if hasattr(model, "classes") else None)
-        answers = replace(answers, origin="unseen" if model.cv == "prefit" else "unknown")
-    fit_params = dict(fit_params)
-    groups = fit_params.pop("groups", None) if folds and not isinstance(model.cv, str) else None
-    refits = folds and not isinstance(model.cv, str)
-    if fit_params and not (fits or refits):
-        raise TypeError(
-            f"fit() got unexpected arguments {sorted(fit_params)}: they would go to an unfitted teacher's fit, and "
-            "there is none."
-        )
-    params: list[dict[str, Any]] = [{} for _ in teacher.members]
-    if fits or refits:
-        params, groups = _routed(model, teacher, weight, fit_params, groups, refits)
+    _check_classes(task, classes, teacher.classes, y)
+    params, groups = _fit_arguments(model, teacher, weight, fit_params, fits, cv)
     if fits:
         assert y is not None
         task.check_enough(y if weight is None else y[weight > 0])
-    if refits:
-        teacher.check_clones(model.cv)
     learned = rows if sparse.issparse(rows) else X
     if unlabeled is not None:
         learned = stack(learned, unlabeled)
+    answers = None if given is None else teacher.given(given, learned.shape[0], classes)
+    if prefit:
+        teacher = replace(teacher, origin="unseen")
+        answers = None if answers is None else replace(answers, origin="unseen")
     if weight is None or weight.all():
         # what the student would refuse is refused before a teacher is fitted, or asked
         check_learnable(student, learned)
+    temperature = getattr(model, "temperature", 1.0)
+    seed = _seed(model, student)
+    given_plan = (model.alpha, temperature, model.augment, model.label_ensemble, seed, model.verbose, model.n_jobs)
     return Request(
         task=task,
-        teacher=replace(teacher, origin="unseen") if model.cv == "prefit" else teacher,
-        plan=Plan(
-            student,
-            task,
-            model.alpha,
-            model.temperature if hasattr(model, "temperature") else 1.0,
-            model.augment,
-            model.label_ensemble,
-            _seed(model, student),
-            model.verbose,
-            model.n_jobs,
-        ),
+        teacher=teacher,
+        plan=Plan(student, task, *given_plan),
         loss=loss,
         X=X,
         rows=learned,
@@ -245,10 +213,10 @@ def check(
         y_names=y_names,
         sample_weight=weight,
         given=answers,
-        cv=model.cv if folds else None,
+        cv=cv,
         groups=groups,
         params=params,
-        classes=getattr(model, "classes", None),
+        classes=classes,
     )
 
 
@@ -360,10 +328,27 @@ def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
         )
 
 
-def _check_unlabeled(model: Any, X: Any, unlabeled: Any) -> Any:
+def _check_labels(model: Any, y: Any, n_rows: int, fits: bool, cv: Any) -> Array | None:
+    """Return the labels, checked; there must be some unless the teacher's term alone is fitted."""
+    if y is not None:
+        return model._task.check_y(y, n_rows)
+    if fits or cv is not None or model.alpha not in (1, "auto"):
+        reason = "labels are needed unless alpha=1"
+        if fits or cv is not None:
+            reason = "labels are needed to fit the teacher" if fits else f"cv={cv!r} needs labels"
+        raise ValueError(missing_y(type(model).__name__, f"y is None with alpha={model.alpha}; {reason}. "))
+    return None
+
+
+def _check_unlabeled(model: Any, X: Any, unlabeled: Any, answered: bool) -> Any:
     """Return the rows without labels, as teacher and student can take them."""
     if unlabeled is None:
         return None
+    if not answered:
+        raise ValueError(
+            "X_unlabeled needs a teacher to answer the rows, and there is none. Give a teacher, or append the answers "
+            f"for X_unlabeled to {model._task.given}."
+        )
     if callable(unlabeled) and not hasattr(unlabeled, "shape"):
         unlabeled = unlabeled()
     elif in_search()[0] and (unlabeled.shape[0] if hasattr(unlabeled, "shape") else len(unlabeled)) == X.shape[0]:
@@ -395,9 +380,8 @@ def _check_augment(model: Any, X: Any, answering: Any) -> None:
         )
 
 
-def _check_classes(model: Any, teacher: Teacher, task: Task, y: Array | None) -> None:
+def _check_classes(task: Task, named: Any, known: Array | None, y: Array | None) -> None:
     """Refuse labels, and names of columns, that the teacher does not know."""
-    known, named = teacher.classes, getattr(model, "classes", None)
     if known is None:
         return
     if named is not None and set(known.tolist()) != set(np.asarray(named).tolist()):
@@ -406,17 +390,27 @@ def _check_classes(model: Any, teacher: Teacher, task: Task, y: Array | None) ->
         task.encode(y, known)
 
 
-def _routed(
-    model: Any, teacher: Teacher, weight: Array | None, fit_params: dict[str, Any], groups: Any, refits: bool
+def _fit_arguments(
+    model: Any, teacher: Teacher, weight: Array | None, fit_params: dict[str, Any], fits: bool, cv: Any
 ) -> tuple[list[dict[str, Any]], Any]:
     """Return the arguments of each teacher's fit, and the groups of the folds."""
+    refits = cv is not None and not isinstance(cv, str)
+    groups = fit_params.get("groups") if refits else None
+    fit_params = {name: value for name, value in fit_params.items() if not (refits and name == "groups")}
+    if fit_params and not (fits or refits):
+        raise TypeError(
+            f"fit() got unexpected arguments {sorted(fit_params)}: they would go to an unfitted teacher's fit, and "
+            "there is none."
+        )
+    if refits:
+        teacher.check_clones(cv)
+    if not (fits or refits):
+        return [{} for _ in teacher.members], None
     if not routing_enabled():
         weights = teacher.weight_params(weight, refitting=refits)
         return [{**fit_params, **own} for own in weights], groups
-    given = {} if weight is None else {"sample_weight": weight}
-    if groups is not None:
-        given["groups"] = groups
-    routed = process_routing(model, "fit", **given, **fit_params)
+    own = {name: value for name, value in (("sample_weight", weight), ("groups", groups)) if value is not None}
+    routed = process_routing(model, "fit", **own, **fit_params)
     names = [name for name, _ in Teacher.routed_names(model.teacher)]
     params = [dict(routed[name].fit) if name in routed else {} for name in names]
     return params, routed["cv"].split.get("groups") if "cv" in routed else None

@@ -305,11 +305,11 @@ class Teacher:
             The weighted mean over the models.
         """
         y, answers = self.task.for_estimator(y), []
+        oob = isinstance(cv, str)
+        # all teachers get the same folds
+        folds = [] if oob else list(check_cv(cv, y, classifier=self.task.stratified).split(X, y, groups))
         for member, given in zip(self.members, params, strict=True):
-            if isinstance(cv, str):
-                parts = [self._out_of_bag(member, X)]
-            else:
-                parts = list(self._of_clones(member, X, y, cv, given, groups))
+            parts = [self._out_of_bag(member, X)] if oob else self._of_clones(member, X, y, folds, given)
             answers.append(self._merged(member, X, parts))
         blended = Answers.blend(answers, self.weights, [member.called for member in self.members])
         return replace(blended, origin="out_of_fold")
@@ -381,12 +381,11 @@ class Teacher:
         return once(memory, _call, (model, X))
 
     def _of_clones(
-        self, member: _Member, X: Any, y: Array, cv: Any, params: dict[str, Any], groups: Any
+        self, member: _Member, X: Any, y: Array, folds: list[tuple[Array, Array]], params: dict[str, Any]
     ) -> list[tuple[Array, Answers]]:
         """Return, for each fold, its rows and the answers of a clone that was fitted on the others."""
-        parts = []
-        recipe = copy_unfitted(member.given)
-        for seen, unseen in check_cv(cv, y, classifier=self.task.stratified).split(X, y, groups):
+        parts, recipe = [], copy_unfitted(member.given)
+        for seen, unseen in folds:
             clone = self._fitted(recipe, take_rows(X, seen), y[seen], take_params(X, params, indices=seen))
             parts.append((np.asarray(unseen), self._ask_one(clone, take_rows(X, unseen))))
         return parts

@@ -285,7 +285,8 @@ def _huber_forms(loss: Huber) -> tuple[RowLosses, RowLosses]:
 
 def _numpy_forms(loss: Loss) -> tuple[RowLosses, RowLosses]:
     """Return a loss in torch that is worked out in numpy."""
-    return lambda Z, goal: _InNumpy.apply(Z, goal, loss.soft), lambda Z, goal: _InNumpy.apply(Z, goal, loss.hard)
+    apply: Any = _InNumpy.apply
+    return lambda Z, goal: apply(Z, goal, loss.soft), lambda Z, goal: apply(Z, goal, loss.hard)
 
 
 class _InNumpy(torch.autograd.Function):
@@ -301,7 +302,7 @@ class _InNumpy(torch.autograd.Function):
         return losses
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (slopes,) = ctx.saved_tensors
         return gradient[:, None] * slopes, None, None
 

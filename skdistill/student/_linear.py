@@ -176,7 +176,7 @@ class BaseLinear(ProgramStudent):
         names = list(getattr(self, "feature_names_in_", [])) if "encoder_" not in vars(self) else []
         n_columns = self.program_.n_columns
         at: Any = names.index(column) if column in names else column
-        if not isinstance(at, Integral) or not -n_columns <= at < n_columns:
+        if not isinstance(at, int | np.integer) or not -n_columns <= at < n_columns:
             raise ValueError(f"There is no column {column!r}; there are {names or n_columns}.")
         return read_shape(self.program_, int(at) % n_columns, values)
 

@@ -24,7 +24,6 @@ from ..program import (
     join,
     real_weights,
     run,
-    split,
 )
 from ._tree_text import _Column, _columns
 
@@ -96,23 +95,23 @@ def read_coefficients(program: Program) -> Coefficients:
     """
     _, layer = _parts(program)
     columns, sources = _named_columns(program)
-    tables, weight = _weights(layer)
-    names: list[str] = []
-    owners: list[int] = []
-    for column, source in zip(columns, sources, strict=True):
-        if column.levels:
-            names += [f"{column.name}={level}" for level in column.levels]
-            owners += [source] * len(column.levels)
-        else:
-            names.append(column.name)
-            owners.append(source)
+    weight = real_weights(layer.weight, layer.scale)
+    tables = weight[:0]
+    if isinstance(layer, LookupAffine):
+        tables = real_weights(layer.tables, layer.tables_scale)
+    names = [
+        name
+        for column in columns
+        for name in ([f"{column.name}={level}" for level in column.levels] if column.levels else [column.name])
+    ]
+    owners = np.repeat(sources, [max(1, len(column.levels)) for column in columns])
     numbers = [column for column in columns if not column.levels]
     mean, scale = (np.array([getattr(one, name) for one in numbers])[:, None] for name in ("mean", "scale"))
     coef = np.concatenate([tables, weight / scale])
     offset = np.concatenate([np.zeros_like(tables), -weight * mean / scale])
     factor, center = _unit(program)
     intercept = (layer.bias.astype(np.float64) + offset.sum(axis=0)) * factor + center
-    return Coefficients(np.array(names, dtype=object), np.array(owners), coef * factor, offset * factor, intercept)
+    return Coefficients(np.array(names, dtype=object), owners, coef * factor, offset * factor, intercept)
 
 
 def read_shape(program: Program, source: int, values: Any | None) -> ShapeFunction:
@@ -133,52 +132,33 @@ def read_shape(program: Program, source: int, values: Any | None) -> ShapeFuncti
         The values and what the column adds at each.
     """
     encoder, layer = _parts(program)
-    found, entry = read_coefficients(program), encoder[0]
-    own = found.sources == source
+    found, entry, (factor, _) = read_coefficients(program), encoder[0], _unit(program)
     cells = _grid(program, source) if values is None else _as_cells(values)
-    name = entry.names[source] if isinstance(entry, Columns) and entry.names else f"column {source}"
-    factor, _ = _unit(program)
-    outputs = np.zeros((len(cells), len(factor)))
     if isinstance(entry, Bound):
-        outputs = np.nan_to_num(cells.astype(np.float64))[:, None] * found.coef[source]
-    elif own.any():
-        # the Program of this column alone: all other weights are zero, and what they multiply is not read
-        weight = np.where(own[len(own) - len(layer.weight) :, None], layer.weight, np.zeros((), layer.weight.dtype))
-        alone = replace(layer, weight=weight, bias=np.zeros_like(layer.bias))
-        if isinstance(layer, LookupAffine):
-            tables = np.where(own[: len(layer.tables), None], layer.tables, np.zeros((), layer.tables.dtype))
-            alone = replace(alone, tables=tables)
-        if weight.any() or (isinstance(layer, LookupAffine) and alone.tables.any()):
-            narrow, *steps = fold(join(encoder, [alone], [], program.ops[-1])).ops
-            assert isinstance(narrow, Columns)
-            read = replace(narrow, names=None, n_columns=1, sources=(0,) * len(narrow.sources))
-            outputs = run(read(cells[:, None]), steps[:-1]) * factor - found.offset[own].sum(axis=0)
-    return ShapeFunction(str(name), cells, outputs)
+        contributions = np.nan_to_num(cells.astype(np.float64))[:, None] * found.coef[source]
+        return ShapeFunction(f"column {source}", cells, contributions)
+    # the Program of this column alone: where all weights are zero, fold drops what they multiply
+    own = (found.sources == source)[:, None]
+    alone = replace(layer, weight=layer.weight * own[len(own) - len(layer.weight) :], bias=layer.bias * 0)
+    if isinstance(layer, LookupAffine):
+        alone = replace(alone, tables=layer.tables * own[: len(layer.tables)])
+    narrow, *steps, _ = fold(join(encoder, [alone], [], program.ops[-1])).ops
+    assert isinstance(narrow, Columns)
+    read = replace(narrow, names=None, n_columns=1, sources=(0,) * len(narrow.sources))
+    contributions = run(read(cells[:, None]), steps) * factor - (found.offset * own).sum(axis=0)
+    return ShapeFunction(entry.names[source] if entry.names else f"column {source}", cells, contributions)
 
 
 def _parts(program: Program) -> tuple[list[Any], Any]:
-    parts = split(program)
-    assert parts is not None
-    encoder, (layer, *others), _ = parts
-    assert not others
+    """Return the ops that read and encode rows, and the single affine map after them."""
+    *encoder, layer, _ = program.ops
     return encoder, layer
 
 
-def _unit(program: Program) -> tuple[Array, Array]:
+def _unit(program: Program) -> tuple[Any, Any]:
     """Return the scale and center of the outputs; those of logits are one and zero."""
     last = program.ops[-1]
-    if isinstance(last, Unstandardize):
-        return last.scale, last.center
-    n_outputs = len(_parts(program)[1].bias)
-    return np.ones(n_outputs), np.zeros(n_outputs)
-
-
-def _weights(layer: Any) -> tuple[Array, Array]:
-    """Return the tables (n_codes, n_outputs) and the weights of numbers (n_numbers, n_outputs) in float64."""
-    weight = real_weights(layer.weight, layer.scale)
-    if not isinstance(layer, LookupAffine):
-        return np.empty((0, weight.shape[1])), weight
-    return real_weights(layer.tables, layer.tables_scale), weight
+    return (last.scale, last.center) if isinstance(last, Unstandardize) else (1.0, 0.0)
 
 
 def _named_columns(program: Program) -> tuple[list[_Column], list[int]]:

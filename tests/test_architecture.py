@@ -103,18 +103,22 @@ def test_imports_run_downwards_only(path):
 
 def test_the_reader_of_imports_reads_them():
     # so that the tests here cannot pass by seeing nothing
-    assert ("skdistill.losses", "LossTerms") in set(imports(HOUSE / "student" / "_torch.py"))
+    assert ("skdistill.losses", "Terms") in set(imports(HOUSE / "student" / "_mlp_training.py"))
     seen = set(imports(HOUSE / "student" / "_mlp.py"))
-    assert ("skdistill.student._torch", "train_mlp") in seen, "an import inside a function counts"
+    assert ("skdistill.student._mlp_training", "train_mlp") in seen, "an import inside a function counts"
     assert ("skdistill", "losses") in set(imports(HOUSE / "__init__.py"))
-    assert ("torch", None) in set(imports(HOUSE / "student" / "_torch.py"))
+    assert ("torch", None) in set(imports(HOUSE / "student" / "_mlp_training.py"))
     assert ("sklearn.utils", "_safe_indexing") in set(imports(HOUSE / "_validation.py"))
+
+
+#: The files of student/ in which nets are trained.
+TRAINING = ("_mlp_training.py", "adapted/_net_training.py")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=named)
 def test_torch_is_imported_where_nets_are_trained(path):
     heavy = {module.split(".")[0] for module, _ in imports(path)} & {"torch", "skorch"}
-    assert not heavy or named(path) in {str(Path("student", name)) for name in ("_torch.py", "_torch_nets.py")}
+    assert not heavy or named(path) in {str(Path("student", name)) for name in TRAINING}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=named)

@@ -28,7 +28,7 @@ from skdistill import (
     MLPStudentRegressor,
     TreeStudentRegressor,
 )
-from skdistill.losses import RegressionTargets, regression_loss
+from skdistill.losses import Huber, SquaredError, Targets, regression_loss
 
 
 @pytest.fixture(params=["linear", "mlp", "tree"])
@@ -83,7 +83,7 @@ def test_the_loss_is_the_formula():
     # alpha * (0 + ... ) by hand: squares to the teacher 1, 0, 9; to the labels 0, none, 16
     assert regression_loss(z, answers, y, alpha=0.25)[0] == pytest.approx((0.25 * 10 + 0.75 * 16) / 3)
     # beyond 1, 3 counts as 2 * 3 - 1 and 4 as 2 * 4 - 1
-    assert regression_loss(z, answers, y, alpha=0.25, huber=1)[0] == pytest.approx((0.25 * 6 + 0.75 * 7) / 3)
+    assert regression_loss(z, answers, y, alpha=0.25, loss=Huber(1))[0] == pytest.approx((0.25 * 6 + 0.75 * 7) / 3)
 
 
 @pytest.mark.parametrize("huber", [None, 0.7])
@@ -91,15 +91,16 @@ def test_torch_and_numpy_work_out_the_same_loss(huber):
     import torch
 
     from skdistill.student import Encoded
-    from skdistill.student._torch import RegressionLoss, Rows
+    from skdistill.student._mlp_training import Rows, TermsLoss
 
     rng = np.random.default_rng(0)
     z, answers, y = rng.normal(size=(3, 20, 2))
     y[::3] = np.nan
-    terms = RegressionTargets(answers, y, rng.uniform(0, 2, 20), alpha=0.4, huber=huber).terms(20)
+    row_loss = SquaredError() if huber is None else Huber(huber)
+    terms = Targets(answers, y, rng.uniform(0, 2, 20), 0.4, row_loss).terms(20)
     targets = Rows(Encoded(np.zeros((20, 1))), terms, torch.device("cpu")).dense[1:]
     outputs = torch.tensor(z, dtype=torch.float32, requires_grad=True)
-    loss = RegressionLoss(huber)(outputs, targets)
+    loss = TermsLoss(row_loss)(outputs, targets)
     loss.backward()
     value, gradient = terms.value_and_gradient(z)
     assert loss.item() == pytest.approx(value, rel=1e-5)

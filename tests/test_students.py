@@ -17,9 +17,9 @@ from sklearn.preprocessing import StandardScaler
 
 from skdistill import LinearStudent, MLPStudent, TreeStudent
 from skdistill.compress import prune
-from skdistill.losses import LossTerms, softmax
+from skdistill.losses import Terms, softmax
 from skdistill.program import split
-from skdistill.student import _torch
+from skdistill.student import _mlp_training
 from skdistill.student._progress import Progress
 
 
@@ -125,13 +125,13 @@ def test_the_net_has_the_layers_asked_for(activation, sizes, iris):
 @pytest.mark.parametrize("activation", ["relu", "silu", "tanh"])
 def test_the_program_answers_as_the_net_in_torch(activation, iris, monkeypatch):
     nets = []
-    original = _torch.MLP.__init__
+    original = _mlp_training.MLP.__init__
 
     def keep(self, *args, **kwargs):
         original(self, *args, **kwargs)
         nets.append(self)
 
-    monkeypatch.setattr(_torch.MLP, "__init__", keep)
+    monkeypatch.setattr(_mlp_training.MLP, "__init__", keep)
     student = small_mlp(hidden_layer_sizes=(12, 6), activation=activation).fit(iris.X, iris.y)
     Z = (iris.X - iris.X.mean(axis=0)) / iris.X.std(axis=0)
     import torch
@@ -196,7 +196,7 @@ def test_a_tenth_is_held_out_and_of_few_rows_more(n_rows, n_held_out, uneven):
 
 def test_averaging_keeps_the_mean_of_the_weights_in_which_the_last_steps_count_most(uneven, monkeypatch):
     nets, weights = [], []
-    original, step = _torch.MLP.__init__, Progress.step
+    original, step = _mlp_training.MLP.__init__, Progress.step
 
     def copied():
         return nets[-1].weights[0].detach().numpy().T.astype(float)
@@ -210,7 +210,7 @@ def test_averaging_keeps_the_mean_of_the_weights_in_which_the_last_steps_count_m
         weights.append(copied())
         step(self, **figures)
 
-    monkeypatch.setattr(_torch.MLP, "__init__", keep)
+    monkeypatch.setattr(_mlp_training.MLP, "__init__", keep)
     monkeypatch.setattr(Progress, "step", stepping)
     # a step an epoch
     one_layer = small_mlp(hidden_layer_sizes=(), batch_size=400, learning_rate=0.1, early_stopping=False)
@@ -448,7 +448,7 @@ def test_ctrl_c_ends_the_net_with_the_best_weights_so_far(monkeypatch, ctrl_c, u
 
 def test_ctrl_c_in_the_middle_of_an_epoch_keeps_the_epochs_before(monkeypatch, ctrl_c, uneven):
     X, y = uneven
-    forward, calls = _torch.DistillationLoss.forward, []
+    forward, calls = _mlp_training.TermsLoss.forward, []
 
     def forwarding(self, *args):
         calls.append(1)
@@ -456,7 +456,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_the_epochs_before(monkeypatch, c
             ctrl_c()
         return forward(self, *args)
 
-    monkeypatch.setattr(_torch.DistillationLoss, "forward", forwarding)
+    monkeypatch.setattr(_mlp_training.TermsLoss, "forward", forwarding)
     net = small_mlp(max_epochs=50, batch_size=16, early_stopping=False)  # 25 steps an epoch
     with pytest.warns(UserWarning, match="interrupted after 2 of 50 epochs"):
         net.fit(X, y)
@@ -481,8 +481,8 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing_fitted(layered, monkeypatc
     def interrupted(self, *args):
         ctrl_c()
 
-    monkeypatch.setattr(_torch.DistillationLoss, "forward", interrupted)
-    monkeypatch.setattr(LossTerms, "value_and_gradient", interrupted)
+    monkeypatch.setattr(_mlp_training.TermsLoss, "forward", interrupted)
+    monkeypatch.setattr(Terms, "value_and_gradient", interrupted)
     model = clone(layered)
     with pytest.raises(KeyboardInterrupt):
         model.fit(*uneven)

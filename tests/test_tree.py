@@ -13,8 +13,9 @@ from sklearn.tree import DecisionTreeRegressor
 from tables_helpers import customers, every_kind, prepare
 
 from skdistill import DistilledClassifier, TreeStudent
-from skdistill.losses import Targets, softmax
+from skdistill.losses import CrossEntropy, Targets, softmax
 from skdistill.program import Tree
+from skdistill.tasks import CLASSES
 
 F32, I64 = np.float32, np.int64
 
@@ -108,7 +109,7 @@ def test_a_leaf_answers_what_minimises_the_loss_in_it(temperature, alpha, n_clas
     weight = np.random.default_rng(0).uniform(0.5, 2, 600)
     # some rows have no label
     labels = np.where(np.arange(600) % 3 == 0, -1, y)
-    targets = Targets(np.arange(n_classes), P, labels, weight, temperature, alpha)
+    targets = Targets(P, labels, weight, alpha, CrossEntropy(temperature), CLASSES, np.arange(n_classes))
     student = TreeStudent(5, min_samples_leaf=30, smoothing=0, class_weight={1: 3.0}).fit_targets(X, targets)
     terms = targets.terms(600, {1: 3.0})
     leaves = the_tree(student).leaves(student.program_.ops[0](X))
@@ -123,7 +124,9 @@ def test_a_leaf_answers_what_minimises_the_loss_in_it(temperature, alpha, n_clas
 def test_the_temperature_softens_the_answers_but_not_the_tree_that_is_learned_from_one_leaf(soft_rows):
     X, P, _ = soft_rows
     answers = [
-        TreeStudent(2, smoothing=0).fit_targets(X * 0, Targets(np.arange(3), P, None, None, T)).predict_proba(X[:1])
+        TreeStudent(2, smoothing=0)
+        .fit_targets(X * 0, Targets(P, None, loss=CrossEntropy(T), task=CLASSES, classes=np.arange(3)))
+        .predict_proba(X[:1])
         for T in (1.0, 4.0)
     ]
     assert_allclose(answers[0][0], P.mean(axis=0), atol=1e-6)

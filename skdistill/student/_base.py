@@ -260,14 +260,14 @@ def regressor_init(init: Callable[..., None]) -> Callable[..., None]:
     own = written.replace(parameters=parameters)
 
     @wraps(init)
-    def __init__(self: Any, *args: Any, **params: Any) -> None:  # noqa: N807
+    def as_regressor(self: Any, *args: Any, **params: Any) -> None:
         given = own.bind(self, *args, **params)
         self.loss = given.arguments.pop("loss", loss.default)
         init(*given.args, **given.kwargs)
         del self.class_weight
 
-    __init__.__signature__ = own  # type: ignore[attr-defined]
-    return __init__
+    as_regressor.__signature__ = own  # type: ignore[attr-defined]
+    return as_regressor
 
 
 def counted_rows(X: Any, targets: Targets) -> tuple[Any, Targets]:

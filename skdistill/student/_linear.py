@@ -13,11 +13,12 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from .._sklearn import Interval
+from .._sklearn import Interval, not_fitted
 from ..losses import Terms
 from ..losses._losses import rounded
 from ..program import Op
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
+from ._coefficients import Coefficients, ShapeFunction, read_coefficients, read_shape
 from ._encoder import Encoded
 from ._progress import Progress
 
@@ -118,6 +119,72 @@ class BaseLinear(ProgramStudent):
         coef = rounded(best).reshape(n_encoded + 1, n_logits)
         return [first_layer(coef[:-1], coef[-1])]
 
+    @property
+    def coef_(self) -> Array:
+        """The coefficient of each encoded input, shape (n_outputs, n_encoded)."""
+        return self._coefficients().coef.T
+
+    @property
+    def intercept_(self) -> Array:
+        """The intercept of each output, shape (n_outputs,)."""
+        return self._coefficients().intercept
+
+    @property
+    def coef_names_(self) -> Array:
+        """The name of each encoded input, shape (n_encoded,)."""
+        return self._coefficients().names
+
+    def shape_function(self, column: int | str, values: Any = None) -> ShapeFunction:
+        """Return what one column adds to the logits, or to the prediction, by its value.
+
+        The contributions of all columns of a row and ``intercept_`` add up to its ``decision_function``, or,
+        of a regressor, to its prediction: the student is an additive model.
+
+        Parameters
+        ----------
+        column : int or str
+            The column's place, or its name in the frame that the student was fitted to. Where an `encoder`
+            runs before the Program, it is a place among the columns that this returns.
+        values : array-like of shape (n_values,), default=None
+            The raw values at which the shape is wanted. None takes all levels of a category, and for
+            numbers and dates values over the range of the training rows, as far as the student knows it.
+
+        Returns
+        -------
+        shape : ShapeFunction
+            With ``column``, ``values`` of shape (n_values,) and ``contributions`` of shape (n_values, n_outputs).
+            Among the values, None, NaN or NaT stands for a missing one.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or `values` is needed: the student does not keep the range of sparse
+            columns, nor of those that its `encoder` scales.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdistill import LinearStudentRegressor
+        >>> X = np.array([["a", 1.0], ["b", 2.0], ["a", 3.0], ["b", 4.0]] * 10, dtype=object)
+        >>> y = 10.0 * (X[:, 0] == "b") + X[:, 1].astype(float)
+        >>> student = LinearStudentRegressor(C=1e4).fit(X, y)
+        >>> a, b = student.shape_function(0, ["a", "b"]).contributions[:, 0]
+        >>> round(b - a, 2)
+        10.0
+        """
+        self._coefficients()
+        names = list(getattr(self, "feature_names_in_", [])) if "encoder_" not in vars(self) else []
+        n_columns = self.program_.n_columns
+        at: Any = names.index(column) if column in names else column
+        if not isinstance(at, int | np.integer) or not -n_columns <= at < n_columns:
+            raise ValueError(f"There is no column {column!r}; there are {names or n_columns}.")
+        return read_shape(self.program_, int(at) % n_columns, values)
+
+    def _coefficients(self) -> Coefficients:
+        if "program_" not in vars(self):
+            raise not_fitted(self)
+        return read_coefficients(self.program_)
+
 
 class LinearStudent(ClassifierPart, BaseLinear):
     """A linear student: multinomial logistic regression that also fits soft targets.
@@ -163,6 +230,17 @@ class LinearStudent(ClassifierPart, BaseLinear):
         The class labels.
     program_ : Program
         The fitted student; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+    coef_ : ndarray of shape (n_logits, n_encoded)
+        What each encoded input adds to each logit; two classes have a single logit, that of the second.
+        A standardised number counts in the column's own unit: the coefficient is the slope per unit of the
+        raw number. That holds up to six standard deviations from the mean; beyond, numbers are squashed to
+        ``6 + log(1 + distance - 6)`` deviations. A level of a category, or "missing", counts as 0 or 1, and a
+        bin as how far into it the number has come, 0 to 1.
+    intercept_ : ndarray of shape (n_logits,)
+        What a row gets whose encoded inputs are all zero.
+    coef_names_ : ndarray of shape (n_encoded,)
+        What the columns of `coef_` stand for: "age", "city=Paris", "age missing", "age from 20 to 30",
+        "month of date". Inputs whose weights are all zero are left out.
     encoder_ : transformer
         The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
         what it returns.
@@ -237,6 +315,17 @@ class LinearStudentRegressor(RegressorPart, BaseLinear):
     program_ : Program
         The fitted student; ``program_(X)`` is the bare, unchecked ``predict``, of shape
         (n_rows, n_outputs).
+    coef_ : ndarray of shape (n_outputs, n_encoded)
+        What each encoded input adds to each output, in the target's unit.
+        A standardised number counts in the column's own unit: the coefficient is the slope per unit of the
+        raw number. That holds up to six standard deviations from the mean; beyond, numbers are squashed to
+        ``6 + log(1 + distance - 6)`` deviations. A level of a category, or "missing", counts as 0 or 1, and a
+        bin as how far into it the number has come, 0 to 1.
+    intercept_ : ndarray of shape (n_outputs,)
+        What a row gets whose encoded inputs are all zero.
+    coef_names_ : ndarray of shape (n_encoded,)
+        What the columns of `coef_` stand for: "age", "city=Paris", "age missing", "age from 20 to 30",
+        "month of date". Inputs whose weights are all zero are left out.
     encoder_ : transformer
         The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
         what it returns.

@@ -19,12 +19,12 @@ from ._protocol import Traits
 
 Array = NDArray[Any]
 
-#: Of fewer rows, those held out would say too little.
+#: With fewer rows, those held out would say too little.
 _FEW_ROWS = 100
 
 
 class BaseMLP(ProgramStudent):
-    """What nets of both kinds have in common: parameters, and the rows on which torch trains them."""
+    """What both kinds of nets share: their parameters, and the rows on which torch trains them."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,
@@ -107,8 +107,7 @@ class BaseMLP(ProgramStudent):
         first_layer: Callable[[Array, Array], Op],
         init: list[tuple[Array, Array]] | None = None,
     ) -> list[Op]:
-        sizes = [int(size) for size in self.hidden_layer_sizes]
-        if any(size < 1 for size in sizes):
+        if any(size < 1 for size in self.hidden_layer_sizes):
             raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
         rng = check_random_state(self.random_state)
         # torch is imported here, where a net is trained, and nowhere on the way to a prediction
@@ -117,35 +116,19 @@ class BaseMLP(ProgramStudent):
         nets: list[list[tuple[Array, Array]]] = []
         for number in range(self.n_nets):
             held_out, kept = self._hold_out(encoded.n_rows, terms.held_out, rng)
-            judging = held_out if self.early_stopping else held_out[:0]
-            rows, rows_judging = encoded.take(kept), encoded.take(judging)
+            valid = held_out if self.early_stopping else held_out[:0]
+            rows, rows_valid = encoded.take(kept), encoded.take(valid)
             if number == self.n_nets - 1:
-                # the largest array there is, and of no more use
+                # the largest array there is, and not needed any more
                 del encoded
-            trained = train_mlp(
-                rows,
-                terms.take(kept),
-                rows_judging,
-                terms.take(judging),
-                hidden_layer_sizes=sizes,
-                activation=self.activation,
-                max_epochs=self.max_epochs,
-                batch_size=self._rows_in_a_step(len(kept)),
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                dropout=self.dropout,
-                averaging=self.averaging,
-                patience=self.patience,
-                device=self.device,
-                seed=int(rng.randint(2**31 - 1)),
-                verbose=self.verbose,
-                name=type(self).__name__,
-                start=init,
+            seed, batch_size = int(rng.randint(2**31 - 1)), self._rows_in_a_step(len(kept))
+            layers, history = train_mlp(
+                self, rows, terms.take(kept), rows_valid, terms.take(valid), batch_size=batch_size, seed=seed, init=init
             )
-            nets.append(trained.layers)
+            nets.append(layers)
             if number == 0:
-                self.history_ = trained.history
-                self.n_iter_ = len(trained.history)
+                self.history_ = history
+                self.n_iter_ = len(history)
         first, *rest = nets[0] if self.n_nets == 1 else _side_by_side(nets)
         ops = [first_layer(*first)]
         for weight, bias in rest:
@@ -159,7 +142,7 @@ class BaseMLP(ProgramStudent):
         return int(np.clip(2 ** round(np.log2(max(n_rows / 20, 1))), 16, self._largest_batch))
 
     def _hold_out(self, n_rows: int, chosen: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:
-        """Return the rows to judge the fit by, and those to fit: as they were chosen, else by chance."""
+        """Return the rows to validate the fit by, and those to fit: as they were chosen, else drawn by chance."""
         rows = rng.permutation(n_rows)
         if chosen is not None:
             return np.flatnonzero(chosen), np.flatnonzero(~chosen)

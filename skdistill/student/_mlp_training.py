@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -56,22 +55,6 @@ def own_torch_state() -> Iterator[None]:
             yield
         finally:
             torch.set_default_dtype(dtype)
-
-
-@dataclass(frozen=True)
-class TrainedNet:
-    """The outcome of training.
-
-    Parameters
-    ----------
-    layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
-        Weight and bias of each affine layer, in float32.
-    history : list of dict
-        The figures of each epoch.
-    """
-
-    layers: list[tuple[Array, Array]]
-    history: list[dict[str, float]]
 
 
 class MLP(nn.Module):
@@ -196,17 +179,15 @@ class TermsLoss(nn.Module):
         super().__init__()
         self.loss = loss
         self.terms = terms
-        # a subclass may override what its parent's torch form does
-        self.soft, self.hard = _TORCH_FORMS.get(type(loss), _numpy_forms)(loss)
 
     def forward(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
         soft, soft_weight, labels, label_weight, *entropy = targets
         losses = []
         if self.terms[0]:
-            of_rows = self.soft(outputs, soft)
+            of_rows = row_losses(self.loss, outputs, soft, soft=True)
             losses.append(soft_weight * (of_rows - entropy[0] if entropy else of_rows))
         if self.terms[1]:
-            losses.append(label_weight * self.hard(outputs, labels))
+            losses.append(label_weight * row_losses(self.loss, outputs, labels, soft=False))
         return torch.mean(losses[0] + losses[1] if len(losses) > 1 else losses[0])
 
     def fidelity(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> float:
@@ -244,19 +225,22 @@ def target_arrays(terms: Terms) -> list[Array]:
     return [*arrays, terms.entropy] if isinstance(terms.loss, CrossEntropy) or terms.entropy.any() else arrays
 
 
-def terms_loss(terms: Terms) -> TermsLoss:
-    """Return the loss of some terms."""
-    return TermsLoss(terms.loss, (bool(terms.soft_weight.any()), bool(terms.label_weight.any())))
+def row_losses(loss: Loss, outputs: Tensor, goal: Tensor, *, soft: bool) -> Tensor:
+    """Return a loss of each row, shape (n_rows,), with its `soft` or its `hard` term.
 
-
-#: The losses of rows, shape (n_rows,), from outputs and targets.
-RowLosses = Callable[[Tensor, Tensor], Tensor]
-
-
-def _cross_entropy_forms(loss: CrossEntropy) -> tuple[RowLosses, RowLosses]:
-    if loss.temperature == 1:
-        return _cross_entropy, _cross_entropy
-    return lambda Z, goal: _cross_entropy(Z / loss.temperature, goal), _cross_entropy
+    A subclass may override what its parent's torch form does, and so only the classes themselves have one.
+    """
+    if type(loss) is CrossEntropy:
+        temperature = loss.temperature if soft else 1.0
+        return _cross_entropy(outputs if temperature == 1 else outputs / temperature, goal)
+    off = outputs - goal
+    if type(loss) is SquaredError:
+        return off.square().sum(dim=1)
+    if type(loss) is Huber:
+        near = off.clamp(-loss.delta, loss.delta)
+        return (near * (2.0 * off - near)).sum(dim=1)
+    in_numpy: Any = _InNumpy.apply
+    return in_numpy(outputs, goal, loss.soft if soft else loss.hard)
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -267,55 +251,25 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(logits[:, 0], one, reduction="none")
 
 
-def _squared_forms(loss: SquaredError) -> tuple[RowLosses, RowLosses]:
-    def squares(Z: Tensor, goal: Tensor) -> Tensor:
-        return (Z - goal).square().sum(dim=1)
-
-    return squares, squares
-
-
-def _huber_forms(loss: Huber) -> tuple[RowLosses, RowLosses]:
-    def losses(Z: Tensor, goal: Tensor) -> Tensor:
-        off = Z - goal
-        near = off.clamp(-loss.delta, loss.delta)
-        return (near * (2.0 * off - near)).sum(dim=1)
-
-    return losses, losses
-
-
-def _numpy_forms(loss: Loss) -> tuple[RowLosses, RowLosses]:
-    """Return a loss in torch that is worked out in numpy."""
-    return lambda Z, goal: _InNumpy.apply(Z, goal, loss.soft), lambda Z, goal: _InNumpy.apply(Z, goal, loss.hard)
-
-
 class _InNumpy(torch.autograd.Function):
     """A loss of rows whose value and slopes numpy works out."""
 
     @staticmethod
-    def forward(ctx: Any, Z: Tensor, goal: Tensor, row_loss: Any) -> Tensor:
-        losses, slopes = (
-            torch.as_tensor(part, dtype=Z.dtype, device=Z.device)
-            for part in row_loss(Z.detach().cpu().numpy().astype(np.float64), goal.cpu().numpy())
-        )
-        ctx.save_for_backward(slopes)
-        return losses
+    def forward(ctx: Any, outputs: Tensor, goal: Tensor, row_loss: Any) -> Tensor:
+        losses, slopes = row_loss(outputs.detach().cpu().numpy().astype(np.float64), goal.cpu().numpy())
+        ctx.save_for_backward(torch.as_tensor(slopes, dtype=outputs.dtype, device=outputs.device))
+        return torch.as_tensor(losses, dtype=outputs.dtype, device=outputs.device)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (slopes,) = ctx.saved_tensors
         return gradient[:, None] * slopes, None, None
 
 
-#: The losses that have a torch form, and what returns it for both terms.
-_TORCH_FORMS: dict[type[Loss], Any] = {
-    CrossEntropy: _cross_entropy_forms,
-    SquaredError: _squared_forms,
-    Huber: _huber_forms,
-}
-
-
 class Rows:
-    """Encoded rows and their targets as tensors that are shuffled and sliced.
+    """Encoded rows and their targets as tensors, and the loader of their batches.
+
+    A batch is a slice of whole tensors: there is no work for each row, and no copy but that of a shuffle.
 
     Parameters
     ----------
@@ -325,13 +279,26 @@ class Rows:
         Their targets.
     device : torch.device
         Where the tensors live.
+    batch_size : int or None, default=None
+        Rows in a batch; None puts all into one.
+    generator : torch.Generator or None, default=None
+        Shuffles the rows anew each epoch; None leaves them in order.
     """
 
-    def __init__(self, encoded: Encoded, terms: Terms, device: torch.device) -> None:
+    def __init__(
+        self,
+        encoded: Encoded,
+        terms: Terms,
+        device: torch.device,
+        batch_size: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
         self.dense: tuple[Tensor, ...] = tuple(
             torch.as_tensor(part, dtype=torch.int64 if part.dtype.kind == "i" else torch.float32, device=device)
             for part in [encoded.numbers, *target_arrays(terms)]
         )
+        self.batch_size = batch_size or max(1, len(self))
+        self.generator = generator
         self.sparse = encoded.sparse
         self.codes: Tensor | None = None
         self.device = device
@@ -342,26 +309,24 @@ class Rows:
     def __len__(self) -> int:
         return len(self.dense[0])
 
-    def batches(
-        self, size: int, generator: torch.Generator | None
-    ) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
-        """Yield batches of rows and targets, shuffled where there is a generator."""
-        if generator is None:
-            yield from self._sliced(self.dense, self.codes, self.sparse, size)
+    def __iter__(self) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
+        if self.generator is None:
+            yield from self._sliced(self.dense, self.codes, self.sparse)
             return
-        order = torch.randperm(len(self), generator=generator)
+        order = torch.randperm(len(self), generator=self.generator)
         # some batches at a time, since a shuffled copy of all rows would take as much memory as they do
-        for some in torch.split(order, size * _SHUFFLED):
+        for some in torch.split(order, self.batch_size * _SHUFFLED):
             here = some.to(self.device)
             dense = tuple(tensor.index_select(0, here) for tensor in self.dense)
             codes = None if self.codes is None else self.codes.index_select(0, here)
             sparse = self.sparse[some.numpy()] if self.sparse is not None and codes is None else self.sparse
-            yield from self._sliced(dense, codes, sparse, size)
+            yield from self._sliced(dense, codes, sparse)
 
     def _sliced(
-        self, dense: tuple[Tensor, ...], codes: Tensor | None, sparse: Any, size: int
+        self, dense: tuple[Tensor, ...], codes: Tensor | None, sparse: Any
     ) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
-        """Yield rows in order, `size` of them at a time."""
+        """Yield batches of rows in order."""
+        size = self.batch_size
         split = zip(*(torch.split(tensor, size) for tensor in dense), strict=True)
         for start, (numbers, *targets) in zip(range(0, len(dense[0]), size), split, strict=True):
             inputs = {"numbers": numbers}
@@ -384,31 +349,6 @@ class Rows:
         }
 
 
-class RowBatches:
-    """The loader: batches as slices of whole tensors, no per-row work and no copy but that of a shuffle.
-
-    Parameters
-    ----------
-    dataset : Rows
-        Rows and targets.
-    batch_size : int
-        Rows in a batch.
-    generator : torch.Generator or None
-        Shuffles the rows anew each epoch; None leaves them in order.
-    """
-
-    def __init__(self, dataset: Rows, batch_size: int, generator: torch.Generator | None = None) -> None:
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.generator = generator
-
-    def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
-        return self.dataset.batches(self.batch_size, self.generator)
-
-
 class _NoBetterFitError(Exception):
     """Raised by a callback when no better fit is to be expected."""
 
@@ -421,14 +361,9 @@ class _Keeper(Callback):
     https://arxiv.org/abs/1212.1824.
     """
 
-    def __init__(
-        self, n_steps: int, learning_rate: float, patience: int, averaging: bool, progress: Progress, name: str
-    ) -> None:
-        self.name = name
+    def __init__(self, student: Any, n_steps: int, progress: Progress) -> None:
+        self.student = student
         self.n_steps = n_steps
-        self.learning_rate = learning_rate
-        self.patience = patience
-        self.averaging = averaging
         self.progress = progress
         self.average: list[Tensor] = []
         self.figures: list[dict[str, float]] = []
@@ -440,7 +375,7 @@ class _Keeper(Callback):
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         # a list of its own, since a look through the module in each step costs a good part of a small net's
         self.weights = list(net.module_.parameters())
-        if self.averaging:
+        if self.student.averaging:
             self.average = [weight.detach().clone() for weight in self.weights]
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
@@ -450,7 +385,7 @@ class _Keeper(Callback):
         if training:
             warm_up = max(1.0, _WARM_UP * self.n_steps)
             done = max(0.0, self.step - warm_up) / max(1.0, self.n_steps - warm_up)
-            rate = self.learning_rate * min(1.0, (self.step + 1) / warm_up) * (1 + math.cos(math.pi * done)) / 2
+            rate = self.student.learning_rate * min(1.0, (self.step + 1) / warm_up) * (1 + math.cos(math.pi * done)) / 2
             for group in net.optimizer_.param_groups:
                 group["lr"] = rate
             self.step += 1
@@ -482,8 +417,8 @@ class _Keeper(Callback):
         figures = {"train_loss": float(losses @ sizes / sizes.sum())}
         if not math.isfinite(figures["train_loss"]):
             raise ValueError(
-                f"{self.name}'s loss became {figures['train_loss']} in epoch {len(self.figures) + 1}; "
-                f"learning_rate={self.learning_rate} is too high."
+                f"{type(self.student).__name__}'s loss became {figures['train_loss']} in epoch "
+                f"{len(self.figures) + 1}; learning_rate={self.student.learning_rate} is too high."
             )
         held_out = "valid_loss" in epoch["batches"][-1]
         if not held_out:
@@ -498,94 +433,84 @@ class _Keeper(Callback):
             self.best_weights = {name: value.clone() for name, value in net.module_.state_dict().items()}
         self._exchange(net)
         self.progress.step(**{name.replace("train_loss", "loss"): value for name, value in figures.items()})
-        if len(self.figures) - self.best_epoch >= self.patience:
+        if len(self.figures) - self.best_epoch >= self.student.patience:
             raise _NoBetterFitError
 
 
 @own_torch_state()
 def train_mlp(
+    student: Any,
     encoded: Encoded,
     terms: Terms,
     encoded_valid: Encoded,
     terms_valid: Terms,
     *,
-    hidden_layer_sizes: list[int],
-    activation: str,
-    max_epochs: int,
     batch_size: int,
-    learning_rate: float,
-    weight_decay: float,
-    dropout: float,
-    averaging: bool,
-    patience: int,
-    device: str,
     seed: int,
-    verbose: int,
-    name: str,
-    start: list[tuple[Array, Array]] | None = None,
-) -> TrainedNet:
+    init: list[tuple[Array, Array]] | None = None,
+) -> tuple[list[tuple[Array, Array]], list[dict[str, float]]]:
     """Train a net on the terms of the distillation loss.
 
     Parameters
     ----------
+    student : BaseMLP
+        The student: its parameters say how the net is trained.
     encoded, encoded_valid : Encoded
         Rows to train on, and those held out (perhaps none).
     terms, terms_valid : Terms
         What the net has to fit on each.
-    hidden_layer_sizes, activation, max_epochs, batch_size, learning_rate, weight_decay, dropout : object
-        As in MLPStudent.
-    averaging, patience, device, verbose : object
-        As in MLPStudent.
+    batch_size : int
+        Rows in a step.
     seed : int
         Seeds everything random.
-    name : str
-        What messages call the student.
-    start : list of (ndarray, ndarray), default=None
-        Layers to go on from, as in TrainedNet; None makes a first guess.
+    init : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,)) or None
+        Weight and bias of each layer to start from; None draws them.
 
     Returns
     -------
-    trained : TrainedNet
-        The best weights on the rows held out, else the last ones.
+    layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
+        Weight and bias of each affine layer, in float32: the best ones on the held-out rows, else the last.
+    history : list of dict
+        The figures of each epoch.
+
+    Raises
+    ------
+    ValueError
+        If torch cannot use the device, or the loss is no longer finite.
     """
+    name = type(student).__name__
     try:
-        place = torch.device(device)
-        torch.empty(0, device=place)
+        device = torch.device(student.device)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device={device!r} is not a device that this torch can use: {error}") from error
+        raise ValueError(f"device={student.device!r} is not a device that this torch can use: {error}") from error
     generator = torch.Generator().manual_seed(seed)
-    rows, rows_valid = Rows(encoded, terms, place), Rows(encoded_valid, terms_valid, place)
+    rows, rows_valid = Rows(encoded, terms, device, batch_size, generator), Rows(encoded_valid, terms_valid, device)
     n_numbers = encoded.n_encoded - encoded.n_sparse
     n_active = 0.0 if encoded.sparse is None else encoded.sparse.nnz / max(1, encoded.n_rows)
-    sizes = [*hidden_layer_sizes, terms.n_outputs]
-    module = MLP(n_numbers, encoded.n_sparse, n_active, sizes, activation, dropout, generator)
-    if start is not None:
-        module.start_from(start)
-    loss = terms_loss(terms)
-    n_steps = max_epochs * -(-len(rows) // batch_size)
+    sizes = [*student.hidden_layer_sizes, terms.n_outputs]
+    module = MLP(n_numbers, encoded.n_sparse, n_active, sizes, student.activation, student.dropout, generator)
+    if init is not None:
+        module.start_from(init)
+    n_steps = student.max_epochs * -(-len(rows) // batch_size)
 
     n_threads = torch.get_num_threads()
     # sums split over another number of threads differ in their last bits
     torch.set_num_threads(1)
     try:
-        with Progress(verbose, max_epochs, name, "epoch") as progress:
-            keeper = _Keeper(n_steps, learning_rate, patience, averaging, progress, name)
+        with Progress(student.verbose, student.max_epochs, name, "epoch") as progress:
+            keeper = _Keeper(student, n_steps, progress)
             net = _Net(
                 module,
-                loss,
+                TermsLoss(terms.loss, (bool(terms.soft_weight.any()), bool(terms.label_weight.any()))),
                 optimizer=torch.optim.AdamW,
                 optimizer__fused=True,
-                optimizer__weight_decay=weight_decay,
-                lr=learning_rate,
-                max_epochs=max_epochs,
-                batch_size=batch_size,
-                iterator_train=RowBatches,
-                iterator_train__generator=generator,
-                iterator_valid=RowBatches,
-                iterator_valid__batch_size=max(1, len(rows_valid)),
+                optimizer__weight_decay=student.weight_decay,
+                lr=student.learning_rate,
+                max_epochs=student.max_epochs,
                 callbacks=[("keeper", keeper)],
                 train_split=None,
-                device=place,
+                device=device,
                 verbose=0,
             )
             net.held_out = rows_valid if len(rows_valid) else None
@@ -600,8 +525,8 @@ def train_mlp(
                 if keeper.best_weights is None:
                     raise
                 warnings.warn(
-                    f"{name} was interrupted after {len(keeper.figures)} of {max_epochs} epochs; the best weights "
-                    f"so far, of epoch {keeper.best_epoch}, are kept.",
+                    f"{name} was interrupted after {len(keeper.figures)} of {student.max_epochs} epochs; the best "
+                    f"weights so far, of epoch {keeper.best_epoch}, are kept.",
                     UserWarning,
                     stacklevel=2,
                 )
@@ -609,7 +534,7 @@ def train_mlp(
         torch.set_num_threads(n_threads)
     assert keeper.best_weights is not None
     module.load_state_dict(keeper.best_weights)
-    return TrainedNet(module.layers(), keeper.figures)
+    return module.layers(), keeper.figures
 
 
 class _Net(NeuralNet):
@@ -623,6 +548,9 @@ class _Net(NeuralNet):
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         return X, self.held_out
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        return dataset
 
     def check_data(self, X: Any, y: Any = None) -> None:
         return None

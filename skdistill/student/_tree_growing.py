@@ -88,7 +88,7 @@ def grow_tree(
     rows_of = fitted.apply(numbers)
     n_outputs = soft.shape[1]
     parts = np.column_stack([soft, hard] if in_classes else [soft + hard, soft_mass + hard_mass])
-    sums = np.array([np.bincount(rows_of, part, nodes.node_count) for part in parts.T]).T
+    sums = _sums(rows_of, parts, nodes.node_count)
     # a node comes after its parent
     parent = np.full(nodes.node_count, -1, dtype=np.int64)
     for children in (nodes.children_left, nodes.children_right):
@@ -128,6 +128,11 @@ def on_grid(values: Array) -> Array:
     return np.maximum(np.round(values / step), 1.0) * step
 
 
+def _sums(groups: Array, values: Array, n_groups: int) -> Array:
+    """Return the sum of each group's rows, shape (n_groups, n_columns)."""
+    return np.array([np.bincount(groups, column, n_groups) for column in values.T]).T
+
+
 def _rank_codes(codes: Array, size: int, blend: Array, mass: Array, smoothing: float) -> Array:
     """Return the place of each code in the order of their mean targets, shape (size,).
 
@@ -137,7 +142,7 @@ def _rank_codes(codes: Array, size: int, blend: Array, mass: Array, smoothing: f
     """
     counts = np.bincount(codes, mass, size)
     prior = np.average(blend, axis=0, weights=mass)
-    sums = np.array([np.bincount(codes, mass * share, size) for share in blend.T]).T
+    sums = _sums(codes, mass[:, None] * blend, size)
     rows = np.maximum(smoothing, 1.0) * mass.mean()
     means = (sums - counts[:, None] * prior) / (counts + rows)[:, None]
     _, vectors = np.linalg.eigh(np.einsum("i,ij,ik->jk", counts, means, means))
@@ -251,9 +256,8 @@ def _best_numbers(
         sums = total * prior
         for wanted, mass, row_loss in terms:
             weight = mass[:, None] * _relative_slope(row_loss, before[place], wanted)
-            for at in range(values.shape[1]):
-                total[:, at] += np.bincount(place, weight[:, at], n_leaves)
-                sums[:, at] += np.bincount(place, weight[:, at] * wanted[:, at], n_leaves)
+            total += _sums(place, weight, n_leaves)
+            sums += _sums(place, weight * wanted, n_leaves)
         values = np.where(total > 0, sums / np.where(total > 0, total, 1.0), before)
         if np.abs(values - before).max() <= 1e-9:
             break

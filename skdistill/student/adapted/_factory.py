@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,10 +15,18 @@ from ...tasks import Numbers, Task
 from .._linear import LinearStudent, LinearStudentRegressor
 from .._mlp import MLPStudent, MLPStudentRegressor
 from .._tree import TreeStudent, TreeStudentRegressor
-from ._base import AdaptedStudent, check_loss
+from ._base import check_loss
 from ._net import NetClassifier, is_net
 from ._pipeline import PipelineClassifier, PipelineRegressor
 from ._sample_weight import SampleWeightClassifier, SampleWeightRegressor
+
+#: The students that have a name, each for classes and for numbers.
+_NAMED: dict[str, tuple[Any, Any]] = {
+    "additive": (partial(LinearStudent, numeric="piecewise"), partial(LinearStudentRegressor, numeric="piecewise")),
+    "linear": (LinearStudent, LinearStudentRegressor),
+    "mlp": (MLPStudent, MLPStudentRegressor),
+    "tree": (TreeStudent, TreeStudentRegressor),
+}
 
 
 def make_student(
@@ -74,10 +80,9 @@ def make_student(
     SampleWeightClassifier(estimator=GaussianNB())
     """
     if isinstance(student, str):
-        named = _kinds(task).named
-        if student not in named:
-            raise ValueError(f"student must be one of {sorted(named)}; got {student!r}.")
-        student = named[student]()
+        if student not in _NAMED:
+            raise ValueError(f"student must be one of {sorted(_NAMED)}; got {student!r}.")
+        student = _NAMED[student][_of_numbers(task)]()
     student = copy_unfitted(adapted(student, task))
     check_loss(student, CrossEntropy(temperature) if loss is None else loss)
     for name, value in student.get_params(deep=True).items():
@@ -98,14 +103,18 @@ def instance_of(name: str, task: Task) -> str:
 
 def adapted(student: Any, task: Task) -> Any:
     """Return what fits targets in the place of `student`: itself if it does, else what wraps it."""
-    kinds = _kinds(task)
     if isinstance(student, type):
         raise TypeError(f"student is the class {student.__name__}; needed is an instance of it.")
     if isinstance(student, Pipeline):
         # refused here if its last step cannot learn
         adapted(student.steps[-1][1] if student.steps else None, task)
-        return kinds.pipeline(student)
-    return kinds.adapt(student)
+        return PipelineRegressor(student) if _of_numbers(task) else PipelineClassifier(student)
+    return _adapted_regressor(student) if _of_numbers(task) else _adapted_classifier(student)
+
+
+def _of_numbers(task: Task) -> bool:
+    """Return whether a task is one of numbers, and not of classes; the tasks that are derived from these are alike."""
+    return isinstance(task, Numbers)
 
 
 def _adapted_classifier(student: Any) -> Any:
@@ -118,7 +127,7 @@ def _adapted_classifier(student: Any) -> Any:
         return NetClassifier(student)
     if not hasattr(student, "fit"):
         raise TypeError(
-            f"student={student!r} cannot take soft targets; needed is one of {sorted(_CLASSIFIERS.named)}, or an "
+            f"student={student!r} cannot take soft targets; needed is one of {sorted(_NAMED)}, or an "
             "instance of one of skdistill's students, of a classifier with predict_proba and sample_weight, of a "
             "skorch net or torch module, or of a Pipeline that ends in one of these."
         )
@@ -130,7 +139,7 @@ def _adapted_classifier(student: Any) -> Any:
     if not has_fit_parameter(student, "sample_weight"):
         raise ValueError(
             f"student {name} cannot take soft targets: they reach a classifier as the weights of its rows, and its fit "
-            f"has no sample_weight. Use a classifier that has, or one of {sorted(_CLASSIFIERS.named)}."
+            f"has no sample_weight. Use a classifier that has, or one of {sorted(_NAMED)}."
         )
     return SampleWeightClassifier(student)
 
@@ -139,50 +148,14 @@ def _adapted_regressor(student: Any) -> Any:
     name = type(student).__name__
     if is_net(student):
         raise ValueError(
-            f"student {name} is a net, which learns classes alone; use MLPStudentRegressor, or one of "
-            f"{sorted(_REGRESSORS.named)}."
+            f"student {name} is a net, which learns classes alone; use MLPStudentRegressor, or one of {sorted(_NAMED)}."
         )
     if not (hasattr(student, "fit") and hasattr(student, "predict")):
         raise TypeError(
-            f"student={student!r} cannot learn from a regressor; needed is one of {sorted(_REGRESSORS.named)}, or an "
+            f"student={student!r} cannot learn from a regressor; needed is one of {sorted(_NAMED)}, or an "
             "instance of one of skdistill's regression students, of a regressor, or of a Pipeline that ends in one of "
             "these."
         )
     if hasattr(student, "predict_proba"):
         raise ValueError(f"student {name} is a classifier; needed is a regressor, or DistilledClassifier.")
     return student if hasattr(student, "fit_targets") else SampleWeightRegressor(student)
-
-
-@dataclass(frozen=True)
-class _Kinds:
-    """The students of a task: those that have a name, what wraps a Pipeline, and what wraps anything else."""
-
-    named: dict[str, Callable[[], Any]]
-    pipeline: type[AdaptedStudent]
-    adapt: Callable[[Any], Any]
-
-
-_CLASSIFIERS = _Kinds(
-    {
-        "additive": partial(LinearStudent, numeric="piecewise"),
-        "linear": LinearStudent,
-        "mlp": MLPStudent,
-        "tree": TreeStudent,
-    },
-    PipelineClassifier,
-    _adapted_classifier,
-)
-_REGRESSORS = _Kinds(
-    {
-        "additive": partial(LinearStudentRegressor, numeric="piecewise"),
-        "linear": LinearStudentRegressor,
-        "mlp": MLPStudentRegressor,
-        "tree": TreeStudentRegressor,
-    },
-    PipelineRegressor,
-    _adapted_regressor,
-)
-
-
-def _kinds(task: Task) -> _Kinds:
-    return _REGRESSORS if isinstance(task, Numbers) else _CLASSIFIERS

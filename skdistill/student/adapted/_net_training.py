@@ -14,6 +14,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from skorch.dataset import ValidSplit
 from torch import Tensor, nn
 
+from ..._sklearn import copy_unfitted
 from ...losses import Terms
 from .._mlp_training import TermsLoss, own_torch_state, target_arrays
 from .._progress import Progress
@@ -24,13 +25,14 @@ Array = NDArray[Any]
 _ROWS, _TARGETS = "rows", "distillation targets"
 
 
+@own_torch_state()
 def train_net(net: Any, X: Array, terms: Terms, labels: Array, *, seed: int | None, verbose: int) -> Any:
     """Train a user's own net on the terms of the distillation loss.
 
     Parameters
     ----------
     net : skorch.NeuralNet or torch.nn.Module
-        A copy that may be trained; a module gets a NeuralNet around it while it is.
+        It stays as it was; a copy is trained, a module within a NeuralNet.
     X : ndarray of shape (n_rows, n_columns), float32
         The rows.
     terms : Terms
@@ -45,19 +47,19 @@ def train_net(net: Any, X: Array, terms: Terms, labels: Array, *, seed: int | No
     Returns
     -------
     net : skorch.NeuralNet or torch.nn.Module
-        The trained `net`.
+        The trained copy.
 
     Raises
     ------
     ValueError
         If the loss became infinite, or the module does not give an output for each class.
     """
-    n_classes = terms.soft.shape[1]
+    # a tensor copied in inference mode could not be trained
+    net, n_classes = copy_unfitted(net), terms.soft.shape[1]
     rows = {_ROWS: X, _TARGETS: np.column_stack(target_arrays(terms)).astype(np.float32)}
     module = net if isinstance(net, nn.Module) else None
     threads = torch.get_num_threads()
     with (
-        own_torch_state(),
         torch.random.fork_rng(enabled=seed is not None),
         Progress(verbose if module is not None else 0, _MODULE_EPOCHS, type(net).__name__, "epoch") as progress,
     ):

@@ -100,7 +100,14 @@ def unmoved():
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def brief(monkeypatch):
+    """Times that are measured for a moment, where what they are is not what is shown."""
+    latency = metrics.latency
+    monkeypatch.setattr(metrics, "latency", lambda *args, **kwargs: latency(*args, **{**kwargs, "max_seconds": 0.05}))
+
+
+@pytest.fixture
+def quick(brief, monkeypatch):
     """One process, nets of few epochs and short measurements: to show that code runs, not how good or fast it gets."""
 
     def few_epochs(net):
@@ -115,19 +122,10 @@ def quick(monkeypatch):
 
         monkeypatch.setattr(net, "fit_targets", fitting)
 
-    def brief(*args, **kwargs):
-        return latency(*args, **{**kwargs, "max_seconds": 0.05})
-
     for net in (MLPStudent, MLPStudentRegressor):
         few_epochs(net)
-    latency = metrics.latency
-    monkeypatch.setattr(metrics, "latency", brief)
-    # a reader's first lines leave random_state out
-    state = np.random.get_state()
-    np.random.seed(0)
     with joblib.parallel_config(backend="sequential"):
         yield
-    np.random.set_state(state)
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ STUDENTS = {
     "catboost": CatBoostClassifier(iterations=20, thread_count=1, verbose=0, allow_writing_files=False),
     "skorch": make_pipeline(StandardScaler(), net()),
     "torch": make_pipeline(StandardScaler(), Net()),
-    "pipeline": make_pipeline(StandardScaler(), small_mlp(random_state=None, max_epochs=60)),
+    "pipeline": make_pipeline(StandardScaler(), small_mlp(random_state=None, learning_rate=0.03)),
 }
 
 
@@ -108,7 +108,7 @@ def test_the_student_that_was_given_stays_as_it_was(iris, iris_forest):
     [
         (DecisionTreeClassifier(random_state=0), {"student__max_depth": [1, 4]}),
         (make_pipeline(StandardScaler(), LinearStudent()), {"student__linearstudent__C": [1e-4, 10]}),
-        (net(max_epochs=3, lr=1e-3), {"student__max_epochs": [1, 20], "temperature": [2]}),
+        (net(max_epochs=3, lr=1e-2), {"student__max_epochs": [1, 10], "temperature": [2]}),
     ],
     ids=["classifier", "pipeline", "net"],
 )
@@ -247,7 +247,7 @@ def test_a_net_follows_the_teacher_by_its_own_convention(student, iris, iris_for
     rows = np.random.default_rng(0).permutation(150)
     X, y = StandardScaler().fit_transform(iris.X)[rows], iris.y[rows]
     teacher = LogisticRegression(C=0.1).fit(X, y)
-    student = clone(student).set_params(max_epochs=60)
+    student = clone(student).set_params(max_epochs=25, lr=0.05)
     model = DistilledClassifier(teacher, student=student, alpha=1, random_state=0).fit(X)
     proba = model.predict_proba(X)
     assert abs(proba - teacher.predict_proba(X)).mean() < 0.04
@@ -271,7 +271,7 @@ def test_the_temperature_reaches_both_sides_in_a_net(iris):
     # one answer for all rows: at any temperature the best is the teacher's own, if both sides are softened
     X = np.zeros((60, 4))
     P = np.tile([0.7, 0.2, 0.1], (60, 1))
-    student = net(NeuralNet, max_epochs=150, train_split=None)
+    student = net(NeuralNet, max_epochs=40, lr=0.05, train_split=None)
     for temperature in (1, 4):
         model = DistilledClassifier(student=student, alpha=1, temperature=temperature, random_state=0)
         assert_allclose(model.fit(X, teacher_proba=P).predict_proba(X[:1]), P[:1], atol=0.01)

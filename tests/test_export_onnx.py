@@ -66,7 +66,7 @@ def check(student, rows, **options):
     assert label.dtype == (object if student.classes_.dtype.kind in "OU" else np.int64)
     assert proba.dtype == np.float32
     assert_allclose(proba, student.program_(rows), atol=1e-6)
-    for row in range(len(rows)):
+    for row in range(min(300, len(rows))):
         one = session.run(None, {name: values[row : row + 1] for name, values in feeds.items()})
         assert_allclose(one[2], logits[row : row + 1], rtol=1e-12, atol=1e-12)
         assert_allclose(one[1], proba[row : row + 1], atol=1e-7)

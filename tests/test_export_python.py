@@ -8,8 +8,6 @@ import sys
 
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 from export_helpers import (
     assert_same_labels,
@@ -22,6 +20,7 @@ from export_helpers import (
     records,
     wild_rows,
 )
+from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.compose import make_column_transformer
@@ -31,6 +30,8 @@ from tables_helpers import as_it_is, every_kind
 
 from skdistill import LinearStudent, MLPStudent
 from skdistill.export import to_python
+
+pl, pa = map(Optional, ("polars", "pyarrow"))
 
 #: A process that imports nothing but numpy and what comes with Python.
 SERVE = """

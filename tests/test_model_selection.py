@@ -343,7 +343,7 @@ def test_routing_sends_weights_to_an_unfitted_teacher_as_it_requests(iris):
 
 
 def test_routing_reaches_an_unfitted_teacher_through_a_search(iris):
-    from xgboost import XGBClassifier
+    XGBClassifier = pytest.importorskip("xgboost").XGBClassifier
 
     margin = np.random.default_rng(0).normal(scale=3, size=(150, 3))
     with config_context(enable_metadata_routing=True):

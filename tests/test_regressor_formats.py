@@ -5,11 +5,9 @@ import shutil
 import subprocess
 
 import numpy as np
-import onnxruntime
 import pytest
-import skl2onnx
 from export_helpers import mixed_table, onnx_feeds, records, wild_rows
-from helpers import small_mlp_regressor
+from helpers import Optional, small_mlp_regressor
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_regressor
 from sklearn.linear_model import LinearRegression
@@ -21,6 +19,8 @@ import skdistill
 from skdistill import DistilledRegressor, LinearStudentRegressor, TreeStudentRegressor
 from skdistill.compress import prune, quantize
 from skdistill.export import register_skl2onnx, to_c, to_onnx, to_python
+
+onnxruntime, skl2onnx = map(Optional, ("onnxruntime", "skl2onnx"))
 
 #: Targets: one around zero, one whose float32 is coarse, several of different units.
 TARGETS = {

@@ -265,12 +265,10 @@ def test_predicting_before_fit_is_refused(make, method, iris):
 # reproducibility
 
 
-@pytest.mark.parametrize("kind", ["linear", "mlp"])
-def test_the_same_random_state_gives_the_same_bytes_in_every_process(kind, unmoved, cancer):
-    student = LinearStudent() if kind == "linear" else small_mlp(random_state=None)
+def test_the_same_random_state_gives_the_same_bytes_in_every_process(unmoved, cancer):
     model = DistilledClassifier(
-        RandomForestClassifier(20, random_state=0, n_jobs=2),
-        student=student,
+        RandomForestClassifier(20, random_state=0),
+        student=small_mlp(random_state=None, max_epochs=3),
         committee=2,
         random_state=7,
         temperature=2,
@@ -280,8 +278,8 @@ def test_the_same_random_state_gives_the_same_bytes_in_every_process(kind, unmov
         folds = cross_validate(model, cancer.X, cancer.y, cv=2, n_jobs=n_jobs, return_estimator=True)
         return [fold.program_.fingerprint() for fold in folds["estimator"]]
 
-    once, again, in_workers = programs(1), programs(1), programs(2)
-    assert once == again == in_workers
+    once, in_workers = programs(1), programs(2)
+    assert once == in_workers
     assert once[0] != once[1]
 
 

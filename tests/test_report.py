@@ -26,6 +26,8 @@ from sklearn.tree import DecisionTreeClassifier
 import skdistill
 from skdistill import DistilledClassifier, LinearStudent, compare, metrics
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 
 @functools.cache
 def mixed_report(n_classes):

@@ -24,6 +24,8 @@ from skdistill import DistilledRegressor, LinearStudentRegressor, TreeStudentReg
 from skdistill.compress import quantize
 from skdistill.metrics import retention_score
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 
 def priced(n_rows=400, seed=0):
     """A mixed table and a number that follows from it, in thousands."""

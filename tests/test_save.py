@@ -15,7 +15,6 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-import skops.io
 from export_helpers import TABLES, cases, fitted, mixed_table, records, wild_rows
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
@@ -185,13 +184,14 @@ def test_scikit_learn_takes_a_predictor_for_a_fitted_classifier(path, cancer):
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 def test_joblib_and_skops_hold_a_student(tmp_path, kind):
+    skops_io = pytest.importorskip("skops.io")
     X = wild_rows(mixed_table()[0], 60)
     student = fitted(kind, "piecewise")
     joblib.dump(student, tmp_path / "joblib")
-    skops.io.dump(student, tmp_path / "skops")
-    untrusted = skops.io.get_untrusted_types(file=tmp_path / "skops")
+    skops_io.dump(student, tmp_path / "skops")
+    untrusted = skops_io.get_untrusted_types(file=tmp_path / "skops")
     assert all(name.startswith(("skdistill.program.", "skdistill.student.")) for name in untrusted)
-    for again in (joblib.load(tmp_path / "joblib"), skops.io.load(tmp_path / "skops", trusted=untrusted)):
+    for again in (joblib.load(tmp_path / "joblib"), skops_io.load(tmp_path / "skops", trusted=untrusted)):
         assert again.program_.fingerprint() == student.program_.fingerprint()
         assert_array_equal(again.predict_proba(X), student.predict_proba(X))
 

@@ -6,12 +6,8 @@ import re
 import narwhals as nw
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
-from catboost import CatBoostClassifier
-from helpers import CountingForest, notes, small_mlp
-from lightgbm import LGBMClassifier
+from helpers import CountingForest, Optional, notes, small_mlp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -25,16 +21,17 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from tables_helpers import customers, every_kind, prepare
 from threadpoolctl import threadpool_limits
-from xgboost import XGBClassifier
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent
+
+pl, pa, catboost, lightgbm, xgboost = map(Optional, ("polars", "pyarrow", "catboost", "lightgbm", "xgboost"))
 
 FORMS = {
     "pandas": lambda frame: frame,
     "pandas, nullable": lambda frame: frame.convert_dtypes(),
     "pandas, pyarrow": lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
     "pandas, objects": lambda frame: frame.astype(object),
-    "polars": pl.from_pandas,
+    "polars": lambda frame: pl.from_pandas(frame),
     "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
     "narwhals": nw.from_native,
 }
@@ -420,19 +417,19 @@ def test_numbers_of_any_size_get_finite_answers(numeric, layered, table):
 # teachers of raw tables
 
 
-def lightgbm():
-    return LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1)
+def boosted():
+    return lightgbm.LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1)
 
 
 TEACHERS = {
-    "LightGBM": lightgbm,
-    "CatBoost": lambda: CatBoostClassifier(
+    "LightGBM": boosted,
+    "CatBoost": lambda: catboost.CatBoostClassifier(
         iterations=30, thread_count=1, verbose=False, allow_writing_files=False, cat_features=["plan", "city"]
     ),
     "HistGradientBoosting": lambda: HistGradientBoostingClassifier(
         max_iter=8, max_leaf_nodes=8, early_stopping=False, categorical_features="from_dtype"
     ),
-    "XGBoost": lambda: XGBClassifier(n_estimators=10, n_jobs=1, enable_categorical=True),
+    "XGBoost": lambda: xgboost.XGBClassifier(n_estimators=10, n_jobs=1, enable_categorical=True),
     "Pipeline": lambda: make_pipeline(prepare(), RandomForestClassifier(30, max_depth=6, random_state=0)),
 }
 
@@ -476,7 +473,7 @@ def test_the_teacher_takes_the_same_raw_frame(fitted, teacher, clients):
 def test_a_net_distils_a_raw_frame(clients):
     X, y, fresh = clients
     student = MLPStudent((16,), max_epochs=12, learning_rate=0.02, random_state=0)
-    model = DistilledClassifier(lightgbm(), student=student, committee=2).fit(X, y)
+    model = DistilledClassifier(boosted(), student=student, committee=2).fit(X, y)
     assert model.distillation_report_["n_committee"] == 2
     assert agreement(model, fresh) > 0.85
 
@@ -585,7 +582,7 @@ def test_cross_validation_fits_an_unfitted_teacher_on_each_fold(teacher, clients
 
 def test_one_column_transformer_in_front_of_teacher_and_student(clients):
     X, y, fresh = clients
-    model = Pipeline([("prep", prepare()), ("distilled", DistilledClassifier(lightgbm(), student="linear", alpha=0.5))])
+    model = Pipeline([("prep", prepare()), ("distilled", DistilledClassifier(boosted(), student="linear", alpha=0.5))])
     model.fit(X, y)
     assert agreement(model[-1], model[0].transform(fresh)) > 0.88
     grid = {

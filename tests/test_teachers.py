@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from catboost import CatBoostClassifier
-from helpers import CountingForest, RecordingStudent, Reordered, notes
+from helpers import CountingForest, Optional, RecordingStudent, Reordered, notes
 from joblib import hash as content_hash
-from lightgbm import LGBMClassifier
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
@@ -15,9 +13,10 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from xgboost import XGBClassifier
 
 from skdistill import DistilledClassifier
+
+catboost, lightgbm, xgboost = map(Optional, ("catboost", "lightgbm", "xgboost"))
 
 
 def skorch_net():
@@ -39,9 +38,11 @@ def skorch_net():
 
 UNFITTED = {
     "forest": lambda: RandomForestClassifier(20, random_state=0),
-    "xgboost": lambda: XGBClassifier(n_estimators=10, n_jobs=1),
-    "lightgbm": lambda: LGBMClassifier(n_estimators=10, n_jobs=1, verbose=-1),
-    "catboost": lambda: CatBoostClassifier(iterations=20, thread_count=1, verbose=False, allow_writing_files=False),
+    "xgboost": lambda: xgboost.XGBClassifier(n_estimators=10, n_jobs=1),
+    "lightgbm": lambda: lightgbm.LGBMClassifier(n_estimators=10, n_jobs=1, verbose=-1),
+    "catboost": lambda: catboost.CatBoostClassifier(
+        iterations=20, thread_count=1, verbose=False, allow_writing_files=False
+    ),
     "skorch": skorch_net,
     "voting": lambda: VotingClassifier([("nb", GaussianNB()), ("knn", KNeighborsClassifier())], voting="soft"),
     "pipeline": lambda: make_pipeline(StandardScaler(), LogisticRegression()),
@@ -249,7 +250,9 @@ def test_a_teacher_that_takes_no_weights_is_fitted_without_them_and_a_warning_sa
 
 def test_further_arguments_of_fit_reach_an_unfitted_teacher(iris):
     def fit(**params):
-        model = DistilledClassifier(XGBClassifier(n_estimators=5, n_jobs=1), student=RecordingStudent(), alpha=0.5)
+        model = DistilledClassifier(
+            xgboost.XGBClassifier(n_estimators=5, n_jobs=1), student=RecordingStudent(), alpha=0.5
+        )
         return asked(model.fit(iris.X, iris.y, **params))
 
     margin = np.random.default_rng(0).normal(scale=3, size=(150, 3))

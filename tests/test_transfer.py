@@ -2,9 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
-from helpers import CountingForest, RecordingStudent, RecordingTeacher, notes, small_mlp, small_tree
+from helpers import CountingForest, Optional, RecordingStudent, RecordingTeacher, notes, small_mlp, small_tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import hash as content_hash
@@ -21,6 +20,8 @@ from test_fuzz_tables import tables
 from skdistill import DistilledClassifier
 from skdistill.program import is_missing
 from skdistill.teacher import stack
+
+pl = Optional("polars")
 
 
 def taught(X, y=None, *, answer=None, X_unlabeled=None, sample_weight=None, **params):
@@ -369,7 +370,7 @@ UNLIKE = {
 }
 
 
-@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+@pytest.mark.parametrize("make", [pd.DataFrame, lambda cells: pl.DataFrame(cells)], ids=["pandas", "polars"])
 @pytest.mark.parametrize("case", UNLIKE.values(), ids=UNLIKE)
 def test_rows_of_another_type_keep_what_they_hold(make, case):
     above, below, together = case
@@ -393,16 +394,24 @@ def test_levels_that_are_new_below_stay_levels():
 @pytest.mark.parametrize(
     ("X", "below", "said"),
     [
-        (pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": ["x", "y"]}), "Column 'a' of X_unlabeled is String"),
-        (pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": ["x", "y"]}), "Column 'a' of X_unlabeled is String"),
         (
-            pd.DataFrame({"a": pd.Categorical(["low", "high"], categories=["low", "high"], ordered=True)}),
-            pd.DataFrame({"a": ["middle"]}),
+            lambda: pd.DataFrame({"a": [1, 2]}),
+            lambda: pd.DataFrame({"a": ["x", "y"]}),
+            "Column 'a' of X_unlabeled is String",
+        ),
+        (
+            lambda: pl.DataFrame({"a": [1, 2]}),
+            lambda: pl.DataFrame({"a": ["x", "y"]}),
+            "Column 'a' of X_unlabeled is String",
+        ),
+        (
+            lambda: pd.DataFrame({"a": pd.Categorical(["low", "high"], categories=["low", "high"], ordered=True)}),
+            lambda: pd.DataFrame({"a": ["middle"]}),
             "Column 'a' of X_unlabeled holds 'middle', which has no place in its order",
         ),
         (
-            pl.DataFrame({"a": pl.Series(["low", "high"], dtype=pl.Enum(["low", "high"]))}),
-            pl.DataFrame({"a": ["middle"]}),
+            lambda: pl.DataFrame({"a": pl.Series(["low", "high"], dtype=pl.Enum(["low", "high"]))}),
+            lambda: pl.DataFrame({"a": ["middle"]}),
             "Column 'a' of X_unlabeled is String",
         ),
     ],
@@ -410,6 +419,7 @@ def test_levels_that_are_new_below_stay_levels():
 )
 def test_rows_that_cannot_go_below_are_refused_before_a_teacher_is_asked(X, below, said):
     teacher = RecordingTeacher()
+    X, below = X(), below()
     with pytest.raises(ValueError, match=said):
         DistilledClassifier(teacher, student="linear", alpha=1).fit(X, X_unlabeled=below)
     assert teacher.seen == []

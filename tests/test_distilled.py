@@ -146,7 +146,7 @@ def test_random_state_and_verbose_are_handed_to_a_student_that_has_none(capsys, 
     own = small_mlp(random_state=3, max_epochs=2)
     assert fit(own, random_state=4) == fit(net, random_state=3)
     assert capsys.readouterr().err == ""
-    fit(net, random_state=3, verbose=1, committee=2)
+    fit(net, random_state=3, verbose=1, label_ensemble=2)
     shown = capsys.readouterr().err
     assert "2/2" in shown[shown.index("committee") : shown.index("MLPStudent")]
 
@@ -269,7 +269,7 @@ def test_the_same_random_state_gives_the_same_bytes_in_every_process(unmoved, ca
     model = DistilledClassifier(
         RandomForestClassifier(20, random_state=0),
         student=small_mlp(random_state=None, max_epochs=3),
-        committee=2,
+        label_ensemble=2,
         random_state=7,
         temperature=2,
     )

@@ -332,11 +332,11 @@ def test_the_recipe_of_numbers():
     X, y = wavy(400)
     forest = RandomForestRegressor(30, max_depth=5, random_state=0).fit(X, y)
     net = small_mlp_regressor(batch_size=64, learning_rate=0.03)
-    model = DistilledRegressor(forest, student=net, committee=3, random_state=0).fit(X, y)
+    model = DistilledRegressor(forest, student=net, label_ensemble=3, random_state=0).fit(X, y)
     report = model.distillation_report_
     assert report["n_labelled"] == report["n_rows"] == 400
-    assert report["n_committee"] == 3
-    assert 0 < report["teacher_ahead"] < 0.5
+    assert report["n_label_models"] == 3
+    assert 0 < report["teacher_gap"] < 0.5
     assert [one["alpha"] for one in report["candidates"]][-1] == 0
     scores = {"rmse", "mae", "r2", "r2_teacher"}
     assert report["distilled"].keys() == report["labels_only"].keys() == report["teacher"].keys() == scores
@@ -355,17 +355,17 @@ def test_the_teachers_share_falls_with_the_noise_that_it_has_learnt_by_heart():
     net = small_mlp_regressor(batch_size=64, learning_rate=0.03)
 
     def learnt(teacher):
-        model = DistilledRegressor(teacher, student=net, committee=5, random_state=0).fit(X, y)
+        model = DistilledRegressor(teacher, student=net, label_ensemble=5, random_state=0).fit(X, y)
         return model, model.distillation_report_
 
     reports = [learnt(lambda X, share=share: true_wave(X) + share * noise.predict(X))[1] for share in (0, 0.1, 0.2)]
     shares = [report["alpha"] for report in reports]
     assert 0.4 >= shares[0] > shares[1] > shares[2] > 0
-    aheads = [report["teacher_ahead"] for report in reports]
+    aheads = [report["teacher_gap"] for report in reports]
     assert aheads == sorted(aheads)
     # beyond, and where it knows less than labels do, the committee alone answers new rows, whatever the teacher says
     (by_heart, ahead), (behind, back) = learnt(KNeighborsRegressor(1).fit(X, y)), learnt(lambda X: -true_wave(X))
-    assert ahead["teacher_ahead"] > 0.25 > 0 > back["teacher_ahead"]
+    assert ahead["teacher_gap"] > 0.25 > 0 > back["teacher_gap"]
     assert ahead["alpha"] == back["alpha"] == 0
     assert ahead["n_new"] == 5 * 250
     assert by_heart.program_.fingerprint() == behind.program_.fingerprint()

@@ -338,7 +338,7 @@ def test_the_best_within_the_limits_is_chosen_and_is_a_model_like_any_other(clim
     model.export(tmp_path / "student.skd")
     assert_array_equal(load(tmp_path / "student.skd").predict(X[400:]), model.predict(X[400:]))
     assert_array_equal(pickle.loads(pickle.dumps(model.student_)).predict(X), model.predict(X))
-    assert model.distillation_report_["n_committee"] > 0
+    assert model.distillation_report_["n_label_models"] > 0
     text = str(result)
     assert text.startswith(f"{result.choice['name']} meets the budget (max_bytes=1,500)")
     assert f"* {result.choice['name']}" in text

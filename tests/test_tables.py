@@ -473,8 +473,8 @@ def test_the_teacher_takes_the_same_raw_frame(fitted, teacher, clients):
 def test_a_net_distils_a_raw_frame(clients):
     X, y, fresh = clients
     student = MLPStudent((16,), max_epochs=12, learning_rate=0.02, random_state=0)
-    model = DistilledClassifier(boosted(), student=student, committee=2).fit(X, y)
-    assert model.distillation_report_["n_committee"] == 2
+    model = DistilledClassifier(boosted(), student=student, label_ensemble=2).fit(X, y)
+    assert model.distillation_report_["n_label_models"] == 2
     assert agreement(model, fresh) > 0.85
 
 

@@ -49,7 +49,7 @@ def test_answers_and_labels_meet_by_label_whatever_the_order(labels, data):
     asked = targets(Fixed(proba, order), X, y)
     assert asked.classes.tolist() == sorted(labels)
     for column, label in enumerate(order):
-        assert_allclose(asked.proba[:, sorted(labels).index(label)], proba[:, column], atol=1e-7)
+        assert_allclose(asked.answers[:, sorted(labels).index(label)], proba[:, column], atol=1e-7)
     assert_array_equal(asked.classes[asked.labels], y)
 
 

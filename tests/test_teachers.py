@@ -71,7 +71,7 @@ def fitted(rows):
 
 def asked(model):
     """The teacher's answers as they reached the student."""
-    return model.student_.targets_.proba
+    return model.student_.targets_.answers
 
 
 @pytest.mark.parametrize("kind", UNFITTED)

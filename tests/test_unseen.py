@@ -20,7 +20,7 @@ from skdistill import DistilledClassifier
 def answers(teacher, X, y, fit=None, **params):
     """Return the teacher's answers as they reached the student, columns in sorted order of the classes."""
     params = {"alpha": 0.5, "student": RecordingStudent(), **params}
-    return DistilledClassifier(teacher, **params).fit(X, y, **(fit or {})).student_.targets_.proba
+    return DistilledClassifier(teacher, **params).fit(X, y, **(fit or {})).student_.targets_.answers
 
 
 def without(y, rows):
@@ -68,7 +68,7 @@ def test_rows_without_a_label_and_outside_the_folds_are_answered_by_the_teacher_
     more = iris.X[:20] + 0.1
     model = DistilledClassifier(teacher, student=RecordingStudent(), cv=5, alpha=0.5).fit(iris.X, y, X_unlabeled=more)
     whole = np.vstack([expected, teacher.predict_proba(more)])
-    assert_allclose(model.student_.targets_.proba, whole, atol=1e-12)
+    assert_allclose(model.student_.targets_.answers, whole, atol=1e-12)
 
     once = ShuffleSplit(1, test_size=30, random_state=0)
     seen, unseen = next(once.split(iris.X))

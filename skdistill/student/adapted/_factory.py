@@ -98,7 +98,7 @@ def make_student(
 
 def instance_of(name: str, task: Task) -> str:
     """Return the expression that makes the student of a name, for messages: "MLPStudent()"."""
-    return repr(_kinds(task).named.get(name, _kinds(task).named["mlp"])())
+    return repr(_NAMED.get(name, _NAMED["mlp"])[_of_numbers(task)]())
 
 
 def adapted(student: Any, task: Task) -> Any:

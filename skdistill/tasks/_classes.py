@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._checks import check_proba, label_column, listed, missing_y, unite
 from ..losses import PROBABILITY_FLOOR, CrossEntropy, Loss, Targets, Terms, softmax
 from ..program import Op, Softmax
-from ._task import Shares, Task
+from ._task import Shares, Task, has_proba
 
 Array = NDArray[Any]
 
@@ -241,15 +241,6 @@ def _typed(names: Array, y: Array | None) -> Array:
     except (TypeError, ValueError):
         return names
     return typed if [str(label) for label in typed.tolist()] == [str(name) for name in names.tolist()] else names
-
-
-def has_proba(model: Any) -> bool:
-    """Return whether a model has predict_proba, whatever it raises when asked."""
-    try:
-        return hasattr(model, "predict_proba")
-    except Exception:
-        # some libraries compute the attribute from state that only fit sets up
-        return hasattr(type(model), "predict_proba")
 
 
 def _remedy(model: Any) -> str:

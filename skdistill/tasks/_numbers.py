@@ -14,8 +14,7 @@ from sklearn.model_selection import KFold
 from .._checks import check_numbers, column_or_rows, missing_y
 from ..losses import Loss, SquaredError, Targets, Terms
 from ..program import Op, Unstandardize, column_names, is_frame
-from ._classes import has_proba
-from ._task import Shares, Task
+from ._task import Shares, Task, has_proba
 
 Array = NDArray[Any]
 

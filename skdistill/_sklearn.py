@@ -89,6 +89,8 @@ def copy_unfitted(estimator: Any) -> Any:
     try:
         return clone(estimator, safe=False)
     except RuntimeError:
+        if isinstance(estimator, list | tuple):
+            return type(estimator)(copy_unfitted(one) for one in estimator)
         params = estimator.get_params(deep=False)
         return type(estimator)(**{name: copy_unfitted(value) for name, value in params.items()})
 

@@ -166,8 +166,8 @@ def _answers(task: Task, teacher: Any, student: Any, X: Any) -> Array:
     """Return the teacher's answers, or the student's own, with columns in the student's order."""
     if teacher is None:
         return task.predict(student, X)
-    asked = Teacher.of(teacher, task)
     X = X if hasattr(X, "shape") else np.asarray(X)
+    asked = Teacher.of(teacher, task, trial=X)
     answers = asked.ask(X)
     classes = getattr(student, "classes_", None)
     n_targets = student.program_.n_outputs if classes is None else len(classes)

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from .._checks import check_rows
+from .._checks import check_rows, columns_as_in_fit
 from .._sklearn import copy_unfitted, take_rows
 from ..distil import (
     Asked,
@@ -287,7 +287,7 @@ def _split(
         raise ValueError("X_valid and y_valid go together; one of them is None.")
     if X_valid is not None:
         checked = check_rows(columns, X_valid, reset=False)
-        X_valid = X_valid if hasattr(X_valid, "shape") else checked
+        X_valid = columns_as_in_fit(columns, X_valid) if hasattr(X_valid, "shape") else checked
         return X, y, X_valid, _labels(task, X_valid, y_valid, "X_valid", "y_valid")
     if not 0 < share < 1:
         raise ValueError(f"validation_fraction must be above 0 and below 1; got {share!r}.")

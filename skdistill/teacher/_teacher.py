@@ -456,7 +456,7 @@ def _has_been_fitted(model: Any, task: Task, trial: Any) -> bool:
     except NotFittedError:
         return False
     except Exception as error:
-        if isinstance(error, AttributeError) and error.obj is model:
+        if isinstance(error, AttributeError) and (error.obj is model or error.obj is None):
             return False
         raise ValueError(
             f"Whether teacher {type(model).__name__} has been fitted cannot be told: it has no attribute that ends in "
@@ -517,7 +517,9 @@ def _for_model(member: _Member, X: Any) -> Any:
         raise ValueError(f"X has {X.shape[1]} columns, but {member.called} was fitted on {int(expected)}.")
     names = _attribute(member.model, "feature_names_in_")
     if names is None:
+        # CatBoost calls columns without a name by their numbers
         names = _attribute(member.model, "feature_names_")
+        names = None if names is None or list(names) == [str(at) for at in range(len(names))] else names
     if names is None or not is_frame(X):
         return X
     columns = column_names(X)

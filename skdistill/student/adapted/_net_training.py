@@ -25,7 +25,6 @@ Array = NDArray[Any]
 _ROWS, _TARGETS = "rows", "distillation targets"
 
 
-@own_torch_state()
 def train_net(net: Any, X: Array, terms: Terms, labels: Array, *, seed: int | None, verbose: int) -> Any:
     """Train a user's own net on the terms of the distillation loss.
 
@@ -54,38 +53,34 @@ def train_net(net: Any, X: Array, terms: Terms, labels: Array, *, seed: int | No
     ValueError
         If the loss became infinite, or the module does not give an output for each class.
     """
-    # a tensor copied in inference mode could not be trained
-    net, n_classes = copy_unfitted(net), terms.soft.shape[1]
+    module = isinstance(net, nn.Module)
+    n_classes = terms.soft.shape[1]
     rows = {_ROWS: X, _TARGETS: np.column_stack(target_arrays(terms)).astype(np.float32)}
-    module = net if isinstance(net, nn.Module) else None
-    threads = torch.get_num_threads()
     with (
+        own_torch_state(one_thread=module),
         torch.random.fork_rng(enabled=seed is not None),
-        Progress(verbose if module is not None else 0, _MODULE_EPOCHS, type(net).__name__, "epoch") as progress,
+        Progress(verbose if module else 0, _MODULE_EPOCHS, type(net).__name__, "epoch") as progress,
     ):
         if seed is not None:
             torch.manual_seed(seed)
-        if module is not None:
-            net = _net_of(module, len(X), seed, progress)
-            torch.set_num_threads(1)
-        # skorch's own loop, callbacks and splits
-        distilling = _distilling(type(net), TermsLoss(terms.loss), n_classes)(**net.get_params(deep=False))
-        try:
-            distilling.fit(rows, labels.astype(np.int64))
-        finally:
-            torch.set_num_threads(threads)
-        # what was fitted goes on in an instance of the user's class, which can be pickled
-        vars(net).update(vars(distilling))
-    if net.history and "train_loss" not in net.history[-1]:
-        # skorch has kept Ctrl-C to itself, but there is nothing to keep
+        # copied here, since a tensor that is copied in inference mode cannot be trained
+        trained = copy_unfitted(net)
+        fitted = _net_of(trained, len(X), seed, progress) if module else trained
+        # a subclass whose rows carry their targets trains by skorch's own loop, callbacks and splits
+        distilling = _distilling(type(fitted), TermsLoss(terms.loss), n_classes)(**fitted.get_params(deep=False))
+        distilling.fit(rows, labels.astype(np.int64))
+        # what was fitted goes into an instance of the user's class, which can be pickled and cloned
+        vars(fitted).update(vars(distilling))
+    if fitted.history and "train_loss" not in fitted.history[-1]:
+        # skorch swallows Ctrl-C, but no epoch has ended whose weights could be kept
         raise KeyboardInterrupt
-    last = net.history[-1]["train_loss"] if net.history else 0.0
+    last = fitted.history[-1]["train_loss"] if fitted.history else 0.0
     if not math.isfinite(last):
         raise ValueError(
-            f"The loss of student {type(net if module is None else module).__name__} became {last}. Standardise the "
-            "rows (a Pipeline with a StandardScaler before the net), or lower the learning rate."
+            f"The loss of student {type(net).__name__} became {last}. Standardise the rows (a Pipeline with a "
+            "StandardScaler before the net), or lower the learning rate."
         )
-    return net if module is None else module.eval()
+    return trained.eval() if module else trained
 
 
 #: The most epochs that a bare module is trained.

@@ -85,8 +85,8 @@ class BaseLinear(ProgramStudent):
                 best = intermediate_result.x.copy()
                 progress.step(loss=intermediate_result.fun)
 
-            # one thread: sums that are split otherwise differ in their last bits, and then the
-            # same random_state would not give the same bytes in a worker process
+            # one thread: sums that are split over several differ in their last bits, and then a worker process
+            # would not give the same bytes
             with threadpool_limits(limits=1, user_api="blas"):
                 try:
                     result = minimize(

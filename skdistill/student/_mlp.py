@@ -290,8 +290,9 @@ class MLPStudentRegressor(RegressorPart, BaseMLP):
     max_epochs : int, default=100
         Maximum number of epochs.
     batch_size : int or "auto", default="auto"
-        Rows in a step. "auto" is a power of two that gives about twenty steps an epoch, 16 to 128: of many rows more
-        steps than MLPStudent takes, as numbers are learnt to a finer degree than classes.
+        Rows in a step. "auto" is a power of two that gives about twenty steps an epoch, 16 to 128. With
+        many rows these are more steps than MLPStudent takes: numbers have to be fitted more precisely
+        than classes.
     learning_rate : float, default=4e-3
         The highest learning rate.
     weight_decay : float, default=1e-4

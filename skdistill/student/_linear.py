@@ -97,25 +97,17 @@ class BaseLinear(ProgramStudent):
                         callback=callback,
                         options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 1e-9, "maxcor": 20},
                     )
+                    best, self.n_iter_ = result.x, int(result.nit)
                 except KeyboardInterrupt:
                     if best is start:
                         raise
-                    warnings.warn(
-                        f"{type(self).__name__} was interrupted after {progress.done} iterations; the weights so far "
-                        "are kept.",
-                        UserWarning,
-                        stacklevel=2,
-                    )
+                    interrupted = f"was interrupted after {progress.done} iterations; the weights so far are kept."
+                    warnings.warn(f"{type(self).__name__} {interrupted}", UserWarning, stacklevel=2)
                     self.n_iter_ = progress.done
                 else:
-                    best = result.x
-                    self.n_iter_ = int(result.nit)
-                    if result.nit >= self.max_iter:
-                        warnings.warn(
-                            f"{type(self).__name__} did not converge in max_iter={self.max_iter} iterations.",
-                            ConvergenceWarning,
-                            stacklevel=2,
-                        )
+                    if self.n_iter_ >= self.max_iter:
+                        missed = f"did not converge in max_iter={self.max_iter} iterations."
+                        warnings.warn(f"{type(self).__name__} {missed}", ConvergenceWarning, stacklevel=2)
         coef = rounded(best).reshape(n_encoded + 1, n_logits)
         return [first_layer(coef[:-1], coef[-1])]
 
@@ -234,7 +226,8 @@ class LinearStudent(ClassifierPart, BaseLinear):
         What each encoded input adds to each logit; two classes have a single logit, that of the second.
         A standardised number counts in the column's own unit: the coefficient is the slope per unit of the
         raw number. That holds up to six standard deviations from the mean; beyond, numbers are squashed to
-        ``6 + log(1 + distance - 6)`` deviations. A level of a category, or "missing", counts as 0 or 1, and a
+        ``6 + log(1 + distance - 6)`` deviations. A quantile score is a number's rank, scaled to a standard
+        deviation of one. A level of a category, or "missing", counts as 0 or 1, and a
         bin as how far into it the number has come, 0 to 1.
     intercept_ : ndarray of shape (n_logits,)
         What a row gets whose encoded inputs are all zero.
@@ -319,7 +312,8 @@ class LinearStudentRegressor(RegressorPart, BaseLinear):
         What each encoded input adds to each output, in the target's unit.
         A standardised number counts in the column's own unit: the coefficient is the slope per unit of the
         raw number. That holds up to six standard deviations from the mean; beyond, numbers are squashed to
-        ``6 + log(1 + distance - 6)`` deviations. A level of a category, or "missing", counts as 0 or 1, and a
+        ``6 + log(1 + distance - 6)`` deviations. A quantile score is a number's rank, scaled to a standard
+        deviation of one. A level of a category, or "missing", counts as 0 or 1, and a
         bin as how far into it the number has come, 0 to 1.
     intercept_ : ndarray of shape (n_outputs,)
         What a row gets whose encoded inputs are all zero.

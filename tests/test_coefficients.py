@@ -133,6 +133,22 @@ def test_of_sparse_rows():
         student.shape_function(0)
 
 
+@pytest.mark.parametrize("columns", [["city", "size"], ["city"], ["age"], ["when"], ["constant"]], ids=str)
+def test_of_columns_of_one_kind(columns):
+    student = LinearStudentRegressor(numeric="piecewise").fit(MIXED[columns], SCORE)
+    shapes = [student.shape_function(name) for name in columns]
+    assert [shape.column for shape in shapes] == columns
+    assert all(len(shape.values) == len(shape.contributions) for shape in shapes)
+    total = sum(student.shape_function(name, MIXED[name]).contributions for name in columns)
+    assert_allclose((student.intercept_ + total)[:, 0], student.predict(MIXED[columns]), rtol=1e-10)
+
+
+def test_a_cell_that_the_column_cannot_hold_is_refused():
+    student = LinearStudent().fit(MIXED, SCORE > 15)
+    with pytest.raises(ValueError, match="Column 'age' holds 'old'"):
+        student.shape_function("age", ["old"])
+
+
 def test_what_is_not_there_is_refused():
     student = LinearStudent()
     for ask in (lambda: student.coef_, lambda: student.shape_function(0)):

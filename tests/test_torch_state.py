@@ -1,5 +1,6 @@
 """Training depends on the student's own settings, whatever torch is set to, and leaves torch as it was."""
 
+import pickle
 from contextlib import contextmanager
 from functools import cache
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import small_mlp, small_mlp_regressor
+from sklearn.base import clone
 from skorch import NeuralNetClassifier
 from torch import nn
 
@@ -115,5 +117,8 @@ def test_a_net_keeps_the_users_class_and_no_other():
     given = skorch_net()
     fitted = make_student(given, CLASSES, random_state=0).fit(X, Y).estimator_
     assert type(fitted) is OwnNet
+    assert type(clone(fitted)) is OwnNet
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
     assert not any("istilling" in type(value).__name__ for value in vars(fitted).values())
     assert not getattr(given, "initialized_", False)

@@ -144,9 +144,10 @@ def read_shape(program: Program, source: int, values: Any | None) -> ShapeFuncti
         alone = replace(alone, tables=layer.tables * own[: len(layer.tables)])
     narrow, *steps, _ = fold(join(encoder, [alone], [], program.ops[-1])).ops
     assert isinstance(narrow, Columns)
-    read = replace(narrow, names=None, n_columns=1, sources=(0,) * len(narrow.sources))
+    name = entry.names[source : source + 1] if entry.names else None
+    read = replace(narrow, names=name, n_columns=1, sources=(0,) * len(narrow.sources))
     contributions = run(read(cells[:, None]), steps) * factor - (found.offset * own).sum(axis=0)
-    return ShapeFunction(entry.names[source] if entry.names else f"column {source}", cells, contributions)
+    return ShapeFunction(name[0] if name else f"column {source}", cells, contributions)
 
 
 def _parts(program: Program) -> tuple[list[Any], Any]:

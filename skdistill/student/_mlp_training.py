@@ -25,23 +25,28 @@ Array = NDArray[Any]
 _WARM_UP = 0.05
 #: How many batches are put in their shuffled order at a time.
 _SHUFFLED = 16
-#: The average of the weights follows them by the share ``_FORGETS / (step + _FORGETS)``: its memory is some ninth of
-#: the steps so far, and the first guess is soon out of it.
+#: The running average moves towards the weights by ``_FORGETS / (step + _FORGETS)`` of their difference: it averages
+#: over the last ninth of the steps or so, and soon forgets the initial weights.
 _FORGETS = 9.0
-#: With so many sparse columns at most for each that is not zero in a row, a product with whole rows, zeros among them,
-#: takes less time, back and forth, than looking up what is not zero.
+#: Up to so many sparse columns for each non-zero cell of a row, a product with dense rows takes less time, forward and
+#: backward, than looking up the cells that are not zero.
 _SPREAD = 16
 _ACTIVATIONS = {"relu": torch.relu, "silu": nn.functional.silu, "tanh": torch.tanh}
 
 
 @contextmanager
-def own_torch_state() -> Iterator[None]:
-    """Train, or predict, whatever torch has been set to: with gradients, in float32, on the device that is said.
+def own_torch_state(*, one_thread: bool = False) -> Iterator[None]:
+    """Make what runs inside independent of torch's global state: gradients are on, tensors are float32 on the CPU.
 
-    What the caller has set is there again afterwards: ``no_grad``, ``inference_mode``, ``autocast``, the default
-    dtype and the default device.
+    The caller's ``no_grad``, ``inference_mode``, ``autocast``, default dtype and default device hold again afterwards.
+
+    Parameters
+    ----------
+    one_thread : bool, default=False
+        Whether torch uses a single thread meanwhile: sums that are split over another number of threads
+        differ in their last bits.
     """
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    dtype, device, n_threads = torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads()
     with ExitStack() as state:
         state.enter_context(torch.inference_mode(False))
         state.enter_context(torch.enable_grad())
@@ -50,11 +55,12 @@ def own_torch_state() -> Iterator[None]:
                 state.enter_context(torch.autocast(kind, enabled=False))
         if device.type != "cpu":
             state.enter_context(torch.device("cpu"))
+        state.callback(torch.set_default_dtype, dtype)
         torch.set_default_dtype(torch.float32)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
+        if one_thread:
+            state.callback(torch.set_num_threads, n_threads)
+            torch.set_num_threads(1)
+        yield
 
 
 class MLP(nn.Module):
@@ -84,9 +90,9 @@ class MLP(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        # of the sparse inputs a row has but a few
+        # few of a row's sparse inputs are not zero
         fan_in = [max(1.0, n_numbers + n_active), *sizes[:-1]]
-        # logits near zero, so that the first steps move the net and not its first guess
+        # initial logits near zero, so that the first steps are not spent on undoing them
         gains = [1.0] * (len(sizes) - 1) + [0.1]
 
         def uniform(bound: float, *shape: int) -> nn.Parameter:
@@ -99,7 +105,7 @@ class MLP(nn.Module):
         )
         self.biases = nn.ParameterList([uniform(1.0 / math.sqrt(f), n) for f, n in zip(fan_in, sizes, strict=True)])
         nn.init.zeros_(self.biases[-1])
-        # a list of its own, since each look into a ParameterList costs a good part of a small layer
+        # a plain list: looking into a ParameterList takes a good part of a small layer's time
         self.pairs = list(zip(self.weights, self.biases, strict=True))
         self.table = uniform(bounds[0], n_sparse, sizes[0]) if n_sparse else None
         self.spreads = n_sparse <= _SPREAD * n_active
@@ -112,7 +118,7 @@ class MLP(nn.Module):
         first, *rest = self.pairs
         Z = linear(numbers, *first)
         if indices is not None and self.table is not None:
-            # the rows held out are one batch, of which whole rows would take much memory
+            # the held-out rows are a single batch, and dense they would take much memory
             if self.spreads and self.training:
                 spread = torch.zeros(len(Z), len(self.table), dtype=Z.dtype, device=Z.device)
                 spread = spread.scatter_(1, indices, 1.0) if values is None else spread.scatter_add_(1, indices, values)
@@ -128,7 +134,7 @@ class MLP(nn.Module):
         return Z
 
     def start_from(self, layers: list[tuple[Array, Array]]) -> None:
-        """Take over layers as :meth:`layers` returns them, in place of the first guess."""
+        """Start from layers as :meth:`layers` returns them, in place of random weights."""
         n_sparse = 0 if self.table is None else len(self.table)
         with torch.no_grad():
             if self.table is not None:
@@ -303,7 +309,7 @@ class Rows:
         self.codes: Tensor | None = None
         self.device = device
         if self.sparse is not None and (self.sparse.data == 1).all() and len(set(np.diff(self.sparse.indptr))) == 1:
-            # one-hot columns: as many ones in each row
+            # one-hot columns: every row has the same number of ones
             self.codes = torch.as_tensor(self.sparse.indices.reshape(len(self), -1), dtype=torch.int64, device=device)
 
     def __len__(self) -> int:
@@ -337,7 +343,7 @@ class Rows:
             yield inputs, tuple(targets)
 
     def _padded(self, rows: Any) -> dict[str, Tensor]:
-        """Return index and value of what is not zero, each row as long as the longest."""
+        """Return index and value of the cells that are not zero, every row padded to the longest."""
         counts = np.diff(rows.indptr)
         there = np.arange(max(1, counts.max())) < counts[:, None]
         indices = np.zeros(there.shape, dtype=np.int64)
@@ -350,13 +356,13 @@ class Rows:
 
 
 class _NoBetterFitError(Exception):
-    """Raised by a callback when no better fit is to be expected."""
+    """Raised by a callback when no better fit is expected."""
 
 
 class _Keeper(Callback):
     """Sets the learning rate of each step, keeps the best weights, and says when to end.
 
-    What is judged and kept is the running average of the weights, with polynomial decay: Shamir and
+    It validates and keeps the running average of the weights, with polynomial decay: Shamir and
     Zhang (2013), "Stochastic Gradient Descent for Non-smooth Optimization",
     https://arxiv.org/abs/1212.1824.
     """
@@ -373,7 +379,7 @@ class _Keeper(Callback):
         self.step = 0
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        # a list of its own, since a look through the module in each step costs a good part of a small net's
+        # a plain list: a walk through the module in each step takes a good part of a small net's time
         self.weights = list(net.module_.parameters())
         if self.student.averaging:
             self.average = [weight.detach().clone() for weight in self.weights]
@@ -390,7 +396,7 @@ class _Keeper(Callback):
                 group["lr"] = rate
             self.step += 1
         else:
-            # the rows held out, all in one batch, are the last of an epoch
+            # the held-out rows are the last batch of an epoch
             self._exchange(net)
 
     def on_batch_end(
@@ -405,29 +411,29 @@ class _Keeper(Callback):
                     average.lerp_(weight, share)
 
     def _exchange(self, net: NeuralNet) -> None:
-        """Put the average of the weights in the weights' place, or the weights back in theirs."""
+        """Exchange the weights and their running average."""
         if self.average:
             for at, weight in enumerate(self.weights):
                 self.average[at], weight.data = weight.data, self.average[at]
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         epoch = net.history[-1]
-        sizes = np.array([batch["train_batch_size"] for batch in epoch["batches"] if "train_loss" in batch])
-        losses = np.array([batch["train_loss"] for batch in epoch["batches"] if "train_loss" in batch])
+        batches = [batch for batch in epoch["batches"] if "train_loss" in batch]
+        losses, sizes = (np.array([batch[name] for batch in batches]) for name in ("train_loss", "train_batch_size"))
         figures = {"train_loss": float(losses @ sizes / sizes.sum())}
         if not math.isfinite(figures["train_loss"]):
             raise ValueError(
                 f"{type(self.student).__name__}'s loss became {figures['train_loss']} in epoch "
                 f"{len(self.figures) + 1}; learning_rate={self.student.learning_rate} is too high."
             )
-        held_out = "valid_loss" in epoch["batches"][-1]
-        if not held_out:
+        # without held-out rows nothing tells a better fit, and the latest weights count
+        loss: float = -len(self.figures)
+        if "valid_loss" in epoch["batches"][-1]:
+            loss = epoch["batches"][-1]["valid_loss"]
+            figures |= {"valid_loss": loss, "valid_fidelity": self.fidelity}
+        else:
             self._exchange(net)
-        if held_out:
-            figures |= {"valid_loss": epoch["batches"][-1]["valid_loss"], "valid_fidelity": self.fidelity}
         self.figures.append(figures)
-        # without rows held out there is nothing to tell a better fit by: the latest weights count
-        loss = figures["valid_loss"] if held_out else -len(self.figures)
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, len(self.figures)
             self.best_weights = {name: value.clone() for name, value in net.module_.state_dict().items()}
@@ -437,7 +443,7 @@ class _Keeper(Callback):
             raise _NoBetterFitError
 
 
-@own_torch_state()
+@own_torch_state(one_thread=True)
 def train_mlp(
     student: Any,
     encoded: Encoded,
@@ -493,52 +499,45 @@ def train_mlp(
     if init is not None:
         module.start_from(init)
     n_steps = student.max_epochs * -(-len(rows) // batch_size)
-
-    n_threads = torch.get_num_threads()
-    # sums split over another number of threads differ in their last bits
-    torch.set_num_threads(1)
-    try:
-        with Progress(student.verbose, student.max_epochs, name, "epoch") as progress:
-            keeper = _Keeper(student, n_steps, progress)
-            net = _Net(
-                module,
-                TermsLoss(terms.loss, (bool(terms.soft_weight.any()), bool(terms.label_weight.any()))),
-                optimizer=torch.optim.AdamW,
-                optimizer__fused=True,
-                optimizer__weight_decay=student.weight_decay,
-                lr=student.learning_rate,
-                max_epochs=student.max_epochs,
-                callbacks=[("keeper", keeper)],
-                train_split=None,
-                device=device,
-                verbose=0,
+    with Progress(student.verbose, student.max_epochs, name, "epoch") as progress:
+        keeper = _Keeper(student, n_steps, progress)
+        net = _Net(
+            module,
+            TermsLoss(terms.loss, (bool(terms.soft_weight.any()), bool(terms.label_weight.any()))),
+            optimizer=torch.optim.AdamW,
+            optimizer__fused=True,
+            optimizer__weight_decay=student.weight_decay,
+            lr=student.learning_rate,
+            max_epochs=student.max_epochs,
+            callbacks=[("keeper", keeper)],
+            train_split=None,
+            device=device,
+            verbose=0,
+        )
+        net.held_out = rows_valid if len(rows_valid) else None
+        net.initialize()
+        # the loop by itself does not notify
+        net.notify("on_train_begin", X=rows, y=None)
+        try:
+            net.fit_loop(rows)
+        except _NoBetterFitError:
+            pass
+        except KeyboardInterrupt:
+            if keeper.best_weights is None:
+                raise
+            warnings.warn(
+                f"{name} was interrupted after {len(keeper.figures)} of {student.max_epochs} epochs; the best "
+                f"weights so far, of epoch {keeper.best_epoch}, are kept.",
+                UserWarning,
+                stacklevel=2,
             )
-            net.held_out = rows_valid if len(rows_valid) else None
-            net.initialize()
-            # the loop alone does not say so
-            net.notify("on_train_begin", X=rows, y=None)
-            try:
-                net.fit_loop(rows)
-            except _NoBetterFitError:
-                pass
-            except KeyboardInterrupt:
-                if keeper.best_weights is None:
-                    raise
-                warnings.warn(
-                    f"{name} was interrupted after {len(keeper.figures)} of {student.max_epochs} epochs; the best "
-                    f"weights so far, of epoch {keeper.best_epoch}, are kept.",
-                    UserWarning,
-                    stacklevel=2,
-                )
-    finally:
-        torch.set_num_threads(n_threads)
     assert keeper.best_weights is not None
     module.load_state_dict(keeper.best_weights)
     return module.layers(), keeper.figures
 
 
 class _Net(NeuralNet):
-    """A skorch net with rows held out beforehand and none of skorch's printing and timing."""
+    """A skorch net whose validation rows are given, without skorch's printing and timing."""
 
     held_out: Any = None
 
@@ -556,7 +555,7 @@ class _Net(NeuralNet):
         return None
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
-        """Take a step: skorch's own, less what it does for optimizers and data that are not ours."""
+        """Take a step: skorch's own without what it does for other optimizers and data."""
         inputs, targets = batch
         self.optimizer_.zero_grad()
         y_pred = self.module_(**inputs)

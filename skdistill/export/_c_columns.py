@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Bound, Columns
+from ..program import Bound, Columns, Levels
 from ._c_text import Names, array, char_array, comment, identifier, is_long, number, smallest, string, utf8
 
 
 @dataclass
-class Levels:
+class Enum:
     """The levels of a field: an enumerator for each, one for any other level and one for a missing value."""
 
     keys: list[Any]
@@ -28,7 +28,7 @@ class Field:
     source: int
     name: str
     comment: str
-    levels: Levels | None = None
+    levels: Enum | None = None
 
 
 @dataclass
@@ -68,45 +68,35 @@ def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
     if entry.names is None and set(entry.kinds) <= {"number"}:
         return _array_row(entry)
     row = Row([])
-    tables = _tables(entry)
     # members must not have the names of the files' macros
     members = Names(f"{prefix.upper()}_{name}" for name in ("H", "WIDE"))
     fields: dict[tuple[int, bool], Field] = {}
     # numbers first, then levels: a column that is read as both becomes two fields
-    for source, of_levels in sorted({(s, k in ("category", "rank")) for s, k, _ in tables}):
+    for source, of_levels in sorted({(s, levels is not None) for s, _, levels in entry.reads}):
         title, name = f"column {source}", f"x{source}"
         if entry.names is not None:
             title, name = comment(entry.names[source]), identifier(entry.names[source])
         name = members(f"{name}_level" if (source, False) in fields else name)
         one = Field(source, name, title)
         if of_levels:
-            found = [levels for s, _, levels in tables if s == source and levels is not None]
+            found = [read.levels for s, _, read in entry.reads if s == source and read is not None]
             one.levels = _levels(found, f"{prefix}_{name}".upper(), names)
             _lookup(row, one, prefix)
-        elif any(s == source and kind == "datetime" for s, kind, _ in tables):
+        elif any(s == source and kind == "datetime" for s, kind, _ in entry.reads):
             one.comment += ": seconds since 1970 (UTC); NAN where missing"
         else:
             one.comment += ": a number; NAN where missing"
         fields[source, of_levels] = one
     row.fields = list(fields.values())
     n_codes = len(entry.sizes)
-    for at, (source, kind, levels) in enumerate(tables):
+    for at, (source, kind, levels) in enumerate(entry.reads):
         if levels is None:
             row.statements.append(f"x[{at - n_codes}] = row->{fields[source, False].name};")
-            continue
-        one = fields[source, True]
-        size = entry.sizes[at] if kind == "category" else None
-        row.statements.append(_read_level(row, one, levels, size, at, at - n_codes))
+        elif kind == "category":
+            _read_level(row, fields[source, True], levels, f"code[{at}]", f"code_{at}")
+        else:
+            _read_level(row, fields[source, True], levels, f"x[{at - n_codes}]", "rank")
     return row
-
-
-def _tables(entry: Columns) -> list[tuple[int, str, dict[Any, int] | None]]:
-    """Return the source, kind and levels of each column that is read."""
-    levels = iter(entry.levels)
-    return [
-        (source, kind, next(levels) if kind in ("category", "rank") else None)
-        for source, kind in zip(entry.sources, entry.kinds, strict=True)
-    ]
 
 
 def _array_row(entry: Columns) -> Row:
@@ -122,11 +112,11 @@ def _array_row(entry: Columns) -> Row:
     return row
 
 
-def _levels(tables: list[dict[Any, int]], prefix: str, names: Names) -> Levels:
+def _levels(tables: list[dict[Any, int]], prefix: str, names: Names) -> Enum:
     other, missing = names(f"{prefix}_OTHER"), names(f"{prefix}_MISSING")
     # a dict keeps the order, and treats 1 and True as one key, as lookups do
     keys = [key for key in dict.fromkeys(key for table in tables for key in table) if key is not None]
-    return Levels(keys, [names(f"{prefix}_{enumerator(key)}") for key in keys], other, missing)
+    return Enum(keys, [names(f"{prefix}_{enumerator(key)}") for key in keys], other, missing)
 
 
 def enumerator(key: Any) -> str:
@@ -138,29 +128,22 @@ def enumerator(key: Any) -> str:
     return identifier(f"x_{text}").removeprefix("x_").rstrip("_").upper() or "X"
 
 
-def _read_level(row: Row, one: Field, levels: dict[Any, int], size: int | None, code: int, x: int) -> str:
-    """Return the statement that reads a level as a code or, if `size` is None, as a rank."""
+def _read_level(row: Row, one: Field, levels: Levels, target: str, kind: str) -> None:
+    """Add the statement that reads a level as a code or a rank, and the table of these unless they are 0, 1, 2 ..."""
     assert one.levels is not None
-    n_known = len(one.levels.keys)
+    keys = one.levels.keys
     row.functions.add("level")
-    value = f"level((int)row->{one.name}, {n_known})"
-    if size is None:
-        ranks = [float(levels.get(key, np.nan)) for key in one.levels.keys]
-        ranks += [np.nan, float(levels.get(None, np.nan))]
-        table = np.array(ranks, dtype=np.float32)
-        name = f"rank_of_{one.name}"
-        target = f"x[{x}]"
-    else:
-        codes = [levels.get(key, size - 2) for key in one.levels.keys] + [size - 2, levels.get(None, size - 1)]
-        target = f"code[{code}]"
-        if codes == list(range(n_known + 2)):
-            return f"{target} = {value};"
-        table = smallest(np.array(codes, dtype=np.int64))
-        # the code's index, since a column may be read as a category twice
-        name = f"code_{code}_of_{one.name}"
+    value = f"level((int)row->{one.name}, {len(keys)})"
+    codes = np.array([*(levels.levels.get(key, levels.other) for key in keys), levels.other, levels.missing])
+    if kind != "rank" and codes.tolist() == list(range(len(keys) + 2)):
+        row.statements.append(f"{target} = {value};")
+        return
+    table = codes.astype(np.float32) if kind == "rank" else smallest(codes.astype(np.int64))
+    # with the code's index, since a column may be read as a category twice
+    name = f"{kind}_of_{one.name}"
     row.definitions.append(array(name, table))
     row.rom += table.nbytes
-    return f"{target} = {name}[{value}];"
+    row.statements.append(f"{target} = {name}[{value}];")
 
 
 def _lookup(row: Row, one: Field, prefix: str) -> None:
@@ -220,7 +203,7 @@ def _lookup(row: Row, one: Field, prefix: str) -> None:
         row.definitions.append("\n".join(body))
 
 
-def _numeric(levels: Levels) -> dict[float, str]:
+def _numeric(levels: Enum) -> dict[float, str]:
     """Return the enumerators of the numeric levels, by value."""
     found: dict[float, str] = {}
     for key, name in zip(levels.keys, levels.enumerators, strict=True):

@@ -196,18 +196,18 @@ def _activation(to: Printer, op: Op) -> None:
 def _tree(to: Printer, op: Tree) -> None:
     n_codes, n_logits = len(op.offsets), op.values.shape[1]
     leaves = to.constant("leaves", op.values)
-    to.emit("{")
+    coded = op.columns < n_codes
+    # an array that the tree does not read
+    unread = {"code": to.n_codes and not coded.any(), "x": len(to.bounds) and coded.all()}
+    to.emit("{", *(f"    (void){name};" for name, is_unread in unread.items() if is_unread))
     if len(op.columns) == 0:
-        to.emit(
-            "    const int leaf = 0;",
-            *(["    (void)code;"] if to.n_codes else []),
-            *(["    (void)x;"] if len(to.bounds) else []),
-        )
+        to.emit("    const int leaf = 0;")
     else:
-        number = to.call(f"single(x[column - {n_codes}])" if n_codes else "single(x[column])")
-        if n_codes:
+        number = "" if coded.all() else to.call(f"single(x[column - {n_codes}])" if n_codes else "single(x[column])")
+        if coded.any():
             first, rank = to.constant("first_rank", smallest(op.offsets)), to.constant("ranks", op.ranks)
-            number = f"column < {n_codes} ? {rank}[{first}[column] + code[column]] : {number}"
+            looked_up = f"{rank}[{first}[column] + code[column]]"
+            number = f"column < {n_codes} ? {looked_up} : {number}" if number else looked_up
         constants = {
             "columns": smallest(op.columns),
             "thresholds": op.thresholds,

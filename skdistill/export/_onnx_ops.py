@@ -20,6 +20,7 @@ from ..program import (
     Columns,
     DateParts,
     Indicate,
+    Levels,
     LookupAffine,
     Op,
     Piecewise,
@@ -117,28 +118,25 @@ def print_outputs(flow: Flow, logits: str, classes: Array, outputs: Sequence[str
 
 def _columns(flow: Flow, op: Columns) -> None:
     graph, rows = flow.graph, flow.rows
-    levels, sizes = iter(op.levels), iter(op.sizes)
     plain: list[int] = []
-    for source, kind in zip(op.sources, op.kinds, strict=True):
-        if kind == "category":
-            flow.categories.append(_coder(graph, rows, source, next(levels), next(sizes)))
-        elif kind == "rank":
+    for source, kind, levels in op.reads:
+        if levels is None:
+            plain.append(source)
+        elif kind == "category":
+            flow.categories.append(_coder(graph, rows, source, levels))
+        else:
             flow.pieces += rows.numbers(graph, plain) if plain else []
             plain = []
-            ranks = next(levels)
-            missing = ranks.get(None, np.nan)
-            flow.append(rows.look_up(graph, source, ranks, np.nan, missing, np.float32), 1, np.float32)
-        else:
-            plain.append(source)
+            rank = rows.look_up(graph, source, levels.levels, levels.other, levels.missing, np.float32)
+            flow.append(rank, 1, np.float32)
     if plain or not op.sources:
         flow.pieces += rows.numbers(graph, plain)
 
 
-def _coder(graph: Graph, rows: Rows, source: int, levels: dict[Any, int], size: int) -> Callable[[int], str]:
+def _coder(graph: Graph, rows: Rows, source: int, levels: Levels) -> Callable[[int], str]:
     def code(offset: int) -> str:
-        moved = {level: offset + code for level, code in levels.items()}
-        other, missing = offset + size - 2, moved.get(None, offset + size - 1)
-        return rows.look_up(graph, source, moved, other, missing, np.int64)
+        moved = {level: offset + code for level, code in levels.levels.items()}
+        return rows.look_up(graph, source, moved, offset + levels.other, offset + levels.missing, np.int64)
 
     return code
 

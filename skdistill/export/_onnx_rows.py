@@ -77,9 +77,8 @@ def _columns(program: Program, taken: Sequence[str]) -> list[dict[str, Any]]:
     names = getattr(entry, "names", None) or [f"column {index}" for index in range(n_columns)]
     uses: list[dict[str, Any]] = [{} for _ in range(n_columns)]
     if isinstance(entry, Columns):
-        tables = iter(entry.levels)
-        for source, kind in zip(entry.sources, entry.kinds, strict=True):
-            uses[source][kind] = next(tables) if kind in ("category", "rank") else None
+        for source, kind, read in entry.reads:
+            uses[source][kind] = None if read is None else read.levels
     else:
         uses = [{"number": None} for _ in range(n_columns)]
     columns: list[dict[str, Any]] = []

@@ -26,6 +26,7 @@ from ._passes import fold, join, rescale, split
 from ._program import Program, run
 from ._table import (
     Columns,
+    Levels,
     as_key,
     category_order,
     column_names,
@@ -46,6 +47,7 @@ __all__ = [
     "Columns",
     "DateParts",
     "Indicate",
+    "Levels",
     "LookupAffine",
     "Op",
     "Piecewise",

@@ -32,9 +32,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _ops, _table, _tree
 from ._ops import Bound, Op
-from ._program import Program, run
+from ._program import OPS, Program, run
 from ._table import Columns
 from ._tree import Tree
 
@@ -51,13 +50,6 @@ _DIGEST = hashlib.sha256().digest_size
 _LONGEST = 64 * 2**20
 _CHUNK = 2**20
 
-#: The ops that a file may hold: those that these three modules define, not any other subclass of Op.
-_OPS: dict[str, type[Op]] = {
-    name: op
-    for module in (_ops, _table, _tree)
-    for name, op in vars(module).items()
-    if isinstance(op, type) and issubclass(op, Op) and op is not Op
-}
 _FLOATS = ("<f2", "<f4", "<f8")
 _INTEGERS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
 _TYPES = frozenset({*_FLOATS, *_INTEGERS, "|b1"})
@@ -126,7 +118,7 @@ def dumps(program: Program, classes: Array | None, versions: Mapping[str, str]) 
 
 def _op_out(op: Op, pieces: list[bytes]) -> list[Any]:
     name = type(op).__name__
-    if _OPS.get(name) is not type(op):
+    if OPS.get(name) is not type(op):
         raise TypeError(f"A file cannot hold the op {name}, which this Program has.")
     return [name, {field.name: _value_out(getattr(op, field.name), pieces) for field in fields(op)}]  # type: ignore[arg-type]
 
@@ -341,12 +333,12 @@ _FIELDS: dict[Any, Callable[[Any, _Arrays], Any]] = {
 def _program_in(ops: Any, arrays: _Arrays) -> Program:
     found = []
     for name, values in ops:
-        if name not in _OPS:
+        if name not in OPS:
             raise _Fault(f"it holds an op {name!r}, and there is none of that name")
-        declared = {field.name: field.type for field in fields(_OPS[name])}  # type: ignore[arg-type]
+        declared = {field.name: field.type for field in fields(OPS[name])}  # type: ignore[arg-type]
         if list(values) != list(declared):
             raise _Fault(f"its op {name} holds {list(values)} and should hold {list(declared)}")
-        found.append(_OPS[name](**{key: _FIELDS[declared[key]](value, arrays) for key, value in values.items()}))
+        found.append(OPS[name](**{key: _FIELDS[declared[key]](value, arrays) for key, value in values.items()}))
     if arrays.at != len(arrays.content):
         raise _Fault(f"it holds {len(arrays.content) - arrays.at} bytes that belong to no op")
     return Program(found)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _ops, _table, _tree
 from ._ops import Affine, Bound, LookupAffine, Op, Unstandardize
 from ._table import Columns
 from ._tree import Tree
@@ -18,6 +19,14 @@ Array = NDArray[Any]
 #: The number of rows per batch: enough for efficient matrix products, few enough for the hidden
 #: activations to stay in the processor's cache.
 _BLOCK = 1024
+
+#: The ops by name: those that these three modules define, not any other subclass of Op.
+OPS: dict[str, type[Op]] = {
+    name: op
+    for module in (_ops, _table, _tree)
+    for name, op in vars(module).items()
+    if isinstance(op, type) and issubclass(op, Op) and op is not Op
+}
 
 
 def run(Z: Array, ops: Sequence[Op]) -> Array:

@@ -19,28 +19,24 @@ from ._fidelity import labels_of
 Array = NDArray[Any]
 
 
-class _GivenClassifier(ClassifierMixin, BaseEstimator):
-    """A classifier whose probabilities are given, for scikit-learn's scorers to ask."""
+class _Classifier(ClassifierMixin, BaseEstimator):
+    """A classifier whose rows are its probabilities, for scikit-learn's scorers to ask."""
 
-    def __init__(self, proba: Array, classes: Array) -> None:
-        self.proba = proba
+    def __init__(self, classes: Array) -> None:
         self.classes_ = classes
 
-    def predict_proba(self, X: Any) -> Array:
-        return self.proba
+    def predict_proba(self, X: Array) -> Array:
+        return X
 
-    def predict(self, X: Any) -> Array:
-        return self.classes_[self.proba.argmax(axis=1)]
+    def predict(self, X: Array) -> Array:
+        return self.classes_[X.argmax(axis=1)]
 
 
-class _GivenPredictions(RegressorMixin, BaseEstimator):
-    """A model whose predictions are given, for scikit-learn's scorers to ask."""
+class _Regressor(RegressorMixin, BaseEstimator):
+    """A model whose rows are its predictions."""
 
-    def __init__(self, prediction: Array) -> None:
-        self.prediction = prediction
-
-    def predict(self, X: Any) -> Array:
-        return self.prediction
+    def predict(self, X: Array) -> Array:
+        return X
 
 
 def retention_score(
@@ -193,10 +189,10 @@ def answer_score(
                 f"scoring={scoring!r} needs probabilities: give the answers of predict_proba, with "
                 "response_method='predict_proba'."
             )
-        y, predicted = np.asarray(y_true), np.asarray(answer)
-        if predicted.shape != y.shape:
-            raise ValueError(f"{source} has shape {predicted.shape}; needed is the shape of y_true, {y.shape}.")
-        model = _GivenPredictions(predicted)
+        y, rows = np.asarray(y_true), np.asarray(answer)
+        if rows.shape != y.shape:
+            raise ValueError(f"{source} has shape {rows.shape}; needed is the shape of y_true, {y.shape}.")
+        model = _Regressor()
     else:
         y = label_column(y_true)
         if np.ndim(answer) == 1:
@@ -205,12 +201,11 @@ def answer_score(
                 "values from predict, pass response_method='predict'."
             )
         proba = check_proba(answer, n_rows=len(y), n_classes=None, source=source)
-        model = _GivenClassifier(proba, labels_of(y, proba.shape[1], classes))
-        if np.any(model.classes_[:-1] > model.classes_[1:]):
-            # scikit-learn's metrics take columns in the order of the sorted labels
-            order = np.argsort(model.classes_)
-            model = _GivenClassifier(proba[:, order], model.classes_[order])
+        named = labels_of(y, proba.shape[1], classes)
+        # scikit-learn's metrics take columns in the order of the sorted labels
+        order = np.argsort(named)
+        rows, model = proba[:, order], _Classifier(named[order])
         scorer = with_labels(scorer, model.classes_)
     weight = check_weights(sample_weight, y)
     given = {} if weight is None else {"sample_weight": weight}
-    return float(scorer(model, np.zeros((len(y), 1)), y, **given))
+    return float(scorer(model, rows, y, **given))

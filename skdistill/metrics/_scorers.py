@@ -4,45 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
+from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.metadata_routing import UNUSED
 
-from .._sklearn import is_loss, routing_enabled
+from .._sklearn import is_loss
+from ..tasks import CLASSES, NUMBERS, Task, task_of
 from ._cost import n_parameters, program_bytes
 from ._fidelity import fidelity_log_loss, fidelity_score
 from ._retention import answer_score, as_scorer, retention_ratio
 
-#: The metadata that a scorer of teacher and student may be routed.
-_METADATA = ("sample_weight", "teacher_proba", "teacher_pred")
+
+class _Scorer(BaseEstimator):
+    """What the scorers share: the name that they are shown by, and the metric."""
+
+    def __init__(self, name: str, metric: Callable[..., float]) -> None:
+        self.name = name
+        self.metric = metric
+
+    def __repr__(self) -> str:
+        return self.name
 
 
-class _Scorer:
-    """A scorer ``(estimator, X, y)`` that may be routed the teacher's answers and weights.
+class _SizeScorer(_Scorer):
+    """A scorer that records a size, whatever the rows; its metric is ``(student) -> float``."""
+
+    def __call__(self, estimator: Any, X: Any = None, y: Any = None) -> float:
+        return self.metric(_last_step(estimator, None)[0])
+
+
+class _TeacherScorer(_Scorer):
+    """A scorer that may be routed the teacher's answers and weights.
 
     Parameters
     ----------
     name : str
         The scorer's repr.
-    score : callable
-        ``(student, X, y, teacher_pred, sample_weight) -> float``, or ``(student) -> float`` if the teacher
-        is not needed.
-    needs_teacher : bool, default=True
-        Whether the scorer needs the teacher's answers, and so takes metadata.
+    metric : callable
+        ``(task, student, X, y, teacher_pred, sample_weight) -> float``.
     """
 
-    def __init__(self, name: str, score: Callable[..., float], *, needs_teacher: bool = True) -> None:
-        self._name = name
-        self._score = score
-        self._needs_teacher = needs_teacher
-        self._requests: dict[str, bool | str | None] = dict.fromkeys(_METADATA if needs_teacher else ())
+    #: scikit-learn makes ``set_score_request`` of this and of the signature of ``score``.
+    __metadata_request__score: ClassVar[dict[str, str]] = {"estimator": UNUSED}
 
-    def __repr__(self) -> str:
-        return self._name
-
-    def __call__(
+    def score(
         self,
         estimator: Any,
         X: Any,
@@ -79,77 +87,35 @@ class _Scorer:
         ValueError
             If the estimator has no teacher and the teacher's answers are not given.
         """
-        student = getattr(estimator, "best_estimator_", estimator)
-        if isinstance(student, Pipeline):
-            if self._needs_teacher and len(student) > 1:
-                X = student[:-1].transform(X)
-            student = student[-1]
-        if not self._needs_teacher:
-            return self._score(student)
-        name, given = ("teacher_proba", teacher_proba) if _is_classifier(student) else ("teacher_pred", teacher_pred)
+        student, X = _last_step(estimator, X)
+        task = task_of(student) or NUMBERS
+        given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}[task.given]
         if hasattr(student, "ask_teacher"):
-            given = student.ask_teacher(X, **{name: given})
+            given = student.ask_teacher(X, **{task.given: given})
         elif given is None:
             raise ValueError(
-                f"{self} needs the teacher's answers, and {type(student).__name__} has no teacher. Pass {name}= "
+                f"{self} needs the teacher's answers, and {type(student).__name__} has no teacher. Pass {task.given}= "
                 "to the scorer; a search routes it with sklearn.set_config(enable_metadata_routing=True) and "
-                f"set_score_request({name}=True)."
+                f"set_score_request({task.given}=True)."
             )
-        return self._score(student, X, y, given, sample_weight)
+        return self.metric(task, student, X, y, given, sample_weight)
 
-    def set_score_request(self, **requests: bool | str | None) -> _Scorer:
-        """Say which metadata the scorer is to be routed.
-
-        Parameters
-        ----------
-        **requests : bool, str or None
-            For ``teacher_proba``, ``teacher_pred`` and ``sample_weight``: True, False, None or the name under
-            which it is passed.
-
-        Returns
-        -------
-        self : scorer
-            This scorer.
-
-        Raises
-        ------
-        RuntimeError
-            If metadata routing is not enabled.
-        TypeError
-            If the scorer takes no such metadata.
-        """
-        if not routing_enabled():
-            raise RuntimeError(
-                "set_score_request needs metadata routing: sklearn.set_config(enable_metadata_routing=True)."
-            )
-        if unknown := sorted(requests.keys() - self._requests.keys()):
-            raise TypeError(f"{self} takes no {', '.join(unknown)}; it takes {', '.join(self._requests) or 'nothing'}.")
-        self._requests |= requests
-        return self
-
-    def get_metadata_routing(self) -> MetadataRequest:
-        """Return the metadata that the scorer requests, as scikit-learn's own scorers do.
-
-        Returns
-        -------
-        request : MetadataRequest
-            For the method ``score``.
-        """
-        request = MetadataRequest(owner=self)
-        for param, alias in self._requests.items():
-            request.score.add_request(param=param, alias=alias)
-        return request
+    __call__ = score
 
     def _accept_sample_weight(self) -> bool:
         # called by scikit-learn's searches
-        return self._needs_teacher
+        return True
 
 
-def _is_classifier(student: Any) -> bool:
-    return hasattr(student, "predict_proba")
+def _last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Return the student in a search or a Pipeline, and rows as it gets them."""
+    student = getattr(estimator, "best_estimator_", estimator)
+    if not isinstance(student, Pipeline):
+        return student, X
+    return student[-1], X if X is None or len(student) == 1 else student[:-1].transform(X)
 
 
-def make_fidelity_scorer(metric: str = "fidelity") -> _Scorer:
+def make_fidelity_scorer(metric: str = "fidelity") -> _TeacherScorer:
     """Make a scorer of how closely a student follows its teacher.
 
     The scorer asks the teacher of a distilled model about the rows scored; with the model's ``memory=`` it does
@@ -188,21 +154,25 @@ def make_fidelity_scorer(metric: str = "fidelity") -> _Scorer:
     """
     if metric not in ("fidelity", "neg_fidelity_log_loss"):
         raise ValueError(f"metric must be 'fidelity' or 'neg_fidelity_log_loss'; got {metric!r}.")
-    return _Scorer(f"make_fidelity_scorer({metric!r})", partial(_fidelity, metric))
+    return _TeacherScorer(f"make_fidelity_scorer({metric!r})", partial(_fidelity, metric))
 
 
-def _fidelity(metric: str, student: Any, X: Any, y: Any, teacher_pred: Any, sample_weight: Any) -> float:
-    if not _is_classifier(student):
-        if metric != "fidelity":
-            raise ValueError(f"metric={metric!r} needs probabilities, and {type(student).__name__} is a regressor.")
-        return float(r2_score(teacher_pred, student.predict(X), sample_weight=sample_weight))
-    proba = student.predict_proba(X)
-    if metric == "fidelity":
-        return fidelity_score(teacher_pred, proba, sample_weight=sample_weight)
-    return -fidelity_log_loss(teacher_pred, proba, sample_weight=sample_weight)
+_FIDELITY: dict[tuple[str, Task], Callable[..., Any]] = {
+    ("fidelity", CLASSES): fidelity_score,
+    ("neg_fidelity_log_loss", CLASSES): fidelity_log_loss,
+    ("fidelity", NUMBERS): r2_score,
+}
 
 
-def make_retention_scorer(scoring: str | Callable[..., Any] = "accuracy") -> _Scorer:
+def _fidelity(metric: str, task: Task, student: Any, X: Any, y: Any, teacher_pred: Any, sample_weight: Any) -> float:
+    if (metric, task) not in _FIDELITY:
+        raise ValueError(f"metric={metric!r} needs probabilities, and {type(student).__name__} is a {task.estimator}.")
+    student_pred = getattr(student, task.method)(X)
+    score = float(_FIDELITY[metric, task](teacher_pred, student_pred, sample_weight=sample_weight))
+    return -score if metric.startswith("neg_") else score
+
+
+def make_retention_scorer(scoring: str | Callable[..., Any] = "accuracy") -> _TeacherScorer:
     """Make a scorer of retention, the student's score over the teacher's.
 
     The teacher's answers are obtained as in :func:`make_fidelity_scorer`.
@@ -235,23 +205,21 @@ def make_retention_scorer(scoring: str | Callable[..., Any] = "accuracy") -> _Sc
     """
     # fail before a search starts
     as_scorer(scoring)
-    return _Scorer(f"make_retention_scorer({scoring!r})", partial(_retention, scoring))
+    return _TeacherScorer(f"make_retention_scorer({scoring!r})", partial(_retention, scoring))
 
 
 def _retention(
-    scoring: str | Callable[..., Any], student: Any, X: Any, y: Any, teacher_pred: Any, sample_weight: Any
+    scoring: str | Callable[..., Any], task: Task, student: Any, X: Any, y: Any, teacher_pred: Any, sample_weight: Any
 ) -> float:
-    if _is_classifier(student):
-        student_pred, options = student.predict_proba(X), {"classes": student.classes_}
-    else:
-        student_pred, options = student.predict(X), {"response_method": "predict"}
+    options: dict[str, Any] = {"classes": getattr(student, "classes_", None), "response_method": task.method}
     teacher_score, student_score = (
-        answer_score(y, pred, scoring, sample_weight=sample_weight, **options) for pred in (teacher_pred, student_pred)
+        answer_score(y, pred, scoring, sample_weight=sample_weight, **options)
+        for pred in (teacher_pred, getattr(student, task.method)(X))
     )
     return retention_ratio(teacher_score, student_score, loss=is_loss(as_scorer(scoring)))
 
 
-def make_size_scorer(size: str = "bytes") -> _Scorer:
+def make_size_scorer(size: str = "bytes") -> _SizeScorer:
     """Make a scorer that records a student's size beside other scores, for ``skdistill.smallest_within``.
 
     Parameters
@@ -281,4 +249,4 @@ def make_size_scorer(size: str = "bytes") -> _Scorer:
     sizes = {"bytes": program_bytes, "parameters": n_parameters}
     if size not in sizes:
         raise ValueError(f"size must be 'bytes' or 'parameters'; got {size!r}.")
-    return _Scorer(f"make_size_scorer({size!r})", sizes[size], needs_teacher=False)
+    return _SizeScorer(f"make_size_scorer({size!r})", sizes[size])

@@ -8,10 +8,12 @@ import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from importlib.resources import files
+from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .._checks import import_optional
 from ..metrics import undominated
@@ -23,14 +25,17 @@ Array = NDArray[Any]
 #: The colour and the marker of each kind of model. The colours show on white and on black.
 COLORS = {"teacher": "#8a8f98", "student": "#3b82f6", "labels only": "#d97706"}
 _MARKERS = {"teacher": "s", "student": "o", "labels only": "D"}
-#: Written by matplotlib in place of the page's colour of text.
+#: Written by matplotlib in place of the page's colour of text, as page.mplstyle says.
 _INK = "#010203"
+#: The page's style and frame, and the style of its pictures.
+FILES = files(__package__)
 #: What the axes of curves show.
 RELIABILITY = {"confidence": "probability of the predicted class", "accuracy": "accuracy"}
 ACTUAL = {"predicted": "predicted", "actual": "actual, mean"}
 #: A confusion matrix of more classes is not drawn, and one of more than the second has no numbers.
 MOST_CLASSES, _MOST_NUMBERED = 40, 12
-#: Directions in which a name is tried: beside the point, then above and below, then diagonally.
+#: The points between a dot and its name, and the directions in which it is tried: beside, above and below, diagonally.
+_NEAR = 7
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
 
 
@@ -81,32 +86,15 @@ def svg(draw: Callable[[Any], Any], label: str) -> str:
     ImportError
         If matplotlib is not installed.
     """
-    matplotlib = _part("matplotlib")
     style, figures = _part("matplotlib.style"), _part("matplotlib.figure")
-    ink = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK)
-    look = {
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.color": _INK,
-        "grid.alpha": 0.1,
-        "axes.axisbelow": True,
-        "font.size": 10.5,
-        # text stays text, and a name with dollar signs is no formula
-        "svg.fonttype": "none",
-        "text.parse_math": False,
-        "svg.hashsalt": label,
-    }
     file = io.StringIO()
-    # the page does not depend on the user's settings
-    with style.context("default"), matplotlib.rc_context({**ink, **look}), warnings.catch_warnings():
+    look = ["default", FILES / "page.mplstyle", {"svg.hashsalt": label}]
+    with style.context(look), warnings.catch_warnings():
         # the browser has fonts for the letters that matplotlib's lacks
         warnings.filterwarnings("ignore", "Glyph .* missing")
-        # a phone shows one unit of the picture as about one pixel
-        figure = figures.Figure(figsize=(5, 3.75), dpi=72, layout="constrained")
-        draw(figure.add_subplot(facecolor="none"))
-        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(file, format="svg", transparent=True, metadata=metadata)
+        figure = figures.Figure()
+        draw(figure.add_subplot())
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = file.getvalue()
     content = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
     # the style that matplotlib writes would be that of the whole page
@@ -147,8 +135,11 @@ def draw_frontier(
     ax.set(xscale="log", xlim=(low, high), ylim=(min(kept) - pad, max(kept) + pad))
     ax.set(xlabel=cost.title, ylabel="retention")
     decades = np.log10(high / low)
-    factors = (1, 2, 5) if decades < 1.5 else (1, 3) if decades < 3 else (1,)
-    ax.xaxis.set_major_locator(ticker.LogLocator(subs=factors))
+    # matplotlib's own locator falls back to linear ticks, which overlap, where it finds few of these
+    factors = (1, 2, 3, 5) if decades < 0.8 else (1, 2, 5) if decades < 1.5 else (1, 3) if decades < 3 else (1,)
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high))
+    ticks = np.outer(powers, factors).ravel()
+    ax.set_xticks(ticks[(ticks >= low) & (ticks <= high)])
     ax.xaxis.set_minor_locator(ticker.NullLocator())
     ax.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: cost.write(value)))
     ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
@@ -164,68 +155,31 @@ def draw_frontier(
 
 
 def _write_names(ax: Any, points: Mapping[str, tuple[float, float]]) -> None:
-    effects = _part("matplotlib.patheffects")
+    """Write the names of points so that no name covers another name or a point; one without room is left out."""
+    effects, transforms = _part("matplotlib.patheffects"), _part("matplotlib.transforms")
     # an outline in the colour of the background keeps lines out of the names
     ground = ax.get_facecolor()
     outline = [effects.withStroke(linewidth=3, foreground=ground)] if ground[3] else None
+    look: dict[str, Any] = {"fontsize": 9, "path_effects": outline, "parse_math": False, "in_layout": False}
+    line = {"arrowstyle": "-", "color": COLORS["teacher"], "linewidth": 0.7}
+    # the places of points in pixels are known once axes and labels have theirs
     ax.figure.draw_without_rendering()
-    scale = ax.figure.dpi / 72
-    at = ax.transData.transform(list(points.values()))
-    texts = [shortened(name, 24) for name in points]
-    sizes = np.array([(5.8 * len(text) * scale, 10 * scale) for text in texts])
-    box = ax.get_window_extent()
-    corners = place_names(at, sizes, (box.x0, box.y0, box.x1, box.y1), gap=7 * scale)
-    for text, place, point, size, corner in zip(texts, points.values(), at, sizes, corners, strict=True):
-        if corner is not None:
-            offset = tuple((np.array(corner) - point) / scale)
-            far = np.hypot(*(np.clip(point, corner, np.add(corner, size)) - point)) > 12 * scale
-            line = {"arrowstyle": "-", "color": COLORS["teacher"], "linewidth": 0.7} if far else None
-            options = {"path_effects": outline, "arrowprops": line, "parse_math": False, "in_layout": False}
-            ax.annotate(text, place, offset, textcoords="offset points", fontsize=9, **options)
-
-
-def place_names(
-    points: ArrayLike, sizes: ArrayLike, bounds: tuple[float, float, float, float], *, gap: float
-) -> list[tuple[float, float] | None]:
-    """Return where to write the names of points so that no name covers another name or a point.
-
-    Parameters
-    ----------
-    points : array-like of shape (n_points, 2)
-        The points, in pixels.
-    sizes : array-like of shape (n_points, 2)
-        Width and height of each name, in pixels.
-    bounds : tuple of float
-        The box of the names, in pixels: lowest x and y, highest x and y.
-    gap : float
-        Pixels between the middle of a point and the nearest name.
-
-    Returns
-    -------
-    corners : list of (float, float) or None
-        For each name the corner with the lowest coordinates; None if there is no room.
-    """
-    at, low, high = np.asarray(points, dtype=float), np.array(bounds[:2]), np.array(bounds[2:])
-    taken = [(point - gap / 2, point + gap / 2) for point in at]
-    corners: list[tuple[float, float] | None] = []
-    for point, size in zip(at, np.asarray(sizes, dtype=float), strict=True):
-        tried = (
-            point + np.array(direction) * distance + (np.array(direction) - 1) / 2 * size
-            for distance in gap + 0.9 * size[1] * np.arange(5)
-            for direction in _DIRECTIONS
-        )
-        free = (
-            corner
-            for corner in tried
-            if (corner >= low).all()
-            and (corner + size <= high).all()
-            and not any((corner < end).all() and (start < corner + size).all() for start, end in taken)
-        )
-        corner = next(free, None)
-        corners.append(None if corner is None else (float(corner[0]), float(corner[1])))
-        if corner is not None:
-            taken.append((corner, corner + size))
-    return corners
+    dot = _NEAR / 2 * ax.figure.dpi / 72
+    taken = [transforms.Bbox([at - dot, at + dot]) for at in ax.transData.transform(list(points.values()))]
+    for name, point in points.items():
+        for distance, (x, y) in product(range(_NEAR, 6 * _NEAR, 9), _DIRECTIONS):
+            place = (shortened(name, 24), point, (x * distance, y * distance), "data", "offset points")
+            sides = {"ha": ("center", "left", "right")[x], "va": ("center", "bottom", "top")[y]}
+            label = ax.annotate(*place, **sides, **look)
+            box = label.get_window_extent()
+            if not box.count_overlaps(taken) and all(map(ax.bbox.contains, *box.get_points().T)):
+                taken.append(box)
+                if distance > _NEAR:
+                    # a line from the point, which would have counted to the extent of the name
+                    label.remove()
+                    ax.annotate(*place, arrowprops=line, **sides, **look)
+                break
+            label.remove()
 
 
 def draw_curves(

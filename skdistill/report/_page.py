@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from html import escape
-from importlib.resources import files
 from importlib.util import find_spec
 from string import Template
 from typing import Any
@@ -20,12 +19,10 @@ from ._slices import shortened
 #: The number of slices listed on which student and teacher differ most.
 _SHOWN_SLICES = 10
 
-_FILES = files(__package__)
-
 
 def page(results: Results) -> str:
     """Return the results as a whole page."""
-    template = Template((_FILES / "page.html").read_text(encoding="utf-8"))
+    template = Template((drawing.FILES / "page.html").read_text(encoding="utf-8"))
     return template.substitute(teacher=escape(results.table["teacher"]["model"]), fragment=fragment(results))
 
 
@@ -36,7 +33,7 @@ def fragment(results: Results) -> str:
     if not _can_draw():
         findings.append("Pictures need matplotlib: pip install skdistill[plot]")
     parts = [
-        f"<style>{(_FILES / 'page.css').read_text(encoding='utf-8')}</style>",
+        f"<style>{(drawing.FILES / 'page.css').read_text(encoding='utf-8')}</style>",
         f"<header><h1>Students of {escape(results.table['teacher']['model'])}</h1>",
         *(f"<p>{escape(sentence)}</p>" for sentence in findings),
         f"</header>{_figures(results)}{_frontiers(results) if _can_draw() else ''}<h2>Student by student</h2>",
@@ -205,15 +202,16 @@ def _answer(row: Mapping[str, Any], name: str) -> str:
 
 
 def _in_fit(found: Mapping[str, Any] | None) -> str:
-    if not found or "labels_only" not in found:
+    # a fit that had nothing to choose has no scores
+    if not found or not found["distilled"]:
         return ""
     keys = list(found["distilled"])
-    scores = {"distilled": found.get("distilled"), "labels only": found["labels_only"], "teacher": found.get("teacher")}
+    scores = {name: found[name.replace(" ", "_")] for name in ("distilled", "labels only", "teacher")}
     rows = [
         (name, [f"{score[key]:.4g}" if key in score else "" for key in keys]) for name, score in scores.items() if score
     ]
     return (
-        f"<h3>As seen in fit</h3><p class='dim'>On {found.get('n_held_out', 0):,} rows that fit held out; the teacher "
+        f"<h3>As seen in fit</h3><p class='dim'>On {found['n_held_out']:,} rows that fit held out; the teacher "
         f"may have seen them.</p>{_table(['model', *keys], rows)}"
     )
 

@@ -174,14 +174,19 @@ def test_scikit_learns_checks(estimator, check):
 
 @pytest.mark.parametrize("class_weight", [None, "balanced", {1: 4.0}])
 def test_weighted_rows_are_the_soft_cross_entropy(class_weight, cancer, cancer_forest):
-    weight = np.random.default_rng(0).uniform(0.5, 2, 569)
-    labels = np.where(np.arange(569) % 3 == 0, -1, cancer.y)
-    X = StandardScaler().fit_transform(cancer.X)
+    unlabelled = np.arange(569) % 3 == 0
+    weight = np.random.default_rng(0).uniform(0.5, 2, np.sum(~unlabelled))
+    scaler = StandardScaler().fit(cancer.X)
+    X = scaler.transform(cancer.X)
+
+    def teacher(rows):
+        return cancer_forest.predict_proba(scaler.inverse_transform(rows))
+
     logistic = LogisticRegression(C=0.1, tol=1e-8, max_iter=1000, class_weight=class_weight)
     known = LinearStudent(C=0.1, tol=1e-8, encoder=StandardScaler(with_mean=False, with_std=False))
     answers = [
-        DistilledClassifier(lambda rows: cancer_forest.predict_proba(cancer.X), student=student, alpha=0.7)
-        .fit(X, labels, sample_weight=weight)
+        DistilledClassifier(teacher, student=student, alpha=0.7)
+        .fit(X[~unlabelled], cancer.y[~unlabelled], sample_weight=weight, X_unlabeled=X[unlabelled])
         .predict_proba(X)
         for student in (logistic, known.set_params(class_weight=class_weight))
     ]
@@ -349,16 +354,16 @@ def test_the_transformers_of_a_pipeline_see_labels_and_no_row_of_weight_zero(iri
 
     student = make_pipeline(Seen(), LinearStudent())
     names = np.array(["a", "b", "c"])
-    weight = np.where(np.arange(150) % 5 == 0, 0.0, 2.0)
-    labels = names[iris.y].astype(object)
-    labels[100:] = -1
-    teacher = clone(iris_forest).fit(iris.X, names[iris.y])
-    model = DistilledClassifier(teacher, student=student, alpha=0.5).fit(iris.X, labels, sample_weight=weight)
-    X, y = model.student_.estimator_[0].seen_
+    weight = np.where(np.arange(100) % 5 == 0, 0.0, 2.0)
+    y = names[iris.y]
+    teacher = clone(iris_forest).fit(iris.X, y)
+    model = DistilledClassifier(teacher, student=student, alpha=0.5)
+    model.fit(iris.X[:100], y[:100], sample_weight=weight, X_unlabeled=iris.X[100:])
+    X, seen = model.student_.estimator_[0].seen_
     kept = weight > 0
-    assert_array_equal(X, iris.X[kept])
-    told = np.where(np.arange(150) < 100, names[iris.y], teacher.predict(iris.X))
-    assert_array_equal(y, told[kept])
+    assert_array_equal(X, np.vstack([iris.X[:100][kept], iris.X[100:]]))
+    # the teacher's class stands in for a label
+    assert_array_equal(seen, np.concatenate([y[:100][kept], teacher.predict(iris.X[100:])]))
 
 
 def test_a_pipeline_puts_its_encoder_before_any_student():
@@ -393,8 +398,8 @@ def test_a_student_of_texts(form, texts):
     rows, y = form(texts[0]), texts[1]
     teacher = make_pipeline(TfidfVectorizer(), RandomForestClassifier(20, random_state=0)).fit(rows, y)
     student = make_pipeline(HashingVectorizer(n_features=256), LinearStudent())
-    labels = np.where(np.arange(300) < 200, y, -1)
-    model = DistilledClassifier(teacher, student=student, alpha=0.5).fit(rows, labels, sample_weight=np.ones(300))
+    model = DistilledClassifier(teacher, student=student, alpha=0.5)
+    model.fit(rows[:200], y[:200], sample_weight=np.ones(200), X_unlabeled=rows[200:])
     assert model.score(rows, y) == 1
     assert model.predict_proba(["a bad film", "a good film"])[:, 1].round() == pytest.approx([0, 1])
     assert not hasattr(model, "n_features_in_")

@@ -66,7 +66,7 @@ def test_rows_come_in_every_form(path):
     assert_allclose(predictor.predict_proba(rows[3]), expected[3:4], rtol=1e-12)
     with pytest.raises(ValueError, match=r"not those seen in fit: missing \['age'\]"):
         predictor.predict(X.drop(columns="age"))
-    with pytest.raises(ValueError, match="X has 7 features, but Predictor is expecting 8 features as input"):
+    with pytest.raises(ValueError, match="X has 7 features, but LoadedClassifier is expecting 8 features as input"):
         predictor.predict(X.to_numpy()[:, 1:])
     with pytest.raises(ValueError, match=r"Expected 2D array, got an X of shape \(8,\)"):
         predictor.predict(X.to_numpy()[0])

@@ -1,5 +1,7 @@
 """Rows and fitted teachers that several test modules share."""
 
+import itertools
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,6 +99,38 @@ def unmoved():
     np.testing.assert_array_equal(numpy_before[1], numpy_after[1])
     assert torch.equal(torch_before, torch.get_rng_state())
     assert torch.get_num_threads() == threads
+
+
+@pytest.fixture
+def ctrl_c():
+    """A function that does what Ctrl-C does, in a process whose parent may have it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def at_each_step():
+    """A function that has another one called before each step of torch's optimizers, with the number of the step.
+
+    It is called with the weights of the first layer as well, a copy.
+    """
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+    handles = []
+
+    def register(call):
+        count = itertools.count(1)
+
+        def hook(optimizer, args, kwargs):
+            first = optimizer.param_groups[0]["params"][0]
+            call(next(count), first.detach().numpy().copy())
+
+        handles.append(register_optimizer_step_pre_hook(hook))
+
+    yield register
+    for handle in handles:
+        handle.remove()
 
 
 @pytest.fixture

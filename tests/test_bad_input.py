@@ -28,7 +28,7 @@ def refused(iris, monkeypatch):
 
     def check(message, teacher=None, X=iris.X, y=iris.y, *, error=ValueError, fit=None, **params):
         for name in ("LinearStudent", "MLPStudent"):
-            monkeypatch.setattr(f"skdistill.student.{name}._fit_weights", never)
+            monkeypatch.setattr(f"skdistill.student.{name}.fit_targets", never)
         model = DistilledClassifier(teacher, **{"student": "linear", **params})
         with pytest.raises(error, match=message):
             model.fit(X, y, **(fit or {}))

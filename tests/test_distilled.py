@@ -20,7 +20,6 @@ from sklearn.utils import get_tags
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent
 from skdistill.losses import log_softmax, softmax
-from skdistill.student._progress import Progress
 
 
 def fingerprint(*args, X, y=None, **params):
@@ -403,16 +402,10 @@ def test_an_interrupted_teacher_leaves_nothing_fitted(tmp_path, monkeypatch, iri
     assert not hasattr(model, "student_")
 
 
-def test_an_interrupted_student_is_a_fitted_model(monkeypatch, cancer, cancer_forest):
-    step = Progress.step
-
-    def stepping(self, **figures):
-        step(self, **figures)
-        if self.done == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Progress, "step", stepping)
-    model = DistilledClassifier(cancer_forest, student=small_mlp(), alpha=0.5)
+def test_an_interrupted_student_is_a_fitted_model(at_each_step, ctrl_c, cancer, cancer_forest):
+    # a step an epoch
+    at_each_step(lambda number, weights: ctrl_c() if number == 4 else None)
+    model = DistilledClassifier(cancer_forest, student=small_mlp(batch_size=600), alpha=0.5)
     with pytest.warns(UserWarning, match="interrupted after 3 of 15 epochs"):
         model.fit(cancer.X, cancer.y)
     assert model.predict_proba(cancer.X).shape == (569, 2)

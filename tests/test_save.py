@@ -5,6 +5,8 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 from dataclasses import replace
@@ -78,12 +80,22 @@ def test_rows_come_in_every_form(path):
         predictor.predict({**rows[0], "age": "old"})
 
 
-def test_a_frame_is_read_without_narwhals_too(path, monkeypatch):
+WITHOUT_NARWHALS = """
+import pickle, sys
+sys.modules["narwhals"] = None
+from skdistill import load
+X = pickle.load(sys.stdin.buffer)
+sys.stdout.buffer.write(pickle.dumps(load(sys.argv[1]).predict_proba(X)))
+"""
+
+
+def test_a_frame_is_read_without_narwhals_too(path):
     X = wild_rows(mixed_table()[0], 60)
     fitted("linear").export(path)
-    monkeypatch.setattr("skdistill.program._table._has_narwhals", lambda: False)
-    monkeypatch.setattr("skdistill.program._table.column_reader", None)
-    assert_array_equal(load(path).predict_proba(X), fitted("linear").program_(X))
+    command = [sys.executable, "-W", "error", "-c", WITHOUT_NARWHALS, str(path)]
+    done = subprocess.run(command, input=pickle.dumps(X), capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert_array_equal(pickle.loads(done.stdout), fitted("linear").program_(X))
 
 
 def test_sparse_rows(path):

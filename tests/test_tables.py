@@ -26,10 +26,16 @@ from skdistill import DistilledClassifier, LinearStudent, MLPStudent
 
 pl, pa, catboost, lightgbm, xgboost = map(Optional, ("polars", "pyarrow", "catboost", "lightgbm", "xgboost"))
 
+
+def arrow_backed(frame):
+    pytest.importorskip("pyarrow")
+    return frame.convert_dtypes(dtype_backend="pyarrow")
+
+
 FORMS = {
     "pandas": lambda frame: frame,
     "pandas, nullable": lambda frame: frame.convert_dtypes(),
-    "pandas, pyarrow": lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+    "pandas, pyarrow": arrow_backed,
     "pandas, objects": lambda frame: frame.astype(object),
     "polars": lambda frame: pl.from_pandas(frame),
     "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),

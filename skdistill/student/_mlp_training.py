@@ -246,7 +246,7 @@ def row_losses(loss: Loss, outputs: Tensor, goal: Tensor, *, soft: bool) -> Tens
         near = off.clamp(-loss.delta, loss.delta)
         return (near * (2.0 * off - near)).sum(dim=1)
     in_numpy: Any = _InNumpy.apply
-    return in_numpy(outputs, goal, loss.soft if soft else loss.hard)
+    return in_numpy(outputs, goal, loss.soft if soft else loss.hard, loss.softness if soft else 1.0)
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -261,15 +261,15 @@ class _InNumpy(torch.autograd.Function):
     """A loss of rows whose value and slopes numpy works out."""
 
     @staticmethod
-    def forward(ctx: Any, outputs: Tensor, goal: Tensor, row_loss: Any) -> Tensor:
+    def forward(ctx: Any, outputs: Tensor, goal: Tensor, row_loss: Any, softness: float) -> Tensor:
         losses, slopes = row_loss(outputs.detach().cpu().numpy().astype(np.float64), goal.cpu().numpy())
-        ctx.save_for_backward(torch.as_tensor(slopes, dtype=outputs.dtype, device=outputs.device))
+        ctx.save_for_backward(torch.as_tensor(slopes / softness, dtype=outputs.dtype, device=outputs.device))
         return torch.as_tensor(losses, dtype=outputs.dtype, device=outputs.device)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (slopes,) = ctx.saved_tensors
-        return gradient[:, None] * slopes, None, None
+        return gradient[:, None] * slopes, None, None, None
 
 
 class Rows:

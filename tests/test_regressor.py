@@ -286,7 +286,7 @@ def test_a_teacher_may_weigh_rows_by_how_sure_it_is(rows, forest):
     assert abs(model.predict(X) - plain.predict(X)).max() > 0.5
     for teacher in (
         GaussianProcessRegressor(alpha=1.0, normalize_y=True).fit(X, y),
-        make_pipeline(StandardScaler(), forest.set_params(n_jobs=None)).fit(X, y),
+        make_pipeline(StandardScaler(), clone(forest)).fit(X, y),
         BaggingRegressor(KNeighborsRegressor(), max_features=0.5, random_state=0).fit(X, y),
         [Ridge().fit(X, y), KNeighborsRegressor().fit(X, y)],
     ):

@@ -118,6 +118,7 @@ def test_arrays_of_numbers_and_activations(activation, tmp_path):
 
 @pytest.mark.parametrize("in_order", [True, False])
 def test_frames_of_every_kind_of_column(in_order, tmp_path):
+    pytest.importorskip("pyarrow")
     frame, y = every_kind(300)
     student = LinearStudent(min_frequency=1).fit(frame, y)
     module = exported(student, tmp_path)

@@ -94,6 +94,7 @@ def test_a_file_with_classes_and_the_program_of_a_regressor_is_refused(tmp_path)
 
 
 def test_onnx_answers_as_numpy_does(fitted):
+    pytest.importorskip("onnx")
     student, X, _ = fitted
     model = to_onnx(student, numbers="float64")
     (pred,) = onnxruntime.InferenceSession(model.SerializeToString()).run(["variable"], {"X": X})
@@ -105,6 +106,7 @@ def test_onnx_answers_as_numpy_does(fitted):
 
 
 def test_onnx_on_wild_rows(on_mixed):
+    pytest.importorskip("onnx")
     student, X = on_mixed
     rows = wild_rows(X, 400)
     model = to_onnx(student)
@@ -118,6 +120,7 @@ def test_onnx_on_wild_rows(on_mixed):
 
 
 def test_skl2onnx_converts_a_pipeline_that_ends_in_a_regressor():
+    pytest.importorskip("skl2onnx")
     X, score = numbers()
     X = np.nan_to_num(X).astype(np.float32)
     register_skl2onnx()

@@ -127,7 +127,8 @@ def prune(
     last = program.ops[-1]
     task: Task = NUMBERS if isinstance(last, Unstandardize) else CLASSES
     answers = _answers(task, teacher, inner, X)
-    encoder, layers, activations = _standardized(*parts, rows)
+    encoder, layers, activations = parts
+    encoder, layers[0] = _standardized(encoder, layers[0], rows)
     read = Encoder(encoder)
     encoded = read.encode(rows)
     weights = _as_arrays(read, layers)
@@ -192,19 +193,17 @@ def _mixed_rows(encoder: list[Op], rows: Any) -> Array | None:
     return run(np.where(swapped, cells[other], cells[one]), encoder[1:])
 
 
-def _standardized(
-    encoder: list[Op], layers: list[Any], activations: list[Op], rows: Any
-) -> tuple[list[Op], list[Any], list[Op]]:
-    """Return the parts with all columns standardised, which a net trains best on."""
+def _standardized(encoder: list[Op], first: Any, rows: Any) -> tuple[list[Op], Any]:
+    """Return the encoder with all columns standardised, which a net trains best on, and the first layer to match."""
     last = encoder[-1]
     if not isinstance(last, Standardize) or last.limit < LARGEST:
-        return encoder, layers, activations
+        return encoder, first
     Z = run(encoder[0](rows), encoder[1:])[:, last.start : last.start + len(last.mean)]
     deviation = Z.std(axis=0)
     mean = last.mean + last.scale * Z.mean(axis=0)
     scale = last.scale * np.where(deviation > 0, deviation, 1.0)
-    last, first = rescale(last, layers[0], mean, scale)
-    return [*encoder[:-1], last], [first, *layers[1:]], activations
+    last, first = rescale(last, first, mean, scale)
+    return [*encoder[:-1], last], first
 
 
 def _as_arrays(read: Encoder, layers: list[Any]) -> list[tuple[Array, Array]]:

@@ -40,6 +40,8 @@ class Row:
     n_array: int = 0
     definitions: list[str] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
+    #: The declarations of the functions that look up levels.
+    lookups: list[str] = field(default_factory=list)
     functions: set[str] = field(default_factory=set)
     rom: int = 0
 
@@ -168,7 +170,8 @@ def _lookup(row: Row, one: Field, prefix: str) -> None:
             literals.append(string(shown))
     order = smallest(np.array([by_text[text] for text in sorted(by_text)], dtype=np.int64))
     kind = _kind(prefix, one)
-    known, body = len(by_text), [f"{kind} {prefix}_{one.name}_from_string(const char *text)", "{"]
+    known, signature = len(by_text), f"{kind} {prefix}_{one.name}_from_string(const char *text)"
+    body = [signature, "{"]
     if known:
         row.functions.add("compare")
         row.definitions.append(
@@ -190,10 +193,12 @@ def _lookup(row: Row, one: Field, prefix: str) -> None:
     else:
         body.append(f"    return text == 0 ? {levels.missing} : {levels.other};")
     row.definitions.append("\n".join([*body, "}"]))
+    row.lookups.append(f"{signature};")
     numeric = _numeric(levels)
     if numeric:
+        signature = f"{kind} {prefix}_{one.name}_from_number(double value)"
         body = [
-            f"{kind} {prefix}_{one.name}_from_number(double value)",
+            signature,
             "{",
             f"    if (isnan(value)) return {levels.missing};",
             *(f"    if (value == {number(value)}) return {name};" for value, name in numeric.items()),
@@ -201,6 +206,7 @@ def _lookup(row: Row, one: Field, prefix: str) -> None:
             "}",
         ]
         row.definitions.append("\n".join(body))
+        row.lookups.append(f"{signature};")
 
 
 def _numeric(levels: Enum) -> dict[float, str]:
@@ -235,17 +241,9 @@ def declare_row(row: Row, prefix: str) -> list[str]:
             for one in row.fields
         ] or ["    char nothing; /* the student uses no column */"]
     blocks.append("\n".join([f"typedef struct {prefix}_row {{", *members, f"}} {prefix}_row;"]))
-    lookups = []
-    for one in row.fields:
-        if one.levels is None:
-            continue
-        kind = _kind(prefix, one)
-        lookups.append(f"{kind} {prefix}_{one.name}_from_string(const char *text);")
-        if _numeric(one.levels):
-            lookups.append(f"{kind} {prefix}_{one.name}_from_number(double value);")
-    if lookups:
+    if row.lookups:
         note = "/* A level by its text, in UTF-8, or by its number; NULL and NAN are missing. */"
-        blocks.append("\n".join([note, *lookups]))
+        blocks.append("\n".join([note, *row.lookups]))
     return blocks
 
 

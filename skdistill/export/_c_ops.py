@@ -24,7 +24,7 @@ from ..program import (
     Tree,
 )
 from ._c_printer import Bins, Printer
-from ._c_text import C_TYPES, loop, number, smallest
+from ._c_text import c_type, loop, number, smallest
 
 Array = NDArray[Any]
 
@@ -123,7 +123,7 @@ def _add_tables(to: Printer, op: LookupAffine, layer: int) -> None:
     to.emit(
         f"for (int c = 0; c < {to.n_codes}; c++) {{",
         f"    const int32_t at_code = {offsets}[c] + code[c];",
-        f"    const {C_TYPES[op.tables.dtype.name]} *const table = {tables} + at_code * {n_out};",
+        f"    const {c_type(op.tables.dtype)} *const table = {tables} + at_code * {n_out};",
         f"    {loop('j', n_out, f'h[j] += {weight};')}",
         "}",
     )
@@ -176,7 +176,7 @@ def _add_listed(to: Printer, values: Array, weight: str, start: str) -> None:
     """
     n_out = values.shape[1]
     w = [_decoded(to, f"w{k}[j]", values) for k in range(4)]
-    kind = C_TYPES[values.dtype.name]
+    kind = c_type(values.dtype)
     to.emit(
         loop("j", n_out, f"h[j] = {start};"),
         "for (int i = 0; at[i] != end; i += 4) {",

@@ -33,15 +33,16 @@ from ..program import (
     Tree,
     Unstandardize,
 )
-from ._onnx_graph import Flow, Graph, Piece, Rows, tensor_type
+from ._onnx_graph import Flow, Graph, Piece, tensor_type
+from ._onnx_rows import InputRows
 
 Array = NDArray[Any]
 
 _WIDE = np.dtype(np.float64)
 
 
-def print_logits(flow: Flow, ops: Sequence[Op]) -> str:
-    """Add all ops of a classifier's Program except its Softmax to a graph.
+def print_program(flow: Flow, ops: Sequence[Op], classes: Array | None, outputs: Sequence[str]) -> None:
+    """Add all ops of a Program and its outputs to a graph.
 
     Parameters
     ----------
@@ -49,22 +50,30 @@ def print_logits(flow: Flow, ops: Sequence[Op]) -> str:
         The graph and its input rows.
     ops : sequence of Op
         The ops of the Program.
-
-    Returns
-    -------
-    logits : str
-        The name of the logits, shape (n_rows, n_classes); ``(0, z)`` for two classes.
+    classes : ndarray of shape (n_classes,) or None
+        The class labels: int64, or strings in an object array. None for a regressor.
+    outputs : sequence of str
+        The names of the label, the probabilities and optionally the logits, shape (n_rows, n_classes), ``(0, z)``
+        for two classes; of a regressor the name of its predictions, shape (n_rows, n_outputs), of the dtype of
+        :func:`output_dtype`.
     """
-    logits = _print_ops(flow, ops)
-    if flow.stop == 1:
-        return flow.graph.node("Mul", logits, flow.graph.constant(np.array([[0.0, 1.0]], dtype=_WIDE)))
-    return logits
-
-
-def _print_ops(flow: Flow, ops: Sequence[Op]) -> str:
+    graph, last = flow.graph, ops[-1]
     for op in ops[:-1]:
         _PRINTERS[type(op)](flow, op)
-    return flow.whole(_WIDE)
+    x = flow.whole(_WIDE)
+    if isinstance(last, Unstandardize):
+        scaled = graph.node("Mul", x, graph.constant(last.scale[None]))
+        values = graph.node("Add", scaled, graph.constant(last.center[None]))
+        graph.node("Cast", values, to=tensor_type(output_dtype(last)), output=outputs[0])
+        return
+    if flow.stop == 1:
+        x = graph.node("Mul", x, graph.constant(np.array([[0.0, 1.0]], dtype=_WIDE)))
+    best = graph.node("ArgMax", x, axis=1, keepdims=0)
+    graph.node("Gather", graph.constant(classes), best, axis=0, output=outputs[0])
+    proba = graph.node("Softmax", x, axis=1)
+    graph.node("Cast", proba, to=tensor_type(np.float32), output=outputs[1])
+    for name in outputs[2:]:
+        graph.node("Identity", x, output=name)
 
 
 def output_dtype(last: Unstandardize) -> np.dtype[Any]:
@@ -72,48 +81,6 @@ def output_dtype(last: Unstandardize) -> np.dtype[Any]:
     spread = np.where(last.scale > 0, last.scale, np.inf)
     coarse = (np.abs(last.center) * np.finfo(np.float32).eps > 1e-5 * spread).any()
     return np.dtype(np.float64 if coarse else np.float32)
-
-
-def print_predictions(flow: Flow, ops: Sequence[Op], output: str) -> None:
-    """Add all ops of a regressor's Program to a graph.
-
-    Parameters
-    ----------
-    flow : Flow
-        The graph and its input rows.
-    ops : sequence of Op
-        The ops of the Program.
-    output : str
-        The name of the predictions, shape (n_rows, n_outputs), of the dtype of :func:`output_dtype`.
-    """
-    graph, last = flow.graph, ops[-1]
-    assert isinstance(last, Unstandardize)
-    scaled = graph.node("Mul", _print_ops(flow, ops), graph.constant(last.scale[None]))
-    values = graph.node("Add", scaled, graph.constant(last.center[None]))
-    graph.node("Cast", values, to=tensor_type(output_dtype(last)), output=output)
-
-
-def print_outputs(flow: Flow, logits: str, classes: Array, outputs: Sequence[str]) -> None:
-    """Add the outputs of a classifier to a graph.
-
-    Parameters
-    ----------
-    flow : Flow
-        The graph and its input rows.
-    logits : str
-        The name of the logits, shape (n_rows, n_classes).
-    classes : ndarray of shape (n_classes,)
-        The class labels: int64, or strings in an object array.
-    outputs : sequence of str
-        The names of the label, the probabilities and optionally the logits.
-    """
-    graph = flow.graph
-    best = graph.node("ArgMax", logits, axis=1, keepdims=0)
-    graph.node("Gather", graph.constant(classes), best, axis=0, output=outputs[0])
-    proba = graph.node("Softmax", logits, axis=1)
-    graph.node("Cast", proba, to=tensor_type(np.float32), output=outputs[1])
-    for name in outputs[2:]:
-        graph.node("Identity", logits, output=name)
 
 
 def _columns(flow: Flow, op: Columns) -> None:
@@ -133,7 +100,7 @@ def _columns(flow: Flow, op: Columns) -> None:
         flow.pieces += rows.numbers(graph, plain)
 
 
-def _coder(graph: Graph, rows: Rows, source: int, levels: Levels) -> Callable[[int], str]:
+def _coder(graph: Graph, rows: InputRows, source: int, levels: Levels) -> Callable[[int], str]:
     def code(offset: int) -> str:
         moved = {level: offset + code for level, code in levels.levels.items()}
         return rows.look_up(graph, source, moved, offset + levels.other, offset + levels.missing, np.int64)

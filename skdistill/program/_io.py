@@ -21,13 +21,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +122,7 @@ def _op_out(op: Op, pieces: list[bytes]) -> list[Any]:
     name = type(op).__name__
     if OPS.get(name) is not type(op):
         raise TypeError(f"A file cannot hold the op {name}, which this Program has.")
-    return [name, {field.name: _value_out(getattr(op, field.name), pieces) for field in fields(op)}]  # type: ignore[arg-type]
+    return [name, {field: _value_out(value, pieces) for field, value in op.state().items()}]
 
 
 def _value_out(value: Any, pieces: list[bytes]) -> Any:
@@ -276,9 +278,7 @@ class _Arrays:
         # no side may be longer than the file, even if another side is zero
         if len(shape) > 2 or not all(type(side) is int and 0 <= side <= total for side in shape):
             raise _Fault(f"it claims an array of shape {shape!r}")
-        count = 1
-        for side in shape:
-            count *= side
+        count = math.prod(shape)
         n_bytes = count * np.dtype(stored).itemsize
         if n_bytes > total - self.at:
             raise _Fault(f"it claims an array of {n_bytes} bytes where {total - self.at} are left")
@@ -287,47 +287,25 @@ class _Arrays:
         return found.astype(np.dtype(own).newbyteorder("=")).reshape(shape)
 
 
-def _plain(kind: type, *others: type) -> Callable[[Any, _Arrays], Any]:
-    def check(value: Any, arrays: _Arrays) -> Any:
-        if type(value) not in (kind, *others):
-            raise _Fault(f"it holds {value!r} where a {kind.__name__} should be")
-        return kind(value)
-
-    return check
-
-
-def _array(value: Any, arrays: _Arrays) -> Array:
-    return arrays.next(*value)
-
-
-def _tuple(of: Callable[[Any, _Arrays], Any]) -> Callable[[Any, _Arrays], tuple[Any, ...]]:
-    return lambda value, arrays: tuple(of(one, arrays) for one in value)
-
-
-def _or_none(of: Callable[[Any, _Arrays], Any]) -> Callable[[Any, _Arrays], Any]:
-    return lambda value, arrays: None if value is None else of(value, arrays)
-
-
-def _levels(value: Any, arrays: _Arrays) -> dict[Any, Any]:
-    keys, codes = value
-    if not all(one is None or isinstance(one, str | bool | int | float) for one in keys):
-        raise _Fault("it holds a level that is neither a string nor a number")
-    if not all(type(one) in (int, float) for one in codes):
-        raise _Fault("it holds a code that is not a number")
-    return dict(zip(keys, codes, strict=True))
-
-
-#: The reader of each field of an op, by the type that the op's class declares.
-_FIELDS: dict[Any, Callable[[Any, _Arrays], Any]] = {
-    "Array": _array,
-    "Array | None": _or_none(_array),
-    "int": _plain(int),
-    "float": _plain(float, int),
-    "tuple[int, ...]": _tuple(_plain(int)),
-    "tuple[str, ...]": _tuple(_plain(str)),
-    "tuple[str, ...] | None": _or_none(_tuple(_plain(str))),
-    "tuple[dict[Any, int], ...]": _tuple(_levels),
-}
+def _field_in(kind: Any, value: Any, arrays: _Arrays) -> Any:
+    """Return a field of an op, checked against the type that the op's class declares."""
+    origin, of = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return None if value is None else _field_in(of[0], value, arrays)
+    if origin is np.ndarray:
+        return arrays.next(*value)
+    if origin is tuple:
+        return tuple(_field_in(of[0], one, arrays) for one in value)
+    if origin is dict:
+        keys, codes = value
+        if not all(one is None or isinstance(one, str | bool | int | float) for one in keys):
+            raise _Fault("it holds a level that is neither a string nor a number")
+        if not all(type(one) in (int, float) for one in codes):
+            raise _Fault("it holds a code that is not a number")
+        return dict(zip(keys, codes, strict=True))
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise _Fault(f"it holds {value!r} where a {kind.__name__} should be")
+    return kind(value)
 
 
 def _program_in(ops: Any, arrays: _Arrays) -> Program:
@@ -335,10 +313,10 @@ def _program_in(ops: Any, arrays: _Arrays) -> Program:
     for name, values in ops:
         if name not in OPS:
             raise _Fault(f"it holds an op {name!r}, and there is none of that name")
-        declared = {field.name: field.type for field in fields(OPS[name])}  # type: ignore[arg-type]
-        if list(values) != list(declared):
-            raise _Fault(f"its op {name} holds {list(values)} and should hold {list(declared)}")
-        found.append(OPS[name](**{key: _FIELDS[declared[key]](value, arrays) for key, value in values.items()}))
+        kinds, declared = get_type_hints(OPS[name]), [field.name for field in fields(OPS[name])]  # type: ignore[arg-type]
+        if list(values) != declared:
+            raise _Fault(f"its op {name} holds {list(values)} and should hold {declared}")
+        found.append(OPS[name](**{key: _field_in(kinds[key], value, arrays) for key, value in values.items()}))
     if arrays.at != len(arrays.content):
         raise _Fault(f"it holds {len(arrays.content) - arrays.at} bytes that belong to no op")
     return Program(found)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._ops import (
+    ACTIVATIONS,
     LARGEST,
     Affine,
     DateParts,
@@ -24,10 +25,7 @@ from ._ops import (
     Op,
     Piecewise,
     Quantiles,
-    Relu,
-    Silu,
     Standardize,
-    Tanh,
     real_weights,
 )
 from ._program import Program
@@ -36,7 +34,9 @@ from ._tree import Tree
 
 Array = NDArray[Any]
 
-_ACTIVATIONS = (Relu, Silu, Tanh)
+#: The ops that append a column for each of their `columns`, and those on consecutive columns from their `start` on.
+_APPENDING = DateParts | Indicate | Piecewise
+_RUNS = Quantiles | Standardize
 #: The largest mean, in standard deviations, that is folded into float32 weights. Folding multiplies the effect
 #: of the weights' rounding by ``1 + mean / scale``.
 _FAR_MEAN = 16.0
@@ -100,7 +100,7 @@ def split(program: Program) -> tuple[list[Op], list[Any], list[Op]] | None:
     if (
         len(layers) != len(activations) + 1
         or not all(isinstance(op, Affine) for op in layers[1:])
-        or not all(isinstance(op, _ACTIVATIONS) for op in activations)
+        or not all(type(op) in ACTIVATIONS.values() for op in activations)
     ):
         return None
     return ops[:first], layers, activations
@@ -131,9 +131,7 @@ def rescale(standardize: Standardize, layer: Any, mean: Array, scale: Array) -> 
     layer : Affine or LookupAffine
         With float32 weights such that the two ops together compute the same as before.
     """
-    n_codes = len(layer.offsets) if isinstance(layer, LookupAffine) else 0
-    first = standardize.start - n_codes
-    rows = slice(first, first + len(mean))
+    rows = standardized_rows(standardize, layer)
     weight, bias = layer.weight.astype(np.float64), layer.bias.astype(np.float64)
     # (x - m) / s * w  =  (x - m') / s' * (w * s' / s)  +  (m' - m) / s * w
     bias += ((mean - standardize.mean) / standardize.scale) @ weight[rows]
@@ -142,12 +140,16 @@ def rescale(standardize: Standardize, layer: Any, mean: Array, scale: Array) -> 
     return replace(standardize, mean=mean, scale=scale), changed
 
 
+def standardized_rows(standardize: Standardize, layer: Any) -> slice:
+    """Return the rows of a layer's weights that multiply the columns of the Standardize before it."""
+    first = standardize.start - (len(layer.offsets) if isinstance(layer, LookupAffine) else 0)
+    return slice(first, first + len(standardize.mean))
+
+
 def _folded(standardize: Standardize, layer: Any) -> tuple[Standardize, Any]:
     if layer.weight.dtype != np.float32:
         return standardize, layer
-    n_codes = len(layer.offsets) if isinstance(layer, LookupAffine) else 0
-    first = standardize.start - n_codes
-    weight = np.abs(layer.weight[first : first + len(standardize.mean)].astype(np.float64))
+    weight = np.abs(layer.weight[standardized_rows(standardize, layer)].astype(np.float64))
     moved = weight / standardize.scale[:, None]
     in_range = ((moved == 0) | ((moved > 1.0 / LARGEST) & (moved < LARGEST))).all(axis=1)
     foldable = in_range & (np.abs(standardize.mean) <= _FAR_MEAN * standardize.scale)
@@ -207,7 +209,7 @@ def _take_outputs(layer: Any, kept: Array) -> Any:
 def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
     """Return the encoder and the layer after it without the columns that the layer does not use."""
     entry, *steps = encoder
-    if not isinstance(entry, Columns) or not all(type(op) in _NARROW for op in steps):
+    if not isinstance(entry, Columns) or not all(isinstance(op, _APPENDING | _RUNS) for op in steps):
         return [*encoder, layer]
     if isinstance(layer, Tree):
         used = np.isin(np.arange(len(entry.sources) + sum(map(_n_appended, steps))), layer.columns)
@@ -228,14 +230,14 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
     kept = needed
     narrowed: list[Op] = [_narrow_entry(entry, needed)]
     for op, rest in zip(steps, reversed(appended), strict=True):
-        left = _NARROW[type(op)](op, kept, rest)
+        left = (_narrow_run if isinstance(op, _RUNS) else _narrow_appending)(op, kept, rest)
         narrowed += [] if left is None else [left]
         kept = np.concatenate([kept, rest])
     return [*narrowed, _narrow_tree(layer, kept) if isinstance(layer, Tree) else _narrow_layer(layer, kept)]
 
 
 def _n_appended(op: Op) -> int:
-    return 0 if isinstance(op, Standardize | Quantiles) else len(op.columns)  # type: ignore[attr-defined]
+    return 0 if isinstance(op, _RUNS) else len(op.columns)  # type: ignore[attr-defined]
 
 
 def _narrow_entry(entry: Columns, kept: Array) -> Columns:
@@ -275,31 +277,21 @@ def _narrow_codes(layer: LookupAffine | Tree, kept: Array) -> tuple[Array, Array
 
 
 def _narrow_run(op: Any, kept: Array, appended: Array) -> Op | None:
-    """Narrow an op on consecutive columns from its `start` on; None if no column is left."""
+    """Narrow one of _RUNS; None if no column is left."""
     own = kept[op.start : op.start + len(op.fill)]
     if not own.any():
         return None
-    names = ("knots", "fill") if isinstance(op, Quantiles) else ("mean", "scale", "fill")
     start = int(np.count_nonzero(kept[: op.start]))
-    return replace(op, start=start, **{name: getattr(op, name)[own] for name in names})
+    by_column = {name: value[own] for name, value in op.state().items() if name in ("knots", "mean", "scale", "fill")}
+    return replace(op, start=start, **by_column)
 
 
 def _narrow_appending(op: Any, kept: Array, appended: Array) -> Op | None:
-    """Narrow an op that appends a column for each of its `columns`; None if no column is left."""
+    """Narrow one of _APPENDING; None if no column is left."""
     if not appended.any():
         return None
     columns = (np.cumsum(kept) - 1)[np.asarray(op.columns)[appended]]
     if isinstance(op, DateParts):
         return DateParts(tuple(columns.tolist()), tuple(compress(op.parts, appended)))
-    if isinstance(op, Piecewise):
-        return Piecewise(columns, op.lower[appended], op.width[appended])
-    return Indicate(columns)
-
-
-_NARROW: dict[type[Op], Any] = {
-    DateParts: _narrow_appending,
-    Indicate: _narrow_appending,
-    Piecewise: _narrow_appending,
-    Quantiles: _narrow_run,
-    Standardize: _narrow_run,
-}
+    bins = {name: value[appended] for name, value in op.state().items() if name != "columns"}
+    return replace(op, columns=columns, **bins)

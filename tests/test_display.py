@@ -123,7 +123,7 @@ def test_fidelity_of_a_regressor(iris):
     assert column.ax_.get_xlabel() == "teacher's prediction"
     for wrong, message in (
         ({"student_pred": student_pred, "output": 2}, "output=2 of a teacher with 2 outputs"),
-        ({"student_pred": student_pred[:, 0]}, "a student with 1"),
+        ({"student_pred": student_pred[:, 0]}, "student_pred has 1 output, and the teacher answers with 2"),
         ({"student_pred": student_pred, "response_method": "transform"}, "response_method must be"),
         ({"student_pred": student_pred[1:]}, "student_pred has shape"),
     ):

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.calibration import calibration_curve
 
 from .. import metrics
 from ..program import Program, column_reader, is_frame
@@ -48,11 +47,9 @@ def reliability_curve(y_true: Array, proba: Array, classes: Array, n_bins: int) 
         (n_filled_bins,).
     """
     confidence = np.minimum(proba.max(axis=1), 1.0)
-    correct = (classes[proba.argmax(axis=1)] == y_true).astype(int)
-    accuracy, mean = calibration_curve(correct, confidence, n_bins=n_bins, pos_label=1)
+    correct = (classes[proba.argmax(axis=1)] == y_true).astype(float)
     cuts = np.linspace(0.0, 1.0, n_bins + 1)[1:-1]
-    n_rows = np.bincount(np.searchsorted(cuts, confidence), minlength=n_bins)
-    return {"confidence": mean, "accuracy": accuracy, "n_rows": n_rows[n_rows > 0]}
+    return _by_bins(np.searchsorted(cuts, confidence), confidence=confidence, accuracy=correct)
 
 
 def output_curves(y_true: Array, pred: Array) -> list[dict[str, Array]]:
@@ -72,12 +69,16 @@ def output_curves(y_true: Array, pred: Array) -> list[dict[str, Array]]:
     curves = []
     for actual, predicted in zip(y_true.T[:SHOWN_OUTPUTS], pred.T, strict=False):
         cuts = np.unique(np.quantile(predicted, np.linspace(0, 1, _N_RANGES + 1)[1:-1]))
-        at = np.searchsorted(cuts, predicted, side="right")
-        n_rows = np.bincount(at, minlength=len(cuts) + 1)
-        filled = n_rows > 0
-        means = [np.bincount(at, values, len(n_rows))[filled] / n_rows[filled] for values in (predicted, actual)]
-        curves.append({"predicted": means[0], "actual": means[1], "n_rows": n_rows[filled]})
+        curves.append(_by_bins(np.searchsorted(cuts, predicted, side="right"), predicted=predicted, actual=actual))
     return curves
+
+
+def _by_bins(bins: Array, **values: Array) -> dict[str, Array]:
+    """Return means over each filled bin, and its number of rows, arrays of shape (n_filled_bins,)."""
+    n_rows = np.bincount(bins)
+    filled = n_rows > 0
+    means = {name: np.bincount(bins, own)[filled] / n_rows[filled] for name, own in values.items()}
+    return {**means, "n_rows": n_rows[filled]}
 
 
 def rows_apart(X: Any, difference: Array) -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ def _by_bins(bins: Array, **values: Array) -> dict[str, Array]:
     return {**means, "n_rows": n_rows[filled]}
 
 
-def rows_apart(X: Any, difference: Array) -> list[dict[str, Any]]:
+def rows_apart(X: Any, difference: Array, **values: Array) -> list[dict[str, Any]]:
     """Return the ten rows on which student and teacher differ most.
 
     Parameters
@@ -90,12 +90,14 @@ def rows_apart(X: Any, difference: Array) -> list[dict[str, Any]]:
         The rows.
     difference : ndarray of shape (n_rows,)
         The distance between student and teacher.
+    **values : ndarray of shape (n_rows, ...)
+        What else is shown of each row.
 
     Returns
     -------
     rows : list of dict
-        ``row`` (the position), ``index`` (in a frame that has one, else the position), ``difference``, and
-        ``cells``, a dict of the first twelve columns.
+        ``row`` (the position), ``index`` (in a frame that has one, else the position), ``difference``, ``cells``,
+        a dict of the first twelve columns, and the values.
     """
     rows = np.argsort(-difference, kind="stable")[:_SHOWN_ROWS]
     names = names_of(X)
@@ -110,6 +112,7 @@ def rows_apart(X: Any, difference: Array) -> list[dict[str, Any]]:
     index_of = X.index if is_frame(X) and hasattr(X, "index") else range(n_rows_of(X))
     return [
         {"row": row, "index": index_of[row], "difference": float(difference[row]), "cells": found}
+        | {name: own[row] for name, own in values.items()}
         for row, found in zip(rows.tolist(), cells, strict=True)
     ]
 

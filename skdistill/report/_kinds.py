@@ -160,11 +160,6 @@ class Kind:
             figures[self.scoring] = metrics.answer_score(self.y, pred, self.scoring, **options)
         return figures, by_slice
 
-    def _rows_apart(self, difference: Array, **values: Array) -> list[dict[str, Any]]:
-        """Return the rows on which student and teacher differ most, with the values of each row."""
-        rows = rows_apart(self.X, difference)
-        return [{**one, **{name: found[one["row"]] for name, found in values.items()}} for one in rows]
-
 
 class _Classification(Kind):
     task = CLASSES
@@ -214,7 +209,8 @@ class _Classification(Kind):
             "row_scores": (classes[label] == y).astype(float),
             "reliability": reliability_curve(y, pred, classes, self.n_bins),
             "confusion": confusion_matrix(teacher_label, label, labels=np.arange(len(classes))),
-            "disagreements": self._rows_apart(
+            "disagreements": rows_apart(
+                self.X,
                 # total variation
                 np.abs(teacher - pred).sum(axis=1) / 2,
                 label=y,
@@ -300,7 +296,7 @@ class _Regression(Kind):
             "row_scores": -self.task.row_losses(self.y, pred),
             "predictions": pred,
             "curves": output_curves(self.y, pred),
-            "disagreements": self._rows_apart(apart, label=label, teacher=teacher, student=student),
+            "disagreements": rows_apart(self.X, apart, label=label, teacher=teacher, student=student),
         }
 
     @staticmethod

@@ -60,7 +60,7 @@ def test_fidelity(pair, plt):
     same = FidelityDisplay.from_predictions(
         teacher_proba, student_proba, classes=teacher.classes_, student_name="TreeStudent"
     )
-    assert_array_equal(same.student_pred, display.student_pred)
+    assert_allclose(same.student_pred, display.student_pred)
     assert same.ax_.get_ylabel() == display.ax_.get_ylabel() == "TreeStudent's probability"
 
 
@@ -125,7 +125,7 @@ def test_fidelity_of_a_regressor(iris):
     assert column.ax_.get_xlabel() == "teacher's prediction"
     for wrong, message in (
         ({"student_pred": student_pred, "output": 2}, "output=2 of a teacher with 2 outputs"),
-        ({"student_pred": student_pred[:, 0]}, "a student with 1"),
+        ({"student_pred": student_pred[:, 0]}, "student_pred has 1 output, and the teacher answers with 2"),
         ({"student_pred": student_pred, "response_method": "transform"}, "response_method must be"),
         ({"student_pred": student_pred[1:]}, "student_pred has shape"),
     ):
@@ -192,7 +192,7 @@ def test_frontiers_that_cannot_be_drawn():
 
 @pytest.mark.parametrize("wrong", [[[0.5, 0.5]], [[0.9, 0.9], [0.1, 0.9]]])
 def test_probabilities_that_do_not_match(wrong):
-    with pytest.raises(ValueError, match="student_proba returned"):
+    with pytest.raises(ValueError, match="student_pred returned"):
         FidelityDisplay.from_predictions([[0.9, 0.1], [0.2, 0.8]], wrong)
 
 

@@ -250,17 +250,17 @@ def machine() -> dict[str, str]:
     }
 
 
+@dataclass
 class _Counter:
     """A file that only counts the bytes written to it."""
 
-    def __init__(self, limit: float) -> None:
-        self.n_bytes = 0
-        self._limit = limit
+    limit: float
+    n_bytes: int = 0
 
     def write(self, data: Any) -> int:
         length = memoryview(data).nbytes
         self.n_bytes += length
-        if self.n_bytes > self._limit:
+        if self.n_bytes > self.limit:
             raise OverflowError
         return length
 

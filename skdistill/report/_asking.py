@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._sklearn import is_fitted, not_fitted
 from ..program import shipped
-from ..tasks import CLASSES, Task, task_of
+from ..tasks import CLASSES, NUMBERS, Task, task_of
 from ..teacher import Answers, Teacher, is_estimator, models_of
 
 Array = NDArray[Any]
@@ -71,10 +71,8 @@ def check_student(student: Any, called: str, task: Task | None = None) -> Task:
     """
     own = None if isinstance(student, type) else task_of(student)
     if own is None or (task is not None and own != task):
-        kinds = ["classifier with predict_proba", "regressor"]
-        if task is not None:
-            kinds = kinds[:1] if task == CLASSES else kinds[1:]
-        raise ValueError(f"{called} is {student!r}; needed is {' or '.join(f'a fitted {kind}' for kind in kinds)}.")
+        needed = [f"a fitted {one.estimator} with {one.method}" for one in ([task] if task else (CLASSES, NUMBERS))]
+        raise ValueError(f"{called} is {student!r}; needed is {' or '.join(needed)}.")
     if is_estimator(student) and not is_fitted(student):
         raise not_fitted(student)
     return own
@@ -99,7 +97,7 @@ def ask_teacher(
     *,
     teacher_proba: ArrayLike | None = None,
     teacher_pred: ArrayLike | None = None,
-    classes: ArrayLike | None = None,
+    classes: Any = None,
 ) -> tuple[Array, Array | None]:
     """Return a teacher's answers for rows, and what their columns stand for.
 
@@ -127,7 +125,9 @@ def ask_teacher(
     """
     given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
     values = given.pop(task.given)
-    for name, other in {**given, **({} if task == CLASSES else {"classes": classes})}.items():
+    # a task without classes has no use for their labels
+    given["classes"] = classes if task.classes(classes) is None else None
+    for name, other in given.items():
         if other is not None:
             raise ValueError(f"{name} is given, and the students are {task.estimator}s, which have no use for it.")
     if teacher is None and values is None:
@@ -162,12 +162,10 @@ def ask_student(task: Task, student: Any, X: Any, teacher_pred: Array, classes: 
         If the student knows a class that the teacher does not know, or has another number of outputs.
     """
     own = None if classes is None else np.asarray(student.classes_)
-    if own is not None and classes is not None:
-        extra = [label for label in own.tolist() if label not in set(classes.tolist())]
-        if extra:
-            raise ValueError(
-                f"{called} knows classes that the teacher does not know: {extra}; the teacher's are {classes.tolist()}."
-            )
+    extra = [] if own is None or classes is None else [one for one in own.tolist() if one not in classes.tolist()]
+    if extra:
+        known = None if classes is None else classes.tolist()
+        raise ValueError(f"{called} knows classes that the teacher does not know: {extra}; the teacher's are {known}.")
     values = task.check_answers(getattr(student, task.method)(X), n_rows=n_rows_of(X), source=called)
     return check_outputs(Answers(values, own).aligned(classes), teacher_pred, called)
 
@@ -181,7 +179,7 @@ def ask_both(
     task: Task | None = None,
     teacher_proba: ArrayLike | None = None,
     teacher_pred: ArrayLike | None = None,
-) -> tuple[Array, Array, Array | None]:
+) -> tuple[Task, Array, Array, Array | None]:
     """Return the answers of a teacher and its student for rows.
 
     Parameters
@@ -201,6 +199,8 @@ def ask_both(
 
     Returns
     -------
+    task : Task
+        That of the student.
     teacher_pred, student_pred : ndarray of shape (n_rows, n_targets)
         Probabilities, columns in the order of `classes`, or predictions.
     classes : ndarray of shape (n_classes,) or None
@@ -210,21 +210,19 @@ def ask_both(
     given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
     classes = getattr(estimator, "classes_", None)
     if teacher is not None or not hasattr(estimator, "ask_teacher"):
-        named = None if own != CLASSES or knows_classes(teacher) else classes
+        named = None if knows_classes(teacher) else classes
         values, classes = ask_teacher(own, teacher, X, y, classes=named, **given)
     else:
         # a distilled model knows the weights of its teachers and the classes of their columns
         values = estimator.ask_teacher(X, **{own.given: given[own.given]})
         values = own.check_answers(values, n_rows=n_rows_of(X), source=own.given)
-    return values, ask_student(own, estimator, X, values, classes, "estimator"), classes
+    return own, values, ask_student(own, estimator, X, values, classes, "estimator"), classes
 
 
 def check_labels(task: Task, y: Any, teacher_pred: Array, classes: Array | None) -> Array:
     """Return the labels of test rows, refusing those that the teacher does not know."""
     y = task.check_y(y, len(teacher_pred))
-    if classes is None:
-        return check_outputs(y, teacher_pred, "y")
-    task.encode(y, classes)
+    check_outputs(task.goals(task.encode(y, classes), teacher_pred.shape[1]), teacher_pred, "y")
     return y
 
 

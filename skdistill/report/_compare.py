@@ -16,8 +16,7 @@ from ..teacher import is_estimator, models_of
 from ._asking import ask_student, check_student, inner, n_rows_of, named_students, predict_of
 from ._figures import costs
 from ._kinds import kind_of
-from ._report import Report
-from ._results import Details
+from ._report import Details, Report
 from ._slices import chosen_columns, groups, large_enough, names_of
 
 
@@ -134,7 +133,7 @@ def compare(
         else:
             role = "labels only" if name == baseline else "student"
             model, program = inner(named[name]), program_or_none(named[name])
-            predict = getattr(shipped(named[name]), kind.method)
+            predict = getattr(shipped(named[name]), task.method)
         pickled = model if _is_made_of_estimators(model) else None
         cost, measured = costs(pickled, program, predict if latency else None, X)
         times = measured or times
@@ -146,6 +145,7 @@ def compare(
         environment |= {"n_threads": times.n_threads, "batch_rows": times.batch_rows}
     return Report(
         table=table,
+        task=task,
         columns=kind.columns,
         chosen=_choose(table, tolerance),
         scoring=scoring,

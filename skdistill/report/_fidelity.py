@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import r2_score
 
-from .._checks import check_numbers, check_pair
 from ..metrics import fidelity_score
-from ._asking import ask_both
+from ..tasks import CLASSES, NUMBERS
+from ._asking import ask_both, check_outputs
 from ._drawing import Display, draw_density, student_name_of
 
 Array = NDArray[Any]
+
+#: By the method whose answers are drawn.
+TASKS = {task.method: task for task in (CLASSES, NUMBERS)}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -116,9 +119,11 @@ class FidelityDisplay(Display):
             If the teacher or the student is not fitted.
         """
         given: dict[str, Any] = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
-        teacher_answer, student_answer, classes = ask_both(estimator, X, None, teacher, **given)
-        name = student_name_of(estimator, student_name)
-        return cls._of(teacher_answer, student_answer, classes, output, name).plot(ax=ax, **kwargs)
+        task, teacher_answer, student_answer, classes = ask_both(estimator, X, None, teacher, **given)
+        given = {"response_method": task.method, "student_name": student_name_of(estimator, student_name)}
+        return cls.from_predictions(
+            teacher_answer, student_answer, classes=classes, output=output, ax=ax, **given, **kwargs
+        )
 
     @classmethod
     def from_predictions(
@@ -162,42 +167,35 @@ class FidelityDisplay(Display):
         ValueError
             If the shapes differ, a row is not made of probabilities, or there is no such output.
         """
-        names: Array | None = None
-        if response_method == "predict":
-            n_rows = len(np.asarray(teacher_pred))
-            teacher = check_numbers(teacher_pred, n_rows=n_rows, source="teacher_pred")
-            student = check_numbers(student_pred, n_rows=n_rows, source="student_pred")
-        elif response_method == "predict_proba":
-            teacher, student = check_pair(teacher_pred, student_pred)
-            names = np.arange(teacher.shape[1]) if classes is None else np.asarray(classes)
-        else:
+        if response_method not in TASKS:
             raise ValueError(f"response_method must be 'predict_proba' or 'predict'; got {response_method!r}.")
-        return cls._of(teacher, student, names, output, student_name).plot(ax=ax, **kwargs)
-
-    @classmethod
-    def _of(cls, teacher: Array, student: Array, classes: Array | None, output: int, name: str) -> FidelityDisplay:
-        n_columns = teacher.shape[1]
-        if classes is None:
-            if not 0 <= output < n_columns or student.shape[1] != n_columns:
-                raise ValueError(
-                    f"output={output} of a teacher with {n_columns} outputs and a student with {student.shape[1]}."
-                )
+        task, n_rows = TASKS[response_method], len(np.asarray(teacher_pred))
+        answers = task.check_answers(teacher_pred, n_rows=n_rows, source="teacher_pred")
+        own = check_outputs(
+            task.check_answers(student_pred, n_rows=n_rows, source="student_pred"), answers, "student_pred"
+        )
+        n_columns = answers.shape[1]
+        if task == NUMBERS:
+            if not 0 <= output < n_columns:
+                raise ValueError(f"output={output} of a teacher with {n_columns} outputs.")
             column: Any = output
             label = "prediction" if n_columns == 1 else f"output {output}"
-            fidelity, method = float(r2_score(teacher[:, output], student[:, output])), "predict"
+            fidelity = float(r2_score(answers[:, output], own[:, output]))
         else:
-            column = np.ones(len(teacher), dtype=int) if n_columns == 2 else teacher.argmax(axis=1)
-            label = f"class {classes[1]}" if n_columns == 2 else "the teacher's class"
-            fidelity, method = fidelity_score(teacher, student), "predict_proba"
-        rows = np.arange(len(teacher))
+            column = np.ones(n_rows, dtype=int) if n_columns == 2 else answers.argmax(axis=1)
+            label = (
+                "the teacher's class" if n_columns > 2 else f"class {1 if classes is None else np.asarray(classes)[1]}"
+            )
+            fidelity = fidelity_score(answers, own)
+        rows = np.arange(n_rows)
         return cls(
-            teacher_pred=teacher[rows, column],
-            student_pred=student[rows, column],
+            teacher_pred=answers[rows, column],
+            student_pred=own[rows, column],
             fidelity=fidelity,
             label=label,
-            student_name=name,
-            response_method=method,
-        )
+            student_name=student_name,
+            response_method=response_method,
+        ).plot(ax=ax, **kwargs)
 
     def plot(self, ax: Any = None, **kwargs: Any) -> FidelityDisplay:
         """Draw.

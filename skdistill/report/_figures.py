@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.calibration import calibration_curve
 
 from .. import metrics
 from ..program import Program, column_reader, is_frame
@@ -48,11 +47,9 @@ def reliability_curve(y_true: Array, proba: Array, classes: Array, n_bins: int) 
         (n_filled_bins,).
     """
     confidence = np.minimum(proba.max(axis=1), 1.0)
-    correct = (classes[proba.argmax(axis=1)] == y_true).astype(int)
-    accuracy, mean = calibration_curve(correct, confidence, n_bins=n_bins, pos_label=1)
+    correct = (classes[proba.argmax(axis=1)] == y_true).astype(float)
     cuts = np.linspace(0.0, 1.0, n_bins + 1)[1:-1]
-    n_rows = np.bincount(np.searchsorted(cuts, confidence), minlength=n_bins)
-    return {"confidence": mean, "accuracy": accuracy, "n_rows": n_rows[n_rows > 0]}
+    return _by_bins(np.searchsorted(cuts, confidence), confidence=confidence, accuracy=correct)
 
 
 def output_curves(y_true: Array, pred: Array) -> list[dict[str, Array]]:
@@ -72,15 +69,19 @@ def output_curves(y_true: Array, pred: Array) -> list[dict[str, Array]]:
     curves = []
     for actual, predicted in zip(y_true.T[:SHOWN_OUTPUTS], pred.T, strict=False):
         cuts = np.unique(np.quantile(predicted, np.linspace(0, 1, _N_RANGES + 1)[1:-1]))
-        at = np.searchsorted(cuts, predicted, side="right")
-        n_rows = np.bincount(at, minlength=len(cuts) + 1)
-        filled = n_rows > 0
-        means = [np.bincount(at, values, len(n_rows))[filled] / n_rows[filled] for values in (predicted, actual)]
-        curves.append({"predicted": means[0], "actual": means[1], "n_rows": n_rows[filled]})
+        curves.append(_by_bins(np.searchsorted(cuts, predicted, side="right"), predicted=predicted, actual=actual))
     return curves
 
 
-def rows_apart(X: Any, difference: Array) -> list[dict[str, Any]]:
+def _by_bins(bins: Array, **values: Array) -> dict[str, Array]:
+    """Return means over each filled bin, and its number of rows, arrays of shape (n_filled_bins,)."""
+    n_rows = np.bincount(bins)
+    filled = n_rows > 0
+    means = {name: np.bincount(bins, own)[filled] / n_rows[filled] for name, own in values.items()}
+    return {**means, "n_rows": n_rows[filled]}
+
+
+def rows_apart(X: Any, difference: Array, **values: Array) -> list[dict[str, Any]]:
     """Return the ten rows on which student and teacher differ most.
 
     Parameters
@@ -89,12 +90,14 @@ def rows_apart(X: Any, difference: Array) -> list[dict[str, Any]]:
         The rows.
     difference : ndarray of shape (n_rows,)
         The distance between student and teacher.
+    **values : ndarray of shape (n_rows, ...)
+        What else is shown of each row.
 
     Returns
     -------
     rows : list of dict
-        ``row`` (the position), ``index`` (in a frame that has one, else the position), ``difference``, and
-        ``cells``, a dict of the first twelve columns.
+        ``row`` (the position), ``index`` (in a frame that has one, else the position), ``difference``, ``cells``,
+        a dict of the first twelve columns, and the values.
     """
     rows = np.argsort(-difference, kind="stable")[:_SHOWN_ROWS]
     names = names_of(X)
@@ -109,6 +112,7 @@ def rows_apart(X: Any, difference: Array) -> list[dict[str, Any]]:
     index_of = X.index if is_frame(X) and hasattr(X, "index") else range(n_rows_of(X))
     return [
         {"row": row, "index": index_of[row], "difference": float(difference[row]), "cells": found}
+        | {name: own[row] for name, own in values.items()}
         for row, found in zip(rows.tolist(), cells, strict=True)
     ]
 

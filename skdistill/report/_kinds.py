@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from html import escape
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,13 +17,16 @@ from sklearn.metrics import root_mean_squared_error as rmse
 
 from .. import metrics
 from .._checks import column_or_rows
-from ..tasks import CLASSES, Task
+from ..tasks import CLASSES, NUMBERS, Task
+from . import _drawing as drawing
 from ._asking import ask_teacher, check_labels, knows_classes
-from ._columns import Column, columns_of, in_units, percent
+from ._columns import COST, Column, decimal, in_units, percent
 from ._figures import output_curves, reliability_curve, rows_apart
 from ._slices import ranges
 
 Array = NDArray[Any]
+#: What draws a picture on axes, its description in text, and its caption in HTML.
+Picture = tuple[Callable[[Any], Any], str, str]
 
 
 @dataclass
@@ -51,23 +56,30 @@ class Kind:
     scoring: str
     n_bins: int
 
-    #: The method by which a model predicts.
-    method: ClassVar[str]
-    #: How close model and teacher are on a slice: its key, title and format, and the key of the figure on all rows.
-    slice_key: ClassVar[str]
-    slice_title: ClassVar[str]
-    slice_format: ClassVar[Any]
+    task: ClassVar[Task]
+    #: The columns of the table: scores against the labels, and how close a model is to the teacher.
+    scores_shown: ClassVar[tuple[Column, ...]]
+    fidelity_shown: ClassVar[tuple[Column, ...]]
+    #: How close model and teacher are on a slice, the key of the same on all rows, and whether more is further apart.
+    slice_column: ClassVar[Column]
     overall_key: ClassVar[str]
-    #: What the rows are sliced by, and what is shown of a row on which student and teacher differ.
+    is_distance: ClassVar[bool]
+    #: What the rows are sliced by, what is shown of a row on which both differ, and the number of classes.
     slice_names: ClassVar[str]
     row_note: ClassVar[str]
+    n_classes_text: ClassVar[str] = ""
     #: How close a student is to the teacher, with its fidelity in per cent.
     fidelity_text: ClassVar[str]
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """The columns of the report's table."""
-        return columns_of(self.scoring, regression=self.classes is None)
+        scoring = self.scoring
+        inverse = ", inverted since it is a loss" if scoring.startswith("neg_") else ""
+        own = Column(scoring, scoring, decimal, f"scikit-learn's {scoring}.")
+        is_shown = scoring.removeprefix("neg_") in {column.key for column in self.scores_shown}
+        retention = Column("retention", "retention", percent, f"The model's {scoring} over the teacher's{inverse}.")
+        return (*self.scores_shown, *(() if is_shown else (own,)), retention, *self.fidelity_shown, *COST)
 
     def slices_by_target(self) -> dict[str, Array]:
         """Return ways to slice the rows by their target: for each the slice of each row."""
@@ -90,6 +102,26 @@ class Kind:
         """Return how much better a student is than the labels-only one, in per cent, as the end of a sentence."""
         raise NotImplementedError
 
+    @staticmethod
+    def pictures(report: Any, name: str, key: str) -> Iterator[Picture]:
+        """Yield the pictures of a student.
+
+        Parameters
+        ----------
+        report : Report
+            What compare() measured.
+        name : str
+            The student's name.
+        key : str
+            The names and colours of teacher and student, in HTML.
+        """
+        raise NotImplementedError
+
+    @staticmethod
+    def note(student: Any, classes: Any) -> str:
+        """Return a paragraph below the pictures, in HTML."""
+        return ""
+
     def figures(self, pred: Array, slices: Mapping[str, Array]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return the figures of a model, and how close it is to the teacher on each slice.
 
@@ -107,16 +139,16 @@ class Kind:
         by_slice : list of dict
             ``column``, ``slice``, ``n_rows`` and ``agreement`` or ``rmse``, the worst first.
         """
-        key = self.slice_key
+        key = self.slice_column.key
         by_slice: list[dict[str, Any]] = [
             {"column": column, "slice": value, "n_rows": int(rows.sum()), key: self.closeness(pred, rows)}
             for column, by in slices.items()
             for value in filter(None, np.unique(by.astype(str)).tolist())
             for rows in [by == value]
         ]
-        by_slice.sort(key=lambda one: one[key], reverse=self.classes is None)
+        by_slice.sort(key=lambda one: one[key], reverse=self.is_distance)
         worst = by_slice[0] if by_slice else None
-        options: dict[str, Any] = {"response_method": self.method, "classes": self.classes}
+        options: dict[str, Any] = {"response_method": self.task.method, "classes": self.classes}
         retention = metrics.retention_score(self.y, self.teacher_pred, pred, scoring=self.scoring, **options)
         figures = {
             **self.scores(pred),
@@ -128,16 +160,30 @@ class Kind:
             figures[self.scoring] = metrics.answer_score(self.y, pred, self.scoring, **options)
         return figures, by_slice
 
-    def _rows_apart(self, difference: Array, **values: Array) -> list[dict[str, Any]]:
-        """Return the rows on which student and teacher differ most, with the values of each row."""
-        rows = rows_apart(self.X, difference)
-        return [{**one, **{name: found[one["row"]] for name, found in values.items()}} for one in rows]
-
 
 class _Classification(Kind):
-    method = "predict_proba"
-    slice_key, slice_title, slice_format, overall_key = "agreement", "agreement", staticmethod(percent), "fidelity"
+    task = CLASSES
+    scores_shown = (
+        Column("accuracy", "accuracy", decimal, "The share of rows whose class is predicted correctly."),
+        Column("log_loss", "log-loss", decimal, "The mean of -log(probability of the label); lower is better."),
+    )
+    fidelity_shown = (
+        Column(
+            "fidelity", "agreement", percent, "The share of rows on which model and teacher predict the same class."
+        ),
+        Column("fidelity_log_loss", "KL", decimal, "The mean Kullback-Leibler divergence from the teacher, in nats."),
+        Column(
+            "calibration_error",
+            "ECE",
+            decimal,
+            "Expected calibration error: the mean distance between confidence and accuracy.",
+        ),
+        Column("worst_slice_agreement", "worst slice", percent, "The lowest agreement with the teacher on any slice."),
+    )
+    slice_column, overall_key = Column("agreement", "agreement", percent, ""), "fidelity"
+    is_distance = False
     slice_names, row_note = "class, category and quartile", "The predicted class and its probability."
+    n_classes_text = " of {} classes"
     fidelity_text = "agrees with the teacher on {} of the rows"
 
     def slices_by_target(self) -> dict[str, Array]:
@@ -163,7 +209,8 @@ class _Classification(Kind):
             "row_scores": (classes[label] == y).astype(float),
             "reliability": reliability_curve(y, pred, classes, self.n_bins),
             "confusion": confusion_matrix(teacher_label, label, labels=np.arange(len(classes))),
-            "disagreements": self._rows_apart(
+            "disagreements": rows_apart(
+                self.X,
                 # total variation
                 np.abs(teacher - pred).sum(axis=1) / 2,
                 label=y,
@@ -183,15 +230,48 @@ class _Classification(Kind):
             f"with the teacher {abs(closer):.2f} points {sides[1]}"
         )
 
+    @staticmethod
+    def pictures(report: Any, name: str, key: str) -> Iterator[Picture]:
+        teacher, student = report.details["teacher"], report.details[name]
+        curves = {"teacher": teacher.reliability, name: student.reliability}
+        kind = report.table[name]["kind"]
+        draw = partial(drawing.draw_curves, curves=curves, axes=drawing.RELIABILITY, kind=kind)
+        caption = f"Reliability: {key}. On the dashed line the probability is the accuracy; large dots are many rows."
+        yield draw, f"Reliability of teacher and {name}", caption
+        if len(report.classes) <= drawing.MOST_CLASSES:
+            caption = "Rows by the class that teacher and student predict; shaded by the share of the teacher's class."
+            names = list(map(str, report.classes.tolist()))
+            draw = partial(drawing.draw_confusion, counts=student.confusion, classes=names)
+            yield draw, f"Confusion of {name} against teacher", caption
+
+    @staticmethod
+    def note(student: Any, classes: Any) -> str:
+        off = student.confusion.copy()
+        np.fill_diagonal(off, 0)
+        most = np.argsort(-off, axis=None, kind="stable")[:5]
+        pairs = [np.unravel_index(at, off.shape) for at in most if off.flat[at]]
+        if not pairs:
+            return "<p>Teacher and student predict the same class for every row.</p>"
+        names = [escape(str(label)) for label in classes]
+        items = "; ".join(f"{names[row]} → {names[column]} ({off[row, column]:,})" for row, column in pairs)
+        return f"<p>Most often swapped, teacher → student (rows): {items}.</p>"
+
 
 class _Regression(Kind):
-    method = "predict"
-    slice_key, slice_title, slice_format, overall_key = (
-        "rmse",
-        "RMSE to teacher",
-        staticmethod(in_units),
-        "fidelity_rmse",
+    task = NUMBERS
+    scores_shown = (
+        Column("r2", "R2", decimal, "The share of the target's variance that is explained."),
+        Column("rmse", "RMSE", in_units, "The root of the mean squared error, in the target's unit."),
+        Column("mae", "MAE", in_units, "The mean absolute error, in the target's unit."),
     )
+    fidelity_shown = (
+        Column("fidelity", "R2 teacher", decimal, "The share of the variance of the teacher's predictions explained."),
+        Column("fidelity_rmse", "RMSE teacher", in_units, "The root of the mean squared difference from the teacher."),
+        Column("fidelity_mae", "MAE teacher", in_units, "The mean absolute difference from the teacher."),
+        Column("worst_slice_rmse", "worst slice", in_units, "The highest RMSE to the teacher on any slice."),
+    )
+    slice_column, overall_key = Column("rmse", "RMSE to teacher", in_units, ""), "fidelity_rmse"
+    is_distance = True
     slice_names, row_note = "category and quartile", "The predictions, in the target's unit."
     fidelity_text = "explains {} of the variance of the teacher's predictions"
 
@@ -209,14 +289,14 @@ class _Regression(Kind):
 
     def details(self, pred: Array) -> dict[str, Any]:
         # each output over its spread, so that all outputs count alike
-        spread, variance = self.teacher_pred.std(axis=0), self.y.var(axis=0)
+        spread = self.teacher_pred.std(axis=0)
         apart = (np.abs(self.teacher_pred - pred) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
         label, teacher, student = map(column_or_rows, (self.y, self.teacher_pred, pred))
         return {
-            "row_scores": -((pred - self.y) ** 2 / np.where(variance > 0, variance, 1.0)).mean(axis=1),
+            "row_scores": -self.task.row_losses(self.y, pred),
             "predictions": pred,
             "curves": output_curves(self.y, pred),
-            "disagreements": self._rows_apart(apart, label=label, teacher=teacher, student=student),
+            "disagreements": rows_apart(self.X, apart, label=label, teacher=teacher, student=student),
         }
 
     @staticmethod
@@ -227,10 +307,32 @@ class _Regression(Kind):
             f"variance (± {error:.2f}, one standard error) and its RMSE to the teacher is {closer}"
         )
 
+    @staticmethod
+    def pictures(report: Any, name: str, key: str) -> Iterator[Picture]:
+        teacher, student = report.details["teacher"], report.details[name]
+        kind = report.table[name]["kind"]
+        for output, curve in enumerate(student.curves):
+            which = "" if len(student.curves) == 1 else f"Output {output}. "
+            caption = (
+                f"{which}The student's predictions against the teacher's; the stronger the colour, the more rows. On "
+                "the dashed line they are equal."
+            )
+            preds = [one.predictions[:, output] for one in (teacher, student)]
+            draw = partial(
+                drawing.draw_density, teacher=preds[0], student=preds[1], proba=False, kind=kind, gridsize=28
+            )
+            yield draw, f"{which}Predictions of {name} against the teacher's", caption
+            caption = (
+                f"{which}Ranges of predictions with about as many rows each: {key}. On the dashed line the mean target "
+                "is the mean prediction."
+            )
+            curves = {"teacher": teacher.curves[output], name: curve}
+            draw = partial(drawing.draw_curves, curves=curves, axes=drawing.ACTUAL, kind=kind)
+            yield draw, f"{which}Mean target by prediction of {name}", caption
 
-def kind_class(classes: Array | None) -> type[Kind]:
-    """Return the kind of a report with these classes; None if they are regressors."""
-    return _Regression if classes is None else _Classification
+
+#: What a report shows of each task.
+KINDS: dict[Task, type[Kind]] = {kind.task: kind for kind in (_Classification, _Regression)}
 
 
 def kind_of(
@@ -261,10 +363,10 @@ def kind_of(
     kind : Kind
         With the teacher's answers.
     """
-    if task == CLASSES and given["classes"] is None:
+    if given["classes"] is None:
         given = {**given, "classes": _classes_of_students(teacher, given["teacher_proba"], students)}
     answers, classes = ask_teacher(task, teacher, X, np.asarray(y), **given)
-    return kind_class(classes)(X, check_labels(task, y, answers, classes), answers, classes, scoring, n_bins)
+    return KINDS[task](X, check_labels(task, y, answers, classes), answers, classes, scoring, n_bins)
 
 
 def _classes_of_students(teacher: Any, teacher_proba: Any, students: Mapping[str, Any]) -> Any:
@@ -272,9 +374,8 @@ def _classes_of_students(teacher: Any, teacher_proba: Any, students: Mapping[str
     if knows_classes(teacher):
         return None
     n_classes = None if teacher_proba is None else np.shape(teacher_proba)[-1]
-    for student in students.values():
-        own = np.asarray(student.classes_)
+    for own, student in [(getattr(student, "classes_", None), student) for student in students.values()]:
         # a callable's answers are not known yet; the models that were distilled from it know its classes
-        if hasattr(student, "teacher_") if n_classes is None else len(own) == n_classes:
-            return own
+        if own is not None and (hasattr(student, "teacher_") if n_classes is None else len(own) == n_classes):
+            return np.asarray(own)
     return None

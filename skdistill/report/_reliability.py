@@ -96,12 +96,9 @@ class ReliabilityDisplay(Display):
         NotFittedError
             If the teacher or the student is not fitted.
         """
-        labels = np.asarray(y)
-        teacher_pred, student_pred, classes = ask_both(
-            estimator, X, labels, teacher, teacher_proba=teacher_proba, task=CLASSES
-        )
-        name = student_name_of(estimator, student_name)
-        return cls._of(y, teacher_pred, student_pred, np.asarray(classes), n_bins, name).plot(ax=ax)
+        labels, name = np.asarray(y), student_name_of(estimator, student_name)
+        _, *probas, classes = ask_both(estimator, X, labels, teacher, teacher_proba=teacher_proba, task=CLASSES)
+        return cls.from_predictions(y, *probas, classes=classes, n_bins=n_bins, student_name=name, ax=ax)
 
     @classmethod
     def from_predictions(
@@ -149,15 +146,10 @@ class ReliabilityDisplay(Display):
                 f"There are {len(names)} classes and {teacher.shape[1]} columns of probabilities; give the columns' "
                 "labels in classes=."
             )
-        return cls._of(y_true, teacher, student, names, n_bins, student_name).plot(ax=ax)
-
-    @classmethod
-    def _of(
-        cls, y: ArrayLike, teacher: Array, student: Array, classes: Array, n_bins: int, name: str
-    ) -> ReliabilityDisplay:
-        labels = check_labels(CLASSES, y, teacher, classes)
-        probas = {"teacher": teacher, name: student}
-        return cls(curves={who: reliability_curve(labels, proba, classes, n_bins) for who, proba in probas.items()})
+        labels = check_labels(CLASSES, y_true, teacher, names)
+        probas = {"teacher": teacher, student_name: student}
+        curves = {name: reliability_curve(labels, proba, names, n_bins) for name, proba in probas.items()}
+        return cls(curves=curves).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> ReliabilityDisplay:
         """Draw; the area of a dot is the share of the rows in its bin.

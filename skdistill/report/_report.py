@@ -3,16 +3,61 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..export import write_files
+from ..tasks import Task
+from ._columns import Column, count, percent
+from ._kinds import KINDS, Kind
 from ._page import fragment, page
-from ._results import Results
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a report holds of a model besides its row of the table.
+
+    Parameters
+    ----------
+    slices : list of dict
+        ``column``, ``slice``, ``n_rows`` and ``agreement`` with the teacher, the lowest first; for regressors
+        ``rmse`` to the teacher, the highest first.
+    disagreements : list of dict
+        The rows on which model and teacher differ most.
+    row_scores : ndarray of shape (n_rows,)
+        The model's score on each row: 1 if it predicts the label, else 0; for regressors minus the squared error,
+        in variances of the target.
+    in_fit : dict or None
+        The ``distillation_report_`` of a distilled model.
+    reliability : dict of str to ndarray of shape (n_filled_bins,), or None
+        Classifiers: ``confidence``, ``accuracy`` and ``n_rows`` by the probability of the predicted class.
+    confusion : ndarray of shape (n_classes, n_classes) or None
+        Classifiers: the number of rows by the class that the teacher (rows) and the model (columns) predict.
+    predictions : ndarray of shape (n_rows, n_outputs) or None
+        Regressors: the model's predictions.
+    curves : list of dict
+        Regressors, for each of the first four outputs: ``predicted``, ``actual`` and ``n_rows`` by ranges of the
+        prediction.
+    """
+
+    slices: list[dict[str, Any]]
+    disagreements: list[dict[str, Any]]
+    row_scores: Array
+    in_fit: Mapping[str, Any] | None
+    reliability: dict[str, Array] | None = None
+    confusion: Array | None = None
+    predictions: Array | None = None
+    curves: list[dict[str, Array]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, repr=False)
-class Report(Results):
+class Report:
     """A teacher and its students on the same test rows; :func:`skdistill.compare` makes it.
 
     Printed, it is a table with its findings; in a notebook, or written by ``to_html``, a page with pictures.
@@ -27,6 +72,8 @@ class Report(Results):
         teacher), ``fidelity_rmse``, ``fidelity_mae``, ``worst_slice_rmse`` and ``worst_slice``; and
         ``n_parameters``, ``program_bytes``, ``pickle_bytes``, ``median_us``, ``p99_us`` and ``rows_per_second``.
         None if there is no such figure: a model without a Program has no ``program_bytes``.
+    task : Task
+        What was compared: classes or numbers.
     columns : tuple of Column
         The figures that are shown: key, title, format and meaning.
     chosen : str
@@ -48,6 +95,144 @@ class Report(Results):
         ``machine``, a dict of versions and hardware; if times were measured also ``n_threads`` and
         ``batch_rows``.
     """
+
+    table: dict[str, dict[str, Any]]
+    task: Task
+    columns: tuple[Column, ...]
+    chosen: str
+    scoring: str
+    tolerance: float
+    n_rows: int
+    classes: Any
+    n_bins: int
+    min_rows: int
+    details: dict[str, Details]
+    environment: dict[str, Any]
+
+    @property
+    def kind(self) -> type[Kind]:
+        """Whether classifiers or regressors were compared."""
+        return KINDS[self.task]
+
+    def shown_columns(self) -> list[Column]:
+        """Return the columns for which any model has a figure.
+
+        Returns
+        -------
+        columns : list of Column
+            In the order of the table.
+        """
+        return [one for one in self.columns if any(row.get(one.key) is not None for row in self.table.values())]
+
+    def figures_of(self, key: str) -> dict[str, Any]:
+        """Return one figure of every model.
+
+        Parameters
+        ----------
+        key : str
+            The key of the figure in a row of the table.
+
+        Returns
+        -------
+        figures : dict of str to object
+            By the models' names.
+        """
+        return {name: row[key] for name, row in self.table.items()}
+
+    def text_of(self, name: str, column: Column) -> str:
+        """Return a figure as text.
+
+        Parameters
+        ----------
+        name : str
+            The model's name.
+        column : Column
+            The column of the table.
+
+        Returns
+        -------
+        text : str
+            Empty if there is no figure.
+        """
+        row = self.table[name]
+        value = row.get(column.key)
+        if value is None:
+            return "no Program" if column.key == "program_bytes" and row["kind"] != "teacher" else ""
+        return column.write(value)
+
+    def findings(self) -> list[str]:
+        """Return the findings in sentences.
+
+        Returns
+        -------
+        sentences : list of str
+            What the chosen student keeps and saves, and whether distilling was worth it.
+        """
+        student, teacher = self.table[self.chosen], self.table["teacher"]
+        kept = (
+            f"the teacher's own {self.scoring} is not above zero, so there is no retention"
+            if np.isnan(student["retention"])
+            else f"its {self.scoring} is {percent(student['retention'])} of the teacher's"
+        )
+        fidelity = self.kind.fidelity_text.format(percent(student["fidelity"]))
+        found = [
+            f"{self.chosen} is the smallest student whose retention is within {100 * self.tolerance:g} % of the "
+            f"highest. On {count(self.n_rows)} rows it {fidelity}; {kept}."
+        ]
+        saved = []
+        if student["pickle_bytes"] and teacher["pickle_bytes"]:
+            ratio = teacher["pickle_bytes"] / student["pickle_bytes"]
+            saved.append(f"is {_times(ratio, 'smaller', 'larger')}, pickled,")
+        if student["median_us"] and teacher["median_us"]:
+            saved.append(f"predicts a row {_times(teacher['median_us'] / student['median_us'], 'faster', 'slower')}")
+        if saved:
+            found.append(f"It {' and '.join(saved)} than the teacher.")
+        found += [self._against(name) for name, row in self.table.items() if row["kind"] == "labels only"]
+        return found
+
+    def _against(self, baseline: str) -> str:
+        """Return how the chosen student does beside the one that was fitted to the labels alone."""
+        difference = 100 * (self.details[self.chosen].row_scores - self.details[baseline].row_scores)
+        gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
+        verdict = "No clear gain"
+        if abs(gain) > error:
+            verdict = "Distilling was worth it" if gain > 0 else "It loses to labels alone"
+        better = self.kind.gain_text(gain, error, self.table[self.chosen], self.table[baseline])
+        return f"{verdict}: beside {baseline}, fitted to labels alone, {better}."
+
+    def foot(self) -> str:
+        """Return how and where the times were measured.
+
+        Returns
+        -------
+        text : str
+            Threads, batches and versions, in a sentence.
+        """
+        machine = ", ".join(f"{name} {value}" for name, value in self.environment["machine"].items())
+        if "n_threads" not in self.environment:
+            return f"Times were not measured; {machine}."
+        n_threads = self.environment["n_threads"]
+        threads = f"{n_threads} thread{'' if n_threads == 1 else 's'}"
+        return f"Times with {threads}, batches of {count(self.environment['batch_rows'])} rows; {machine}."
+
+    def __str__(self) -> str:
+        columns = self.shown_columns()
+        lines = [["", *(column.title for column in columns)]]
+        lines += [
+            [f"{name}{self._mark(name)}", *(self.text_of(name, column) for column in columns)] for name in self.table
+        ]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
+        text.insert(1, "-" * len(max(text, key=len)))
+        return "\n".join([*text, "", *self.findings(), "", self.foot()])
+
+    __repr__ = __str__
+
+    def _mark(self, name: str) -> str:
+        kind = self.table[name]["kind"]
+        if name == self.chosen:
+            return " *"
+        return " (labels only)" if kind == "labels only" and name != kind else ""
 
     def to_pandas(self) -> Any:
         """Return the table as a pandas DataFrame, a row for each model.
@@ -87,3 +272,10 @@ class Report(Results):
 
     def _repr_html_(self) -> str:
         return fragment(self)
+
+
+def _times(ratio: float, more: str, less: str) -> str:
+    ratio, word = (ratio, more) if ratio >= 1 else (1 / ratio, less)
+    if ratio < 1.05:
+        return f"hardly {word}"
+    return f"{count(ratio) if ratio >= 100 else f'{ratio:.2g}'} times {word}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -82,18 +82,14 @@ def groups(X: Any, index: int) -> Array:
     column = column_reader(X)(index)
     if column.dtype.kind == "M":
         days = column.astype("datetime64[D]")
-        return _ranges(np.where(np.isnat(days), np.nan, days.astype(np.int64)), _day)
+        return ranges(np.where(np.isnat(days), np.nan, days.astype(np.int64)), _day)
     if column.dtype.kind in "fiu" and len(np.unique(column[~np.isnan(numbers(column))])) > _MOST_VALUES:
         return ranges(numbers(column))
     return np.array(["missing" if is_missing(cell) else _text(cell) for cell in column.tolist()], dtype=object)
 
 
-def ranges(values: Array) -> Array:
+def ranges(values: Array, write: Callable[[float], str] = "{:.4g}".format) -> Array:
     """Return the quartiles that each number lies between, as text, shape (n_rows,)."""
-    return _ranges(values, _number)
-
-
-def _ranges(values: Array, write: Any) -> Array:
     cuts = np.unique(np.nanquantile(np.where(np.isfinite(values), values, np.nan), [0.25, 0.5, 0.75]))
     texts = [f"≤ {write(cuts[0])}"]
     texts += [f"{write(low)} to {write(high)}" for low, high in pairwise(cuts.tolist())]
@@ -101,10 +97,6 @@ def _ranges(values: Array, write: Any) -> Array:
     at = np.searchsorted(cuts, values, side="left")
     at[np.isnan(values)] = len(texts) - 1
     return np.array(texts, dtype=object)[at]
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}"
 
 
 def _day(value: float) -> str:

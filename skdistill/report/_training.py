@@ -93,20 +93,20 @@ class TrainingDisplay(Display):
         self._set_axes(ax)
         epochs = np.arange(1, len(self.history) + 1)
         for key, label, style in _LOSSES:
-            if self._has(key):
-                self.ax_.plot(epochs, self._values(key), style, color=COLORS["student"], label=label)
+            losses = self._values(key)
+            if losses is not None:
+                self.ax_.plot(epochs, losses, style, color=COLORS["student"], label=label)
         self.ax_.set(xlabel="epoch", ylabel="loss")
-        self.fidelity_ax_ = None
-        if self._has(_FIDELITY):
+        self.fidelity_ax_, fidelity = None, self._values(_FIDELITY)
+        if fidelity is not None:
             self.fidelity_ax_ = self.ax_.twinx()
-            self.fidelity_ax_.plot(epochs, self._values(_FIDELITY), color=COLORS["labels only"], label="agreement")
+            self.fidelity_ax_.plot(epochs, fidelity, color=COLORS["labels only"], label="agreement")
             self.fidelity_ax_.set_ylabel("agreement with the teacher")
         lines = [*self.ax_.lines, *(self.fidelity_ax_.lines if self.fidelity_ax_ else [])]
         write_legend(self.ax_, lines, [line.get_label() for line in lines], loc="center right")
         return self
 
-    def _has(self, key: str) -> bool:
-        return any(epoch.get(key) is not None for epoch in self.history)
-
-    def _values(self, key: str) -> list[float]:
-        return [np.nan if epoch.get(key) is None else float(epoch[key]) for epoch in self.history]
+    def _values(self, key: str) -> Any:
+        """Return the figure of each epoch, NaN where an epoch has none; None where none has."""
+        values = np.array([epoch.get(key) for epoch in self.history], dtype=float)
+        return None if np.isnan(values).all() else values

@@ -36,7 +36,7 @@ from ..metrics import Latency, latency
 from ..program import program_or_none
 from ..student import Progress, make_student
 from ..tasks import CLASSES, NUMBERS, Task
-from ..teacher import asks_for_fit, is_estimator
+from ..teacher import asks_for_fit, is_estimator, models_of
 from ._candidates import (
     FEW_ROWS,
     Variant,
@@ -56,6 +56,7 @@ Array = NDArray[Any]
 #: About how long the latency of one student is measured, in seconds, and on how many rows at most.
 _TIMED = 0.3
 _TIMED_ROWS = 200
+_DISTILLERS: dict[Task, Any] = {CLASSES: DistilledClassifier, NUMBERS: DistilledRegressor}
 
 
 def distill_to_budget(
@@ -180,8 +181,8 @@ def distill_to_budget(
         raise ValueError(f"refit must be True, False or 'auto'; got {refit!r}.")
     budget = _checked_budget(max_bytes=max_bytes, max_latency_us=max_latency_us, min_retention=min_retention)
     task = _task(teacher, y)
-    if classes is not None and task is NUMBERS:
-        raise ValueError("classes is given, and the teacher is a regressor.")
+    if classes is not None and task.classes(np.asarray(classes)) is None:
+        raise ValueError(f"classes is given, and the teacher is a {task.estimator}.")
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     rows, y, rows_valid, y_valid = _split(task, X, y, X_valid, y_valid, validation_fraction, seed)
     given = default_students(seed, len(y), task) if students is None else dict(students)
@@ -189,10 +190,9 @@ def distill_to_budget(
     if not candidates:
         raise ValueError("students holds no student; needed is at least one.")
     n_jobs = _n_processes(n_jobs, candidates)
-    own: dict[str, Any] = {"student": largest(candidates), "random_state": seed, "n_jobs": n_jobs}
-    model: Any = DistilledRegressor(teacher, **own)
-    if task is CLASSES:
-        model = DistilledClassifier(teacher, classes=classes, **own)
+    model = _DISTILLERS[task](teacher, student=largest(candidates), random_state=seed, n_jobs=n_jobs)
+    if classes is not None:
+        model.set_params(classes=classes)
     validation = Validation(task, scoring, y_valid, seed)
     refits = refit is True or (refit == "auto" and X_valid is None and len(y) <= FEW_ROWS)
     n_steps = 1 + len(candidates) + n_variants(candidates) + refits
@@ -257,14 +257,10 @@ def distill_to_budget(
 
 def _task(teacher: Any, y: ArrayLike) -> Task:
     """Return the task: regression for regressors, and for callables where `y` has fractions."""
-    models = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
-    estimators = [model for model in models if is_estimator(model)]
-    numbers = (
-        any(is_regressor(model) for model in estimators)
-        if estimators
-        else "continuous" in type_of_target(np.asarray(y))
-    )
-    return NUMBERS if numbers else CLASSES
+    models = models_of(teacher)
+    if estimators := [model for model in models if is_estimator(model)]:
+        return NUMBERS if any(map(is_regressor, estimators)) else CLASSES
+    return NUMBERS if "continuous" in type_of_target(np.asarray(y)) else CLASSES
 
 
 def _checked_budget(**limits: Any) -> dict[str, float]:
@@ -280,14 +276,17 @@ def _split(
 ) -> tuple[Any, Array, Any, Array]:
     """Return rows and labels to fit, and validation rows and their labels."""
     columns: Any = DistilledClassifier()
-    checked = check_rows(columns, X, reset=True)
-    X = X if hasattr(X, "shape") else checked
+
+    def rows(X: Any, *, reset: bool) -> Any:
+        checked = check_rows(columns, X, reset=reset)
+        return columns_as_in_fit(columns, X) if hasattr(X, "shape") else checked
+
+    X = rows(X, reset=True)
     y = _labels(task, X, y, "X", "y")
     if (X_valid is None) != (y_valid is None):
         raise ValueError("X_valid and y_valid go together; one of them is None.")
     if X_valid is not None:
-        checked = check_rows(columns, X_valid, reset=False)
-        X_valid = columns_as_in_fit(columns, X_valid) if hasattr(X_valid, "shape") else checked
+        X_valid = rows(X_valid, reset=False)
         return X, y, X_valid, _labels(task, X_valid, y_valid, "X_valid", "y_valid")
     if not 0 < share < 1:
         raise ValueError(f"validation_fraction must be above 0 and below 1; got {share!r}.")

@@ -173,9 +173,9 @@ def choose_student(
     row : dict
         One of `frontier`.
     """
-    # what has no Program is larger than all that have one
-    order = {size: float(place) for place, size in enumerate(sorted({by_size(row)[0] for row in frontier}))}
-    best = undominated([order[by_size(row)[0]] for row in frontier], [row["score"] for row in frontier])
+    # what has no Program is larger than all that have one, and yet on the front if it is better
+    sizes = np.minimum([by_size(row)[0] for row in frontier], np.finfo(np.float64).max)
+    best = undominated(sizes.tolist(), [row["score"] for row in frontier])
     for at, row in enumerate(frontier):
         row["on_frontier"] = at in best
     within = [row for row in frontier if row["within_budget"]]

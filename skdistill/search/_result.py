@@ -92,21 +92,16 @@ class BudgetResult:
 
     def _misses(self) -> str:
         missed = [
-            f"{name} is {_written(self.choice[key], form)}"
+            "it has no Program" if self.choice[key] is None else form.format(self.choice[key])
             for name, key, form, sign in (
-                ("max_bytes", "nbytes", "{:,} bytes", 1),
-                ("max_latency_us", "latency_us", "{:.0f} µs", 1),
-                ("min_retention", "retention", "{:.4f}", -1),
+                ("max_bytes", "nbytes", "it has {:,} bytes", 1),
+                ("max_latency_us", "latency_us", "a row takes {:.0f} µs", 1),
+                ("min_retention", "retention", "its retention is {:.4f}", -1),
             )
             if name in self.budget
             and (self.choice[key] is None or not sign * self.choice[key] <= sign * self.budget[name])
         ]
-        return (
-            ", ".join(missed)
-            .replace("max_bytes is", "it has")
-            .replace("max_latency_us is", "a row takes")
-            .replace("min_retention is", "its retention is")
-        )
+        return ", ".join(missed)
 
 
 def _written(value: Any, form: str) -> str:

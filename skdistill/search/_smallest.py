@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,77 +12,76 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class _SmallestWithin:
-    """What smallest_within returns: a callable that can be copied and pickled."""
+def _smallest(
+    cv_results: Mapping[str, Any], *, tolerance: float | str, score: str | None, size: str | Callable[..., float]
+) -> int:
+    """Return the index of the candidate to refit: the smallest whose mean score is good enough.
 
-    tolerance: float | str
-    score: str | None
-    size: str | Callable[[dict[str, Any]], float]
+    Parameters
+    ----------
+    cv_results : dict
+        ``cv_results_`` of a search.
+    tolerance, score, size : object
+        As in :func:`smallest_within`.
 
-    def __call__(self, cv_results: Mapping[str, Any]) -> int:
-        """Return the index of the candidate to refit.
-
-        Parameters
-        ----------
-        cv_results : dict
-            ``cv_results_`` of a search.
-
-        Returns
-        -------
-        index : int
-            Of the smallest candidate whose mean score is good enough.
-        """
-        sizes = self._sizes(cv_results)
-        name = self._score_name(cv_results)
-        scores = np.asarray(cv_results[f"mean_test_{name}"], dtype=np.float64)
-        there = np.isfinite(scores) & np.isfinite(sizes)
-        if "iter" in cv_results:
-            # a halving search compares candidates by the same resources in its last iteration alone
-            iterations = np.asarray(cv_results["iter"])
-            there &= iterations == iterations.max()
-        if not there.any():
-            raise ValueError(
-                f"No candidate has both a score and a size: mean_test_{name}={scores.tolist()}, sizes={sizes.tolist()}."
-            )
-        scores = np.where(there, scores, -np.inf)
-        best = int(scores.argmax())
-        enough = there & (scores >= scores[best] - self._margin(cv_results, name, best))
-        # of equal sizes the better one, and of equal ones the first
-        return int(min(np.flatnonzero(enough), key=lambda index: (sizes[index], -scores[index], index)))
-
-    def _sizes(self, cv_results: Mapping[str, Any]) -> Array:
-        if callable(self.size):
-            return np.array([float(self.size(params)) for params in cv_results["params"]])
-        for column in (f"mean_test_{self.size}", self.size):
-            if column in cv_results:
-                return np.asarray(cv_results[column], dtype=np.float64)
+    Returns
+    -------
+    index : int
+        Of the candidate.
+    """
+    sizes = _sizes(cv_results, size)
+    name = _score_name(cv_results, score, size)
+    scores = np.asarray(cv_results[f"mean_test_{name}"], dtype=np.float64)
+    there = np.isfinite(scores) & np.isfinite(sizes)
+    if "iter" in cv_results:
+        # a halving search compares candidates by the same resources in its last iteration alone
+        iterations = np.asarray(cv_results["iter"])
+        there &= iterations == iterations.max()
+    if not there.any():
         raise ValueError(
-            f"cv_results_ has no sizes: neither mean_test_{self.size} nor {self.size} is among {_shown(cv_results)}. "
-            f"Record them beside the score, scoring={{'score': ..., {self.size!r}: "
-            "skdistill.metrics.make_size_scorer()}, or give smallest_within size=, a column of cv_results_ such as "
-            "'mean_score_time' or a function from a candidate's parameters to its size."
+            f"No candidate has both a score and a size: mean_test_{name}={scores.tolist()}, sizes={sizes.tolist()}."
         )
+    scores = np.where(there, scores, -np.inf)
+    best = int(scores.argmax())
+    enough = there & (scores >= scores[best] - _margin(cv_results, name, best, tolerance))
+    # of equal sizes the better one, and of equal ones the first
+    return int(min(np.flatnonzero(enough), key=lambda index: (sizes[index], -scores[index], index)))
 
-    def _score_name(self, cv_results: Mapping[str, Any]) -> str:
-        names = [column.removeprefix("mean_test_") for column in cv_results if column.startswith("mean_test_")]
-        if self.score is not None:
-            if self.score not in names:
-                raise ValueError(f"score={self.score!r} is not among the scores of the search: {', '.join(names)}.")
-            return self.score
-        others = [name for name in names if name != self.size]
-        if len(others) != 1:
-            raise ValueError(
-                f"The search has the scores {', '.join(others) or 'none'} beside the size; say in score= which counts."
-            )
-        return others[0]
 
-    def _margin(self, cv_results: Mapping[str, Any], name: str, best: int) -> float:
-        if not isinstance(self.tolerance, str):
-            return float(self.tolerance)
-        n_splits = sum(column.startswith("split") and column.endswith(f"_test_{name}") for column in cv_results)
-        # the deviation of the splits' scores divides by n; an error of the mean takes n - 1 (Breiman and others, 1984)
-        return float(cv_results[f"std_test_{name}"][best] / np.sqrt(max(1, n_splits - 1)))
+def _sizes(cv_results: Mapping[str, Any], size: str | Callable[..., float]) -> Array:
+    if callable(size):
+        return np.array([float(size(params)) for params in cv_results["params"]])
+    for column in (f"mean_test_{size}", size):
+        if column in cv_results:
+            return np.asarray(cv_results[column], dtype=np.float64)
+    raise ValueError(
+        f"cv_results_ has no sizes: neither mean_test_{size} nor {size} is among {_shown(cv_results)}. "
+        f"Record them beside the score, scoring={{'score': ..., {size!r}: "
+        "skdistill.metrics.make_size_scorer()}, or give smallest_within size=, a column of cv_results_ such as "
+        "'mean_score_time' or a function from a candidate's parameters to its size."
+    )
+
+
+def _score_name(cv_results: Mapping[str, Any], score: str | None, size: str | Callable[..., float]) -> str:
+    names = [column.removeprefix("mean_test_") for column in cv_results if column.startswith("mean_test_")]
+    if score is not None:
+        if score not in names:
+            raise ValueError(f"score={score!r} is not among the scores of the search: {', '.join(names)}.")
+        return score
+    others = [name for name in names if name != size]
+    if len(others) != 1:
+        raise ValueError(
+            f"The search has the scores {', '.join(others) or 'none'} beside the size; say in score= which counts."
+        )
+    return others[0]
+
+
+def _margin(cv_results: Mapping[str, Any], name: str, best: int, tolerance: float | str) -> float:
+    if not isinstance(tolerance, str):
+        return float(tolerance)
+    n_splits = sum(column.startswith("split") and column.endswith(f"_test_{name}") for column in cv_results)
+    # the deviation of the splits' scores divides by n; an error of the mean takes n - 1 (Breiman and others, 1984)
+    return float(cv_results[f"std_test_{name}"][best] / np.sqrt(max(1, n_splits - 1)))
 
 
 def _shown(cv_results: Mapping[str, Any]) -> str:
@@ -145,4 +144,4 @@ def smallest_within(
         raise ValueError(f"tolerance must be a number of zero or more, or 'standard_error'; got {tolerance!r}.")
     if not isinstance(size, str) and not callable(size):
         raise ValueError(f"size must be the name of a column or a function of parameters; got {size!r}.")
-    return _SmallestWithin(tolerance, score, size)
+    return partial(_smallest, tolerance=tolerance, score=score, size=size)

@@ -17,8 +17,7 @@ from sklearn.utils import check_array
 
 from .._checks import check_rows, check_weights, row_counts
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, not_fitted, take_rows
-from ..losses import CrossEntropy, Loss, Targets, Terms
-from ..losses._targets import regression_loss_of
+from ..losses import CrossEntropy, Loss, Targets, Terms, regression_loss_of
 from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
 from ..program import Op, Program, fold, in_order, is_frame
 from ..tasks import CLASSES, NUMBERS, Task

@@ -14,8 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from .._sklearn import Interval, not_fitted
-from ..losses import Terms
-from ..losses._losses import rounded
+from ..losses import Terms, rounded
 from ..program import Op
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
 from ._coefficients import Coefficients, ShapeFunction, read_coefficients, read_shape

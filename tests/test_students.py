@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdistill import LinearStudent, MLPStudent, TreeStudent
 from skdistill.compress import prune
-from skdistill.losses import softmax
+from skdistill.losses import Terms, softmax
 from skdistill.program import split
 
 
@@ -406,7 +406,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_the_epochs_before(at_each_step, 
 
 
 def interrupt_in_evaluation(number, monkeypatch, ctrl_c):
-    evaluate, calls = LossTerms.value_and_gradient, []
+    evaluate, calls = Terms.value_and_gradient, []
 
     def evaluating(self, *args):
         calls.append(1)
@@ -414,7 +414,7 @@ def interrupt_in_evaluation(number, monkeypatch, ctrl_c):
             ctrl_c()
         return evaluate(self, *args)
 
-    monkeypatch.setattr(LossTerms, "value_and_gradient", evaluating)
+    monkeypatch.setattr(Terms, "value_and_gradient", evaluating)
 
 
 def test_ctrl_c_ends_the_linear_student_with_the_weights_so_far(monkeypatch, ctrl_c, uneven):

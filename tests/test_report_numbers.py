@@ -109,6 +109,8 @@ def test_the_text_sums_up_the_findings():
     assert "of the variance of the teacher's predictions" in text
     assert "its mean squared error is lower by" in text
     assert "worth it" in text
+    # the tree's alpha was chosen on rows held out
+    assert report._repr_html_().count("As seen in fit") == 1
 
 
 def test_a_metric_several_outputs_and_given_answers():
@@ -185,7 +187,7 @@ def test_bad_input_is_refused(given, error, message):
 
 def test_classifiers_and_regressors_are_not_compared_with_each_other(iris, iris_forest):
     both = [LinearStudentRegressor().fit(iris.X, iris.y), LogisticRegression(max_iter=500).fit(iris.X, iris.y)]
-    with pytest.raises(ValueError, match="some regressors; compare them apart"):
+    with pytest.raises(ValueError, match="some regressors; compare them separately"):
         compare(iris_forest, both, iris.X, iris.y)
     with pytest.raises(ValueError, match="teacher_pred is given, and the students are classifiers"):
         compare(iris_forest, both[1], iris.X, iris.y, teacher_pred=iris.y)

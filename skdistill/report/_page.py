@@ -205,15 +205,16 @@ def _answer(row: Mapping[str, Any], name: str) -> str:
 
 
 def _in_fit(found: Mapping[str, Any] | None) -> str:
-    if not found or "labels_only" not in found:
+    # nothing is held out where nothing was to be chosen
+    if not found or found["distilled"] is None:
         return ""
     keys = list(found["distilled"])
-    scores = {"distilled": found.get("distilled"), "labels only": found["labels_only"], "teacher": found.get("teacher")}
+    scores = {"distilled": found["distilled"], "labels only": found["labels_only"], "teacher": found["teacher"]}
     rows = [
         (name, [f"{score[key]:.4g}" if key in score else "" for key in keys]) for name, score in scores.items() if score
     ]
     return (
-        f"<h3>As seen in fit</h3><p class='dim'>On {found.get('n_held_out', 0):,} rows that fit held out; the teacher "
+        f"<h3>As seen in fit</h3><p class='dim'>On {found['n_held_out']:,} rows that fit held out; the teacher "
         f"may have seen them.</p>{_table(['model', *keys], rows)}"
     )
 

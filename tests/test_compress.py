@@ -306,13 +306,13 @@ def test_a_teacher_of_any_kind_can_be_asked(iris, named_forest):
     assert prune(student, iris.X, teacher=two, max_epochs=1).predict_proba(iris.X).shape == (150, 3)
 
 
-def test_a_teacher_that_does_not_fit_is_refused(iris, iris_forest):
+def test_a_teacher_of_other_classes_raises(iris, iris_forest):
     student = small_mlp(max_epochs=1).fit(iris.X, iris.y)
     with pytest.raises(NotFittedError, match="LogisticRegression instance is not fitted"):
         prune(student, iris.X, teacher=LogisticRegression())
-    with pytest.raises(ValueError, match=r"teacher knows the classes \[3\], which the student does not"):
+    with pytest.raises(ValueError, match=r"teacher\'s answers are named \[3\], not among \[0, 1, 2\]"):
         prune(student, iris.X, teacher=Reordered(iris_forest, [0, 1, 2], [0, 1, 3]))
-    with pytest.raises(ValueError, match="teacher returned 2 columns; needed is one for each of the student's 3"):
+    with pytest.raises(ValueError, match="answers with 2 columns; the student has 3"):
         prune(student, iris.X, teacher=lambda X: np.full((len(X), 2), 0.5))
     with pytest.raises(ValueError, match="has no predict_proba"):
         prune(student, iris.X, teacher=SVC().fit(iris.X, iris.y))

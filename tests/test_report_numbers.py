@@ -109,6 +109,8 @@ def test_the_text_sums_up_the_findings():
     assert "of the variance of the teacher's predictions" in text
     assert "its mean squared error is lower by" in text
     assert "worth it" in text
+    # the tree's alpha was chosen on rows held out
+    assert report._repr_html_().count("As seen in fit") == 1
 
 
 def test_a_metric_several_outputs_and_given_answers():

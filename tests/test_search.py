@@ -174,7 +174,7 @@ class Fixed(ClassifierMixin, BaseEstimator):
         return np.column_stack([1 - p, p])
 
 
-def test_what_answers_clearly_worse_is_not_chosen_however_many_agree_with_it():
+def test_a_clearly_worse_student_is_not_chosen_however_many_agree_with_it():
     rng = np.random.default_rng(0)
     X = rng.uniform(0.05, 0.95, size=(600, 1))
     y = (rng.random(600) < X[:, 0]).astype(int)
@@ -197,7 +197,7 @@ def test_what_answers_clearly_worse_is_not_chosen_however_many_agree_with_it():
     assert result.choice["name"] == "right"
 
 
-def test_of_few_rows_the_ladder_has_several_small_nets_as_one(iris, iris_forest, monkeypatch):
+def test_with_few_rows_the_default_candidates_include_ensembles_of_small_nets(iris, iris_forest, monkeypatch):
     fit_targets, seen = MLPStudent.fit_targets, set()
 
     def noting(self, X, targets):
@@ -213,7 +213,7 @@ def test_of_few_rows_the_ladder_has_several_small_nets_as_one(iris, iris_forest,
     assert {"linear", "additive", "tree", "mlp 8", "mlp 8, 4 nets", "mlp 96x96, int8"} <= set(result.students)
 
 
-def test_several_nets_as_one_take_the_place_of_a_single_net_of_their_kind(table):
+def test_an_ensemble_replaces_a_single_net_of_the_same_kind(table):
     X, y = table
     # without hidden units there is nothing to prune
     plain = {"hidden_layer_sizes": (), "max_epochs": 3}
@@ -253,7 +253,7 @@ class Frames:
         return self.forest.predict_proba(read(X))
 
 
-def small_ladder():
+def small_candidates():
     return {
         "linear": "linear",
         "tree": TreeStudent(max_leaf_nodes=16),
@@ -263,8 +263,8 @@ def small_ladder():
 
 
 @pytest.fixture(scope="module")
-def climbed(table):
-    """The result on the table with rows to judge by that the teacher has not seen, and the teacher."""
+def searched(table):
+    """The result on the table with validation rows that the teacher has not seen, and the teacher."""
     X, y = table
     teacher = Frames(X[:400], y[:400])
     result = distill(
@@ -274,16 +274,16 @@ def climbed(table):
         X_valid=X[400:],
         y_valid=y[400:],
         max_bytes=1_500,
-        students=small_ladder(),
+        students=small_candidates(),
         random_state=0,
     )
     return result, teacher
 
 
-def test_the_teacher_is_asked_once_for_each_row(climbed, table):
+def test_the_teacher_is_asked_once_for_each_row(searched, table):
     X, _ = table
-    result, teacher = climbed
-    # however many students there are; the others are new rows, made once to choose by and once to learn from
+    result, teacher = searched
+    # however many students there are; the others are new rows, made once to choose by and once to fit
     first, *others, last = teacher.asked
     pd.testing.assert_frame_equal(first, X[:400])
     pd.testing.assert_frame_equal(last, X[400:])
@@ -292,37 +292,37 @@ def test_the_teacher_is_asked_once_for_each_row(climbed, table):
     assert len(result.students) == 12
 
 
-def test_the_frontier_holds_every_student_and_its_figures(climbed, table):
+def test_the_frontier_holds_every_student_and_its_figures(searched, table):
     X, y = table
-    result, teacher = climbed
+    result, teacher = searched
     names = ["linear", "tree", "net", "wide net"]
     names += [f"{name}, int8" for name in names]
     pruned = [f"wide net, pruned to {kept}" for kept in ("75%", "50%")]
     names += [*pruned, *(f"{name}, int8" for name in pruned)]
     assert {row["name"] for row in result.frontier} == set(names) == set(result.students)
-    told = teacher.forest.predict_proba(read(X[400:]))
+    teacher_pred = teacher.forest.predict_proba(read(X[400:]))
     for row in result.frontier:
         student = result.students[row["name"]]
         proba = student.predict_proba(X[400:])
         assert row["nbytes"] == program_bytes(student)
         assert row["n_parameters"] == n_parameters(student)
         assert row["latency_us"] > 0
-        assert_allclose(row["fidelity"], fidelity_score(told, proba))
+        assert_allclose(row["fidelity"], fidelity_score(teacher_pred, proba))
         assert_allclose(row["score"], np.mean(student.predict(X[400:]) == y[400:]))
-        assert_allclose(row["retention"], retention_score(y[400:], told, proba))
+        assert_allclose(row["retention"], retention_score(y[400:], teacher_pred, proba))
         assert row["within_budget"] == (row["nbytes"] <= 1_500)
-        better = [one for one in result.frontier if one["nbytes"] <= row["nbytes"] and one["score"] > row["score"]]
-        assert row["on_frontier"] == (not better)
+        no_larger = [one for one in result.frontier if one is not row and one["nbytes"] <= row["nbytes"]]
+        assert row["on_frontier"] == all(one["score"] < row["score"] for one in no_larger)
     sizes = [row["nbytes"] for row in result.frontier]
     assert sizes == sorted(sizes)
     assert result.n_rows == 400
     assert result.n_held_out == 200
-    assert_allclose(result.teacher_score, np.mean(np.array(["no", "yes"])[told.argmax(axis=1)] == y[400:]))
+    assert_allclose(result.teacher_score, np.mean(np.array(["no", "yes"])[teacher_pred.argmax(axis=1)] == y[400:]))
 
 
-def test_the_best_within_the_limits_is_chosen_and_is_a_model_like_any_other(climbed, table, tmp_path):
+def test_the_best_within_the_limits_is_chosen_and_is_a_model_like_any_other(searched, table, tmp_path):
     X, y = table
-    result, _ = climbed
+    result, _ = searched
     within = [row for row in result.frontier if row["within_budget"]]
     assert 0 < len(within) < len(result.frontier)
     assert result.met
@@ -345,7 +345,7 @@ def test_the_best_within_the_limits_is_chosen_and_is_a_model_like_any_other(clim
     assert all(row["name"] in text for row in result.frontier)
 
 
-def test_the_smallest_that_keeps_enough_is_chosen_where_nothing_limits_its_size(climbed, iris, iris_forest):
+def test_the_smallest_that_keeps_enough_is_chosen_where_nothing_limits_its_size(searched, iris, iris_forest):
     students = {"additive": "additive", "linear": LinearStudent(), "weak": LinearStudent(C=1e-6)}
     result = distill(clone(iris_forest), iris.X, iris.y, min_retention=0.9, students=students, random_state=0)
     assert result.met
@@ -380,20 +380,20 @@ def test_none_meets_the_budget_and_the_nearest_is_named(iris, iris_forest):
     assert "a row takes" in str(slow)
 
 
-def test_losses_are_retained_by_the_teachers_over_the_students(iris, iris_forest):
+def test_the_retention_of_a_loss_is_the_teachers_over_the_students(iris, iris_forest):
     result = distill(
         iris_forest,
         iris.X,
         iris.y,
         X_valid=iris.X,
         y_valid=iris.y,
-        metric="neg_log_loss",
+        scoring="neg_log_loss",
         students={"linear": "linear"},
         random_state=0,
     )
     losses = [log_loss(iris.y, one.predict_proba(iris.X)) for one in (iris_forest, result.students["linear"])]
     assert_allclose(result.choice["retention"], losses[0] / losses[1])
-    assert result.metric == "neg_log_loss"
+    assert result.scoring == "neg_log_loss"
 
 
 def test_a_student_without_a_program_has_no_size(iris, iris_forest):
@@ -428,8 +428,8 @@ def test_the_same_seed_finds_the_same(table):
 
 
 @pytest.fixture(scope="module")
-def climbed_again(table):
-    """A search that holds rows out and has the student that it takes learn from them in the end; and its teacher."""
+def refitted_search(table):
+    """A search that holds rows out and refits the chosen student with them in the end; and its teacher."""
     X, y = table
     teacher = Frames(X[:200], y[:200])
     students = {"linear": "linear", "net": net()}
@@ -437,9 +437,9 @@ def climbed_again(table):
     return result, teacher
 
 
-def test_what_is_taken_learns_from_the_rows_held_out_too(climbed_again, table):
+def test_the_chosen_student_is_refitted_with_the_held_out_rows(refitted_search, table):
     X, _ = table
-    result, teacher = climbed_again
+    result, teacher = refitted_search
     assert result.refitted
     name = result.choice["name"]
     assert name.startswith("net")
@@ -449,11 +449,11 @@ def test_what_is_taken_learns_from_the_rows_held_out_too(climbed_again, table):
     assert report["n_new"] > 0
     measured = result.students[name]
     assert result.model.program_.fingerprint() != measured.program_.fingerprint()
-    # the same in kind and size, and much the same in what it says
+    # the same kind and size, and similar predictions
     assert abs(program_bytes(result.model) - program_bytes(measured)) < 100
     assert np.mean(result.model.predict(X[:200]) == measured.predict(X[:200])) > 0.9
-    assert str(result).endswith(f"{name} has then learnt from all of them")
-    # the rows to learn from, new ones to choose by and to learn from, those held out, new ones of all
+    assert str(result).endswith(f"{name} was then fitted again to all of them")
+    # the training rows, new ones to choose by and to fit, those held out, new ones of all
     n_asked = [len(rows) for rows in teacher.asked]
     assert n_asked[0] == 320
     assert n_asked[3:] == [80, report["n_new"]]
@@ -464,7 +464,7 @@ def test_what_is_taken_learns_from_the_rows_held_out_too(climbed_again, table):
 @pytest.mark.parametrize(
     ("refit", "given", "again"), [(False, False, False), ("auto", True, False), (True, True, True)]
 )
-def test_rows_to_judge_by_that_are_given_are_learnt_from_on_request(refit, given, again, iris, iris_forest):
+def test_given_validation_rows_are_used_to_refit_on_request(refit, given, again, iris, iris_forest):
     valid = {"X_valid": iris.X[::3], "y_valid": iris.y[::3]} if given else {}
     result = distill(
         clone(iris_forest), iris.X, iris.y, refit=refit, students={"linear": "linear"}, random_state=0, **valid
@@ -477,7 +477,7 @@ def test_rows_to_judge_by_that_are_given_are_learnt_from_on_request(refit, given
         distill(iris_forest, iris.X, iris.y, refit="no", random_state=0)
 
 
-def test_numbers_are_learnt_again_too():
+def test_a_regression_student_is_refitted_too():
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, size=(300, 2))
     y = np.column_stack([X @ [1.0, 2.0], X @ [0.5, -1.0]]) + 0.1 * rng.normal(size=(300, 2))
@@ -488,7 +488,7 @@ def test_numbers_are_learnt_again_too():
     assert r2_score(y, result.model.predict(X)) > 0.95
 
 
-def test_what_grows_beyond_the_budget_by_more_rows_stays_as_it_was():
+def test_a_refit_that_exceeds_the_budget_is_dropped():
     rng = np.random.default_rng(0)
     # a category needs five rows, and has six: with a fifth held out there are too few of many
     X = pd.DataFrame({"code": np.repeat([f"c{number}" for number in range(50)], 6), "x": rng.normal(size=300)})
@@ -523,11 +523,11 @@ def test_any_number_of_processes_finds_the_same(table):
     assert found[0].model.distillation_report_ == found[1].model.distillation_report_
 
 
-def test_a_teacher_that_knows_the_rows_by_heart_is_told_of():
+def test_a_teacher_that_has_memorised_the_rows_is_warned_of():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(300, 4)), rng.integers(2, size=300)
     teacher = RandomForestClassifier(50, random_state=0).fit(X, y)
-    with pytest.warns(UserWarning, match="learnt X by heart.*X_valid and y_valid"):
+    with pytest.warns(UserWarning, match="has memorised X.*X_valid and y_valid"):
         result = distill(teacher, X, y, students={"net": net(hidden_layer_sizes=())}, random_state=0)
     assert result.choice["retention"] < 0.9
 
@@ -548,14 +548,14 @@ def test_progress_is_shown(iris, iris_forest, capsys):
     assert "retention=" in shown
 
 
-def test_bad_input_is_refused_before_the_teacher_is_asked(iris):
+def test_bad_input_raises_before_the_teacher_is_asked(iris):
     teacher = RecordingTeacher(lambda X: np.full((len(X), 3), 1 / 3))
     X, y = iris.X, iris.y
     for wrong, message in (
         ({"max_bytes": 0}, "max_bytes must be a positive number"),
         ({"min_retention": "all"}, "min_retention must be a positive number"),
         ({"max_latency_us": float("nan")}, "max_latency_us must be a positive number"),
-        ({"metric": "nothing"}, "not a valid scoring value"),
+        ({"scoring": "nothing"}, "not a valid scoring value"),
         ({"X_valid": X}, "X_valid and y_valid go together"),
         ({"X_valid": X, "y_valid": y[:3]}, "X_valid has 150 rows and y_valid has 3"),
         ({"X_valid": X[:, :2], "y_valid": y}, "X has 2 features"),
@@ -569,7 +569,7 @@ def test_bad_input_is_refused_before_the_teacher_is_asked(iris):
     assert teacher.seen == []
 
 
-def test_an_unfitted_teacher_is_fitted_to_the_rows_to_learn_from(iris, tmp_path):
+def test_an_unfitted_teacher_is_fitted_to_the_training_rows(iris, tmp_path):
     forest = CountingForest(tmp_path / "log")
     result = distill(forest, iris.X, iris.y, students={"linear": "linear"}, random_state=0)
     assert result.model.teacher_ is not forest
@@ -577,12 +577,12 @@ def test_an_unfitted_teacher_is_fitted_to_the_rows_to_learn_from(iris, tmp_path)
     assert not hasattr(forest, "classes_")
 
 
-# numbers
+# regression
 
 
 @pytest.fixture(scope="module")
-def climbed_numbers():
-    """A ladder of regressors of a forest, on rows to judge by that it has not seen."""
+def regression_search():
+    """A search for a student of a regression forest, on validation rows that it has not seen."""
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, size=(500, 3))
     y = np.sin(2 * X[:, 0]) + X[:, 1] + 0.1 * rng.normal(size=500)
@@ -596,35 +596,35 @@ def climbed_numbers():
     return distill(forest, X[:350], y[:350], max_bytes=4_000, **given), forest, X[350:], y[350:]
 
 
-def test_numbers_have_a_budget_too(climbed_numbers, tmp_path):
-    result, forest, X, y = climbed_numbers
-    assert result.metric == "r2"
+def test_regression_has_a_budget_too(regression_search, tmp_path):
+    result, forest, X, y = regression_search
+    assert result.scoring == "r2"
     assert result.met
     assert isinstance(result.model, DistilledRegressor)
     assert program_bytes(result.model) <= 4_000
-    told = forest.predict(X)
-    assert_allclose(result.teacher_score, r2_score(y, told))
+    teacher_pred = forest.predict(X)
+    assert_allclose(result.teacher_score, r2_score(y, teacher_pred))
     assert {"linear", "net", "net, int8", "net, pruned to 50%"} <= set(result.students)
     for row in result.frontier:
-        said = result.students[row["name"]].predict(X)
-        assert_allclose(row["score"], r2_score(y, said))
-        assert_allclose(row["retention"], r2_score(y, said) / r2_score(y, told))
-        assert_allclose(row["fidelity"], r2_score(told, said))
-        assert_allclose(row["rmse"], root_mean_squared_error(y, said))
+        student_pred = result.students[row["name"]].predict(X)
+        assert_allclose(row["score"], r2_score(y, student_pred))
+        assert_allclose(row["retention"], r2_score(y, student_pred) / r2_score(y, teacher_pred))
+        assert_allclose(row["fidelity"], r2_score(teacher_pred, student_pred))
+        assert_allclose(row["rmse"], root_mean_squared_error(y, student_pred))
     # a line cannot follow a wave
     assert result.choice["name"] != "linear"
     result.model.export(tmp_path / "student.skd")
     assert_allclose(load(tmp_path / "student.skd").predict(X), result.model.predict(X))
-    assert_allclose(result.model.ask_teacher(X), told)
+    assert_allclose(result.model.ask_teacher(X), teacher_pred)
 
 
-def test_a_callable_of_numbers_and_a_metric(climbed_numbers):
-    _, forest, X, y = climbed_numbers
+def test_a_callable_regressor_and_another_scoring(regression_search):
+    _, forest, X, y = regression_search
     result = distill(
         lambda X: forest.predict(X),
         X,
         y,
-        metric="neg_mean_absolute_error",
+        scoring="neg_mean_absolute_error",
         students={"linear": "linear"},
         random_state=0,
     )

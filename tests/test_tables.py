@@ -292,7 +292,7 @@ def test_other_columns_are_refused_by_name(owner, kind, n_rows, table, linear):
     X, _ = table
     model = linear
     if owner == "distilled":
-        model = DistilledClassifier(lambda X: np.full((len(X), 2), 0.5), student="linear", alpha=0.5).fit(*table)
+        model = DistilledClassifier(lambda X: np.full((len(X), 2), 0.5), student="linear", alpha=1).fit(X)
     faults = {
         r"missing \['age'\]": X.drop(columns="age"),
         r"unexpected \['shoe', 'hat'\]": X.assign(shoe=1, hat="x"),
@@ -484,14 +484,15 @@ def test_a_net_distils_a_raw_frame(clients):
     assert agreement(model, fresh) > 0.85
 
 
-def test_the_unlabelled_rows_of_a_frame_are_the_teachers_alone(teacher, clients):
+def test_unlabelled_rows_of_a_frame_are_answered_by_the_teacher(teacher, clients):
     X, y, fresh = clients
-    labels = np.where(np.arange(len(y)) % 3 == 0, -1, y)
-    model = DistilledClassifier(teacher, student="linear", alpha=1).fit(X, labels)
+    unlabelled = np.arange(len(y)) % 3 == 0
+    labelled = X[~unlabelled], y[~unlabelled]
+    model = DistilledClassifier(teacher, student="linear", alpha=1).fit(*labelled, X_unlabeled=X[unlabelled])
     assert_array_equal(model.classes_, [0, 1])
     assert agreement(model, fresh) > 0.88
-    # the teacher was fitted on the labelled rows, and the student has learned from all of them
-    known = DistilledClassifier(clone_of(teacher), student="linear", alpha=1).fit(X[labels >= 0], y[labels >= 0])
+    # the teacher was fitted on the labelled rows, and the student on all of them
+    known = DistilledClassifier(clone_of(teacher), student="linear", alpha=1).fit(*labelled)
     expected = np.asarray(known.teacher_.predict_proba(fresh))
     assert_allclose(model.teacher_.predict_proba(fresh), expected, atol=1e-6)
     assert model.program_.fingerprint() != known.program_.fingerprint()
@@ -522,7 +523,7 @@ def test_frames_of_other_libraries_reach_the_teacher_as_they_are(kind, clients):
 @pytest.mark.parametrize("kind", ["polars", "pyarrow"])
 def test_unlabelled_rows_of_a_frame_that_is_not_pandas(kind, clients):
     X, y, fresh = clients
-    labels = np.where(np.arange(len(y)) % 3 == 0, -1, y)
+    unlabelled = np.arange(len(y)) % 3 == 0
     seen = []
 
     def ages(rows):
@@ -530,9 +531,10 @@ def test_unlabelled_rows_of_a_frame_that_is_not_pandas(kind, clients):
         return np.nan_to_num(np.asarray(rows["age"], dtype=float), nan=40.0)[:, None]
 
     teacher = make_pipeline(FunctionTransformer(ages), GaussianNB())
-    model = DistilledClassifier(teacher, student="linear", alpha=1).fit(FORMS[kind](X), labels)
+    model = DistilledClassifier(teacher, student="linear", alpha=1)
+    model.fit(FORMS[kind](X[~unlabelled]), y[~unlabelled], X_unlabeled=FORMS[kind](X[unlabelled]))
     # it was fitted on the labelled rows and asked about all
-    assert seen == [(type(FORMS[kind](X)), 400), (type(FORMS[kind](X)), 600)]
+    assert seen == [(type(FORMS[kind](X)), n_rows) for n_rows in (400, 400, 200)]
     assert agreement(model, FORMS[kind](fresh)) > 0.9
 
 

@@ -1,24 +1,28 @@
-"""make_student: a new student from whatever the user gave."""
+"""make_student: a new student from whatever the user gave; the last step of a Pipeline is made in the same way."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.pipeline import Pipeline
 
 from ..._sklearn import copy_unfitted, has_fit_parameter
-from ...losses import CrossEntropy, Loss
+from ...losses import CrossEntropy, Loss, Targets
 from ...tasks import Numbers, Task
 from .._linear import LinearStudent, LinearStudentRegressor
 from .._mlp import MLPStudent, MLPStudentRegressor
+from .._protocol import Traits, traits_of
 from .._tree import TreeStudent, TreeStudentRegressor
-from ._base import check_loss
+from ._base import AdaptedClassifierPart, AdaptedRegressorPart, AdaptedStudent, check_loss
 from ._net import NetClassifier, is_net
-from ._pipeline import PipelineClassifier, PipelineRegressor
 from ._sample_weight import SampleWeightClassifier, SampleWeightRegressor
+
+Array = NDArray[Any]
 
 #: The students that have a name, each for classes and for numbers.
 _NAMED: dict[str, tuple[Any, Any]] = {
@@ -159,3 +163,58 @@ def _adapted_regressor(student: Any) -> Any:
     if hasattr(student, "predict_proba"):
         raise ValueError(f"student {name} is a classifier; needed is a regressor, or DistilledClassifier.")
     return student if hasattr(student, "fit_targets") else SampleWeightRegressor(student)
+
+
+class PipelinePart(AdaptedStudent):
+    """How a Pipeline is fitted: its transformers on rows and labels, its last step on what they make of the rows.
+
+    Where a row has no label, the transformers are given the teacher's answer for it. The rows need not be a
+    table: what the first transformer takes will do, texts for one.
+
+    Parameters
+    ----------
+    estimator : Pipeline
+        Its last step fits targets, or is adapted.
+    random_state : int, RandomState instance or None, default=None
+        Given to the last step where it has a `random_state` that is None.
+    verbose : int, default=0
+        Given to the last step if it has a `verbose`.
+    """
+
+    def __init__(
+        self, estimator: Pipeline, random_state: int | np.random.RandomState | None = None, verbose: int = 0
+    ) -> None:
+        super().__init__(estimator)
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def _traits(self) -> Traits:
+        """Those of the last step, which neither validates itself here nor is scaled, for rows of any form."""
+        last = adapted(self.estimator.steps[-1][1], self._task)
+        return replace(traits_of(last), any_form=True, in_epochs=False, scalable=False)
+
+    @property
+    def _name(self) -> str:
+        return f"Pipeline({' -> '.join(type(step).__name__ for _, step in self.estimator.steps)})"
+
+    def _fit(self, X: Any, targets: Targets) -> Any:
+        *before, (name, last) = self.estimator.steps
+        steps: list[Any] = []
+        if before:
+            front = copy_unfitted(self.estimator[:-1])
+            X = front.fit_transform(X, targets.as_y())
+            steps = list(front.steps)
+        student = make_student(last, targets.task, random_state=self.random_state, verbose=self.verbose)
+        return Pipeline([*steps, (name, student.fit_targets(X, targets))])
+
+
+class PipelineClassifier(AdaptedClassifierPart, PipelinePart):
+    """A Pipeline that ends in a classifier; see :class:`PipelinePart` for its parameters."""
+
+    def _proba(self, X: Any) -> Array:
+        return self.estimator_.predict_proba(X)
+
+
+class PipelineRegressor(AdaptedRegressorPart, PipelinePart):
+    """A Pipeline that ends in a regressor; see :class:`PipelinePart` for its parameters."""

@@ -185,8 +185,7 @@ class Distiller(Exportable, BaseEstimator):
         for name in ("categorical", "sparse", "string"):
             setattr(tags.input_tags, name, all(getattr(one.input_tags, name) for one in limits))
         tags.input_tags.allow_nan = Teacher.may_take_missing(self.teacher) and Teacher.may_take_missing(self.student)
-        if tags.estimator_type == "regressor":
-            tags.target_tags.multi_output = all(one.target_tags.multi_output for one in limits)
+        tags.target_tags.multi_output &= all(one.target_tags.multi_output for one in limits)
         return tags
 
     def _sk_visual_block_(self) -> Any:

@@ -83,10 +83,6 @@ def make_student(
     >>> make_student(GaussianNB(), CLASSES)
     SampleWeightClassifier(estimator=GaussianNB())
     """
-    if isinstance(student, str):
-        if student not in _NAMED:
-            raise ValueError(f"student must be one of {sorted(_NAMED)}; got {student!r}.")
-        student = _NAMED[student][_of_numbers(task)]()
     student = copy_unfitted(adapted(student, task))
     check_loss(student, CrossEntropy(temperature) if loss is None else loss)
     for name, value in student.get_params(deep=True).items():
@@ -102,23 +98,24 @@ def make_student(
 
 def instance_of(name: str, task: Task) -> str:
     """Return the expression that makes the student of a name, for messages: "MLPStudent()"."""
-    return repr(_NAMED.get(name, _NAMED["mlp"])[_of_numbers(task)]())
+    return repr(adapted(name if name in _NAMED else "mlp", task))
 
 
 def adapted(student: Any, task: Task) -> Any:
-    """Return what fits targets in the place of `student`: itself if it does, else what wraps it."""
+    """Return what fits targets in the place of `student`: itself if it does, what its name means, or what wraps it."""
+    # a task that is derived from one of these two has the same students
+    numbers = isinstance(task, Numbers)
+    if isinstance(student, str):
+        if student not in _NAMED:
+            raise ValueError(f"student must be one of {sorted(_NAMED)}; got {student!r}.")
+        return _NAMED[student][numbers]()
     if isinstance(student, type):
         raise TypeError(f"student is the class {student.__name__}; needed is an instance of it.")
     if isinstance(student, Pipeline):
         # refused here if its last step cannot learn
         adapted(student.steps[-1][1] if student.steps else None, task)
-        return PipelineRegressor(student) if _of_numbers(task) else PipelineClassifier(student)
-    return _adapted_regressor(student) if _of_numbers(task) else _adapted_classifier(student)
-
-
-def _of_numbers(task: Task) -> bool:
-    """Return whether a task is one of numbers, and not of classes; the tasks that are derived from these are alike."""
-    return isinstance(task, Numbers)
+        return PipelineRegressor(student) if numbers else PipelineClassifier(student)
+    return _adapted_regressor(student) if numbers else _adapted_classifier(student)
 
 
 def _adapted_classifier(student: Any) -> Any:

@@ -83,6 +83,10 @@ def make_student(
     >>> make_student(GaussianNB(), CLASSES)
     SampleWeightClassifier(estimator=GaussianNB())
     """
+    if isinstance(student, str):
+        if student not in _NAMED:
+            raise ValueError(f"student must be one of {sorted(_NAMED)}; got {student!r}.")
+        student = _named(student, task)
     student = copy_unfitted(adapted(student, task))
     check_loss(student, CrossEntropy(temperature) if loss is None else loss)
     for name, value in student.get_params(deep=True).items():
@@ -98,17 +102,17 @@ def make_student(
 
 def instance_of(name: str, task: Task) -> str:
     """Return the expression that makes the student of a name, for messages: "MLPStudent()"."""
-    return repr(adapted(name if name in _NAMED else "mlp", task))
+    return repr(_named(name if name in _NAMED else "mlp", task))
+
+
+def _named(name: str, task: Task) -> Any:
+    # a task that is derived from one of the two has the same students
+    return _NAMED[name][isinstance(task, Numbers)]()
 
 
 def adapted(student: Any, task: Task) -> Any:
-    """Return what fits targets in the place of `student`: itself if it does, what its name means, or what wraps it."""
-    # a task that is derived from one of these two has the same students
+    """Return what fits targets in the place of `student`: itself if it does, else what wraps it."""
     numbers = isinstance(task, Numbers)
-    if isinstance(student, str):
-        if student not in _NAMED:
-            raise ValueError(f"student must be one of {sorted(_NAMED)}; got {student!r}.")
-        return _NAMED[student][numbers]()
     if isinstance(student, type):
         raise TypeError(f"student is the class {student.__name__}; needed is an instance of it.")
     if isinstance(student, Pipeline):

@@ -156,9 +156,14 @@ def _list_inputs(to: Printer, n_in: int, first: bool) -> None:
     bins = to.bins if first else None
     n_plain = n_in if bins is None else len(to.bounds)
     n_listed = n_plain
-    listed = [f"    int found = {to.call(f'list_encoded(x, {n_plain}, v, at)')};"]
-    if not first:
-        listed = [f"    int found = {to.call(f'list_hidden(h, {n_in}, v, at)')};"]
+    listed = [
+        "    int found = 0;",
+        f"    for (int i = 0; i < {n_plain}; i++) {{",
+        f"        v[found] = {'(real)x[i]' if first else 'h[i]'};",
+        "        at[found] = (position)i;",
+        "        found += v[found] != 0;",
+        "    }",
+    ]
     if bins is not None:
         n_listed += 2 * (len(bins.first) - 1)
         arguments = f"{bins.first_bin}[c], {bins.first_bin}[c + 1], {bins.lower}, {bins.per_width}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..program import Bound, Columns, Levels
-from ._c_text import Names, array, char_array, comment, identifier, is_long, number, smallest, string, utf8
+from ._c_text import Names, char_array, comment, identifier, is_long, loop, number, smallest, string, utf8
+
+if TYPE_CHECKING:
+    from ._c_printer import Printer
 
 
 @dataclass
@@ -33,24 +36,22 @@ class Field:
 
 @dataclass
 class Row:
-    """The struct: its fields, and the statements that read them into the arrays ``code`` and ``x``."""
+    """The struct: its fields, and the functions that look up their levels."""
 
     fields: list[Field]
     #: The number of columns if the struct is one array of numbers; 0 if it has named fields.
     n_array: int = 0
-    definitions: list[str] = field(default_factory=list)
-    statements: list[str] = field(default_factory=list)
     #: The declarations of the functions that look up levels.
     lookups: list[str] = field(default_factory=list)
-    functions: set[str] = field(default_factory=set)
-    rom: int = 0
 
 
-def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
-    """Make the struct for a Program's entry.
+def read_entry(to: Printer, entry: Columns | Bound, prefix: str, names: Names) -> Row:
+    """Make the struct for a Program's entry, and print the statements that read it into the arrays ``code`` and ``x``.
 
     Parameters
     ----------
+    to : Printer
+        The file.
     entry : Columns or Bound
         The first op.
     prefix : str
@@ -65,10 +66,16 @@ def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
     """
     if isinstance(entry, Bound):
         n = entry.n_columns
-        loop = f"for (int i = 0; i < {n}; i++) x[i] = bounded(row->x[i]);"
-        return Row([], n, statements=[loop], functions={"bounded"})
+        to.emit(loop("i", n, f"x[i] = {to.call('bounded(row->x[i])')};"))
+        return Row([], n)
     if entry.names is None and set(entry.kinds) <= {"number"}:
-        return _array_row(entry)
+        n_read = len(entry.sources)
+        if entry.sources == tuple(range(n_read)):
+            to.emit(loop("i", n_read, "x[i] = row->x[i];"))
+        elif n_read:
+            sources = to.constant("source", smallest(np.array(entry.sources, dtype=np.int64)))
+            to.emit(loop("i", n_read, f"x[i] = row->x[{sources}[i]];"))
+        return Row([], entry.n_columns)
     row = Row([])
     # members must not have the names of the files' macros
     members = Names(f"{prefix.upper()}_{name}" for name in ("H", "WIDE"))
@@ -83,7 +90,7 @@ def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
         if of_levels:
             found = [read.levels for s, _, read in entry.reads if s == source and read is not None]
             one.levels = _levels(found, f"{prefix}_{name}".upper(), names)
-            _lookup(row, one, prefix)
+            _lookup(to, row, one, prefix)
         elif any(s == source and kind == "datetime" for s, kind, _ in entry.reads):
             one.comment += ": seconds since 1970 (UTC); NAN where missing"
         else:
@@ -93,24 +100,11 @@ def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
     n_codes = len(entry.sizes)
     for at, (source, kind, levels) in enumerate(entry.reads):
         if levels is None:
-            row.statements.append(f"x[{at - n_codes}] = row->{fields[source, False].name};")
+            to.emit(f"x[{at - n_codes}] = row->{fields[source, False].name};")
         elif kind == "category":
-            _read_level(row, fields[source, True], levels, f"code[{at}]", f"code_{at}")
+            _read_level(to, fields[source, True], levels, f"code[{at}]", f"code_{at}")
         else:
-            _read_level(row, fields[source, True], levels, f"x[{at - n_codes}]", "rank")
-    return row
-
-
-def _array_row(entry: Columns) -> Row:
-    n_read = len(entry.sources)
-    row = Row([], entry.n_columns)
-    if entry.sources == tuple(range(n_read)):
-        row.statements.append(f"for (int i = 0; i < {n_read}; i++) x[i] = row->x[i];")
-    elif n_read:
-        sources = smallest(np.array(entry.sources, dtype=np.int64))
-        row.definitions.append(array("source", sources))
-        row.rom += sources.nbytes
-        row.statements.append(f"for (int i = 0; i < {n_read}; i++) x[i] = row->x[source[i]];")
+            _read_level(to, fields[source, True], levels, f"x[{at - n_codes}]", "rank")
     return row
 
 
@@ -130,25 +124,21 @@ def enumerator(key: Any) -> str:
     return identifier(f"x_{text}").removeprefix("x_").rstrip("_").upper() or "X"
 
 
-def _read_level(row: Row, one: Field, levels: Levels, target: str, kind: str) -> None:
+def _read_level(to: Printer, one: Field, levels: Levels, target: str, kind: str) -> None:
     """Add the statement that reads a level as a code or a rank, and the table of these unless they are 0, 1, 2 ..."""
     assert one.levels is not None
     keys = one.levels.keys
-    row.functions.add("level")
-    value = f"level((int)row->{one.name}, {len(keys)})"
+    value = to.call(f"level((int)row->{one.name}, {len(keys)})")
     codes = np.array([*(levels.levels.get(key, levels.other) for key in keys), levels.other, levels.missing])
     if kind != "rank" and codes.tolist() == list(range(len(keys) + 2)):
-        row.statements.append(f"{target} = {value};")
+        to.emit(f"{target} = {value};")
         return
     table = codes.astype(np.float32) if kind == "rank" else smallest(codes.astype(np.int64))
     # with the code's index, since a column may be read as a category twice
-    name = f"{kind}_of_{one.name}"
-    row.definitions.append(array(name, table))
-    row.rom += table.nbytes
-    row.statements.append(f"{target} = {name}[{value}];")
+    to.emit(f"{target} = {to.constant(f'{kind}_of_{one.name}', table)}[{value}];")
 
 
-def _lookup(row: Row, one: Field, prefix: str) -> None:
+def _lookup(to: Printer, row: Row, one: Field, prefix: str) -> None:
     """Define the functions that look up a level by its text and, if some levels are numbers, by its number."""
     assert one.levels is not None
     levels = one.levels
@@ -162,10 +152,10 @@ def _lookup(row: Row, one: Field, prefix: str) -> None:
     literals = []
     for text in sorted(by_text):
         shown = text.decode("utf-8", "surrogatepass")
-        row.rom += len(text) + 1
+        to.rom += len(text) + 1
         if is_long(shown):
-            literals.append(f"long_text_{len(row.definitions)}")
-            row.definitions.append(char_array(literals[-1], shown))
+            literals.append(f"long_text_{len(to.definitions)}")
+            to.definitions.append(char_array(literals[-1], shown))
         else:
             literals.append(string(shown))
     order = smallest(np.array([by_text[text] for text in sorted(by_text)], dtype=np.int64))
@@ -173,26 +163,24 @@ def _lookup(row: Row, one: Field, prefix: str) -> None:
     known, signature = len(by_text), f"{kind} {prefix}_{one.name}_from_string(const char *text)"
     body = [signature, "{"]
     if known:
-        row.functions.add("compare")
-        row.definitions.append(
-            f"static const char *const text_of_{one.name}[] = {{\n    " + ",\n    ".join(literals) + "\n};"
-        )
-        row.definitions.append(array(f"level_of_{one.name}", order))
-        row.rom += order.nbytes + 4 * known
+        text_of = f"static const char *const text_of_{one.name}[] = {{\n    " + ",\n    ".join(literals) + "\n};"
+        to.definitions.append(text_of)
+        to.rom += 4 * known
+        level_of = to.constant(f"level_of_{one.name}", order)
         body += [
             f"    int low = 0, high = {known};",
             f"    if (text == 0) return {levels.missing};",
             "    while (low < high) {",
             "        const int middle = (low + high) / 2;",
-            f"        const int sign = compare(text, text_of_{one.name}[middle]);",
-            f"        if (sign == 0) return ({kind})level_of_{one.name}[middle];",
+            f"        const int sign = {to.call(f'compare(text, text_of_{one.name}[middle])')};",
+            f"        if (sign == 0) return ({kind}){level_of}[middle];",
             "        if (sign < 0) high = middle; else low = middle + 1;",
             "    }",
             f"    return {levels.other};",
         ]
     else:
         body.append(f"    return text == 0 ? {levels.missing} : {levels.other};")
-    row.definitions.append("\n".join([*body, "}"]))
+    to.definitions.append("\n".join([*body, "}"]))
     row.lookups.append(f"{signature};")
     numeric = _numeric(levels)
     if numeric:
@@ -205,7 +193,7 @@ def _lookup(row: Row, one: Field, prefix: str) -> None:
             f"    return {levels.other};",
             "}",
         ]
-        row.definitions.append("\n".join(body))
+        to.definitions.append("\n".join(body))
         row.lookups.append(f"{signature};")
 
 

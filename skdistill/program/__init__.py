@@ -1,5 +1,6 @@
 """The Program: a fitted student as data, namely a list of small array operations."""
 
+from . import _ops as ops
 from ._io import Saved, dumps, read
 from ._of_model import program_of, program_or_none, shipped
 from ._ops import (
@@ -28,6 +29,7 @@ from ._table import (
     Columns,
     Levels,
     as_key,
+    as_number,
     category_order,
     column_names,
     column_reader,
@@ -62,6 +64,7 @@ __all__ = [
     "Tree",
     "Unstandardize",
     "as_key",
+    "as_number",
     "category_order",
     "column_names",
     "column_reader",
@@ -73,6 +76,7 @@ __all__ = [
     "is_missing",
     "join",
     "numbers",
+    "ops",
     "program_of",
     "program_or_none",
     "read",

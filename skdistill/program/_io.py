@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,7 +195,7 @@ def read(path: str | os.PathLike[str]) -> Saved:
         with Path(path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             start = file.read(_START)
-            lengths = _check_start(start, size)
+            n_packed, n_structure, n_arrays = _check_start(start, size)
             # the contents of a huge file are loaded only after its digest has been checked
             digest, left = hashlib.sha256(start), size - _START - _DIGEST
             while left > 0 and (chunk := file.read(min(left, _CHUNK))):
@@ -204,15 +204,15 @@ def read(path: str | os.PathLike[str]) -> Saved:
             if digest.digest() != file.read(_DIGEST):
                 raise _Fault("its bytes are not those that were written")
             file.seek(_START)
-            return _decode(file.read(lengths.packed), file.read(lengths.arrays), lengths)
+            return _decode(file.read(n_packed), file.read(n_arrays), n_structure)
     except _Fault as fault:
         raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {fault}.") from fault.__cause__
 
 
-def _decode(packed: bytes, arrays: bytes, lengths: _Lengths) -> Saved:
+def _decode(packed: bytes, arrays: bytes, n_structure: int) -> Saved:
     # a file with a correct digest may still be malicious
     try:
-        structure = _unpack(packed, lengths.structure)
+        structure = _unpack(packed, n_structure)
         program = _program_in(structure["ops"], _Arrays(arrays))
         classes = None if structure["classes"] is None else _labels_in(*structure["classes"])
         _check_runs(program, classes, len(arrays))
@@ -227,33 +227,26 @@ def _decode(packed: bytes, arrays: bytes, lengths: _Lengths) -> Saved:
     return Saved(program, classes, versions)
 
 
-class _Lengths(NamedTuple):
-    protocol: int
-    packed: int
-    structure: int
-    arrays: int
-
-
-def _check_start(start: bytes, size: int) -> _Lengths:
-    """Check the magic bytes, the protocol and the lengths at the start of a file."""
+def _check_start(start: bytes, size: int) -> tuple[int, int, int]:
+    """Check the magic bytes, the protocol and the lengths at the start of a file; return the lengths."""
     if not start.startswith(_MAGIC):
         raise _Fault("it is not a file that export('....skd') has written")
     if len(start) < _START:
         raise _Fault(f"it ends after {size} bytes")
-    lengths = _Lengths(*_LENGTHS.unpack(start[len(_MAGIC) :]))
-    if lengths.protocol > PROTOCOL:
+    protocol, packed, structure, arrays = _LENGTHS.unpack(start[len(_MAGIC) :])
+    if protocol > PROTOCOL:
         raise _Fault(
-            f"it is of protocol {lengths.protocol}, and this skdistill reads protocols up to {PROTOCOL}; a later "
+            f"it is of protocol {protocol}, and this skdistill reads protocols up to {PROTOCOL}; a later "
             "skdistill has written it"
         )
-    if lengths.protocol < 1:
+    if protocol < 1:
         raise _Fault("there is no protocol 0")
-    wanted = _START + lengths.packed + lengths.arrays + _DIGEST
+    wanted = _START + packed + arrays + _DIGEST
     if wanted != size:
         raise _Fault(f"it has {size} bytes, and should have {wanted}")
-    if lengths.structure > _LONGEST:
-        raise _Fault(f"it claims a structure of {lengths.structure} bytes, more than {_LONGEST}")
-    return lengths
+    if structure > _LONGEST:
+        raise _Fault(f"it claims a structure of {structure} bytes, more than {_LONGEST}")
+    return packed, structure, arrays
 
 
 def _unpack(packed: bytes, length: int) -> Any:

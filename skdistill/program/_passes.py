@@ -15,19 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import (
-    ACTIVATIONS,
-    LARGEST,
-    Affine,
-    DateParts,
-    Indicate,
-    LookupAffine,
-    Op,
-    Piecewise,
-    Quantiles,
-    Standardize,
-    real_weights,
-)
+from . import _ops as ops
+from ._ops import Op
 from ._program import Program
 from ._table import Columns
 from ._tree import Tree
@@ -35,8 +24,8 @@ from ._tree import Tree
 Array = NDArray[Any]
 
 #: The ops that append a column for each of their `columns`, and those on consecutive columns from their `start` on.
-_APPENDING = DateParts | Indicate | Piecewise
-_RUNS = Quantiles | Standardize
+_APPENDING = ops.DateParts | ops.Indicate | ops.Piecewise
+_RUNS = ops.Quantiles | ops.Standardize
 #: The largest mean, in standard deviations, that is folded into float32 weights. Folding multiplies the effect
 #: of the weights' rounding by ``1 + mean / scale``.
 _FAR_MEAN = 16.0
@@ -73,7 +62,7 @@ def fold(program: Program) -> Program:
     if parts is None:
         return program
     encoder, layers, activations = parts
-    if isinstance(encoder[-1], Standardize) and encoder[-1].limit >= LARGEST:
+    if isinstance(encoder[-1], ops.Standardize) and encoder[-1].limit >= ops.LARGEST:
         encoder[-1], layers[0] = _folded(encoder[-1], layers[0])
     layers[0] = _same_levels_into_bias(layers[0])
     layers = _drop_units(layers, activations)
@@ -94,16 +83,16 @@ def split(program: Program) -> tuple[list[Op], list[Any], list[Op]] | None:
     parts : (list of Op, list of Affine or LookupAffine, list of Op) or None
         None if the Program is not an encoder followed by a net.
     """
-    ops = list(program.ops)
-    first = next((at for at, op in enumerate(ops) if isinstance(op, Affine | LookupAffine)), len(ops))
-    layers, activations = ops[first:-1:2], ops[first + 1 : -1 : 2]
+    steps = list(program.ops)
+    first = next((at for at, op in enumerate(steps) if isinstance(op, ops.Affine | ops.LookupAffine)), len(steps))
+    layers, activations = steps[first:-1:2], steps[first + 1 : -1 : 2]
     if (
         len(layers) != len(activations) + 1
-        or not all(isinstance(op, Affine) for op in layers[1:])
-        or not all(type(op) in ACTIVATIONS.values() for op in activations)
+        or not all(isinstance(op, ops.Affine) for op in layers[1:])
+        or not all(type(op) in ops.ACTIVATIONS.values() for op in activations)
     ):
         return None
-    return ops[:first], layers, activations
+    return steps[:first], layers, activations
 
 
 def join(encoder: Sequence[Op], layers: Sequence[Op], activations: Sequence[Op], last: Op) -> Program:
@@ -112,7 +101,7 @@ def join(encoder: Sequence[Op], layers: Sequence[Op], activations: Sequence[Op],
     return Program([*encoder, layers[0], *between, last])
 
 
-def rescale(standardize: Standardize, layer: Any, mean: Array, scale: Array) -> tuple[Standardize, Any]:
+def rescale(standardize: ops.Standardize, layer: Any, mean: Array, scale: Array) -> tuple[ops.Standardize, Any]:
     """Change the mean and scale of a Standardize that does not squash, and adjust the next layer to compensate.
 
     Parameters
@@ -140,18 +129,18 @@ def rescale(standardize: Standardize, layer: Any, mean: Array, scale: Array) -> 
     return replace(standardize, mean=mean, scale=scale), changed
 
 
-def standardized_rows(standardize: Standardize, layer: Any) -> slice:
+def standardized_rows(standardize: ops.Standardize, layer: Any) -> slice:
     """Return the rows of a layer's weights that multiply the columns of the Standardize before it."""
-    first = standardize.start - (len(layer.offsets) if isinstance(layer, LookupAffine) else 0)
+    first = standardize.start - (len(layer.offsets) if isinstance(layer, ops.LookupAffine) else 0)
     return slice(first, first + len(standardize.mean))
 
 
-def _folded(standardize: Standardize, layer: Any) -> tuple[Standardize, Any]:
+def _folded(standardize: ops.Standardize, layer: Any) -> tuple[ops.Standardize, Any]:
     if layer.weight.dtype != np.float32:
         return standardize, layer
     weight = np.abs(layer.weight[standardized_rows(standardize, layer)].astype(np.float64))
     moved = weight / standardize.scale[:, None]
-    in_range = ((moved == 0) | ((moved > 1.0 / LARGEST) & (moved < LARGEST))).all(axis=1)
+    in_range = ((moved == 0) | ((moved > 1.0 / ops.LARGEST) & (moved < ops.LARGEST))).all(axis=1)
     foldable = in_range & (np.abs(standardize.mean) <= _FAR_MEAN * standardize.scale)
     mean, scale = np.where(foldable, 0.0, standardize.mean), np.where(foldable, 1.0, standardize.scale)
     if (mean == standardize.mean).all() and (scale == standardize.scale).all():
@@ -159,20 +148,20 @@ def _folded(standardize: Standardize, layer: Any) -> tuple[Standardize, Any]:
     return rescale(standardize, layer, mean, scale)
 
 
-def _blocks(layer: LookupAffine | Tree) -> list[slice]:
+def _blocks(layer: ops.LookupAffine | Tree) -> list[slice]:
     """Return, for each column of codes, its slice of the tables or of the ranks."""
     ends = [*layer.offsets.tolist(), len(layer.ranks if isinstance(layer, Tree) else layer.tables)]
     return [slice(start, end) for start, end in pairwise(ends)]
 
 
 def _same_levels_into_bias(layer: Any) -> Any:
-    if not isinstance(layer, LookupAffine):
+    if not isinstance(layer, ops.LookupAffine):
         return layer
     tables, bias = layer.tables.copy(), layer.bias.astype(np.float64)
     for rows in _blocks(layer):
         block = layer.tables[rows]
         if block.any() and (block == block[0]).all():
-            bias += real_weights(block[0], layer.tables_scale)
+            bias += ops.real_weights(block[0], layer.tables_scale)
             tables[rows] = 0
     return replace(layer, tables=tables, bias=bias.astype(np.float32))
 
@@ -182,12 +171,12 @@ def _drop_units(layers: list[Any], activations: Sequence[Op]) -> list[Any]:
     for at, activation in enumerate(activations):
         layer, after = layers[at], layers[at + 1]
         varies = layer.weight.any(axis=0)
-        if isinstance(layer, LookupAffine):
+        if isinstance(layer, ops.LookupAffine):
             varies = varies | layer.tables.any(axis=0)
         if varies.all():
             continue
         constant = activation(layer.bias[None].astype(np.float64))[0] * ~varies
-        bias = after.bias + constant @ real_weights(after.weight, after.scale)
+        bias = after.bias + constant @ ops.real_weights(after.weight, after.scale)
         weight = np.where(varies[:, None], after.weight, np.zeros((), after.weight.dtype))
         layers[at + 1] = replace(after, weight=weight, bias=bias.astype(np.float32))
     for at in reversed(range(len(activations))):
@@ -215,7 +204,7 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
         used = np.isin(np.arange(len(entry.sources) + sum(map(_n_appended, steps))), layer.columns)
     else:
         used = layer.weight.any(axis=1)
-    if isinstance(layer, LookupAffine):
+    if isinstance(layer, ops.LookupAffine):
         used = np.concatenate([[layer.tables[rows].any() for rows in _blocks(layer)], used]).astype(bool)
     if used.all():
         return [*encoder, layer]
@@ -252,13 +241,13 @@ def _narrow_entry(entry: Columns, kept: Array) -> Columns:
 
 
 def _narrow_layer(layer: Any, kept: Array) -> Any:
-    if not isinstance(layer, LookupAffine):
+    if not isinstance(layer, ops.LookupAffine):
         return replace(layer, weight=np.ascontiguousarray(layer.weight[kept]))
     n_codes = len(layer.offsets)
     weight = np.ascontiguousarray(layer.weight[kept[n_codes:]])
     offsets, rows = _narrow_codes(layer, kept)
     if not len(offsets):
-        return Affine(weight, layer.bias, layer.scale)
+        return ops.Affine(weight, layer.bias, layer.scale)
     return replace(layer, offsets=offsets, tables=layer.tables[rows], weight=weight)
 
 
@@ -268,7 +257,7 @@ def _narrow_tree(tree: Tree, kept: Array) -> Tree:
     return replace(tree, offsets=offsets, ranks=tree.ranks[rows], columns=columns)
 
 
-def _narrow_codes(layer: LookupAffine | Tree, kept: Array) -> tuple[Array, Array]:
+def _narrow_codes(layer: ops.LookupAffine | Tree, kept: Array) -> tuple[Array, Array]:
     """Return the offsets of the kept columns of codes, and their rows of the tables or ranks."""
     blocks = list(compress(_blocks(layer), kept))
     offsets = np.cumsum([0, *(rows.stop - rows.start for rows in blocks)])[:-1]
@@ -291,7 +280,7 @@ def _narrow_appending(op: Any, kept: Array, appended: Array) -> Op | None:
     if not appended.any():
         return None
     columns = (np.cumsum(kept) - 1)[np.asarray(op.columns)[appended]]
-    if isinstance(op, DateParts):
-        return DateParts(tuple(columns.tolist()), tuple(compress(op.parts, appended)))
+    if isinstance(op, ops.DateParts):
+        return ops.DateParts(tuple(columns.tolist()), tuple(compress(op.parts, appended)))
     bins = {name: value[appended] for name, value in op.state().items() if name != "columns"}
     return replace(op, columns=columns, **bins)

@@ -36,7 +36,7 @@ def _global_state():
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_behind():
+def _nothing_left_behind(request):
     """Fail a test that leaves global state behind, before another one fails by it.
 
     What has no random_state draws on numpy's global generator, as in scikit-learn: every test finds it alike.
@@ -45,6 +45,9 @@ def _nothing_left_behind():
     np.random.seed(0)
     yield
     np.random.set_state(generator)
+    if isinstance(request.node, pytest.DoctestItem) and (pyplot := sys.modules.get("matplotlib.pyplot")):
+        # an example that draws does not show how to clean up
+        pyplot.close("all")
     after = _global_state()
     changed = {name: (value, after[name]) for name, value in before.items() if after[name] != value}
     assert not changed, f"the test has changed global state: {changed}"

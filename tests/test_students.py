@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdistill import LinearStudent, MLPStudent, TreeStudent
+from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent
 from skdistill.compress import prune
 from skdistill.losses import Terms, softmax
 from skdistill.program import split
@@ -65,6 +65,17 @@ def test_labels_and_the_same_labels_as_probabilities_teach_the_same(student, iri
     assert_allclose(by_label, by_probability, atol=1e-3)
 
 
+@pytest.mark.parametrize("factor", [7.0, 1e-3])
+@pytest.mark.parametrize("whole", [False, True])
+def test_multiplying_all_sample_weights_changes_nothing(factor, whole, student, iris, iris_forest):
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 4, 150).astype(float) if whole else rng.uniform(0.1, 2, 150)
+    for fits in (student, DistilledClassifier(iris_forest, student=student, alpha=0.5)):
+        once = clone(fits).fit(iris.X, iris.y, sample_weight=weight)
+        scaled = clone(fits).fit(iris.X, iris.y, sample_weight=factor * weight)
+        assert_allclose(scaled.predict_proba(iris.X), once.predict_proba(iris.X), atol=1e-4)
+
+
 def test_soft_targets_are_followed_and_not_their_argmax(student, uneven, soft_uneven):
     X, _ = uneven
     model = clone(student).fit(X, soft_uneven)
@@ -92,7 +103,7 @@ def test_several_nets_end_as_one_that_answers_with_their_mean_logits(sizes, iris
         assert (pruned.n_nets, pruned.hidden_layer_sizes) == (1, tuple(round(3 * size / 2) for size in sizes))
 
 
-def test_several_nets_of_numbers_answer_with_their_mean(iris):
+def test_a_regression_ensemble_predicts_the_mean_of_its_nets(iris):
     y = np.column_stack([iris.X[:, 0] * 10, iris.X[:, 1]])
     shared = np.random.RandomState(0)
     alone = [small_mlp_regressor(random_state=shared).fit(iris.X, y).predict(iris.X) for _ in range(2)]

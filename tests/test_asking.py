@@ -324,6 +324,13 @@ class TestLabels:
             X[:200], y[:200], X_unlabeled=X[200:], teacher_proba=forest.predict_proba(X)
         )
         assert_allclose(given.predict_proba(X), teacher.predict_proba(X))
+        with pytest.raises(ValueError, match="append the answers for the 100 rows of X_unlabeled"):
+            given.fit(X[:200], y[:200], X_unlabeled=X[200:], teacher_proba=forest.predict_proba(X[:200]))
+
+    def test_a_missing_label_is_refused_with_the_remedy(self, words):
+        X, _, forest = words
+        with pytest.raises(ValueError, match="y contains NaN.*rows without a label are passed as X_unlabeled"):
+            DistilledClassifier(forest).fit(X, np.full(len(X), np.nan))
 
     def test_a_search_never_takes_a_fold_of_unlabelled_rows(self):
         rng = np.random.default_rng(0)
@@ -351,6 +358,15 @@ class TestUseless:
             DistilledClassifier(forest, student="linear", alpha=0.5).fit(X, shuffled)
         with pytest.warns(UserWarning, match=r"teacher_proba says little of these labels"):
             DistilledClassifier(student="linear", alpha=0.5).fit(X, shuffled, teacher_proba=forest.predict_proba(X))
+
+    def test_finding_a_rare_class_is_useful_however_sure_the_teacher_is_of_itself(self):
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(2000, 2))
+        y = (X.sum(axis=1) + rng.normal(size=2000) > 3).astype(int)
+        # it finds half of the rare class, is no more accurate than "never", and its log-loss is far above chance
+        hard = ((X.sum(axis=1) > 2.4)[:, None] == [False, True]).astype(float)
+        assert np.mean(hard.argmax(axis=1) == y) <= np.mean(y == 0) + 0.01
+        DistilledClassifier(student="linear", alpha=0.5).fit(X, y, teacher_proba=hard)
 
     def test_a_regressor_in_another_unit_is_named(self, words):
         X = words[0]

@@ -179,7 +179,7 @@ def check(
     y_names = None if y is None else task.y_names(y)
     y = _check_labels(model, y, rows.shape[0], fits, cv)
     answering = bool(teacher.members) and (fits or teacher.can_answer)
-    unlabeled = _check_unlabeled(model, X, X_unlabeled, answering or given is not None)
+    unlabeled = _check_unlabeled(model, X, X_unlabeled, given)
     _check_augment(model, X, answering)
     if teacher.can_answer:
         teacher.check_columns(X)
@@ -340,15 +340,10 @@ def _check_labels(model: Any, y: Any, n_rows: int, fits: bool, cv: Any) -> Array
     return None
 
 
-def _check_unlabeled(model: Any, X: Any, unlabeled: Any, answered: bool) -> Any:
+def _check_unlabeled(model: Any, X: Any, unlabeled: Any, given: Any) -> Any:
     """Return the rows without labels, as teacher and student can take them."""
     if unlabeled is None:
         return None
-    if not answered:
-        raise ValueError(
-            "X_unlabeled needs a teacher to answer the rows, and there is none. Give a teacher, or append the answers "
-            f"for X_unlabeled to {model._task.given}."
-        )
     if callable(unlabeled) and not hasattr(unlabeled, "shape"):
         unlabeled = unlabeled()
     elif in_search()[0] and (unlabeled.shape[0] if hasattr(unlabeled, "shape") else len(unlabeled)) == X.shape[0]:
@@ -361,6 +356,11 @@ def _check_unlabeled(model: Any, X: Any, unlabeled: Any, answered: bool) -> Any:
             f"X_unlabeled is a {type(unlabeled).__name__} and X a {type(X).__name__}; they must be of one kind."
         )
     unlabeled = check_rows(model, unlabeled, reset=False, any_form=len(X.shape) == 1)
+    if hasattr(given, "__len__") and len(given) == X.shape[0]:
+        raise ValueError(
+            f"{model._task.given} answers the {X.shape[0]} rows of X alone; append the answers for the "
+            f"{unlabeled.shape[0]} rows of X_unlabeled."
+        )
     return in_order(unlabeled, column_names(X)) if is_frame(unlabeled) else unlabeled
 
 
@@ -435,5 +435,5 @@ def _warn_of_useless(request: Request, targets: Targets) -> None:
             f"{source} says little of these labels: {wrong}. Was it fitted to the same target, and are X's columns "
             "and units those that it knows?",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -195,8 +195,11 @@ def latency(
     # slicing a frame is much faster than taking a list of rows
     rows = [take_rows(X, slice(row, row + 1)) for row in order.tolist()]
     batch = X if n_batch == n_rows else take_rows(X, np.arange(n_batch))
-    alone = joblib.parallel_config(backend="sequential") if n_threads == 1 else nullcontext()
-    with threadpool_limits(limits=n_threads), alone:
+    # parallel_config takes effect where it is made, and so within the `with`
+    with (
+        threadpool_limits(limits=n_threads),
+        joblib.parallel_config(backend="sequential") if n_threads == 1 else nullcontext(),
+    ):
         one, many = _warmed_up(predict, rows), _warmed_up(predict, [batch])
         seconds = max_seconds / _N_ROUNDS
         n_calls = int(np.clip(_SHARE * seconds / one, *_CALLS))

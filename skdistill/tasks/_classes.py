@@ -19,7 +19,7 @@ from ._task import Shares, Task, has_proba
 Array = NDArray[Any]
 
 #: What a message says of rows without a label.
-UNLABELED = "Rows without a label are passed as X_unlabeled."
+UNLABELED = "In fit, rows without a label are passed as X_unlabeled."
 
 
 class Classes(Task):
@@ -73,7 +73,10 @@ class Classes(Task):
 
     def check_y(self, y: Any, n_rows: int, source: str = "y") -> Array:
         """Return the labels, shape (n_rows,), refusing continuous or missing ones."""
-        y = label_column(y)
+        try:
+            y = label_column(y)
+        except ValueError as error:
+            raise ValueError(f"{error} {UNLABELED}" if "contains NaN" in str(error) else error) from error
         if len(y) != n_rows:
             raise ValueError(f"X has {n_rows} rows and {source} has {len(y)}; each row needs one label. {UNLABELED}")
         if y.dtype == object and len({isinstance(label, str) for label in y.tolist()}) > 1:
@@ -190,20 +193,23 @@ class Classes(Task):
         return values if scale == 1 else softmax(np.log(np.maximum(values, PROBABILITY_FLOOR)) * scale)
 
     def usefulness(self, labels: Array, values: Array, weight: Array | None) -> str | None:
-        """Return that the teacher is no better than a constant, by accuracy and by log-loss."""
-        n_targets = values.shape[1]
-        goals = self.goals(labels, n_targets)
-        rate = np.average(goals, axis=0, weights=weight)
-        accuracy = float(np.average(values.argmax(axis=1) == labels, weights=weight))
+        """Return that the teacher is no better than chance, by accuracy and by log-loss.
+
+        The accuracy of chance is that of the same predictions in another order, as in Cohen's kappa: a rare class
+        that is found counts there, however little it adds to the accuracy.
+        """
+        goals, predicted = self.goals(labels, values.shape[1]), self.goals(values.argmax(axis=1), values.shape[1])
+        rate, predicted_rate = (np.average(one, axis=0, weights=weight) for one in (goals, predicted))
+        accuracy = float(np.average((goals * predicted).sum(axis=1), weights=weight))
         losses = self.row_losses(goals, values), self.row_losses(goals, np.broadcast_to(rate, values.shape))
         loss, constant = (float(np.average(one, weights=weight)) for one in losses)
-        # by more than chance: three standard errors below the accuracy of the most frequent class
-        error = np.sqrt(rate.max() * (1 - rate.max()) / len(labels))
-        if len(labels) < 30 or loss <= constant or accuracy > rate.max() + 2 * error:
+        n_rows = len(labels) if weight is None else np.count_nonzero(weight)
+        chance = float(rate @ predicted_rate)
+        if n_rows < 30 or loss <= constant or accuracy > chance + 2 * np.sqrt(chance * (1 - chance) / n_rows):
             return None
         return (
-            f"its accuracy on the {len(labels)} labelled rows is {accuracy:.3f} and its log-loss {loss:.3f}, where the "
-            f"most frequent class has {rate.max():.3f} and the classes' shares {constant:.3f}"
+            f"its accuracy on the {n_rows} labelled rows is {accuracy:.3f} and its log-loss {loss:.3f}, where chance "
+            f"has {chance:.3f} and {constant:.3f}"
         )
 
 

@@ -68,7 +68,9 @@ class Numbers(Task):
 
     def check_y(self, y: Any, n_rows: int, source: str = "y") -> Array:
         """Return the numbers, shape (n_rows, n_outputs)."""
-        return check_numbers(y, n_rows=n_rows, source=source, hint=" Rows without a label are passed as X_unlabeled.")
+        return check_numbers(
+            y, n_rows=n_rows, source=source, hint=" In fit, rows without a label are passed as X_unlabeled."
+        )
 
     def y_names(self, y: Any) -> Array | None:
         """Return the names of the outputs, where y is a frame of several."""

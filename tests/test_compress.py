@@ -100,10 +100,11 @@ def test_the_file_is_as_small_as_the_weights(tmp_path, dtype, share):
 
 def test_rounding_errors_make_up_for_each_other():
     from skdistill.compress._quantize import _round_to_nearest
+    from skdistill.compress._student import with_weights
 
     X, _ = mixed_table()
     student = fitted("mlp", "piecewise", 26)
-    plain = Program([_round_to_nearest(op) for op in student.program_.ops])
+    plain = Program([with_weights(op, _round_to_nearest) for op in student.program_.ops])
     fresh, _ = mixed_table(2000, seed=1)
     exact = student.program_.logits(fresh)
     off = np.abs(plain.logits(fresh) - exact).mean()

@@ -329,7 +329,7 @@ class TestLabels:
 
     def test_a_missing_label_is_refused_with_the_remedy(self, words):
         X, _, forest = words
-        with pytest.raises(ValueError, match="y contains NaN.*rows without a label are passed as X_unlabeled"):
+        with pytest.raises(ValueError, match=r"y contains NaN.*rows without a label are passed as X_unlabeled"):
             DistilledClassifier(forest).fit(X, np.full(len(X), np.nan))
 
     def test_a_search_never_takes_a_fold_of_unlabelled_rows(self):

@@ -17,7 +17,7 @@ from tables_helpers import Lengths, as_it_is, customers, prepare
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent, load
 from skdistill.compress import prune, quantize
-from skdistill.program import Affine, Columns, LookupAffine, Tree, join, split
+from skdistill.program import Affine, Columns, LookupAffine, Program, Tree, join, split
 
 SIZES = {"float16": np.float16, "int8": np.int8}
 
@@ -105,13 +105,13 @@ def test_rounding_errors_make_up_for_each_other():
 
     X, _ = mixed_table()
     student = fitted("mlp", "piecewise", 26)
-    encoder, affine, activations = split(student.program_)
-    held = [("weight", "tables") if isinstance(layer, LookupAffine) else ("weight",) for layer in affine]
-    rounded = [
-        replace(layer, **{name: to_the_nearest_step(getattr(layer, name)) for name in names})
-        for layer, names in zip(affine, held, strict=True)
-    ]
-    plain = join(encoder, rounded, activations, student.program_.ops[-1])
+    held = {LookupAffine: ("weight", "tables"), Affine: ("weight",)}
+    plain = Program(
+        [
+            replace(op, **{name: to_the_nearest_step(getattr(op, name)) for name in held.get(type(op), ())})
+            for op in student.program_.ops
+        ]
+    )
     fresh, _ = mixed_table(2000, seed=1)
     exact = student.program_.logits(fresh)
     off = np.abs(plain.logits(fresh) - exact).mean()

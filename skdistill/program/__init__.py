@@ -1,7 +1,7 @@
 """The Program: a fitted student as data, namely a list of small array operations."""
 
 from . import _ops as ops
-from ._io import Saved, dumps, read
+from ._io import dumps, read
 from ._of_model import program_of, program_or_none, shipped
 from ._ops import (
     ACTIVATIONS,
@@ -56,7 +56,6 @@ __all__ = [
     "Program",
     "Quantiles",
     "Relu",
-    "Saved",
     "Silu",
     "Softmax",
     "Standardize",

@@ -27,6 +27,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -74,6 +75,10 @@ class Saved:
     program: Program
     classes: Array | None
     versions: dict[str, str]
+
+
+#: Evaluating annotations is slow; each op's are evaluated once.
+_type_hints = cache(get_type_hints)
 
 
 class _Fault(ValueError):  # noqa: N818
@@ -306,7 +311,7 @@ def _program_in(ops: Any, arrays: _Arrays) -> Program:
     for name, values in ops:
         if name not in OPS:
             raise _Fault(f"it holds an op {name!r}, and there is none of that name")
-        kinds, declared = get_type_hints(OPS[name]), [field.name for field in fields(OPS[name])]  # type: ignore[arg-type]
+        kinds, declared = _type_hints(OPS[name]), [field.name for field in fields(OPS[name])]  # type: ignore[arg-type]
         if list(values) != declared:
             raise _Fault(f"its op {name} holds {list(values)} and should hold {declared}")
         found.append(OPS[name](**{key: _field_in(kinds[key], value, arrays) for key, value in values.items()}))

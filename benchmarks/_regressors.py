@@ -23,10 +23,10 @@ STUDENTS = _students.STUDENTS
 ABLATIONS: dict[str, dict[str, Any]] = {
     "plain": {"alpha": 0.5},
     "teacher alone": {"alpha": 1.0},
-    "no committee": {"committee": 0},
+    "no label ensemble": {"label_ensemble": 0},
     "no new rows": {"augment": 0},
     "cross-fitted": {"cv": 5},
-    "weighed by spread": {"weigh_by_spread": True},
+    "Huber's loss": {"loss": "huber"},
 }
 KEYS = _students.KEYS
 FIGURES = (

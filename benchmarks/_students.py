@@ -31,7 +31,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "numbers standardised": {"student": MLPStudent(numeric="standard")},
     "plain": {"alpha": 0.5},
     "teacher alone": {"alpha": 1.0},
-    "no committee": {"committee": 0},
+    "no label ensemble": {"label_ensemble": 0},
     "no new rows": {"augment": 0},
     "new rows always": {"augment": 4},
     "temperature chosen": {"temperature": "auto"},

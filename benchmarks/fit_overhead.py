@@ -33,7 +33,8 @@ from torch.nn import functional
 
 from _common import median_seconds, one_thread, print_header, print_table
 from skdistill import DistilledClassifier, MLPStudent
-from skdistill.losses import Targets
+from skdistill.losses import CrossEntropy
+from skdistill.tasks import CLASSES
 from tables import package
 
 Array = NDArray[np.float64]
@@ -107,7 +108,7 @@ def measure(
     Z = torch.as_tensor(X, dtype=torch.float32)
     labels = torch.as_tensor(y)
     soft = torch.as_tensor(proba, dtype=torch.float32)
-    targets = Targets(np.unique(y), proba, y, None, TEMPERATURE, ALPHA)
+    targets = CLASSES.targets(proba, np.unique(y), y, loss=CrossEntropy(TEMPERATURE), alpha=ALPHA)
     fits: list[tuple[str, Tensor | None, Callable[[], object]]] = [
         ("labels", None, lambda: student.fit(X, y)),
         ("distillation", soft, lambda: student.fit_targets(X, targets)),

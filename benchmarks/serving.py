@@ -303,6 +303,7 @@ def students(fitted: dict[str, Any], rows: Array, folder: Path, flags: list[str]
         student.export(path)
         load = "import skdistill\nmodel = skdistill.load({path!r})"
         loaded = skdistill.load(path)
+        assert isinstance(loaded, skdistill.LoadedClassifier)
         served += [
             in_python(
                 f"{name}, load().predict_proba", loaded.predict_proba, rows, path, load, "model.predict_proba(row)"

@@ -119,19 +119,19 @@ def main() -> None:
 
     words = HashingVectorizer(n_features=2**16, ngram_range=(1, 2), alternate_sign=False, dtype=np.float32)
     start = perf_counter()
-    told = teacher(X[train])
+    teacher_proba = teacher(X[train])
     print(f"  its answers {perf_counter() - start:4.1f} s")
-    labels = np.concatenate([y[labelled], np.full(len(more), -1, dtype=object)])
     grid = {"linearstudent__C": [1.0, 3.0, 10.0, 30.0]}
     search = GridSearchCV(make_pipeline(words, LinearStudent()), grid, scoring="neg_log_loss", cv=5)
     student = search.fit(X[labelled], y[labelled]).best_estimator_
     print(f"  {search.best_params_} of both students is the best for labels alone, in five folds")
     models = {}
-    for name, alpha, rows in (("hashed words, labels only", 0.0, labelled), ("hashed words, distilled", 0.9, train)):
+    unlabeled = {"hashed words, labels only": None, "hashed words, distilled": X[more]}
+    for (name, rows), alpha in zip(unlabeled.items(), (0.0, 0.9), strict=True):
         start = perf_counter()
         model = DistilledClassifier(student=student, alpha=alpha, classes=head.classes_)
-        answers = told[: len(rows)]
-        models[name] = model.fit(X[rows], labels[: len(rows)], teacher_proba=answers)
+        answers = teacher_proba[: len(labelled) + (0 if rows is None else len(rows))]
+        models[name] = model.fit(X[labelled], y[labelled], teacher_proba=answers, X_unlabeled=rows)
         print(f"  {name} {perf_counter() - start:.1f} s")
 
     torch.set_num_threads(1)

@@ -18,6 +18,8 @@ from .program import column_names, column_reader, in_order, is_frame
 
 Array = NDArray[Any]
 
+#: No row counts more often than this.
+_LARGEST_COUNT = 1e6
 #: How far from one a row of probabilities may sum: answers that were stored with three decimals
 #: pass, a row of anything else does not.
 SUM_TOLERANCE = 1e-3
@@ -307,9 +309,9 @@ def check_numbers(y: Any, *, n_rows: int, source: str, hint: str = "") -> Array:
 def row_counts(sample_weight: Array | None) -> Array | None:
     """Return weights in rows: what each row counts, whatever unit the weights come in.
 
-    Weights that are whole multiples of the smallest are counts of it: a row of weight 2 beside others of weight 1 is
-    that row twice. Other weights are relative, and the average row counts once. So multiplying all weights by
-    a number changes nothing.
+    Weights that are whole multiples of the smallest, up to a million, are counts of it: a row of weight 2 beside
+    others of weight 1 is that row twice. Other weights are relative, and the average row counts once. So multiplying
+    all weights by a number changes nothing.
 
     Parameters
     ----------
@@ -324,8 +326,10 @@ def row_counts(sample_weight: Array | None) -> Array | None:
     if sample_weight is None:
         return None
     positive = sample_weight[sample_weight > 0]
-    counts = positive / positive.min()
-    whole = bool(np.all(np.abs(counts - np.round(counts)) <= 1e-9 * counts))
+    with np.errstate(over="ignore"):
+        counts = positive / positive.min()
+    # beside a weight of next to nothing every other is a multiple, by its rounding
+    whole = bool(counts.max() <= _LARGEST_COUNT and np.all(np.abs(counts - np.round(counts)) <= 1e-9 * counts))
     unit = positive.min() if whole else positive.mean()
     counts = sample_weight / unit
     return np.round(counts) if whole else counts

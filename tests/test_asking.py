@@ -300,7 +300,8 @@ class TestLabels:
         X = rng.normal(size=(600, 3))
         y = np.digitize(X[:, 0], [-0.4, 0.4]) - 1
         proba = np.eye(3)[y + 1] * 0.9 + 0.1 / 3
-        model = DistilledClassifier(teacher, student="linear").fit(X, y, teacher_proba=proba if teacher is None else None)
+        given = proba if teacher is None else None
+        model = DistilledClassifier(teacher, student="linear").fit(X, y, teacher_proba=given)
         assert_array_equal(model.classes_, [-1, 0, 1])
         assert model.score(X, y) > 0.9
         assert model.distillation_report_["n_labelled"] == 600

@@ -28,7 +28,7 @@ def refused(iris, monkeypatch):
 
     def check(message, teacher=None, X=iris.X, y=iris.y, *, error=ValueError, fit=None, **params):
         for name in ("LinearStudent", "MLPStudent"):
-            monkeypatch.setattr(f"skdistill.student.{name}._fit_weights", never)
+            monkeypatch.setattr(f"skdistill.student.{name}.fit_targets", never)
         model = DistilledClassifier(teacher, **{"student": "linear", **params})
         with pytest.raises(error, match=message):
             model.fit(X, y, **(fit or {}))
@@ -53,7 +53,7 @@ def test_a_teacher_without_predict_proba(refused, iris):
     refused("teacher RidgeClassifier has no predict_proba", [GaussianNB(), RidgeClassifier()])
 
 
-def test_a_support_vector_machine_is_told_how_to_answer(refused, iris):
+def test_a_support_vector_machine_without_probabilities(refused, iris):
     refused("teacher SVC has no predict_proba", SVC().fit(iris.X, iris.y))
 
 
@@ -72,6 +72,7 @@ def test_a_class_in_place_of_an_instance(refused):
     refused(
         r"teacher is the class RandomForestClassifier; needed is an instance: RandomForestClassifier\(\)",
         RandomForestClassifier,
+        error=TypeError,
     )
 
 
@@ -81,6 +82,7 @@ def test_what_is_no_teacher_at_all(teacher, refused):
         "teacher must be a classifier with predict_proba, a callable X -> probabilities, a list of these, or None "
         "together with teacher_proba; got",
         teacher,
+        error=TypeError,
     )
 
 
@@ -115,9 +117,9 @@ def test_an_unfitted_teacher_without_labels(refused):
         message = f"y is None with alpha={alpha}; labels are needed to fit the teacher"
         refused(message, GaussianNB(), y=None, alpha=alpha)
     refused(
-        "y holds 0 classes in 0 labelled rows; an unfitted teacher needs two classes or more",
+        "y holds 1 class in 150 rows; an unfitted teacher needs two classes or more",
         GaussianNB(),
-        y=np.full(150, -1),
+        y=np.full(150, "a"),
         alpha=1,
     )
 
@@ -140,7 +142,7 @@ def answers(**changes):
 
 
 class Teacher(RandomForestClassifier):
-    """A fitted forest that answers what it is told."""
+    """A fitted forest that answers what a test sets."""
 
     def predict_proba(self, X):
         return self.answers
@@ -200,8 +202,8 @@ def test_answers_with_a_wrong_number_of_columns(refused, iris):
     refused(r"teacher Teacher returned probabilities of shape \(150, 4\); needed is \(150, 3\)", teacher)
     # of a callable, the labels say how many there must be
     refused(
-        r"The teacher's answers have 4 columns and y has 3 classes \[0, 1, 2\]. Say which labels the columns stand "
-        r"for: DistilledClassifier\(classes=",
+        r"The teacher's answers have 4 columns and y has 3 classes \[0, 1, 2\]. Name the labels that the columns "
+        r"stand for: DistilledClassifier\(classes=",
         lambda X: teacher.answers,
     )
     refused(
@@ -210,7 +212,7 @@ def test_answers_with_a_wrong_number_of_columns(refused, iris):
         classes=[0, 1, 2],
     )
     refused(
-        r"lambda> returned 4 columns where the other teachers know 3 classes \[0, 1, 2\]",
+        r"lambda> returned 4 columns; the other teachers have 3, named \[0, 1, 2\]",
         [GaussianNB(), lambda X: teacher.answers],
     )
     refused("returned one column of probabilities; needed are two classes or more", lambda X: np.ones((150, 1)))
@@ -274,11 +276,6 @@ def test_a_frame_with_other_names_than_the_teacher_saw(refused, iris):
         teacher,
         X=frame.rename(columns={"b": "x"}),
     )
-    refused(
-        r"not those that teacher GaussianNB was fitted on \(same names in another order\)",
-        teacher,
-        X=frame[list("badc")],
-    )
 
 
 ESTIMATORS = {
@@ -326,7 +323,7 @@ def test_an_infinite_number_is_refused_before_a_teacher_is_fitted(iris):
             DistilledClassifier(Slow(), student=student).fit(X, iris.y)
 
 
-def test_a_teacher_that_takes_no_gaps_is_not_asked_about_them(iris):
+def test_a_teacher_that_takes_no_missing_values_is_not_asked_about_them(iris):
     X = iris.X.copy()
     X[5, 2] = np.nan
     model = DistilledClassifier(LogisticRegression(max_iter=1000), student="linear")
@@ -371,13 +368,9 @@ def test_labels_that_are_no_classes(make, iris):
 
 @pytest.mark.parametrize("make", ESTIMATORS.values(), ids=ESTIMATORS)
 def test_one_class_only(make, iris):
-    with pytest.raises(
-        ValueError, match=r"y holds 1 class in 50 labelled rows|needs at least two classes.* only one class: "
-    ):
+    with pytest.raises(ValueError, match=r"y holds 1 class in 50 rows|needs at least two classes.* only one class: "):
         make().fit(iris.X[:50], iris.y[:50])
-    with pytest.raises(
-        ValueError, match=r"y holds 1 class in 50 labelled rows|needs at least two classes.* only one class: "
-    ):
+    with pytest.raises(ValueError, match=r"y holds 1 class in 50 rows|needs at least two classes.* only one class: "):
         make().fit(iris.X, iris.y, sample_weight=iris.y == 0)
 
 
@@ -388,12 +381,9 @@ def test_one_class_only_with_answers_of_one_column(refused, iris):
     )
 
 
-def test_too_few_labels_for_alpha(refused, iris, iris_forest):
+def test_no_labels_where_alpha_needs_them(refused, iris_forest):
     refused("y is None with alpha=0.5; labels are needed unless alpha=1", iris_forest, y=None, alpha=0.5)
-    refused("No row of y has a label, and alpha=0 learns from labels alone", iris_forest, y=np.full(150, -1), alpha=0)
-    # labels of weight zero teach nothing either
-    y = np.where(np.arange(150) < 75, iris.y, -1)
-    refused("No row of y has a label", iris_forest, y=y, alpha=0, fit={"sample_weight": (y == -1).astype(float)})
+    refused("y is None with alpha=0; labels are needed unless alpha=1", iris_forest, y=None, alpha=0)
 
 
 def test_several_columns_of_labels(iris, iris_forest):
@@ -522,31 +512,41 @@ def never_asked(X):
 
 
 @pytest.mark.parametrize(
-    ("student", "message"),
-    {
-        LinearStudent: "student is the class LinearStudent; needed is an instance of it",
-        3: r"student=3 cannot take soft targets; needed is one of \['additive', 'linear', 'mlp', 'tree'\], or",
-        None: "student=None cannot take soft targets",
-        StandardScaler(): "student StandardScaler has no predict_proba",
-        LinearSVC(): "student LinearSVC has no predict_proba.* wrap it in CalibratedClassifierCV",
-        KNeighborsClassifier(): "student KNeighborsClassifier cannot take soft targets: .* has no sample_weight",
-        make_pipeline(
-            StandardScaler(), KNeighborsClassifier()
-        ): "student KNeighborsClassifier cannot take soft targets",
-        make_pipeline(StandardScaler()): "student StandardScaler has no predict_proba",
-        Pipeline([("nothing", "passthrough")]): "'passthrough' cannot take soft targets",
-        "forest": r"student must be one of \['additive', 'linear', 'mlp', 'tree'\]; got 'forest'",
-    }.items(),
+    ("student", "error", "message"),
+    [
+        (LinearStudent, TypeError, "student is the class LinearStudent; needed is an instance of it"),
+        (
+            3,
+            TypeError,
+            r"student=3 cannot take soft targets; needed is one of \['additive', 'linear', 'mlp', 'tree'\], or",
+        ),
+        (None, TypeError, "student=None cannot take soft targets"),
+        (Pipeline([("nothing", "passthrough")]), TypeError, "'passthrough' cannot take soft targets"),
+        (StandardScaler(), ValueError, "student StandardScaler has no predict_proba"),
+        (make_pipeline(StandardScaler()), ValueError, "student StandardScaler has no predict_proba"),
+        (LinearSVC(), ValueError, "student LinearSVC has no predict_proba.* wrap it in CalibratedClassifierCV"),
+        (
+            KNeighborsClassifier(),
+            ValueError,
+            "student KNeighborsClassifier cannot take soft targets: .* has no sample_weight",
+        ),
+        (
+            make_pipeline(StandardScaler(), KNeighborsClassifier()),
+            ValueError,
+            "student KNeighborsClassifier cannot take soft targets",
+        ),
+        ("forest", ValueError, r"student must be one of \['additive', 'linear', 'mlp', 'tree'\]; got 'forest'"),
+    ],
     ids=str,
 )
-def test_a_student_that_cannot_take_soft_targets(student, message, refused):
-    refused(message, never_asked, student=student)
+def test_a_student_that_cannot_take_soft_targets(student, error, message, refused):
+    refused(message, never_asked, student=student, error=error)
 
 
 @pytest.mark.parametrize("student", [GaussianNB(), make_pipeline(StandardScaler(), GaussianNB())], ids=str)
 def test_a_classifier_cannot_soften_its_own_answers(student, refused):
     refused(
-        "temperature=2 with student .*GaussianNB.* cannot soften its own side of the loss. Set temperature=1",
+        "temperature=2.0 with student .*GaussianNB.* cannot soften its own side of the loss. Set temperature=1",
         never_asked,
         student=student,
         temperature=2,

@@ -17,6 +17,8 @@ from numpy.testing import assert_allclose
 
 from skdistill.export import to_onnx
 
+pytest.importorskip("onnx")
+
 EXAMPLE = Path(__file__).parents[1] / "examples" / "browser"
 
 NODE = shutil.which("node")

@@ -25,6 +25,8 @@ from skdistill import (
     compare,
 )
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 
 @pytest.fixture(autouse=True)
 def plt():

@@ -1,4 +1,4 @@
-"""Every entry of the gallery runs and draws."""
+"""Every entry of the gallery runs and draws; the site's build runs each with nets of full size."""
 
 import runpy
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("plot_*.py"))
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(path, tmp_path, monkeypatch):
     matplotlib = pytest.importorskip("matplotlib")

@@ -20,12 +20,13 @@ from export_helpers import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from tables_helpers import as_it_is
 
-from skdistill import LinearStudent, MLPStudent
+from skdistill import LinearStudent, MLPStudent, TreeStudent
 from skdistill.export import to_c
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
@@ -360,6 +361,30 @@ def test_a_student_that_looks_at_nothing(tmp_path):
     compiled = Compiled(student, tmp_path)
     logits, *_ = compiled.run(pd.DataFrame({"a": np.ones(3)}))
     assert_same_logits(logits, expected_logits(student, pd.DataFrame({"a": np.ones(3)})))
+
+
+def few_columns():
+    """Return tables of which a student reads categories alone, numbers alone, or a single column."""
+    rng = np.random.default_rng(0)
+    plan, city = rng.choice(["a", "b", "c"], 200), rng.choice(["x", "y"], 200)
+    age = np.where(plan == "a", 20.0, 50.0) + rng.normal(size=200)
+    return {
+        "categories": pd.DataFrame({"plan": plan, "city": city}),
+        "one category": pd.DataFrame({"plan": plan}),
+        "one ordered category": pd.DataFrame({"plan": pd.Categorical(plan, ordered=True)}),
+        "one number": pd.DataFrame({"age": age}),
+        "a number without a name": age[:, None],
+        "nothing of use beside it": pd.DataFrame({"plan": plan, "constant": np.ones(200)}),
+        "sparse rows": sparse.csr_matrix(np.column_stack([plan == "a", city == "x"]).astype(float)),
+    }, plan == "a"
+
+
+@pytest.mark.parametrize("model", [TreeStudent(random_state=0), LinearStudent()], ids=["tree", "linear"])
+@pytest.mark.parametrize("table", few_columns()[0])
+def test_tables_of_one_kind_of_column(model, table, tmp_path):
+    tables, y = few_columns()
+    X = tables[table]
+    check(Compiled(clone(model).fit(X, y), tmp_path, columns={"plan": "plan", "city": "city", "age": "age"}), X)
 
 
 @pytest.mark.parametrize("name", ["model.txt", "model", "math.c", "string.c"])

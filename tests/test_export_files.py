@@ -10,8 +10,8 @@ from sklearn.svm import SVC
 from tables_helpers import Lengths
 
 from skdistill import DistilledClassifier, LinearStudent
-from skdistill.export import check_ops, program_of, to_file, write_files
-from skdistill.program import Affine, Columns, Softmax
+from skdistill.export import check_ops, to_file, write_files
+from skdistill.program import Affine, Columns, Softmax, program_of
 
 
 def test_the_program_is_that_of_the_student(iris, iris_forest):

@@ -11,12 +11,17 @@ import skdistill
 PARTS = [
     "skdistill",
     "skdistill.compress",
+    "skdistill.distil",
     "skdistill.export",
     "skdistill.losses",
     "skdistill.metrics",
+    "skdistill.model",
     "skdistill.program",
+    "skdistill.report",
     "skdistill.search",
     "skdistill.student",
+    "skdistill.student.adapted",
+    "skdistill.tasks",
     "skdistill.teacher",
 ]
 

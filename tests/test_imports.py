@@ -124,5 +124,5 @@ def test_a_process_with_numpy_alone_loads_and_predicts(tmp_path):
     expected = student.program_(rows)
     for answer in json.loads(answers):
         np.testing.assert_allclose(answer, expected, rtol=1e-9)
-    assert text.startswith("Predictor(n_columns=8")
+    assert text.startswith("LoadedClassifier(n_columns=8")
     assert fingerprint == student.program_.fingerprint()

@@ -197,7 +197,7 @@ def test_a_class_weight_multiplies_that_classs_share_of_a_soft_target():
     rng = np.random.default_rng(0)
     logits, proba = rng.normal(size=(6, 3)), rng.dirichlet(np.ones(3), 6)
     weight = np.array([1.0, 5.0, 0.5])
-    targets = Targets(np.arange(3), proba, None)
+    targets = Targets(proba, None, classes=np.arange(3))
     _, gradient = targets.terms(6, {1: 5.0, 2: 0.5}).value_and_gradient(logits)
     expected = sum(weight[k] * proba[:, [k]] * (softmax(logits) - np.eye(3)[k]) for k in range(3)) / 6
     assert_allclose(gradient, expected, rtol=1e-9)
@@ -206,24 +206,24 @@ def test_a_class_weight_multiplies_that_classs_share_of_a_soft_target():
 def test_balanced_gives_every_class_the_same_mass():
     rng = np.random.default_rng(0)
     labels = rng.choice(3, 60, p=[0.7, 0.2, 0.1])
-    terms = Targets(np.arange(3), None, labels, alpha=0.0).terms(60, "balanced")
+    terms = Targets(None, labels, alpha=0.0, classes=np.arange(3)).terms(60, "balanced")
     by_sklearn = compute_class_weight("balanced", classes=np.arange(3), y=labels)
     assert_allclose(terms.label_weight, by_sklearn[labels], rtol=1e-9)
 
     proba = rng.dirichlet([8, 2, 1], 60)
-    terms = Targets(np.arange(3), proba, None, sample_weight=rng.uniform(0.1, 2, 60)).terms(60, "balanced")
+    terms = Targets(proba, None, sample_weight=rng.uniform(0.1, 2, 60), classes=np.arange(3)).terms(60, "balanced")
     mass = terms.soft_weight @ terms.soft
     assert_allclose(mass, mass.mean(), rtol=1e-9)
 
 
 def test_a_class_that_no_row_shows_has_no_say_in_balanced():
     labels = np.array([0, 0, 0, 2])
-    terms = Targets(np.arange(3), None, labels, alpha=0.0).terms(4, "balanced")
+    terms = Targets(None, labels, alpha=0.0, classes=np.arange(3)).terms(4, "balanced")
     assert_allclose(terms.label_weight, [2 / 3, 2 / 3, 2 / 3, 2], rtol=1e-9)
 
 
 def test_a_row_whose_only_classes_weigh_nothing_does_not_count():
-    terms = Targets(np.arange(2), np.array([[1.0, 0.0], [0.5, 0.5]]), None).terms(2, {0: 0.0})
+    terms = Targets(np.array([[1.0, 0.0], [0.5, 0.5]]), None, classes=np.arange(2)).terms(2, {0: 0.0})
     value, gradient = terms.value_and_gradient(np.array([[3.0, -1.0], [0.0, 0.0]]))
     assert np.isfinite(value)
     assert_array_equal(gradient[0], 0)

@@ -30,6 +30,7 @@ def test_every_block_of_python_is_found():
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
 @pytest.mark.filterwarnings(*IGNORED)
+@pytest.mark.usefixtures("quick")
 def test_page(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}

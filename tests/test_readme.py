@@ -16,6 +16,7 @@ def test_the_readme_has_python_blocks():
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"block {number}" for number in range(1, len(BLOCKS) + 1)])
+@pytest.mark.usefixtures("quick")
 def test_readme_block(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(block, str(README), "exec"), {"__name__": "__main__"})

@@ -5,11 +5,9 @@ import shutil
 import subprocess
 
 import numpy as np
-import onnxruntime
 import pytest
-import skl2onnx
 from export_helpers import mixed_table, onnx_feeds, records, wild_rows
-from helpers import small_mlp_regressor
+from helpers import Optional, small_mlp_regressor
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_regressor
 from sklearn.linear_model import LinearRegression
@@ -21,6 +19,8 @@ import skdistill
 from skdistill import DistilledRegressor, LinearStudentRegressor, TreeStudentRegressor
 from skdistill.compress import prune, quantize
 from skdistill.export import register_skl2onnx, to_c, to_onnx, to_python
+
+onnxruntime, skl2onnx = map(Optional, ("onnxruntime", "skl2onnx"))
 
 #: Targets: one around zero, one whose float32 is coarse, several of different units.
 TARGETS = {
@@ -77,10 +77,10 @@ def test_a_loaded_file_is_a_fitted_regressor(fitted, tmp_path):
     assert loaded.score(X, y, np.arange(500)) == pytest.approx(student.score(X, y, np.arange(500)))
     assert is_regressor(loaded)
     assert clone(loaded) is loaded is loaded.fit(X, y)
-    assert repr(loaded).startswith("RegressionPredictor(n_columns=5")
+    assert repr(loaded).startswith("LoadedRegressor(n_columns=5")
     if y.ndim == 1:
-        taught = DistilledRegressor(loaded, student="tree", alpha=1).fit(X)
-        assert r2_score(student.predict(X), taught.predict(X)) > 0.8
+        distilled = DistilledRegressor(loaded, student="tree", alpha=1).fit(X)
+        assert r2_score(student.predict(X), distilled.predict(X)) > 0.8
 
 
 def test_a_file_with_classes_and_the_program_of_a_regressor_is_refused(tmp_path):
@@ -94,30 +94,33 @@ def test_a_file_with_classes_and_the_program_of_a_regressor_is_refused(tmp_path)
 
 
 def test_onnx_answers_as_numpy_does(fitted):
+    pytest.importorskip("onnx")
     student, X, _ = fitted
     model = to_onnx(student, numbers="float64")
-    (told,) = onnxruntime.InferenceSession(model.SerializeToString()).run(["variable"], {"X": X})
+    (pred,) = onnxruntime.InferenceSession(model.SerializeToString()).run(["variable"], {"X": X})
     far = student.program_.ops[-1].center.max() > 1e4
-    assert told.dtype == (np.float64 if far else np.float32)
-    assert_same_numbers(told, student, X)
+    assert pred.dtype == (np.float64 if far else np.float32)
+    assert_same_numbers(pred, student, X)
     with pytest.raises(ValueError, match="regressor, which has none"):
         to_onnx(student, logits=True)
 
 
 def test_onnx_on_wild_rows(on_mixed):
+    pytest.importorskip("onnx")
     student, X = on_mixed
     rows = wild_rows(X, 400)
     model = to_onnx(student)
-    (told,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, onnx_feeds(model, rows))
+    (pred,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, onnx_feeds(model, rows))
     finite = np.isfinite(rows[["age", "income in €", "reading", "level"]].to_numpy(dtype=float)).all(axis=1)
     assert finite.sum() > 50
     close = rows[finite]
     # on numbers that float32 tells apart
     near = (np.abs(close[["age", "income in €", "level"]]) < 1e6).all(axis=1).to_numpy()
-    assert_same_numbers(told[finite][near], student, close[near])
+    assert_same_numbers(pred[finite][near], student, close[near])
 
 
 def test_skl2onnx_converts_a_pipeline_that_ends_in_a_regressor():
+    pytest.importorskip("skl2onnx")
     X, score = numbers()
     X = np.nan_to_num(X).astype(np.float32)
     register_skl2onnx()
@@ -125,8 +128,8 @@ def test_skl2onnx_converts_a_pipeline_that_ends_in_a_regressor():
     pipeline = make_pipeline(StandardScaler(), inner).fit(X, score)
     model = skl2onnx.to_onnx(pipeline, X[:1])
     assert [output.name for output in model.graph.output] == ["variable"]
-    (told,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"X": X})
-    assert_allclose(told[:, 0], pipeline.predict(X), rtol=1e-3, atol=1e-4)
+    (pred,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"X": X})
+    assert_allclose(pred[:, 0], pipeline.predict(X), rtol=1e-3, atol=1e-4)
 
 
 def test_python_answers_as_numpy_does(fitted, on_mixed, tmp_path):
@@ -139,8 +142,8 @@ def test_python_answers_as_numpy_does(fitted, on_mixed, tmp_path):
     mixed, frame = on_mixed
     to_python(mixed, tmp_path / "mixed.py")
     rows = wild_rows(frame, 200)
-    told = runpy.run_path(str(tmp_path / "mixed.py"))["predict"](records(rows))
-    assert_allclose(told, mixed.program_(records(rows))[:, 0], rtol=1e-9)
+    pred = runpy.run_path(str(tmp_path / "mixed.py"))["predict"](records(rows))
+    assert_allclose(pred, mixed.program_(records(rows))[:, 0], rtol=1e-9)
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
@@ -167,8 +170,8 @@ int main(void)
     command = ["gcc", *strict, "model.c", "main.c", "-o", "model", "-lm"]
     subprocess.run(command, check=True, cwd=tmp_path)
     given = "\n".join(" ".join(map(repr, row)) for row in X.tolist())
-    told = subprocess.run([tmp_path / "model"], input=given, capture_output=True, text=True, check=True).stdout
-    assert_same_numbers(np.array(told.split(), dtype=float), student, X)
+    pred = subprocess.run([tmp_path / "model"], input=given, capture_output=True, text=True, check=True).stdout
+    assert_same_numbers(np.array(pred.split(), dtype=float), student, X)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float16"])
@@ -187,11 +190,11 @@ def test_a_pruned_net_answers_nearly_as_before():
     X, score = numbers()
     Y = TARGETS["several"](score)
     student = small_mlp_regressor(hidden_layer_sizes=(32,), max_epochs=40).fit(X, Y)
-    small = prune(student, X, keep=0.5, max_epochs=10)
+    small = prune(student, X, keep=0.5, max_epochs=3)
     assert small.hidden_layer_sizes == (16,)
     assert small.compression_report_["r2"] > 0.97
     assert (r2_score(Y, small.predict(X), multioutput="raw_values") > 0.8).all()
-    taught = prune(student, X, keep=0.5, teacher=lambda X: -student.predict(X), max_epochs=5)
-    assert taught.compression_report_["r2"] < 0.9
-    with pytest.raises(ValueError, match="teacher answers with 1 outputs, and the student with 3"):
+    distilled = prune(student, X, keep=0.5, teacher=lambda X: -student.predict(X), max_epochs=3)
+    assert distilled.compression_report_["r2"] < 0.9
+    with pytest.raises(ValueError, match="answers with 1 columns; the student has 3"):
         prune(student, X, teacher=lambda X: np.ones(len(X)))

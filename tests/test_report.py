@@ -26,6 +26,8 @@ from sklearn.tree import DecisionTreeClassifier
 import skdistill
 from skdistill import DistilledClassifier, LinearStudent, compare, metrics
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 
 @functools.cache
 def mixed_report(n_classes):
@@ -150,7 +152,7 @@ def test_teachers_of_every_kind(iris, iris_forest, named_forest):
     assert report.details["LinearStudent"].confusion[:, 2].sum() == 0
 
 
-def test_students_of_every_kind_without_a_program(iris, iris_forest, tmp_path):
+def test_students_of_every_kind_some_without_a_program(iris, iris_forest, tmp_path):
     tree = DistilledClassifier(iris_forest, student=DecisionTreeClassifier(random_state=0), alpha=0.5)
     search = GridSearchCV(DistilledClassifier(iris_forest, student="linear"), {"alpha": [0.5, 1.0]}, cv=2)
     linear = search.fit(iris.X, iris.y)
@@ -293,6 +295,8 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert report._repr_html_() in page
+    # alpha was given, and so fit held no rows out
+    assert "As seen in fit" not in page
     for name, row in report.table.items():
         assert name in page
         assert f"{row['accuracy']:.4f}" in page

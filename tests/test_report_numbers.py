@@ -24,6 +24,8 @@ from skdistill import DistilledRegressor, LinearStudentRegressor, TreeStudentReg
 from skdistill.compress import quantize
 from skdistill.metrics import retention_score
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 
 def priced(n_rows=400, seed=0):
     """A mixed table and a number that follows from it, in thousands."""
@@ -107,6 +109,8 @@ def test_the_text_sums_up_the_findings():
     assert "of the variance of the teacher's predictions" in text
     assert "its mean squared error is lower by" in text
     assert "worth it" in text
+    # the tree's alpha was chosen on rows held out
+    assert report._repr_html_().count("As seen in fit") == 1
 
 
 def test_a_metric_several_outputs_and_given_answers():

@@ -109,7 +109,10 @@ def test_a_list_of_teachers_counts_as_its_distiller_counts_it(forest):
 
 
 def test_a_request_for_what_no_scorer_takes():
-    with sklearn.config_context(enable_metadata_routing=True), pytest.raises(TypeError, match="Unexpected args.*proba"):
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        pytest.raises(TypeError, match=r"Unexpected args.*proba"),
+    ):
         make_fidelity_scorer().set_score_request(proba=True)
 
 

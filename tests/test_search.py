@@ -1,29 +1,53 @@
 """The smallest student that is good enough, and the best within a budget."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import CountingForest, RecordingTeacher, small_mlp, small_mlp_regressor
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.utils import check_random_state
 
 from skdistill import (
     DistilledClassifier,
     DistilledRegressor,
     LinearStudent,
+    MLPStudent,
     TreeStudent,
     distill_to_budget,
     load,
     smallest_within,
 )
 from skdistill.metrics import fidelity_score, make_size_scorer, n_parameters, program_bytes, retention_score
+
+#: Nets of few epochs are fitted sooner than a process starts.
+distill = partial(distill_to_budget, n_jobs=1)
+
+
+def net(**params):
+    """Return a net that is trained in a hundred steps."""
+    return small_mlp(**{"batch_size": 64, "learning_rate": 0.03, **params})
+
+
+class Drawn(LinearStudent):
+    """A student that draws on its random state, and is fitted in a moment."""
+
+    def __init__(self, *, random_state=None):
+        super().__init__()
+        self.random_state = random_state
+
+    def fit_targets(self, X, targets):
+        self.C = check_random_state(self.random_state).uniform(0.5, 2)
+        return super().fit_targets(X, targets)
+
 
 # smallest_within
 
@@ -112,7 +136,7 @@ def test_a_grid_search_refits_the_smallest(digits, digits_forest):
 
 
 def test_a_halving_search_counts_its_last_iteration(iris, iris_forest):
-    model = DistilledClassifier(iris_forest, student=LinearStudent(), alpha=1)
+    model = DistilledClassifier(iris_forest, student=LinearStudent(), alpha=1, random_state=0)
 
     def size(params):
         return 1 / params["student__C"]
@@ -135,120 +159,67 @@ def test_a_halving_search_counts_its_last_iteration(iris, iris_forest):
 # distill_to_budget
 
 
-def test_of_students_that_score_alike_the_one_that_is_nearest_to_labels_and_consensus():
-    from skdistill.search._choice import Hearing
-    from skdistill.search._kinds import OfClasses
+class Fixed(ClassifierMixin, BaseEstimator):
+    """A classifier that answers by a function, whatever it is fitted to."""
 
+    def __init__(self, answer):
+        self.answer = answer
+
+    def fit(self, X, y, sample_weight=None):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        p = self.answer(X)
+        return np.column_stack([1 - p, p])
+
+
+def test_a_clearly_worse_student_is_not_chosen_however_many_agree_with_it():
     rng = np.random.default_rng(0)
-    truth = rng.uniform(0.05, 0.95, 300)
-    y = (rng.random(300) < truth).astype(int)
-    hearing, said = Hearing(OfClasses("accuracy"), y, seed=0), {}
-    hearing.classes = np.array([0, 1])
-
-    def line(name, p, nbytes=1):
-        said[name] = np.column_stack([1 - p, p])
-        return {"name": name, "score": hearing.score(name, said[name]), "nbytes": nbytes, "latency_us": 1.0}
-
-    def off(by):
-        return np.clip(truth + by * rng.normal(size=300), 0.01, 0.99)
-
-    lines = [line(f"off {number}", off(0.06)) for number in range(20)]
-    lines += [line("near", off(0.01)), line("unsure", 0.5 + 0.1 * (truth - 0.5)), line("wrong", 1 - truth)]
-    voices = [row["name"] for row in lines]
-    # by the labels alone it is another one, by chance
-    assert max(lines, key=lambda row: row["score"])["name"] != "near"
-    assert min(said, key=lambda name: log_loss(y, said[name])) != "near"
-    assert hearing.best(lines, voices)["name"] == "near"
-    # what is clearly worse is no part of the consensus, and not chosen even where it stands alone in being heard
-    assert hearing.best(lines, ["wrong"])["name"] != "wrong"
-    # of two that say the same, the smaller one
-    twin = line("smaller", said["near"][:, 1], nbytes=0)
-    assert hearing.best([*lines, twin], voices)["name"] == "smaller"
-
-
-def test_a_steady_student_is_taken_unless_another_is_clearly_nearer_to_the_labels():
-    from skdistill.search._choice import Hearing
-    from skdistill.search._kinds import OfClasses
-
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=400)
-    y = (rng.random(400) < 1 / (1 + np.exp(-2 * z))).astype(int)
-    hearing = Hearing(OfClasses("accuracy"), y, seed=0)
-    hearing.classes = np.array([0, 1])
-
-    def line(name, z):
-        p = 1 / (1 + np.exp(-z))
-        return {
-            "name": name,
-            "score": hearing.score(name, np.column_stack([1 - p, p])),
-            "nbytes": 1,
-            "latency_us": 1.0,
-        }
-
-    # the noisy ones agree with each other on what is noise, and so are nearest to what all agree on
-    noise = rng.normal(size=400)
-    small = [line(f"small {number}", 2 * z + 0.1 * rng.normal(size=400)) for number in range(2)]
-    large = [line(f"large {number}", 2 * z + 0.5 * noise) for number in range(6)]
-    lines = [*small, *large]
-    voices = [row["name"] for row in lines]
-    assert hearing.best(lines, voices)["name"].startswith("large")
-    assert hearing.best(lines, voices, ["small 0", "small 0, int8"])["name"] == "small 0"
-    # one that knows nothing is no safe choice
-    steady = line("steady", 0 * z)
-    assert hearing.best([*lines, steady], voices, ["steady"])["name"] != "steady"
-    unsure = line("unsure", 0.3 * z)
-    assert hearing.best([*lines, unsure], voices, ["unsure"])["name"] != "unsure"
-
-
-@pytest.mark.parametrize("regression", [False, True])
-def test_several_small_nets_as_one_are_the_steadiest(regression):
-    from skdistill.search._ladder import default_students, steadiest
-
-    students, many = (default_students(0, n_rows, regression=regression) for n_rows in (5_000, 5_001))
-    assert set(students) - set(many) == {"mlp 8, 4 nets", "mlp 32, 2 nets"}
-    assert steadiest(many) is None
-    assert steadiest(students) == "mlp 8, 4 nets"
-    assert students["mlp 8, 4 nets"].n_nets == 4
-    assert tuple(students["mlp 8, 4 nets"].hidden_layer_sizes) == (8,)
-    assert steadiest(small_ladder()) is None
-
-
-def test_several_nets_as_one_take_the_place_of_a_single_net_of_their_kind():
-    from skdistill.search._choice import Hearing, choose
-    from skdistill.search._kinds import OfClasses
-    from skdistill.search._ladder import Form, as_several
-
-    ladder = {
-        "linear": LinearStudent(),
-        "8": small_mlp(hidden_layer_sizes=(8,), random_state=1),
-        "16": small_mlp(hidden_layer_sizes=[16], random_state=1),
-        "8, with dropout": small_mlp(hidden_layer_sizes=(8,), dropout=0.1),
-        "16, 2 nets": small_mlp(hidden_layer_sizes=(16,), n_nets=2),
-        "8, 4 nets": small_mlp(hidden_layer_sizes=(8,), n_nets=4),
+    X = rng.uniform(0.05, 0.95, size=(600, 1))
+    y = (rng.random(600) < X[:, 0]).astype(int)
+    answers = {
+        "right": lambda X: X[:, 0],
+        "unsure": lambda X: 0.5 + 0.1 * (X[:, 0] - 0.5),
+        "wrong": lambda X: 1 - X[:, 0],
+        "wrong too": lambda X: 0.99 - 0.98 * X[:, 0],
+        "knows nothing": lambda X: np.full(len(X), 0.5),
     }
-    several = as_several(ladder, [Form(name) for name in ladder] + [Form("8", int8=True)])
-    assert {name: others for name, others in several.items() if others} == {
-        "8": ["8, 4 nets", "8, 4 nets, int8"],
-        "8, int8": ["8, 4 nets, int8"],
-        "16": ["16, 2 nets", "16, 2 nets, int8"],
-    }
-    hearing = Hearing(OfClasses("accuracy"), np.arange(30) % 2, seed=0)
-    hearing.classes = np.arange(2)
+    result = distill(
+        lambda X: np.column_stack([1 - X[:, 0], X[:, 0]]),
+        X[:300],
+        y[:300],
+        X_valid=X[300:],
+        y_valid=y[300:],
+        students={name: Fixed(answer) for name, answer in answers.items()},
+        random_state=0,
+    )
+    assert result.choice["name"] == "right"
 
-    def taken(within):
-        lines = []
-        for name in [*ladder, "8, 4 nets, int8"]:
-            # the single net is right, and the other ones half as sure of it
-            proba = np.eye(2)[hearing.y] * (0.8 if name == "8" else 0.4)
-            proba += (1 - proba.sum(axis=1, keepdims=True)) / 2
-            score = hearing.score(name, proba)
-            line = {"name": name, "score": score, "retention": score, "nbytes": len(name), "latency_us": 1.0}
-            lines.append({**line, "within_budget": name in within})
-        return choose(lines, {"max_bytes": 100.0}, hearing, ladder, [], several)["name"]
 
-    assert taken([*ladder, "8, 4 nets, int8"]) == "8, 4 nets"
-    assert taken(["8", "16", "8, 4 nets, int8"]) == "8, 4 nets, int8"
-    assert taken(["8", "16", "16, 2 nets"]) == "8"
+def test_with_few_rows_the_default_candidates_include_ensembles_of_small_nets(iris, iris_forest, monkeypatch):
+    fit_targets, seen = MLPStudent.fit_targets, set()
+
+    def noting(self, X, targets):
+        seen.add((tuple(self.hidden_layer_sizes), self.n_nets))
+        # nothing is shown of how good they are
+        return fit_targets(self.set_params(hidden_layer_sizes=(), max_epochs=1), X, targets)
+
+    monkeypatch.setattr(MLPStudent, "fit_targets", noting)
+    X, y = iris.X[::5], iris.y[::5]
+    result = distill(iris_forest, X, y, X_valid=iris.X[1::9], y_valid=iris.y[1::9], random_state=0)
+    assert {one for one in seen if one[1] > 1} == {((8,), 4), ((32,), 2)}
+    assert len(seen) == 8
+    assert {"linear", "additive", "tree", "mlp 8", "mlp 8, 4 nets", "mlp 96x96, int8"} <= set(result.students)
+
+
+def test_an_ensemble_replaces_a_single_net_of_the_same_kind(table):
+    X, y = table
+    # without hidden units there is nothing to prune
+    plain = {"hidden_layer_sizes": (), "max_epochs": 3}
+    students = {"one": net(**plain), "four": net(n_nets=4, **plain)}
+    given = {"X_valid": X[300:], "y_valid": y[300:], "students": students, "random_state": 0}
+    assert distill(Frames(X[:300], y[:300]), X[:300], y[:300], **given).choice["name"].startswith("four")
 
 
 @pytest.fixture(scope="module")
@@ -282,37 +253,37 @@ class Frames:
         return self.forest.predict_proba(read(X))
 
 
-def small_ladder():
+def small_candidates():
     return {
         "linear": "linear",
         "tree": TreeStudent(max_leaf_nodes=16),
-        "net": small_mlp(hidden_layer_sizes=(8,), max_epochs=30),
-        "wide net": small_mlp(hidden_layer_sizes=(24, 24), max_epochs=30),
+        "net": net(hidden_layer_sizes=(8,)),
+        "wide net": net(hidden_layer_sizes=(24, 24)),
     }
 
 
 @pytest.fixture(scope="module")
-def climbed(table):
-    """The result on the table with rows to judge by that the teacher has not seen, and the teacher."""
+def searched(table):
+    """The result on the table with validation rows that the teacher has not seen, and the teacher."""
     X, y = table
     teacher = Frames(X[:400], y[:400])
-    result = distill_to_budget(
+    result = distill(
         teacher,
         X[:400],
         y[:400],
         X_valid=X[400:],
         y_valid=y[400:],
         max_bytes=1_500,
-        students=small_ladder(),
+        students=small_candidates(),
         random_state=0,
     )
     return result, teacher
 
 
-def test_the_teacher_is_asked_once_for_each_row(climbed, table):
+def test_the_teacher_is_asked_once_for_each_row(searched, table):
     X, _ = table
-    result, teacher = climbed
-    # however many students there are; the others are new rows, made once to choose by and once to learn from
+    result, teacher = searched
+    # however many students there are; the others are new rows, made once to choose by and once to fit
     first, *others, last = teacher.asked
     pd.testing.assert_frame_equal(first, X[:400])
     pd.testing.assert_frame_equal(last, X[400:])
@@ -321,37 +292,37 @@ def test_the_teacher_is_asked_once_for_each_row(climbed, table):
     assert len(result.students) == 12
 
 
-def test_the_frontier_holds_every_student_and_its_figures(climbed, table):
+def test_the_frontier_holds_every_student_and_its_figures(searched, table):
     X, y = table
-    result, teacher = climbed
+    result, teacher = searched
     names = ["linear", "tree", "net", "wide net"]
     names += [f"{name}, int8" for name in names]
     pruned = [f"wide net, pruned to {kept}" for kept in ("75%", "50%")]
     names += [*pruned, *(f"{name}, int8" for name in pruned)]
     assert {row["name"] for row in result.frontier} == set(names) == set(result.students)
-    told = teacher.forest.predict_proba(read(X[400:]))
+    teacher_pred = teacher.forest.predict_proba(read(X[400:]))
     for row in result.frontier:
         student = result.students[row["name"]]
         proba = student.predict_proba(X[400:])
         assert row["nbytes"] == program_bytes(student)
         assert row["n_parameters"] == n_parameters(student)
         assert row["latency_us"] > 0
-        assert_allclose(row["fidelity"], fidelity_score(told, proba))
+        assert_allclose(row["fidelity"], fidelity_score(teacher_pred, proba))
         assert_allclose(row["score"], np.mean(student.predict(X[400:]) == y[400:]))
-        assert_allclose(row["retention"], retention_score(y[400:], told, proba))
+        assert_allclose(row["retention"], retention_score(y[400:], teacher_pred, proba))
         assert row["within_budget"] == (row["nbytes"] <= 1_500)
-        better = [one for one in result.frontier if one["nbytes"] <= row["nbytes"] and one["score"] > row["score"]]
-        assert row["on_frontier"] == (not better)
+        no_larger = [one for one in result.frontier if one is not row and one["nbytes"] <= row["nbytes"]]
+        assert row["on_frontier"] == all(one["score"] < row["score"] for one in no_larger)
     sizes = [row["nbytes"] for row in result.frontier]
     assert sizes == sorted(sizes)
     assert result.n_rows == 400
     assert result.n_held_out == 200
-    assert_allclose(result.teacher_score, np.mean(np.array(["no", "yes"])[told.argmax(axis=1)] == y[400:]))
+    assert_allclose(result.teacher_score, np.mean(np.array(["no", "yes"])[teacher_pred.argmax(axis=1)] == y[400:]))
 
 
-def test_the_best_within_the_limits_is_chosen_and_is_a_model_like_any_other(climbed, table, tmp_path):
+def test_the_best_within_the_limits_is_chosen_and_is_a_model_like_any_other(searched, table, tmp_path):
     X, y = table
-    result, _ = climbed
+    result, _ = searched
     within = [row for row in result.frontier if row["within_budget"]]
     assert 0 < len(within) < len(result.frontier)
     assert result.met
@@ -367,16 +338,16 @@ def test_the_best_within_the_limits_is_chosen_and_is_a_model_like_any_other(clim
     model.export(tmp_path / "student.skd")
     assert_array_equal(load(tmp_path / "student.skd").predict(X[400:]), model.predict(X[400:]))
     assert_array_equal(pickle.loads(pickle.dumps(model.student_)).predict(X), model.predict(X))
-    assert model.distillation_report_["n_committee"] > 0
+    assert model.distillation_report_["n_label_models"] > 0
     text = str(result)
     assert text.startswith(f"{result.choice['name']} meets the budget (max_bytes=1,500)")
     assert f"* {result.choice['name']}" in text
     assert all(row["name"] in text for row in result.frontier)
 
 
-def test_the_smallest_that_keeps_enough_is_chosen_where_nothing_limits_its_size(climbed, iris, iris_forest):
+def test_the_smallest_that_keeps_enough_is_chosen_where_nothing_limits_its_size(searched, iris, iris_forest):
     students = {"additive": "additive", "linear": LinearStudent(), "weak": LinearStudent(C=1e-6)}
-    result = distill_to_budget(clone(iris_forest), iris.X, iris.y, min_retention=0.9, students=students, random_state=0)
+    result = distill(clone(iris_forest), iris.X, iris.y, min_retention=0.9, students=students, random_state=0)
     assert result.met
     within = [row for row in result.frontier if row["within_budget"]]
     assert result.choice["nbytes"] == min(row["nbytes"] for row in within)
@@ -390,7 +361,7 @@ def test_the_smallest_that_keeps_enough_is_chosen_where_nothing_limits_its_size(
 def test_none_meets_the_budget_and_the_nearest_is_named(iris, iris_forest):
     students = {"linear": "linear", "additive": "additive"}
     given = {"X_valid": iris.X, "y_valid": iris.y, "students": students, "random_state": 0}
-    result = distill_to_budget(iris_forest, iris.X, iris.y, max_bytes=10, **given)
+    result = distill(iris_forest, iris.X, iris.y, max_bytes=10, **given)
     assert not result.met
     assert result.model is None
     # none is small enough: the one that exceeds the limit least
@@ -398,56 +369,56 @@ def test_none_meets_the_budget_and_the_nearest_is_named(iris, iris_forest):
     text = str(result)
     assert text.startswith("No student meets the budget (max_bytes=10)")
     assert f"comes nearest: it has {result.choice['nbytes']} bytes" in text
-    result = distill_to_budget(iris_forest, iris.X, iris.y, max_bytes=1e6, min_retention=5, **given)
+    result = distill(iris_forest, iris.X, iris.y, max_bytes=1e6, min_retention=5, **given)
     assert result.model is None
     # all are small enough: the best
     assert result.choice["score"] > max(row["score"] for row in result.frontier) - 0.05
     assert f"its retention is {result.choice['retention']:.4f}" in str(result)
     assert "bytes" not in str(result).splitlines()[0].split("nearest")[1]
     assert result.nearest.score(iris.X, iris.y) > 0.8
-    slow = distill_to_budget(iris_forest, iris.X, iris.y, max_latency_us=1e-3, **given)
+    slow = distill(iris_forest, iris.X, iris.y, max_latency_us=1e-3, **given)
     assert "a row takes" in str(slow)
 
 
-def test_losses_are_retained_by_the_teachers_over_the_students(iris, iris_forest):
-    result = distill_to_budget(
+def test_the_retention_of_a_loss_is_the_teachers_over_the_students(iris, iris_forest):
+    result = distill(
         iris_forest,
         iris.X,
         iris.y,
         X_valid=iris.X,
         y_valid=iris.y,
-        metric="neg_log_loss",
+        scoring="neg_log_loss",
         students={"linear": "linear"},
         random_state=0,
     )
     losses = [log_loss(iris.y, one.predict_proba(iris.X)) for one in (iris_forest, result.students["linear"])]
     assert_allclose(result.choice["retention"], losses[0] / losses[1])
-    assert result.metric == "neg_log_loss"
+    assert result.scoring == "neg_log_loss"
 
 
 def test_a_student_without_a_program_has_no_size(iris, iris_forest):
     students = {"other": LogisticRegression(max_iter=1000), "linear": "linear"}
     given = {"X_valid": iris.X, "y_valid": iris.y, "students": students, "random_state": 0}
-    result = distill_to_budget(iris_forest, iris.X, iris.y, **given)
+    result = distill(iris_forest, iris.X, iris.y, **given)
     other = result.frontier[-1]
     assert other["name"] == "other"
     assert other["nbytes"] is other["n_parameters"] is None
     assert other["within_budget"]
     assert "no Program" in str(result)
-    limited = distill_to_budget(iris_forest, iris.X, iris.y, max_bytes=1e9, **given)
+    limited = distill(iris_forest, iris.X, iris.y, max_bytes=1e9, **given)
     assert not limited.frontier[-1]["within_budget"]
 
 
 def test_the_same_seed_finds_the_same(table):
     X, y = table
     found = [
-        distill_to_budget(
+        distill(
             Frames(X[:300], y[:300]),
             X[:300],
             y[:300],
             X_valid=X[300:400],
             y_valid=y[300:400],
-            students={"net": small_mlp(random_state=None)},
+            students={"drawn": Drawn()},
             random_state=np.random.RandomState(7),
         )
         for _ in range(2)
@@ -457,18 +428,18 @@ def test_the_same_seed_finds_the_same(table):
 
 
 @pytest.fixture(scope="module")
-def climbed_again(table):
-    """A search that holds rows out and has the student that it takes learn from them in the end; and its teacher."""
+def refitted_search(table):
+    """A search that holds rows out and refits the chosen student with them in the end; and its teacher."""
     X, y = table
     teacher = Frames(X[:200], y[:200])
-    students = {"linear": "linear", "net": small_mlp(max_epochs=30)}
-    result = distill_to_budget(teacher, X[200:], y[200:], max_bytes=2_000, students=students, random_state=0)
+    students = {"linear": "linear", "net": net()}
+    result = distill(teacher, X[200:], y[200:], max_bytes=2_000, students=students, random_state=0)
     return result, teacher
 
 
-def test_what_is_taken_learns_from_the_rows_held_out_too(climbed_again, table):
+def test_the_chosen_student_is_refitted_with_the_held_out_rows(refitted_search, table):
     X, _ = table
-    result, teacher = climbed_again
+    result, teacher = refitted_search
     assert result.refitted
     name = result.choice["name"]
     assert name.startswith("net")
@@ -478,11 +449,11 @@ def test_what_is_taken_learns_from_the_rows_held_out_too(climbed_again, table):
     assert report["n_new"] > 0
     measured = result.students[name]
     assert result.model.program_.fingerprint() != measured.program_.fingerprint()
-    # the same in kind and size, and much the same in what it says
+    # the same kind and size, and similar predictions
     assert abs(program_bytes(result.model) - program_bytes(measured)) < 100
     assert np.mean(result.model.predict(X[:200]) == measured.predict(X[:200])) > 0.9
-    assert str(result).endswith(f"{name} has then learnt from all of them")
-    # the rows to learn from, new ones to choose by and to learn from, those held out, new ones of all
+    assert str(result).endswith(f"{name} was then fitted again to all of them")
+    # the training rows, new ones to choose by and to fit, those held out, new ones of all
     n_asked = [len(rows) for rows in teacher.asked]
     assert n_asked[0] == 320
     assert n_asked[3:] == [80, report["n_new"]]
@@ -493,9 +464,9 @@ def test_what_is_taken_learns_from_the_rows_held_out_too(climbed_again, table):
 @pytest.mark.parametrize(
     ("refit", "given", "again"), [(False, False, False), ("auto", True, False), (True, True, True)]
 )
-def test_rows_to_judge_by_that_are_given_are_learnt_from_on_request(refit, given, again, iris, iris_forest):
+def test_given_validation_rows_are_used_to_refit_on_request(refit, given, again, iris, iris_forest):
     valid = {"X_valid": iris.X[::3], "y_valid": iris.y[::3]} if given else {}
-    result = distill_to_budget(
+    result = distill(
         clone(iris_forest), iris.X, iris.y, refit=refit, students={"linear": "linear"}, random_state=0, **valid
     )
     assert result.refitted == again
@@ -503,21 +474,21 @@ def test_rows_to_judge_by_that_are_given_are_learnt_from_on_request(refit, given
     assert same != again
     assert result.model.distillation_report_["n_rows"] == result.n_rows + again * result.n_held_out
     with pytest.raises(ValueError, match="refit must be True, False or 'auto'; got 'no'"):
-        distill_to_budget(iris_forest, iris.X, iris.y, refit="no")
+        distill(iris_forest, iris.X, iris.y, refit="no", random_state=0)
 
 
-def test_numbers_are_learnt_again_too():
+def test_a_regression_student_is_refitted_too():
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, size=(300, 2))
     y = np.column_stack([X @ [1.0, 2.0], X @ [0.5, -1.0]]) + 0.1 * rng.normal(size=(300, 2))
     forest = RandomForestRegressor(30, random_state=0)
-    result = distill_to_budget(forest, X, y, students={"linear": "linear"}, random_state=0)
+    result = distill(forest, X, y, students={"linear": "linear"}, random_state=0)
     assert result.refitted
     assert result.model.distillation_report_["n_rows"] == 300
     assert r2_score(y, result.model.predict(X)) > 0.95
 
 
-def test_what_grows_beyond_the_budget_by_more_rows_stays_as_it_was():
+def test_a_refit_that_exceeds_the_budget_is_dropped():
     rng = np.random.default_rng(0)
     # a category needs five rows, and has six: with a fifth held out there are too few of many
     X = pd.DataFrame({"code": np.repeat([f"c{number}" for number in range(50)], 6), "x": rng.normal(size=300)})
@@ -528,12 +499,12 @@ def test_what_grows_beyond_the_budget_by_more_rows_stays_as_it_was():
         return np.column_stack([1 - p, p])
 
     given = {"classes": [0, 1], "students": {"linear": LinearStudent()}, "random_state": 0}
-    measured = distill_to_budget(teacher, X, y, refit=False, **given)
+    measured = distill(teacher, X, y, refit=False, **given)
     size = measured.choice["nbytes"]
-    larger = distill_to_budget(teacher, X, y, **given)
+    larger = distill(teacher, X, y, **given)
     assert larger.refitted
     assert program_bytes(larger.model) > size
-    kept = distill_to_budget(teacher, X, y, max_bytes=size, **given)
+    kept = distill(teacher, X, y, max_bytes=size, **given)
     assert kept.met
     assert not kept.refitted
     assert program_bytes(kept.model) == size
@@ -542,7 +513,7 @@ def test_what_grows_beyond_the_budget_by_more_rows_stays_as_it_was():
 def test_any_number_of_processes_finds_the_same(table):
     X, y = table
     teacher = RandomForestClassifier(20, min_samples_leaf=5, random_state=0)
-    students = {"linear": "linear", "net": small_mlp(max_epochs=5), "nets": small_mlp(max_epochs=5, n_nets=2)}
+    students = {"linear": "linear", "net": net(hidden_layer_sizes=(2,)), "nets": net(hidden_layer_sizes=(2,), n_nets=2)}
     found = [
         distill_to_budget(teacher, read(X), y, students=students, random_state=0, n_jobs=n_jobs) for n_jobs in (1, 2)
     ]
@@ -552,32 +523,39 @@ def test_any_number_of_processes_finds_the_same(table):
     assert found[0].model.distillation_report_ == found[1].model.distillation_report_
 
 
-def test_a_teacher_that_knows_the_rows_by_heart_is_told_of():
+def test_a_teacher_that_has_memorised_the_rows_is_warned_of():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(300, 4)), rng.integers(2, size=300)
     teacher = RandomForestClassifier(50, random_state=0).fit(X, y)
-    with pytest.warns(UserWarning, match="learnt X by heart.*X_valid and y_valid"):
-        result = distill_to_budget(teacher, X, y, students={"net": small_mlp(max_epochs=10)}, random_state=0)
+    with pytest.warns(UserWarning, match="has memorised X.*X_valid and y_valid"):
+        result = distill(teacher, X, y, students={"net": net(hidden_layer_sizes=())}, random_state=0)
     assert result.choice["retention"] < 0.9
 
 
 def test_progress_is_shown(iris, iris_forest, capsys):
-    distill_to_budget(
-        iris_forest, iris.X, iris.y, X_valid=iris.X, y_valid=iris.y, students={"linear": "linear"}, verbose=1
+    distill(
+        iris_forest,
+        iris.X,
+        iris.y,
+        X_valid=iris.X,
+        y_valid=iris.y,
+        students={"linear": "linear"},
+        random_state=0,
+        verbose=1,
     )
     shown = capsys.readouterr().err
     assert "distill_to_budget" in shown
     assert "retention=" in shown
 
 
-def test_bad_input_is_refused_before_the_teacher_is_asked(iris):
+def test_bad_input_raises_before_the_teacher_is_asked(iris):
     teacher = RecordingTeacher(lambda X: np.full((len(X), 3), 1 / 3))
     X, y = iris.X, iris.y
     for wrong, message in (
         ({"max_bytes": 0}, "max_bytes must be a positive number"),
         ({"min_retention": "all"}, "min_retention must be a positive number"),
         ({"max_latency_us": float("nan")}, "max_latency_us must be a positive number"),
-        ({"metric": "nothing"}, "not a valid scoring value"),
+        ({"scoring": "nothing"}, "not a valid scoring value"),
         ({"X_valid": X}, "X_valid and y_valid go together"),
         ({"X_valid": X, "y_valid": y[:3]}, "X_valid has 150 rows and y_valid has 3"),
         ({"X_valid": X[:, :2], "y_valid": y}, "X has 2 features"),
@@ -585,64 +563,68 @@ def test_bad_input_is_refused_before_the_teacher_is_asked(iris):
         ({"students": {}}, "students holds no student"),
     ):
         with pytest.raises(ValueError, match=message):
-            distill_to_budget(teacher, X, y, **wrong)
+            distill(teacher, X, y, random_state=0, **wrong)
     with pytest.raises(ValueError, match="X has 150 rows and y has 149"):
-        distill_to_budget(teacher, X, y[1:])
+        distill(teacher, X, y[1:], random_state=0)
     assert teacher.seen == []
 
 
-def test_an_unfitted_teacher_is_fitted_to_the_rows_to_learn_from(iris, tmp_path):
+def test_an_unfitted_teacher_is_fitted_to_the_training_rows(iris, tmp_path):
     forest = CountingForest(tmp_path / "log")
-    result = distill_to_budget(forest, iris.X, iris.y, students={"linear": "linear"}, random_state=0)
+    result = distill(forest, iris.X, iris.y, students={"linear": "linear"}, random_state=0)
     assert result.model.teacher_ is not forest
     assert result.n_rows == 120
     assert not hasattr(forest, "classes_")
 
 
-# numbers
+# regression
 
 
 @pytest.fixture(scope="module")
-def climbed_numbers():
-    """A ladder of regressors of a forest, on rows to judge by that it has not seen."""
+def regression_search():
+    """A search for a student of a regression forest, on validation rows that it has not seen."""
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, size=(500, 3))
     y = np.sin(2 * X[:, 0]) + X[:, 1] + 0.1 * rng.normal(size=500)
     forest = RandomForestRegressor(50, random_state=0).fit(X[:350], y[:350])
-    students = {"linear": "linear", "tree": "tree", "net": small_mlp_regressor(max_epochs=60)}
+    students = {
+        "linear": "linear",
+        "tree": "tree",
+        "net": small_mlp_regressor(batch_size=256, learning_rate=0.03, max_epochs=20),
+    }
     given = {"X_valid": X[350:], "y_valid": y[350:], "students": students, "random_state": 0}
-    return distill_to_budget(forest, X[:350], y[:350], max_bytes=4_000, **given), forest, X[350:], y[350:]
+    return distill(forest, X[:350], y[:350], max_bytes=4_000, **given), forest, X[350:], y[350:]
 
 
-def test_numbers_have_a_budget_too(climbed_numbers, tmp_path):
-    result, forest, X, y = climbed_numbers
-    assert result.metric == "r2"
+def test_regression_has_a_budget_too(regression_search, tmp_path):
+    result, forest, X, y = regression_search
+    assert result.scoring == "r2"
     assert result.met
     assert isinstance(result.model, DistilledRegressor)
     assert program_bytes(result.model) <= 4_000
-    told = forest.predict(X)
-    assert_allclose(result.teacher_score, r2_score(y, told))
+    teacher_pred = forest.predict(X)
+    assert_allclose(result.teacher_score, r2_score(y, teacher_pred))
     assert {"linear", "net", "net, int8", "net, pruned to 50%"} <= set(result.students)
     for row in result.frontier:
-        said = result.students[row["name"]].predict(X)
-        assert_allclose(row["score"], r2_score(y, said))
-        assert_allclose(row["retention"], r2_score(y, said) / r2_score(y, told))
-        assert_allclose(row["fidelity"], r2_score(told, said))
-        assert_allclose(row["rmse"], root_mean_squared_error(y, said))
+        student_pred = result.students[row["name"]].predict(X)
+        assert_allclose(row["score"], r2_score(y, student_pred))
+        assert_allclose(row["retention"], r2_score(y, student_pred) / r2_score(y, teacher_pred))
+        assert_allclose(row["fidelity"], r2_score(teacher_pred, student_pred))
+        assert_allclose(row["rmse"], root_mean_squared_error(y, student_pred))
     # a line cannot follow a wave
     assert result.choice["name"] != "linear"
     result.model.export(tmp_path / "student.skd")
     assert_allclose(load(tmp_path / "student.skd").predict(X), result.model.predict(X))
-    assert_allclose(result.model.ask_teacher(X), told)
+    assert_allclose(result.model.ask_teacher(X), teacher_pred)
 
 
-def test_a_callable_of_numbers_and_a_metric(climbed_numbers):
-    _, forest, X, y = climbed_numbers
-    result = distill_to_budget(
+def test_a_callable_regressor_and_another_scoring(regression_search):
+    _, forest, X, y = regression_search
+    result = distill(
         lambda X: forest.predict(X),
         X,
         y,
-        metric="neg_mean_absolute_error",
+        scoring="neg_mean_absolute_error",
         students={"linear": "linear"},
         random_state=0,
     )
@@ -650,6 +632,6 @@ def test_a_callable_of_numbers_and_a_metric(climbed_numbers):
     assert result.teacher_score < 0
     assert 0 < result.choice["retention"] < 1
     with pytest.raises(ValueError, match="classes is given"):
-        distill_to_budget(forest, X, y, classes=[0, 1])
+        distill(forest, X, y, classes=[0, 1], random_state=0)
     with pytest.raises(ValueError, match="y_valid contains NaN"):
-        distill_to_budget(forest, X, y, X_valid=X, y_valid=np.full(len(y), np.nan))
+        distill(forest, X, y, X_valid=X, y_valid=np.full(len(y), np.nan), random_state=0)

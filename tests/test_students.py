@@ -1,7 +1,6 @@
 """LinearStudent and MLPStudent by themselves: labels, soft targets, weights, reproducibility, progress, Ctrl-C."""
 
 import pickle
-import signal
 from itertools import pairwise
 
 import numpy as np
@@ -15,12 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdistill import LinearStudent, MLPStudent, TreeStudent
+from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent
 from skdistill.compress import prune
-from skdistill.losses import LossTerms, softmax
+from skdistill.losses import Terms, softmax
 from skdistill.program import split
-from skdistill.student import _torch
-from skdistill.student._progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +65,17 @@ def test_labels_and_the_same_labels_as_probabilities_teach_the_same(student, iri
     assert_allclose(by_label, by_probability, atol=1e-3)
 
 
+@pytest.mark.parametrize("factor", [7.0, 1e-3])
+@pytest.mark.parametrize("whole", [False, True])
+def test_multiplying_all_sample_weights_changes_nothing(factor, whole, student, iris, iris_forest):
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 4, 150).astype(float) if whole else rng.uniform(0.1, 2, 150)
+    for fits in (student, DistilledClassifier(iris_forest, student=student, alpha=0.5)):
+        once = clone(fits).fit(iris.X, iris.y, sample_weight=weight)
+        scaled = clone(fits).fit(iris.X, iris.y, sample_weight=factor * weight)
+        assert_allclose(scaled.predict_proba(iris.X), once.predict_proba(iris.X), atol=1e-4)
+
+
 def test_soft_targets_are_followed_and_not_their_argmax(student, uneven, soft_uneven):
     X, _ = uneven
     model = clone(student).fit(X, soft_uneven)
@@ -95,7 +103,7 @@ def test_several_nets_end_as_one_that_answers_with_their_mean_logits(sizes, iris
         assert (pruned.n_nets, pruned.hidden_layer_sizes) == (1, tuple(round(3 * size / 2) for size in sizes))
 
 
-def test_several_nets_of_numbers_answer_with_their_mean(iris):
+def test_a_regression_ensemble_predicts_the_mean_of_its_nets(iris):
     y = np.column_stack([iris.X[:, 0] * 10, iris.X[:, 1]])
     shared = np.random.RandomState(0)
     alone = [small_mlp_regressor(random_state=shared).fit(iris.X, y).predict(iris.X) for _ in range(2)]
@@ -122,25 +130,6 @@ def test_the_net_has_the_layers_asked_for(activation, sizes, iris):
     assert names.count(activation) == len(sizes)
 
 
-@pytest.mark.parametrize("activation", ["relu", "silu", "tanh"])
-def test_the_program_answers_as_the_net_in_torch(activation, iris, monkeypatch):
-    nets = []
-    original = _torch.MLP.__init__
-
-    def keep(self, *args, **kwargs):
-        original(self, *args, **kwargs)
-        nets.append(self)
-
-    monkeypatch.setattr(_torch.MLP, "__init__", keep)
-    student = small_mlp(hidden_layer_sizes=(12, 6), activation=activation).fit(iris.X, iris.y)
-    Z = (iris.X - iris.X.mean(axis=0)) / iris.X.std(axis=0)
-    import torch
-
-    with torch.no_grad():
-        logits = nets[0].eval()(torch.tensor(Z, dtype=torch.float32)).numpy()
-    assert_allclose(student.decision_function(iris.X), logits, atol=1e-5)
-
-
 def test_every_parameter_of_the_net_changes_what_it_learns(uneven):
     X, y = uneven
     base = small_mlp(max_epochs=4, early_stopping=False)
@@ -160,15 +149,16 @@ def test_every_parameter_of_the_net_changes_what_it_learns(uneven):
     assert len(prints) == len(changes)
 
 
-def test_early_stopping_keeps_the_weights_that_fit_the_held_out_rows_best(uneven):
+@pytest.mark.parametrize("activation", ["relu", "silu", "tanh"])
+def test_early_stopping_keeps_the_weights_that_fit_the_held_out_rows_best(activation, uneven):
     X, y = uneven
     net = small_mlp(early_stopping=True, validation_fraction=0.3, patience=3, max_epochs=200, learning_rate=0.05)
-    net.fit(X, y)
+    net.set_params(hidden_layer_sizes=(12, 6), activation=activation).fit(X, y)
     losses = [epoch["valid_loss"] for epoch in net.history_]
     best = int(np.argmin(losses))
     assert net.n_iter_ == len(net.history_) == best + 1 + 3 < 200
     assert all(0 <= epoch["valid_fidelity"] <= 1 for epoch in net.history_)
-    # the rows held out are the first of the seeded permutation
+    # what torch has worked out is what the Program answers; the rows held out are the first of the seeded permutation
     held_out = np.random.RandomState(0).permutation(400)[:120]
     log_proba = net.predict_log_proba(X[held_out])[np.arange(120), y[held_out]]
     assert_allclose(-log_proba.mean(), losses[best], rtol=1e-4)
@@ -194,36 +184,20 @@ def test_a_tenth_is_held_out_and_of_few_rows_more(n_rows, n_held_out, uneven):
     assert_allclose(-log_proba.mean(), net.history_[0]["valid_loss"], rtol=1e-4)
 
 
-def test_averaging_keeps_the_mean_of_the_weights_in_which_the_last_steps_count_most(uneven, monkeypatch):
-    nets, weights = [], []
-    original, step = _torch.MLP.__init__, Progress.step
-
-    def copied():
-        return nets[-1].weights[0].detach().numpy().T.astype(float)
-
-    def keep(self, *args, **kwargs):
-        original(self, *args, **kwargs)
-        nets.append(self)
-        weights.append(copied())
-
-    def stepping(self, **figures):
-        weights.append(copied())
-        step(self, **figures)
-
-    monkeypatch.setattr(_torch.MLP, "__init__", keep)
-    monkeypatch.setattr(Progress, "step", stepping)
+def test_averaging_keeps_the_mean_of_the_weights_in_which_the_last_steps_count_most(uneven, at_each_step):
+    weights = []
+    at_each_step(lambda number, weight: weights.append(weight.ravel().astype(float)))
     # a step an epoch
     one_layer = small_mlp(hidden_layer_sizes=(), batch_size=400, learning_rate=0.1, early_stopping=False)
-    averaged = one_layer.fit(*uneven).program_.ops[-2].weight
-    expected, *rest = weights
-    assert len(rest) == 15
+    averaged = one_layer.fit(*uneven).program_.ops[-2].weight.ravel()
+    # before each step; the last step's are those of a net that keeps no average
+    last = clone(one_layer).set_params(averaging=False).fit(*uneven).program_.ops[-2].weight.ravel()
+    assert_array_equal(weights[:15], weights[15:])
+    expected, *rest = [*weights[:15], last]
     for number, weight in enumerate(rest, start=1):
         expected = expected + (weight - expected) * 9 / (9 + number)
     assert_allclose(averaged, expected, rtol=1e-4)
-    assert abs(averaged - weights[-1]).max() > 1e-3
-    # the average is that of the same steps
-    last = clone(one_layer).set_params(averaging=False).fit(*uneven).program_.ops[-2].weight
-    assert_allclose(last, weights[15], rtol=1e-6)
+    assert abs(averaged - last).max() > 1e-3
 
 
 def test_columns_of_any_size_are_fitted(student, uneven):
@@ -346,13 +320,13 @@ def test_the_same_random_state_gives_the_same_bytes_and_no_global_state_moves(st
         assert len(prints) == 1
 
 
-def test_the_net_trains_on_one_thread_and_gives_the_others_back(uneven, monkeypatch):
+def test_the_net_trains_on_one_thread_and_gives_the_others_back(uneven, at_each_step):
     import torch
 
     X, y = uneven
     before = torch.get_num_threads()
     prints, during = set(), set()
-    monkeypatch.setattr(Progress, "step", lambda self, **figures: during.add(torch.get_num_threads()))
+    at_each_step(lambda number, weight: during.add(torch.get_num_threads()))
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
@@ -415,29 +389,15 @@ def test_nothing_is_shown_unless_wanted(student, capsys, iris):
     assert bar_of(capsys) == []
 
 
-@pytest.fixture
-def ctrl_c():
-    """A function that does what Ctrl-C does, in a process whose parent may have it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield lambda: signal.raise_signal(signal.SIGINT)
-    signal.signal(signal.SIGINT, before)
+def interrupt_in_step(number, at_each_step, ctrl_c):
+    at_each_step(lambda step, weight: ctrl_c() if step == number else None)
 
 
-def interrupt_after(n_steps, monkeypatch, ctrl_c):
-    step = Progress.step
-
-    def stepping(self, **figures):
-        step(self, **figures)
-        if self.done == n_steps:
-            ctrl_c()
-
-    monkeypatch.setattr(Progress, "step", stepping)
-
-
-def test_ctrl_c_ends_the_net_with_the_best_weights_so_far(monkeypatch, ctrl_c, unmoved, uneven):
+def test_ctrl_c_ends_the_net_with_the_best_weights_so_far(at_each_step, ctrl_c, unmoved, uneven):
     X, y = uneven
-    interrupt_after(6, monkeypatch, ctrl_c)
-    net = small_mlp(max_epochs=50, early_stopping=True, learning_rate=0.05)
+    # a step an epoch
+    interrupt_in_step(7, at_each_step, ctrl_c)
+    net = small_mlp(max_epochs=50, batch_size=400, early_stopping=True, learning_rate=0.05)
     with pytest.warns(UserWarning, match=r"MLPStudent was interrupted after 6 of 50 epochs; the best weights so far"):
         net.fit(X, y)
     assert net.n_iter_ == len(net.history_) == 6
@@ -446,17 +406,9 @@ def test_ctrl_c_ends_the_net_with_the_best_weights_so_far(monkeypatch, ctrl_c, u
     assert_allclose(-log_proba.mean(), min(epoch["valid_loss"] for epoch in net.history_), rtol=1e-4)
 
 
-def test_ctrl_c_in_the_middle_of_an_epoch_keeps_the_epochs_before(monkeypatch, ctrl_c, uneven):
+def test_ctrl_c_in_the_middle_of_an_epoch_keeps_the_epochs_before(at_each_step, ctrl_c, uneven):
     X, y = uneven
-    forward, calls = _torch.DistillationLoss.forward, []
-
-    def forwarding(self, *args):
-        calls.append(1)
-        if len(calls) == 70:
-            ctrl_c()
-        return forward(self, *args)
-
-    monkeypatch.setattr(_torch.DistillationLoss, "forward", forwarding)
+    interrupt_in_step(70, at_each_step, ctrl_c)
     net = small_mlp(max_epochs=50, batch_size=16, early_stopping=False)  # 25 steps an epoch
     with pytest.warns(UserWarning, match="interrupted after 2 of 50 epochs"):
         net.fit(X, y)
@@ -464,25 +416,36 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_the_epochs_before(monkeypatch, c
     assert net.predict_proba(X).shape == (400, 2)
 
 
+def interrupt_in_evaluation(number, monkeypatch, ctrl_c):
+    evaluate, calls = Terms.value_and_gradient, []
+
+    def evaluating(self, *args):
+        calls.append(1)
+        if len(calls) == number:
+            ctrl_c()
+        return evaluate(self, *args)
+
+    monkeypatch.setattr(Terms, "value_and_gradient", evaluating)
+
+
 def test_ctrl_c_ends_the_linear_student_with_the_weights_so_far(monkeypatch, ctrl_c, uneven):
     X, y = uneven
-    interrupt_after(4, monkeypatch, ctrl_c)
+    interrupt_in_evaluation(7, monkeypatch, ctrl_c)
     student = LinearStudent()
-    with pytest.warns(UserWarning, match="LinearStudent was interrupted after 4 iterations; the weights so far"):
+    with pytest.warns(UserWarning, match=r"LinearStudent was interrupted after \d iterations; the weights so far"):
         student.fit(X, y)
-    assert student.n_iter_ == 4
     monkeypatch.undo()
+    assert student.n_iter_ > 1
     with pytest.warns(ConvergenceWarning):
-        same = LinearStudent(max_iter=4).fit(X, y)
+        same = LinearStudent(max_iter=student.n_iter_).fit(X, y)
     assert_allclose(student.predict_proba(X), same.predict_proba(X), atol=1e-6)
 
 
-def test_ctrl_c_before_the_first_epoch_leaves_nothing_fitted(layered, monkeypatch, ctrl_c, unmoved, uneven):
-    def interrupted(self, *args):
-        ctrl_c()
-
-    monkeypatch.setattr(_torch.DistillationLoss, "forward", interrupted)
-    monkeypatch.setattr(LossTerms, "value_and_gradient", interrupted)
+def test_ctrl_c_before_the_first_epoch_leaves_nothing_fitted(
+    layered, monkeypatch, at_each_step, ctrl_c, unmoved, uneven
+):
+    interrupt_in_step(1, at_each_step, ctrl_c)
+    interrupt_in_evaluation(1, monkeypatch, ctrl_c)
     model = clone(layered)
     with pytest.raises(KeyboardInterrupt):
         model.fit(*uneven)

@@ -6,12 +6,8 @@ import re
 import narwhals as nw
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
-from catboost import CatBoostClassifier
-from helpers import CountingForest, notes, small_mlp
-from lightgbm import LGBMClassifier
+from helpers import CountingForest, Optional, notes, small_mlp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -25,16 +21,23 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from tables_helpers import customers, every_kind, prepare
 from threadpoolctl import threadpool_limits
-from xgboost import XGBClassifier
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent
+
+pl, pa, catboost, lightgbm, xgboost = map(Optional, ("polars", "pyarrow", "catboost", "lightgbm", "xgboost"))
+
+
+def arrow_backed(frame):
+    pytest.importorskip("pyarrow")
+    return frame.convert_dtypes(dtype_backend="pyarrow")
+
 
 FORMS = {
     "pandas": lambda frame: frame,
     "pandas, nullable": lambda frame: frame.convert_dtypes(),
-    "pandas, pyarrow": lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+    "pandas, pyarrow": arrow_backed,
     "pandas, objects": lambda frame: frame.astype(object),
-    "polars": pl.from_pandas,
+    "polars": lambda frame: pl.from_pandas(frame),
     "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
     "narwhals": nw.from_native,
 }
@@ -289,7 +292,7 @@ def test_other_columns_are_refused_by_name(owner, kind, n_rows, table, linear):
     X, _ = table
     model = linear
     if owner == "distilled":
-        model = DistilledClassifier(lambda X: np.full((len(X), 2), 0.5), student="linear", alpha=0.5).fit(*table)
+        model = DistilledClassifier(lambda X: np.full((len(X), 2), 0.5), student="linear", alpha=1).fit(X)
     faults = {
         r"missing \['age'\]": X.drop(columns="age"),
         r"unexpected \['shoe', 'hat'\]": X.assign(shoe=1, hat="x"),
@@ -420,19 +423,19 @@ def test_numbers_of_any_size_get_finite_answers(numeric, layered, table):
 # teachers of raw tables
 
 
-def lightgbm():
-    return LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1)
+def boosted():
+    return lightgbm.LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1)
 
 
 TEACHERS = {
-    "LightGBM": lightgbm,
-    "CatBoost": lambda: CatBoostClassifier(
+    "LightGBM": boosted,
+    "CatBoost": lambda: catboost.CatBoostClassifier(
         iterations=30, thread_count=1, verbose=False, allow_writing_files=False, cat_features=["plan", "city"]
     ),
     "HistGradientBoosting": lambda: HistGradientBoostingClassifier(
         max_iter=8, max_leaf_nodes=8, early_stopping=False, categorical_features="from_dtype"
     ),
-    "XGBoost": lambda: XGBClassifier(n_estimators=10, n_jobs=1, enable_categorical=True),
+    "XGBoost": lambda: xgboost.XGBClassifier(n_estimators=10, n_jobs=1, enable_categorical=True),
     "Pipeline": lambda: make_pipeline(prepare(), RandomForestClassifier(30, max_depth=6, random_state=0)),
 }
 
@@ -476,19 +479,20 @@ def test_the_teacher_takes_the_same_raw_frame(fitted, teacher, clients):
 def test_a_net_distils_a_raw_frame(clients):
     X, y, fresh = clients
     student = MLPStudent((16,), max_epochs=12, learning_rate=0.02, random_state=0)
-    model = DistilledClassifier(lightgbm(), student=student, committee=2).fit(X, y)
-    assert model.distillation_report_["n_committee"] == 2
+    model = DistilledClassifier(boosted(), student=student, label_ensemble=2).fit(X, y)
+    assert model.distillation_report_["n_label_models"] == 2
     assert agreement(model, fresh) > 0.85
 
 
-def test_the_unlabelled_rows_of_a_frame_are_the_teachers_alone(teacher, clients):
+def test_unlabelled_rows_of_a_frame_are_answered_by_the_teacher(teacher, clients):
     X, y, fresh = clients
-    labels = np.where(np.arange(len(y)) % 3 == 0, -1, y)
-    model = DistilledClassifier(teacher, student="linear", alpha=1).fit(X, labels)
+    unlabelled = np.arange(len(y)) % 3 == 0
+    labelled = X[~unlabelled], y[~unlabelled]
+    model = DistilledClassifier(teacher, student="linear", alpha=1).fit(*labelled, X_unlabeled=X[unlabelled])
     assert_array_equal(model.classes_, [0, 1])
     assert agreement(model, fresh) > 0.88
-    # the teacher was fitted on the labelled rows, and the student has learned from all of them
-    known = DistilledClassifier(clone_of(teacher), student="linear", alpha=1).fit(X[labels >= 0], y[labels >= 0])
+    # the teacher was fitted on the labelled rows, and the student on all of them
+    known = DistilledClassifier(clone_of(teacher), student="linear", alpha=1).fit(*labelled)
     expected = np.asarray(known.teacher_.predict_proba(fresh))
     assert_allclose(model.teacher_.predict_proba(fresh), expected, atol=1e-6)
     assert model.program_.fingerprint() != known.program_.fingerprint()
@@ -519,7 +523,7 @@ def test_frames_of_other_libraries_reach_the_teacher_as_they_are(kind, clients):
 @pytest.mark.parametrize("kind", ["polars", "pyarrow"])
 def test_unlabelled_rows_of_a_frame_that_is_not_pandas(kind, clients):
     X, y, fresh = clients
-    labels = np.where(np.arange(len(y)) % 3 == 0, -1, y)
+    unlabelled = np.arange(len(y)) % 3 == 0
     seen = []
 
     def ages(rows):
@@ -527,9 +531,10 @@ def test_unlabelled_rows_of_a_frame_that_is_not_pandas(kind, clients):
         return np.nan_to_num(np.asarray(rows["age"], dtype=float), nan=40.0)[:, None]
 
     teacher = make_pipeline(FunctionTransformer(ages), GaussianNB())
-    model = DistilledClassifier(teacher, student="linear", alpha=1).fit(FORMS[kind](X), labels)
+    model = DistilledClassifier(teacher, student="linear", alpha=1)
+    model.fit(FORMS[kind](X[~unlabelled]), y[~unlabelled], X_unlabeled=FORMS[kind](X[unlabelled]))
     # it was fitted on the labelled rows and asked about all
-    assert seen == [(type(FORMS[kind](X)), 400), (type(FORMS[kind](X)), 600)]
+    assert seen == [(type(FORMS[kind](X)), n_rows) for n_rows in (400, 400, 200)]
     assert agreement(model, FORMS[kind](fresh)) > 0.9
 
 
@@ -585,7 +590,7 @@ def test_cross_validation_fits_an_unfitted_teacher_on_each_fold(teacher, clients
 
 def test_one_column_transformer_in_front_of_teacher_and_student(clients):
     X, y, fresh = clients
-    model = Pipeline([("prep", prepare()), ("distilled", DistilledClassifier(lightgbm(), student="linear", alpha=0.5))])
+    model = Pipeline([("prep", prepare()), ("distilled", DistilledClassifier(boosted(), student="linear", alpha=0.5))])
     model.fit(X, y)
     assert agreement(model[-1], model[0].transform(fresh)) > 0.88
     grid = {

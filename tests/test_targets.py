@@ -1,4 +1,4 @@
-"""Labels and answers aligned by class label: other orders, more classes, other types, and rows without a label."""
+"""Labels and answers aligned by class label: other orders, more classes, other types, and rows without labels."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from helpers import RecordingStudent, Reordered
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
@@ -49,7 +50,7 @@ def test_answers_and_labels_meet_by_label_whatever_the_order(labels, data):
     asked = targets(Fixed(proba, order), X, y)
     assert asked.classes.tolist() == sorted(labels)
     for column, label in enumerate(order):
-        assert_allclose(asked.proba[:, sorted(labels).index(label)], proba[:, column], atol=1e-7)
+        assert_allclose(asked.answers[:, sorted(labels).index(label)], proba[:, column], atol=1e-7)
     assert_array_equal(asked.classes[asked.labels], y)
 
 
@@ -107,115 +108,67 @@ def test_labels_as_a_pandas_series_of_strings(iris, named_forest):
         assert_array_equal(asked.labels, iris.y)
 
 
-# rows without a label
-
-
-def without(y, rows, dtype=None):
-    y = y.astype(dtype or y.dtype).copy()
-    y[rows] = -1
-    return y
-
-
-def test_minus_one_marks_a_row_without_a_label(iris, iris_forest):
-    asked = targets(iris_forest, iris.X, without(iris.y, slice(0, 40)))
-    assert_array_equal(asked.labels, without(iris.y, slice(0, 40)))
-    assert_array_equal(asked.classes, [0, 1, 2])
-
-
-@pytest.mark.parametrize("dtype", [np.int8, float])
-def test_minus_one_among_labels_of_other_types(dtype, iris, iris_forest):
-    asked = targets(iris_forest, iris.X, without(iris.y, slice(0, 40), dtype))
-    assert_array_equal(asked.labels, without(iris.y, slice(0, 40)))
-
-
-def test_minus_one_among_strings(iris, named_forest):
-    y = without(named_forest.classes_[iris.y], slice(0, 40), object)
-    asked = targets(named_forest, iris.X, y)
-    assert_array_equal(asked.labels, without(iris.y, slice(0, 40)))
-    # an unfitted teacher never sees the mark
-    model = DistilledClassifier(RandomForestClassifier(10, random_state=0), student="linear", alpha=0.5).fit(iris.X, y)
-    assert_array_equal(model.classes_, named_forest.classes_)
+# labels that look like a mark
 
 
 def test_the_string_minus_one_is_a_label_like_any_other(cancer):
     y = np.where(cancer.y == 1, "1", "-1")
-    model = DistilledClassifier(RandomForestClassifier(10, random_state=0), student=RecordingStudent(), alpha=0.5).fit(
-        cancer.X, y
-    )
-    assert_array_equal(model.classes_, ["-1", "1"])
-    assert (model.student_.targets_.labels >= 0).all()
+    asked = targets(RandomForestClassifier(10, random_state=0), cancer.X, y)
+    assert_array_equal(asked.classes, ["-1", "1"])
+    assert_array_equal(asked.labels, cancer.y)
 
 
-def test_minus_one_is_a_class_where_a_fitted_teacher_says_so(cancer):
+@pytest.mark.parametrize("fitted", [True, False], ids=["fitted", "unfitted"])
+def test_minus_one_and_one_are_two_classes(fitted, cancer):
     y = np.where(cancer.y == 1, 1, -1)
-    teacher = RandomForestClassifier(10, random_state=0).fit(cancer.X, y)
-    asked = targets(teacher, cancer.X, y)
+    teacher = RandomForestClassifier(10, random_state=0)
+    asked = targets(teacher.fit(cancer.X, y) if fitted else teacher, cancer.X, y)
     assert_array_equal(asked.classes, [-1, 1])
     assert_array_equal(asked.labels, cancer.y)
 
 
-def test_minus_one_and_one_are_two_classes_to_an_unfitted_teacher(cancer):
-    asked = targets(RandomForestClassifier(10, random_state=0), cancer.X, np.where(cancer.y == 1, 1, -1))
-    assert_array_equal(asked.classes, [-1, 1])
-    assert_array_equal(asked.labels, cancer.y)
-
-
-def test_minus_one_among_three_labels_is_no_class_to_an_unfitted_teacher(cancer):
-    asked = targets(RandomForestClassifier(10, random_state=0), cancer.X, without(cancer.y, slice(0, 99)))
-    assert_array_equal(asked.classes, [0, 1])
-    assert_array_equal(asked.labels, without(cancer.y, slice(0, 99)))
-
-
-def test_minus_one_is_a_class_where_a_callable_has_a_column_for_it(iris, iris_forest):
-    y = iris.y - 1
-    asked = targets(iris_forest.predict_proba, iris.X, y)
+def test_minus_one_is_a_class_of_a_callable(iris, iris_forest):
+    asked = targets(iris_forest.predict_proba, iris.X, iris.y - 1)
     assert_array_equal(asked.classes, [-1, 0, 1])
     assert_array_equal(asked.labels, iris.y)
-    asked = targets(iris_forest.predict_proba, iris.X, without(iris.y, slice(0, 40)))
-    assert_array_equal(asked.classes, [0, 1, 2])
-    assert (asked.labels[:40] == -1).all()
 
 
 def test_minus_one_is_a_class_where_classes_says_so(iris, iris_forest):
-    # without `classes`, two labels and three columns could not be told apart
+    # the columns are in another order than the sorted labels
     y = np.where(iris.y == 2, -1, iris.y)
     asked = targets(iris_forest.predict_proba, iris.X, y, classes=[0, 1, -1])
     assert_array_equal(asked.classes, [-1, 0, 1])
     assert_array_equal(asked.labels, y + 1)
 
 
-@pytest.mark.parametrize("y", [None, -1])
-def test_no_label_at_all_is_enough_with_alpha_1(y, iris, iris_forest):
-    y = None if y is None else np.full(150, -1)
-    asked = targets(iris_forest, iris.X, y, alpha=1)
+# rows without labels
+
+
+def test_no_label_at_all_is_enough_with_alpha_1(iris, iris_forest):
+    asked = targets(iris_forest, iris.X, None, alpha=1)
     assert asked.labels is None
     assert_array_equal(asked.classes, [0, 1, 2])
 
 
-def test_a_row_without_a_label_takes_the_teachers_term_alone(cancer, cancer_forest, student):
-    # the teacher's word on unlabelled rows counts, at any alpha above 0; their label does not exist
-    y = without(cancer.y, slice(0, 300))
+def test_of_rows_without_labels_the_teachers_term_alone_counts(cancer, cancer_forest, student):
+    X, y, more = cancer.X[300:], cancer.y[300:], cancer.X[:300]
 
     def fit(alpha, teacher):
-        model = DistilledClassifier(teacher, student=student, alpha=alpha, temperature=1)
-        return model.fit(cancer.X, y).program_.fingerprint()
+        model = DistilledClassifier(teacher, student=student, alpha=alpha)
+        return model.fit(X, y, X_unlabeled=more).program_.fingerprint()
 
-    def other(X):
-        P = cancer_forest.predict_proba(X)
-        P[:300] = P[:300, ::-1]
-        return P
+    def other(rows):
+        P = cancer_forest.predict_proba(rows)
+        return P[:, ::-1] if len(rows) == 300 else P
 
     teacher = cancer_forest.predict_proba
     assert fit(0.5, teacher) != fit(0.5, other)
     assert fit(0, teacher) == fit(0, other)
 
 
-def test_unlabelled_rows_do_not_count_at_alpha_0(cancer, cancer_forest):
-    y = without(cancer.y, slice(0, 300))
-    model = DistilledClassifier(cancer_forest, student="linear", alpha=0).fit(cancer.X, y)
-    other = cancer.y.copy()
-    rows = np.r_[300:569]
-    weight = np.r_[np.full(300, 1e-12), np.ones(269)]
-    weighted = DistilledClassifier(cancer_forest, student="linear", alpha=0).fit(cancer.X, other, sample_weight=weight)
-    # columns are standardised by all rows here and by the weighted ones there: the same model up to the penalty
-    assert np.mean(model.predict(cancer.X[rows]) == weighted.predict(cancer.X[rows])) > 0.98
+def test_rows_without_labels_do_not_count_at_alpha_0(cancer, cancer_forest):
+    X, y, more = cancer.X[300:], cancer.y[300:], cancer.X[:300]
+    model = DistilledClassifier(cancer_forest, student="linear", alpha=0)
+    together = clone(model).fit(X, y, X_unlabeled=more)
+    # columns are standardised by all rows here and by the labelled ones there: the same model up to the penalty
+    assert np.mean(together.predict(X) == clone(model).fit(X, y).predict(X)) > 0.98

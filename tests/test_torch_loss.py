@@ -6,9 +6,9 @@ import torch
 from numpy.testing import assert_allclose
 from scipy.sparse import csr_matrix
 
-from skdistill.losses import Targets
+from skdistill.losses import CrossEntropy, Targets
 from skdistill.student._encoder import Encoded
-from skdistill.student._torch import MLP, DistillationLoss, RowBatches, Rows
+from skdistill.student._mlp_training import MLP, Rows, TermsLoss
 
 CPU = torch.device("cpu")
 
@@ -24,13 +24,14 @@ def test_value_and_gradient_are_those_of_numpy(n_logits, class_weight, temperatu
     proba = rng.multinomial(10, np.full(n_classes, 1 / n_classes), size=40) / 10
     labels = rng.integers(-1, n_classes, 40) if labelled else None
     weight = rng.choice([0.5, 1.0, 2.0], 40)
-    terms = Targets(np.arange(n_classes), proba, labels, weight, temperature, alpha).terms(40, class_weight)
+    targets = Targets(proba, labels, weight, alpha, CrossEntropy(temperature), classes=np.arange(n_classes))
+    terms = targets.terms(40, class_weight)
     logits = rng.normal(scale=2, size=(40, n_logits))
 
     value, gradient = terms.value_and_gradient(logits)
-    _, targets = next(Rows(Encoded(np.zeros((40, 1))), terms, CPU).batches(40, None))
+    _, targets = next(iter(Rows(Encoded(np.zeros((40, 1))), terms, CPU)))
     z = torch.tensor(logits, dtype=torch.float32, requires_grad=True)
-    loss = DistillationLoss(temperature)(z, targets)
+    loss = TermsLoss(CrossEntropy(temperature))(z, targets)
     loss.backward()
 
     assert_allclose(loss.item(), value, rtol=1e-5, atol=1e-5)
@@ -39,12 +40,12 @@ def test_value_and_gradient_are_those_of_numpy(n_logits, class_weight, temperatu
 
 def test_the_torch_loss_is_zero_at_the_teachers_own_logits():
     proba = np.random.default_rng(0).dirichlet(np.ones(3), 20)
-    terms = Targets(np.arange(3), proba, None).terms(20)
-    _, targets = next(Rows(Encoded(np.zeros((20, 1))), terms, CPU).batches(20, None))
-    assert abs(DistillationLoss(1.0)(torch.tensor(np.log(proba), dtype=torch.float32), targets).item()) < 1e-6
+    terms = Targets(proba, None).terms(20)
+    _, targets = next(iter(Rows(Encoded(np.zeros((20, 1))), terms, CPU)))
+    assert abs(TermsLoss(CrossEntropy())(torch.tensor(np.log(proba), dtype=torch.float32), targets).item()) < 1e-6
 
 
-def rows(n_rows, kind="one-hot"):
+def rows(n_rows, kind="one-hot", **loading):
     """Return rows that tell which they are: in their number, their sparse column and their target."""
     ids = np.arange(n_rows)
     if kind == "one-hot":
@@ -53,21 +54,20 @@ def rows(n_rows, kind="one-hot"):
         # row i holds i + 1 in each of its first i columns
         sparse = csr_matrix(np.tril(np.ones((n_rows, n_rows)), -1) * (ids + 1.0)[:, None])
     weight = 100.0 * ids + 1
-    terms = Targets(np.arange(2), np.full((n_rows, 2), 0.5), None, weight).terms(n_rows)
-    return Rows(Encoded(ids[:, None].astype(float), sparse), terms, CPU), weight / weight.mean()
+    terms = Targets(np.full((n_rows, 2), 0.5), None, weight).terms(n_rows)
+    return Rows(Encoded(ids[:, None].astype(float), sparse), terms, CPU, **loading), weight / weight.mean()
 
 
 @pytest.mark.parametrize("kind", ["one-hot", "words"])
 def test_batches_hold_every_row_once_an_epoch_with_its_own_targets(kind):
-    dataset, weight = rows(23, kind)
-    batches = RowBatches(dataset, 5, torch.Generator().manual_seed(0))
+    batches, weight = rows(23, kind, batch_size=5, generator=torch.Generator().manual_seed(0))
     epochs = []
     for _ in range(2):
         seen = list(batches)
-        assert len(seen) == len(batches) == 5
+        assert len(seen) == 5
         ids = torch.cat([inputs["numbers"] for inputs, _ in seen])[:, 0]
         assert sorted(ids.tolist()) == list(range(23))
-        assert_allclose(torch.cat([targets[2] for _, targets in seen]), weight[ids.int()], rtol=1e-6)
+        assert_allclose(torch.cat([targets[1] for _, targets in seen]), weight[ids.int()], rtol=1e-6)
         for inputs, _ in seen:
             for row, (number,) in enumerate(inputs["numbers"].int().tolist()):
                 indices = inputs["indices"][row]
@@ -83,7 +83,7 @@ def test_batches_hold_every_row_once_an_epoch_with_its_own_targets(kind):
 
 
 def test_batches_without_a_generator_keep_the_order():
-    ids = torch.cat([inputs["numbers"] for inputs, _ in RowBatches(rows(7)[0], 3)])[:, 0]
+    ids = torch.cat([inputs["numbers"] for inputs, _ in rows(7, batch_size=3)[0]])[:, 0]
     assert ids.tolist() == list(range(7))
 
 
@@ -98,8 +98,8 @@ def test_sparse_columns_count_as_dense_ones_would(n_columns, kind):
     net = MLP(2, n_columns, np.count_nonzero(X) / 12, [6, 3], "tanh", 0.0, torch.Generator().manual_seed(0))
     assert net.spreads == (n_columns == 9)
     numbers = rng.normal(size=(12, 2))
-    terms = Targets(np.arange(3), np.full((12, 3), 1 / 3), None).terms(12)
-    inputs, _ = next(Rows(Encoded(numbers, csr_matrix(X)), terms, CPU).batches(12, None))
+    terms = Targets(np.full((12, 3), 1 / 3), None).terms(12)
+    inputs, _ = next(iter(Rows(Encoded(numbers, csr_matrix(X)), terms, CPU)))
     (weight, bias), (last, last_bias) = net.layers()
     expected = np.tanh(np.hstack([X, numbers]) @ weight + bias) @ last + last_bias
     for mode in (net.train(), net.eval()):

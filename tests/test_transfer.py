@@ -2,9 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
-from helpers import CountingForest, RecordingStudent, RecordingTeacher, notes, small_mlp, small_tree
+from helpers import CountingForest, Optional, RecordingStudent, RecordingTeacher, notes, small_mlp, small_tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import hash as content_hash
@@ -19,12 +18,14 @@ from tables_helpers import customers, every_kind
 from test_fuzz_tables import tables
 
 from skdistill import DistilledClassifier
+from skdistill.distil import stack
 from skdistill.program import is_missing
-from skdistill.teacher import stack
+
+pl = Optional("polars")
 
 
-def taught(X, y=None, *, answer=None, X_unlabeled=None, sample_weight=None, **params):
-    """Return a teacher that was asked about rows, and the student that learned from them."""
+def distilled(X, y=None, *, answer=None, X_unlabeled=None, sample_weight=None, **params):
+    """Return a teacher that was asked about rows, and the model that was fitted to its answers."""
     teacher = RecordingTeacher(answer)
     params = {"student": RecordingStudent(), "alpha": 1 if y is None else 0.5, "random_state": 0, **params}
     model = DistilledClassifier(teacher, **params)
@@ -34,14 +35,14 @@ def taught(X, y=None, *, answer=None, X_unlabeled=None, sample_weight=None, **pa
 
 def made(X, augment=2, **params):
     """Return the new rows as the teacher was asked about them."""
-    teacher, _ = taught(X, augment=augment, **params)
+    teacher, _ = distilled(X, augment=augment, **params)
     first, rows = teacher.seen
     assert first is X
     return rows
 
 
 def cells(X):
-    """Return the columns of rows as lists of cells that can be compared, None for a gap."""
+    """Return the columns of rows as lists of cells that can be compared, None for a missing value."""
     if hasattr(X, "to_list") or hasattr(X, "tolist"):
         columns = np.asarray(X).T.tolist()
     else:
@@ -83,7 +84,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_new_rows_come_in_the_form_of_the_rows_with_cells_that_occur(form):
     X = FORMS[form]()
-    teacher, model = taught(X, np.arange(60) % 2, augment=2)
+    teacher, model = distilled(X, np.arange(60) % 2, augment=2)
     rows = teacher.seen[1]
     assert type(rows) is type(X)
     assert rows.shape == (120, X.shape[1])
@@ -137,7 +138,7 @@ def test_numbers_move_between_neighbours_and_not_across_the_table():
         assert (abs(after.std(axis=0) / before.std(axis=0) - 1) < 0.3).all()
 
 
-def test_no_level_meets_a_gap_that_it_never_has():
+def test_no_level_meets_a_missing_value_that_it_never_has():
     # rows in pairs, each next to one that is alike but for the question and its answer
     rng = np.random.default_rng(0)
     alike = np.repeat(rng.normal(size=(100, 6)), 2, axis=0) + 0.01 * rng.normal(size=(200, 6))
@@ -205,7 +206,7 @@ def test_tables_with_little_to_draw_from(X):
 
 def test_of_many_rows_new_ones_are_made_from_20_000():
     X = np.random.default_rng(0).normal(size=(20_500, 1))
-    _, model = taught(X, augment=0.5)
+    _, model = distilled(X, augment=0.5)
     assert model.distillation_report_["n_new"] == 10_000
     assert len(model.student_.rows_) == 30_500
 
@@ -239,11 +240,12 @@ def test_where_no_new_rows_can_be_made_or_answered_is_said_before_a_teacher_is_a
     refused(r"dense columns; X is no table.*X_unlabeled for more rows", teacher, ["a"] * 150, student=texts)
     assert teacher.seen == []
     answers = {"teacher_proba": iris_forest.predict_proba(iris.X)}
-    refused(r"augment needs a teacher to answer the rows, and teacher is None", None, iris.X, answers)
+    refused(r"augment=2 needs a teacher to answer the new rows, and teacher is None", None, iris.X, answers)
     unfitted = RandomForestClassifier(5)
     refused(r"teacher is not fitted where there is teacher_proba", unfitted, iris.X, answers)
+    # answers for rows without labels have to be given below
     more = {**answers, "X_unlabeled": iris.X}
-    refused(r"X_unlabeled needs a teacher to answer the rows", None, iris.X, more, augment=0)
+    refused(r"teacher_proba returned .* shape \(150, 3\); needed is \(300, ", None, iris.X, more, augment=0)
     with pytest.raises(ValueError, match="The 'augment' parameter of DistilledClassifier must be"):
         DistilledClassifier(iris_forest, augment=-1).fit(iris.X, iris.y)
 
@@ -264,7 +266,7 @@ def test_rows_without_labels_bring_a_student_nearer_to_its_teacher():
     y = (rng.random(100) < half(X)[:, 1]).astype(int)
 
     def agreement(**fit):
-        _, model = taught(X, y, answer=half, student=small_mlp(learning_rate=0.01), **fit)
+        _, model = distilled(X, y, answer=half, student=small_mlp(learning_rate=0.01), **fit)
         return np.mean(model.predict(fresh) == half(fresh).argmax(axis=1))
 
     alone, together = agreement(), agreement(X_unlabeled=more)
@@ -272,6 +274,7 @@ def test_rows_without_labels_bring_a_student_nearer_to_its_teacher():
     assert together > alone + 0.05
 
 
+@pytest.mark.filterwarnings("ignore:teacher .* says little of these labels:UserWarning")
 @pytest.mark.parametrize("form", ["pandas", "polars", "array", "list", "sparse"])
 def test_rows_without_labels_reach_teacher_and_student(form):
     frame, y = customers(80)
@@ -288,7 +291,7 @@ def test_rows_without_labels_reach_teacher_and_student(form):
         more = more.tolist() if form == "list" else more
     weight = np.where(np.arange(60) < 10, 0.0, np.linspace(1, 3, 60))
     answer = (lambda rows: np.full((rows.shape[0], 2), 0.5)) if form == "sparse" else None
-    teacher, model = taught(X, y, answer=answer, X_unlabeled=more, sample_weight=weight)
+    teacher, model = distilled(X, y, answer=answer, X_unlabeled=more, sample_weight=weight)
     first, second = teacher.seen
     assert (first.shape[0], second.shape[0]) == (60, 20)
     student = model.student_
@@ -323,7 +326,7 @@ def test_texts_without_labels(form):
 
 def test_new_rows_are_made_of_rows_with_and_without_labels():
     X = np.random.default_rng(0).normal(size=(30, 2))
-    teacher, model = taught(X[:20], np.arange(20) % 2, X_unlabeled=X[20:], augment=2)
+    teacher, model = distilled(X[:20], np.arange(20) % 2, X_unlabeled=X[20:], augment=2)
     assert [len(rows) for rows in teacher.seen] == [20, 10, 60]
     for before, after in zip(cells(X), cells(teacher.seen[2]), strict=True):
         assert set(after) <= set(before)
@@ -369,7 +372,7 @@ UNLIKE = {
 }
 
 
-@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+@pytest.mark.parametrize("make", [pd.DataFrame, lambda cells: pl.DataFrame(cells)], ids=["pandas", "polars"])
 @pytest.mark.parametrize("case", UNLIKE.values(), ids=UNLIKE)
 def test_rows_of_another_type_keep_what_they_hold(make, case):
     above, below, together = case
@@ -393,16 +396,24 @@ def test_levels_that_are_new_below_stay_levels():
 @pytest.mark.parametrize(
     ("X", "below", "said"),
     [
-        (pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": ["x", "y"]}), "Column 'a' of X_unlabeled is String"),
-        (pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": ["x", "y"]}), "Column 'a' of X_unlabeled is String"),
         (
-            pd.DataFrame({"a": pd.Categorical(["low", "high"], categories=["low", "high"], ordered=True)}),
-            pd.DataFrame({"a": ["middle"]}),
-            "Column 'a' of X_unlabeled holds 'middle', which has no place in its order",
+            lambda: pd.DataFrame({"a": [1, 2]}),
+            lambda: pd.DataFrame({"a": ["x", "y"]}),
+            "Column 'a' of X_unlabeled is String",
         ),
         (
-            pl.DataFrame({"a": pl.Series(["low", "high"], dtype=pl.Enum(["low", "high"]))}),
-            pl.DataFrame({"a": ["middle"]}),
+            lambda: pl.DataFrame({"a": [1, 2]}),
+            lambda: pl.DataFrame({"a": ["x", "y"]}),
+            "Column 'a' of X_unlabeled is String",
+        ),
+        (
+            lambda: pd.DataFrame({"a": pd.Categorical(["low", "high"], categories=["low", "high"], ordered=True)}),
+            lambda: pd.DataFrame({"a": ["middle"]}),
+            "Column 'a' of X_unlabeled holds 'middle', which is not a level of that ordered column",
+        ),
+        (
+            lambda: pl.DataFrame({"a": pl.Series(["low", "high"], dtype=pl.Enum(["low", "high"]))}),
+            lambda: pl.DataFrame({"a": ["middle"]}),
             "Column 'a' of X_unlabeled is String",
         ),
     ],
@@ -410,6 +421,7 @@ def test_levels_that_are_new_below_stay_levels():
 )
 def test_rows_that_cannot_go_below_are_refused_before_a_teacher_is_asked(X, below, said):
     teacher = RecordingTeacher()
+    X, below = X(), below()
     with pytest.raises(ValueError, match=said):
         DistilledClassifier(teacher, student="linear", alpha=1).fit(X, X_unlabeled=below)
     assert teacher.seen == []

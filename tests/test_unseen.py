@@ -20,13 +20,7 @@ from skdistill import DistilledClassifier
 def answers(teacher, X, y, fit=None, **params):
     """Return the teacher's answers as they reached the student, columns in sorted order of the classes."""
     params = {"alpha": 0.5, "student": RecordingStudent(), **params}
-    return DistilledClassifier(teacher, **params).fit(X, y, **(fit or {})).student_.targets_.proba
-
-
-def without(y, rows):
-    y = y.astype(object if y.dtype.kind == "U" else y.dtype)
-    y[rows] = -1
-    return y
+    return DistilledClassifier(teacher, **params).fit(X, y, **(fit or {})).student_.targets_.answers
 
 
 @pytest.fixture(scope="module")
@@ -57,18 +51,14 @@ def test_cross_fitted_answers_are_those_of_clones_on_the_same_folds(fitted, cv, 
         assert given.predict_proba(iris.X).max(axis=1).mean() > expected.max(axis=1).mean() + 0.01
 
 
-def test_rows_without_a_label_and_outside_the_folds_are_answered_by_the_teacher_itself(iris, names):
+def test_rows_without_labels_and_outside_the_folds_are_answered_by_the_teacher_itself(iris, names):
     teacher = RandomForestClassifier(10, random_state=0).fit(iris.X, names)
-    y = without(names, slice(0, 150, 3))
-    kept = np.flatnonzero(y != -1)
-    expected = teacher.predict_proba(iris.X)
-    expected[kept] = cross_val_predict(teacher, iris.X[kept], names[kept], cv=5, method="predict_proba")
-    assert_allclose(answers(teacher, iris.X, y, cv=5), expected, atol=1e-12)
-    # more rows as well
     more = iris.X[:20] + 0.1
-    model = DistilledClassifier(teacher, student=RecordingStudent(), cv=5, alpha=0.5).fit(iris.X, y, X_unlabeled=more)
-    whole = np.vstack([expected, teacher.predict_proba(more)])
-    assert_allclose(model.student_.targets_.proba, whole, atol=1e-12)
+    expected = np.vstack(
+        [cross_val_predict(teacher, iris.X, names, cv=5, method="predict_proba"), teacher.predict_proba(more)]
+    )
+    found = answers(teacher, iris.X, names, cv=5, fit={"X_unlabeled": more})
+    assert_allclose(found, expected, atol=1e-12)
 
     once = ShuffleSplit(1, test_size=30, random_state=0)
     seen, unseen = next(once.split(iris.X))
@@ -104,12 +94,12 @@ def test_memory_keeps_the_clones_of_the_folds(tmp_path, iris):
     log = str(tmp_path / "log")
     model = DistilledClassifier(CountingForest(log), student="linear", alpha=0.5, cv=3, memory=str(tmp_path / "cache"))
     GridSearchCV(model, {"temperature": [1, 2, 4]}, cv=2, error_score="raise", refit=False).fit(iris.X, iris.y)
-    for what in ("fit", "ask"):
-        # for each of two folds the teacher itself and three clones
-        assert len(notes(log, what)) == len(set(notes(log, what))) == 2 * (1 + 3)
+    # in each of two folds the teacher itself and three clones are fitted, and the clones alone are asked
+    for what, n_times in (("fit", 2 * (1 + 3)), ("ask", 2 * 3)):
+        assert len(notes(log, what)) == len(set(notes(log, what))) == n_times
 
 
-def test_labels_learnt_by_heart_reach_no_student_through_clones():
+def test_memorised_labels_reach_no_student_through_clones():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(400, 5)), rng.integers(0, 2, 400)
     teacher = DecisionTreeClassifier(random_state=0).fit(X, y)
@@ -151,18 +141,13 @@ def test_a_row_that_was_in_every_bag_is_answered_by_the_teacher_itself(kind, iri
     assert_allclose(answers(teacher, iris.X, iris.y, cv="oob"), expected, atol=1e-12)
 
 
-def test_out_of_bag_answers_beside_rows_without_a_label(forest, iris, names):
-    y = without(names, slice(0, 150, 3))
-    kept = y != -1
-    # fitted on the labelled rows alone, here or before
-    alone = clone(forest).fit(iris.X[kept], names[kept])
-    expected = alone.predict_proba(iris.X)
-    expected[kept] = alone.oob_decision_function_
-    for teacher in (alone, forest):
-        assert_allclose(answers(teacher, iris.X, y, cv="oob"), expected, atol=1e-12)
-    # fitted on all of them, before some labels were taken away
-    whole = clone(forest).fit(iris.X, names)
-    assert_allclose(answers(whole, iris.X, y, cv="oob"), whole.oob_decision_function_, atol=1e-12)
+@pytest.mark.parametrize("fitted", [True, False], ids=["fitted", "unfitted"])
+def test_out_of_bag_answers_beside_rows_without_labels(fitted, forest, iris, names):
+    by_hand = clone(forest).fit(iris.X, names)
+    more = iris.X[:20] + 0.1
+    expected = np.vstack([by_hand.oob_decision_function_, by_hand.predict_proba(more)])
+    found = answers(by_hand if fitted else forest, iris.X, names, cv="oob", fit={"X_unlabeled": more})
+    assert_allclose(found, expected, atol=1e-12)
 
 
 # refusals
@@ -183,11 +168,11 @@ def test_what_has_no_unseen_answers_is_refused(forest, iris, iris_forest):
     refused("cv=5 fits clones of the teacher, and teacher RecordingTeacher is no", recording)
     assert recording.seen == []
     refused("a clone of teacher FrozenEstimator is fitted already", FrozenEstimator(iris_forest))
-    refused("cv=5 needs labels: y is None", iris_forest, y=None, alpha=1)
-    refused("cv='oob' needs labels: y is None", iris_forest, y=None, alpha=1, cv="oob")
+    refused("y is None with alpha=1; cv=5 needs labels", iris_forest, y=None, alpha=1)
+    refused("y is None with alpha=1; cv='oob' needs labels", iris_forest, y=None, alpha=1, cv="oob")
     refused("RandomForestClassifier has none: fit a forest with oob_score=True, or use cv=5", iris_forest, cv="oob")
     refused("LogisticRegression has none", LogisticRegression(max_iter=500), cv="oob")
     fitted = clone(forest).fit(iris.X, iris.y)
-    few = "it has out-of-bag answers for 150 rows, and X has 120, 120 of them with a label"
+    few = "it has out-of-bag answers for 150 rows, and X has 120"
     refused(few, fitted, iris.X[:120], iris.y[:120], cv="oob")
     refused("The 'cv' parameter of DistilledClassifier must be", fitted, cv="bags")

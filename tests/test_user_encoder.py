@@ -4,9 +4,8 @@ import pickle
 
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
+from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -33,6 +32,8 @@ from tables_helpers import Doubled, LeaveOneOut, Lengths, as_it_is, customers, p
 
 from skdistill import DistilledClassifier, LinearStudent
 from skdistill.program import Bound, LookupAffine
+
+pl, pa = map(Optional, ("polars", "pyarrow"))
 
 N = 300
 
@@ -245,7 +246,7 @@ def test_the_first_layer_looks_the_categories_up(layered, table):
     assert model.score(X, y) > 0.7
 
 
-@pytest.mark.parametrize("kind", [pl.from_pandas, lambda X: pa.Table.from_pandas(X, preserve_index=False)])
+@pytest.mark.parametrize("kind", [lambda X: pl.from_pandas(X), lambda X: pa.Table.from_pandas(X, preserve_index=False)])
 def test_ops_take_frames_that_the_encoder_itself_would_not(kind, table, fresh):
     X, y = table
     compiled = fitted(KNOWN["by name"](), X, y)

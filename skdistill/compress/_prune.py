@@ -9,19 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import (
-    ACTIVATIONS,
-    LARGEST,
-    Columns,
-    LookupAffine,
-    Op,
-    Standardize,
-    Unstandardize,
-    join,
-    rescale,
-    run,
-    split,
-)
+from ..program import Columns, Op, join, ops, rescale, run, split
 from ..student import Encoded, Encoder, MLPStudent, MLPStudentRegressor, fit_net
 from ..tasks import CLASSES, NUMBERS, Task
 from ..teacher import Teacher
@@ -125,9 +113,10 @@ def prune(
         raise TypeError(f"This {type(inner).__name__} has no hidden units to prune; needed is an MLPStudent with some.")
     rows = inner._rows(X)
     last = program.ops[-1]
-    task: Task = NUMBERS if isinstance(last, Unstandardize) else CLASSES
+    task: Task = NUMBERS if isinstance(last, ops.Unstandardize) else CLASSES
     answers = _answers(task, teacher, inner, X)
-    encoder, layers, activations = _standardized(*parts, rows)
+    encoder, layers, activations = parts
+    encoder, layers[0] = _standardized(encoder, layers[0], rows)
     read = Encoder(encoder)
     encoded = read.encode(rows)
     weights = _as_arrays(read, layers)
@@ -135,7 +124,7 @@ def prune(
     start = _without_units(weights, activations, encoded, sizes)
     net = {CLASSES: MLPStudent, NUMBERS: MLPStudentRegressor}[task](
         sizes,
-        activation=next(name for name, kind in ACTIVATIONS.items() if type(activations[0]) is kind),
+        activation=next(name for name, kind in ops.ACTIVATIONS.items() if type(activations[0]) is kind),
         max_epochs=max_epochs,
         learning_rate=learning_rate,
         random_state=random_state,
@@ -149,10 +138,10 @@ def prune(
         fitted = read.encode_read(np.concatenate([read.read(rows), mixed]))
     classes = getattr(inner, "classes_", None)
     targets = task.targets(answers, classes, None, loss=task.loss(), alpha=1.0)
-    if isinstance(last, Unstandardize):
+    if isinstance(last, ops.Unstandardize):
         targets = replace(targets, units=(last.center, last.scale))
     first, *others = fit_net(net, fitted, targets.terms(fitted.n_rows), read.first_layer, start)
-    if isinstance(first, LookupAffine):
+    if isinstance(first, ops.LookupAffine):
         first = _with_unseen_levels(first, start[0][0], encoded)
     smaller = join(encoder, [first, *others[1::2]], activations, last)
     new = new_student(inner, program, smaller, f"pruned to {', '.join(map(str, sizes))} units", rows, None)
@@ -166,8 +155,8 @@ def _answers(task: Task, teacher: Any, student: Any, X: Any) -> Array:
     """Return the teacher's answers, or the student's own, with columns in the student's order."""
     if teacher is None:
         return task.predict(student, X)
-    asked = Teacher.of(teacher, task)
     X = X if hasattr(X, "shape") else np.asarray(X)
+    asked = Teacher.of(teacher, task, trial=X)
     answers = asked.ask(X)
     classes = getattr(student, "classes_", None)
     n_targets = student.program_.n_outputs if classes is None else len(classes)
@@ -192,26 +181,24 @@ def _mixed_rows(encoder: list[Op], rows: Any) -> Array | None:
     return run(np.where(swapped, cells[other], cells[one]), encoder[1:])
 
 
-def _standardized(
-    encoder: list[Op], layers: list[Any], activations: list[Op], rows: Any
-) -> tuple[list[Op], list[Any], list[Op]]:
-    """Return the parts with all columns standardised, which a net trains best on."""
+def _standardized(encoder: list[Op], first: Any, rows: Any) -> tuple[list[Op], Any]:
+    """Return the encoder with all columns standardised, which a net trains best on, and the first layer to match."""
     last = encoder[-1]
-    if not isinstance(last, Standardize) or last.limit < LARGEST:
-        return encoder, layers, activations
+    if not isinstance(last, ops.Standardize) or last.limit < ops.LARGEST:
+        return encoder, first
     Z = run(encoder[0](rows), encoder[1:])[:, last.start : last.start + len(last.mean)]
     deviation = Z.std(axis=0)
     mean = last.mean + last.scale * Z.mean(axis=0)
     scale = last.scale * np.where(deviation > 0, deviation, 1.0)
-    last, first = rescale(last, layers[0], mean, scale)
-    return [*encoder[:-1], last], [first, *layers[1:]], activations
+    last, first = rescale(last, first, mean, scale)
+    return [*encoder[:-1], last], first
 
 
 def _as_arrays(read: Encoder, layers: list[Any]) -> list[tuple[Array, Array]]:
     """Return weight and bias of each layer, the first of them over encoded rows."""
     first, *others = layers
     weight = first.weight
-    if isinstance(first, LookupAffine):
+    if isinstance(first, ops.LookupAffine):
         weight = np.concatenate([first.tables, weight])
     elif read.column_scale is not None:
         weight = (weight * read.column_scale[:, None]).astype(np.float32)
@@ -269,7 +256,7 @@ def _refitted(given: Array, goal: Array, weight: Array) -> tuple[Array, Array]:
     return weight, goal.mean(axis=0) - mean @ weight
 
 
-def _with_unseen_levels(layer: LookupAffine, before: Array, encoded: Encoded) -> LookupAffine:
+def _with_unseen_levels(layer: ops.LookupAffine, before: Array, encoded: Encoded) -> ops.LookupAffine:
     """Move the weights of levels that `X` lacks as those of its column's other levels moved on average."""
     assert encoded.sparse is not None
     counts = np.asarray(encoded.sparse.sum(axis=0)).ravel()

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ..program import LARGEST, LookupAffine, Op, Program, Relu, Standardize, join, rescale, run, split
+from ..program import LARGEST, LookupAffine, Program, Relu, Standardize, join, rescale, run, split
 from ._calibration_rows import calibration_rows
-from ._student import WEIGHTS, inner_student, new_student
+from ._student import inner_student, new_student, with_weights
 
 Array = NDArray[Any]
 
@@ -96,7 +96,7 @@ def quantize(student: Any, dtype: str = "int8", X: Any = None) -> Any:
     rows = None if X is None else inner._rows(X)
     encoded = calibration_rows(_equalized(program)) if rows is None else None
     if dtype == "float16":
-        smaller = Program([_in_float16(op) for op in _equalized(program).ops])
+        smaller = Program([with_weights(op, _in_float16) for op in _equalized(program).ops])
     else:
         smaller = _in_int8(program, rows, encoded)
     return new_student(inner, program, smaller, dtype, rows, encoded)
@@ -143,26 +143,21 @@ def _equalize_units(layer: Any, after: Any) -> tuple[Any, Any]:
     return replace(layer, **larger), replace(after, weight=(after.weight / factor[:, None]).astype(np.float32))
 
 
-def _in_float16(op: Op) -> Op:
-    state = op.state()
-    changed: dict[str, Any] = {}
-    for name in WEIGHTS:
-        if name in state:
-            largest = np.abs(state[name]).max(initial=0.0)
-            if largest > np.finfo(np.float16).max:
-                raise ValueError(
-                    f"dtype='float16' holds numbers up to {np.finfo(np.float16).max}, and a weight of this student is "
-                    f"{largest:.3g}; use 'int8', which has scales."
-                )
-            changed[name] = state[name].astype(np.float16)
-    return replace(op, **changed) if changed else op  # type: ignore[type-var]
+def _in_float16(weight: Array, scale: Array | None) -> tuple[Array, None]:
+    largest = np.abs(weight).max(initial=0.0)
+    if largest > np.finfo(np.float16).max:
+        raise ValueError(
+            f"dtype='float16' holds numbers up to {np.finfo(np.float16).max}, and a weight of this student is "
+            f"{largest:.3g}; use 'int8', which has scales."
+        )
+    return weight.astype(np.float16), None
 
 
 def _in_int8(program: Program, rows: Any, encoded: Array | None) -> Program:
     equalized = _equalized(program)
     parts = split(equalized)
     if parts is None:
-        return Program([_round_to_nearest(op) for op in equalized.ops])
+        return Program([with_weights(op, _round_to_nearest) for op in equalized.ops])
     encoder, layers, activations = parts
     Z = encoded
     if rows is not None:
@@ -173,7 +168,7 @@ def _in_int8(program: Program, rows: Any, encoded: Array | None) -> Program:
     rounded: list[Any] = []
     for at, layer in enumerate(layers):
         uncorrelated = Z is None or sparse.issparse(Z)
-        rounded.append(_round_to_nearest(layer) if uncorrelated else _round_compensated(layer, Z))
+        rounded.append(with_weights(layer, _round_to_nearest) if uncorrelated else _round_compensated(layer, Z))
         if Z is not None:
             # the inputs of the next layer, as the rounded layers compute them
             Z = run(rounded[-1](Z), activations[at : at + 1])
@@ -186,14 +181,9 @@ def _scale(weight: Array) -> Array:
     return (np.where(largest > 0, largest, 1.0) / _TOP).astype(np.float32)
 
 
-def _round_to_nearest(op: Op) -> Op:
-    state = op.state()
-    changed: dict[str, Any] = {}
-    for name, scale_name in WEIGHTS.items():
-        if name in state:
-            scale = _scale(state[name])
-            changed |= {name: _codes(state[name] / scale.astype(np.float64)), scale_name: scale}
-    return replace(op, **changed) if changed else op  # type: ignore[type-var]
+def _round_to_nearest(weight: Array, scale: Array | None = None) -> tuple[Array, Array]:
+    scale = _scale(weight)
+    return _codes(weight / scale.astype(np.float64)), scale
 
 
 def _codes(steps: Array) -> Array:
@@ -211,7 +201,7 @@ def _round_compensated(layer: Any, Z: Any) -> Any:
         scale = np.vstack([np.broadcast_to(_scale(tables).astype(np.float64), tables.shape), scale])
         weight = np.vstack([tables, weight])
     if len(weight) > _MOST_INPUTS:
-        return _round_to_nearest(layer)
+        return with_weights(layer, _round_to_nearest)
     codes = _gptq_codes(weight, scale, _inputs(layer, Z))
     fields = {"weight": codes[n_codes:], "scale": _scale(layer.weight)}
     if n_codes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -38,11 +39,16 @@ def inner_student(student: Any) -> tuple[Any, Program]:
 
 
 def _in_float32(op: Op) -> Op:
-    held = op.state()
-    changed: dict[str, Any] = {}
+    return with_weights(op, lambda weight, scale: (real_weights(weight, scale).astype(np.float32), None))
+
+
+def with_weights(op: Op, change: Callable[[Array, Array | None], tuple[Array, Array | None]]) -> Op:
+    """Return an op with other weights: `change` maps each array of weights and its scale to new ones."""
+    state = op.state()
+    changed: dict[str, Array | None] = {}
     for name, scale in WEIGHTS.items():
-        if name in held and held[name].dtype != np.float32:
-            changed |= {name: real_weights(held[name], held[scale]).astype(np.float32), scale: None}
+        if name in state:
+            changed[name], changed[scale] = change(state[name], state[scale])
     return replace(op, **changed) if changed else op  # type: ignore[type-var]
 
 

@@ -5,9 +5,10 @@ from ._classifier import DistilledClassifier
 from ._label_ensemble import in_parallel
 from ._recipe import TrainingSet, choose, choose_again, gain
 from ._regressor import DistilledRegressor
-from ._story import Asked, Request, ask, check, finish, teach
+from ._story import AlignedTeacher, Asked, Request, ask, check, finish, teach
 
 __all__ = [
+    "AlignedTeacher",
     "Asked",
     "DistilledClassifier",
     "DistilledRegressor",

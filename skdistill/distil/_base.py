@@ -21,7 +21,7 @@ from ..student import instance_of
 from ..tasks import Task
 from ..teacher import Teacher, asks_for_fit
 from ._diagram import diagram
-from ._story import Asked
+from ._story import AlignedTeacher
 
 Array = NDArray[Any]
 
@@ -62,7 +62,7 @@ class Distiller(Exportable, BaseEstimator):
     alpha_: float
     distillation_report_: dict[str, Any]
     n_features_in_: int
-    _asked: Asked
+    _aligned_teacher: AlignedTeacher
     _takes_missing: bool
 
     def _loss(self) -> Loss:
@@ -73,24 +73,20 @@ class Distiller(Exportable, BaseEstimator):
         """Return the teacher's answers for rows, or those given beforehand, with columns in the student's order."""
         if "student_" not in self.__dict__:
             raise not_fitted(self)
-        asked = self._asked
+        aligned = self._aligned_teacher
         X = X if hasattr(X, "shape") else np.asarray(X)
         if given is not None:
             names = getattr(self, "classes", None)
-            names = asked.order if names is None else np.asarray(names)
-            answers = asked.teacher.given(given, X.shape[0], names)
-            if answers.values.shape[1] != asked.targets.n_targets:
-                raise ValueError(
-                    f"{self._task.given} has {answers.values.shape[1]} columns; needed are {asked.targets.n_targets}."
-                )
-            return replace(answers, names=names if answers.names is None else answers.names).aligned(asked.order)
-        if not asked.teacher.can_answer:
+            names = aligned.order if names is None else np.asarray(names)
+            answers = aligned.teacher.given(given, X.shape[0], names)
+            return aligned.aligned(replace(answers, names=names) if answers.names is None else answers)
+        if not aligned.teacher.can_answer:
             raise ValueError(
                 f"There is no fitted teacher to ask: fit was given {self._task.given}. Give its answers for these rows "
                 f"as {self._task.given} as well."
             )
         # a callable may read columns by position
-        return asked.ask(columns_as_in_fit(self, X))
+        return aligned.ask(columns_as_in_fit(self, X))
 
     def _student_for(self, X: Any) -> Any:
         """Return the student, once it is clear that it may answer for X."""
@@ -189,8 +185,7 @@ class Distiller(Exportable, BaseEstimator):
         for name in ("categorical", "sparse", "string"):
             setattr(tags.input_tags, name, all(getattr(one.input_tags, name) for one in limits))
         tags.input_tags.allow_nan = Teacher.may_take_missing(self.teacher) and Teacher.may_take_missing(self.student)
-        if tags.estimator_type == "regressor":
-            tags.target_tags.multi_output = all(one.target_tags.multi_output for one in limits)
+        tags.target_tags.multi_output &= all(one.target_tags.multi_output for one in limits)
         return tags
 
     def _sk_visual_block_(self) -> Any:

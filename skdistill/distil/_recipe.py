@@ -318,8 +318,7 @@ def _losses(task: Task, targets: Targets, values: Array) -> Array:
     """Return the loss of each held-out row."""
     assert targets.labels is not None
     goals = task.goals(targets.labels[targets.held_out], targets.n_targets)
-    spread = None if targets.classes is not None else np.nanvar(targets.labels, axis=0)
-    return task.row_losses(goals, values, spread)
+    return task.row_losses(goals, values, task.spread(targets.labels))
 
 
 def _scores(task: Task, targets: Targets, values: Array | None) -> dict[str, float]:
@@ -373,6 +372,7 @@ def _labels_only(
     """Return the scores of a student of the labels alone: the mean over the ensemble, or the candidate of alpha 0."""
     if ensemble is None:
         return next((one.scores for one in candidates if one.alpha == 0), None)
+    assert targets.held_out is not None
     rows = take_rows(X, np.flatnonzero(targets.held_out))
     each = [_scores(ensemble.task, targets, ensemble.task.predict(model, rows)) for model in ensemble.models]
     return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}

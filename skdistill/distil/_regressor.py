@@ -232,7 +232,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
             fit_params=fit_params,
         )
         asked = ask(request)
-        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask if asked.can_ask else None)
+        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again)
         return finish(self, asked, training_set, teach(training_set, request.plan.student))
 
     def _loss(self) -> Loss:
@@ -263,7 +263,9 @@ class DistilledRegressor(RegressorMixin, Distiller):
         return self._task.as_given(self._ask_teacher(X, teacher_pred))
 
     def __sklearn_tags__(self) -> Any:
-        return self._limited(super().__sklearn_tags__())
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return self._limited(tags)
 
     def predict(self, X: Any) -> Array:
         """Return the numbers that the student predicts, in the target's own unit.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,12 +84,43 @@ class Request:
 
 
 @dataclass(frozen=True)
+class AlignedTeacher:
+    """A fitted teacher whose answers come in the student's order of columns; a fitted distiller keeps it.
+
+    Parameters
+    ----------
+    teacher : Teacher
+        Fitted, or without any model where answers were given.
+    columns, order : ndarray of shape (n_targets,) or None
+        What the columns of its answers stand for, and the order in which the student gets them.
+    n_targets : int
+        How many columns the student gets.
+    """
+
+    teacher: Teacher
+    columns: Array | None
+    order: Array | None
+    n_targets: int
+
+    def aligned(self, answers: Answers) -> Array:
+        """Return answers of the teacher with columns in the student's order."""
+        values = replace(answers, names=self.columns if answers.names is None else answers.names).aligned(self.order)
+        if values.shape[1] != self.n_targets:
+            raise ValueError(f"The teacher's answers have {values.shape[1]} columns; needed are {self.n_targets}.")
+        return values
+
+    def ask(self, X: Any) -> Array:
+        """Return the teacher's answers for rows, shape (n_rows, n_targets)."""
+        return self.aligned(self.teacher.ask(X))
+
+
+@dataclass(frozen=True)
 class Asked:
     """What the teacher has said, and what a student can learn from it.
 
     Parameters
     ----------
-    teacher : Teacher
+    teacher : AlignedTeacher
         Fitted, if it had to be.
     rows : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
         The rows, unlabelled ones below, as the student gets them.
@@ -96,29 +128,17 @@ class Asked:
         Their answers and labels.
     origin : str
         Whether the teacher has seen the labelled rows, as in Answers.
-    columns, order : ndarray of shape (n_targets,) or None
-        What the columns of the teacher's answers stand for, and the order in which the student gets them.
     """
 
-    teacher: Teacher
+    teacher: AlignedTeacher
     rows: Any
     targets: Targets
     origin: str
-    columns: Array | None
-    order: Array | None
 
     @property
-    def can_ask(self) -> bool:
-        """Whether the teacher can be asked about further rows."""
-        return self.teacher.can_answer
-
-    def aligned(self, answers: Answers) -> Array:
-        """Return further answers of the same teacher with columns in the student's order."""
-        return replace(answers, names=self.columns if answers.names is None else answers.names).aligned(self.order)
-
-    def ask(self, X: Any) -> Array:
-        """Return the teacher's answers for further rows, shape (n_rows, n_targets)."""
-        return self.aligned(self.teacher.ask(X))
+    def ask_again(self) -> Callable[[Any], Array] | None:
+        """From further rows to the teacher's answers; None where there is no teacher to ask."""
+        return self.teacher.ask if self.teacher.teacher.can_answer else None
 
 
 def check(
@@ -138,8 +158,7 @@ def check(
     request : Request
         For :func:`ask`.
     """
-    task, memory = model._task, check_memory(model.memory)
-    loss = model._loss()
+    task, loss, classes = model._task, model._loss(), getattr(model, "classes", None)
     student = make_student(
         model.student,
         task,
@@ -151,76 +170,41 @@ def check(
     rows = check_rows(model, X, reset=True, any_form=traits_of(student).any_form)
     # the teacher sees what the user gave, so long as that is a container of rows at all
     X = X if hasattr(X, "shape") else rows
-    n_rows = rows.shape[0]
     weight = check_weights(sample_weight, rows)
+    memory = check_memory(model.memory)
     teacher = Teacher.of(model.teacher, task, weights=model.teacher_weights, memory=memory, trial=X)
     _check_teacher(model, teacher, given)
-    fits = teacher.needs_fit and given is None
-    folds = given is None and model.cv is not None and not (isinstance(model.cv, str) and model.cv == "prefit")
-    if y is None and (fits or folds or model.alpha not in (1, "auto")):
-        reason = (
-            "labels are needed to fit the teacher"
-            if fits
-            else f"cv={model.cv!r} needs labels"
-            if folds
-            else f"labels are needed unless alpha=1, and alpha={model.alpha}"
-        )
-        raise ValueError(missing_y(type(model).__name__, f"y is None; {reason}. "))
-    y_names = None
-    if y is not None:
-        y_names = task.y_names(y)
-        y = task.check_y(y, n_rows)
-    unlabeled = _check_unlabeled(model, X, X_unlabeled)
-    _check_augment(model, X, teacher.members and (fits or teacher.can_answer))
-    if unlabeled is not None and given is None and not (fits or teacher.can_answer):
-        raise ValueError(
-            f"X_unlabeled needs a teacher to answer the rows, and there is none. Give a teacher, or append the answers "
-            f"for X_unlabeled to {task.given}."
-        )
+    fits, prefit = teacher.needs_fit and given is None, isinstance(model.cv, str) and model.cv == "prefit"
+    cv = None if prefit or given is not None else model.cv
+    y_names = None if y is None else task.y_names(y)
+    y = _check_labels(model, y, rows.shape[0], fits, cv)
+    answering = bool(teacher.members) and (fits or teacher.can_answer)
+    unlabeled = _check_unlabeled(model, X, X_unlabeled, answering or given is not None)
+    _check_augment(model, X, answering)
     if teacher.can_answer:
         teacher.check_columns(X)
-    _check_classes(model, teacher, task, y)
-    answers = None
-    if given is not None:
-        n_answers = n_rows + (0 if unlabeled is None else unlabeled.shape[0])
-        answers = teacher.given(given, n_answers, model.classes if hasattr(model, "classes") else None)
-        answers = replace(answers, origin="unseen" if model.cv == "prefit" else "unknown")
-    fit_params = dict(fit_params)
-    groups = fit_params.pop("groups", None) if folds and not isinstance(model.cv, str) else None
-    refits = folds and not isinstance(model.cv, str)
-    if fit_params and not (fits or refits):
-        raise TypeError(
-            f"fit() got unexpected arguments {sorted(fit_params)}: they would go to an unfitted teacher's fit, and "
-            "there is none."
-        )
-    params: list[dict[str, Any]] = [{} for _ in teacher.members]
-    if fits or refits:
-        params, groups = _routed(model, teacher, weight, fit_params, groups, refits)
+    _check_classes(task, classes, teacher.classes, y)
+    params, groups = _fit_arguments(model, teacher, weight, fit_params, fits, cv)
     if fits:
         assert y is not None
         task.check_enough(y if weight is None else y[weight > 0])
-    if refits:
-        teacher.check_clones(model.cv)
     learned = rows if sparse.issparse(rows) else X
     if unlabeled is not None:
         learned = stack(learned, unlabeled)
+    answers = None if given is None else teacher.given(given, learned.shape[0], classes)
+    if prefit:
+        teacher = replace(teacher, origin="unseen")
+        answers = None if answers is None else replace(answers, origin="unseen")
     if weight is None or weight.all():
         # what the student would refuse is refused before a teacher is fitted, or asked
         check_learnable(student, learned)
+    temperature = getattr(model, "temperature", 1.0)
+    seed = _seed(model, student)
+    given_plan = (model.alpha, temperature, model.augment, model.label_ensemble, seed, model.verbose, model.n_jobs)
     return Request(
         task=task,
-        teacher=replace(teacher, origin="unseen") if model.cv == "prefit" else teacher,
-        plan=Plan(
-            student,
-            task,
-            model.alpha,
-            model.temperature if hasattr(model, "temperature") else 1.0,
-            model.augment,
-            model.label_ensemble,
-            _seed(model, student),
-            model.verbose,
-            model.n_jobs,
-        ),
+        teacher=teacher,
+        plan=Plan(student, task, *given_plan),
         loss=loss,
         X=X,
         rows=learned,
@@ -229,10 +213,10 @@ def check(
         y_names=y_names,
         sample_weight=weight,
         given=answers,
-        cv=model.cv if folds else None,
+        cv=cv,
         groups=groups,
         params=params,
-        classes=getattr(model, "classes", None),
+        classes=classes,
     )
 
 
@@ -273,13 +257,12 @@ def ask(request: Request) -> Asked:
     if isinstance(alpha, str):
         alpha = 1.0 if y is None else 0.5
     targets = task.targets(values, order, y, loss=request.loss, alpha=float(alpha), sample_weight=request.sample_weight)
-    asked = Asked(teacher, request.rows, targets, answers.origin, columns, order)
+    aligned = AlignedTeacher(teacher, columns, order, targets.n_targets)
     if known and y is not None and request.cv is None:
         _warn_of_useless(request, targets)
     if request.unlabeled is not None:
-        below = asked.ask(request.unlabeled) if more is None else asked.aligned(more)
-        asked = replace(asked, targets=targets.with_below(below))
-    return asked
+        targets = targets.with_below(aligned.ask(request.unlabeled) if more is None else aligned.aligned(more))
+    return Asked(aligned, request.rows, targets, answers.origin)
 
 
 def teach(training_set: TrainingSet, student: Any) -> Any:
@@ -312,11 +295,11 @@ def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) ->
         The fitted student.
     """
     report = {**training_set.report, "origin": asked.origin}
-    model.teacher_, model.student_, model.distillation_report_ = asked.teacher.value, student, report
+    model.teacher_, model.student_, model.distillation_report_ = asked.teacher.teacher.value, student, report
     model.alpha_ = report["alpha"]
     if report["temperature"] is not None:
         model.temperature_ = report["temperature"]
-    model._asked = replace(asked, rows=None, targets=replace(asked.targets, **dict.fromkeys(Targets.ROWS)))
+    model._aligned_teacher = asked.teacher
     # a teacher that has answered for rows with missing numbers takes them, whatever its tags say
     model._takes_missing = get_tags(model).input_tags.allow_nan or not is_complete(student, training_set.rows)
     return model
@@ -345,10 +328,27 @@ def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
         )
 
 
-def _check_unlabeled(model: Any, X: Any, unlabeled: Any) -> Any:
+def _check_labels(model: Any, y: Any, n_rows: int, fits: bool, cv: Any) -> Array | None:
+    """Return the labels, checked; there must be some unless the teacher's term alone is fitted."""
+    if y is not None:
+        return model._task.check_y(y, n_rows)
+    if fits or cv is not None or model.alpha not in (1, "auto"):
+        reason = "labels are needed unless alpha=1"
+        if fits or cv is not None:
+            reason = "labels are needed to fit the teacher" if fits else f"cv={cv!r} needs labels"
+        raise ValueError(missing_y(type(model).__name__, f"y is None with alpha={model.alpha}; {reason}. "))
+    return None
+
+
+def _check_unlabeled(model: Any, X: Any, unlabeled: Any, answered: bool) -> Any:
     """Return the rows without labels, as teacher and student can take them."""
     if unlabeled is None:
         return None
+    if not answered:
+        raise ValueError(
+            "X_unlabeled needs a teacher to answer the rows, and there is none. Give a teacher, or append the answers "
+            f"for X_unlabeled to {model._task.given}."
+        )
     if callable(unlabeled) and not hasattr(unlabeled, "shape"):
         unlabeled = unlabeled()
     elif in_search()[0] and (unlabeled.shape[0] if hasattr(unlabeled, "shape") else len(unlabeled)) == X.shape[0]:
@@ -380,9 +380,8 @@ def _check_augment(model: Any, X: Any, answering: Any) -> None:
         )
 
 
-def _check_classes(model: Any, teacher: Teacher, task: Task, y: Array | None) -> None:
+def _check_classes(task: Task, named: Any, known: Array | None, y: Array | None) -> None:
     """Refuse labels, and names of columns, that the teacher does not know."""
-    known, named = teacher.classes, getattr(model, "classes", None)
     if known is None:
         return
     if named is not None and set(known.tolist()) != set(np.asarray(named).tolist()):
@@ -391,17 +390,27 @@ def _check_classes(model: Any, teacher: Teacher, task: Task, y: Array | None) ->
         task.encode(y, known)
 
 
-def _routed(
-    model: Any, teacher: Teacher, weight: Array | None, fit_params: dict[str, Any], groups: Any, refits: bool
+def _fit_arguments(
+    model: Any, teacher: Teacher, weight: Array | None, fit_params: dict[str, Any], fits: bool, cv: Any
 ) -> tuple[list[dict[str, Any]], Any]:
     """Return the arguments of each teacher's fit, and the groups of the folds."""
+    refits = cv is not None and not isinstance(cv, str)
+    groups = fit_params.get("groups") if refits else None
+    fit_params = {name: value for name, value in fit_params.items() if not (refits and name == "groups")}
+    if fit_params and not (fits or refits):
+        raise TypeError(
+            f"fit() got unexpected arguments {sorted(fit_params)}: they would go to an unfitted teacher's fit, and "
+            "there is none."
+        )
+    if refits:
+        teacher.check_clones(cv)
+    if not (fits or refits):
+        return [{} for _ in teacher.members], None
     if not routing_enabled():
         weights = teacher.weight_params(weight, refitting=refits)
         return [{**fit_params, **own} for own in weights], groups
-    given = {} if weight is None else {"sample_weight": weight}
-    if groups is not None:
-        given["groups"] = groups
-    routed = process_routing(model, "fit", **given, **fit_params)
+    own = {name: value for name, value in (("sample_weight", weight), ("groups", groups)) if value is not None}
+    routed = process_routing(model, "fit", **own, **fit_params)
     names = [name for name, _ in Teacher.routed_names(model.teacher)]
     params = [dict(routed[name].fit) if name in routed else {} for name in names]
     return params, routed["cv"].split.get("groups") if "cv" in routed else None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..program import Bound, Columns
-from ._c_text import Names, array, char_array, comment, identifier, is_long, number, smallest, string, utf8
+from ..program import Bound, Columns, Levels
+from ._c_text import Names, char_array, comment, identifier, is_long, loop, number, smallest, string, utf8
+
+if TYPE_CHECKING:
+    from ._c_printer import Printer
 
 
 @dataclass
-class Levels:
+class Enum:
     """The levels of a field: an enumerator for each, one for any other level and one for a missing value."""
 
     keys: list[Any]
@@ -28,27 +31,27 @@ class Field:
     source: int
     name: str
     comment: str
-    levels: Levels | None = None
+    levels: Enum | None = None
 
 
 @dataclass
 class Row:
-    """The struct: its fields, and the statements that read them into the arrays ``code`` and ``x``."""
+    """The struct: its fields, and the functions that look up their levels."""
 
     fields: list[Field]
     #: The number of columns if the struct is one array of numbers; 0 if it has named fields.
     n_array: int = 0
-    definitions: list[str] = field(default_factory=list)
-    statements: list[str] = field(default_factory=list)
-    functions: set[str] = field(default_factory=set)
-    rom: int = 0
+    #: The declarations of the functions that look up levels.
+    lookups: list[str] = field(default_factory=list)
 
 
-def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
-    """Make the struct for a Program's entry.
+def read_entry(to: Printer, entry: Columns | Bound, prefix: str, names: Names) -> Row:
+    """Make the struct for a Program's entry, and print the statements that read it into the arrays ``code`` and ``x``.
 
     Parameters
     ----------
+    to : Printer
+        The file.
     entry : Columns or Bound
         The first op.
     prefix : str
@@ -63,70 +66,53 @@ def read_entry(entry: Columns | Bound, prefix: str, names: Names) -> Row:
     """
     if isinstance(entry, Bound):
         n = entry.n_columns
-        loop = f"for (int i = 0; i < {n}; i++) x[i] = bounded(row->x[i]);"
-        return Row([], n, statements=[loop], functions={"bounded"})
+        to.emit(loop("i", n, f"x[i] = {to.call('bounded(row->x[i])')};"))
+        return Row([], n)
     if entry.names is None and set(entry.kinds) <= {"number"}:
-        return _array_row(entry)
+        n_read = len(entry.sources)
+        if entry.sources == tuple(range(n_read)):
+            to.emit(loop("i", n_read, "x[i] = row->x[i];"))
+        elif n_read:
+            sources = to.constant("source", smallest(np.array(entry.sources, dtype=np.int64)))
+            to.emit(loop("i", n_read, f"x[i] = row->x[{sources}[i]];"))
+        return Row([], entry.n_columns)
     row = Row([])
-    tables = _tables(entry)
     # members must not have the names of the files' macros
     members = Names(f"{prefix.upper()}_{name}" for name in ("H", "WIDE"))
     fields: dict[tuple[int, bool], Field] = {}
     # numbers first, then levels: a column that is read as both becomes two fields
-    for source, of_levels in sorted({(s, k in ("category", "rank")) for s, k, _ in tables}):
+    for source, of_levels in sorted({(s, levels is not None) for s, _, levels in entry.reads}):
         title, name = f"column {source}", f"x{source}"
         if entry.names is not None:
             title, name = comment(entry.names[source]), identifier(entry.names[source])
         name = members(f"{name}_level" if (source, False) in fields else name)
         one = Field(source, name, title)
         if of_levels:
-            found = [levels for s, _, levels in tables if s == source and levels is not None]
+            found = [read.levels for s, _, read in entry.reads if s == source and read is not None]
             one.levels = _levels(found, f"{prefix}_{name}".upper(), names)
-            _lookup(row, one, prefix)
-        elif any(s == source and kind == "datetime" for s, kind, _ in tables):
+            _lookup(to, row, one, prefix)
+        elif any(s == source and kind == "datetime" for s, kind, _ in entry.reads):
             one.comment += ": seconds since 1970 (UTC); NAN where missing"
         else:
             one.comment += ": a number; NAN where missing"
         fields[source, of_levels] = one
     row.fields = list(fields.values())
     n_codes = len(entry.sizes)
-    for at, (source, kind, levels) in enumerate(tables):
+    for at, (source, kind, levels) in enumerate(entry.reads):
         if levels is None:
-            row.statements.append(f"x[{at - n_codes}] = row->{fields[source, False].name};")
-            continue
-        one = fields[source, True]
-        size = entry.sizes[at] if kind == "category" else None
-        row.statements.append(_read_level(row, one, levels, size, at, at - n_codes))
+            to.emit(f"x[{at - n_codes}] = row->{fields[source, False].name};")
+        elif kind == "category":
+            _read_level(to, fields[source, True], levels, f"code[{at}]", f"code_{at}")
+        else:
+            _read_level(to, fields[source, True], levels, f"x[{at - n_codes}]", "rank")
     return row
 
 
-def _tables(entry: Columns) -> list[tuple[int, str, dict[Any, int] | None]]:
-    """Return the source, kind and levels of each column that is read."""
-    levels = iter(entry.levels)
-    return [
-        (source, kind, next(levels) if kind in ("category", "rank") else None)
-        for source, kind in zip(entry.sources, entry.kinds, strict=True)
-    ]
-
-
-def _array_row(entry: Columns) -> Row:
-    n_read = len(entry.sources)
-    row = Row([], entry.n_columns)
-    if entry.sources == tuple(range(n_read)):
-        row.statements.append(f"for (int i = 0; i < {n_read}; i++) x[i] = row->x[i];")
-    elif n_read:
-        sources = smallest(np.array(entry.sources, dtype=np.int64))
-        row.definitions.append(array("source", sources))
-        row.rom += sources.nbytes
-        row.statements.append(f"for (int i = 0; i < {n_read}; i++) x[i] = row->x[source[i]];")
-    return row
-
-
-def _levels(tables: list[dict[Any, int]], prefix: str, names: Names) -> Levels:
+def _levels(tables: list[dict[Any, int]], prefix: str, names: Names) -> Enum:
     other, missing = names(f"{prefix}_OTHER"), names(f"{prefix}_MISSING")
     # a dict keeps the order, and treats 1 and True as one key, as lookups do
     keys = [key for key in dict.fromkeys(key for table in tables for key in table) if key is not None]
-    return Levels(keys, [names(f"{prefix}_{enumerator(key)}") for key in keys], other, missing)
+    return Enum(keys, [names(f"{prefix}_{enumerator(key)}") for key in keys], other, missing)
 
 
 def enumerator(key: Any) -> str:
@@ -138,32 +124,21 @@ def enumerator(key: Any) -> str:
     return identifier(f"x_{text}").removeprefix("x_").rstrip("_").upper() or "X"
 
 
-def _read_level(row: Row, one: Field, levels: dict[Any, int], size: int | None, code: int, x: int) -> str:
-    """Return the statement that reads a level as a code or, if `size` is None, as a rank."""
+def _read_level(to: Printer, one: Field, levels: Levels, target: str, kind: str) -> None:
+    """Add the statement that reads a level as a code or a rank, and the table of these unless they are 0, 1, 2 ..."""
     assert one.levels is not None
-    n_known = len(one.levels.keys)
-    row.functions.add("level")
-    value = f"level((int)row->{one.name}, {n_known})"
-    if size is None:
-        ranks = [float(levels.get(key, np.nan)) for key in one.levels.keys]
-        ranks += [np.nan, float(levels.get(None, np.nan))]
-        table = np.array(ranks, dtype=np.float32)
-        name = f"rank_of_{one.name}"
-        target = f"x[{x}]"
-    else:
-        codes = [levels.get(key, size - 2) for key in one.levels.keys] + [size - 2, levels.get(None, size - 1)]
-        target = f"code[{code}]"
-        if codes == list(range(n_known + 2)):
-            return f"{target} = {value};"
-        table = smallest(np.array(codes, dtype=np.int64))
-        # the code's index, since a column may be read as a category twice
-        name = f"code_{code}_of_{one.name}"
-    row.definitions.append(array(name, table))
-    row.rom += table.nbytes
-    return f"{target} = {name}[{value}];"
+    keys = one.levels.keys
+    value = to.call(f"level((int)row->{one.name}, {len(keys)})")
+    codes = np.array([*(levels.levels.get(key, levels.other) for key in keys), levels.other, levels.missing])
+    if kind != "rank" and codes.tolist() == list(range(len(keys) + 2)):
+        to.emit(f"{target} = {value};")
+        return
+    table = codes.astype(np.float32) if kind == "rank" else smallest(codes.astype(np.int64))
+    # with the code's index, since a column may be read as a category twice
+    to.emit(f"{target} = {to.constant(f'{kind}_of_{one.name}', table)}[{value}];")
 
 
-def _lookup(row: Row, one: Field, prefix: str) -> None:
+def _lookup(to: Printer, row: Row, one: Field, prefix: str) -> None:
     """Define the functions that look up a level by its text and, if some levels are numbers, by its number."""
     assert one.levels is not None
     levels = one.levels
@@ -177,50 +152,52 @@ def _lookup(row: Row, one: Field, prefix: str) -> None:
     literals = []
     for text in sorted(by_text):
         shown = text.decode("utf-8", "surrogatepass")
-        row.rom += len(text) + 1
+        to.rom += len(text) + 1
         if is_long(shown):
-            literals.append(f"long_text_{len(row.definitions)}")
-            row.definitions.append(char_array(literals[-1], shown))
+            literals.append(f"long_text_{len(to.definitions)}")
+            to.definitions.append(char_array(literals[-1], shown))
         else:
             literals.append(string(shown))
     order = smallest(np.array([by_text[text] for text in sorted(by_text)], dtype=np.int64))
     kind = _kind(prefix, one)
-    known, body = len(by_text), [f"{kind} {prefix}_{one.name}_from_string(const char *text)", "{"]
+    known, signature = len(by_text), f"{kind} {prefix}_{one.name}_from_string(const char *text)"
+    body = [signature, "{"]
     if known:
-        row.functions.add("compare")
-        row.definitions.append(
-            f"static const char *const text_of_{one.name}[] = {{\n    " + ",\n    ".join(literals) + "\n};"
-        )
-        row.definitions.append(array(f"level_of_{one.name}", order))
-        row.rom += order.nbytes + 4 * known
+        text_of = f"static const char *const text_of_{one.name}[] = {{\n    " + ",\n    ".join(literals) + "\n};"
+        to.definitions.append(text_of)
+        to.rom += 4 * known
+        level_of = to.constant(f"level_of_{one.name}", order)
         body += [
             f"    int low = 0, high = {known};",
             f"    if (text == 0) return {levels.missing};",
             "    while (low < high) {",
             "        const int middle = (low + high) / 2;",
-            f"        const int sign = compare(text, text_of_{one.name}[middle]);",
-            f"        if (sign == 0) return ({kind})level_of_{one.name}[middle];",
+            f"        const int sign = {to.call(f'compare(text, text_of_{one.name}[middle])')};",
+            f"        if (sign == 0) return ({kind}){level_of}[middle];",
             "        if (sign < 0) high = middle; else low = middle + 1;",
             "    }",
             f"    return {levels.other};",
         ]
     else:
         body.append(f"    return text == 0 ? {levels.missing} : {levels.other};")
-    row.definitions.append("\n".join([*body, "}"]))
+    to.definitions.append("\n".join([*body, "}"]))
+    row.lookups.append(f"{signature};")
     numeric = _numeric(levels)
     if numeric:
+        signature = f"{kind} {prefix}_{one.name}_from_number(double value)"
         body = [
-            f"{kind} {prefix}_{one.name}_from_number(double value)",
+            signature,
             "{",
             f"    if (isnan(value)) return {levels.missing};",
             *(f"    if (value == {number(value)}) return {name};" for value, name in numeric.items()),
             f"    return {levels.other};",
             "}",
         ]
-        row.definitions.append("\n".join(body))
+        to.definitions.append("\n".join(body))
+        row.lookups.append(f"{signature};")
 
 
-def _numeric(levels: Levels) -> dict[float, str]:
+def _numeric(levels: Enum) -> dict[float, str]:
     """Return the enumerators of the numeric levels, by value."""
     found: dict[float, str] = {}
     for key, name in zip(levels.keys, levels.enumerators, strict=True):
@@ -252,17 +229,9 @@ def declare_row(row: Row, prefix: str) -> list[str]:
             for one in row.fields
         ] or ["    char nothing; /* the student uses no column */"]
     blocks.append("\n".join([f"typedef struct {prefix}_row {{", *members, f"}} {prefix}_row;"]))
-    lookups = []
-    for one in row.fields:
-        if one.levels is None:
-            continue
-        kind = _kind(prefix, one)
-        lookups.append(f"{kind} {prefix}_{one.name}_from_string(const char *text);")
-        if _numeric(one.levels):
-            lookups.append(f"{kind} {prefix}_{one.name}_from_number(double value);")
-    if lookups:
+    if row.lookups:
         note = "/* A level by its text, in UTF-8, or by its number; NULL and NAN are missing. */"
-        blocks.append("\n".join([note, *lookups]))
+        blocks.append("\n".join([note, *row.lookups]))
     return blocks
 
 

@@ -134,30 +134,6 @@ static float single(double x)
     const double largest = 3.4028234663852886e38;
     return (float)(x > largest ? largest : x < -largest ? -largest : x);
 }""",
-    "list_encoded": """\
-/* List the non-zero inputs and their positions; return their count. */
-static int list_encoded(const double *x, int n, real *v, position *at)
-{
-    int found = 0;
-    for (int i = 0; i < n; i++) {
-        v[found] = (real)x[i];
-        at[found] = (position)i;
-        found += v[found] != 0;
-    }
-    return found;
-}""",
-    "list_hidden": """\
-/* List the non-zero inputs and their positions; return their count. */
-static int list_hidden(const real *h, int n, real *v, position *at)
-{
-    int found = 0;
-    for (int i = 0; i < n; i++) {
-        v[found] = h[i];
-        at[found] = (position)i;
-        found += h[i] != 0;
-    }
-    return found;
-}""",
     "list_bins": """\
 /* Append to a list of `found` inputs two bins of a column, whose bins are those from `first` to before `last`: the bin
    that holds x, and the full one before it. The weights of each bin are cumulative, so that no other bin is needed. */

@@ -8,23 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import (
-    LARGEST,
-    Affine,
-    DateParts,
-    Indicate,
-    LookupAffine,
-    Op,
-    Piecewise,
-    Quantiles,
-    Relu,
-    Silu,
-    Standardize,
-    Tanh,
-    Tree,
-)
+from ..program import Op, Tree, ops
 from ._c_printer import Bins, Printer
-from ._c_text import C_TYPES, loop, number, smallest
+from ._c_text import c_type, loop, number, smallest
 
 Array = NDArray[Any]
 
@@ -32,39 +18,39 @@ Array = NDArray[Any]
 _SMALL = 1e4
 
 
-def _date_parts(to: Printer, op: DateParts) -> None:
+def _date_parts(to: Printer, op: ops.DateParts) -> None:
     first = to.append(len(op.parts), 31.0)
     for at, (column, part) in enumerate(zip(op.columns, op.parts, strict=True), start=first):
         to.emit(f"x[{at}] = {to.call(f'{part}(x[{column - to.n_codes}])')};")
 
 
-def _indicate(to: Printer, op: Indicate) -> None:
+def _indicate(to: Printer, op: ops.Indicate) -> None:
     first = to.append(len(op.columns), 1.0)
     for at, column in enumerate(op.columns.tolist(), start=first):
         to.emit(f"x[{at}] = isnan(x[{column - to.n_codes}]) ? 1.0 : 0.0;")
 
 
-def _standardize(to: Printer, op: Standardize) -> None:
+def _standardize(to: Printer, op: ops.Standardize) -> None:
     first, n = op.start - to.n_codes, len(op.mean)
     factor = 1.0 / op.scale
     constants = {"mean": op.mean, "factor": factor, "filled": (op.fill - op.mean) * factor}
     arguments = ", ".join(f"{to.constant(name, values)}[i]" for name, values in constants.items())
     to.encode(first, n, f"standardized(X, {arguments}, {number(op.limit)})")
-    to.bounds[first : first + n] = min(op.limit + np.log1p(LARGEST), LARGEST)
+    to.bounds[first : first + n] = min(op.limit + np.log1p(ops.LARGEST), ops.LARGEST)
 
 
-def _quantiles(to: Printer, op: Quantiles) -> None:
+def _quantiles(to: Printer, op: ops.Quantiles) -> None:
     first, (n, n_knots) = op.start - to.n_codes, op.knots.shape
     knots, scores, fill = (to.constant(name, getattr(op, name)) for name in ("knots", "scores", "fill"))
     to.encode(first, n, f"interpolated(X, {knots} + i * {n_knots}, {scores}, {n_knots}, {fill}[i])")
     to.bounds[first : first + n] = np.abs(op.scores).max()
 
 
-def _piecewise(to: Printer, op: Piecewise) -> None:
+def _piecewise(to: Printer, op: ops.Piecewise) -> None:
     lower, per_width = to.constant("lower", op.lower), to.constant("per_width", 1.0 / op.width)
     columns = np.asarray(op.columns) - to.n_codes
     following = to.program.ops[to.program.ops.index(op) + 1]
-    if isinstance(following, Affine | LookupAffine) and following.weight.dtype == np.float32 and _in_rows(op):
+    if isinstance(following, ops.Affine | ops.LookupAffine) and following.weight.dtype == np.float32 and _in_rows(op):
         first = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
         column = to.constant("column_of_bins", smallest(columns[first[:-1]]))
         to.bins = Bins(column, to.constant("first_bin", smallest(first)), lower, per_width, first)
@@ -75,7 +61,7 @@ def _piecewise(to: Printer, op: Piecewise) -> None:
     to.encode(to.append(n, 1.0), n, f"share(x[{column}[i]], {lower}[i], {per_width}[i])")
 
 
-def _in_rows(op: Piecewise) -> bool:
+def _in_rows(op: ops.Piecewise) -> bool:
     """Tell whether the bins of each column are contiguous in the list, ascend, and do not overlap."""
     columns, upper = np.asarray(op.columns), op.lower + op.width
     same = columns[1:] == columns[:-1]
@@ -84,7 +70,7 @@ def _in_rows(op: Piecewise) -> bool:
     return together and bool((upper[:-1] <= op.lower[1:] + rounding)[same].all())
 
 
-def _affine(to: Printer, op: Affine | LookupAffine) -> None:
+def _affine(to: Printer, op: ops.Affine | ops.LookupAffine) -> None:
     n_in, n_out = op.weight.shape
     first = to.n_layers == 0
     if first and (to.bounds > _SMALL).any():
@@ -106,13 +92,13 @@ def _affine(to: Printer, op: Affine | LookupAffine) -> None:
             _add_all(to, op.weight, weight, start, first)
     if op.scale is not None:
         to.emit(loop("j", n_out, f"h[j] = {bias}[j] + {to.constant(f'scale_{layer}', op.scale)}[j] * h[j];"))
-    if isinstance(op, LookupAffine):
+    if isinstance(op, ops.LookupAffine):
         _add_tables(to, op, layer)
     to.width = n_out
     to.n_hidden = max(to.n_hidden, n_out)
 
 
-def _add_tables(to: Printer, op: LookupAffine, layer: int) -> None:
+def _add_tables(to: Printer, op: ops.LookupAffine, layer: int) -> None:
     """Print the loop that adds a table row for each code."""
     n_out = op.tables.shape[1]
     tables = to.constant(f"tables_{layer}", op.tables)
@@ -123,7 +109,7 @@ def _add_tables(to: Printer, op: LookupAffine, layer: int) -> None:
     to.emit(
         f"for (int c = 0; c < {to.n_codes}; c++) {{",
         f"    const int32_t at_code = {offsets}[c] + code[c];",
-        f"    const {C_TYPES[op.tables.dtype.name]} *const table = {tables} + at_code * {n_out};",
+        f"    const {c_type(op.tables.dtype)} *const table = {tables} + at_code * {n_out};",
         f"    {loop('j', n_out, f'h[j] += {weight};')}",
         "}",
     )
@@ -156,9 +142,14 @@ def _list_inputs(to: Printer, n_in: int, first: bool) -> None:
     bins = to.bins if first else None
     n_plain = n_in if bins is None else len(to.bounds)
     n_listed = n_plain
-    listed = [f"    int found = {to.call(f'list_encoded(x, {n_plain}, v, at)')};"]
-    if not first:
-        listed = [f"    int found = {to.call(f'list_hidden(h, {n_in}, v, at)')};"]
+    listed = [
+        "    int found = 0;",
+        f"    for (int i = 0; i < {n_plain}; i++) {{",
+        f"        v[found] = {'(real)x[i]' if first else 'h[i]'};",
+        "        at[found] = (position)i;",
+        "        found += v[found] != 0;",
+        "    }",
+    ]
     if bins is not None:
         n_listed += 2 * (len(bins.first) - 1)
         arguments = f"{bins.first_bin}[c], {bins.first_bin}[c + 1], {bins.lower}, {bins.per_width}"
@@ -176,7 +167,7 @@ def _add_listed(to: Printer, values: Array, weight: str, start: str) -> None:
     """
     n_out = values.shape[1]
     w = [_decoded(to, f"w{k}[j]", values) for k in range(4)]
-    kind = C_TYPES[values.dtype.name]
+    kind = c_type(values.dtype)
     to.emit(
         loop("j", n_out, f"h[j] = {start};"),
         "for (int i = 0; at[i] != end; i += 4) {",
@@ -189,25 +180,29 @@ def _add_listed(to: Printer, values: Array, weight: str, start: str) -> None:
 
 def _activation(to: Printer, op: Op) -> None:
     f = "" if to.real == "double" else "f"
-    formula = {Relu: "h[j] > 0 ? h[j] : 0", Tanh: f"tanh{f}(h[j])", Silu: f"h[j] / (1 + exp{f}(-h[j]))"}[type(op)]
+    formula = {
+        ops.Relu: "h[j] > 0 ? h[j] : 0",
+        ops.Tanh: f"tanh{f}(h[j])",
+        ops.Silu: f"h[j] / (1 + exp{f}(-h[j]))",
+    }[type(op)]
     to.emit(loop("j", to.width, f"h[j] = {formula};"))
 
 
 def _tree(to: Printer, op: Tree) -> None:
     n_codes, n_logits = len(op.offsets), op.values.shape[1]
     leaves = to.constant("leaves", op.values)
-    to.emit("{")
+    coded = op.columns < n_codes
+    # an array that the tree does not read
+    unread = {"code": to.n_codes and not coded.any(), "x": len(to.bounds) and coded.all()}
+    to.emit("{", *(f"    (void){name};" for name, is_unread in unread.items() if is_unread))
     if len(op.columns) == 0:
-        to.emit(
-            "    const int leaf = 0;",
-            *(["    (void)code;"] if to.n_codes else []),
-            *(["    (void)x;"] if len(to.bounds) else []),
-        )
+        to.emit("    const int leaf = 0;")
     else:
-        number = to.call(f"single(x[column - {n_codes}])" if n_codes else "single(x[column])")
-        if n_codes:
+        number = "" if coded.all() else to.call(f"single(x[column - {n_codes}])" if n_codes else "single(x[column])")
+        if coded.any():
             first, rank = to.constant("first_rank", smallest(op.offsets)), to.constant("ranks", op.ranks)
-            number = f"column < {n_codes} ? {rank}[{first}[column] + code[column]] : {number}"
+            looked_up = f"{rank}[{first}[column] + code[column]]"
+            number = f"column < {n_codes} ? {looked_up} : {number}" if number else looked_up
         constants = {
             "columns": smallest(op.columns),
             "thresholds": op.thresholds,
@@ -240,15 +235,15 @@ def _signed(values: Array) -> Array:
 
 
 PRINTERS: dict[type[Op], Callable[[Printer, Any], None]] = {
-    DateParts: _date_parts,
-    Indicate: _indicate,
-    Standardize: _standardize,
-    Quantiles: _quantiles,
-    Piecewise: _piecewise,
-    LookupAffine: _affine,
-    Affine: _affine,
-    Relu: _activation,
-    Tanh: _activation,
-    Silu: _activation,
+    ops.DateParts: _date_parts,
+    ops.Indicate: _indicate,
+    ops.Standardize: _standardize,
+    ops.Quantiles: _quantiles,
+    ops.Piecewise: _piecewise,
+    ops.LookupAffine: _affine,
+    ops.Affine: _affine,
+    ops.Relu: _activation,
+    ops.Tanh: _activation,
+    ops.Silu: _activation,
     Tree: _tree,
 }

@@ -58,13 +58,13 @@ class Printer:
         self.program = program
         entry = program.ops[0]
         assert isinstance(entry, Columns | Bound)
-        self.row = read_entry(entry, prefix, names)
         #: The bytes of constants.
-        self.rom = self.row.rom
-        self.definitions = list(self.row.definitions)
-        self.functions = set(self.row.functions)
-        self.statements = [f"/* {type(entry).__name__} */", *self.row.statements]
+        self.rom = 0
+        self.definitions: list[str] = []
+        self.functions: set[str] = set()
+        self.statements = [f"/* {type(entry).__name__} */"]
         self._constants = Names()
+        self.row = read_entry(self, entry, prefix, names)
         self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
         n_read = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
         #: The largest magnitude of each number in ``x``.

@@ -114,17 +114,9 @@ def _single(value: Any) -> str:
     return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
-#: The C type of an array's elements; float16, which C99 does not have, is stored as its bits.
-C_TYPES = {
-    "float64": "double",
-    "float32": "float",
-    "float16": "uint16_t",
-    "int8": "int8_t",
-    "uint8": "uint8_t",
-    "int16": "int16_t",
-    "uint16": "uint16_t",
-    "int32": "int32_t",
-}
+def c_type(dtype: np.dtype[Any]) -> str:
+    """Return the C type of an array's elements; float16, which C99 does not have, is stored as its bits."""
+    return {"float64": "double", "float32": "float", "float16": "uint16_t"}.get(dtype.name, f"{dtype.name}_t")
 
 
 def array(name: str, values: Array) -> str:
@@ -138,11 +130,11 @@ def array(name: str, values: Array) -> str:
         cells = map(str, flat.view(np.uint16))
     else:
         cells = map(str, flat.tolist())
-    return _definition(C_TYPES[flat.dtype.name], name, cells)
+    return _definition(c_type(flat.dtype), name, cells)
 
 
-def _definition(c_type: str, name: str, cells: Iterable[str]) -> str:
-    return "\n".join([f"static const {c_type} {name}[] = {{", *_lines(cells), "};"])
+def _definition(kind: str, name: str, cells: Iterable[str]) -> str:
+    return "\n".join([f"static const {kind} {name}[] = {{", *_lines(cells), "};"])
 
 
 def _lines(cells: Iterable[str]) -> Iterator[str]:

@@ -109,7 +109,7 @@ def to_onnx(
 
     onnx = import_optional("onnx", "to_onnx", "export")
     from ._onnx_graph import Flow, Graph, tensor_type
-    from ._onnx_ops import KNOWN, output_dtype, print_logits, print_outputs, print_predictions
+    from ._onnx_ops import KNOWN, output_dtype, print_program
     from ._onnx_rows import TEXT, InputRows, describe, needs_float64
 
     check_ops(program, KNOWN, "ONNX")
@@ -122,19 +122,16 @@ def to_onnx(
     inputs = [piece for piece in pieces if piece.value]
     graph = Graph(_unique({*names, *(piece.value for piece in inputs)}))
     flow = Flow(graph, InputRows(pieces, [column["name"] for column in columns], missing))
+    classes = None if labels is None else class_labels(labels)
     shapes: dict[str, tuple[Any, list[Any]]]
-    class_metadata = {}
-    if labels is None:
-        print_predictions(flow, program.ops, PREDICTIONS)
+    if classes is None:
         shapes = {PREDICTIONS: (output_dtype(program.ops[-1]), ["N", program.n_outputs])}  # type: ignore[arg-type]
     else:
-        classes = class_labels(labels)
-        print_outputs(flow, print_logits(flow, program.ops), classes, OUTPUTS[: 2 + logits])
         label = np.dtype(np.int64) if classes.dtype.kind == "i" else TEXT
         shapes = {"label": (label, ["N"]), "probabilities": (np.dtype(np.float32), ["N", len(classes)])}
         if logits:
             shapes["logits"] = (np.dtype(np.float64), ["N", len(classes)])
-        class_metadata = {"classes": json.dumps(classes.tolist(), ensure_ascii=False)}
+    print_program(flow, program.ops, classes, list(shapes))
     make = onnx.helper.make_tensor_value_info
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
@@ -152,7 +149,7 @@ def to_onnx(
     metadata = {
         "skdistill_version": __version__,
         "fingerprint": program.fingerprint(),
-        **class_metadata,
+        **({} if classes is None else {"classes": json.dumps(classes.tolist(), ensure_ascii=False)}),
         "columns": json.dumps(columns, ensure_ascii=False),
         "missing": missing,
     }

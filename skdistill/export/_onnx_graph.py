@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Protocol
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+if TYPE_CHECKING:
+    from ._onnx_rows import InputRows
 
 Array = NDArray[Any]
 
@@ -68,22 +72,6 @@ class Piece:
     dtype: np.dtype[Any]
 
 
-def _dtype(piece: Piece) -> np.dtype[Any]:
-    return piece.dtype
-
-
-class Rows(Protocol):
-    """The columns of the input rows in the graph."""
-
-    def numbers(self, graph: Graph, sources: Sequence[int]) -> list[Piece]:
-        """Return columns of numbers, or of dates as seconds since 1970 (UTC), by their indices in a row."""
-
-    def look_up(
-        self, graph: Graph, source: int, levels: dict[Any, Any], other: Any, missing: Any, dtype: DTypeLike
-    ) -> str:
-        """Map the levels of a column to values; return them, shape (n_rows, 1)."""
-
-
 @dataclass
 class Flow:
     """The output of the ops so far: categories that are still to be looked up, and columns of numbers.
@@ -92,7 +80,7 @@ class Flow:
     """
 
     graph: Graph
-    rows: Rows
+    rows: InputRows
     #: For each category, a function ``offset -> offset + code``; the result is int64 of shape (n_rows, 1).
     categories: list[Callable[[int], str]] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
@@ -150,7 +138,7 @@ class Flow:
     def _joined(self, pieces: list[Piece], dtype: DTypeLike) -> Piece:
         # columns of one dtype are joined first, so that one node casts them all
         values = []
-        for found, group in groupby(pieces, key=_dtype):
+        for found, group in groupby(pieces, key=attrgetter("dtype")):
             value = self._concat([piece.value for piece in group])
             values.append(value if found == np.dtype(dtype) else self.graph.cast(value, dtype))
         return Piece(self._concat(values), sum(piece.width for piece in pieces), np.dtype(dtype))

@@ -13,143 +13,89 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import (
-    LARGEST,
-    Affine,
-    Bound,
-    Columns,
-    DateParts,
-    Indicate,
-    LookupAffine,
-    Op,
-    Piecewise,
-    Quantiles,
-    Relu,
-    Silu,
-    Softmax,
-    Standardize,
-    Tanh,
-    Tree,
-    Unstandardize,
-)
-from ._onnx_graph import Flow, Graph, Piece, Rows, tensor_type
+from ..program import Columns, Levels, Op, Tree, ops
+from ._onnx_graph import Flow, Graph, Piece, tensor_type
+from ._onnx_rows import InputRows
 
 Array = NDArray[Any]
 
 _WIDE = np.dtype(np.float64)
 
 
-def print_logits(flow: Flow, ops: Sequence[Op]) -> str:
-    """Add all ops of a classifier's Program except its Softmax to a graph.
+def print_program(flow: Flow, steps: Sequence[Op], classes: Array | None, outputs: Sequence[str]) -> None:
+    """Add all ops of a Program and its outputs to a graph.
 
     Parameters
     ----------
     flow : Flow
         The graph and its input rows.
-    ops : sequence of Op
+    steps : sequence of Op
         The ops of the Program.
-
-    Returns
-    -------
-    logits : str
-        The name of the logits, shape (n_rows, n_classes); ``(0, z)`` for two classes.
+    classes : ndarray of shape (n_classes,) or None
+        The class labels: int64, or strings in an object array. None for a regressor.
+    outputs : sequence of str
+        The names of the label, the probabilities and optionally the logits, shape (n_rows, n_classes), ``(0, z)``
+        for two classes; of a regressor the name of its predictions, shape (n_rows, n_outputs), of the dtype of
+        :func:`output_dtype`.
     """
-    logits = _print_ops(flow, ops)
-    if flow.stop == 1:
-        return flow.graph.node("Mul", logits, flow.graph.constant(np.array([[0.0, 1.0]], dtype=_WIDE)))
-    return logits
-
-
-def _print_ops(flow: Flow, ops: Sequence[Op]) -> str:
-    for op in ops[:-1]:
+    graph, last = flow.graph, steps[-1]
+    for op in steps[:-1]:
         _PRINTERS[type(op)](flow, op)
-    return flow.whole(_WIDE)
+    x = flow.whole(_WIDE)
+    if isinstance(last, ops.Unstandardize):
+        scaled = graph.node("Mul", x, graph.constant(last.scale[None]))
+        values = graph.node("Add", scaled, graph.constant(last.center[None]))
+        graph.node("Cast", values, to=tensor_type(output_dtype(last)), output=outputs[0])
+        return
+    if flow.stop == 1:
+        x = graph.node("Mul", x, graph.constant(np.array([[0.0, 1.0]], dtype=_WIDE)))
+    best = graph.node("ArgMax", x, axis=1, keepdims=0)
+    graph.node("Gather", graph.constant(classes), best, axis=0, output=outputs[0])
+    proba = graph.node("Softmax", x, axis=1)
+    graph.node("Cast", proba, to=tensor_type(np.float32), output=outputs[1])
+    for name in outputs[2:]:
+        graph.node("Identity", x, output=name)
 
 
-def output_dtype(last: Unstandardize) -> np.dtype[Any]:
+def output_dtype(last: ops.Unstandardize) -> np.dtype[Any]:
     """Return the dtype of a regressor's predictions: float32, unless float32 cannot distinguish them."""
     spread = np.where(last.scale > 0, last.scale, np.inf)
     coarse = (np.abs(last.center) * np.finfo(np.float32).eps > 1e-5 * spread).any()
     return np.dtype(np.float64 if coarse else np.float32)
 
 
-def print_predictions(flow: Flow, ops: Sequence[Op], output: str) -> None:
-    """Add all ops of a regressor's Program to a graph.
-
-    Parameters
-    ----------
-    flow : Flow
-        The graph and its input rows.
-    ops : sequence of Op
-        The ops of the Program.
-    output : str
-        The name of the predictions, shape (n_rows, n_outputs), of the dtype of :func:`output_dtype`.
-    """
-    graph, last = flow.graph, ops[-1]
-    assert isinstance(last, Unstandardize)
-    scaled = graph.node("Mul", _print_ops(flow, ops), graph.constant(last.scale[None]))
-    values = graph.node("Add", scaled, graph.constant(last.center[None]))
-    graph.node("Cast", values, to=tensor_type(output_dtype(last)), output=output)
-
-
-def print_outputs(flow: Flow, logits: str, classes: Array, outputs: Sequence[str]) -> None:
-    """Add the outputs of a classifier to a graph.
-
-    Parameters
-    ----------
-    flow : Flow
-        The graph and its input rows.
-    logits : str
-        The name of the logits, shape (n_rows, n_classes).
-    classes : ndarray of shape (n_classes,)
-        The class labels: int64, or strings in an object array.
-    outputs : sequence of str
-        The names of the label, the probabilities and optionally the logits.
-    """
-    graph = flow.graph
-    best = graph.node("ArgMax", logits, axis=1, keepdims=0)
-    graph.node("Gather", graph.constant(classes), best, axis=0, output=outputs[0])
-    proba = graph.node("Softmax", logits, axis=1)
-    graph.node("Cast", proba, to=tensor_type(np.float32), output=outputs[1])
-    for name in outputs[2:]:
-        graph.node("Identity", logits, output=name)
-
-
 def _columns(flow: Flow, op: Columns) -> None:
     graph, rows = flow.graph, flow.rows
-    levels, sizes = iter(op.levels), iter(op.sizes)
     plain: list[int] = []
-    for source, kind in zip(op.sources, op.kinds, strict=True):
-        if kind == "category":
-            flow.categories.append(_coder(graph, rows, source, next(levels), next(sizes)))
-        elif kind == "rank":
+    for source, kind, levels in op.reads:
+        if levels is None:
+            plain.append(source)
+        elif kind == "category":
+            flow.categories.append(_coder(graph, rows, source, levels))
+        else:
             flow.pieces += rows.numbers(graph, plain) if plain else []
             plain = []
-            ranks = next(levels)
-            missing = ranks.get(None, np.nan)
-            flow.append(rows.look_up(graph, source, ranks, np.nan, missing, np.float32), 1, np.float32)
-        else:
-            plain.append(source)
+            rank = rows.look_up(graph, source, levels.levels, levels.other, levels.missing, np.float32)
+            flow.append(rank, 1, np.float32)
     if plain or not op.sources:
         flow.pieces += rows.numbers(graph, plain)
 
 
-def _coder(graph: Graph, rows: Rows, source: int, levels: dict[Any, int], size: int) -> Callable[[int], str]:
+def _coder(graph: Graph, rows: InputRows, source: int, levels: Levels) -> Callable[[int], str]:
     def code(offset: int) -> str:
-        moved = {level: offset + code for level, code in levels.items()}
-        other, missing = offset + size - 2, moved.get(None, offset + size - 1)
-        return rows.look_up(graph, source, moved, other, missing, np.int64)
+        moved = {level: offset + code for level, code in levels.levels.items()}
+        return rows.look_up(graph, source, moved, offset + levels.other, offset + levels.missing, np.int64)
 
     return code
 
 
-def _bound(flow: Flow, op: Bound) -> None:
+def _bound(flow: Flow, op: ops.Bound) -> None:
     graph = flow.graph
     flow.pieces += flow.rows.numbers(graph, range(op.n_columns))
-    flow.pieces = [Piece(_cut(graph, _fill(graph, flow.whole(_WIDE), np.zeros(1)), LARGEST), op.n_columns, _WIDE)]
+    flow.pieces = [Piece(_cut(graph, _fill(graph, flow.whole(_WIDE), np.zeros(1)), ops.LARGEST), op.n_columns, _WIDE)]
 
 
-def _date_parts(flow: Flow, op: DateParts) -> None:
+def _date_parts(flow: Flow, op: ops.DateParts) -> None:
     graph = flow.graph
     dates, columns = flow.holding(op.columns, _WIDE)
     distinct, places = np.unique(columns, return_inverse=True)
@@ -198,7 +144,7 @@ def _parts_of(graph: Graph, seconds: str, kinds: Sequence[str]) -> list[str]:
     return [found[kind] for kind in kinds]
 
 
-def _indicate(flow: Flow, op: Indicate) -> None:
+def _indicate(flow: Flow, op: ops.Indicate) -> None:
     graph = flow.graph
     values, columns = flow.holding(op.columns.tolist(), _WIDE)
     width = flow.pieces[-1].width if len(flow.pieces) == 1 else None
@@ -206,7 +152,7 @@ def _indicate(flow: Flow, op: Indicate) -> None:
     flow.append(graph.cast(missing, np.float32), len(columns), np.float32)
 
 
-def _standardize(flow: Flow, op: Standardize) -> None:
+def _standardize(flow: Flow, op: ops.Standardize) -> None:
     graph = flow.graph
     at = flow.take(op.start, op.start + len(op.mean), _WIDE)
     Z = _fill(graph, flow.pieces[at].value, op.fill)
@@ -214,22 +160,22 @@ def _standardize(flow: Flow, op: Standardize) -> None:
         Z = graph.node("Sub", Z, graph.constant(op.mean[None]))
     if (op.scale != 1.0).any():
         Z = graph.node("Mul", Z, graph.constant(1.0 / op.scale[None]))
-    if op.limit >= LARGEST:
-        Z = _cut(graph, Z, LARGEST)
+    if op.limit >= ops.LARGEST:
+        Z = _cut(graph, Z, ops.LARGEST)
     else:
         near = _cut(graph, Z, op.limit)
         # the signed distance beyond the limit
-        far = _cut(graph, graph.node("Sub", Z, near), LARGEST)
+        far = _cut(graph, graph.node("Sub", Z, near), ops.LARGEST)
         grown = graph.node("Log", graph.node("Add", graph.node("Abs", far), graph.constant(np.array(1.0))))
         Z = graph.node("Add", near, graph.node("Mul", graph.node("Sign", far), grown))
     flow.pieces[at] = Piece(Z, len(op.mean), _WIDE)
 
 
-def _quantiles(flow: Flow, op: Quantiles) -> None:
+def _quantiles(flow: Flow, op: ops.Quantiles) -> None:
     graph = flow.graph
     n_columns, n_knots = op.knots.shape
     at = flow.take(op.start, op.start + n_columns, _WIDE)
-    x = _cut(graph, _fill(graph, flow.pieces[at].value, op.fill), LARGEST)
+    x = _cut(graph, _fill(graph, flow.pieces[at].value, op.fill), ops.LARGEST)
     # Between two knots, the score is the first knot's score plus a slope times the distance to that knot. Of
     # several equal knots, the last one counts.
     widths = np.diff(op.knots, axis=1)
@@ -249,7 +195,7 @@ def _quantiles(flow: Flow, op: Quantiles) -> None:
     flow.pieces[at] = Piece(graph.node("Add", score, rise), n_columns, _WIDE)
 
 
-def _piecewise(flow: Flow, op: Piecewise) -> None:
+def _piecewise(flow: Flow, op: ops.Piecewise) -> None:
     graph = flow.graph
     values, columns = flow.holding(op.columns.tolist(), _WIDE)
     bins = graph.node("Gather", values, graph.constant(columns), axis=1)
@@ -259,11 +205,11 @@ def _piecewise(flow: Flow, op: Piecewise) -> None:
     flow.append(graph.node("Clip", bins, zero, one), len(columns), _WIDE)
 
 
-def _affine(flow: Flow, op: Affine) -> None:
+def _affine(flow: Flow, op: ops.Affine) -> None:
     _set(flow, _product(flow, op.weight, op.scale, op.bias), len(op.bias))
 
 
-def _lookup_affine(flow: Flow, op: LookupAffine) -> None:
+def _lookup_affine(flow: Flow, op: ops.LookupAffine) -> None:
     graph = flow.graph
     found = _looked_up(graph, op.tables, op.tables_scale, _codes(flow, op.offsets))
     total = graph.node("ReduceSum", found, graph.constant(np.array([1], dtype=np.int64)), keepdims=0)
@@ -312,12 +258,12 @@ def _tree(flow: Flow, op: Tree) -> None:
     _set(flow, _looked_up(graph, op.values, op.values_scale, index), op.values.shape[1])
 
 
-def _activation(flow: Flow, op: Relu | Tanh) -> None:
+def _activation(flow: Flow, op: ops.Relu | ops.Tanh) -> None:
     """Add an activation that ONNX has under the same name."""
     _set(flow, flow.graph.node(type(op).__name__, flow.whole(_WIDE)), flow.stop)
 
 
-def _silu(flow: Flow, op: Silu) -> None:
+def _silu(flow: Flow, op: ops.Silu) -> None:
     graph, x = flow.graph, flow.whole(_WIDE)
     # not with Sigmoid: onnxruntime 1.20 would fuse it into a QuickGelu, which it lacks for float64
     gate = graph.node("Add", graph.node("Exp", graph.node("Neg", x)), graph.constant(np.array(1.0)))
@@ -384,19 +330,19 @@ def _gather(graph: Graph, value: str, columns: Array, width: int | None) -> str:
 
 
 _PRINTERS: dict[type[Op], Any] = {
-    Affine: _affine,
-    Bound: _bound,
+    ops.Affine: _affine,
+    ops.Bound: _bound,
     Columns: _columns,
-    DateParts: _date_parts,
-    Indicate: _indicate,
-    LookupAffine: _lookup_affine,
-    Piecewise: _piecewise,
-    Quantiles: _quantiles,
-    Relu: _activation,
-    Silu: _silu,
-    Standardize: _standardize,
-    Tanh: _activation,
+    ops.DateParts: _date_parts,
+    ops.Indicate: _indicate,
+    ops.LookupAffine: _lookup_affine,
+    ops.Piecewise: _piecewise,
+    ops.Quantiles: _quantiles,
+    ops.Relu: _activation,
+    ops.Silu: _silu,
+    ops.Standardize: _standardize,
+    ops.Tanh: _activation,
     Tree: _tree,
 }
 #: The ops that have a printer here.
-KNOWN: frozenset[type[Op]] = frozenset({Softmax, Unstandardize, *_PRINTERS})
+KNOWN: frozenset[type[Op]] = frozenset({ops.Softmax, ops.Unstandardize, *_PRINTERS})

@@ -9,18 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..program import (
-    Affine,
-    Columns,
-    DateParts,
-    Indicate,
-    LookupAffine,
-    Piecewise,
-    Program,
-    Quantiles,
-    Standardize,
-    real_weights,
-)
+from ..program import Columns, Program, as_number, ops
 from ._onnx_graph import Graph, Piece
 
 Array = NDArray[Any]
@@ -77,9 +66,8 @@ def _columns(program: Program, taken: Sequence[str]) -> list[dict[str, Any]]:
     names = getattr(entry, "names", None) or [f"column {index}" for index in range(n_columns)]
     uses: list[dict[str, Any]] = [{} for _ in range(n_columns)]
     if isinstance(entry, Columns):
-        tables = iter(entry.levels)
-        for source, kind in zip(entry.sources, entry.kinds, strict=True):
-            uses[source][kind] = next(tables) if kind in ("category", "rank") else None
+        for source, kind, read in entry.reads:
+            uses[source][kind] = None if read is None else read.levels
     else:
         uses = [{"number": None} for _ in range(n_columns)]
     columns: list[dict[str, Any]] = []
@@ -117,24 +105,24 @@ def needs_float64(program: Program) -> bool:
     moved = np.zeros(len(entry.kinds))
     rounded = np.array([kind == "number" for kind in entry.kinds], dtype=float)
     for op in program.ops[1:]:
-        if isinstance(op, Standardize):
+        if isinstance(op, ops.Standardize):
             columns = slice(op.start, op.start + len(op.mean))
             moved[columns] = rounded[columns] * _HALF_ULP * (np.abs(op.mean) / op.scale + min(op.limit, _NORMAL))
-        elif isinstance(op, Quantiles):
+        elif isinstance(op, ops.Quantiles):
             columns = slice(op.start, op.start + len(op.knots))
             moved[columns] = rounded[columns] * _moved_scores(op)
-        elif isinstance(op, DateParts | Indicate):
+        elif isinstance(op, ops.DateParts | ops.Indicate):
             moved, rounded = (np.append(part, np.zeros(len(op.columns))) for part in (moved, rounded))
-        elif isinstance(op, Piecewise):
+        elif isinstance(op, ops.Piecewise):
             moved = np.append(moved, moved[op.columns] / op.width)
-        elif isinstance(op, Affine | LookupAffine):
-            weight = np.abs(real_weights(op.weight, op.scale))
+        elif isinstance(op, ops.Affine | ops.LookupAffine):
+            weight = np.abs(ops.real_weights(op.weight, op.scale))
             return bool((moved[len(moved) - len(weight) :, None] * weight > _ROUNDING).any())
     # a tree itself rounds numbers to float32
     return False
 
 
-def _moved_scores(op: Quantiles) -> Array:
+def _moved_scores(op: ops.Quantiles) -> Array:
     """Return the largest change of each column's score by rounding."""
     width, rise = np.diff(op.knots, axis=1), np.diff(op.scores)
     reach = np.maximum(np.abs(op.knots[:, 1:]), np.abs(op.knots[:, :-1]))
@@ -189,7 +177,7 @@ class InputRows:
         if levels and not are_numbers(levels):
             raise TypeError(f"Column {self._names[source]!r} is read as text; its input is one of {piece.dtype}.")
         value = column.value if piece.dtype == np.float64 else graph.cast(column.value, np.float64)
-        keyed = _by(_as_float, levels, self._names[source], "a tensor of numbers")
+        keyed = _by(as_number, levels, self._names[source], "a tensor of numbers")
         return _look_up_number(graph, value, keyed, other, missing, dtype)
 
 
@@ -245,12 +233,8 @@ def _part(graph: Graph, piece: Piece, columns: list[int]) -> Piece:
 
 def _look_up_text(graph: Graph, value: str, values: dict[str, Any], other: Any, dtype: DTypeLike) -> str:
     kind, cast = ("int64", int) if np.dtype(dtype).kind == "i" else ("float", float)
-    found: dict[str, Any] = {
-        "keys_strings": list(values),
-        f"values_{kind}s": [cast(one) for one in values.values()],
-        f"default_{kind}": cast(other),
-    }
-    return graph.node("LabelEncoder", value, domain="ai.onnx.ml", **found)
+    found: dict[str, Any] = {f"values_{kind}s": list(map(cast, values.values())), f"default_{kind}": cast(other)}
+    return graph.node("LabelEncoder", value, domain="ai.onnx.ml", keys_strings=list(values), **found)
 
 
 def _look_up_number(
@@ -267,10 +251,3 @@ def _look_up_number(
     last = graph.constant(np.array([[len(levels) + 1]], dtype=np.int64))
     place = graph.node("Where", graph.node("IsNaN", value), last, place)
     return graph.node("Gather", table, place, axis=0)
-
-
-def _as_float(level: float) -> float:
-    try:
-        return float(level)
-    except OverflowError:
-        return np.inf if level > 0 else -np.inf

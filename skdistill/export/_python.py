@@ -9,61 +9,21 @@ import keyword
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from textwrap import wrap
+from textwrap import indent, wrap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import (
-    LARGEST,
-    Affine,
-    Bound,
-    Columns,
-    DateParts,
-    Indicate,
-    LookupAffine,
-    Op,
-    Piecewise,
-    Program,
-    Quantiles,
-    Relu,
-    Silu,
-    Softmax,
-    Standardize,
-    Tanh,
-    Tree,
-    Unstandardize,
-    _ops,
-    _table,
-    program_of,
-)
+from ..program import Op, Program, _ops, _program, _table, _tree, program_of
 from ._files import check_ops, classes_of, write_files
-from ._python_functions import FUNCTIONS, READ_ARRAY, READ_SPARSE, READ_TABLE, SOFTMAX
 
 Array = NDArray[Any]
 
 _WIDTH = 100
-#: The functions that read cells are copied unchanged, so that the file reads cells as the Program does.
-_COPIED: tuple[Any, ...] = (
-    _table.is_missing,
-    _table.as_key,
-    _table.as_number,
-    _table.as_seconds,
-    _table._of_delta,
-    _table._of_ticks,
-    _table.numbers,
-    _table.seconds,
-    _table._Levels,
-    _table.is_frame,
-    _table.column_names,
-    _table._mismatch,
-)
-
-_READERS = {"number": "numbers", "datetime": "seconds"}
 
 
 def to_python(student: Any, path: str | os.PathLike[str]) -> None:
@@ -109,135 +69,41 @@ def to_python(student: Any, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix != ".py":
         raise ValueError(f"path must be a name that ends in '.py'; got {str(path)!r}.")
-    check_ops(program, {Columns, Bound, Softmax, Unstandardize, *_PRINTERS}, "Python")
-    text = _Printer(program, classes_of(student)).print(path.stem)
-    write_files({path: text.encode("utf-8")})
+    check_ops(program, _program.OPS.values(), "Python")
+    write_files({path: _text(program, classes_of(student), path.stem).encode("utf-8")})
 
 
-class _Printer:
-    """Prints one Program; each op adds its constants and one line of code."""
-
-    def __init__(self, program: Program, classes: Array | None) -> None:
-        self.program = program
-        self.classes = None if classes is None else _classes(classes)
-        self.constants: dict[str, str] = {}
-        self.lines: list[str] = []
-        self.n_layers = 0
-        entry = program.ops[0]
-        assert isinstance(entry, Columns | Bound)
-        self.entry = entry
-
-    def print(self, stem: str) -> str:
-        """Return the text of the file."""
-        for op in self.program.ops[1:-1]:
-            self.lines.append(_PRINTERS[type(op)](self, op))
-        body = "\n".join(f"    {line}" for line in self.lines)
-        called = [FUNCTIONS[name] for name in FUNCTIONS if re.search(rf"\b{name}\(", body)]
-        if "with_date_parts(" in body:
-            called.append(inspect.getsource(_ops.date_part))
-        functions = [
-            self._predicting(),
-            _ENCODED.format(body=body),
-            *called,
-            *([] if self.classes is None else [SOFTMAX[0 if len(self.classes[1]) == 2 else 1]]),
-            *self._reading(),
-        ]
-        names = None if isinstance(self.entry, Bound) or self.entry.names is None else list(self.entry.names)
-        labels = (
-            []
-            if self.classes is None
-            else [f"CLASSES = np.array({_listed(map(_key, self.classes[1]))}, dtype={self.classes[0]})"]
-        )
-        head = [
-            *labels,
-            "#: The names of the columns; None if they have no names.",
-            f"COLUMNS = {'None' if names is None else _listed(map(_key, names))}",
-            f"N_COLUMNS = {self.entry.n_columns}",
-            "#: Numbers are clipped to this magnitude.",
-            f"LARGEST = {LARGEST!r}",
-        ]
-        constants = [f"{name} = {value}" for name, value in self.constants.items()]
-        module = stem if stem.isidentifier() and not keyword.iskeyword(stem) else "student"
-        title = _TITLE.format(
-            version=__version__,
-            fingerprint=self.program.fingerprint(),
-            module=module,
-            method="predict" if self.classes is None else "predict_proba",
-        )
-        parts = [title, "\n".join(head) + "\n", *functions, _ARRAY, "\n".join(constants) + "\n"]
-        return "\n\n".join(part for part in parts if part.strip())
-
-    def _predicting(self) -> str:
-        """Return the public functions, and define the constants that they need."""
-        last = self.program.ops[-1]
-        if isinstance(last, Unstandardize):
-            self.constant("OUTPUT_CENTER", last.center)
-            self.constant("OUTPUT_SCALE", last.scale)
-            shape, taken = ("(n_rows, n_outputs)", "") if len(last.center) > 1 else ("(n_rows,)", "[:, 0]")
-            return _PREDICT_REGRESSION.format(shape=shape, taken=taken)
-        assert self.classes is not None
-        binary = len(self.classes[1]) == 2
-        best = "(x[:, 0] > 0).astype(np.intp)" if binary else "x.argmax(axis=1)"
-        return _PREDICT.format(best=best, n_logits="1" if binary else "n_classes")
-
-    def constant(self, name: str, values: Array) -> str:
-        """Define an array; return its name."""
-        small = values.dtype in (np.float32, np.float16, np.int8)
-        if small or values.size > 4000:
-            kind = values.dtype.newbyteorder("<").str
-            text = base64.b64encode(values.astype(kind).tobytes()).decode()
-            packed = "\n".join(wrap(text, _WIDTH)) if text else ""
-            dtype = "" if small or kind == "<f8" else f", {kind!r}"
-            found = f'array({kind!r}, {values.shape}, """\n{packed}\n"""{dtype})'
-        else:
-            cells = [[repr(cell) for cell in row] for row in np.atleast_2d(values).tolist()]
-            rows = [_listed(row) for row in cells]
-            found = f"np.array({rows[0] if values.ndim == 1 else _listed(rows)})"
-            if values.size == 0:
-                found = f"np.zeros({values.shape}, dtype=np.{values.dtype.name})"
-        self.constants[name] = found
-        return name
-
-    def weight(self, name: str, values: Array, scale: Array | None) -> str:
-        """Define weights in float64, multiplied by their scale; return their name."""
-        self.constant(name, values)
-        if scale is not None:
-            self.constant(f"{name}_SCALE", scale)
-            # the scale must be defined before the weights that it multiplies
-            self.constants[name] = f"{self.constants.pop(name)} * {name}_SCALE"
-        return name
-
-    def _reading(self) -> list[str]:
-        if isinstance(self.entry, Bound):
-            return [READ_SPARSE]
-        levels, sizes = iter(self.entry.levels), iter(self.entry.sizes)
-        read = []
-        for source, kind in zip(self.entry.sources, self.entry.kinds, strict=True):
-            if kind in ("number", "datetime"):
-                read.append(f"({source}, {kind!r})")
-                continue
-            size = next(sizes) if kind == "category" else None
-            other, missing = ("np.nan", "np.nan") if size is None else (size - 2, size - 1)
-            pairs = [f"{_key(key)}: {code}" for key, code in next(levels).items()]
-            read.append(f"({source}, {kind!r}, {_listed(pairs, '{}', _WIDTH - 30)}, {other}, {missing})")
-        kinds = set(self.entry.kinds)
-        readers = [f'"{kind}": {name}' for kind, name in _READERS.items() if kind in kinds]
-        constants = [
-            "#: The columns to read: index and kind; for levels also their codes, and those of others and of missing.",
-            "READ = [\n" + "".join(f"    {one},\n" for one in read) + "]",
-            f"READERS = {_listed(readers, '{}')}",
-        ]
-        if "datetime" in kinds:
-            constants += [
-                "_EPOCH = datetime.datetime(1970, 1, 1)",
-                "_EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)",
-            ]
-        reader = "READERS[kind](cells)"
-        if kinds & {"category", "rank"}:
-            reader = f"_Levels(*levels).many(cells.tolist()) if levels else {reader}"
-        fast = f"    {READ_ARRAY}" if kinds <= {"number"} else ""
-        text = READ_TABLE.replace("    FAST\n", fast).replace("READER\n", f"{reader}\n")
-        return [text, *_copied_sources(text + constants[-1] + " ".join(readers)), "\n".join(constants) + "\n"]
+def _text(program: Program, classes: Array | None, stem: str) -> str:
+    """Return the text of the file: the answers' functions, the code of the Program's ops, and the ops themselves."""
+    names = getattr(program.ops[0], "names", None)
+    constants = [
+        "#: The names of the columns; None if they have no names.",
+        f"COLUMNS = {'None' if names is None else _listed(map(_literal, names))}",
+        "#: Numbers are clipped to this magnitude.",
+        f"LARGEST = {_ops.LARGEST!r}",
+        "#: The number of rows per batch.",
+        f"_BLOCK = {_program._BLOCK}",
+        "#: Up to this many rows, a frame or a tree is read cell by cell.",
+        f"_FEW_ROWS = {_table._FEW_ROWS}",
+        f"_LOOP_ROWS = {_tree._LOOP_ROWS}",
+        "_EPOCH = datetime.datetime(1970, 1, 1)",
+        "_EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)",
+    ]
+    if classes is not None:
+        dtype, labels = _classes(classes)
+        constants.insert(0, f"CLASSES = np.array({_listed(map(_literal, labels))}, dtype={dtype})")
+        answers = _CLASSIFIER.format(n_logits="1" if len(labels) == 2 else "n_classes")
+    else:
+        one = program.n_outputs == 1
+        answers = _REGRESSOR.format(shape="(n_rows,)" if one else "(n_rows, n_outputs)", taken="[:, 0]" if one else "")
+    title = _TITLE.format(
+        version=__version__,
+        fingerprint=program.fingerprint(),
+        module=stem if stem.isidentifier() and not keyword.iskeyword(stem) else "student",
+        method="predict" if classes is None else "predict_proba",
+    )
+    ops = "OPS = [\n" + "".join(indent(f"{_op(op)},\n", "    ") for op in program.ops) + "]\n"
+    return "\n\n".join([title, "\n".join(constants) + "\n", answers, _OP, *_sources(answers + ops), _ARRAY + ops])
 
 
 _TITLE = '''\
@@ -254,65 +120,120 @@ from __future__ import annotations
 
 import base64
 import datetime
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
 Array = np.ndarray
 '''
 
-_PREDICT = '''\
+_CLASSIFIER = '''\
 def predict_proba(rows):
     """Return the probability of each class, shape (n_rows, n_classes)."""
-    return softmax(logits(rows))
+    return OPS[-1](logits(rows))
 
 
 def predict(rows):
     """Return the most probable class, shape (n_rows,)."""
-    x = logits(rows)
-    return CLASSES[{best}]
+    return CLASSES[predict_proba(rows).argmax(axis=1)]
 
 
 def logits(rows):
     """Return the logits, shape (n_rows, {n_logits})."""
-    x = read(rows)
-    # in blocks small enough for the processor's cache
-    return np.concatenate([encoded_logits(x[at : at + 1024]) for at in range(0, max(len(x), 1), 1024)])
+    return _run_blocks(OPS[0](rows), OPS[1:-1])
 '''
 
-_PREDICT_REGRESSION = '''\
+_REGRESSOR = '''\
 def predict(rows):
     """Return the predictions, shape {shape}."""
-    x = read(rows)
-    # in blocks small enough for the processor's cache
-    x = np.concatenate([encoded_logits(x[at : at + 1024]) for at in range(0, max(len(x), 1), 1024)])
-    return (x * OUTPUT_SCALE + OUTPUT_CENTER){taken}
+    return _run_blocks(OPS[0](rows), OPS[1:]){taken}
 '''
 
+_OP = '''\
+class Op:
+    """One step: it holds fitted numbers and maps rows to rows."""
 
-_ENCODED = '''\
-def encoded_logits(x):
-    """Return the logits, or a regressor's standardised predictions, of a block of rows from `read`."""
-{body}
-    return x
+    def __init__(self, **fields):
+        self.fields = fields
+        self.__dict__.update(fields)
+
+    def state(self):
+        """Return the fields by name."""
+        return self.fields
+'''
+
+#: The functions that the file has in place of the package's own, which need narwhals.
+_FRAMES = '''\
+def _has_narwhals():
+    """Whether a frame can be read by column; here that needs no package."""
+    return True
+
+
+def column_reader(X):
+    """Return a function from a column's index to the column, of an array or a frame, as an array."""
+    if hasattr(X, "iloc"):
+        return lambda index: np.asarray(X.iloc[:, index])
+    if hasattr(X, "column_names"):
+        return lambda index: np.asarray(X.column(index))
+    return lambda index: np.asarray(X[:, index])
 '''
 
 _ARRAY = '''\
-def array(kind, shape, text, dtype=np.float64):
+def array(kind, shape, text):
     """Decode an array from base64."""
-    return np.frombuffer(base64.b64decode(text), dtype=kind).reshape(shape).astype(dtype)
+    found = np.frombuffer(base64.b64decode(text), dtype=kind).reshape(shape)
+    return found.astype(found.dtype.newbyteorder("="))
+
+
 '''
 
 
-def _copied_sources(text: str) -> list[str]:
-    """Return the sources of the copied functions that a text calls, directly or indirectly."""
-    sources = {one.__name__: inspect.getsource(one) for one in _COPIED}
+def _sources(text: str) -> list[str]:
+    """Return the sources of the functions and ops that a text uses, directly or indirectly, copied from the package."""
+    sources = {
+        name: re.sub(r"^@dataclass.*\n", "", inspect.getsource(one))
+        for module in (_program, _table, _ops, _tree)
+        for name, one in vars(module).items()
+        if getattr(one, "__module__", None) == module.__name__ and inspect.isroutine(one) | inspect.isclass(one)
+    }
+    sources |= {"column_reader": _FRAMES}
+    for name in ("Op", "Program", "_has_narwhals"):
+        del sources[name]
     needed: set[str] = set()
-    while more := {name for name in sources if re.search(rf"\b{name}\b", text)} - needed:
+    while more := {one.id for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Name)} & sources.keys() - needed:
         needed |= more
         text = "\n".join(sources[name] for name in more)
-    return [sources[name] for name in sources if name in needed]
+    return [source for name, source in sources.items() if name in needed]
+
+
+def _op(op: Op) -> str:
+    """Return the call that makes an op."""
+    fields = (f"{name}={'COLUMNS' if name == 'names' else _literal(value)},\n" for name, value in op.state().items())
+    text = indent("".join(fields), "    ")
+    return f"{type(op).__name__}(\n{text})" if text else f"{type(op).__name__}()"
+
+
+def _literal(value: Any) -> str:
+    """Return the Python expression of a field of an op, or of a level."""
+    if isinstance(value, np.ndarray):
+        if value.dtype in (np.float32, np.float16, np.int8) or value.size > 4000 or not value.size:
+            kind = value.dtype.newbyteorder("<").str
+            packed = "\n".join(wrap(base64.b64encode(value.astype(kind).tobytes()).decode(), _WIDTH))
+            return f'array({kind!r}, {value.shape}, """\n{packed}\n""")'
+        return f"np.array({_literal(value.tolist())})"
+    if isinstance(value, dict):
+        return _listed((f"{_literal(key)}: {_literal(one)}" for key, one in value.items()), "{}")
+    if isinstance(value, list):
+        return _listed(map(_literal, value))
+    if isinstance(value, tuple):
+        return f"({_literal(value[0])},)" if len(value) == 1 else _listed(map(_literal, value), "()")
+    if isinstance(value, float) and not np.isfinite(value):
+        return f'float("{value}")'
+    # an editor may normalise characters that Unicode treats as equivalent
+    return repr(value) if not isinstance(value, str) or unicodedata.is_normalized("NFC", value) else ascii(value)
 
 
 def _classes(classes: Array) -> tuple[str, list[Any]]:
@@ -328,18 +249,11 @@ def _classes(classes: Array) -> tuple[str, list[Any]]:
     return repr(classes.dtype.str) if classes.dtype.kind in "biufU" else "object", cells
 
 
-def _key(key: Any) -> str:
-    if isinstance(key, float) and not np.isfinite(key):
-        return f'float("{key}")'
-    # an editor may normalise characters that Unicode treats as equivalent
-    return repr(key) if not isinstance(key, str) or unicodedata.is_normalized("NFC", key) else ascii(key)
-
-
-def _listed(cells: Iterable[str], brackets: str = "[]", width: int = _WIDTH) -> str:
-    """Return a list or a dict, on several lines if it is long."""
+def _listed(cells: Iterable[str], brackets: str = "[]") -> str:
+    """Return a list, a dict or a tuple, on several lines if it is long."""
     cells = list(cells)
     short = ", ".join(cells)
-    if len(short) <= width and "\n" not in short:
+    if len(short) <= _WIDTH and "\n" not in short:
         return f"{brackets[0]}{short}{brackets[1]}"
     lines = ["   "]
     for cell in cells:
@@ -347,59 +261,3 @@ def _listed(cells: Iterable[str], brackets: str = "[]", width: int = _WIDTH) -> 
             lines.append("   ")
         lines[-1] += f" {cell},"
     return "\n".join([brackets[0], *lines, brackets[1]])
-
-
-def _date_parts(to: _Printer, op: DateParts) -> str:
-    return f"x = with_date_parts(x, {list(op.columns)}, {list(op.parts)})"
-
-
-def _indicate(to: _Printer, op: Indicate) -> str:
-    return f"x = with_gaps(x, {op.columns.tolist()})"
-
-
-def _standardize(to: _Printer, op: Standardize) -> str:
-    constants = [to.constant(name.upper(), getattr(op, name)) for name in ("mean", "scale", "fill")]
-    return f"x = standardized(x, {op.start}, {', '.join(constants)}, {float(op.limit)!r})"
-
-
-def _quantiles(to: _Printer, op: Quantiles) -> str:
-    constants = [to.constant(name.upper(), getattr(op, name)) for name in ("knots", "scores", "fill")]
-    return f"x = interpolated(x, {op.start}, {', '.join(constants)})"
-
-
-def _piecewise(to: _Printer, op: Piecewise) -> str:
-    constants = [to.constant(f"BIN_{name.upper()}", getattr(op, name)) for name in ("columns", "lower", "width")]
-    return f"x = with_bins(x, {', '.join(constants)})"
-
-
-def _affine(to: _Printer, op: Affine | LookupAffine) -> str:
-    to.n_layers += 1
-    layer = to.n_layers
-    weight = to.weight(f"WEIGHT_{layer}", op.weight, op.scale)
-    bias = to.constant(f"BIAS_{layer}", op.bias)
-    if isinstance(op, Affine):
-        return f"x = x @ {weight} + {bias}"
-    tables = to.weight(f"TABLES_{layer}", op.tables, op.tables_scale)
-    offsets = to.constant(f"OFFSETS_{layer}", op.offsets)
-    return f"x = x[:, {len(op.offsets)}:] @ {weight} + {bias} + looked_up(x, {offsets}, {tables})"
-
-
-def _tree(to: _Printer, op: Tree) -> str:
-    names = ("offsets", "ranks", "columns", "thresholds", "missing_left", "left", "right")
-    constants = [to.constant(f"TREE_{name.upper()}", getattr(op, name)) for name in names]
-    return f"x = leaf_values(x, {', '.join(constants)}, {to.weight('TREE_VALUES', op.values, op.values_scale)})"
-
-
-_PRINTERS: dict[type[Op], Callable[[_Printer, Any], str]] = {
-    DateParts: _date_parts,
-    Indicate: _indicate,
-    Standardize: _standardize,
-    Quantiles: _quantiles,
-    Piecewise: _piecewise,
-    LookupAffine: _affine,
-    Affine: _affine,
-    Relu: lambda to, op: "x = np.maximum(x, 0.0)",
-    Tanh: lambda to, op: "x = np.tanh(x)",
-    Silu: lambda to, op: "x = silu(x)",
-    Tree: _tree,
-}

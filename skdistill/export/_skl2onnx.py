@@ -48,15 +48,11 @@ def register_skl2onnx() -> None:
     skl2onnx = import_optional("skl2onnx", "register_skl2onnx", "export")
     package = import_module(__name__.partition(".")[0])
     options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
-    for name in _CLASSES:
-        skl2onnx.update_registered_converter(
-            getattr(package, name), f"Skdistill{name}", _set_classifier_types, _convert, options=options
-        )
-
-    for name in _REGRESSORS:
-        skl2onnx.update_registered_converter(
-            getattr(package, name), f"Skdistill{name}", _set_regressor_types, _convert, options={}
-        )
+    for name, shapes, has in [
+        *((name, _set_classifier_types, options) for name in _CLASSES),
+        *((name, _set_regressor_types, {}) for name in _REGRESSORS),
+    ]:
+        skl2onnx.update_registered_converter(getattr(package, name), f"Skdistill{name}", shapes, _convert, options=has)
 
 
 def _set_regressor_types(operator: Any) -> None:
@@ -91,7 +87,7 @@ def _labels(scope: Any, operator: Any) -> Any:
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     from ._onnx import OPSETS
     from ._onnx_graph import Flow, Graph
-    from ._onnx_ops import KNOWN, print_logits, print_outputs, print_predictions
+    from ._onnx_ops import KNOWN, print_program
     from ._onnx_rows import MISSING, InputRows
 
     program = program_of(operator.raw_operator)
@@ -100,10 +96,8 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     graph = Graph(scope.get_unique_variable_name)
     flow = Flow(graph, InputRows(_pieces(operator.inputs, program, names), names, MISSING))
     outputs = [variable.full_name for variable in operator.outputs]
-    if program.n_outputs is not None:
-        print_predictions(flow, program.ops, outputs[0])
-    else:
-        print_outputs(flow, print_logits(flow, program.ops), _labels(scope, operator), outputs)
+    classes = _labels(scope, operator) if program.n_outputs is None else None
+    print_program(flow, program.ops, classes, outputs)
     container.nodes.extend(graph.nodes)
     container.initializers.extend(graph.constants)
     container.node_domain_version_pair_sets.update(OPSETS.items())
@@ -112,7 +106,6 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
 def _pieces(variables: Any, program: Program, names: Any) -> list[Any]:
     """Return skl2onnx's inputs as the columns of a row."""
     from ._onnx_graph import Piece
-    from ._onnx_rows import TEXT
 
     named = {variable.raw_name: variable for variable in variables}
     if len(variables) == len(names) and named.keys() == set(names):
@@ -123,7 +116,7 @@ def _pieces(variables: Any, program: Program, names: Any) -> list[Any]:
         "FloatTensorType": np.dtype(np.float32),
         "Int32TensorType": np.dtype(np.int32),
         "Int64TensorType": np.dtype(np.int64),
-        "StringTensorType": TEXT,
+        "StringTensorType": np.dtype(object),
     }
     pieces = []
     for variable in variables:

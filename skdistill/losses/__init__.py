@@ -1,6 +1,6 @@
 """The distillation loss: what a student fits, and the loss's value and gradient, in numpy."""
 
-from ._losses import PROBABILITY_FLOOR, CrossEntropy, Huber, Loss, SquaredError, log_softmax, soften, softmax
+from ._losses import PROBABILITY_FLOOR, CrossEntropy, Huber, Loss, SquaredError, log_softmax, rounded, soften, softmax
 from ._targets import Targets, distillation_loss, regression_loss, regression_loss_of
 from ._terms import Terms
 
@@ -16,6 +16,7 @@ __all__ = [
     "log_softmax",
     "regression_loss",
     "regression_loss_of",
+    "rounded",
     "soften",
     "softmax",
 ]

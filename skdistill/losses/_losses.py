@@ -143,7 +143,7 @@ class Loss:
         losses : ndarray of shape (n_rows,)
             The losses.
         slopes : ndarray of shape (n_rows, n_outputs)
-            The derivative of a row's loss with respect to each output.
+            The derivative of a row's loss with respect to each output, times :attr:`softness`.
         """
         raise NotImplementedError
 
@@ -162,6 +162,11 @@ class Loss:
     @property
     def soft_scale(self) -> float:
         """What the first term is multiplied by."""
+        return 1.0
+
+    @property
+    def softness(self) -> float:
+        """What the derivatives of :meth:`soft` are still to be divided by."""
         return 1.0
 
     def labelled(self, labels: Array) -> Array:
@@ -233,10 +238,9 @@ class CrossEntropy(Loss):
         return 1 if n_targets == 2 else n_targets
 
     def soft(self, Z: Array, goal: Array) -> tuple[Array, Array]:
-        """Return the cross-entropy of each row with the softened answers, and its derivatives."""
+        """Return the cross-entropy of each row with the softened answers, and derivatives by ``Z / temperature``."""
         log_q = log_softmax(Z / self.temperature)
-        slopes = (np.exp(log_q) - goal) / self.temperature
-        return -(goal * log_q).sum(axis=1), slopes[:, -Z.shape[1] :]
+        return -(goal * log_q).sum(axis=1), (np.exp(log_q) - goal)[:, -Z.shape[1] :]
 
     def entropy(self, goal: Array) -> Array:
         """Return the entropy of the softened answers; the cross-entropy less this is the divergence."""
@@ -264,6 +268,11 @@ class CrossEntropy(Loss):
     def soft_scale(self) -> float:
         """The square of the temperature, so that gradients keep their size."""
         return self.temperature**2
+
+    @property
+    def softness(self) -> float:
+        """The temperature."""
+        return self.temperature
 
     def labelled(self, labels: Array) -> Array:
         """Return which rows have a class index, shape (n_rows,)."""

@@ -73,7 +73,8 @@ class Targets:
     def take(self, rows: Array) -> Targets:
         """Return the targets of some rows, an index or a boolean mask of shape (n_rows,)."""
         per_row = {name: getattr(self, name) for name in self.ROWS}
-        return replace(self, **{name: None if value is None else value[rows] for name, value in per_row.items()})
+        taken: dict[str, Any] = {name: None if value is None else value[rows] for name, value in per_row.items()}
+        return replace(self, **taken)
 
     def labelled(self) -> Array:
         """Return which rows have a label, shape (n_rows,); there must be labels."""
@@ -130,7 +131,7 @@ class Targets:
             "held_out": False,
         }
 
-        def stacked(name: str) -> Array | None:
+        def stacked(name: str) -> Any:
             above = getattr(self, name)
             if above is None:
                 return None
@@ -159,8 +160,9 @@ class Targets:
         loss = self.loss
         weight = np.ones(n_rows) if self.sample_weight is None else np.asarray(self.sample_weight, dtype=np.float64)
         total = weight.sum()
-        soft = (self.answers, weight)
-        if self.answers is None:
+        if self.answers is not None:
+            soft = (self.answers, weight)
+        else:
             soft = (loss.blank(n_rows, self.n_targets), np.zeros(n_rows))
         if self.soft_labels is not None:
             hard = (self.soft_labels, weight)

@@ -134,7 +134,7 @@ class Terms:
         if self.soft_weight.any():
             losses, slopes = self.loss.soft(Z, self.soft)
             value += float(self.soft_weight @ (losses - self.entropy))
-            gradient += slopes * self.soft_weight[:, None]
+            gradient += slopes * (self.soft_weight / self.loss.softness)[:, None]
         if self.label_weight.any():
             losses, slopes = self.loss.hard(Z, self.labels)
             value += float(self.label_weight @ losses)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import log_softmax
-from ..program import Program
+from ..program import Program, Softmax
 
 Array = NDArray[Any]
 
@@ -129,6 +129,8 @@ class ProgramClassifier(ProgramModel):
             Class labels.
         """
         X = self._rows(X)
+        if not isinstance(self.program_.ops[-1], Softmax):
+            return self.classes_[self.program_(X).argmax(axis=1)]
         logits = self.program_.logits(X)
         best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(axis=1)
         return self.classes_[best.astype(np.intp)]

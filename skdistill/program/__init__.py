@@ -1,5 +1,6 @@
 """The Program: a fitted student as data, namely a list of small array operations."""
 
+from . import _ops as ops
 from ._io import Saved, dumps, read
 from ._of_model import program_of, program_or_none, shipped
 from ._ops import (
@@ -26,7 +27,9 @@ from ._passes import fold, join, rescale, split
 from ._program import Program, run
 from ._table import (
     Columns,
+    Levels,
     as_key,
+    as_number,
     category_order,
     column_names,
     column_reader,
@@ -46,6 +49,7 @@ __all__ = [
     "Columns",
     "DateParts",
     "Indicate",
+    "Levels",
     "LookupAffine",
     "Op",
     "Piecewise",
@@ -60,6 +64,7 @@ __all__ = [
     "Tree",
     "Unstandardize",
     "as_key",
+    "as_number",
     "category_order",
     "column_names",
     "column_reader",
@@ -71,6 +76,7 @@ __all__ = [
     "is_missing",
     "join",
     "numbers",
+    "ops",
     "program_of",
     "program_or_none",
     "read",

@@ -21,20 +21,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _ops, _table, _tree
 from ._ops import Bound, Op
-from ._program import Program, run
+from ._program import OPS, Program, run
 from ._table import Columns
 from ._tree import Tree
 
@@ -51,13 +52,6 @@ _DIGEST = hashlib.sha256().digest_size
 _LONGEST = 64 * 2**20
 _CHUNK = 2**20
 
-#: The ops that a file may hold: those that these three modules define, not any other subclass of Op.
-_OPS: dict[str, type[Op]] = {
-    name: op
-    for module in (_ops, _table, _tree)
-    for name, op in vars(module).items()
-    if isinstance(op, type) and issubclass(op, Op) and op is not Op
-}
 _FLOATS = ("<f2", "<f4", "<f8")
 _INTEGERS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
 _TYPES = frozenset({*_FLOATS, *_INTEGERS, "|b1"})
@@ -126,9 +120,9 @@ def dumps(program: Program, classes: Array | None, versions: Mapping[str, str]) 
 
 def _op_out(op: Op, pieces: list[bytes]) -> list[Any]:
     name = type(op).__name__
-    if _OPS.get(name) is not type(op):
+    if OPS.get(name) is not type(op):
         raise TypeError(f"A file cannot hold the op {name}, which this Program has.")
-    return [name, {field.name: _value_out(getattr(op, field.name), pieces) for field in fields(op)}]  # type: ignore[arg-type]
+    return [name, {field: _value_out(value, pieces) for field, value in op.state().items()}]
 
 
 def _value_out(value: Any, pieces: list[bytes]) -> Any:
@@ -201,7 +195,7 @@ def read(path: str | os.PathLike[str]) -> Saved:
         with Path(path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             start = file.read(_START)
-            lengths = _check_start(start, size)
+            n_packed, n_structure, n_arrays = _check_start(start, size)
             # the contents of a huge file are loaded only after its digest has been checked
             digest, left = hashlib.sha256(start), size - _START - _DIGEST
             while left > 0 and (chunk := file.read(min(left, _CHUNK))):
@@ -210,15 +204,15 @@ def read(path: str | os.PathLike[str]) -> Saved:
             if digest.digest() != file.read(_DIGEST):
                 raise _Fault("its bytes are not those that were written")
             file.seek(_START)
-            return _decode(file.read(lengths.packed), file.read(lengths.arrays), lengths)
+            return _decode(file.read(n_packed), file.read(n_arrays), n_structure)
     except _Fault as fault:
         raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {fault}.") from fault.__cause__
 
 
-def _decode(packed: bytes, arrays: bytes, lengths: _Lengths) -> Saved:
+def _decode(packed: bytes, arrays: bytes, n_structure: int) -> Saved:
     # a file with a correct digest may still be malicious
     try:
-        structure = _unpack(packed, lengths.structure)
+        structure = _unpack(packed, n_structure)
         program = _program_in(structure["ops"], _Arrays(arrays))
         classes = None if structure["classes"] is None else _labels_in(*structure["classes"])
         _check_runs(program, classes, len(arrays))
@@ -233,33 +227,26 @@ def _decode(packed: bytes, arrays: bytes, lengths: _Lengths) -> Saved:
     return Saved(program, classes, versions)
 
 
-class _Lengths(NamedTuple):
-    protocol: int
-    packed: int
-    structure: int
-    arrays: int
-
-
-def _check_start(start: bytes, size: int) -> _Lengths:
-    """Check the magic bytes, the protocol and the lengths at the start of a file."""
+def _check_start(start: bytes, size: int) -> tuple[int, int, int]:
+    """Check the magic bytes, the protocol and the lengths at the start of a file; return the lengths."""
     if not start.startswith(_MAGIC):
         raise _Fault("it is not a file that export('....skd') has written")
     if len(start) < _START:
         raise _Fault(f"it ends after {size} bytes")
-    lengths = _Lengths(*_LENGTHS.unpack(start[len(_MAGIC) :]))
-    if lengths.protocol > PROTOCOL:
+    protocol, packed, structure, arrays = _LENGTHS.unpack(start[len(_MAGIC) :])
+    if protocol > PROTOCOL:
         raise _Fault(
-            f"it is of protocol {lengths.protocol}, and this skdistill reads protocols up to {PROTOCOL}; a later "
+            f"it is of protocol {protocol}, and this skdistill reads protocols up to {PROTOCOL}; a later "
             "skdistill has written it"
         )
-    if lengths.protocol < 1:
+    if protocol < 1:
         raise _Fault("there is no protocol 0")
-    wanted = _START + lengths.packed + lengths.arrays + _DIGEST
+    wanted = _START + packed + arrays + _DIGEST
     if wanted != size:
         raise _Fault(f"it has {size} bytes, and should have {wanted}")
-    if lengths.structure > _LONGEST:
-        raise _Fault(f"it claims a structure of {lengths.structure} bytes, more than {_LONGEST}")
-    return lengths
+    if structure > _LONGEST:
+        raise _Fault(f"it claims a structure of {structure} bytes, more than {_LONGEST}")
+    return packed, structure, arrays
 
 
 def _unpack(packed: bytes, length: int) -> Any:
@@ -284,9 +271,7 @@ class _Arrays:
         # no side may be longer than the file, even if another side is zero
         if len(shape) > 2 or not all(type(side) is int and 0 <= side <= total for side in shape):
             raise _Fault(f"it claims an array of shape {shape!r}")
-        count = 1
-        for side in shape:
-            count *= side
+        count = math.prod(shape)
         n_bytes = count * np.dtype(stored).itemsize
         if n_bytes > total - self.at:
             raise _Fault(f"it claims an array of {n_bytes} bytes where {total - self.at} are left")
@@ -295,58 +280,36 @@ class _Arrays:
         return found.astype(np.dtype(own).newbyteorder("=")).reshape(shape)
 
 
-def _plain(kind: type, *others: type) -> Callable[[Any, _Arrays], Any]:
-    def check(value: Any, arrays: _Arrays) -> Any:
-        if type(value) not in (kind, *others):
-            raise _Fault(f"it holds {value!r} where a {kind.__name__} should be")
-        return kind(value)
-
-    return check
-
-
-def _array(value: Any, arrays: _Arrays) -> Array:
-    return arrays.next(*value)
-
-
-def _tuple(of: Callable[[Any, _Arrays], Any]) -> Callable[[Any, _Arrays], tuple[Any, ...]]:
-    return lambda value, arrays: tuple(of(one, arrays) for one in value)
-
-
-def _or_none(of: Callable[[Any, _Arrays], Any]) -> Callable[[Any, _Arrays], Any]:
-    return lambda value, arrays: None if value is None else of(value, arrays)
-
-
-def _levels(value: Any, arrays: _Arrays) -> dict[Any, Any]:
-    keys, codes = value
-    if not all(one is None or isinstance(one, str | bool | int | float) for one in keys):
-        raise _Fault("it holds a level that is neither a string nor a number")
-    if not all(type(one) in (int, float) for one in codes):
-        raise _Fault("it holds a code that is not a number")
-    return dict(zip(keys, codes, strict=True))
-
-
-#: The reader of each field of an op, by the type that the op's class declares.
-_FIELDS: dict[Any, Callable[[Any, _Arrays], Any]] = {
-    "Array": _array,
-    "Array | None": _or_none(_array),
-    "int": _plain(int),
-    "float": _plain(float, int),
-    "tuple[int, ...]": _tuple(_plain(int)),
-    "tuple[str, ...]": _tuple(_plain(str)),
-    "tuple[str, ...] | None": _or_none(_tuple(_plain(str))),
-    "tuple[dict[Any, int], ...]": _tuple(_levels),
-}
+def _field_in(kind: Any, value: Any, arrays: _Arrays) -> Any:
+    """Return a field of an op, checked against the type that the op's class declares."""
+    origin, of = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return None if value is None else _field_in(of[0], value, arrays)
+    if origin is np.ndarray:
+        return arrays.next(*value)
+    if origin is tuple:
+        return tuple(_field_in(of[0], one, arrays) for one in value)
+    if origin is dict:
+        keys, codes = value
+        if not all(one is None or isinstance(one, str | bool | int | float) for one in keys):
+            raise _Fault("it holds a level that is neither a string nor a number")
+        if not all(type(one) in (int, float) for one in codes):
+            raise _Fault("it holds a code that is not a number")
+        return dict(zip(keys, codes, strict=True))
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise _Fault(f"it holds {value!r} where a {kind.__name__} should be")
+    return kind(value)
 
 
 def _program_in(ops: Any, arrays: _Arrays) -> Program:
     found = []
     for name, values in ops:
-        if name not in _OPS:
+        if name not in OPS:
             raise _Fault(f"it holds an op {name!r}, and there is none of that name")
-        declared = {field.name: field.type for field in fields(_OPS[name])}  # type: ignore[arg-type]
-        if list(values) != list(declared):
-            raise _Fault(f"its op {name} holds {list(values)} and should hold {list(declared)}")
-        found.append(_OPS[name](**{key: _FIELDS[declared[key]](value, arrays) for key, value in values.items()}))
+        kinds, declared = get_type_hints(OPS[name]), [field.name for field in fields(OPS[name])]  # type: ignore[arg-type]
+        if list(values) != declared:
+            raise _Fault(f"its op {name} holds {list(values)} and should hold {declared}")
+        found.append(OPS[name](**{key: _field_in(kinds[key], value, arrays) for key, value in values.items()}))
     if arrays.at != len(arrays.content):
         raise _Fault(f"it holds {len(arrays.content) - arrays.at} bytes that belong to no op")
     return Program(found)

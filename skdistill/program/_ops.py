@@ -40,7 +40,12 @@ class Op:
 
     def scaled(self, scale: float) -> Op:
         """Return an op whose outputs are `scale` times as large; only ops that can produce logits have one."""
-        raise TypeError(f"{type(self).__name__} does not end in logits.")
+        state = self.state()
+        weights = [name for name in ("tables", "weight", "bias", "values") if name in state]
+        if not weights:
+            raise TypeError(f"{type(self).__name__} does not end in logits.")
+        times = {name: (state[name].astype(np.float64) * scale).astype(state[name].dtype) for name in weights}
+        return replace(self, **times)  # type: ignore[type-var]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.state()
@@ -257,7 +262,7 @@ class Bound(Op):
 
     def __call__(self, X: Any) -> Any:
         # sparse columns have no names, so a row cannot be a dict
-        shape: tuple[int, ...] = getattr(X, "shape", ())
+        shape = np.shape(X)
         if len(shape) != 2 or shape[1] != self.n_columns:
             raise ValueError(
                 f"Rows are a {type(X).__name__} of shape {tuple(shape)}; needed is an array or a sparse matrix of "
@@ -272,10 +277,6 @@ class Bound(Op):
 
 def _bounded(values: Array) -> Array:
     return np.nan_to_num(values, copy=False, nan=0.0, posinf=LARGEST, neginf=-LARGEST).clip(-LARGEST, LARGEST)
-
-
-def _times(weights: Array, scale: float) -> Array:
-    return (weights.astype(np.float64) * scale).astype(weights.dtype)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -301,11 +302,6 @@ class LookupAffine(Op):
     def _wide(self) -> tuple[Array, Array, Array]:
         tables = real_weights(self.tables, self.tables_scale)
         return tables, real_weights(self.weight, self.scale), self.bias.astype(np.float64)[None]
-
-    def scaled(self, scale: float) -> LookupAffine:
-        """Return an op whose outputs are `scale` times as large."""
-        tables, weight, bias = (_times(part, scale) for part in (self.tables, self.weight, self.bias))
-        return replace(self, tables=tables, weight=weight, bias=bias)
 
     def __call__(self, X: Array) -> Array:
         tables, weight, bias = self._wide
@@ -337,10 +333,6 @@ class Affine(Op):
     @cached_property
     def _wide(self) -> tuple[Array, Array]:
         return real_weights(self.weight, self.scale), self.bias.astype(np.float64)[None]
-
-    def scaled(self, scale: float) -> Affine:
-        """Return an op whose outputs are `scale` times as large."""
-        return replace(self, weight=_times(self.weight, scale), bias=_times(self.bias, scale))
 
     def __call__(self, X: Array) -> Array:
         weight, bias = self._wide

@@ -15,28 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import (
-    LARGEST,
-    Affine,
-    DateParts,
-    Indicate,
-    LookupAffine,
-    Op,
-    Piecewise,
-    Quantiles,
-    Relu,
-    Silu,
-    Standardize,
-    Tanh,
-    real_weights,
-)
+from . import _ops as ops
+from ._ops import Op
 from ._program import Program
 from ._table import Columns
 from ._tree import Tree
 
 Array = NDArray[Any]
 
-_ACTIVATIONS = (Relu, Silu, Tanh)
+#: The ops that append a column for each of their `columns`, and those on consecutive columns from their `start` on.
+_APPENDING = ops.DateParts | ops.Indicate | ops.Piecewise
+_RUNS = ops.Quantiles | ops.Standardize
 #: The largest mean, in standard deviations, that is folded into float32 weights. Folding multiplies the effect
 #: of the weights' rounding by ``1 + mean / scale``.
 _FAR_MEAN = 16.0
@@ -73,7 +62,7 @@ def fold(program: Program) -> Program:
     if parts is None:
         return program
     encoder, layers, activations = parts
-    if isinstance(encoder[-1], Standardize) and encoder[-1].limit >= LARGEST:
+    if isinstance(encoder[-1], ops.Standardize) and encoder[-1].limit >= ops.LARGEST:
         encoder[-1], layers[0] = _folded(encoder[-1], layers[0])
     layers[0] = _same_levels_into_bias(layers[0])
     layers = _drop_units(layers, activations)
@@ -94,16 +83,16 @@ def split(program: Program) -> tuple[list[Op], list[Any], list[Op]] | None:
     parts : (list of Op, list of Affine or LookupAffine, list of Op) or None
         None if the Program is not an encoder followed by a net.
     """
-    ops = list(program.ops)
-    first = next((at for at, op in enumerate(ops) if isinstance(op, Affine | LookupAffine)), len(ops))
-    layers, activations = ops[first:-1:2], ops[first + 1 : -1 : 2]
+    steps = list(program.ops)
+    first = next((at for at, op in enumerate(steps) if isinstance(op, ops.Affine | ops.LookupAffine)), len(steps))
+    layers, activations = steps[first:-1:2], steps[first + 1 : -1 : 2]
     if (
         len(layers) != len(activations) + 1
-        or not all(isinstance(op, Affine) for op in layers[1:])
-        or not all(isinstance(op, _ACTIVATIONS) for op in activations)
+        or not all(isinstance(op, ops.Affine) for op in layers[1:])
+        or not all(type(op) in ops.ACTIVATIONS.values() for op in activations)
     ):
         return None
-    return ops[:first], layers, activations
+    return steps[:first], layers, activations
 
 
 def join(encoder: Sequence[Op], layers: Sequence[Op], activations: Sequence[Op], last: Op) -> Program:
@@ -112,7 +101,7 @@ def join(encoder: Sequence[Op], layers: Sequence[Op], activations: Sequence[Op],
     return Program([*encoder, layers[0], *between, last])
 
 
-def rescale(standardize: Standardize, layer: Any, mean: Array, scale: Array) -> tuple[Standardize, Any]:
+def rescale(standardize: ops.Standardize, layer: Any, mean: Array, scale: Array) -> tuple[ops.Standardize, Any]:
     """Change the mean and scale of a Standardize that does not squash, and adjust the next layer to compensate.
 
     Parameters
@@ -131,9 +120,7 @@ def rescale(standardize: Standardize, layer: Any, mean: Array, scale: Array) -> 
     layer : Affine or LookupAffine
         With float32 weights such that the two ops together compute the same as before.
     """
-    n_codes = len(layer.offsets) if isinstance(layer, LookupAffine) else 0
-    first = standardize.start - n_codes
-    rows = slice(first, first + len(mean))
+    rows = standardized_rows(standardize, layer)
     weight, bias = layer.weight.astype(np.float64), layer.bias.astype(np.float64)
     # (x - m) / s * w  =  (x - m') / s' * (w * s' / s)  +  (m' - m) / s * w
     bias += ((mean - standardize.mean) / standardize.scale) @ weight[rows]
@@ -142,14 +129,18 @@ def rescale(standardize: Standardize, layer: Any, mean: Array, scale: Array) -> 
     return replace(standardize, mean=mean, scale=scale), changed
 
 
-def _folded(standardize: Standardize, layer: Any) -> tuple[Standardize, Any]:
+def standardized_rows(standardize: ops.Standardize, layer: Any) -> slice:
+    """Return the rows of a layer's weights that multiply the columns of the Standardize before it."""
+    first = standardize.start - (len(layer.offsets) if isinstance(layer, ops.LookupAffine) else 0)
+    return slice(first, first + len(standardize.mean))
+
+
+def _folded(standardize: ops.Standardize, layer: Any) -> tuple[ops.Standardize, Any]:
     if layer.weight.dtype != np.float32:
         return standardize, layer
-    n_codes = len(layer.offsets) if isinstance(layer, LookupAffine) else 0
-    first = standardize.start - n_codes
-    weight = np.abs(layer.weight[first : first + len(standardize.mean)].astype(np.float64))
+    weight = np.abs(layer.weight[standardized_rows(standardize, layer)].astype(np.float64))
     moved = weight / standardize.scale[:, None]
-    in_range = ((moved == 0) | ((moved > 1.0 / LARGEST) & (moved < LARGEST))).all(axis=1)
+    in_range = ((moved == 0) | ((moved > 1.0 / ops.LARGEST) & (moved < ops.LARGEST))).all(axis=1)
     foldable = in_range & (np.abs(standardize.mean) <= _FAR_MEAN * standardize.scale)
     mean, scale = np.where(foldable, 0.0, standardize.mean), np.where(foldable, 1.0, standardize.scale)
     if (mean == standardize.mean).all() and (scale == standardize.scale).all():
@@ -157,20 +148,20 @@ def _folded(standardize: Standardize, layer: Any) -> tuple[Standardize, Any]:
     return rescale(standardize, layer, mean, scale)
 
 
-def _blocks(layer: LookupAffine | Tree) -> list[slice]:
+def _blocks(layer: ops.LookupAffine | Tree) -> list[slice]:
     """Return, for each column of codes, its slice of the tables or of the ranks."""
     ends = [*layer.offsets.tolist(), len(layer.ranks if isinstance(layer, Tree) else layer.tables)]
     return [slice(start, end) for start, end in pairwise(ends)]
 
 
 def _same_levels_into_bias(layer: Any) -> Any:
-    if not isinstance(layer, LookupAffine):
+    if not isinstance(layer, ops.LookupAffine):
         return layer
     tables, bias = layer.tables.copy(), layer.bias.astype(np.float64)
     for rows in _blocks(layer):
         block = layer.tables[rows]
         if block.any() and (block == block[0]).all():
-            bias += real_weights(block[0], layer.tables_scale)
+            bias += ops.real_weights(block[0], layer.tables_scale)
             tables[rows] = 0
     return replace(layer, tables=tables, bias=bias.astype(np.float32))
 
@@ -180,12 +171,12 @@ def _drop_units(layers: list[Any], activations: Sequence[Op]) -> list[Any]:
     for at, activation in enumerate(activations):
         layer, after = layers[at], layers[at + 1]
         varies = layer.weight.any(axis=0)
-        if isinstance(layer, LookupAffine):
+        if isinstance(layer, ops.LookupAffine):
             varies = varies | layer.tables.any(axis=0)
         if varies.all():
             continue
         constant = activation(layer.bias[None].astype(np.float64))[0] * ~varies
-        bias = after.bias + constant @ real_weights(after.weight, after.scale)
+        bias = after.bias + constant @ ops.real_weights(after.weight, after.scale)
         weight = np.where(varies[:, None], after.weight, np.zeros((), after.weight.dtype))
         layers[at + 1] = replace(after, weight=weight, bias=bias.astype(np.float32))
     for at in reversed(range(len(activations))):
@@ -207,13 +198,13 @@ def _take_outputs(layer: Any, kept: Array) -> Any:
 def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
     """Return the encoder and the layer after it without the columns that the layer does not use."""
     entry, *steps = encoder
-    if not isinstance(entry, Columns) or not all(type(op) in _NARROW for op in steps):
+    if not isinstance(entry, Columns) or not all(isinstance(op, _APPENDING | _RUNS) for op in steps):
         return [*encoder, layer]
     if isinstance(layer, Tree):
         used = np.isin(np.arange(len(entry.sources) + sum(map(_n_appended, steps))), layer.columns)
     else:
         used = layer.weight.any(axis=1)
-    if isinstance(layer, LookupAffine):
+    if isinstance(layer, ops.LookupAffine):
         used = np.concatenate([[layer.tables[rows].any() for rows in _blocks(layer)], used]).astype(bool)
     if used.all():
         return [*encoder, layer]
@@ -228,14 +219,14 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
     kept = needed
     narrowed: list[Op] = [_narrow_entry(entry, needed)]
     for op, rest in zip(steps, reversed(appended), strict=True):
-        left = _NARROW[type(op)](op, kept, rest)
+        left = (_narrow_run if isinstance(op, _RUNS) else _narrow_appending)(op, kept, rest)
         narrowed += [] if left is None else [left]
         kept = np.concatenate([kept, rest])
     return [*narrowed, _narrow_tree(layer, kept) if isinstance(layer, Tree) else _narrow_layer(layer, kept)]
 
 
 def _n_appended(op: Op) -> int:
-    return 0 if isinstance(op, Standardize | Quantiles) else len(op.columns)  # type: ignore[attr-defined]
+    return 0 if isinstance(op, _RUNS) else len(op.columns)  # type: ignore[attr-defined]
 
 
 def _narrow_entry(entry: Columns, kept: Array) -> Columns:
@@ -250,13 +241,13 @@ def _narrow_entry(entry: Columns, kept: Array) -> Columns:
 
 
 def _narrow_layer(layer: Any, kept: Array) -> Any:
-    if not isinstance(layer, LookupAffine):
+    if not isinstance(layer, ops.LookupAffine):
         return replace(layer, weight=np.ascontiguousarray(layer.weight[kept]))
     n_codes = len(layer.offsets)
     weight = np.ascontiguousarray(layer.weight[kept[n_codes:]])
     offsets, rows = _narrow_codes(layer, kept)
     if not len(offsets):
-        return Affine(weight, layer.bias, layer.scale)
+        return ops.Affine(weight, layer.bias, layer.scale)
     return replace(layer, offsets=offsets, tables=layer.tables[rows], weight=weight)
 
 
@@ -266,7 +257,7 @@ def _narrow_tree(tree: Tree, kept: Array) -> Tree:
     return replace(tree, offsets=offsets, ranks=tree.ranks[rows], columns=columns)
 
 
-def _narrow_codes(layer: LookupAffine | Tree, kept: Array) -> tuple[Array, Array]:
+def _narrow_codes(layer: ops.LookupAffine | Tree, kept: Array) -> tuple[Array, Array]:
     """Return the offsets of the kept columns of codes, and their rows of the tables or ranks."""
     blocks = list(compress(_blocks(layer), kept))
     offsets = np.cumsum([0, *(rows.stop - rows.start for rows in blocks)])[:-1]
@@ -275,31 +266,21 @@ def _narrow_codes(layer: LookupAffine | Tree, kept: Array) -> tuple[Array, Array
 
 
 def _narrow_run(op: Any, kept: Array, appended: Array) -> Op | None:
-    """Narrow an op on consecutive columns from its `start` on; None if no column is left."""
+    """Narrow one of _RUNS; None if no column is left."""
     own = kept[op.start : op.start + len(op.fill)]
     if not own.any():
         return None
-    names = ("knots", "fill") if isinstance(op, Quantiles) else ("mean", "scale", "fill")
     start = int(np.count_nonzero(kept[: op.start]))
-    return replace(op, start=start, **{name: getattr(op, name)[own] for name in names})
+    by_column = {name: value[own] for name, value in op.state().items() if name in ("knots", "mean", "scale", "fill")}
+    return replace(op, start=start, **by_column)
 
 
 def _narrow_appending(op: Any, kept: Array, appended: Array) -> Op | None:
-    """Narrow an op that appends a column for each of its `columns`; None if no column is left."""
+    """Narrow one of _APPENDING; None if no column is left."""
     if not appended.any():
         return None
     columns = (np.cumsum(kept) - 1)[np.asarray(op.columns)[appended]]
-    if isinstance(op, DateParts):
-        return DateParts(tuple(columns.tolist()), tuple(compress(op.parts, appended)))
-    if isinstance(op, Piecewise):
-        return Piecewise(columns, op.lower[appended], op.width[appended])
-    return Indicate(columns)
-
-
-_NARROW: dict[type[Op], Any] = {
-    DateParts: _narrow_appending,
-    Indicate: _narrow_appending,
-    Piecewise: _narrow_appending,
-    Quantiles: _narrow_run,
-    Standardize: _narrow_run,
-}
+    if isinstance(op, ops.DateParts):
+        return ops.DateParts(tuple(columns.tolist()), tuple(compress(op.parts, appended)))
+    bins = {name: value[appended] for name, value in op.state().items() if name != "columns"}
+    return replace(op, columns=columns, **bins)

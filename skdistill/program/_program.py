@@ -9,15 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import Affine, Bound, LookupAffine, Op, Unstandardize
+from . import _ops, _table, _tree
+from ._ops import Bound, Op, Unstandardize
 from ._table import Columns
-from ._tree import Tree
 
 Array = NDArray[Any]
 
 #: The number of rows per batch: enough for efficient matrix products, few enough for the hidden
 #: activations to stay in the processor's cache.
 _BLOCK = 1024
+
+#: The ops by name: those that these three modules define, not any other subclass of Op.
+OPS: dict[str, type[Op]] = {
+    name: op
+    for module in (_ops, _table, _tree)
+    for name, op in vars(module).items()
+    if isinstance(op, type) and issubclass(op, Op) and op is not Op
+}
 
 
 def run(Z: Array, ops: Sequence[Op]) -> Array:
@@ -132,11 +140,8 @@ class Program:
     @property
     def n_parameters(self) -> int:
         """The number of fitted weights: affine maps without int8 scales, and a tree's ranks, thresholds and leaves."""
-        layers = [op for op in self.ops if isinstance(op, Affine | LookupAffine)]
-        tables = sum(op.tables.size for op in layers if isinstance(op, LookupAffine))
-        trees = [op for op in self.ops if isinstance(op, Tree)]
-        in_trees = sum(op.ranks.size + op.thresholds.size + op.values.size for op in trees)
-        return in_trees + tables + sum(op.weight.size + op.bias.size for op in layers)
+        fitted = ("weight", "tables", "bias", "ranks", "thresholds", "values")
+        return sum(value.size for op in self.ops for name, value in op.state().items() if name in fitted)
 
     @property
     def nbytes(self) -> int:

@@ -9,11 +9,11 @@ without it, every frame is read cell by cell.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,22 +246,24 @@ class Columns(Op):
         return list(self.names or ())
 
     @cached_property
+    def reads(self) -> list[tuple[int, str, Levels | None]]:
+        """For each column that is read, its index in the row, its kind and, of a category or a rank, its levels."""
+        levels, sizes = iter(self.levels), iter(self.sizes)
+        found: list[tuple[int, str, Levels | None]] = []
+        for source, kind in zip(self.sources, self.kinds, strict=True):
+            if kind == "category":
+                size = next(sizes)
+                found.append((source, kind, Levels(next(levels), size - 2, size - 1)))
+            else:
+                found.append((source, kind, Levels(next(levels), np.nan, np.nan) if kind == "rank" else None))
+        return found
+
+    @cached_property
     def _readers(self) -> list[tuple[int, Callable[[Any], float]]]:
         """For each column, its index in the row and the function that converts its cell to a number."""
-        readers: list[tuple[int, Callable[[Any], float]]] = []
-        levels = iter(self.levels)
-        sizes = iter(self.sizes)
-        for source, kind in zip(self.sources, self.kinds, strict=True):
-            if kind == "number":
-                readers.append((source, as_number))
-            elif kind == "datetime":
-                readers.append((source, as_seconds))
-            elif kind == "rank":
-                readers.append((source, _Levels(next(levels), np.nan, np.nan)))
-            else:
-                size = next(sizes)
-                readers.append((source, _Levels(next(levels), size - 2, size - 1)))
-        return readers
+        return [
+            (source, levels or (as_number if kind == "number" else as_seconds)) for source, kind, levels in self.reads
+        ]
 
     def __call__(self, X: Any) -> Array:
         if type(X) is np.ndarray and X.dtype.kind in "fiub" and self._numeric is not None:
@@ -311,9 +313,16 @@ class Columns(Op):
     def _mismatch(self, names: list[Any]) -> ValueError:
         return _mismatch(names, self._names or range(self.n_columns))
 
-    def _fault(self, source: int, value: Any, error: Exception) -> ValueError:
-        name = repr(self.names[source]) if self.names else source
-        return ValueError(f"Column {name} holds {value!r}, which is not what it held in fit: {error}.")
+    def _raise_first(self, cells: Iterable[tuple[int, Callable[[Any], float], Any]], error: Exception) -> NoReturn:
+        """Raise the error of the first cell, given as its column, reader and value, that cannot be read."""
+        for source, read, value in cells:
+            try:
+                read(value)
+            except (TypeError, ValueError) as first:
+                name = repr(self.names[source]) if self.names else source
+                told = f"Column {name} holds {value!r}, which is not what it held in fit: {first}."
+                raise ValueError(told) from error
+        raise error
 
     def _read_rows(self, rows: list[Any], order: list[int] | None = None) -> Array:
         out = np.empty((len(rows), len(self.sources)))
@@ -325,45 +334,32 @@ class Columns(Op):
                 else:
                     filled[:] = [read(row[order[source]]) for source, read in readers]
             except (TypeError, ValueError) as error:
-                for source, read in readers:
-                    value = row[source if order is None else order[source]]
-                    try:
-                        read(value)
-                    except (TypeError, ValueError) as first:
-                        raise self._fault(source, value, first) from error
-                raise
+                at = order or range(self.n_columns)
+                self._raise_first(((source, read, row[at[source]]) for source, read in readers), error)
         return out
 
     def _read_columns(self, column: Callable[[int], Array], n_rows: int, order: list[int] | None) -> Array:
         out = np.empty((n_rows, len(self.sources)))
-        for index, ((source, read), kind) in enumerate(zip(self._readers, self.kinds, strict=True)):
+        for index, (source, kind, levels) in enumerate(self.reads):
             raw = column(source if order is None else order[source])
             try:
-                if kind == "number":
-                    out[:, index] = numbers(raw)
-                elif kind == "datetime":
-                    out[:, index] = seconds(raw)
+                if levels is not None:
+                    out[:, index] = levels.many(raw.tolist())
                 else:
-                    assert isinstance(read, _Levels)
-                    out[:, index] = read.many(raw.tolist())
+                    out[:, index] = numbers(raw) if kind == "number" else seconds(raw)
             except (TypeError, ValueError) as error:
-                plain = as_seconds if kind == "datetime" else as_number
-                for value in raw.tolist():
-                    try:
-                        plain(value)
-                    except (TypeError, ValueError) as first:
-                        raise self._fault(source, value, first) from error
-                raise
+                read = as_seconds if kind == "datetime" else as_number
+                self._raise_first(((source, read, value) for value in raw.tolist()), error)
         return out
 
 
-class _Levels:
+class Levels:
     """Looks up a level: its own code, the code of other levels, or the code of a missing value."""
 
     def __init__(self, levels: dict[Any, int], other: float, missing: float) -> None:
         self.levels = levels
         self.other = other
-        self.missing = missing
+        self.missing = levels.get(None, missing)
 
     def __call__(self, value: Any) -> float:
         try:
@@ -374,7 +370,7 @@ class _Levels:
 
     def _unusual(self, value: Any) -> float:
         if is_missing(value):
-            return self.levels.get(None, self.missing)
+            return self.missing
         return self.levels.get(as_key(value), self.other)
 
     def many(self, values: list[Any]) -> list[float]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import Op
+from ._ops import Op, real_weights
 
 Array = NDArray[Any]
 
 #: Up to this many rows, a plain Python loop over the rows is faster than numpy calls for each level.
-_FEW_ROWS = 16
+_LOOP_ROWS = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,14 +57,9 @@ class Tree(Op):
     values: Array
     values_scale: Array | None = None
 
-    def scaled(self, scale: float) -> Tree:
-        """Return an op whose outputs are `scale` times as large."""
-        return replace(self, values=(self.values.astype(np.float64) * scale).astype(self.values.dtype))
-
     @cached_property
     def _logits(self) -> Array:
-        values = self.values.astype(np.float64)
-        return values if self.values_scale is None else values * self.values_scale.astype(np.float64)
+        return real_weights(self.values, self.values_scale)
 
     @cached_property
     def _cuts(self) -> Array:
@@ -108,7 +103,7 @@ class Tree(Op):
     @cached_property
     def _narrow(self) -> Tree:
         """The same tree over only the columns that it tests, none of which holds codes."""
-        return replace(self, columns=np.searchsorted(self._used, self.columns))
+        return Tree(**{**self.state(), "columns": np.searchsorted(self._used, self.columns)})
 
     def __call__(self, X: Any) -> Array:
         if type(X) is not np.ndarray:
@@ -132,7 +127,7 @@ class Tree(Op):
         leaves : ndarray of shape (n_rows,)
             Indices into `values`.
         """
-        if len(X) <= _FEW_ROWS:
+        if len(X) <= _LOOP_ROWS:
             return np.array([self._leaf(row) for row in X.tolist()], dtype=np.intp)
         at = np.full(len(X), self._root, dtype=np.int64)
         rows = np.flatnonzero(at >= 0)

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from .._checks import check_rows
+from .._checks import check_rows, columns_as_in_fit
 from .._sklearn import copy_unfitted, take_rows
 from ..distil import (
     Asked,
@@ -199,9 +199,9 @@ def distill_to_budget(
     with Progress(verbose, n_steps, "distill_to_budget", "step") as progress:
         request = check(model, rows, y, given=None, X_unlabeled=None, sample_weight=None, fit_params={})
         asked = ask(request)
-        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask)
-        teacher_values = asked.ask(rows_valid)
-        teacher_score = validation.set_teacher(teacher_values, asked.order)
+        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again)
+        teacher_values = asked.teacher.ask(rows_valid)
+        teacher_score = validation.set_teacher(teacher_values, asked.teacher.order)
         if X_valid is None:
             _warn_of_memorised_rows(task, teacher, training_set)
         progress.step()
@@ -232,7 +232,7 @@ def distill_to_budget(
         student, refitted = found[variant], False
         if refits:
             all_rows, targets = _all_rows(task, asked, rows_valid, y_valid, teacher_values)
-            again = choose_again(request.plan, training_set, all_rows, targets, asked.ask)
+            again = choose_again(request.plan, training_set, all_rows, targets, asked.ask_again)
             same = variant.of(_teach(again, candidates[variant.base]), all_rows, seed)
             # with more rows an encoder can keep more categories
             if not choice["within_budget"] or is_within({**choice, **_sizes(same)}, budget):
@@ -279,7 +279,7 @@ def _split(
 
     def rows(X: Any, *, reset: bool) -> Any:
         checked = check_rows(columns, X, reset=reset)
-        return X if hasattr(X, "shape") else checked
+        return columns_as_in_fit(columns, X) if hasattr(X, "shape") else checked
 
     X = rows(X, reset=True)
     y = _labels(task, X, y, "X", "y")
@@ -303,7 +303,7 @@ def _labels(task: Task, X: Any, y: Any, rows: str, labels: str) -> Array:
 def _all_rows(task: Task, asked: Asked, X_valid: Any, y_valid: Array, values: Array) -> tuple[Any, Any]:
     """Return the rows to fit with the validation rows below them, and their targets."""
     targets = asked.targets
-    below = task.encode_known(y_valid, asked.order)
+    below = task.encode_known(y_valid, asked.teacher.order)
     both = targets.with_below(values)
     return stack(asked.rows, X_valid), replace(both, labels=np.concatenate([targets.labels, below]))
 

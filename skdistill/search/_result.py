@@ -33,7 +33,7 @@ class BudgetResult:
         and ``n_parameters`` (None without a Program); ``latency_us``, the median of one row; ``score``,
         ``retention``, ``fidelity`` and ``log_loss``, for regression R2 against the teacher and ``rmse``, on the
         validation rows; ``within_budget``; and ``on_frontier``,
-        whether no other student is both as small and better.
+        whether each other student that is no larger has a lower score.
     students : dict of str to student
         All that were tried, fitted, by name.
     teacher_score : float

@@ -17,8 +17,7 @@ from sklearn.utils import check_array
 
 from .._checks import check_rows, check_weights, row_counts
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, not_fitted, take_rows
-from ..losses import CrossEntropy, Loss, Targets, Terms
-from ..losses._targets import regression_loss_of
+from ..losses import CrossEntropy, Loss, Targets, Terms, regression_loss_of
 from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
 from ..program import Op, Program, fold, in_order, is_frame
 from ..tasks import CLASSES, NUMBERS, Task
@@ -260,14 +259,14 @@ def regressor_init(init: Callable[..., None]) -> Callable[..., None]:
     own = written.replace(parameters=parameters)
 
     @wraps(init)
-    def __init__(self: Any, *args: Any, **params: Any) -> None:  # noqa: N807
+    def as_regressor(self: Any, *args: Any, **params: Any) -> None:
         given = own.bind(self, *args, **params)
         self.loss = given.arguments.pop("loss", loss.default)
         init(*given.args, **given.kwargs)
         del self.class_weight
 
-    __init__.__signature__ = own  # type: ignore[attr-defined]
-    return __init__
+    as_regressor.__signature__ = own  # type: ignore[attr-defined]
+    return as_regressor
 
 
 def counted_rows(X: Any, targets: Targets) -> tuple[Any, Targets]:

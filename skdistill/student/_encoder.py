@@ -122,7 +122,8 @@ class Encoder:
         self.ops = ops
         self.unseen = unseen
         self._counts: Array | None = None
-        self._scale: Array | None = None
+        #: The divisor of each sparse column, set when training rows are encoded; None for a table.
+        self.column_scale: Array | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -134,11 +135,6 @@ class Encoder:
     def offsets(self) -> Array:
         """The first row of each categorical column in the table of all codes."""
         return np.cumsum([0, *self.sizes])[:-1].astype(np.int64)
-
-    @property
-    def column_scale(self) -> Array | None:
-        """The divisor of each sparse column, set when training rows are encoded; None for a table."""
-        return self._scale
 
     def read(self, X: Any, dtype: type[np.floating] = np.float64) -> Any:
         """Apply the ops to rows; return ``[codes | numbers]``, or sparse rows.
@@ -162,12 +158,11 @@ class Encoder:
     def encode_read(self, Z: Any, sample_weight: Array | None = None) -> Encoded:
         """Encode training rows that :meth:`read` has returned."""
         if isinstance(self.ops[0], Bound):
-            rows = Z
             # scaling by the largest magnitude keeps zeros; columns of tiny numbers are not scaled up
-            largest = np.asarray(abs(rows).max(axis=0).todense()).ravel()
-            self._scale = np.where(largest > 1.0 / LARGEST, largest, 1.0)
-            scaled = sparse.csr_matrix(rows @ sparse.diags_array(1.0 / self._scale))
-            return Encoded(np.empty((rows.shape[0], 0)), scaled)
+            largest = np.asarray(abs(Z).max(axis=0).todense()).ravel()
+            self.column_scale = np.where(largest > 1.0 / LARGEST, largest, 1.0)
+            scaled = sparse.csr_matrix(Z @ sparse.diags_array(1.0 / self.column_scale))
+            return Encoded(np.empty((Z.shape[0], 0)), scaled)
         n_codes = len(self.sizes)
         if n_codes == 0:
             return Encoded(Z)
@@ -197,8 +192,8 @@ class Encoder:
         """
         weight = np.asarray(weight, dtype=np.float64)
         bias = np.ascontiguousarray(bias, dtype=np.float32)
-        if self._scale is not None:
-            weight = weight / self._scale[:, None]
+        if self.column_scale is not None:
+            weight = weight / self.column_scale[:, None]
         if not self.sizes:
             return Affine(np.ascontiguousarray(weight, dtype=np.float32), bias)
         assert self._counts is not None
@@ -258,23 +253,12 @@ def fit_encoder(
     if sparse.issparse(X):
         return Encoder([Bound(X.shape[1])])
     weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
-    names = tuple(column_names(X)) if is_frame(X) else None
     learned = []
     for index, column in enumerate(raw_columns(X)):
         learned += _learn_column(index, column, weight, min_frequency, max_categories)
     categories = [one for one in learned if one.kind == "category"]
     rest = [one for one in learned if one.kind != "category"]
-    learned = categories + rest
-    ops: list[Op] = [
-        Columns(
-            names if names is not None and all(isinstance(name, str) for name in names) else None,
-            X.shape[1],
-            tuple(one.source for one in learned),
-            tuple(one.kind for one in learned),
-            tuple(one.levels for one in learned if one.levels is not None),
-            tuple(one.size for one in categories),
-        )
-    ]
+    ops: list[Op] = [entry_of(X, [(one.source, one.kind, one.levels, one.size) for one in categories + rest])]
     first = len(categories)
     values = [one.values for one in rest]
     parts = [(at, part) for at, one in enumerate(rest) if one.kind == "datetime" for part in _parts(one.values)]
@@ -284,6 +268,20 @@ def fit_encoder(
     if values and numeric != "raw":
         ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins)
     return Encoder(ops)
+
+
+def entry_of(X: Any, reads: list[tuple[int, str, dict[Any, int] | None, int]]) -> Columns:
+    """Return the op that reads columns, categories first; each is given as source, kind, levels and number of codes."""
+    names = tuple(column_names(X)) if is_frame(X) else ()
+    sources, kinds, levels, sizes = zip(*reads, strict=True) if reads else ((), (), (), ())
+    return Columns(
+        names if names and all(isinstance(name, str) for name in names) else None,
+        int(X.shape[1]),
+        sources,
+        kinds,
+        tuple(one for one in levels if one is not None),
+        tuple(size for kind, size in zip(kinds, sizes, strict=True) if kind == "category"),
+    )
 
 
 def as_delivered(X: Any) -> Encoder:
@@ -302,9 +300,8 @@ def as_delivered(X: Any) -> Encoder:
     n_columns = int(X.shape[1])
     if sparse.issparse(X):
         return Encoder([Bound(n_columns)])
-    every = tuple(range(n_columns))
     zero, one = np.zeros(n_columns), np.ones(n_columns)
-    entry = Columns(None, n_columns, every, ("number",) * n_columns, (), ())
+    entry = entry_of(X, [(source, "number", None, 0) for source in range(n_columns)])
     return Encoder([entry, Standardize(0, zero, one, zero, LARGEST)])
 
 
@@ -477,12 +474,9 @@ def as_bins(bins: list[tuple[int, float, float]]) -> Piecewise:
     columns, lower, upper = (np.array(part) for part in zip(*bins, strict=True))
     # a width that float32 rounds to zero must not become a divisor
     width = np.maximum(upper - lower, 1.0 / LARGEST)
-    return Piecewise(columns.astype(np.int64), _short(lower), _short(width))
-
-
-def _short(values: Array) -> Array:
-    """Round numbers to float32 precision, as float64: a file then stores them in half the bytes."""
-    return values.astype(np.float32).astype(np.float64)
+    # of float32 precision: a file then stores them in half the bytes
+    lower, width = (part.astype(np.float32).astype(np.float64) for part in (lower, width))
+    return Piecewise(columns.astype(np.int64), lower, width)
 
 
 def _is_constant(values: Array) -> bool:
@@ -512,6 +506,4 @@ def _bins(values: Array, weight: Array, n_bins: int) -> list[tuple[float, float]
     edges = np.unique(_quantiles(values, weight, np.linspace(0.0, 1.0, n_bins + 1)))
     # clipped, since the numbers in the bins are squashed beyond _FAR
     edges = np.unique(np.clip(edges, -_FAR, _FAR))
-    if len(edges) < 3:
-        return []
-    return list(pairwise(edges.tolist()))
+    return list(pairwise(edges.tolist())) if len(edges) > 2 else []

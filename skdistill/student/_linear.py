@@ -13,11 +13,11 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from .._sklearn import Interval
-from ..losses import Terms
-from ..losses._losses import rounded
+from .._sklearn import Interval, not_fitted
+from ..losses import Terms, rounded
 from ..program import Op
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
+from ._coefficients import Coefficients, ShapeFunction, read_coefficients, read_shape
 from ._encoder import Encoded
 from ._progress import Progress
 
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 
 class BaseLinear(ProgramStudent):
-    """What linear students of both kinds have in common: parameters, and how L-BFGS finds the weights."""
+    """What both kinds of linear students share: their parameters, how L-BFGS fits the weights, and what these mean."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,
@@ -84,8 +84,8 @@ class BaseLinear(ProgramStudent):
                 best = intermediate_result.x.copy()
                 progress.step(loss=intermediate_result.fun)
 
-            # one thread: sums that are split otherwise differ in their last bits, and then the
-            # same random_state would not give the same bytes in a worker process
+            # one thread: sums that are split over several differ in their last bits, and then a worker process
+            # would not give the same bytes
             with threadpool_limits(limits=1, user_api="blas"):
                 try:
                     result = minimize(
@@ -96,62 +96,120 @@ class BaseLinear(ProgramStudent):
                         callback=callback,
                         options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 1e-9, "maxcor": 20},
                     )
+                    best, self.n_iter_ = result.x, int(result.nit)
                 except KeyboardInterrupt:
                     if best is start:
                         raise
-                    warnings.warn(
-                        f"{type(self).__name__} was interrupted after {progress.done} iterations; the weights so far "
-                        "are kept.",
-                        UserWarning,
-                        stacklevel=2,
-                    )
+                    interrupted = f"was interrupted after {progress.done} iterations; the weights so far are kept."
+                    warnings.warn(f"{type(self).__name__} {interrupted}", UserWarning, stacklevel=2)
                     self.n_iter_ = progress.done
                 else:
-                    best = result.x
-                    self.n_iter_ = int(result.nit)
-                    if result.nit >= self.max_iter:
-                        warnings.warn(
-                            f"{type(self).__name__} did not converge in max_iter={self.max_iter} iterations.",
-                            ConvergenceWarning,
-                            stacklevel=2,
-                        )
+                    if self.n_iter_ >= self.max_iter:
+                        missed = f"did not converge in max_iter={self.max_iter} iterations."
+                        warnings.warn(f"{type(self).__name__} {missed}", ConvergenceWarning, stacklevel=2)
         coef = rounded(best).reshape(n_encoded + 1, n_logits)
         return [first_layer(coef[:-1], coef[-1])]
+
+    @property
+    def coef_(self) -> Array:
+        """The coefficient of each encoded input, shape (n_outputs, n_encoded)."""
+        return self._coefficients().coef.T
+
+    @property
+    def intercept_(self) -> Array:
+        """The intercept of each output, shape (n_outputs,)."""
+        return self._coefficients().intercept
+
+    @property
+    def coef_names_(self) -> Array:
+        """The name of each encoded input, shape (n_encoded,)."""
+        return self._coefficients().names
+
+    def shape_function(self, column: int | str, values: Any = None) -> ShapeFunction:
+        """Return what one column adds to the logits, or to the prediction, by its value.
+
+        The contributions of all columns of a row and ``intercept_`` add up to its ``decision_function``, or,
+        of a regressor, to its prediction: the student is an additive model.
+
+        Parameters
+        ----------
+        column : int or str
+            The column's place, or its name in the frame that the student was fitted to. Where an `encoder`
+            runs before the Program, it is a place among the columns that this returns.
+        values : array-like of shape (n_values,), default=None
+            The raw values at which the shape is wanted. None takes all levels of a category, and for
+            numbers and dates values over the range of the training rows, as far as the student knows it.
+
+        Returns
+        -------
+        shape : ShapeFunction
+            With ``column``, ``values`` of shape (n_values,) and ``contributions`` of shape (n_values, n_outputs).
+            Among the values, None, NaN or NaT stands for a missing one.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or `values` is needed: the student does not keep the range of sparse
+            columns, nor of those that its `encoder` scales.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdistill import LinearStudentRegressor
+        >>> X = np.array([["a", 1.0], ["b", 2.0], ["a", 3.0], ["b", 4.0]] * 10, dtype=object)
+        >>> y = 10.0 * (X[:, 0] == "b") + X[:, 1].astype(float)
+        >>> student = LinearStudentRegressor(C=1e4).fit(X, y)
+        >>> a, b = student.shape_function(0, ["a", "b"]).contributions[:, 0]
+        >>> print(round(b - a, 2))
+        10.0
+        """
+        self._coefficients()
+        names = list(getattr(self, "feature_names_in_", [])) if "encoder_" not in vars(self) else []
+        n_columns = self.program_.n_columns
+        at: Any = names.index(column) if column in names else column
+        if not isinstance(at, int | np.integer) or not -n_columns <= at < n_columns:
+            raise ValueError(f"There is no column {column!r}; there are {names or n_columns}.")
+        return read_shape(self.program_, int(at) % n_columns, values)
+
+    def _coefficients(self) -> Coefficients:
+        if "program_" not in vars(self):
+            raise not_fitted(self)
+        return read_coefficients(self.program_)
 
 
 class LinearStudent(ClassifierPart, BaseLinear):
     """A linear student: multinomial logistic regression that also fits soft targets.
 
-    It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the sum of the sample
-    weights, over encoded columns; intercepts are not penalised. The loss is the cross-entropy
+    It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the number of rows as their
+    weights count them, over encoded columns; intercepts are not penalised. The loss is the cross-entropy
     with labels, that with soft targets, or, within DistilledClassifier, their blend.
 
     Parameters
     ----------
     C : float, default=1.0
-        Inverse of the strength of the penalty, as in scikit-learn's LogisticRegression. The higher
-        it is, the closer the targets are followed, noise included.
+        Inverse of the strength of the penalty, as in scikit-learn's LogisticRegression. A higher
+        value follows the targets more closely, noise included.
     max_iter : int, default=1000
-        The most iterations of L-BFGS.
+        Maximum number of iterations of L-BFGS.
     tol : float, default=1e-6
-        L-BFGS ends when no component of the gradient is larger, or the loss falls by less than
-        1e-9 of itself.
+        L-BFGS stops when no component of the gradient is larger than this, or when the loss falls by
+        less than 1e-9 of itself.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
-        What becomes of numbers. "standard": standardised, squashed beyond six deviations.
-        "quantile": mapped to their rank. "piecewise": standardised, with their piecewise-linear
-        encoding over quantile bins beside. "auto": "standard".
+        How numbers are encoded. "standard": standardised, squashed beyond six standard deviations.
+        "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
+        encoding over quantile bins in addition. "auto": "standard".
     n_bins : int or "auto", default="auto"
-        The most bins of a column in the piecewise-linear encoding. "auto" shares some 160 bins
-        between the numeric columns, 4 to 16 each.
+        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
+        bins among the numeric columns, 4 to 16 each.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare ones.
+        A category in fewer rows than this is grouped with the other rare categories.
     max_categories : int, default=256
-        The most categories of a column that are told apart, the most frequent ones.
+        Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
         Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
-        after it then have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers,
-        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other runs
-        as it is, before the Program, and goes wherever the student goes.
+        after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
+        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
+        transformer runs as it is, before the Program, and is stored with the student.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label; multiplies the class's share of a soft target.
     verbose : int, default=0
@@ -163,11 +221,23 @@ class LinearStudent(ClassifierPart, BaseLinear):
         The class labels.
     program_ : Program
         The fitted student; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+    coef_ : ndarray of shape (n_logits, n_encoded)
+        What each encoded input adds to each logit; two classes have a single logit, that of the second.
+        A standardised number counts in the column's own unit: the coefficient is the slope per unit of the
+        raw number. That holds up to six standard deviations from the mean; beyond, numbers are squashed to
+        ``6 + log(1 + distance - 6)`` deviations. A quantile score is a number's rank, scaled to a standard
+        deviation of one. A level of a category, or "missing", counts as 0 or 1, and a
+        bin as how far into it the number has come, 0 to 1.
+    intercept_ : ndarray of shape (n_logits,)
+        What a row gets whose encoded inputs are all zero.
+    coef_names_ : ndarray of shape (n_encoded,)
+        What the columns of `coef_` stand for: "age", "city=Paris", "age missing", "age from 20 to 30",
+        "month of date". Inputs whose weights are all zero are left out.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
-        what it returns.
+        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
+        rows that it returns.
     n_iter_ : int
-        Iterations taken.
+        Number of iterations taken.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -194,38 +264,38 @@ class LinearStudent(ClassifierPart, BaseLinear):
 class LinearStudentRegressor(RegressorPart, BaseLinear):
     """A linear student of a regressor: ridge regression on a teacher's answers.
 
-    It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the sum of the sample
-    weights, over encoded columns and the standardised target; intercepts are not penalised. The
-    loss is the squared error, or, within DistilledRegressor, the distillation loss. With one column
-    or several it is ``Ridge(alpha=1 / (2 * C))``.
+    It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the number of rows as their
+    weights count them, over encoded columns and the standardised target; intercepts are not penalised. The
+    loss is `loss`, or, within DistilledRegressor, the distillation loss. With the squared error it is
+    ``Ridge(alpha=1 / (2 * C))``.
 
     Parameters
     ----------
     C : float, default=1.0
-        Inverse of the strength of the penalty, as in scikit-learn's LogisticRegression. The higher
-        it is, the closer the targets are followed, noise included.
+        Inverse of the strength of the penalty, as in scikit-learn's LogisticRegression. A higher
+        value follows the targets more closely, noise included.
     max_iter : int, default=1000
-        The most iterations of L-BFGS.
+        Maximum number of iterations of L-BFGS.
     tol : float, default=1e-6
-        L-BFGS ends when no component of the gradient is larger, or the loss falls by less than
-        1e-9 of itself.
+        L-BFGS stops when no component of the gradient is larger than this, or when the loss falls by
+        less than 1e-9 of itself.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
-        What becomes of numbers. "standard": standardised, squashed beyond six deviations.
-        "quantile": mapped to their rank. "piecewise": standardised, with their piecewise-linear
-        encoding over quantile bins beside. "auto": "standard".
+        How numbers are encoded. "standard": standardised, squashed beyond six standard deviations.
+        "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
+        encoding over quantile bins in addition. "auto": "standard".
     n_bins : int or "auto", default="auto"
-        The most bins of a column in the piecewise-linear encoding. "auto" shares some 160 bins
-        between the numeric columns, 4 to 16 each, and adds some that single out narrow ranges over
-        which the target jumps, such as holidays.
+        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
+        bins among the numeric columns, 4 to 16 each, and adds bins for narrow ranges in which the
+        target changes abruptly, such as holidays.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare ones.
+        A category in fewer rows than this is grouped with the other rare categories.
     max_categories : int, default=256
-        The most categories of a column that are told apart, the most frequent ones.
+        Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
         Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
-        after it then have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers,
-        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other runs
-        as it is, before the Program, and goes wherever the student goes.
+        after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
+        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
+        transformer runs as it is, before the Program, and is stored with the student.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
         What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
         off. Targets that a distiller passes to `fit_targets` bring their own loss.
@@ -237,11 +307,23 @@ class LinearStudentRegressor(RegressorPart, BaseLinear):
     program_ : Program
         The fitted student; ``program_(X)`` is the bare, unchecked ``predict``, of shape
         (n_rows, n_outputs).
+    coef_ : ndarray of shape (n_outputs, n_encoded)
+        What each encoded input adds to each output, in the target's unit.
+        A standardised number counts in the column's own unit: the coefficient is the slope per unit of the
+        raw number. That holds up to six standard deviations from the mean; beyond, numbers are squashed to
+        ``6 + log(1 + distance - 6)`` deviations. A quantile score is a number's rank, scaled to a standard
+        deviation of one. A level of a category, or "missing", counts as 0 or 1, and a
+        bin as how far into it the number has come, 0 to 1.
+    intercept_ : ndarray of shape (n_outputs,)
+        What a row gets whose encoded inputs are all zero.
+    coef_names_ : ndarray of shape (n_encoded,)
+        What the columns of `coef_` stand for: "age", "city=Paris", "age missing", "age from 20 to 30",
+        "month of date". Inputs whose weights are all zero are left out.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
-        what it returns.
+        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
+        rows that it returns.
     n_iter_ : int
-        Iterations taken.
+        Number of iterations taken.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -19,12 +19,12 @@ from ._protocol import Traits
 
 Array = NDArray[Any]
 
-#: Of fewer rows, those held out would say too little.
+#: With fewer rows, those held out would say too little.
 _FEW_ROWS = 100
 
 
 class BaseMLP(ProgramStudent):
-    """What nets of both kinds have in common: parameters, and the rows on which torch trains them."""
+    """What both kinds of nets share: their parameters, and the rows on which torch trains them."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,
@@ -47,7 +47,7 @@ class BaseMLP(ProgramStudent):
     _numeric_auto: ClassVar[str] = "piecewise"
     _dtype: ClassVar[type[np.floating]] = np.float32
     _traits = Traits(in_epochs=True)
-    #: The most rows in a step.
+    #: The largest batch that batch_size="auto" chooses.
     _largest_batch: ClassVar[int] = 256
 
     history_: list[dict[str, float]]
@@ -107,8 +107,7 @@ class BaseMLP(ProgramStudent):
         first_layer: Callable[[Array, Array], Op],
         init: list[tuple[Array, Array]] | None = None,
     ) -> list[Op]:
-        sizes = [int(size) for size in self.hidden_layer_sizes]
-        if any(size < 1 for size in sizes):
+        if any(size < 1 for size in self.hidden_layer_sizes):
             raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
         rng = check_random_state(self.random_state)
         # torch is imported here, where a net is trained, and nowhere on the way to a prediction
@@ -117,35 +116,19 @@ class BaseMLP(ProgramStudent):
         nets: list[list[tuple[Array, Array]]] = []
         for number in range(self.n_nets):
             held_out, kept = self._hold_out(encoded.n_rows, terms.held_out, rng)
-            judging = held_out if self.early_stopping else held_out[:0]
-            rows, rows_judging = encoded.take(kept), encoded.take(judging)
+            valid = held_out if self.early_stopping else held_out[:0]
+            rows, rows_valid = encoded.take(kept), encoded.take(valid)
             if number == self.n_nets - 1:
-                # the largest array there is, and of no more use
+                # the largest array there is, and not needed any more
                 del encoded
-            trained = train_mlp(
-                rows,
-                terms.take(kept),
-                rows_judging,
-                terms.take(judging),
-                hidden_layer_sizes=sizes,
-                activation=self.activation,
-                max_epochs=self.max_epochs,
-                batch_size=self._rows_in_a_step(len(kept)),
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                dropout=self.dropout,
-                averaging=self.averaging,
-                patience=self.patience,
-                device=self.device,
-                seed=int(rng.randint(2**31 - 1)),
-                verbose=self.verbose,
-                name=type(self).__name__,
-                start=init,
+            seed, batch_size = int(rng.randint(2**31 - 1)), self._rows_in_a_step(len(kept))
+            layers, history = train_mlp(
+                self, rows, terms.take(kept), rows_valid, terms.take(valid), batch_size=batch_size, seed=seed, init=init
             )
-            nets.append(trained.layers)
+            nets.append(layers)
             if number == 0:
-                self.history_ = trained.history
-                self.n_iter_ = len(trained.history)
+                self.history_ = history
+                self.n_iter_ = len(history)
         first, *rest = nets[0] if self.n_nets == 1 else _side_by_side(nets)
         ops = [first_layer(*first)]
         for weight, bias in rest:
@@ -153,13 +136,13 @@ class BaseMLP(ProgramStudent):
         return ops
 
     def _rows_in_a_step(self, n_rows: int) -> int:
-        """Return what was asked for; else a power of two that gives about twenty steps an epoch."""
+        """Return the batch size: as given, or a power of two that gives about twenty steps an epoch."""
         if not isinstance(self.batch_size, str):
             return int(self.batch_size)
         return int(np.clip(2 ** round(np.log2(max(n_rows / 20, 1))), 16, self._largest_batch))
 
     def _hold_out(self, n_rows: int, chosen: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:
-        """Return the rows to judge the fit by, and those to fit: as they were chosen, else by chance."""
+        """Return the rows to validate the fit by, and those to fit: as they were chosen, else drawn by chance."""
         rows = rng.permutation(n_rows)
         if chosen is not None:
             return np.flatnonzero(chosen), np.flatnonzero(~chosen)
@@ -230,11 +213,11 @@ class MLPStudent(ClassifierPart, BaseMLP):
     Parameters
     ----------
     hidden_layer_sizes : sequence of int, default=(96, 96)
-        Units of each hidden layer; empty for none.
+        Number of units of each hidden layer; empty for none.
     activation : {"relu", "silu", "tanh"}, default="relu"
-        What follows each hidden layer.
+        Activation function after each hidden layer.
     max_epochs : int, default=100
-        The most passes over the rows.
+        Maximum number of epochs.
     batch_size : int or "auto", default="auto"
         Rows in a step. "auto" is a power of two that gives about twenty steps an epoch, 16 to 256.
     learning_rate : float, default=4e-3
@@ -244,46 +227,46 @@ class MLPStudent(ClassifierPart, BaseMLP):
     dropout : float, default=0.0
         Probability of silencing a hidden unit in a training step.
     averaging : bool, default=True
-        Keep a running average of the weights, over some ninth of the steps, in place of the last
-        weights.
+        Keep a running average of the weights, over about the last ninth of the steps, in place of
+        the last weights.
     n_nets : int, default=1
-        Train so many nets of this size, each from weights of its own and, where rows are held out,
-        with other rows held out, and answer with the mean of their logits. They end as one net, of
-        `n_nets` times the units; with several hidden layers most of the weights between these are
-        zero, and so it is best with one. Where labels are few or noisy, four nets of 8 units often
-        keep more than one of 32.
+        Number of nets of this size to train, each from its own initial weights and, where rows are
+        held out, with other rows held out. The student predicts with the mean of their logits. They
+        become a single net with `n_nets` times the units; with several hidden layers most weights
+        between these are zero, so one hidden layer suits best. Where labels are few or noisy, four
+        nets of 8 units often fit better than one of 32.
     early_stopping : bool or "auto", default="auto"
-        Hold out rows, keep the weights that fit them best, and end after `patience` epochs without
-        a better fit. "auto" does so from 100 rows on. Without it the last weights are kept.
+        Hold out rows, keep the weights that fit them best, and stop after `patience` epochs without
+        a better fit. "auto" does so from 100 rows on. Otherwise the last weights are kept.
     validation_fraction : float or "auto", default="auto"
-        The share of the rows that is held out. "auto" is a tenth, and of fewer than 1,000 rows more:
-        100 rows, but no more than a fifth.
+        The fraction of the rows that is held out. "auto" is a tenth; with fewer than 1,000 rows it is
+        100 rows, but at most a fifth.
     patience : int, default=15
-        Epochs to wait for a better fit to the rows held out.
+        Number of epochs to wait for a better fit to the held-out rows.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
-        What becomes of numbers. "standard": standardised, squashed beyond six deviations.
-        "quantile": mapped to their rank. "piecewise": standardised, with their piecewise-linear
-        encoding over quantile bins beside. "auto": "piecewise".
+        How numbers are encoded. "standard": standardised, squashed beyond six standard deviations.
+        "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
+        encoding over quantile bins in addition. "auto": "piecewise".
     n_bins : int or "auto", default="auto"
-        The most bins of a column in the piecewise-linear encoding. "auto" shares some 160 bins
-        between the numeric columns, 4 to 16 each.
+        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
+        bins among the numeric columns, 4 to 16 each.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare ones.
+        A category in fewer rows than this is grouped with the other rare categories.
     max_categories : int, default=256
-        The most categories of a column that are told apart, the most frequent ones.
+        Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
         Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
-        after it then have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers,
-        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other runs
-        as it is, before the Program, and goes wherever the student goes.
+        after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
+        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
+        transformer runs as it is, before the Program, and is stored with the student.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label; multiplies the class's share of a soft target.
     device : str, default="cpu"
         The torch device to train on, such as "cuda".
     random_state : int, RandomState instance or None, default=None
-        Seeds the first weights, the rows held out, the batches and the dropout.
+        Seeds the initial weights, the held-out rows, the batches and the dropout.
     verbose : int, default=0
-        1 shows a progress bar with epoch, loss and, where rows are held out, the student's
+        1 shows a progress bar with the epoch, the loss and, where rows are held out, the student's
         agreement with the targets on them.
 
     Attributes
@@ -293,14 +276,14 @@ class MLPStudent(ClassifierPart, BaseMLP):
     program_ : Program
         The fitted student; ``program_(X)`` is the bare, unchecked ``predict_proba``.
     history_ : list of dict
-        For each epoch, of several nets of the first one's, its ``train_loss`` and, where rows are
-        held out, ``valid_loss`` and ``valid_fidelity``, the share of them on which student and
+        For each epoch (of the first net, where there are several) its ``train_loss`` and, where rows
+        are held out, ``valid_loss`` and ``valid_fidelity``, the fraction of them on which student and
         targets name the same class.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
-        what it returns.
+        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
+        rows that it returns.
     n_iter_ : int
-        Epochs trained, of several nets by the first one.
+        Number of epochs trained (by the first net, where there are several).
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -328,20 +311,21 @@ class MLPStudent(ClassifierPart, BaseMLP):
 class MLPStudentRegressor(RegressorPart, BaseMLP):
     """A multi-layer perceptron that fits a regressor's answers, trained by torch and run without it.
 
-    Trained as MLPStudent is, on the standardised target, with the squared error for a loss, or,
-    within DistilledRegressor, the distillation loss.
+    Trained as MLPStudent is, on the standardised target. The loss is `loss`, or, within
+    DistilledRegressor, the distillation loss.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int, default=(96, 96)
-        Units of each hidden layer; empty for none.
+        Number of units of each hidden layer; empty for none.
     activation : {"relu", "silu", "tanh"}, default="relu"
-        What follows each hidden layer.
+        Activation function after each hidden layer.
     max_epochs : int, default=100
-        The most passes over the rows.
+        Maximum number of epochs.
     batch_size : int or "auto", default="auto"
-        Rows in a step. "auto" is a power of two that gives about twenty steps an epoch, 16 to 128: of many rows more
-        steps than MLPStudent takes, as numbers are learnt to a finer degree than classes.
+        Rows in a step. "auto" is a power of two that gives about twenty steps an epoch, 16 to 128. With
+        many rows these are more steps than MLPStudent takes: numbers have to be fitted more precisely
+        than classes.
     learning_rate : float, default=4e-3
         The highest learning rate.
     weight_decay : float, default=1e-4
@@ -349,48 +333,48 @@ class MLPStudentRegressor(RegressorPart, BaseMLP):
     dropout : float, default=0.0
         Probability of silencing a hidden unit in a training step.
     averaging : bool, default=True
-        Keep a running average of the weights, over some ninth of the steps, in place of the last
-        weights.
+        Keep a running average of the weights, over about the last ninth of the steps, in place of
+        the last weights.
     n_nets : int, default=1
-        Train so many nets of this size, each from weights of its own and, where rows are held out,
-        with other rows held out, and answer with their mean. They end as one net, of
-        `n_nets` times the units; with several hidden layers most of the weights between these are
-        zero, and so it is best with one. Where labels are few or noisy, four nets of 8 units often
-        keep more than one of 32.
+        Number of nets of this size to train, each from its own initial weights and, where rows are
+        held out, with other rows held out. The student predicts with their mean. They become a
+        single net with `n_nets` times the units; with several hidden layers most weights between
+        these are zero, so one hidden layer suits best. Where labels are few or noisy, four nets of
+        8 units often fit better than one of 32.
     early_stopping : bool or "auto", default="auto"
-        Hold out rows, keep the weights that fit them best, and end after `patience` epochs without
-        a better fit. "auto" does so from 100 rows on. Without it the last weights are kept.
+        Hold out rows, keep the weights that fit them best, and stop after `patience` epochs without
+        a better fit. "auto" does so from 100 rows on. Otherwise the last weights are kept.
     validation_fraction : float or "auto", default="auto"
-        The share of the rows that is held out. "auto" is a tenth, and of fewer than 1,000 rows more:
-        100 rows, but no more than a fifth.
+        The fraction of the rows that is held out. "auto" is a tenth; with fewer than 1,000 rows it is
+        100 rows, but at most a fifth.
     patience : int, default=15
-        Epochs to wait for a better fit to the rows held out.
+        Number of epochs to wait for a better fit to the held-out rows.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
-        What becomes of numbers. "standard": standardised, squashed beyond six deviations.
-        "quantile": mapped to their rank. "piecewise": standardised, with their piecewise-linear
-        encoding over quantile bins beside. "auto": "piecewise".
+        How numbers are encoded. "standard": standardised, squashed beyond six standard deviations.
+        "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
+        encoding over quantile bins in addition. "auto": "piecewise".
     n_bins : int or "auto", default="auto"
-        The most bins of a column in the piecewise-linear encoding. "auto" shares some 160 bins
-        between the numeric columns, 4 to 16 each, and adds some that single out narrow ranges over
-        which the target jumps, such as holidays.
+        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
+        bins among the numeric columns, 4 to 16 each, and adds bins for narrow ranges in which the
+        target changes abruptly, such as holidays.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare ones.
+        A category in fewer rows than this is grouped with the other rare categories.
     max_categories : int, default=256
-        The most categories of a column that are told apart, the most frequent ones.
+        Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
         Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
-        after it then have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers,
-        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other runs
-        as it is, before the Program, and goes wherever the student goes.
+        after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
+        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
+        transformer runs as it is, before the Program, and is stored with the student.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
         What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
         off. Targets that a distiller passes to `fit_targets` bring their own loss.
     device : str, default="cpu"
         The torch device to train on, such as "cuda".
     random_state : int, RandomState instance or None, default=None
-        Seeds the first weights, the rows held out, the batches and the dropout.
+        Seeds the initial weights, the held-out rows, the batches and the dropout.
     verbose : int, default=0
-        1 shows a progress bar with epoch, loss and, where rows are held out, the student's
+        1 shows a progress bar with the epoch, the loss and, where rows are held out, the student's
         R2 against the targets on them.
 
     Attributes
@@ -399,14 +383,14 @@ class MLPStudentRegressor(RegressorPart, BaseMLP):
         The fitted student; ``program_(X)`` is the bare, unchecked ``predict``, of shape
         (n_rows, n_outputs).
     history_ : list of dict
-        For each epoch, of several nets of the first one's, its ``train_loss`` and, where rows are
-        held out, ``valid_loss`` and ``valid_fidelity``, the student's R2 against the targets on
+        For each epoch (of the first net, where there are several) its ``train_loss`` and, where rows
+        are held out, ``valid_loss`` and ``valid_fidelity``, the student's R2 against the targets on
         them. Losses are those of the standardised target.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
-        what it returns.
+        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
+        rows that it returns.
     n_iter_ : int
-        Epochs trained, of several nets by the first one.
+        Number of epochs trained (by the first net, where there are several).
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

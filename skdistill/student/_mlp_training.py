@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -26,23 +25,28 @@ Array = NDArray[Any]
 _WARM_UP = 0.05
 #: How many batches are put in their shuffled order at a time.
 _SHUFFLED = 16
-#: The average of the weights follows them by the share ``_FORGETS / (step + _FORGETS)``: its memory is some ninth of
-#: the steps so far, and the first guess is soon out of it.
+#: The running average moves towards the weights by ``_FORGETS / (step + _FORGETS)`` of their difference: it averages
+#: over the last ninth of the steps or so, and soon forgets the initial weights.
 _FORGETS = 9.0
-#: With so many sparse columns at most for each that is not zero in a row, a product with whole rows, zeros among them,
-#: takes less time, back and forth, than looking up what is not zero.
+#: Up to so many sparse columns for each non-zero cell of a row, a product with dense rows takes less time, forward and
+#: backward, than looking up the cells that are not zero.
 _SPREAD = 16
 _ACTIVATIONS = {"relu": torch.relu, "silu": nn.functional.silu, "tanh": torch.tanh}
 
 
 @contextmanager
-def own_torch_state() -> Iterator[None]:
-    """Train, or predict, whatever torch has been set to: with gradients, in float32, on the device that is said.
+def own_torch_state(*, one_thread: bool = False) -> Iterator[None]:
+    """Make what runs inside independent of torch's global state: gradients are on, tensors are float32 on the CPU.
 
-    What the caller has set is there again afterwards: ``no_grad``, ``inference_mode``, ``autocast``, the default
-    dtype and the default device.
+    The caller's ``no_grad``, ``inference_mode``, ``autocast``, default dtype and default device hold again afterwards.
+
+    Parameters
+    ----------
+    one_thread : bool, default=False
+        Whether torch uses a single thread meanwhile: sums that are split over another number of threads
+        differ in their last bits.
     """
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    dtype, device, n_threads = torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads()
     with ExitStack() as state:
         state.enter_context(torch.inference_mode(False))
         state.enter_context(torch.enable_grad())
@@ -51,27 +55,12 @@ def own_torch_state() -> Iterator[None]:
                 state.enter_context(torch.autocast(kind, enabled=False))
         if device.type != "cpu":
             state.enter_context(torch.device("cpu"))
+        state.callback(torch.set_default_dtype, dtype)
         torch.set_default_dtype(torch.float32)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
-
-
-@dataclass(frozen=True)
-class TrainedNet:
-    """The outcome of training.
-
-    Parameters
-    ----------
-    layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
-        Weight and bias of each affine layer, in float32.
-    history : list of dict
-        The figures of each epoch.
-    """
-
-    layers: list[tuple[Array, Array]]
-    history: list[dict[str, float]]
+        if one_thread:
+            state.callback(torch.set_num_threads, n_threads)
+            torch.set_num_threads(1)
+        yield
 
 
 class MLP(nn.Module):
@@ -101,9 +90,9 @@ class MLP(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        # of the sparse inputs a row has but a few
+        # few of a row's sparse inputs are not zero
         fan_in = [max(1.0, n_numbers + n_active), *sizes[:-1]]
-        # logits near zero, so that the first steps move the net and not its first guess
+        # initial logits near zero, so that the first steps are not spent on undoing them
         gains = [1.0] * (len(sizes) - 1) + [0.1]
 
         def uniform(bound: float, *shape: int) -> nn.Parameter:
@@ -116,7 +105,7 @@ class MLP(nn.Module):
         )
         self.biases = nn.ParameterList([uniform(1.0 / math.sqrt(f), n) for f, n in zip(fan_in, sizes, strict=True)])
         nn.init.zeros_(self.biases[-1])
-        # a list of its own, since each look into a ParameterList costs a good part of a small layer
+        # a plain list: looking into a ParameterList takes a good part of a small layer's time
         self.pairs = list(zip(self.weights, self.biases, strict=True))
         self.table = uniform(bounds[0], n_sparse, sizes[0]) if n_sparse else None
         self.spreads = n_sparse <= _SPREAD * n_active
@@ -129,7 +118,7 @@ class MLP(nn.Module):
         first, *rest = self.pairs
         Z = linear(numbers, *first)
         if indices is not None and self.table is not None:
-            # the rows held out are one batch, of which whole rows would take much memory
+            # the held-out rows are a single batch, and dense they would take much memory
             if self.spreads and self.training:
                 spread = torch.zeros(len(Z), len(self.table), dtype=Z.dtype, device=Z.device)
                 spread = spread.scatter_(1, indices, 1.0) if values is None else spread.scatter_add_(1, indices, values)
@@ -145,7 +134,7 @@ class MLP(nn.Module):
         return Z
 
     def start_from(self, layers: list[tuple[Array, Array]]) -> None:
-        """Take over layers as :meth:`layers` returns them, in place of the first guess."""
+        """Start from layers as :meth:`layers` returns them, in place of random weights."""
         n_sparse = 0 if self.table is None else len(self.table)
         with torch.no_grad():
             if self.table is not None:
@@ -196,17 +185,15 @@ class TermsLoss(nn.Module):
         super().__init__()
         self.loss = loss
         self.terms = terms
-        # a subclass may override what its parent's torch form does
-        self.soft, self.hard = _TORCH_FORMS.get(type(loss), _numpy_forms)(loss)
 
     def forward(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
         soft, soft_weight, labels, label_weight, *entropy = targets
         losses = []
         if self.terms[0]:
-            of_rows = self.soft(outputs, soft)
+            of_rows = row_losses(self.loss, outputs, soft, soft=True)
             losses.append(soft_weight * (of_rows - entropy[0] if entropy else of_rows))
         if self.terms[1]:
-            losses.append(label_weight * self.hard(outputs, labels))
+            losses.append(label_weight * row_losses(self.loss, outputs, labels, soft=False))
         return torch.mean(losses[0] + losses[1] if len(losses) > 1 else losses[0])
 
     def fidelity(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> float:
@@ -244,19 +231,22 @@ def target_arrays(terms: Terms) -> list[Array]:
     return [*arrays, terms.entropy] if isinstance(terms.loss, CrossEntropy) or terms.entropy.any() else arrays
 
 
-def terms_loss(terms: Terms) -> TermsLoss:
-    """Return the loss of some terms."""
-    return TermsLoss(terms.loss, (bool(terms.soft_weight.any()), bool(terms.label_weight.any())))
+def row_losses(loss: Loss, outputs: Tensor, goal: Tensor, *, soft: bool) -> Tensor:
+    """Return a loss of each row, shape (n_rows,), with its `soft` or its `hard` term.
 
-
-#: The losses of rows, shape (n_rows,), from outputs and targets.
-RowLosses = Callable[[Tensor, Tensor], Tensor]
-
-
-def _cross_entropy_forms(loss: CrossEntropy) -> tuple[RowLosses, RowLosses]:
-    if loss.temperature == 1:
-        return _cross_entropy, _cross_entropy
-    return lambda Z, goal: _cross_entropy(Z / loss.temperature, goal), _cross_entropy
+    A subclass may override what its parent's torch form does, and so only the classes themselves have one.
+    """
+    if type(loss) is CrossEntropy:
+        temperature = loss.temperature if soft else 1.0
+        return _cross_entropy(outputs if temperature == 1 else outputs / temperature, goal)
+    off = outputs - goal
+    if type(loss) is SquaredError:
+        return off.square().sum(dim=1)
+    if type(loss) is Huber:
+        near = off.clamp(-loss.delta, loss.delta)
+        return (near * (2.0 * off - near)).sum(dim=1)
+    in_numpy: Any = _InNumpy.apply
+    return in_numpy(outputs, goal, loss.soft if soft else loss.hard, loss.softness if soft else 1.0)
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -267,55 +257,25 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(logits[:, 0], one, reduction="none")
 
 
-def _squared_forms(loss: SquaredError) -> tuple[RowLosses, RowLosses]:
-    def squares(Z: Tensor, goal: Tensor) -> Tensor:
-        return (Z - goal).square().sum(dim=1)
-
-    return squares, squares
-
-
-def _huber_forms(loss: Huber) -> tuple[RowLosses, RowLosses]:
-    def losses(Z: Tensor, goal: Tensor) -> Tensor:
-        off = Z - goal
-        near = off.clamp(-loss.delta, loss.delta)
-        return (near * (2.0 * off - near)).sum(dim=1)
-
-    return losses, losses
-
-
-def _numpy_forms(loss: Loss) -> tuple[RowLosses, RowLosses]:
-    """Return a loss in torch that is worked out in numpy."""
-    return lambda Z, goal: _InNumpy.apply(Z, goal, loss.soft), lambda Z, goal: _InNumpy.apply(Z, goal, loss.hard)
-
-
 class _InNumpy(torch.autograd.Function):
     """A loss of rows whose value and slopes numpy works out."""
 
     @staticmethod
-    def forward(ctx: Any, Z: Tensor, goal: Tensor, row_loss: Any) -> Tensor:
-        losses, slopes = (
-            torch.as_tensor(part, dtype=Z.dtype, device=Z.device)
-            for part in row_loss(Z.detach().cpu().numpy().astype(np.float64), goal.cpu().numpy())
-        )
-        ctx.save_for_backward(slopes)
-        return losses
+    def forward(ctx: Any, outputs: Tensor, goal: Tensor, row_loss: Any, softness: float) -> Tensor:
+        losses, slopes = row_loss(outputs.detach().cpu().numpy().astype(np.float64), goal.cpu().numpy())
+        ctx.save_for_backward(torch.as_tensor(slopes / softness, dtype=outputs.dtype, device=outputs.device))
+        return torch.as_tensor(losses, dtype=outputs.dtype, device=outputs.device)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (slopes,) = ctx.saved_tensors
-        return gradient[:, None] * slopes, None, None
-
-
-#: The losses that have a torch form, and what returns it for both terms.
-_TORCH_FORMS: dict[type[Loss], Any] = {
-    CrossEntropy: _cross_entropy_forms,
-    SquaredError: _squared_forms,
-    Huber: _huber_forms,
-}
+        return gradient[:, None] * slopes, None, None, None
 
 
 class Rows:
-    """Encoded rows and their targets as tensors that are shuffled and sliced.
+    """Encoded rows and their targets as tensors, and the loader of their batches.
+
+    A batch is a slice of whole tensors: there is no work for each row, and no copy but that of a shuffle.
 
     Parameters
     ----------
@@ -325,43 +285,54 @@ class Rows:
         Their targets.
     device : torch.device
         Where the tensors live.
+    batch_size : int or None, default=None
+        Rows in a batch; None puts all into one.
+    generator : torch.Generator or None, default=None
+        Shuffles the rows anew each epoch; None leaves them in order.
     """
 
-    def __init__(self, encoded: Encoded, terms: Terms, device: torch.device) -> None:
+    def __init__(
+        self,
+        encoded: Encoded,
+        terms: Terms,
+        device: torch.device,
+        batch_size: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
         self.dense: tuple[Tensor, ...] = tuple(
             torch.as_tensor(part, dtype=torch.int64 if part.dtype.kind == "i" else torch.float32, device=device)
             for part in [encoded.numbers, *target_arrays(terms)]
         )
+        self.batch_size = batch_size or max(1, len(self))
+        self.generator = generator
         self.sparse = encoded.sparse
         self.codes: Tensor | None = None
         self.device = device
         if self.sparse is not None and (self.sparse.data == 1).all() and len(set(np.diff(self.sparse.indptr))) == 1:
-            # one-hot columns: as many ones in each row
+            # one-hot columns: every row has the same number of ones
             self.codes = torch.as_tensor(self.sparse.indices.reshape(len(self), -1), dtype=torch.int64, device=device)
 
     def __len__(self) -> int:
         return len(self.dense[0])
 
-    def batches(
-        self, size: int, generator: torch.Generator | None
-    ) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
-        """Yield batches of rows and targets, shuffled where there is a generator."""
-        if generator is None:
-            yield from self._sliced(self.dense, self.codes, self.sparse, size)
+    def __iter__(self) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
+        if self.generator is None:
+            yield from self._sliced(self.dense, self.codes, self.sparse)
             return
-        order = torch.randperm(len(self), generator=generator)
+        order = torch.randperm(len(self), generator=self.generator)
         # some batches at a time, since a shuffled copy of all rows would take as much memory as they do
-        for some in torch.split(order, size * _SHUFFLED):
+        for some in torch.split(order, self.batch_size * _SHUFFLED):
             here = some.to(self.device)
             dense = tuple(tensor.index_select(0, here) for tensor in self.dense)
             codes = None if self.codes is None else self.codes.index_select(0, here)
             sparse = self.sparse[some.numpy()] if self.sparse is not None and codes is None else self.sparse
-            yield from self._sliced(dense, codes, sparse, size)
+            yield from self._sliced(dense, codes, sparse)
 
     def _sliced(
-        self, dense: tuple[Tensor, ...], codes: Tensor | None, sparse: Any, size: int
+        self, dense: tuple[Tensor, ...], codes: Tensor | None, sparse: Any
     ) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
-        """Yield rows in order, `size` of them at a time."""
+        """Yield batches of rows in order."""
+        size = self.batch_size
         split = zip(*(torch.split(tensor, size) for tensor in dense), strict=True)
         for start, (numbers, *targets) in zip(range(0, len(dense[0]), size), split, strict=True):
             inputs = {"numbers": numbers}
@@ -372,7 +343,7 @@ class Rows:
             yield inputs, tuple(targets)
 
     def _padded(self, rows: Any) -> dict[str, Tensor]:
-        """Return index and value of what is not zero, each row as long as the longest."""
+        """Return index and value of the cells that are not zero, every row padded to the longest."""
         counts = np.diff(rows.indptr)
         there = np.arange(max(1, counts.max())) < counts[:, None]
         indices = np.zeros(there.shape, dtype=np.int64)
@@ -384,51 +355,21 @@ class Rows:
         }
 
 
-class RowBatches:
-    """The loader: batches as slices of whole tensors, no per-row work and no copy but that of a shuffle.
-
-    Parameters
-    ----------
-    dataset : Rows
-        Rows and targets.
-    batch_size : int
-        Rows in a batch.
-    generator : torch.Generator or None
-        Shuffles the rows anew each epoch; None leaves them in order.
-    """
-
-    def __init__(self, dataset: Rows, batch_size: int, generator: torch.Generator | None = None) -> None:
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.generator = generator
-
-    def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
-        return self.dataset.batches(self.batch_size, self.generator)
-
-
 class _NoBetterFitError(Exception):
-    """Raised by a callback when no better fit is to be expected."""
+    """Raised by a callback when no better fit is expected."""
 
 
 class _Keeper(Callback):
     """Sets the learning rate of each step, keeps the best weights, and says when to end.
 
-    What is judged and kept is the running average of the weights, with polynomial decay: Shamir and
+    It validates and keeps the running average of the weights, with polynomial decay: Shamir and
     Zhang (2013), "Stochastic Gradient Descent for Non-smooth Optimization",
     https://arxiv.org/abs/1212.1824.
     """
 
-    def __init__(
-        self, n_steps: int, learning_rate: float, patience: int, averaging: bool, progress: Progress, name: str
-    ) -> None:
-        self.name = name
+    def __init__(self, student: Any, n_steps: int, progress: Progress) -> None:
+        self.student = student
         self.n_steps = n_steps
-        self.learning_rate = learning_rate
-        self.patience = patience
-        self.averaging = averaging
         self.progress = progress
         self.average: list[Tensor] = []
         self.figures: list[dict[str, float]] = []
@@ -438,9 +379,9 @@ class _Keeper(Callback):
         self.step = 0
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        # a list of its own, since a look through the module in each step costs a good part of a small net's
+        # a plain list: a walk through the module in each step takes a good part of a small net's time
         self.weights = list(net.module_.parameters())
-        if self.averaging:
+        if self.student.averaging:
             self.average = [weight.detach().clone() for weight in self.weights]
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
@@ -450,12 +391,12 @@ class _Keeper(Callback):
         if training:
             warm_up = max(1.0, _WARM_UP * self.n_steps)
             done = max(0.0, self.step - warm_up) / max(1.0, self.n_steps - warm_up)
-            rate = self.learning_rate * min(1.0, (self.step + 1) / warm_up) * (1 + math.cos(math.pi * done)) / 2
+            rate = self.student.learning_rate * min(1.0, (self.step + 1) / warm_up) * (1 + math.cos(math.pi * done)) / 2
             for group in net.optimizer_.param_groups:
                 group["lr"] = rate
             self.step += 1
         else:
-            # the rows held out, all in one batch, are the last of an epoch
+            # the held-out rows are the last batch of an epoch
             self._exchange(net)
 
     def on_batch_end(
@@ -470,150 +411,133 @@ class _Keeper(Callback):
                     average.lerp_(weight, share)
 
     def _exchange(self, net: NeuralNet) -> None:
-        """Put the average of the weights in the weights' place, or the weights back in theirs."""
+        """Exchange the weights and their running average."""
         if self.average:
             for at, weight in enumerate(self.weights):
                 self.average[at], weight.data = weight.data, self.average[at]
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         epoch = net.history[-1]
-        sizes = np.array([batch["train_batch_size"] for batch in epoch["batches"] if "train_loss" in batch])
-        losses = np.array([batch["train_loss"] for batch in epoch["batches"] if "train_loss" in batch])
+        batches = [batch for batch in epoch["batches"] if "train_loss" in batch]
+        losses, sizes = (np.array([batch[name] for batch in batches]) for name in ("train_loss", "train_batch_size"))
         figures = {"train_loss": float(losses @ sizes / sizes.sum())}
         if not math.isfinite(figures["train_loss"]):
             raise ValueError(
-                f"{self.name}'s loss became {figures['train_loss']} in epoch {len(self.figures) + 1}; "
-                f"learning_rate={self.learning_rate} is too high."
+                f"{type(self.student).__name__}'s loss became {figures['train_loss']} in epoch "
+                f"{len(self.figures) + 1}; learning_rate={self.student.learning_rate} is too high."
             )
-        held_out = "valid_loss" in epoch["batches"][-1]
-        if not held_out:
+        # without held-out rows nothing tells a better fit, and the latest weights count
+        loss: float = -len(self.figures)
+        if "valid_loss" in epoch["batches"][-1]:
+            loss = epoch["batches"][-1]["valid_loss"]
+            figures |= {"valid_loss": loss, "valid_fidelity": self.fidelity}
+        else:
             self._exchange(net)
-        if held_out:
-            figures |= {"valid_loss": epoch["batches"][-1]["valid_loss"], "valid_fidelity": self.fidelity}
         self.figures.append(figures)
-        # without rows held out there is nothing to tell a better fit by: the latest weights count
-        loss = figures["valid_loss"] if held_out else -len(self.figures)
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, len(self.figures)
             self.best_weights = {name: value.clone() for name, value in net.module_.state_dict().items()}
         self._exchange(net)
         self.progress.step(**{name.replace("train_loss", "loss"): value for name, value in figures.items()})
-        if len(self.figures) - self.best_epoch >= self.patience:
+        if len(self.figures) - self.best_epoch >= self.student.patience:
             raise _NoBetterFitError
 
 
-@own_torch_state()
+@own_torch_state(one_thread=True)
 def train_mlp(
+    student: Any,
     encoded: Encoded,
     terms: Terms,
     encoded_valid: Encoded,
     terms_valid: Terms,
     *,
-    hidden_layer_sizes: list[int],
-    activation: str,
-    max_epochs: int,
     batch_size: int,
-    learning_rate: float,
-    weight_decay: float,
-    dropout: float,
-    averaging: bool,
-    patience: int,
-    device: str,
     seed: int,
-    verbose: int,
-    name: str,
-    start: list[tuple[Array, Array]] | None = None,
-) -> TrainedNet:
+    init: list[tuple[Array, Array]] | None = None,
+) -> tuple[list[tuple[Array, Array]], list[dict[str, float]]]:
     """Train a net on the terms of the distillation loss.
 
     Parameters
     ----------
+    student : BaseMLP
+        The student: its parameters say how the net is trained.
     encoded, encoded_valid : Encoded
         Rows to train on, and those held out (perhaps none).
     terms, terms_valid : Terms
         What the net has to fit on each.
-    hidden_layer_sizes, activation, max_epochs, batch_size, learning_rate, weight_decay, dropout : object
-        As in MLPStudent.
-    averaging, patience, device, verbose : object
-        As in MLPStudent.
+    batch_size : int
+        Rows in a step.
     seed : int
         Seeds everything random.
-    name : str
-        What messages call the student.
-    start : list of (ndarray, ndarray), default=None
-        Layers to go on from, as in TrainedNet; None makes a first guess.
+    init : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,)) or None
+        Weight and bias of each layer to start from; None draws them.
 
     Returns
     -------
-    trained : TrainedNet
-        The best weights on the rows held out, else the last ones.
+    layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
+        Weight and bias of each affine layer, in float32: the best ones on the held-out rows, else the last.
+    history : list of dict
+        The figures of each epoch.
+
+    Raises
+    ------
+    ValueError
+        If torch cannot use the device, or the loss is no longer finite.
     """
+    name = type(student).__name__
     try:
-        place = torch.device(device)
-        torch.empty(0, device=place)
+        device = torch.device(student.device)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device={device!r} is not a device that this torch can use: {error}") from error
+        raise ValueError(f"device={student.device!r} is not a device that this torch can use: {error}") from error
     generator = torch.Generator().manual_seed(seed)
-    rows, rows_valid = Rows(encoded, terms, place), Rows(encoded_valid, terms_valid, place)
+    rows, rows_valid = Rows(encoded, terms, device, batch_size, generator), Rows(encoded_valid, terms_valid, device)
     n_numbers = encoded.n_encoded - encoded.n_sparse
     n_active = 0.0 if encoded.sparse is None else encoded.sparse.nnz / max(1, encoded.n_rows)
-    sizes = [*hidden_layer_sizes, terms.n_outputs]
-    module = MLP(n_numbers, encoded.n_sparse, n_active, sizes, activation, dropout, generator)
-    if start is not None:
-        module.start_from(start)
-    loss = terms_loss(terms)
-    n_steps = max_epochs * -(-len(rows) // batch_size)
-
-    n_threads = torch.get_num_threads()
-    # sums split over another number of threads differ in their last bits
-    torch.set_num_threads(1)
-    try:
-        with Progress(verbose, max_epochs, name, "epoch") as progress:
-            keeper = _Keeper(n_steps, learning_rate, patience, averaging, progress, name)
-            net = _Net(
-                module,
-                loss,
-                optimizer=torch.optim.AdamW,
-                optimizer__fused=True,
-                optimizer__weight_decay=weight_decay,
-                lr=learning_rate,
-                max_epochs=max_epochs,
-                batch_size=batch_size,
-                iterator_train=RowBatches,
-                iterator_train__generator=generator,
-                iterator_valid=RowBatches,
-                iterator_valid__batch_size=max(1, len(rows_valid)),
-                callbacks=[("keeper", keeper)],
-                train_split=None,
-                device=place,
-                verbose=0,
+    sizes = [*student.hidden_layer_sizes, terms.n_outputs]
+    module = MLP(n_numbers, encoded.n_sparse, n_active, sizes, student.activation, student.dropout, generator)
+    if init is not None:
+        module.start_from(init)
+    n_steps = student.max_epochs * -(-len(rows) // batch_size)
+    with Progress(student.verbose, student.max_epochs, name, "epoch") as progress:
+        keeper = _Keeper(student, n_steps, progress)
+        net = _Net(
+            module,
+            TermsLoss(terms.loss, (bool(terms.soft_weight.any()), bool(terms.label_weight.any()))),
+            optimizer=torch.optim.AdamW,
+            optimizer__fused=True,
+            optimizer__weight_decay=student.weight_decay,
+            lr=student.learning_rate,
+            max_epochs=student.max_epochs,
+            callbacks=[("keeper", keeper)],
+            train_split=None,
+            device=device,
+            verbose=0,
+        )
+        net.held_out = rows_valid if len(rows_valid) else None
+        net.initialize()
+        # the loop by itself does not notify
+        net.notify("on_train_begin", X=rows, y=None)
+        try:
+            net.fit_loop(rows)
+        except _NoBetterFitError:
+            pass
+        except KeyboardInterrupt:
+            if keeper.best_weights is None:
+                raise
+            warnings.warn(
+                f"{name} was interrupted after {len(keeper.figures)} of {student.max_epochs} epochs; the best "
+                f"weights so far, of epoch {keeper.best_epoch}, are kept.",
+                UserWarning,
+                stacklevel=2,
             )
-            net.held_out = rows_valid if len(rows_valid) else None
-            net.initialize()
-            # the loop alone does not say so
-            net.notify("on_train_begin", X=rows, y=None)
-            try:
-                net.fit_loop(rows)
-            except _NoBetterFitError:
-                pass
-            except KeyboardInterrupt:
-                if keeper.best_weights is None:
-                    raise
-                warnings.warn(
-                    f"{name} was interrupted after {len(keeper.figures)} of {max_epochs} epochs; the best weights "
-                    f"so far, of epoch {keeper.best_epoch}, are kept.",
-                    UserWarning,
-                    stacklevel=2,
-                )
-    finally:
-        torch.set_num_threads(n_threads)
     assert keeper.best_weights is not None
     module.load_state_dict(keeper.best_weights)
-    return TrainedNet(module.layers(), keeper.figures)
+    return module.layers(), keeper.figures
 
 
 class _Net(NeuralNet):
-    """A skorch net with rows held out beforehand and none of skorch's printing and timing."""
+    """A skorch net whose validation rows are given, without skorch's printing and timing."""
 
     held_out: Any = None
 
@@ -624,11 +548,14 @@ class _Net(NeuralNet):
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         return X, self.held_out
 
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        return dataset
+
     def check_data(self, X: Any, y: Any = None) -> None:
         return None
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
-        """Take a step: skorch's own, less what it does for optimizers and data that are not ours."""
+        """Take a step: skorch's own without what it does for other optimizers and data."""
         inputs, targets = batch
         self.optimizer_.zero_grad()
         y_pred = self.module_(**inputs)

@@ -43,7 +43,20 @@ class Student(Protocol):
     """
 
     def fit_targets(self, X: Any, targets: Targets) -> Any:
-        """Fit to rows of shape (n_rows, n_columns) and their targets; return the fitted student."""
+        """Fit to a teacher's answers and labels together.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            The rows.
+        targets : Targets
+            The teacher's answers, the labels, how to blend them, and the loss that is minimised.
+
+        Returns
+        -------
+        self : object
+            The fitted student.
+        """
         ...
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -55,7 +68,18 @@ class Student(Protocol):
         ...
 
     def predict(self, X: Any) -> Any:
-        """Return the predictions for rows."""
+        """Predict rows.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            The rows.
+
+        Returns
+        -------
+        predictions : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+            Class labels, or numbers.
+        """
         ...
 
 

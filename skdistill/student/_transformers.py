@@ -20,8 +20,8 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from ..program import LARGEST, Columns, Op, Standardize, as_key, column_names, is_frame, is_missing
-from ._encoder import Encoder
+from ..program import LARGEST, Op, Standardize, as_key, is_missing
+from ._encoder import Encoder, entry_of
 
 Array = NDArray[Any]
 
@@ -78,20 +78,11 @@ def read_transformer(transformer: Any, X: Any) -> Encoder | None:
         cells = _read(transformer, [_Cell(index) for index in range(X.shape[1])])
     except _UnsupportedError:
         return None
-    names = column_names(X) if is_frame(X) else []
     categories = [cell for cell in cells if cell.levels is not None]
     numbers = [cell for cell in cells if cell.levels is None]
-    tables = [cell.levels or {} for cell in categories] + [cell.ranks for cell in numbers if cell.ranks is not None]
-    ops: list[Op] = [
-        Columns(
-            tuple(names) if names and all(isinstance(name, str) for name in names) else None,
-            X.shape[1],
-            tuple(cell.source for cell in categories + numbers),
-            tuple(["category"] * len(categories) + ["number" if cell.ranks is None else "rank" for cell in numbers]),
-            tuple(tables),
-            tuple(cell.size for cell in categories),
-        )
-    ]
+    reads = [(cell.source, "category", cell.levels, cell.size) for cell in categories]
+    reads += [(cell.source, "number" if cell.ranks is None else "rank", cell.ranks, 0) for cell in numbers]
+    ops: list[Op] = [entry_of(X, reads)]
     if numbers:
         slope, shift = (np.array([getattr(cell, name) for cell in numbers]) for name in ("slope", "shift"))
         mean = -shift / slope
@@ -104,11 +95,10 @@ def _read(transformer: Any, cells: list[_Cell]) -> list[_Cell]:
     """Return the columns that a transformer outputs for the given columns."""
     if transformer is None or (isinstance(transformer, str) and transformer == "passthrough"):
         return cells
-    for kind, reader in _READERS.items():
-        # a subclass may compute something else
-        if type(transformer) is kind:
-            return reader(transformer, cells)
-    raise _UnsupportedError
+    # a subclass may compute something else
+    if type(transformer) not in _READERS:
+        raise _UnsupportedError
+    return _READERS[type(transformer)](transformer, cells)
 
 
 def _pipeline(pipeline: Pipeline, cells: list[_Cell]) -> list[_Cell]:
@@ -165,17 +155,17 @@ def _imputer(imputer: SimpleImputer, cells: list[_Cell]) -> list[_Cell]:
     return found
 
 
-def _standard(scaler: StandardScaler, cells: list[_Cell]) -> list[_Cell]:
-    mean = np.zeros(len(cells)) if scaler.mean_ is None else scaler.mean_
-    scale = np.ones(len(cells)) if scaler.scale_ is None else scaler.scale_
-    if not scaler.with_mean:
-        mean = np.zeros(len(cells))
-    return [cell.moved(1.0 / s, -m / s) for cell, m, s in zip(cells, mean, scale, strict=True)]
-
-
-def _robust(scaler: RobustScaler, cells: list[_Cell]) -> list[_Cell]:
-    center = scaler.center_ if scaler.with_centering else np.zeros(len(cells))
-    scale = scaler.scale_ if scaler.with_scaling else np.ones(len(cells))
+def _scaler(scaler: Any, cells: list[_Cell]) -> list[_Cell]:
+    """Read a scaler that maps ``x`` to ``(x - center) / scale``."""
+    if getattr(scaler, "clip", False):
+        raise _UnsupportedError
+    center, scale = np.zeros(len(cells)), np.ones(len(cells))
+    if getattr(scaler, "with_mean", False):
+        center = scaler.mean_
+    elif getattr(scaler, "with_centering", False):
+        center = scaler.center_
+    if scaler.scale_ is not None:
+        scale = scaler.scale_
     return [cell.moved(1.0 / s, -c / s) for cell, c, s in zip(cells, center, scale, strict=True)]
 
 
@@ -183,12 +173,6 @@ def _min_max(scaler: MinMaxScaler, cells: list[_Cell]) -> list[_Cell]:
     if scaler.clip:
         raise _UnsupportedError
     return [cell.moved(s, m) for cell, s, m in zip(cells, scaler.scale_, scaler.min_, strict=True)]
-
-
-def _max_abs(scaler: MaxAbsScaler, cells: list[_Cell]) -> list[_Cell]:
-    if getattr(scaler, "clip", False):
-        raise _UnsupportedError
-    return [cell.moved(1.0 / s, 0.0) for cell, s in zip(cells, scaler.scale_, strict=True)]
 
 
 def _one_hot(encoder: OneHotEncoder, cells: list[_Cell]) -> list[_Cell]:
@@ -242,12 +226,12 @@ def _ordinal(encoder: OrdinalEncoder, cells: list[_Cell]) -> list[_Cell]:
 _READERS: dict[type, Any] = {
     ColumnTransformer: _column_transformer,
     FunctionTransformer: _function,
-    MaxAbsScaler: _max_abs,
+    MaxAbsScaler: _scaler,
     MinMaxScaler: _min_max,
     OneHotEncoder: _one_hot,
     OrdinalEncoder: _ordinal,
     Pipeline: _pipeline,
-    RobustScaler: _robust,
+    RobustScaler: _scaler,
     SimpleImputer: _imputer,
-    StandardScaler: _standard,
+    StandardScaler: _scaler,
 }

@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 
 class BaseTree(ProgramStudent):
-    """What trees of both kinds have in common: parameters, how they are grown, and their text."""
+    """What both kinds of trees share: their parameters, how they are grown, and their text."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,
@@ -35,7 +35,7 @@ class BaseTree(ProgramStudent):
 
     n_leaves_: int
 
-    # a tree takes numbers as they are, gaps included
+    # a tree takes numbers as they are, missing ones included
     numeric = "raw"
     n_bins = "auto"
 
@@ -90,7 +90,7 @@ class BaseTree(ProgramStudent):
         Parameters
         ----------
         max_depth : int, default=None
-            Below so many branches nothing is shown; None shows the whole tree.
+            Maximum number of branches that are shown below each other; None shows the whole tree.
 
         Returns
         -------
@@ -105,39 +105,38 @@ class BaseTree(ProgramStudent):
 class TreeStudent(ClassifierPart, BaseTree):
     """A single decision tree that fits soft targets: small, fast, and readable.
 
-    The tree is grown best split first, on the blend of soft targets and labels: a split is the
-    better, the less the targets on either side differ from their mean (the Gini index, with
-    probabilities for labels). Each leaf then gets the logits that minimise the loss in it, shrunk
-    towards those of the nodes above it. Categories are ordered by their mean target, and missing
-    numbers go to the side that suits them better; nothing else becomes of the columns.
+    The tree is grown best split first, on the blend of soft targets and labels. A split is better
+    the less the targets on either side differ from their mean (the Gini index, with
+    probabilities in place of labels). Each leaf then gets the logits that minimise the loss in it,
+    shrunk towards those of the nodes above it. Categories are ordered by their mean target, and
+    missing numbers go to the side that suits them better; columns are not encoded otherwise.
 
     Parameters
     ----------
     max_leaf_nodes : int or None, default=256
-        The most leaves. Some 16 are easily read; a few hundred are closer to the teacher.
+        Maximum number of leaves. About 16 are easily read; a few hundred are closer to the teacher.
     max_depth : int or None, default=None
-        The most branches between root and leaf; None sets no limit.
+        Maximum number of branches between root and leaf; None sets no limit.
     min_samples_leaf : int, default=10
-        The fewest rows in a leaf. A row of weight two counts as two, one of less than one as one.
+        Minimum number of rows in a leaf. A row of weight two counts as two, one of less than one as one.
     smoothing : float, default=20.0
-        How strongly a node is shrunk towards the one above it: as if so many rows that are like
-        that one on average were in it too. Also for the mean target by which categories are
-        ordered.
+        How strongly a node is shrunk towards its parent: as if it held so many more rows with the
+        parent's mean target. The mean targets by which categories are ordered are shrunk as well.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare ones.
+        A category in fewer rows than this is grouped with the other rare categories.
     max_categories : int, default=256
-        The most categories of a column that are told apart, the most frequent ones.
+        Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
-        Encodes the rows in place of the student's own encoder; the two parameters before it then
-        have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and
-        one-hot or ordinal encoders becomes part of the Program; any other runs as it is, before
-        the Program, and goes wherever the student goes.
+        Encodes the rows in place of the student's own encoder; the two parameters before it are
+        then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and
+        one-hot or ordinal encoders becomes part of the Program; any other transformer runs as it
+        is, before the Program, and is stored with the student.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label; multiplies the class's share of a soft target.
     random_state : int, RandomState instance or None, default=None
-        Decides between splits that are equally good.
+        Chooses between splits that are equally good.
     verbose : int, default=0
-        1 shows a progress bar, of one step, and the loss.
+        1 shows a progress bar of one step, and the loss.
 
     Attributes
     ----------
@@ -148,8 +147,8 @@ class TreeStudent(ClassifierPart, BaseTree):
     n_leaves_ : int
         The number of leaves.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
-        what it returns.
+        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
+        rows that it returns.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -157,7 +156,7 @@ class TreeStudent(ClassifierPart, BaseTree):
 
     See Also
     --------
-    MLPStudent : A net, which is mostly closer to the teacher.
+    MLPStudent : A net, which is usually closer to the teacher.
     DistilledClassifier : Asks a teacher for the soft targets.
 
     Examples
@@ -181,38 +180,37 @@ class TreeStudent(ClassifierPart, BaseTree):
 class TreeStudentRegressor(RegressorPart, BaseTree):
     """A single decision tree that fits a regressor's answers: small, fast, and readable.
 
-    Grown as TreeStudent is, on the blend of the teacher's answers and the labels: a split is the
-    better, the less the numbers on either side differ from their mean. A leaf answers with the number
-    that minimises the loss in it, shrunk towards those of the nodes above it.
+    Grown as TreeStudent is, on the blend of the teacher's answers and the labels. A split is better
+    the less the numbers on either side differ from their mean. A leaf predicts the number that
+    minimises the loss in it, shrunk towards those of the nodes above it.
 
     Parameters
     ----------
     max_leaf_nodes : int or None, default=256
-        The most leaves. Some 16 are easily read; a few hundred are closer to the teacher.
+        Maximum number of leaves. About 16 are easily read; a few hundred are closer to the teacher.
     max_depth : int or None, default=None
-        The most branches between root and leaf; None sets no limit.
+        Maximum number of branches between root and leaf; None sets no limit.
     min_samples_leaf : int, default=10
-        The fewest rows in a leaf. A row of weight two counts as two, one of less than one as one.
+        Minimum number of rows in a leaf. A row of weight two counts as two, one of less than one as one.
     smoothing : float, default=20.0
-        How strongly a node is shrunk towards the one above it: as if so many rows that are like
-        that one on average were in it too. Also for the mean target by which categories are
-        ordered.
+        How strongly a node is shrunk towards its parent: as if it held so many more rows with the
+        parent's mean target. The mean targets by which categories are ordered are shrunk as well.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare ones.
+        A category in fewer rows than this is grouped with the other rare categories.
     max_categories : int, default=256
-        The most categories of a column that are told apart, the most frequent ones.
+        Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
-        Encodes the rows in place of the student's own encoder; the two parameters before it then
-        have no say. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and
-        one-hot or ordinal encoders becomes part of the Program; any other runs as it is, before
-        the Program, and goes wherever the student goes.
+        Encodes the rows in place of the student's own encoder; the two parameters before it are
+        then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and
+        one-hot or ordinal encoders becomes part of the Program; any other transformer runs as it
+        is, before the Program, and is stored with the student.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
         What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
         off. Targets that a distiller passes to `fit_targets` bring their own loss.
     random_state : int, RandomState instance or None, default=None
-        Decides between splits that are equally good.
+        Chooses between splits that are equally good.
     verbose : int, default=0
-        1 shows a progress bar, of one step, and the loss.
+        1 shows a progress bar of one step, and the loss.
 
     Attributes
     ----------
@@ -222,8 +220,8 @@ class TreeStudentRegressor(RegressorPart, BaseTree):
     n_leaves_ : int
         The number of leaves.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: then ``program_`` takes
-        what it returns.
+        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
+        rows that it returns.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -231,7 +229,7 @@ class TreeStudentRegressor(RegressorPart, BaseTree):
 
     See Also
     --------
-    MLPStudentRegressor : A net, which is mostly closer to the teacher.
+    MLPStudentRegressor : A net, which is usually closer to the teacher.
     DistilledRegressor : Asks a teacher for the numbers.
 
     Examples

@@ -15,7 +15,7 @@ from ..program import LARGEST, Tree
 
 Array = NDArray[Any]
 
-#: No leaf is surer than this of what a row is not.
+#: The smallest probability of a class in a leaf.
 _FLOOR = 1e-6
 _NEWTON_STEPS = 60
 _REWEIGHTINGS = 60
@@ -44,9 +44,9 @@ def grow_tree(
     sample_weight : ndarray of shape (n_rows,) or None
         Positive weights, which `terms` hold already; None counts every row once.
     smoothing : float
-        As many rows of the parent's mean are added to each node.
+        Each node is shrunk towards its parent as if it held so many more rows with the parent's mean.
     min_samples_leaf : int
-        The fewest rows in a leaf; a row of weight two counts as two.
+        Minimum number of rows in a leaf; a row of weight two counts as two.
     **limits : dict
         ``max_leaf_nodes``, ``max_depth`` and ``random_state``, as in DecisionTreeRegressor.
 
@@ -58,9 +58,9 @@ def grow_tree(
     loss = terms.loss
     in_classes = isinstance(loss, CrossEntropy)
     soft, hard = terms.soft * terms.soft_weight[:, None], terms.label_mass()
-    # a row that neither term counts is no row
+    # rows without weight in either term are left out
     counted = np.flatnonzero(terms.soft_weight + terms.label_weight > 0)
-    # in sample weights, so that a row of weight two is the row twice
+    # in sample weights, so that a row of weight two counts as that row twice
     unit = terms.total_weight / len(terms.soft)
     Z, soft, hard = Z[counted], soft[counted] * unit, hard[counted] * unit
     soft_mass, hard_mass = terms.soft_weight[counted] * unit, terms.label_weight[counted] * unit
@@ -70,15 +70,15 @@ def grow_tree(
     mass = on_grid(mass)
     ranks = [_rank_codes(Z[:, j].astype(np.int64), size, blend, mass, smoothing) for j, size in enumerate(sizes)]
     numbers, levels = _rank_numbers(Z, ranks)
-    # of two columns, either holds all there is
-    wanted = blend[:, 1:] if in_classes and blend.shape[1] == 2 else blend
+    # for two classes one column says it all
+    goal = blend[:, 1:] if in_classes and blend.shape[1] == 2 else blend
     rows, share = np.arange(len(mass)), mass
     if sample_weight is not None:
-        # scikit-learn counts rows and not weights; as many copies as a leaf needs are enough
+        # scikit-learn counts rows and not weights; no more copies are made than a leaf needs
         copies = np.clip(sample_weight[counted].astype(np.int64), 1, min_samples_leaf)
         rows, share = np.repeat(rows, copies), np.repeat(mass / copies, copies)
     grower = DecisionTreeRegressor(min_samples_leaf=min_samples_leaf, **limits)
-    fitted = grower.fit(numbers[rows], wanted[rows], share)
+    fitted = grower.fit(numbers[rows], goal[rows], share)
     nodes = fitted.tree_
     inner, leaves = (np.flatnonzero(chosen) for chosen in (nodes.children_left >= 0, nodes.children_left < 0))
     name = np.empty(nodes.node_count, dtype=np.int64)
@@ -88,7 +88,7 @@ def grow_tree(
     rows_of = fitted.apply(numbers)
     n_outputs = soft.shape[1]
     parts = np.column_stack([soft, hard] if in_classes else [soft + hard, soft_mass + hard_mass])
-    sums = np.array([np.bincount(rows_of, part, nodes.node_count) for part in parts.T]).T
+    sums = _sums(rows_of, parts, nodes.node_count)
     # a node comes after its parent
     parent = np.full(nodes.node_count, -1, dtype=np.int64)
     for children in (nodes.children_left, nodes.children_right):
@@ -104,8 +104,8 @@ def grow_tree(
         values = means[leaves]
         if type(loss) is not SquaredError and len(inner):
             place = np.searchsorted(leaves, rows_of)
-            wanted_of = (terms.soft[counted], soft_mass, loss.soft), (terms.labels[counted], hard_mass, loss.hard)
-            values = _best_numbers(values, means[parent[leaves]], smoothing, place, loss, wanted_of)
+            both = (terms.soft[counted], soft_mass, loss.soft), (terms.labels[counted], hard_mass, loss.hard)
+            values = _best_numbers(values, means[parent[leaves]], smoothing, place, loss, both)
     return Tree(
         np.cumsum([0, *sizes])[:-1].astype(np.int64),
         np.concatenate([*ranks, np.empty(0)]).astype(np.float32),
@@ -121,11 +121,16 @@ def grow_tree(
 def on_grid(values: Array) -> Array:
     """Return non-negative numbers rounded to 18 bits of the largest, and none of them to zero.
 
-    Sums of products of two such numbers are exact. What is a tie between two splits then is one,
-    whatever the order of the rows, and whether a row counts double or stands there twice.
+    Sums of products of two such numbers are exact. So two equally good splits tie exactly, whatever the
+    order of the rows, and whether a row has weight two or is there twice.
     """
     step = 2.0 ** (np.frexp(values.max())[1] - 18)
     return np.maximum(np.round(values / step), 1.0) * step
+
+
+def _sums(groups: Array, values: Array, n_groups: int) -> Array:
+    """Return the sum of each group's rows, shape (n_groups, n_columns)."""
+    return np.array([np.bincount(groups, column, n_groups) for column in values.T]).T
 
 
 def _rank_codes(codes: Array, size: int, blend: Array, mass: Array, smoothing: float) -> Array:
@@ -137,7 +142,7 @@ def _rank_codes(codes: Array, size: int, blend: Array, mass: Array, smoothing: f
     """
     counts = np.bincount(codes, mass, size)
     prior = np.average(blend, axis=0, weights=mass)
-    sums = np.array([np.bincount(codes, mass * share, size) for share in blend.T]).T
+    sums = _sums(codes, mass[:, None] * blend, size)
     rows = np.maximum(smoothing, 1.0) * mass.mean()
     means = (sums - counts[:, None] * prior) / (counts + rows)[:, None]
     _, vectors = np.linalg.eigh(np.einsum("i,ij,ik->jk", counts, means, means))
@@ -187,7 +192,7 @@ def _cut(levels: Array | None, threshold: float) -> float:
     if levels is None:
         return threshold
     if np.isinf(threshold):
-        # what is missing against all the rest
+        # missing values on one side, all others on the other
         return float(np.finfo(np.float32).max)
     below = int(np.floor(threshold)) + int(np.searchsorted(levels, 0.0))
     low, high = levels[below : below + 2].astype(np.float64)
@@ -226,10 +231,10 @@ def _shrunk_means(sums: Array, mass: Array, parent: Array, smoothing: float) -> 
 def _best_numbers(
     start: Array, prior: Array, smoothing: float, place: Array, loss: Loss, terms: Sequence[tuple[Array, Array, Any]]
 ) -> Array:
-    """Return what minimises a loss of numbers in each leaf, in which `smoothing` rows of the parent's mean are as well.
+    """Return the numbers that minimise a loss in each leaf, with `smoothing` more rows that have the parent's mean.
 
-    By iteratively reweighted least squares: a row weighs by the slope of its loss over that of its square, so that with
-    Huber's loss a row that is far off weighs the less, the further.
+    Iteratively reweighted least squares: the weight of a row is the slope of its loss over that of the squared
+    error, so that with Huber's loss a row weighs less the further off it is.
 
     Parameters
     ----------
@@ -242,29 +247,28 @@ def _best_numbers(
     loss : Loss
         The loss.
     terms : sequence of (ndarray of shape (n_rows, n_outputs), ndarray of shape (n_rows,), callable)
-        For each term what its rows should be, their weight, and the loss of a row.
+        For each term its goal, the weight of each row, and the loss of a row.
     """
     n_leaves, values = len(start), start.copy()
     for _ in range(_REWEIGHTINGS):
         before = values.copy()
         total = smoothing * _relative_slope(loss.soft, before, prior)
         sums = total * prior
-        for wanted, mass, row_loss in terms:
-            weight = mass[:, None] * _relative_slope(row_loss, before[place], wanted)
-            for at in range(values.shape[1]):
-                total[:, at] += np.bincount(place, weight[:, at], n_leaves)
-                sums[:, at] += np.bincount(place, weight[:, at] * wanted[:, at], n_leaves)
+        for goal, mass, row_loss in terms:
+            weight = mass[:, None] * _relative_slope(row_loss, before[place], goal)
+            total += _sums(place, weight, n_leaves)
+            sums += _sums(place, weight * goal, n_leaves)
         values = np.where(total > 0, sums / np.where(total > 0, total, 1.0), before)
         if np.abs(values - before).max() <= 1e-9:
             break
     return values
 
 
-def _relative_slope(row_loss: Any, values: Array, wanted: Array) -> Array:
+def _relative_slope(row_loss: Any, values: Array, goal: Array) -> Array:
     """Return the slope of a loss over that of the squared error, one where there is no error; not negative."""
-    off = values - wanted
+    off = values - goal
     near = np.abs(off) < np.finfo(np.float64).tiny
-    return np.maximum(np.where(near, 1.0, row_loss(values, wanted)[1] / np.where(near, 1.0, 2.0 * off)), 0.0)
+    return np.maximum(np.where(near, 1.0, row_loss(values, goal)[1] / np.where(near, 1.0, 2.0 * off)), 0.0)
 
 
 def _best_logits(soft: Array, soft_weight: Array, hard: Array, hard_weight: Array, temperature: float) -> Array:
@@ -285,7 +289,7 @@ def _best_logits(soft: Array, soft_weight: Array, hard: Array, hard_weight: Arra
     if temperature == 1:
         logits = np.log(np.maximum((w * soft + v * hard) / (w + v), tiny))
     else:
-        # alone, each term has its answer in closed form
+        # each term by itself has a minimum in closed form
         share = w / (w + v)
         logits = share * from_soft + (1.0 - share) * from_hard
         if (w > 0).any() and (v > 0).any():
@@ -310,10 +314,10 @@ def _newton(logits: Array, soft: Array, w: Array, hard: Array, v: Array, tempera
             scale[:, :, None] * (part[:, :, None] * identity - part[:, :, None] * part[:, None, :])
             for scale, part in ((w / temperature**2, p), (v, q))
         )
-        # the sum of the logits is free, and a class that nobody believes in hardly bends the loss
+        # the sum of the logits is free, and the loss is nearly flat in a class of next to no probability
         ridge = (1e-9 * (w / temperature**2 + v))[:, :, None] * identity + 1.0 / n_classes
         step = np.linalg.solve(curvature + ridge, gradient[:, :, None])[:, :, 0]
-        # half as far until it helps
+        # halve the step until the loss falls
         size = np.minimum(1.0, 5.0 / np.maximum(np.abs(step).max(axis=1), 1e-300))
         for _ in range(30):
             moved = logits - size[:, None] * step

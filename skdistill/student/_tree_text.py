@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -110,20 +111,17 @@ def _columns(program: Program) -> list[_Column]:
     if not isinstance(entry, Columns):
         return [_Column(f"column {index}") for index in range(program.n_columns)]
     found = []
-    levels, sizes = iter(entry.levels), iter(entry.sizes)
-    for source, kind in zip(entry.sources, entry.kinds, strict=True):
+    for (source, kind, levels), size in zip_longest(entry.reads, entry.sizes):
         name = entry.names[source] if entry.names else f"column {source}"
-        if kind == "category":
-            known: list[list[str]] = [[] for _ in range(next(sizes))]
-            for level, code in next(levels).items():
+        if levels is not None and kind == "category":
+            known: list[list[str]] = [[] for _ in range(size)]
+            for level, code in levels.levels.items():
                 known[code].append("missing" if level is None else str(level))
             texts = [" / ".join(several) for several in known]
             texts[-2:] = texts[-2] or "other levels", texts[-1] or "missing"
             found.append(_Column(name, kind, tuple(texts)))
         else:
             found.append(_Column(f"rank of {name}" if kind == "rank" else name, kind))
-            if kind == "rank":
-                next(levels)
     for op in program.ops[1:-2]:
         if isinstance(op, DateParts):
             found += [

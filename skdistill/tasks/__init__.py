@@ -2,6 +2,7 @@
 
 from ._classes import CLASSES, Classes
 from ._numbers import NUMBERS, Numbers
-from ._task import Shares, Task, task_of
+from ._of_model import task_of
+from ._task import Shares, Task
 
 __all__ = ["CLASSES", "NUMBERS", "Classes", "Numbers", "Shares", "Task", "task_of"]

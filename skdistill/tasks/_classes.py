@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._checks import check_proba, label_column, listed, missing_y, unite
 from ..losses import PROBABILITY_FLOOR, CrossEntropy, Loss, Targets, Terms, softmax
 from ..program import Op, Softmax
-from ._task import Shares, Task
+from ._task import Shares, Task, has_proba
 
 Array = NDArray[Any]
 
@@ -102,7 +102,7 @@ class Classes(Task):
             unknown = sorted(set(y[labels < 0].tolist()), key=str)
             raise ValueError(
                 f"y holds {listed(unknown)}, which the teacher does not know; its classes are "
-                f"{listed(names.tolist())}.{' ' + UNLABELED if unknown == [-1] else ''}"
+                f"{listed(names.tolist())}.{_hint(unknown)}"
             )
         return labels
 
@@ -227,9 +227,14 @@ def _named(n_targets: int, y: Array | None, given: ArrayLike | None) -> Array:
     if len(seen) != n_targets:
         raise ValueError(
             f"The teacher's answers have {n_targets} columns and y has {len(seen)} classes {listed(seen.tolist())}. "
-            "Name the labels that the columns stand for: DistilledClassifier(classes=[...])."
+            f"Name the labels that the columns stand for: DistilledClassifier(classes=[...]).{_hint(seen)}"
         )
     return seen
+
+
+def _hint(labels: Any) -> str:
+    """Return how rows without a label are passed, where a label looks like a mark for one."""
+    return f" {UNLABELED}" if any(not isinstance(label, str) and label == -1 for label in labels) else ""
 
 
 def _typed(names: Array, y: Array | None) -> Array:
@@ -241,15 +246,6 @@ def _typed(names: Array, y: Array | None) -> Array:
     except (TypeError, ValueError):
         return names
     return typed if [str(label) for label in typed.tolist()] == [str(name) for name in names.tolist()] else names
-
-
-def has_proba(model: Any) -> bool:
-    """Return whether a model has predict_proba, whatever it raises when asked."""
-    try:
-        return hasattr(model, "predict_proba")
-    except Exception:
-        # some libraries compute the attribute from state that only fit sets up
-        return hasattr(type(model), "predict_proba")
 
 
 def _remedy(model: Any) -> str:

@@ -14,8 +14,7 @@ from sklearn.model_selection import KFold
 from .._checks import check_numbers, column_or_rows, missing_y
 from ..losses import Loss, SquaredError, Targets, Terms
 from ..program import Op, Unstandardize, column_names, is_frame
-from ._classes import has_proba
-from ._task import Shares, Task
+from ._task import Shares, Task, has_proba
 
 Array = NDArray[Any]
 
@@ -129,6 +128,10 @@ class Numbers(Task):
         """Return the mean squared errors over outputs, each as a share of its variance."""
         variance = goals.var(axis=0) if spread is None else spread
         return ((values - goals) ** 2 / np.where(variance > 0, variance, 1.0)).mean(axis=1)
+
+    def spread(self, labels: Array) -> Array | None:
+        """Return the variance of each output."""
+        return np.nanvar(labels, axis=0)
 
     def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
         """Return RMSE, MAE and R2 against the labels, and R2 against the teacher; means over outputs."""

@@ -246,6 +246,10 @@ class Task:
         """
         raise NotImplementedError
 
+    def spread(self, labels: Array) -> Array | None:
+        """Return the variance of labels that :meth:`row_losses` measures errors by, NaN left out."""
+        return None
+
     def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
         """Return the scores of a model against the labels and against the teacher."""
         raise NotImplementedError
@@ -271,13 +275,10 @@ class Task:
         return None
 
 
-def task_of(model: Any) -> Task | None:
-    """Return the task of a model by what it can do: predict_proba, or being a regressor; None if it can do neither."""
-    from sklearn.base import is_regressor
-
-    from ._classes import CLASSES
-    from ._numbers import NUMBERS
-
-    if hasattr(model, "predict_proba"):
-        return CLASSES
-    return NUMBERS if hasattr(model, "__sklearn_tags__") and is_regressor(model) else None
+def has_proba(model: Any) -> bool:
+    """Return whether a model has predict_proba, whatever it raises when asked."""
+    try:
+        return hasattr(model, "predict_proba")
+    except Exception:
+        # some libraries compute the attribute from state that only fit sets up
+        return hasattr(type(model), "predict_proba")

@@ -62,7 +62,7 @@ class Answers:
         if any(label not in position for label in own):
             # a frame's names are often written-out labels: "0", "1"
             position, own = {str(label): column for label, column in position.items()}, [str(label) for label in own]
-        unknown = [label for label in own if label not in position]
+        unknown = [name for name, label in zip(self.names.tolist(), own, strict=True) if label not in position]
         if unknown:
             raise ValueError(f"The teacher's answers are named {listed(unknown)}, not among {listed(names.tolist())}.")
         values = np.zeros((len(self.values), len(names)))

@@ -6,10 +6,10 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from inspect import unwrap
 from types import FunctionType, MethodType
 from typing import Any
 
+import joblib
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
@@ -46,11 +46,15 @@ def models_of(value: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class _Member:
-    """One model among the teachers; `key` tells its answers from those of others when they are cached."""
+    """One model among the teachers: fitted or not, and what the user gave.
+
+    `key` tells its answers from those of others when they are cached.
+    """
 
     model: Any
-    key: Any
+    given: Any
     fitted: bool
+    key: Any = None
 
     @property
     def called(self) -> str:
@@ -133,7 +137,7 @@ class Teacher:
             raise ValueError("teacher is an empty list; needed is at least one teacher.")
         for model in models:
             _check_model(model, task)
-        made = tuple(_Member(model, model, _has_been_fitted(model, task, trial)) for model in models)
+        made = tuple(_Member(model, model, _has_been_fitted(model, task, trial), model) for model in models)
         shares = np.full(len(models), 1.0 / max(1, len(models)))
         if weights is not None:
             shares = np.asarray(weights, dtype=np.float64)
@@ -224,9 +228,7 @@ class Teacher:
             if member.fitted:
                 members.append(member)
                 continue
-            # a forest's trees do not hash alike each time they are loaded; what they were fitted from does
-            key = (member.model, X, y, given)
-            members.append(_Member(once(self.memory, _fit_clone, key), key, fitted=True))
+            members.append(self._fitted(member.model, X, y, given))
         models = [member.model for member in members]
         value = models if isinstance(self.value, list | tuple) else models[0]
         return replace(self, value=value, members=tuple(members), origin="in_sample" if self.needs_fit else self.origin)
@@ -303,11 +305,11 @@ class Teacher:
             The weighted mean over the models.
         """
         y, answers = self.task.for_estimator(y), []
+        oob = isinstance(cv, str)
+        # all teachers get the same folds
+        folds = [] if oob else list(check_cv(cv, y, classifier=self.task.stratified).split(X, y, groups))
         for member, given in zip(self.members, params, strict=True):
-            if isinstance(cv, str):
-                parts = [self._out_of_bag(member, X)]
-            else:
-                parts = list(self._of_clones(member, X, y, cv, given, groups))
+            parts = [self._out_of_bag(member, X)] if oob else self._of_clones(member, X, y, folds, given)
             answers.append(self._merged(member, X, parts))
         blended = Answers.blend(answers, self.weights, [member.called for member in self.members])
         return replace(blended, origin="out_of_fold")
@@ -317,7 +319,7 @@ class Teacher:
         for member in self.members:
             if not is_estimator(member.model):
                 raise ValueError(f"cv={cv!r} fits clones of the teacher, and {member.called} is no estimator.")
-            if is_fitted(copy_unfitted(member.model)):
+            if is_fitted(copy_unfitted(member.given)):
                 raise ValueError(
                     f"cv={cv!r} fits clones of the teacher, and a clone of {member.called} is fitted already."
                 )
@@ -333,6 +335,13 @@ class Teacher:
             Whether models that are fitted are fitted again, as clones on folds.
         """
         return [self._weight_param(member, sample_weight, refitting) for member in self.members]
+
+    def _fitted(self, model: Any, X: Any, y: Array, params: dict[str, Any]) -> _Member:
+        """Return a clone of a model, fitted."""
+        arguments = (model, X, y, params)
+        # a forest's trees do not hash alike each time they are loaded; what they were fitted from does
+        key = None if self.memory.location is None else joblib.hash(arguments, coerce_mmap=True)
+        return _Member(once(self.memory, _fit_clone, arguments), model, True, key)
 
     def _weight_param(self, member: _Member, sample_weight: Array | None, refitting: bool) -> dict[str, Any]:
         if sample_weight is None or (member.fitted and not refitting):
@@ -372,16 +381,12 @@ class Teacher:
         return once(memory, _call, (model, X))
 
     def _of_clones(
-        self, member: _Member, X: Any, y: Array, cv: Any, params: dict[str, Any], groups: Any
+        self, member: _Member, X: Any, y: Array, folds: list[tuple[Array, Array]], params: dict[str, Any]
     ) -> list[tuple[Array, Answers]]:
         """Return, for each fold, its rows and the answers of a clone that was fitted on the others."""
-        parts = []
-        # what was fitted in this very fit is cloned from what the user gave
-        model = member.key[0] if isinstance(member.key, tuple) else member.model
-        recipe = copy_unfitted(model)
-        for seen, unseen in check_cv(cv, y, classifier=self.task.stratified).split(X, y, groups):
-            key = (recipe, take_rows(X, seen), y[seen], take_params(X, params, indices=seen))
-            clone = _Member(once(self.memory, _fit_clone, key), key, fitted=True)
+        parts, recipe = [], copy_unfitted(member.given)
+        for seen, unseen in folds:
+            clone = self._fitted(recipe, take_rows(X, seen), y[seen], take_params(X, params, indices=seen))
             parts.append((np.asarray(unseen), self._ask_one(clone, take_rows(X, unseen))))
         return parts
 
@@ -451,7 +456,7 @@ def _has_been_fitted(model: Any, task: Task, trial: Any) -> bool:
     except NotFittedError:
         return False
     except Exception as error:
-        if isinstance(error, AttributeError) and error.obj is model:
+        if isinstance(error, AttributeError) and (error.obj is model or error.obj is None):
             return False
         raise ValueError(
             f"Whether teacher {type(model).__name__} has been fitted cannot be told: it has no attribute that ends in "
@@ -463,7 +468,8 @@ def _has_been_fitted(model: Any, task: Task, trial: Any) -> bool:
 
 
 def _is_known(model: Any) -> bool:
-    return unwrap(type(model).fit).__module__.partition(".")[0] in _KNOWN
+    """Return whether an estimator is one of a library that shows whether it has been fitted, or derives from one."""
+    return any("fit" in vars(kind) and kind.__module__.partition(".")[0] in _KNOWN for kind in type(model).__mro__)
 
 
 def _shows_fit(model: Any) -> bool:
@@ -511,7 +517,9 @@ def _for_model(member: _Member, X: Any) -> Any:
         raise ValueError(f"X has {X.shape[1]} columns, but {member.called} was fitted on {int(expected)}.")
     names = _attribute(member.model, "feature_names_in_")
     if names is None:
+        # CatBoost calls columns without a name by their numbers
         names = _attribute(member.model, "feature_names_")
+        names = None if names is None or list(names) == [str(at) for at in range(len(names))] else names
     if names is None or not is_frame(X):
         return X
     columns = column_names(X)

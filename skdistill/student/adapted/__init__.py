@@ -1,9 +1,8 @@
 """Students that are not skdistill's: any classifier or regressor, nets, and Pipelines that end in a student."""
 
 from ._base import AdaptedStudent
-from ._factory import instance_of, make_student
+from ._factory import PipelineClassifier, PipelineRegressor, instance_of, make_student
 from ._net import NetClassifier
-from ._pipeline import PipelineClassifier, PipelineRegressor
 from ._sample_weight import SampleWeightClassifier, SampleWeightRegressor
 
 __all__ = [

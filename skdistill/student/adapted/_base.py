@@ -68,11 +68,10 @@ class AdaptedStudent(BaseEstimator):
         """
         rows = self._checked(X, reset=True)
         n_rows, weight = n_rows_of(rows), check_weights(sample_weight, rows)
-        loss = CrossEntropy() if self._task == CLASSES else SquaredError()
-        called = type(self).__name__
-        return self.fit_targets(
-            X, self._task.only_labels(y, n_rows=n_rows, sample_weight=weight, loss=loss, called=called)
+        targets = self._task.only_labels(
+            y, n_rows=n_rows, sample_weight=weight, loss=self._task.loss(), called=type(self).__name__
         )
+        return self.fit_targets(X, targets)
 
     def fit_targets(self, X: Any, targets: Targets) -> Any:
         """Fit to a teacher's answers and labels together: what a distiller calls.

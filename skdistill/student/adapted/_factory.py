@@ -1,26 +1,36 @@
-"""make_student: a new student from whatever the user gave."""
+"""make_student: a new student from whatever the user gave; the last step of a Pipeline is made in the same way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.pipeline import Pipeline
 
 from ..._sklearn import copy_unfitted, has_fit_parameter
-from ...losses import CrossEntropy, Loss
+from ...losses import CrossEntropy, Loss, Targets
 from ...tasks import Numbers, Task
 from .._linear import LinearStudent, LinearStudentRegressor
 from .._mlp import MLPStudent, MLPStudentRegressor
+from .._protocol import Traits, traits_of
 from .._tree import TreeStudent, TreeStudentRegressor
-from ._base import AdaptedStudent, check_loss
+from ._base import AdaptedClassifierPart, AdaptedRegressorPart, AdaptedStudent, check_loss
 from ._net import NetClassifier, is_net
-from ._pipeline import PipelineClassifier, PipelineRegressor
 from ._sample_weight import SampleWeightClassifier, SampleWeightRegressor
+
+Array = NDArray[Any]
+
+#: The students that have a name, each for classes and for numbers.
+_NAMED: dict[str, tuple[Any, Any]] = {
+    "additive": (partial(LinearStudent, numeric="piecewise"), partial(LinearStudentRegressor, numeric="piecewise")),
+    "linear": (LinearStudent, LinearStudentRegressor),
+    "mlp": (MLPStudent, MLPStudentRegressor),
+    "tree": (TreeStudent, TreeStudentRegressor),
+}
 
 
 def make_student(
@@ -74,10 +84,9 @@ def make_student(
     SampleWeightClassifier(estimator=GaussianNB())
     """
     if isinstance(student, str):
-        named = _kinds(task).named
-        if student not in named:
-            raise ValueError(f"student must be one of {sorted(named)}; got {student!r}.")
-        student = named[student]()
+        if student not in _NAMED:
+            raise ValueError(f"student must be one of {sorted(_NAMED)}; got {student!r}.")
+        student = _named(student, task)
     student = copy_unfitted(adapted(student, task))
     check_loss(student, CrossEntropy(temperature) if loss is None else loss)
     for name, value in student.get_params(deep=True).items():
@@ -93,19 +102,24 @@ def make_student(
 
 def instance_of(name: str, task: Task) -> str:
     """Return the expression that makes the student of a name, for messages: "MLPStudent()"."""
-    return repr(_kinds(task).named.get(name, _kinds(task).named["mlp"])())
+    return repr(_named(name if name in _NAMED else "mlp", task))
+
+
+def _named(name: str, task: Task) -> Any:
+    # a task that is derived from one of the two has the same students
+    return _NAMED[name][isinstance(task, Numbers)]()
 
 
 def adapted(student: Any, task: Task) -> Any:
     """Return what fits targets in the place of `student`: itself if it does, else what wraps it."""
-    kinds = _kinds(task)
+    numbers = isinstance(task, Numbers)
     if isinstance(student, type):
         raise TypeError(f"student is the class {student.__name__}; needed is an instance of it.")
     if isinstance(student, Pipeline):
         # refused here if its last step cannot learn
         adapted(student.steps[-1][1] if student.steps else None, task)
-        return kinds.pipeline(student)
-    return kinds.adapt(student)
+        return PipelineRegressor(student) if numbers else PipelineClassifier(student)
+    return _adapted_regressor(student) if numbers else _adapted_classifier(student)
 
 
 def _adapted_classifier(student: Any) -> Any:
@@ -118,7 +132,7 @@ def _adapted_classifier(student: Any) -> Any:
         return NetClassifier(student)
     if not hasattr(student, "fit"):
         raise TypeError(
-            f"student={student!r} cannot take soft targets; needed is one of {sorted(_CLASSIFIERS.named)}, or an "
+            f"student={student!r} cannot take soft targets; needed is one of {sorted(_NAMED)}, or an "
             "instance of one of skdistill's students, of a classifier with predict_proba and sample_weight, of a "
             "skorch net or torch module, or of a Pipeline that ends in one of these."
         )
@@ -130,7 +144,7 @@ def _adapted_classifier(student: Any) -> Any:
     if not has_fit_parameter(student, "sample_weight"):
         raise ValueError(
             f"student {name} cannot take soft targets: they reach a classifier as the weights of its rows, and its fit "
-            f"has no sample_weight. Use a classifier that has, or one of {sorted(_CLASSIFIERS.named)}."
+            f"has no sample_weight. Use a classifier that has, or one of {sorted(_NAMED)}."
         )
     return SampleWeightClassifier(student)
 
@@ -139,12 +153,11 @@ def _adapted_regressor(student: Any) -> Any:
     name = type(student).__name__
     if is_net(student):
         raise ValueError(
-            f"student {name} is a net, which learns classes alone; use MLPStudentRegressor, or one of "
-            f"{sorted(_REGRESSORS.named)}."
+            f"student {name} is a net, which learns classes alone; use MLPStudentRegressor, or one of {sorted(_NAMED)}."
         )
     if not (hasattr(student, "fit") and hasattr(student, "predict")):
         raise TypeError(
-            f"student={student!r} cannot learn from a regressor; needed is one of {sorted(_REGRESSORS.named)}, or an "
+            f"student={student!r} cannot learn from a regressor; needed is one of {sorted(_NAMED)}, or an "
             "instance of one of skdistill's regression students, of a regressor, or of a Pipeline that ends in one of "
             "these."
         )
@@ -153,36 +166,56 @@ def _adapted_regressor(student: Any) -> Any:
     return student if hasattr(student, "fit_targets") else SampleWeightRegressor(student)
 
 
-@dataclass(frozen=True)
-class _Kinds:
-    """The students of a task: those that have a name, what wraps a Pipeline, and what wraps anything else."""
+class PipelinePart(AdaptedStudent):
+    """How a Pipeline is fitted: its transformers on rows and labels, its last step on what they make of the rows.
 
-    named: dict[str, Callable[[], Any]]
-    pipeline: type[AdaptedStudent]
-    adapt: Callable[[Any], Any]
+    Where a row has no label, the transformers are given the teacher's answer for it. The rows need not be a
+    table: what the first transformer takes will do, texts for one.
+
+    Parameters
+    ----------
+    estimator : Pipeline
+        Its last step fits targets, or is adapted.
+    random_state : int, RandomState instance or None, default=None
+        Given to the last step where it has a `random_state` that is None.
+    verbose : int, default=0
+        Given to the last step if it has a `verbose`.
+    """
+
+    def __init__(
+        self, estimator: Pipeline, random_state: int | np.random.RandomState | None = None, verbose: int = 0
+    ) -> None:
+        super().__init__(estimator)
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def _traits(self) -> Traits:
+        """Those of the last step, which neither validates itself here nor is scaled, for rows of any form."""
+        last = adapted(self.estimator.steps[-1][1], self._task)
+        return replace(traits_of(last), any_form=True, in_epochs=False, scalable=False)
+
+    @property
+    def _name(self) -> str:
+        return f"Pipeline({' -> '.join(type(step).__name__ for _, step in self.estimator.steps)})"
+
+    def _fit(self, X: Any, targets: Targets) -> Any:
+        *before, (name, last) = self.estimator.steps
+        steps: list[Any] = []
+        if before:
+            front = copy_unfitted(self.estimator[:-1])
+            X = front.fit_transform(X, targets.as_y())
+            steps = list(front.steps)
+        student = make_student(last, targets.task, random_state=self.random_state, verbose=self.verbose)
+        return Pipeline([*steps, (name, student.fit_targets(X, targets))])
 
 
-_CLASSIFIERS = _Kinds(
-    {
-        "additive": partial(LinearStudent, numeric="piecewise"),
-        "linear": LinearStudent,
-        "mlp": MLPStudent,
-        "tree": TreeStudent,
-    },
-    PipelineClassifier,
-    _adapted_classifier,
-)
-_REGRESSORS = _Kinds(
-    {
-        "additive": partial(LinearStudentRegressor, numeric="piecewise"),
-        "linear": LinearStudentRegressor,
-        "mlp": MLPStudentRegressor,
-        "tree": TreeStudentRegressor,
-    },
-    PipelineRegressor,
-    _adapted_regressor,
-)
+class PipelineClassifier(AdaptedClassifierPart, PipelinePart):
+    """A Pipeline that ends in a classifier; see :class:`PipelinePart` for its parameters."""
+
+    def _proba(self, X: Any) -> Array:
+        return self.estimator_.predict_proba(X)
 
 
-def _kinds(task: Task) -> _Kinds:
-    return _REGRESSORS if isinstance(task, Numbers) else _CLASSIFIERS
+class PipelineRegressor(AdaptedRegressorPart, PipelinePart):
+    """A Pipeline that ends in a regressor; see :class:`PipelinePart` for its parameters."""

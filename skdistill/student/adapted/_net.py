@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_random_state
 
-from ..._sklearn import copy_unfitted
 from ...losses import Targets, softmax
 from ._base import AdaptedClassifierPart
 
@@ -49,9 +48,7 @@ class NetClassifier(AdaptedClassifierPart):
         if self.random_state is not None:
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         terms = targets.terms(len(rows)).folded()
-        return train_net(
-            copy_unfitted(self.estimator), rows, terms, targets.as_labels(), seed=seed, verbose=self.verbose
-        )
+        return train_net(self.estimator, rows, terms, targets.as_labels(), seed=seed, verbose=self.verbose)
 
     def _proba(self, X: Any) -> Array:
         from ._net_training import net_logits

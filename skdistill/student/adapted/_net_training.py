@@ -1,4 +1,4 @@
-"""Training nets of the user's own, skorch's and torch modules, on the distillation loss, and asking them."""
+"""Training skorch nets and torch modules on the distillation loss, and predicting with them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from skorch.callbacks import Callback, EarlyStopping
 from skorch.dataset import ValidSplit
 from torch import Tensor, nn
 
+from ..._sklearn import copy_unfitted
 from ...losses import Terms
 from .._mlp_training import TermsLoss, own_torch_state, target_arrays
 from .._progress import Progress
 
 Array = NDArray[Any]
 
-#: The two parts of a net's rows while it is distilled: what its module gets, and what the loss needs.
+#: The two parts of a net's rows during training: the input of its module, and the targets of the loss.
 _ROWS, _TARGETS = "rows", "distillation targets"
 
 
@@ -30,60 +31,56 @@ def train_net(net: Any, X: Array, terms: Terms, labels: Array, *, seed: int | No
     Parameters
     ----------
     net : skorch.NeuralNet or torch.nn.Module
-        A copy that may be trained; a module gets a NeuralNet around it while it is.
+        It stays as it was; a copy is trained, a module within a NeuralNet.
     X : ndarray of shape (n_rows, n_columns), float32
         The rows.
     terms : Terms
         What is to be fitted.
     labels : ndarray of shape (n_rows,)
-        The most likely class of each row, by which rows are held out and callbacks score.
+        The class of each row, by which rows are held out and callbacks score.
     seed : int or None
-        Seeds torch meanwhile, whose state is then put back; None uses the state there is.
+        Seeds torch while the net is trained; its state is restored afterwards. None uses the current state.
     verbose : int
         1 shows a progress bar for a module.
 
     Returns
     -------
     net : skorch.NeuralNet or torch.nn.Module
-        The trained `net`.
+        The trained copy.
 
     Raises
     ------
     ValueError
         If the loss became infinite, or the module does not give an output for each class.
     """
+    module = isinstance(net, nn.Module)
     n_classes = terms.soft.shape[1]
     rows = {_ROWS: X, _TARGETS: np.column_stack(target_arrays(terms)).astype(np.float32)}
-    module = net if isinstance(net, nn.Module) else None
-    threads = torch.get_num_threads()
     with (
-        own_torch_state(),
+        own_torch_state(one_thread=module),
         torch.random.fork_rng(enabled=seed is not None),
-        Progress(verbose if module is not None else 0, _MODULE_EPOCHS, type(net).__name__, "epoch") as progress,
+        Progress(verbose if module else 0, _MODULE_EPOCHS, type(net).__name__, "epoch") as progress,
     ):
         if seed is not None:
             torch.manual_seed(seed)
-        if module is not None:
-            net = _net_of(module, len(X), seed, progress)
-            torch.set_num_threads(1)
-        # skorch's own loop, callbacks and splits
-        distilling = _distilling(type(net), TermsLoss(terms.loss), n_classes)(**net.get_params(deep=False))
-        try:
-            distilling.fit(rows, labels.astype(np.int64))
-        finally:
-            torch.set_num_threads(threads)
-        # what was fitted goes on in an instance of the user's class, which can be pickled
-        vars(net).update(vars(distilling))
-    if net.history and "train_loss" not in net.history[-1]:
-        # skorch has kept Ctrl-C to itself, but there is nothing to keep
+        # copied here, since a tensor that is copied in inference mode cannot be trained
+        trained = copy_unfitted(net)
+        fitted = _net_of(trained, len(X), seed, progress) if module else trained
+        # a subclass whose rows carry their targets trains by skorch's own loop, callbacks and splits
+        distilling = _distilling(type(fitted), TermsLoss(terms.loss), n_classes)(**fitted.get_params(deep=False))
+        distilling.fit(rows, labels.astype(np.int64))
+        # what was fitted goes into an instance of the user's class, which can be pickled and cloned
+        vars(fitted).update(vars(distilling))
+    if fitted.history and "train_loss" not in fitted.history[-1]:
+        # skorch swallows Ctrl-C, but no epoch has ended whose weights could be kept
         raise KeyboardInterrupt
-    last = net.history[-1]["train_loss"] if net.history else 0.0
+    last = fitted.history[-1]["train_loss"] if fitted.history else 0.0
     if not math.isfinite(last):
         raise ValueError(
-            f"The loss of student {type(net if module is None else module).__name__} became {last}. Standardise the "
-            "rows (a Pipeline with a StandardScaler before the net), or lower the learning rate."
+            f"The loss of student {type(net).__name__} became {last}. Standardise the rows (a Pipeline with a "
+            "StandardScaler before the net), or lower the learning rate."
         )
-    return net if module is None else module.eval()
+    return trained.eval() if module else trained
 
 
 #: The most epochs that a bare module is trained.
@@ -91,7 +88,7 @@ _MODULE_EPOCHS = 100
 
 
 def _net_of(module: nn.Module, n_rows: int, seed: int | None, progress: Progress) -> NeuralNet:
-    """Return a net with the settings that a bare module does not have."""
+    """Return a skorch net that trains a bare module."""
     held_out = n_rows >= 500
     parameter = next(module.parameters(), None)
     callbacks: list[Any] = [("progress", _Shown(progress))]
@@ -157,7 +154,7 @@ def _distilling(kind: type[NeuralNet], loss: TermsLoss, n_classes: int) -> type[
 
         def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
             if not isinstance(X, dict):
-                # rows that the user held out himself, with their labels
+                # validation rows that the user's own split brings, with their labels
                 return super().get_loss(y_pred, y_true, X=X, training=training)
             targets = X[_TARGETS].to(self.device)
             soft, (soft_weight, labels, label_weight, *entropy) = targets[:, :n_classes], targets[:, n_classes:].T
@@ -172,7 +169,7 @@ def _logits(net: Any, output: Any, n_classes: int | None) -> Tensor:
     found: Tensor = output[0] if isinstance(output, tuple) else output
     if found.ndim == 1:
         found = found[:, None]
-    # in training it is made sure of, once for all
+    # the shape is checked in training alone
     if n_classes is not None and found.shape[1:] != (n_classes,) and (n_classes, *found.shape[1:]) != (2, 1):
         raise ValueError(
             f"{type(net.module_).__name__} gives outputs of shape {tuple(found.shape)} for {len(found)} rows; needed "
@@ -205,7 +202,7 @@ def net_logits(net: Any, X: Array) -> Array:
             rows = torch.as_tensor(X, device=None if parameter is None else parameter.device)
             output: Any = torch.cat([_logits(None, net(part), None) for part in torch.split(rows, 1024)])
     else:
-        # torch's loader draws a seed even where nothing is shuffled
+        # torch's loader draws a seed even if it shuffles nothing
         with own_torch_state(), torch.random.fork_rng():
             output = _logits(net, net.forward(X), None)
     return output.cpu().numpy().astype(np.float64)

@@ -1,0 +1,56 @@
+"""What holds for every test and doctest: the order is shuffled, and none leaves global state behind."""
+
+import gc
+import os
+import sys
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+
+
+def pytest_configure(config):
+    # pytest-randomly shuffles the order; seeds of its own would come between a test and its fixtures
+    if hasattr(config.option, "randomly_reset_seed"):
+        config.option.randomly_reset_seed = False
+
+
+def _global_state():
+    """Return by name what a test has to leave as it was; of torch and matplotlib only where they are loaded."""
+    with joblib.parallel_config() as parallel:
+        state = {"joblib's parallel_config": dict(parallel)}
+    state |= {
+        "sklearn.get_config()": sklearn.get_config(),
+        "numpy's error state": np.geterr(),
+        "gc.isenabled()": gc.isenabled(),
+        "the working directory": os.getcwd(),
+    }
+    if (torch := sys.modules.get("torch")) and hasattr(torch, "get_num_threads"):
+        state["torch's default dtype"] = torch.get_default_dtype()
+        state["torch's number of threads"] = torch.get_num_threads()
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    state["open figures"] = pyplot.get_fignums() if pyplot else []
+    return state
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(request):
+    """Fail a test that leaves global state behind, before another one fails by it.
+
+    What has no random_state draws on numpy's global generator, as in scikit-learn: every test finds it alike.
+    """
+    before, filters, generator = _global_state(), list(warnings.filters), np.random.get_state()
+    np.random.seed(0)
+    yield
+    np.random.set_state(generator)
+    if isinstance(request.node, pytest.DoctestItem) and "matplotlib.pyplot" in sys.modules:
+        # what is shown to a reader closes no figures
+        sys.modules["matplotlib.pyplot"].close("all")
+    after = _global_state()
+    changed = {name: (value, after[name]) for name, value in before.items() if after[name] != value}
+    assert not changed, f"the test has changed global state: {changed}"
+    # modules that are imported for the first time may add filters; none may be lost
+    lost = [one for one in filters if one not in warnings.filters]
+    assert not lost, f"the test has removed filters of warnings: {lost}"

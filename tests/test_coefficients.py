@@ -1,0 +1,161 @@
+"""What a linear or additive student has learned, read in the unit of the raw columns."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
+
+from skdistill import LinearStudent, LinearStudentRegressor
+
+N = 400
+RNG = np.random.default_rng(0)
+MIXED = pd.DataFrame(
+    {
+        "age": np.where(RNG.random(N) < 0.1, np.nan, RNG.normal(40, 12, N)),
+        "income": np.exp(RNG.normal(10, 1, N)),
+        "city": RNG.choice(["Paris", "Rome", "Oslo", None], N),
+        "size": pd.Categorical(RNG.choice(["S", "M", "L"], N), ["S", "M", "L"], ordered=True),
+        "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(RNG.integers(0, 700 * 24, N), unit="h"),
+        "constant": 3.0,
+    }
+)
+SCORE = (
+    np.nan_to_num(MIXED["age"] / 10, nan=7)
+    + np.log(MIXED["income"])
+    + 2 * (MIXED["city"] == "Rome")
+    + MIXED["when"].dt.month / 6
+    + (MIXED["size"] == "L")
+).to_numpy()
+
+
+def students():
+    for numeric in ("standard", "quantile", "piecewise"):
+        yield pytest.param(LinearStudent(numeric=numeric), np.median(SCORE) < SCORE, id=f"{numeric}-2")
+        yield pytest.param(LinearStudent(numeric=numeric), np.digitize(SCORE, [15, 17]), id=f"{numeric}-3")
+        yield pytest.param(LinearStudentRegressor(numeric=numeric), 1000 * SCORE, id=f"{numeric}-number")
+        yield pytest.param(
+            LinearStudentRegressor(numeric=numeric), np.column_stack([SCORE, SCORE**2]), id=f"{numeric}-numbers"
+        )
+
+
+def outputs(student, X):
+    answers = student.predict(X) if hasattr(student, "loss") else student.decision_function(X)
+    return answers.reshape(len(X), -1)
+
+
+@pytest.mark.parametrize(("student", "y"), students())
+def test_contributions_and_intercept_add_up_to_the_outputs(student, y):
+    student.fit(MIXED, y)
+    fresh = MIXED.iloc[:60].copy()
+    # far out, never seen, and missing where nothing was
+    fresh.loc[:2, "income"] = [1e9, -1e9, np.nan]
+    fresh.loc[3, "city"] = "Bern"
+    fresh.loc[4, "when"] = pd.NaT
+    total = student.intercept_ + sum(student.shape_function(name, fresh[name]).contributions for name in fresh)
+    expected = outputs(student, fresh)
+    assert total.shape == expected.shape
+    assert_allclose(total, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("student", "y"), students())
+def test_a_shape_by_itself_covers_what_the_column_can_be(student, y):
+    student.fit(MIXED, y)
+    assert student.coef_.shape == (len(student.intercept_), len(student.coef_names_))
+    city = student.shape_function("city")
+    assert set(city.values) == {"Paris", "Rome", "Oslo", "other levels", None}
+    age = student.shape_function("age")
+    assert np.isnan(age.values[-1])
+    assert np.diff(age.values[:-1]).min() > 0
+    assert age.values[0] < 30 < 50 < age.values[-2]
+    assert np.isfinite(age.contributions).all()
+    assert student.shape_function("when").values.dtype.kind == "M"
+    constant = student.shape_function("constant", [1.0, 2.0])
+    assert_allclose(constant.contributions, 0)
+
+
+def test_coefficients_are_slopes_in_the_units_of_columns_and_target():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(2000, 10, 300), rng.normal(0, 1e-3, 300)])
+    y = 5.0 + 3.0 * X[:, 0] - 7e4 * X[:, 1]
+    student = LinearStudentRegressor(C=1e6, tol=1e-9).fit(X, y)
+    assert student.coef_names_.tolist() == ["column 0", "column 1"]
+    assert_allclose(student.coef_, [[3.0, -7e4]], rtol=1e-3)
+    assert_allclose(X @ student.coef_[0] + student.intercept_, student.predict(X), rtol=1e-6)
+
+
+def test_encoded_inputs_have_names_and_give_the_logits():
+    student = LinearStudent().fit(MIXED, np.digitize(SCORE, [15, 17]))
+    names = student.coef_names_.tolist()
+    assert sorted(names[:3]) == ["city=Oslo", "city=Paris", "city=Rome"]
+    assert names[3:5] == ["city=other levels", "city=missing"]
+    assert {"age", "age missing", "income", "rank of size", "when", "month of when", "hour of when"} <= set(names)
+    row = MIXED.iloc[[1]]
+    number = {"when": row["when"].astype("datetime64[s]").astype("int64").item(), "age": row["age"].item()}
+    when = row["when"].iloc[0]
+    parts = {"month": when.month, "day": when.day, "weekday": when.weekday(), "hour": when.hour}
+    number |= {f"{part} of when": value for part, value in parts.items()}
+    number |= {"income": row["income"].item(), "rank of size": row["size"].cat.codes.item()}
+    number |= {f"city={row['city'].item() or 'missing'}": 1, f"size={row['size'].item()}": 1}
+    encoded = np.array([number.get(name, 0.0) for name in names])
+    assert_allclose(student.coef_ @ encoded + student.intercept_, student.decision_function(row)[0], rtol=1e-7)
+
+
+def test_bins_are_named_by_their_edges():
+    x = np.repeat(np.arange(10.0), 30)[:, None]
+    student = LinearStudentRegressor(numeric="piecewise", n_bins=3, C=100).fit(x, np.abs(x[:, 0] - 4.5))
+    assert [name.split(" from ")[-1] for name in student.coef_names_] == ["column 0", "0 to 3", "3 to 6", "6 to 9"]
+    shape = student.shape_function(0)
+    low, middle, high = (shape.contributions[np.abs(shape.values - at).argmin(), 0] for at in (0, 4.5, 9))
+    assert middle < low - 2
+    assert middle < high - 2
+
+
+@pytest.mark.parametrize("encoder", [StandardScaler(), KBinsDiscretizer(4, encode="onehot-dense")], ids=str)
+def test_with_an_encoder_of_the_users(encoder):
+    X = RNG.normal(5, 2, size=(200, 3))
+    student = LinearStudent(encoder=encoder).fit(X, X[:, 0] > 5)
+    columns = student.encoder_.transform(X) if hasattr(student, "encoder_") else X
+    parts = [student.shape_function(at, columns[:, at]).contributions for at in range(columns.shape[1])]
+    assert_allclose((student.intercept_ + sum(parts))[:, 0], student.decision_function(X), rtol=1e-9, atol=1e-9)
+
+
+def test_of_sparse_rows():
+    X = sparse.random(200, 12, 0.2, "csr", random_state=0)
+    student = LinearStudent().fit(X, np.asarray(X[:, 0].todense()).ravel() > 0)
+    cells = X.toarray()
+    parts = [student.shape_function(at, cells[:, at]).contributions for at in range(12)]
+    assert_allclose((student.intercept_ + sum(parts))[:, 0], student.decision_function(X), rtol=1e-9, atol=1e-9)
+    assert_allclose(X @ student.coef_[0] + student.intercept_, student.decision_function(X), rtol=1e-9, atol=1e-9)
+    with pytest.raises(ValueError, match="does not know the range of column 0; pass the values"):
+        student.shape_function(0)
+
+
+@pytest.mark.parametrize("columns", [["city", "size"], ["city"], ["age"], ["when"], ["constant"]], ids=str)
+def test_of_columns_of_one_kind(columns):
+    student = LinearStudentRegressor(numeric="piecewise").fit(MIXED[columns], SCORE)
+    shapes = [student.shape_function(name) for name in columns]
+    assert [shape.column for shape in shapes] == columns
+    assert all(len(shape.values) == len(shape.contributions) for shape in shapes)
+    total = sum(student.shape_function(name, MIXED[name]).contributions for name in columns)
+    assert_allclose((student.intercept_ + total)[:, 0], student.predict(MIXED[columns]), rtol=1e-10)
+
+
+def test_a_cell_that_the_column_cannot_hold_is_refused():
+    student = LinearStudent().fit(MIXED, SCORE > 15)
+    with pytest.raises(ValueError, match="Column 'age' holds 'old'"):
+        student.shape_function("age", ["old"])
+
+
+def test_what_is_not_there_is_refused():
+    student = LinearStudent()
+    for ask in (lambda: student.coef_, lambda: student.shape_function(0)):
+        with pytest.raises(NotFittedError):
+            ask()
+    assert not hasattr(student, "coef_")
+    student.fit(MIXED, SCORE > 15)
+    for column in ("town", 6, -7, 1.0):
+        with pytest.raises(ValueError, match="There is no column"):
+            student.shape_function(column)

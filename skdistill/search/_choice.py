@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._sklearn import is_loss
-from ..metrics import answer_score, as_scorer, retention_ratio
+from ..metrics import answer_score, as_scorer, retention_ratio, undominated
 from ..tasks import Task
 
 Array = NDArray[Any]
@@ -173,9 +173,11 @@ def choose_student(
     row : dict
         One of `frontier`.
     """
-    for row in frontier:
-        as_small = [one["score"] for one in frontier if by_size(one)[0] <= by_size(row)[0]]
-        row["on_frontier"] = not any(score > row["score"] for score in as_small)
+    # what has no Program is larger than all that have one, and yet on the front if it is better
+    sizes = np.minimum([by_size(row)[0] for row in frontier], np.finfo(np.float64).max)
+    best = undominated(sizes.tolist(), [row["score"] for row in frontier])
+    for at, row in enumerate(frontier):
+        row["on_frontier"] = at in best
     within = [row for row in frontier if row["within_budget"]]
     if within and set(budget) == {"min_retention"}:
         return min(within, key=by_size)

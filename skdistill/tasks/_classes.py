@@ -14,12 +14,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._checks import check_proba, label_column, listed, missing_y, unite
 from ..losses import PROBABILITY_FLOOR, CrossEntropy, Loss, Targets, Terms, softmax
 from ..program import Op, Softmax
-from ._task import Shares, Task, has_proba
+from ._task import UNLABELED, Shares, Task, has_proba
 
 Array = NDArray[Any]
-
-#: What a message says of rows without a label.
-UNLABELED = "In fit, rows without a label are passed as X_unlabeled."
 
 
 class Classes(Task):

@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold
 from .._checks import check_numbers, column_or_rows, missing_y
 from ..losses import Loss, SquaredError, Targets, Terms
 from ..program import Op, Unstandardize, column_names, is_frame
-from ._task import Shares, Task, has_proba
+from ._task import UNLABELED, Shares, Task, has_proba
 
 Array = NDArray[Any]
 
@@ -68,9 +68,7 @@ class Numbers(Task):
 
     def check_y(self, y: Any, n_rows: int, source: str = "y") -> Array:
         """Return the numbers, shape (n_rows, n_outputs)."""
-        return check_numbers(
-            y, n_rows=n_rows, source=source, hint=" In fit, rows without a label are passed as X_unlabeled."
-        )
+        return check_numbers(y, n_rows=n_rows, source=source, hint=f" {UNLABELED}")
 
     def y_names(self, y: Any) -> Array | None:
         """Return the names of the outputs, where y is a frame of several."""

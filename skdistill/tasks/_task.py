@@ -15,6 +15,9 @@ from ..program import Op
 
 Array = NDArray[Any]
 
+#: What a message says of rows without a label.
+UNLABELED = "In fit, rows without a label are passed as X_unlabeled."
+
 
 @dataclass(frozen=True)
 class Shares:

@@ -75,7 +75,7 @@ def main() -> None:
         "linear, distilled": linear.student_,
     }
     with threadpool_limits(limits=1):
-        told = forest.predict(X_test)
+        by_forest = forest.predict(X_test)
         size = {name: len(pickle.dumps(model)) for name, model in models.items()}
         one_row = {
             name: seconds(partial(model.predict_proba, X_test[:1]), 50 if model is forest else 1000)
@@ -91,13 +91,13 @@ def main() -> None:
         ("", "accuracy", "log-loss", "agreement", "pickled bytes", "array bytes", "µs a row", "rows a second")
     ]
     for name, model in models.items():
-        said = model.predict(X_test)
+        predicted = model.predict(X_test)
         table.append(
             (
                 name,
-                f"{accuracy_score(y_test, said):.4f}",
+                f"{accuracy_score(y_test, predicted):.4f}",
                 f"{log_loss(y_test, model.predict_proba(X_test)):.4f}",
-                f"{np.mean(said == told):.4f}",
+                f"{np.mean(predicted == by_forest):.4f}",
                 f"{size[name]:,}",
                 "" if model is forest else f"{model.program_.nbytes:,}",
                 f"{1e6 * one_row[name]:,.0f}",

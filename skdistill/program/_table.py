@@ -320,8 +320,8 @@ class Columns(Op):
                 read(value)
             except (TypeError, ValueError) as first:
                 name = repr(self.names[source]) if self.names else source
-                told = f"Column {name} holds {value!r}, which is not what it held in fit: {first}."
-                raise ValueError(told) from error
+                message = f"Column {name} holds {value!r}, which is not what it held in fit: {first}."
+                raise ValueError(message) from error
         raise error
 
     def _read_rows(self, rows: list[Any], order: list[int] | None = None) -> Array:

@@ -172,7 +172,10 @@ class Classes(Task):
         return {name: float(np.average(per_row, weights=weight)) for name, per_row in rows.items()}
 
     def shares(self, label_values: Array, targets: Targets) -> Shares:
-        """Return half for a teacher that is not far ahead in accuracy, also on new rows; else a quarter."""
+        """Return half for a teacher that is somewhat ahead in accuracy, also on new rows; else a quarter.
+
+        Far ahead it has memorised the rows, and behind it knows less than the labels.
+        """
         assert targets.answers is not None
         students, teacher = (
             float(np.average(proba.argmax(axis=1) == targets.labels, weights=targets.sample_weight))

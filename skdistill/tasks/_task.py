@@ -28,7 +28,7 @@ class Shares:
     gap : float
         The teacher's score on the rows less that of students that have not seen them.
     memorised : bool
-        Whether the teacher may have memorised the rows, so that its answers for new ones are worth less.
+        Whether its answers for new rows are worth less: it may have memorised these, or knows less than the labels.
     candidates : list of (float, bool)
         The values of alpha to try, each without or with new rows, the preferred one first.
     """

@@ -38,7 +38,8 @@ def _global_state():
 def _nothing_left_behind(request):
     """Fail a test that leaves global state behind, before another one fails by it.
 
-    Filters of warnings are left to pytest, which restores them after each test. What has no random_state draws on numpy's global generator, as in scikit-learn: every test finds it alike.
+    Filters of warnings are left to pytest, which restores them after each test. What has no random_state draws on
+    numpy's global generator, as in scikit-learn: every test finds it alike.
     """
     before, generator = _global_state(), np.random.get_state()
     np.random.seed(0)

@@ -143,8 +143,7 @@ def _by_unnamed_columns(estimator: Any, X: Any, *, reset: bool) -> Any:
     if known is None or known == names:
         return X
     if len(set(names)) == len(names) and set(names) == set(known):
-        # such frames are pandas'
-        return X.iloc[:, [names.index(name) for name in known]]
+        return in_order(X, known)
     warnings.warn(
         f"The columns of X are named {listed(names)}; {type(estimator).__name__} was fitted on columns named "
         f"{listed(known)}. They are matched by position. Rename the columns as in fit, or pass X.to_numpy().",

@@ -66,7 +66,7 @@ def is_fitted(estimator: Any) -> bool:
             fitted = True
     else:
         # not a BaseEstimator, but it names what it fitted as one does
-        fitted = any(name.endswith("_") and not name.startswith("_") for name in vars(estimator))
+        fitted = any(name.endswith("_") and not name.startswith("_") for name in getattr(estimator, "__dict__", {}))
     # CatBoost sets no attribute with a trailing underscore and has a method of its own
     own = getattr(estimator, "is_fitted", None)
     return fitted or (callable(own) and bool(own()))
@@ -155,6 +155,10 @@ def with_labels(scorer: Any, classes: Array) -> Any:
     return labelled
 
 
+#: What scikit-learn's model selection calls for each split.
+_SPLITS = {"_fit_and_score", "_fit_and_predict", "_permutation_test_score"}
+
+
 def in_search() -> tuple[bool, bool]:
     """Return whether a fit runs inside a split of scikit-learn's model selection, and behind a transformer there.
 
@@ -173,7 +177,7 @@ def in_search() -> tuple[bool, bool]:
         if module == "sklearn.pipeline" and function == "fit":
             steps = frame.f_locals["self"].steps
             transformed |= any(step not in (None, "passthrough") for _, step in steps[:-1])
-        elif module == "sklearn.model_selection._validation" and function in ("_fit_and_score", "_fit_and_predict"):
+        elif module == "sklearn.model_selection._validation" and function in _SPLITS:
             return True, transformed
         frame = frame.f_back
     return False, False

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from helpers import RecordingTeacher
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -72,6 +72,51 @@ class TestNames:
         assert_allclose(model.ask_teacher(X), Y)
         with pytest.raises(ValueError, match="third"):
             DistilledRegressor(lambda Z: ask(Z).rename(columns={"first": "third"}), student="linear").fit(X, Y)
+        with pytest.raises(ValueError, match="not distinct"):
+            DistilledRegressor(lambda Z: ask(Z).set_axis(["first"] * 2, axis=1), student="linear").fit(X, Y)
+        # beside it one whose array is in y's order, and two whose names are not sorted
+        array = LinearRegression().fit(X, Y)
+        backwards = lambda Z: ask(Z).set_axis(["b", "a"], axis=1)  # noqa: E731
+        for teachers, y in (([ask, array], Y), ([array, ask], Y), ([backwards, backwards], Y.to_numpy()[:, ::-1])):
+            model = DistilledRegressor(teachers, student="linear", alpha=0.5).fit(X, y)
+            assert_allclose(model.predict(X), y, atol=0.1)
+
+    def test_classes_are_the_order_of_all_columns_without_names(self, words):
+        X, y, forest = words
+        P = forest.predict_proba(X)
+        for teacher in (
+            [forest, lambda Z: forest.predict_proba(Z)[:, ::-1]],
+            lambda Z: forest.predict_proba(Z)[:, ::-1],
+        ):
+            model = DistilledClassifier(teacher, student="linear", classes=["c", "b", "a"]).fit(X, y)
+            assert_allclose(model.ask_teacher(X), P)
+        for teacher in (forest, None):
+            model = DistilledClassifier(teacher, student="linear", classes=["c", "b", "a"], alpha=1)
+            assert model.fit(X, y, teacher_proba=P[:, ::-1]).score(X, y) > 0.9
+            assert_allclose(model.ask_teacher(X, teacher_proba=P[:, ::-1]), P)
+
+    def test_written_numbers_are_names_and_the_default_names_of_a_frame_are_not(self):
+        X = np.random.default_rng(0).normal(size=(200, 2))
+        one, two = (np.column_stack([p, 1 - p]) for p in (1 / (1 + np.exp(-X.T))))
+        lists = [lambda Z: pd.DataFrame(one, columns=[0, 1]), lambda Z: pd.DataFrame(two, columns=[1, 2])]
+        model = DistilledClassifier(lists, student="linear", alpha=1).fit(X)
+        assert_array_equal(model.classes_, [0, 1, 2])
+        assert_allclose(
+            model.ask_teacher(X), np.column_stack([one, 0 * X[:, 0]]) / 2 + np.column_stack([0 * X[:, 0], two]) / 2
+        )
+        named = DistilledClassifier(lambda Z: pd.DataFrame(one), student="linear", classes=["no", "yes"]).fit(X)
+        assert_allclose(named.ask_teacher(X), one)
+
+    @pytest.mark.parametrize("kind", [bool, float, int])
+    def test_a_frames_names_are_labels_written_out_in_the_type_of_y(self, kind):
+        X = np.random.default_rng(0).normal(size=(200, 2))
+        y = (X[:, 0] > 0).astype(kind)
+        P = LogisticRegression().fit(X, y).predict_proba(X)
+        names = [str(label) for label in np.unique(y if kind is bool else y.astype(int))]
+        model = DistilledClassifier(student="linear", alpha=0.5)
+        model.fit(X, y, teacher_proba=pd.DataFrame(P, columns=names)[names[::-1]])
+        assert model.classes_.dtype == y.dtype
+        assert model.score(X, y) > 0.95
 
 
 class TestColumns:
@@ -146,6 +191,46 @@ class TestFitted:
         def predict_proba(self, X):
             return self.inside.predict_proba(X)
 
+    class Declared(Known):
+        """One whose constructor declares its state, so that a fitted one has no other attributes than a new one."""
+
+        def __init__(self, C=1.0):
+            self.C, self.weight = C, np.zeros(2)
+
+        def fit(self, X, y):
+            self.weight += self.C * LogisticRegression().fit(X, y).coef_[0]
+            return self
+
+        def predict_proba(self, X):
+            p = 1 / (1 + np.exp(-np.asarray(X) @ self.weight))
+            return np.column_stack([1 - p, p])
+
+    class Holding(Known):
+        """One that holds its models in a container."""
+
+        def __init__(self, models=None):
+            self.models = models
+
+        def fit(self, X, y):
+            raise AssertionError("a fitted model of the user's own is fitted")
+
+        def predict_proba(self, X):
+            return self.models["logistic"][0].predict_proba(X)
+
+    @pytest.mark.parametrize("kind", [Declared, Holding])
+    def test_clones_and_searches_keep_a_fitted_model_of_ones_own(self, kind):
+        X = np.random.default_rng(0).normal(size=(300, 2))
+        y = (X[:, 0] > 0).astype(int)
+        inside = LogisticRegression().fit(X, y)
+        teacher = kind({"logistic": [inside]}) if kind is self.Holding else kind().fit(X, y)
+        model = DistilledClassifier(teacher, student="linear", alpha=1)
+        assert clone(model).teacher is teacher
+        assert GridSearchCV(model, {"temperature": [1.0, 2.0]}, cv=2).fit(X, y).best_estimator_.teacher_ is teacher
+        with pytest.raises(ValueError, match="the teacher is fitted"):
+            model.set_params(teacher__C=2.0)
+        frozen = DistilledClassifier(FrozenEstimator(teacher), student="linear", alpha=1).fit(X, y)
+        assert_allclose(frozen.ask_teacher(X), teacher.predict_proba(X))
+
     @pytest.mark.parametrize("kind", [lambda: TestFitted.Mean(LogisticRegression()), lambda: TestFitted.Known()])
     def test_a_fitted_model_of_ones_own_is_never_fitted_again(self, kind):
         rng = np.random.default_rng(0)
@@ -202,6 +287,15 @@ class TestOutOfFold:
         regressor = DistilledRegressor(make_pipeline(StandardScaler(), Ridge()), student="linear", alpha=1, cv=3)
         regressor.fit(X, np.where(wrong, 100.0, X[:, 0]), ridge__sample_weight=weight)
         assert abs(regressor.predict(X) - X[:, 0]).max() < 1
+
+    def test_what_cannot_be_fitted_on_folds_is_refused(self, words):
+        X, y, _ = words
+        teacher = TestFitted.Mean(LogisticRegression()).fit(X, y)
+        with pytest.raises(ValueError, match="a clone of teacher Mean is fitted already"):
+            DistilledClassifier(teacher, student="linear", classes=["a", "b", "c"], cv=3).fit(X, y)
+        order = np.argsort(y)
+        with pytest.raises(ValueError, match="not every fold has every class"):
+            DistilledClassifier(TestFitted.Known(), student="linear", cv=KFold(3)).fit(X.iloc[order], y[order])
 
     def test_catboost_with_lists_in_its_constructor_is_cross_fitted(self):
         catboost = pytest.importorskip("catboost")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -77,9 +76,7 @@ class Distiller(Exportable, BaseEstimator):
         X = X if hasattr(X, "shape") else np.asarray(X)
         if given is not None:
             names = getattr(self, "classes", None)
-            names = aligned.order if names is None else np.asarray(names)
-            answers = aligned.teacher.given(given, X.shape[0], names)
-            return aligned.aligned(replace(answers, names=names) if answers.names is None else answers)
+            return aligned.aligned(aligned.teacher.given(given, X.shape[0], names, aligned.order))
         if not aligned.teacher.can_answer:
             raise ValueError(
                 f"There is no fitted teacher to ask: fit was given {self._task.given}. Give its answers for these rows "
@@ -163,6 +160,8 @@ class Distiller(Exportable, BaseEstimator):
         """
         names = {name: params.get(name, getattr(self, name)) for name in ("teacher", "student")}
         inner = [name for name in params if name.startswith("teacher__")]
+        if inner and isinstance(names["teacher"], list | tuple):
+            raise ValueError(f"{inner} cannot be set: teacher is a list, which has no parameters. Set teacher itself.")
         if inner and not asks_for_fit(names["teacher"]):
             raise ValueError(
                 f"{inner} cannot be set: the teacher is fitted, and another parameter would not refit it. Pass an "

@@ -222,8 +222,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
             teacher is fitted and `alpha` is 1 or "auto".
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
             The teacher's answers, if it has been asked already; those for `X_unlabeled` below. Columns of a
-            frame are matched by name; those of an array are in the order of the teacher's ``classes_``,
-            or of `classes`, or of the sorted labels.
+            frame are matched by name; those of an array are in the order of `classes`, or else of the teacher's
+            ``classes_``, or of the sorted labels. Rows are matched by position.
         X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), or callable, default=None
             More rows, without labels, for the teacher to answer; or a function without arguments that returns
             them. A search takes folds of an array that is as long as `X`, which is refused there, and leaves a

@@ -172,11 +172,12 @@ def check(
     X = X if hasattr(X, "shape") else rows
     weight = check_weights(sample_weight, rows)
     memory = check_memory(model.memory)
-    teacher = Teacher.of(model.teacher, task, weights=model.teacher_weights, memory=memory, trial=X)
+    y_names = None if y is None else task.y_names(y)
+    unnamed = y_names if classes is None else classes
+    teacher = Teacher.of(model.teacher, task, weights=model.teacher_weights, memory=memory, trial=X, unnamed=unnamed)
     _check_teacher(model, teacher, given)
     fits, prefit = teacher.needs_fit and given is None, isinstance(model.cv, str) and model.cv == "prefit"
     cv = None if prefit or given is not None else model.cv
-    y_names = None if y is None else task.y_names(y)
     y = _check_labels(model, y, rows.shape[0], fits, cv)
     answering = bool(teacher.members) and (fits or teacher.can_answer)
     unlabeled = _check_unlabeled(model, X, X_unlabeled, given)

@@ -131,6 +131,9 @@ def in_order(X: Any, names: list[str]) -> Any:
         return X
     if len(found) != len(names) or set(found) != set(names):
         raise _mismatch(found, names)
+    if hasattr(X, "iloc"):
+        # names of a pandas frame need not be strings
+        return X.iloc[:, [found.index(name) for name in names]]
     import narwhals as nw
 
     return nw.from_native(X, eager_only=True).select(*names).to_native()

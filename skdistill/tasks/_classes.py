@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,10 @@ class Classes(Task):
         if len(order) < len(columns):
             raise ValueError(f"The teacher's classes are not distinct: {columns.tolist()}.")
         return columns, order
+
+    def union(self, several: Sequence[Array]) -> Array:
+        """Return the labels that any teacher knows, sorted."""
+        return unite(several)
 
     def classes(self, names: Array | None) -> Array | None:
         """Return the class labels, which the names are."""
@@ -247,11 +251,12 @@ def _typed(names: Array, y: Array | None) -> Array:
     """Return the labels of columns in the type of y, where a frame has written them out: "0", "1"."""
     if y is None or names.dtype.kind not in "USO" or y.dtype.kind in "USO":
         return names
+    labels = [False, True] if y.dtype.kind == "b" else names.tolist()
     try:
-        typed = names.astype(y.dtype)
-    except (TypeError, ValueError):
+        written = {str(name): label for name, label in zip(labels, np.array(labels).astype(y.dtype), strict=True)}
+        return np.array([written[str(name)] for name in names.tolist()], dtype=y.dtype)
+    except (KeyError, TypeError, ValueError):
         return names
-    return typed if [str(label) for label in typed.tolist()] == [str(name) for name in names.tolist()] else names
 
 
 def _remedy(model: Any) -> str:

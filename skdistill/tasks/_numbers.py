@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.model_selection import KFold
 
-from .._checks import check_numbers, column_or_rows, missing_y
+from .._checks import check_numbers, column_or_rows, listed, missing_y
 from ..losses import Loss, SquaredError, Targets, Terms
 from ..program import Op, Unstandardize, column_names, is_frame
 from ._task import UNLABELED, Shares, Task, has_proba
@@ -64,7 +64,22 @@ class Numbers(Task):
         self, names: Array | None, n_targets: int, y: Array | None, given: ArrayLike | None, y_names: Array | None
     ) -> tuple[Array | None, Array | None]:
         """Return the names of the teacher's outputs, and those of y, or else the teacher's, as the order."""
+        if names is not None and y_names is not None:
+            self.union([y_names, names])
         return names, names if y_names is None else y_names
+
+    def union(self, several: Sequence[Array]) -> Array:
+        """Return the first names; the others must be the same, in whatever order."""
+        first, *_ = lists = [names.tolist() for names in several]
+        for names in lists:
+            if len(set(names)) < len(names):
+                raise ValueError(f"The outputs {listed(names)} have names that are not distinct.")
+            if set(map(str, names)) != set(map(str, first)):
+                raise ValueError(
+                    f"Outputs are named {listed(first)} in one place, {listed(names)} in another; they are matched by "
+                    "name. Rename the columns, or pass arrays, which are matched by position."
+                )
+        return several[0]
 
     def check_y(self, y: Any, n_rows: int, source: str = "y") -> Array:
         """Return the numbers, shape (n_rows, n_outputs)."""
@@ -73,7 +88,11 @@ class Numbers(Task):
     def y_names(self, y: Any) -> Array | None:
         """Return the names of the outputs, where y is a frame of several."""
         names = column_names(y) if is_frame(y) else []
-        return None if len(names) < 2 or names == list(range(len(names))) else np.array(names, dtype=object)
+        if len(names) < 2 or len(set(names)) < len(names) or names == list(range(len(names))):
+            return None
+        labels = np.empty(len(names), dtype=object)
+        labels[:] = names
+        return labels
 
     def for_estimator(self, y: Array) -> Array:
         """Return the numbers, shape (n_rows,) for a single output."""
@@ -168,7 +187,7 @@ class Numbers(Task):
         teacher, own = (", ".join(f"{number:.4g}" for number in center) for center in centers)
         return (
             f"its R2 on the {len(labels)} labelled rows is {r2:.3g}, below that of a constant. Its mean answer is "
-            f"{teacher} and the mean of y {own}: are both in the same unit?"
+            f"{teacher} and the mean of y {own}: they must be in the same unit"
         )
 
 

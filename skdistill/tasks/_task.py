@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -140,6 +140,10 @@ class Task:
         columns, order : (ndarray of shape (n_targets,), ndarray) or None
             None where nobody says; then columns are matched by position.
         """
+        raise NotImplementedError
+
+    def union(self, several: Sequence[Array]) -> Array:
+        """Return all that the columns of several teachers stand for, in the order of their mean's columns."""
         raise NotImplementedError
 
     # labels

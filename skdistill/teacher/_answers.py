@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._checks import listed, unite
+from .._checks import listed
 from ..program import column_names, is_frame
 
 Array = NDArray[Any]
@@ -70,7 +70,13 @@ class Answers:
         return values
 
     @classmethod
-    def blend(cls, several: Sequence[Answers], weights: Array, called: Sequence[str]) -> Answers:
+    def blend(
+        cls,
+        several: Sequence[Answers],
+        weights: Array,
+        called: Sequence[str],
+        union: Callable[[Sequence[Array]], Array],
+    ) -> Answers:
         """Return the weighted mean of several teachers' answers, over all names that any of them knows.
 
         Parameters
@@ -81,6 +87,8 @@ class Answers:
             The share of each teacher; they sum to one.
         called : sequence of str
             What messages call the teachers.
+        union : callable
+            From the names that several teachers know to all names, in the order of columns.
 
         Raises
         ------
@@ -91,7 +99,7 @@ class Answers:
         if not others:
             return first
         named = [one.names for one in several if one.names is not None]
-        names = unite(named) if named else None
+        names = union(named) if named else None
         n_targets = first.values.shape[1] if names is None else len(names)
         for one, name in zip(several, called, strict=True):
             if one.names is None and one.values.shape[1] != n_targets:
@@ -103,6 +111,14 @@ class Answers:
         return cls(values, names, first.origin)
 
 
+def as_labels(names: list[Any]) -> Array:
+    """Return names as an array of shape (n_names,), which those of several levels, tuples, are in alone."""
+    labels = np.empty(len(names), dtype=object)
+    labels[:] = names
+    kinds = {type(name) for name in names}
+    return labels if len(kinds) > 1 or tuple in kinds else np.array(names)
+
+
 def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, Array | None]:
     """Return answers, and the names of their columns where their container has any.
 
@@ -110,7 +126,7 @@ def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, A
     ----------
     values : array-like or frame
         As a teacher or the user gave them. A frame's columns are matched by name with `known`; the default names
-        of a frame, 0, 1, ..., are positions.
+        of a pandas frame are positions.
     known : ndarray of shape (n_targets,) or None
         The names that the answers must have, in the order in which an array would have them.
     source : str
@@ -132,10 +148,11 @@ def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, A
         return values, known
     names = column_names(values)
     array = values.to_numpy() if hasattr(values, "to_numpy") else np.column_stack([values[name] for name in names])
-    if len(names) < 2 or names == list(range(len(names))):
+    # the default names of pandas say nothing; 0, 1, ... that somebody wrote do
+    if len(names) < 2 or type(values.columns).__name__ == "RangeIndex":
         return array, known
     if known is None:
-        return array, np.array(names, dtype=None if len({type(name) for name in names}) == 1 else object)
+        return array, as_labels(names)
     place = {name: at for at, name in enumerate(names)}
     wanted = known.tolist()
     if not set(wanted) <= set(place):

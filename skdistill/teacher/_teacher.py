@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -15,6 +16,7 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -84,6 +86,8 @@ class Teacher:
         Keeps fitted clones and answers.
     origin : str
         What is known of the rows that it will be asked about, as in :class:`Answers`.
+    unnamed : ndarray of shape (n_targets,) or None
+        What the columns of answers without names stand for, where the user says.
     """
 
     value: Any
@@ -92,6 +96,7 @@ class Teacher:
     weights: Array
     memory: Memory
     origin: Origin = "unknown"
+    unnamed: Array | None = None
 
     @classmethod
     def of(
@@ -102,6 +107,7 @@ class Teacher:
         weights: Sequence[float] | None = None,
         memory: Memory | None = None,
         trial: Any = None,
+        unnamed: ArrayLike | None = None,
     ) -> Teacher:
         """Make a Teacher, refusing what cannot teach before any work is done.
 
@@ -118,6 +124,8 @@ class Teacher:
         trial : array-like of shape (n_rows, n_columns) or None
             Rows of which the first is shown to an estimator that does not show whether it has been fitted: one that
             answers is.
+        unnamed : array-like of shape (n_targets,) or None
+            What the columns of answers without names stand for, where the user says.
 
         Returns
         -------
@@ -149,7 +157,8 @@ class Teacher:
             if not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
                 raise ValueError(f"teacher_weights must be non-negative and not all zero; got {list(weights)}.")
             shares = shares / shares.sum()
-        return cls(value, task, made, shares, Memory(None) if memory is None else memory)
+        columns = None if unnamed is None else np.asarray(unnamed)
+        return cls(value, task, made, shares, Memory(None) if memory is None else memory, unnamed=columns)
 
     @staticmethod
     def for_clone(value: Any) -> Any:
@@ -257,29 +266,34 @@ class Teacher:
         if not self.members:
             raise ValueError(f"There is no teacher to ask; give its answers for these rows as {self.task.given}.")
         answers = [self._ask_one(member, X) for member in self.members]
-        return Answers.blend(answers, self.weights, [member.called for member in self.members])
+        return self._blended(answers)
 
-    def given(self, values: Any, n_rows: int, names: ArrayLike | None = None) -> Answers:
+    def given(
+        self, values: Any, n_rows: int, names: ArrayLike | None = None, otherwise: Array | None = None
+    ) -> Answers:
         """Return answers that the teacher has given beforehand.
 
         Parameters
         ----------
         values : array-like of shape (n_rows,) or (n_rows, n_targets)
-            The answers: columns by name where the container has names, else in the order of a single teacher's
-            ``classes_``, or of `names`, or sorted by label for several teachers.
+            The answers: columns by name where the container has names, else in the order of `names`, or of a single
+            teacher's ``classes_``, or sorted by label for several teachers.
         n_rows : int
             How many rows there must be.
         names : array-like of shape (n_targets,) or None
-            What the user calls the columns, where the teacher does not say.
+            What the user calls the columns.
+        otherwise : ndarray of shape (n_targets,) or None
+            What they stand for where neither the user nor the teacher says.
         """
         single = _classes_of(self.members[0]) if len(self.members) == 1 else None
         known = self.classes if single is None else single
-        expected = np.asarray(names) if known is None and names is not None else known
+        known = otherwise if known is None else known
+        expected = known if names is None else np.asarray(names)
         array, named = named_columns(values, expected, self.task.given)
         n_targets = None if known is None else len(known)
         checked = self.task.check_answers(array, n_rows=n_rows, source=self.task.given, n_targets=n_targets)
-        # what the user calls the columns is checked by the task, with the labels
-        return Answers(checked, None if known is None and named is expected else named, self.origin)
+        # as many names as columns: the task refuses others, and knows the labels to show
+        return Answers(checked, named if named is not None and len(named) == checked.shape[1] else None, self.origin)
 
     def ask_out_of_fold(self, X: Any, y: Array, cv: Any, params: Sequence[dict[str, Any]], groups: Any) -> Answers:
         """Return answers of models that have not seen the rows that they answer.
@@ -311,15 +325,14 @@ class Teacher:
         for member, given in zip(self.members, params, strict=True):
             parts = [self._out_of_bag(member, X)] if oob else self._of_clones(member, X, y, folds, given)
             answers.append(self._merged(member, X, parts))
-        blended = Answers.blend(answers, self.weights, [member.called for member in self.members])
-        return replace(blended, origin="out_of_fold")
+        return replace(self._blended(answers), origin="out_of_fold")
 
     def check_clones(self, cv: Any) -> None:
         """Raise a ValueError where clones of the models cannot be fitted on folds."""
         for member in self.members:
             if not is_estimator(member.model):
                 raise ValueError(f"cv={cv!r} fits clones of the teacher, and {member.called} is no estimator.")
-            if is_fitted(copy_unfitted(member.given)):
+            if (member.fitted and not hasattr(member.model, "get_params")) or is_fitted(copy_unfitted(member.given)):
                 raise ValueError(
                     f"cv={cv!r} fits clones of the teacher, and a clone of {member.called} is fitted already."
                 )
@@ -335,6 +348,9 @@ class Teacher:
             Whether models that are fitted are fitted again, as clones on folds.
         """
         return [self._weight_param(member, sample_weight, refitting) for member in self.members]
+
+    def _blended(self, answers: list[Answers]) -> Answers:
+        return Answers.blend(answers, self.weights, [member.called for member in self.members], self.task.union)
 
     def _fitted(self, model: Any, X: Any, y: Array, params: dict[str, Any]) -> _Member:
         """Return a clone of a model, fitted."""
@@ -364,6 +380,8 @@ class Teacher:
         array, names = named_columns(values, known, member.called)
         n_targets = None if known is None else len(known)
         checked = self.task.check_answers(array, n_rows=n_rows, source=member.called, n_targets=n_targets)
+        if names is None and self.unnamed is not None and len(self.unnamed) == checked.shape[1]:
+            names = self.unnamed
         return Answers(checked, names, self.origin)
 
     def _raw(self, member: _Member, X: Any) -> Any:
@@ -372,7 +390,8 @@ class Teacher:
             return once(memory, _call_method, (model, self.task.method, X), key=(member.key, X, self.task.method))
         if memory.location is None or hasattr(model, "check_call_in_cache"):
             return model(X)
-        if isinstance(model, FunctionType | MethodType):
+        function = model.func if isinstance(model, partial) else model
+        if isinstance(function, FunctionType | MethodType):
             raise ValueError(
                 f"memory= cannot tell whether {member.called} has changed, since it is a function. Cache the function "
                 f"itself (teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or ask it once and pass "
@@ -426,9 +445,16 @@ class Teacher:
                 raise ValueError(
                     f"y holds classes that {member.called} does not know, so its clones cannot be fitted on it."
                 )
-        values = np.empty((X.shape[0], parts[0][1].aligned(names).shape[1]))
-        for rows, part in parts:
-            values[rows] = part.aligned(names)
+        aligned = [part.aligned(names) for _, part in parts]
+        if len({part.shape[1] for part in aligned}) > 1:
+            raise ValueError(
+                f"Clones of {member.called} answer with {' or '.join(str(part.shape[1]) for part in aligned)} columns: "
+                "not every fold has every class, and the clones have no classes_ that say which. Use a cv that is "
+                "stratified, as cv=5 is, or give the teacher a classes_."
+            )
+        values = np.empty((X.shape[0], aligned[0].shape[1]))
+        for (rows, _), own in zip(parts, aligned, strict=True):
+            values[rows] = own
         return Answers(values, names, "out_of_fold")
 
 
@@ -475,16 +501,41 @@ def _is_known(model: Any) -> bool:
 def _shows_fit(model: Any) -> bool:
     """Return whether an estimator shows that it has been fitted; one of the user's own by more than the usual signs.
 
-    Those are attributes that a new one does not have, and fitted estimators inside.
+    Those are attributes that a new one does not have, or has with another value, and fitted estimators inside.
     """
-    if is_fitted(model):
+    if isinstance(model, FrozenEstimator) or is_fitted(model):
         return True
     if _is_known(model) or not hasattr(model, "get_params"):
         return False
-    inside = [one for value in vars(model).values() for one in (value if isinstance(value, list | tuple) else [value])]
-    if any(is_estimator(one) and is_fitted(one) for one in inside):
+    state = getattr(model, "__dict__", {})
+    if any(is_fitted(one) for one in _estimators_in(list(state.values()))):
         return True
-    return bool(vars(model).keys() - vars(copy_unfitted(model)).keys())
+    # what two new ones do not have in common, such as a generator, says nothing
+    new, other = (getattr(copy_unfitted(model), "__dict__", {}) for _ in range(2))
+    return bool(state.keys() - new.keys()) or any(
+        _differ(state[name], new[name]) and not _differ(new[name], other[name]) for name in state
+    )
+
+
+def _estimators_in(value: Any) -> Iterator[Any]:
+    """Yield the estimators in a value, which may be a container of them."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _estimators_in(one)
+    elif isinstance(value, dict):
+        yield from _estimators_in(list(value.values()))
+    elif is_estimator(value):
+        yield value
+
+
+def _differ(value: Any, other: Any) -> bool:
+    if value is other or type(value) is not type(other):
+        return value is not other
+    try:
+        return joblib.hash(value) != joblib.hash(other)
+    except Exception:
+        # what cannot be pickled, such as a lock, is not compared
+        return False
 
 
 #: Libraries whose estimators show whether they have been fitted.

@@ -360,7 +360,9 @@ def test_rows_without_labels_that_are_not_like_the_others(iris, iris_forest):
     refused("X has 3 features, but DistilledClassifier is expecting 4", iris_forest, iris.X, iris.X[:, :3])
     refused("0 sample", iris_forest, iris.X, iris.X[:0])
     for X, more in ((iris.X, frame), (frame, iris.X), (iris.X, sparse.csr_array(iris.X))):
-        kinds = f"X_unlabeled is a {type(more).__name__} and X a {type(X).__name__}; they must be of one kind"
+        kinds = (
+            f"X_unlabeled is of type {type(more).__name__} and X of type {type(X).__name__}; they must be of one kind"
+        )
         refused(kinds, iris_forest if X is iris.X else named, X, more)
 
 

@@ -354,7 +354,8 @@ def _check_unlabeled(model: Any, X: Any, unlabeled: Any, given: Any) -> Any:
         )
     if is_frame(X) != is_frame(unlabeled) or sparse.issparse(X) != sparse.issparse(unlabeled):
         raise ValueError(
-            f"X_unlabeled is a {type(unlabeled).__name__} and X a {type(X).__name__}; they must be of one kind."
+            f"X_unlabeled is of type {type(unlabeled).__name__} and X of type {type(X).__name__}; "
+            "they must be of one kind."
         )
     unlabeled = check_rows(model, unlabeled, reset=False, any_form=len(X.shape) == 1)
     if hasattr(given, "__len__") and len(given) == X.shape[0]:
@@ -399,9 +400,10 @@ def _fit_arguments(
     groups = fit_params.get("groups") if refits else None
     fit_params = {name: value for name, value in fit_params.items() if not (refits and name == "groups")}
     if fit_params and not (fits or refits):
+        hint = " Groups are for a cv that keeps them together: cv=GroupKFold()." if "groups" in fit_params else ""
         raise TypeError(
             f"fit() got unexpected arguments {sorted(fit_params)}: they would go to an unfitted teacher's fit, and "
-            "there is none."
+            f"there is none.{hint}"
         )
     if refits:
         teacher.check_clones(cv)

@@ -1,5 +1,6 @@
 """How teachers are asked: once, by name, in their own order of columns, with all that their fit needs."""
 
+import runpy
 import warnings
 
 import numpy as np
@@ -152,13 +153,19 @@ class TestColumns:
         teacher = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1).fit(X, y)
         assert DistilledClassifier(teacher, student="linear", alpha=0.5).fit(X, y).score(X, y) > 0.9
 
-    def test_columns_named_by_numbers_are_matched_by_name(self):
+    def test_columns_named_by_numbers_are_matched_by_name(self, tmp_path):
         rng = np.random.default_rng(0)
         X = pd.DataFrame(rng.normal(size=(300, 3)), columns=[10, 20, 30])
         y = (X[10] > 0).astype(int)
         for model in (skdistill.LinearStudent(), DistilledClassifier(LogisticRegression(), student="linear")):
             fitted = model.fit(X, y)
             assert_allclose(fitted.predict_proba(X[[30, 10, 20]]), fitted.predict_proba(X))
+            fitted.export(tmp_path / "student.skd")
+            fitted.export(tmp_path / "student.py")
+            loaded = skdistill.load(tmp_path / "student.skd")
+            assert_allclose(loaded.predict_proba(X[[30, 10, 20]]), fitted.predict_proba(X))
+            module = runpy.run_path(str(tmp_path / "student.py"))
+            assert_allclose(module["predict_proba"](X[[30, 10, 20]]), fitted.predict_proba(X))
             with pytest.warns(UserWarning, match="matched by position"):
                 fitted.predict_proba(X.set_axis([1, 2, 3], axis=1))
 

@@ -311,7 +311,9 @@ def _program_in(ops: Any, arrays: _Arrays) -> Program:
     for name, values in ops:
         if name not in OPS:
             raise _Fault(f"it holds an op {name!r}, and there is none of that name")
-        kinds, declared = _type_hints(OPS[name]), [field.name for field in fields(OPS[name])]  # type: ignore[arg-type]
+        kinds, own = _type_hints(OPS[name]), fields(OPS[name])  # type: ignore[arg-type]
+        # a field that may be left out is None by default
+        declared = [field.name for field in own if field.name in values or field.default is not None]
         if list(values) != declared:
             raise _Fault(f"its op {name} holds {list(values)} and should hold {declared}")
         found.append(OPS[name](**{key: _field_in(kinds[key], value, arrays) for key, value in values.items()}))
@@ -376,7 +378,9 @@ def _check_columns(entry: Columns) -> None:
             for levels, size in zip(entry.levels, entry.sizes, strict=False)
             for code in levels.values()
         )
-        and (entry.names is None or len(set(entry.names)) == len(entry.names) == entry.n_columns)
+        and all(
+            names is None or len(set(names)) == len(names) == entry.n_columns for names in (entry.names, entry.numbered)
+        )
     )
     if not fits:
         raise _Fault("its columns do not fit each other")

@@ -225,6 +225,9 @@ class Columns(Op):
         there is one, maps missing values to the code or rank of a level.
     sizes : tuple of int
         The number of codes of each category.
+    numbered : tuple of int or None
+        The column names seen in fit where these were integers. A frame with the same ones is read in their order,
+        any other by position.
     """
 
     names: tuple[str, ...] | None
@@ -233,6 +236,11 @@ class Columns(Op):
     kinds: tuple[str, ...]
     levels: tuple[dict[Any, int], ...]
     sizes: tuple[int, ...]
+    numbered: tuple[int, ...] | None = None
+
+    def state(self) -> dict[str, Any]:
+        # files and fingerprints of columns with other names are as they were before there were these
+        return {name: value for name, value in super().state().items() if name != "numbered" or value is not None}
 
     @cached_property
     def _identity(self) -> bool:
@@ -245,8 +253,8 @@ class Columns(Op):
         return np.array(self.sources, dtype=np.intp) if set(self.kinds) <= {"number"} else None
 
     @cached_property
-    def _names(self) -> list[str]:
-        return list(self.names or ())
+    def _names(self) -> list[Any]:
+        return list(self.names or self.numbered or ())
 
     @cached_property
     def reads(self) -> list[tuple[int, str, Levels | None]]:
@@ -305,7 +313,8 @@ class Columns(Op):
         if self.names is None:
             if len(names) != self.n_columns:
                 raise ValueError(f"Rows have {len(names)} columns; needed are {self.n_columns}.")
-            return None
+            if self.numbered is None or set(names) != set(self.numbered):
+                return None
         if names == self._names:
             return None
         position = {name: index for index, name in enumerate(names)}

@@ -281,6 +281,7 @@ def entry_of(X: Any, reads: list[tuple[int, str, dict[Any, int] | None, int]]) -
         kinds,
         tuple(one for one in levels if one is not None),
         tuple(size for kind, size in zip(kinds, sizes, strict=True) if kind == "category"),
+        names if names and all(type(name) is int for name in names) and names != tuple(range(len(names))) else None,
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
@@ -159,3 +159,23 @@ def test_what_is_not_there_is_refused():
     for column in ("town", 6, -7, 1.0):
         with pytest.raises(ValueError, match="There is no column"):
             student.shape_function(column)
+
+
+@pytest.mark.parametrize("numeric", ["standard", "piecewise", "quantile"])
+def test_a_shape_is_shown_at_values_that_the_column_has(numeric):
+    frame = pd.DataFrame(
+        {"member": RNG.random(N) < 0.3, "age": RNG.integers(18, 90, N), "price": RNG.integers(1, 9, N) / 10}
+    )
+    student = LinearStudentRegressor(numeric=numeric).fit(frame, frame["age"] + 5.0 * frame["member"])
+    assert_array_equal(student.shape_function("member").values, [0.0, 1.0])
+    if numeric == "piecewise":
+        assert_array_equal(student.shape_function("age").values[[0, -1]], [18, 89])
+    if numeric == "quantile":
+        assert np.isin(student.shape_function("price").values, frame["price"]).all()
+
+
+@pytest.mark.parametrize(("column", "value"), [("age", 33), ("city", "Rome"), ("when", pd.Timestamp("2024-06-01"))])
+def test_a_single_value_is_a_list_of_one(column, value):
+    student = LinearStudentRegressor().fit(MIXED, SCORE)
+    alone = student.shape_function(column, value).contributions
+    assert_array_equal(alone, student.shape_function(column, pd.Series([value])).contributions)

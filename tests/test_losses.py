@@ -10,7 +10,16 @@ from scipy.optimize import minimize
 from scipy.special import rel_entr
 from sklearn.utils.class_weight import compute_class_weight
 
-from skdistill.losses import PROBABILITY_FLOOR, Targets, distillation_loss, log_softmax, soften, softmax
+from skdistill.losses import (
+    PROBABILITY_FLOOR,
+    CrossEntropy,
+    Huber,
+    Targets,
+    distillation_loss,
+    log_softmax,
+    soften,
+    softmax,
+)
 
 temperatures = st.floats(0.3, 20)
 alphas = st.one_of(st.just(0.0), st.just(1.0), st.floats(0.01, 0.99))
@@ -228,3 +237,14 @@ def test_a_row_whose_only_classes_weigh_nothing_does_not_count():
     assert np.isfinite(value)
     assert_array_equal(gradient[0], 0)
     assert_allclose(gradient[1], [0.125, -0.125], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("loss", "name"), [(Huber, "delta"), (CrossEntropy, "temperature")])
+def test_a_loss_whose_number_has_no_meaning_is_refused(loss, name):
+    for value in (-1, 0, np.nan, np.inf):
+        with pytest.raises(ValueError, match=f"{name} must be finite and above zero; got {value}"):
+            loss(value)
+    for value in ("a", None):
+        with pytest.raises(TypeError, match=f"{name} must be a number; got {value!r}"):
+            loss(value)
+    assert loss(np.float32(2)) == loss(2)

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdistill import (
+    DistilledRegressor,
     LinearStudent,
     LinearStudentRegressor,
     MLPStudent,
@@ -206,6 +207,30 @@ def test_ours_take_any_loss_and_others_the_squared_error():
     targets = Targets(np.zeros((3, 1)), None, loss=Huber(), task=NUMBERS)
     with pytest.raises(ValueError, match="minimises a loss of its own"):
         make_student(Ridge(), NUMBERS).fit_targets(np.eye(3), targets)
+
+
+@pytest.mark.parametrize("wrap", [lambda student: student, lambda student: make_pipeline(StandardScaler(), student)])
+def test_a_loss_of_the_students_own_that_is_not_used_is_warned_of(wrap, rows):
+    class Halved(Loss):
+        def soft(self, Z, goal):
+            return ((Z - goal) ** 2).sum(axis=1) / 2, Z - goal
+
+        def units(self, soft, labels):
+            return SquaredError().units(soft, labels)
+
+    X, _, score = rows
+
+    def fit(own, **params):
+        student = wrap(LinearStudentRegressor(loss=own))
+        DistilledRegressor(Ridge(), student=student, alpha=0.5, **params).fit(X, score)
+
+    # none where both are the same
+    fit("squared_error", loss="huber")
+    fit("huber", loss=Huber())
+    fit(Halved(), loss=Halved())
+    for own, params in (("huber", {}), (Huber(2.0), {"loss": "huber"})):
+        with pytest.warns(UserWarning, match=r"LinearStudentRegressor is not used.*: DistilledRegressor\(loss="):
+            fit(own, **params)
 
 
 # losses

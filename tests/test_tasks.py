@@ -64,6 +64,15 @@ class Ordinal(Classes):
         return Grades(np.array(self.cuts))
 
 
+class DistilledGrades(DistilledClassifier):
+    """A distiller of ordered grades."""
+
+    _task = Ordinal()
+
+    def _loss(self):
+        return self._task.loss()
+
+
 @pytest.fixture(scope="module")
 def graded():
     rng = np.random.default_rng(0)
@@ -86,12 +95,6 @@ def test_a_task_of_ones_own_distils_with_any_student(graded, student):
 
 
 def test_a_distiller_of_ones_own_needs_a_task_and_a_loss(graded):
-    class DistilledGrades(DistilledClassifier):
-        _task = Ordinal()
-
-        def _loss(self):
-            return self._task.loss()
-
     X, y, forest = graded
     model = DistilledGrades(forest, student="linear", alpha=0.5, random_state=0).fit(X, y)
     assert model.score(X, y) > 0.7
@@ -104,3 +107,9 @@ def test_the_task_of_a_model_is_what_it_can_do(graded):
     assert task_of(graded[2]) == CLASSES
     assert task_of(Ridge()) == NUMBERS
     assert task_of(object()) is None
+
+
+def test_a_tree_refuses_a_loss_that_averages_do_not_minimise(graded):
+    X, y, forest = graded
+    with pytest.raises(ValueError, match=r"loss=CumulativeLogit.* with student TreeStudent: a tree minimises"):
+        DistilledGrades(forest, student="tree", alpha=0.5).fit(X, y)

@@ -12,6 +12,7 @@ Conventions, stated once:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -118,6 +119,7 @@ def soften(proba: ArrayLike, temperature: float, *, floor: float = PROBABILITY_F
 class Loss:
     """The loss of a row, and how it reads targets; a new one is a subclass with :meth:`soft`, and `hard` if it differs.
 
+    A new loss of numbers derives from :class:`SquaredError`, which standardises them, or has :meth:`units` of its own.
     Answers and labels have ``n_targets`` values a row; a student gives ``n_outputs(n_targets)`` outputs.
     """
 
@@ -220,6 +222,13 @@ class CrossEntropy(Loss):
     temperature : float, default=1.0
         Softens teacher and student in the first term.
 
+    Raises
+    ------
+    TypeError
+        If `temperature` is not a number.
+    ValueError
+        If it is not finite and above zero.
+
     Examples
     --------
     >>> import numpy as np
@@ -232,6 +241,9 @@ class CrossEntropy(Loss):
     NO_LABEL: ClassVar[float] = -1
 
     temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_positive("temperature", self.temperature)
 
     def n_outputs(self, n_targets: int) -> int:
         """Return how many logits a row has: a single ``z`` for two classes."""
@@ -338,6 +350,14 @@ class CrossEntropy(Loss):
         return _weighted(proba, weight, per_class), (goal, hard * per_class[goal])
 
 
+def _check_positive(name: str, value: Any) -> None:
+    """Refuse what is not a finite number above zero."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number; got {value!r}.")
+    if not 0 < float(value) < np.inf:
+        raise ValueError(f"{name} must be finite and above zero; got {value!r}.")
+
+
 def _class_weights(
     class_weight: dict[Any, float] | str, classes: Array, soft: tuple[Array, Array], labels: tuple[Array, Array]
 ) -> Array:
@@ -421,6 +441,13 @@ class Huber(SquaredError):  # noqa: N818
         Where the loss becomes linear, in standard deviations of the target. At 1.345 the fit is 95 % as
         efficient as least squares on normal errors.
 
+    Raises
+    ------
+    TypeError
+        If `delta` is not a number.
+    ValueError
+        If it is not finite and above zero.
+
     Examples
     --------
     >>> import numpy as np
@@ -430,6 +457,9 @@ class Huber(SquaredError):  # noqa: N818
     """
 
     delta: float = 1.345
+
+    def __post_init__(self) -> None:
+        _check_positive("delta", self.delta)
 
     def soft(self, Z: Array, goal: Array) -> tuple[Array, Array]:
         """Return Huber's loss of each row, and its derivatives."""

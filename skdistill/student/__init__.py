@@ -1,6 +1,7 @@
 """Students: they fit a teacher's answers and labels. Ours end as a Program; those of others are adapted."""
 
 from ._base import ProgramStudent, check_learnable, scale_logits
+from ._coefficients import ShapeFunction
 from ._encoder import Encoded, Encoder, fit_encoder, raw_columns
 from ._linear import LinearStudent, LinearStudentRegressor
 from ._mlp import MLPStudent, MLPStudentRegressor, fit_net
@@ -18,6 +19,7 @@ __all__ = [
     "MLPStudentRegressor",
     "ProgramStudent",
     "Progress",
+    "ShapeFunction",
     "Student",
     "Traits",
     "TreeStudent",

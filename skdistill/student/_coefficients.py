@@ -123,7 +123,7 @@ def read_shape(program: Program, source: int, values: Any | None) -> ShapeFuncti
         That of a linear student.
     source : int
         The index of the raw column.
-    values : array-like of shape (n_values,) or None
+    values : array-like of shape (n_values,), scalar or None
         Where the shape is wanted; None chooses values by what the Program knows of the column.
 
     Returns
@@ -183,18 +183,25 @@ def _named_columns(program: Program) -> tuple[list[_Column], list[int]]:
 
 
 def _edge(column: _Column, edge: float) -> str:
-    """Return the edge of a bin in the column's own unit, to a millionth of its standard deviation."""
+    """Return the edge of a bin as text, in the column's own unit."""
     if column.kind == "datetime":
         return column.at(edge)
+    return f"{_raw(column, edge):.6g}"
+
+
+def _raw(column: _Column, standardised: Any) -> Any:
+    """Return standardised numbers in the column's own unit, to a millionth of its standard deviation."""
     decimals = 6 - int(np.ceil(np.log10(column.scale)))
     # adding zero turns a negative zero into a plain one
-    return f"{np.round(column.mean + column.scale * edge, decimals) + 0.0:.6g}"
+    return np.round(column.mean + column.scale * standardised, decimals) + 0.0
 
 
 def _as_cells(values: Any) -> Array:
     """Return cells as a Program reads a column of them: numbers and dates typed, anything else as objects."""
-    cells = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
-    return cells if cells.dtype.kind in "fiubM" else np.array(list(values), dtype=object)
+    cells = np.atleast_1d(values.to_numpy() if hasattr(values, "to_numpy") else values)
+    return (
+        cells if cells.dtype.kind in "fiubM" else np.array(list(values) if np.ndim(values) else [values], dtype=object)
+    )
 
 
 def _grid(program: Program, source: int) -> Array:
@@ -222,16 +229,19 @@ def _range(steps: Sequence[Any], column: _Column, at: int) -> Array:
     """Return points over the range of a column of numbers, as far as the ops after the entry know it."""
     curve = next((op for op in steps if isinstance(op, Quantiles)), None)
     if curve is not None:
-        return np.unique(curve.knots[at - curve.start])
+        return np.unique(curve.knots[at - curve.start].astype(np.float32)).astype(str).astype(np.float64)
     standardize = next((op for op in steps if isinstance(op, Standardize)), None)
     if standardize is None or standardize.limit >= LARGEST:
         raise ValueError(
             f"The student does not know the range of {column.name}; pass the values at which to show its shape."
         )
+    if np.isclose(column.scale**2, column.mean * (1 - column.mean), rtol=1e-5, atol=0):
+        # among numbers from 0 to 1, zeros and ones alone deviate so much from their mean
+        return np.array([0.0, 1.0])
     edges = np.array([-_REACH, _REACH])
     bins = next((op for op in steps if isinstance(op, Piecewise) and at in op.columns), None)
     if bins is not None:
         lower, width = (part[bins.columns == at] for part in (bins.lower, bins.width))
         edges = np.concatenate([lower, lower + width])
     points = np.concatenate([edges, np.linspace(edges.min(), edges.max(), _N_POINTS)])
-    return column.mean + column.scale * np.unique(points)
+    return np.unique(column.mean + column.scale * points if column.kind == "datetime" else _raw(column, points))

@@ -136,9 +136,10 @@ class BaseLinear(ProgramStudent):
         column : int or str
             The column's place, or its name in the frame that the student was fitted to. Where an `encoder`
             runs before the Program, it is a place among the columns that this returns.
-        values : array-like of shape (n_values,), default=None
-            The raw values at which the shape is wanted. None takes all levels of a category, and for
-            numbers and dates values over the range of the training rows, as far as the student knows it.
+        values : array-like of shape (n_values,) or scalar, default=None
+            The raw values at which the shape is wanted. None takes all levels of a category, 0 and 1 where the
+            training rows had no other numbers, and for other numbers and dates values over the range of
+            the training rows, as far as the student knows it.
 
         Returns
         -------

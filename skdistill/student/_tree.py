@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from .._sklearn import Interval, not_fitted
-from ..losses import Terms
+from ..losses import CrossEntropy, Terms
 from ..program import Op
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
 from ._encoder import Encoder
@@ -65,6 +65,14 @@ class BaseTree(ProgramStudent):
         self.verbose = verbose
 
     def _fit_layers(self, encoder: Encoder, X: Any, terms: Terms, sample_weight: Array | None) -> list[Op]:
+        loss = terms.loss
+        if type(loss) is not CrossEntropy and (
+            isinstance(loss, CrossEntropy) or terms.n_outputs != terms.soft.shape[1]
+        ):
+            raise ValueError(
+                f"loss={loss!r} with student {type(self).__name__}: a tree minimises CrossEntropy, or a loss of "
+                "numbers with one output for each target. Use a linear student or a net."
+            )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         Z = encoder.read(X)
         with Progress(self.verbose, 1, type(self).__name__, "tree") as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,8 +13,9 @@ from sklearn.base import is_regressor
 from sklearn.pipeline import Pipeline
 
 from ..._sklearn import copy_unfitted, has_fit_parameter
-from ...losses import CrossEntropy, Loss, Targets
+from ...losses import CrossEntropy, Loss, SquaredError, Targets, regression_loss_of
 from ...tasks import Numbers, Task
+from .._base import RegressorPart
 from .._linear import LinearStudent, LinearStudentRegressor
 from .._mlp import MLPStudent, MLPStudentRegressor
 from .._protocol import Traits, traits_of
@@ -73,6 +75,11 @@ def make_student(
         If it is not a known name, is of the other task, cannot learn from soft targets, or not with this
         temperature or loss, or has a parameter that is out of range.
 
+    Warns
+    -----
+    UserWarning
+        If it is a regressor of skdistill's with another loss of its own, which is not used.
+
     Examples
     --------
     >>> from sklearn.naive_bayes import GaussianNB
@@ -97,6 +104,17 @@ def make_student(
     if hasattr(student, "_parameter_constraints"):
         # said before a teacher is asked, and by the student's own message
         student._validate_params()
+    if isinstance(student, RegressorPart) and student.loss != "squared_error":
+        own, used = regression_loss_of(student.loss), SquaredError() if loss is None else loss
+        # a loss that is no dataclass does not equal its own copy
+        if type(own) is not type(used) or (hasattr(own, "__dataclass_fields__") and own != used):
+            warnings.warn(
+                f"loss={student.loss!r} of student {type(student).__name__} is not used: the distiller's loss counts, "
+                f"{used!r}. Give it to the distiller: DistilledRegressor(loss={student.loss!r}).",
+                UserWarning,
+                stacklevel=2,
+            )
+            student.set_params(loss=used)
     return student
 
 
@@ -206,7 +224,9 @@ class PipelinePart(AdaptedStudent):
             front = copy_unfitted(self.estimator[:-1])
             X = front.fit_transform(X, targets.as_y())
             steps = list(front.steps)
-        student = make_student(last, targets.task, random_state=self.random_state, verbose=self.verbose)
+        student = make_student(
+            last, targets.task, loss=targets.loss, random_state=self.random_state, verbose=self.verbose
+        )
         return Pipeline([*steps, (name, student.fit_targets(X, targets))])
 
 

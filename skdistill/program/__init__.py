@@ -36,6 +36,7 @@ from ._table import (
     in_order,
     is_frame,
     is_missing,
+    named_columns,
     numbers,
     seconds,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "is_frame",
     "is_missing",
     "join",
+    "named_columns",
     "numbers",
     "ops",
     "program_of",

@@ -27,6 +27,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import skdistill
 from skdistill import DistilledClassifier, LinearStudent, compare, metrics
+from skdistill.report._asking import ask_both
 
 pytestmark = pytest.mark.usefixtures("brief")
 
@@ -439,6 +440,25 @@ def test_a_student_tells_the_classes_of_a_callable_teacher_where_a_class_has_no_
         report = compare(asked, student, X[rows], y[rows], teacher_proba=given, latency=False)
         assert_array_equal(report.classes, teacher.classes_)
         assert report.table["LinearStudent"] == expected.table["LinearStudent"]
+
+
+def test_the_columns_of_a_callable_are_what_a_student_was_told():
+    X, y = mixed_table(200, 2, seed=0)
+    X = X[["age"]].astype(float).fillna(40).to_numpy()
+    teacher, codes = LogisticRegression().fit(X, y), np.unique(y, return_inverse=True)[1]
+
+    def turned(X):
+        return teacher.predict_proba(X)[:, ::-1]
+
+    model = DistilledClassifier(turned, student="linear", classes=teacher.classes_[::-1], alpha=1).fit(X, y)
+    expected = compare(teacher, model, X, y, latency=False).table["LinearStudent"]
+    assert compare(turned, model, X, y, latency=False).table["LinearStudent"] == expected
+    # written-out names are of the type of the student's classes
+    student = LinearStudent().fit(X, codes)
+    answers = pd.DataFrame(turned(X), columns=["1", "0"])
+    _, values, _, order = ask_both(student, X, None, lambda X: answers)
+    assert_array_equal(values, teacher.predict_proba(X))
+    assert_array_equal(order, student.classes_)
 
 
 def test_the_retention_of_a_loss_and_the_last_step_of_a_pipeline_are_named():

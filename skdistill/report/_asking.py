@@ -143,7 +143,9 @@ def ask_teacher(
         classes = next((one for one in known if one is not None and one.shape == n_targets), None)
     if values is not None:
         answers = asked.given(values, n_rows_of(X), classes)
-    columns, order = task.columns(answers.names, answers.values.shape[1], y, classes, classes)
+    # without labels the names are of the type that is known
+    like = classes if y is None else y
+    columns, order = task.columns(answers.names, answers.values.shape[1], like, classes, classes)
     return Answers(answers.values, columns).aligned(order), order
 
 
@@ -222,7 +224,7 @@ def ask_both(
     given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
     order = output_names(own, estimator)
     if teacher is not None or not hasattr(estimator, "ask_teacher"):
-        values, order = ask_teacher(own, teacher, X, y, known=[order], **given)
+        values, order = ask_teacher(own, teacher, X, y, known=[teacher_names(own, estimator)], **given)
     else:
         # a distilled model knows the weights of its teachers and the classes of their columns
         values = estimator.ask_teacher(X, **{own.given: given[own.given]})
@@ -246,6 +248,12 @@ def check_outputs(values: Array, teacher_pred: Array, called: str) -> Array:
         plural = "s" * (n_outputs > 1)
         raise ValueError(f"{called} has {n_outputs} output{plural}, and the teacher answers with {needed}.")
     return values
+
+
+def teacher_names(task: Task, student: Any) -> Array | None:
+    """Return what a student takes columns of a teacher without names for: what its user has said, or its own names."""
+    classes = task.classes(getattr(student, "classes", None))
+    return output_names(task, student) if classes is None else np.asarray(classes)
 
 
 def predict_of(teacher: Any, task: Task) -> Callable[[Any], Any] | None:

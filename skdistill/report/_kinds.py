@@ -17,10 +17,9 @@ from sklearn.metrics import root_mean_squared_error as rmse
 
 from .. import metrics
 from .._checks import column_or_rows
-from ..metrics import output_names
 from ..tasks import CLASSES, NUMBERS, Task
 from . import _drawing as drawing
-from ._asking import ask_teacher, check_labels
+from ._asking import ask_teacher, check_labels, teacher_names
 from ._columns import COST, Column, decimal, in_units, percent
 from ._figures import output_curves, reliability_curve, rows_apart
 from ._slices import ranges
@@ -369,6 +368,6 @@ def kind_of(
     kind : Kind
         With the teacher's answers.
     """
-    known = [*(output_names(task, student) for student in students.values()), task.y_names(y)]
+    known = [*(teacher_names(task, student) for student in students.values()), task.y_names(y)]
     answers, order = ask_teacher(task, teacher, X, np.asarray(y), known=known, **given)
     return KINDS[task](X, check_labels(task, y, answers, order), answers, order, scoring, n_bins)

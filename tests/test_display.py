@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from export_helpers import fitted, mixed_table
 from helpers import small_mlp
@@ -227,3 +228,25 @@ def test_without_matplotlib_the_extra_is_named():
     done = subprocess.run([sys.executable, "-c", NO_MATPLOTLIB], capture_output=True, text=True, check=True)
     assert "FidelityDisplay needs the package matplotlib" in done.stdout
     assert "skdistill[plot]" in done.stdout
+
+
+def test_the_columns_of_drawn_frames_are_matched_by_name():
+    rng = np.random.default_rng(0)
+    proba, y = rng.dirichlet(np.ones(3), size=50), rng.choice(list("abc"), 50)
+    frame = pd.DataFrame(proba, columns=list("abc"))
+    assert FidelityDisplay.from_predictions(frame, frame[list("cab")]).fidelity == 1
+    display = ReliabilityDisplay.from_predictions(y, frame[list("cab")], frame)
+    expected = ReliabilityDisplay.from_predictions(y, proba, proba)
+    for name, curve in expected.curves.items():
+        assert_array_equal(display.curves[name]["accuracy"], curve["accuracy"])
+
+
+def test_a_teachers_outputs_are_matched_by_name_with_those_of_a_distilled_model():
+    def teacher(X):
+        return pd.DataFrame(X * [100, 1, 10], columns=["depth", "width", "height"])
+
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    model = DistilledRegressor(teacher, student="linear", alpha=0.5).fit(X, teacher(X)[["width", "height", "depth"]])
+    own, given = (FidelityDisplay.from_estimator(model, X, teacher=one) for one in (None, teacher))
+    assert_allclose(given.teacher_pred, own.teacher_pred)
+    assert_allclose(given.student_pred, own.student_pred)

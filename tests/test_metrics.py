@@ -36,6 +36,34 @@ def test_fidelity_is_accuracy_and_log_loss_with_the_teachers_answers_for_labels(
     assert metrics.fidelity_log_loss(teacher, student, sample_weight=weight) == pytest.approx(cross - entropy)
 
 
+def test_the_columns_of_frames_are_matched_by_name(answers):
+    teacher, student, labels, _ = answers
+    frame, turned = pd.DataFrame(teacher, columns=CLASSES), pd.DataFrame(student, columns=CLASSES)[CLASSES[[2, 0, 1]]]
+    by = labels == "ash"
+    for metric in (metrics.fidelity_score, metrics.fidelity_log_loss, lambda *two: metrics.slice_agreement(*two, by)):
+        assert metric(turned, frame) == metric(student, teacher)
+    for scoring in ("accuracy", "neg_log_loss"):
+        score = metrics.retention_score(labels, teacher, student, scoring=scoring)
+        assert metrics.retention_score(labels, teacher, turned, scoring=scoring) == score
+    error = metrics.expected_calibration_error
+    assert error(labels, turned) == error(labels, student)
+    # a class without rows is among the names
+    assert error(labels[~by], turned[~by]) == error(labels[~by], student[~by], classes=CLASSES)
+    written = pd.DataFrame(student, columns=["0", "1", "2"])[["2", "0", "1"]]
+    assert error(CLASSES.searchsorted(labels), written) == error(labels, student)
+    with pytest.raises(ValueError, match=r"student_proba has columns named \['ash', 'birch', 'fir'\]; needed are"):
+        metrics.fidelity_score(turned, frame.rename(columns={"cedar": "fir"}))
+
+
+def test_the_outputs_of_frames_are_matched_by_name(answers):
+    teacher, student, _, _ = answers
+    frames = [pd.DataFrame(values, columns=list("abc")) for values in (teacher + student / 9, teacher, student)]
+    expected = metrics.retention_score(*(frame.to_numpy() for frame in frames), scoring="r2", response_method="predict")
+    for y in (frames[0], frames[0].to_numpy()):
+        turned = metrics.retention_score(y, frames[1], frames[2][list("cab")], scoring="r2", response_method="predict")
+        assert turned == expected
+
+
 def test_a_teacher_that_is_sure_and_a_student_that_is_surely_wrong_have_a_finite_loss():
     loss = metrics.fidelity_log_loss([[1.0, 0.0]], [[0.0, 1.0]], floor=1e-4)
     assert loss == pytest.approx(-np.log(1e-4))

@@ -21,10 +21,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import skdistill
 from skdistill import DistilledClassifier, LinearStudent, compare, metrics
+from skdistill.report._asking import ask_both
 
 pytestmark = pytest.mark.usefixtures("brief")
 
@@ -424,3 +427,46 @@ def test_the_page_in_chromium(browser, tmp_path, n_classes):
     assert not events & {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
     asked = {e["params"]["request"]["url"] for e in browser.events if e["method"] == "Network.requestWillBeSent"}
     assert asked - {"data:,"} == {(tmp_path / "report.html").as_uri()}
+
+
+def test_a_student_tells_the_classes_of_a_callable_teacher_where_a_class_has_no_test_rows():
+    X, y = mixed_table(200, 3, seed=0)
+    X = X[["age"]].astype(float).fillna(40).to_numpy()
+    teacher = LogisticRegression().fit(X, y)
+    student = DistilledClassifier(teacher, student="linear", alpha=1).fit(X, y).student_
+    rows = y != teacher.classes_[0]
+    expected = compare(teacher, student, X[rows], y[rows], latency=False)
+    for asked, given in ((teacher.predict_proba, None), (None, teacher.predict_proba(X[rows]))):
+        report = compare(asked, student, X[rows], y[rows], teacher_proba=given, latency=False)
+        assert_array_equal(report.classes, teacher.classes_)
+        assert report.table["LinearStudent"] == expected.table["LinearStudent"]
+
+
+def test_the_columns_of_a_callable_are_what_a_student_was_told():
+    X, y = mixed_table(200, 2, seed=0)
+    X = X[["age"]].astype(float).fillna(40).to_numpy()
+    teacher, codes = LogisticRegression().fit(X, y), np.unique(y, return_inverse=True)[1]
+
+    def turned(X):
+        return teacher.predict_proba(X)[:, ::-1]
+
+    model = DistilledClassifier(turned, student="linear", classes=teacher.classes_[::-1], alpha=1).fit(X, y)
+    expected = compare(teacher, model, X, y, latency=False).table["LinearStudent"]
+    assert compare(turned, model, X, y, latency=False).table["LinearStudent"] == expected
+    # written-out names are of the type of the student's classes
+    student = LinearStudent().fit(X, codes)
+    answers = pd.DataFrame(turned(X), columns=["1", "0"])
+    _, values, _, order = ask_both(student, X, None, lambda X: answers)
+    assert_array_equal(values, teacher.predict_proba(X))
+    assert_array_equal(order, student.classes_)
+
+
+def test_the_retention_of_a_loss_and_the_last_step_of_a_pipeline_are_named():
+    X, y = mixed_table(200, 3, seed=0)
+    X = X[["age"]].astype(float).fillna(40).to_numpy()
+    teacher = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    report = compare(teacher, LinearStudent().fit(X, y), X, y, scoring="neg_log_loss", latency=False)
+    retention = report.table["LinearStudent"]["retention"]
+    assert f"its retention (neg_log_loss) is {100 * retention:.2f}%." in report.findings()[0]
+    assert report.table["teacher"]["model"] == "LogisticRegression"
+    assert "<h1>Students of LogisticRegression</h1>" in report._repr_html_()

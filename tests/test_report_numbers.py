@@ -4,6 +4,7 @@ import functools
 import importlib.util
 
 import numpy as np
+import pandas as pd
 import pytest
 from browser_helpers import needs_chromium
 from export_helpers import mixed_table
@@ -211,3 +212,31 @@ def test_the_page_in_chromium(browser, tmp_path):
         assert shown == f"{report.table[report.chosen]['r2']:.4f}"
         # the densities of three students and the baseline, and of each what is there by what was predicted
         assert_array_equal(browser.value("document.querySelectorAll('details .pictures svg').length"), 8)
+
+
+def test_outputs_are_matched_by_name():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    Y = pd.DataFrame(X[:, :3] * [1, 10, 100] + rng.normal(size=(200, 3)), columns=["width", "height", "depth"])
+    ridge, turned = Ridge().fit(X, Y), ["depth", "width", "height"]
+
+    def teacher(X):
+        return pd.DataFrame(ridge.predict(X), columns=Y.columns)[turned]
+
+    model = DistilledRegressor(teacher, student="linear", alpha=0.5).fit(X, Y)
+    students = {"model": model, "bare": model.student_}
+    expected = compare(ridge, students, X, Y.to_numpy(), latency=False).to_pandas()[["r2", "retention", "fidelity"]]
+    assert expected["fidelity"].min() > 0.99
+    for asked, y, given in (
+        (teacher, Y, None),
+        (teacher, Y[turned], None),
+        (teacher, Y.to_numpy(), None),
+        (ridge, Y[turned], None),
+        (None, Y, teacher(X)),
+    ):
+        report = compare(asked, students, X, y, teacher_pred=given, latency=False)
+        assert_allclose(report.to_pandas()[expected.columns].astype(float), expected.astype(float))
+    bare = compare(teacher, {"bare": model.student_}, X, Y, latency=False)
+    assert_allclose(bare.table["bare"]["r2"], expected["r2"]["bare"])
+    with pytest.raises(ValueError, match=r"y has columns named \['width', 'height', 'length'\]; needed are"):
+        compare(teacher, model, X, Y.rename(columns={"depth": "length"}), latency=False)

@@ -1,12 +1,13 @@
 """Scorers where a user meets them: in searches, in Pipelines, and with answers routed to them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -133,3 +134,19 @@ def test_scorers_of_regressors():
         make_fidelity_scorer()(model.student_, rows)
     with pytest.raises(ValueError, match="needs probabilities"):
         make_fidelity_scorer("neg_fidelity_log_loss")(model, rows)
+
+
+def test_answers_in_a_frame_are_matched_with_what_the_student_knows(forest):
+    model = DistilledClassifier(forest, student="linear", alpha=1).fit(X, y)
+    turned = pd.DataFrame(forest.predict_proba(X), columns=forest.classes_)[forest.classes_[[2, 0, 1]]]
+    for scorer in (make_fidelity_scorer(), make_retention_scorer("neg_log_loss")):
+        assert scorer(model.student_, X, y, teacher_proba=turned) == scorer(model, X, y)
+    Y = pd.DataFrame(X[:, 1:] * [1, 10, 100], columns=["width", "height", "depth"])
+    ridge, other = Ridge(10).fit(X, Y), ["depth", "width", "height"]
+    pred = pd.DataFrame(ridge.predict(X), columns=Y.columns)
+    model = DistilledRegressor(ridge, student="linear").fit(X, Y)
+    for scorer in (make_fidelity_scorer(), make_retention_scorer("r2")):
+        expected = scorer(model, X, Y)
+        assert scorer(make_pipeline(model), X, Y[other]) == pytest.approx(expected)
+        # a student without names answers in the order of y
+        assert scorer(model.student_, X, Y, teacher_pred=pred[other]) == pytest.approx(expected)

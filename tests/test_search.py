@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.utils import check_random_state
@@ -635,3 +635,25 @@ def test_a_callable_regressor_and_another_scoring(regression_search):
         distill(forest, X, y, classes=[0, 1], random_state=0)
     with pytest.raises(ValueError, match="y_valid contains NaN"):
         distill(forest, X, y, X_valid=X, y_valid=np.full(len(y), np.nan), random_state=0)
+
+
+def test_outputs_are_matched_by_name():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    Y = pd.DataFrame(X[:, :3] * [1, 10, 100] + rng.normal(size=(200, 3)), columns=["width", "height", "depth"])
+    ridge, turned = Ridge().fit(X, Y), ["depth", "width", "height"]
+
+    def teacher(X):
+        return pd.DataFrame(ridge.predict(X), columns=Y.columns)[turned]
+
+    for valid in ({}, {"X_valid": X, "y_valid": Y[turned]}):
+        rows = {name: values if name == "X_valid" else values[Y.columns] for name, values in valid.items()}
+        result, expected = (
+            distill(asked, X, Y, students={"linear": "linear"}, random_state=0, **more)
+            for asked, more in ((teacher, valid), (ridge, rows))
+        )
+        assert_allclose(
+            [result.teacher_score, result.choice["score"]], [expected.teacher_score, expected.choice["score"]]
+        )
+        assert_allclose(result.model.ask_teacher(X), ridge.predict(X))
+    assert "r2 and fidelity on 200 validation rows beside 200; the teacher's" in str(result)

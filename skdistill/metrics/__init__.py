@@ -12,11 +12,13 @@ from ._fidelity import (
     slice_agreement,
     worst_slice_agreement,
 )
+from ._names import named_pair as named_pair
 from ._pareto import undominated as undominated
 from ._retention import answer_score, retention_score
 from ._retention import as_scorer as as_scorer
 from ._retention import retention_ratio as retention_ratio
 from ._scorers import make_fidelity_scorer, make_retention_scorer, make_size_scorer
+from ._scorers import output_names as output_names
 
 __all__ = [
     "Latency",

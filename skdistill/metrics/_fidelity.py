@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import check_pair, check_proba, check_weights, label_column
-from ..program import as_key, is_missing
+from .._checks import check_proba, check_weights, label_column
+from ..program import as_key, is_missing, named_columns
+from ._names import proba_pair
 
 Array = NDArray[Any]
 
@@ -44,7 +45,7 @@ def fidelity_score(
     teacher_proba : array-like of shape (n_rows, n_classes)
         The teacher's probabilities.
     student_proba : array-like of shape (n_rows, n_classes)
-        The student's, with columns in the same order.
+        The student's, with columns in the same order; those of two frames are matched by name.
     sample_weight : array-like of shape (n_rows,), default=None
         Non-negative weights.
 
@@ -64,7 +65,7 @@ def fidelity_score(
     >>> fidelity_score([[0.9, 0.1], [0.4, 0.6]], [[0.7, 0.3], [0.6, 0.4]])
     0.5
     """
-    teacher, student = check_pair(teacher_proba, student_proba)
+    teacher, student = proba_pair(teacher_proba, student_proba)
     return float(np.average(_agrees(teacher, student), weights=check_weights(sample_weight, teacher)))
 
 
@@ -86,7 +87,7 @@ def fidelity_log_loss(
     teacher_proba : array-like of shape (n_rows, n_classes)
         The teacher's probabilities; zeros add nothing.
     student_proba : array-like of shape (n_rows, n_classes)
-        The student's, with columns in the same order.
+        The student's, with columns in the same order; those of two frames are matched by name.
     sample_weight : array-like of shape (n_rows,), default=None
         Non-negative weights.
     floor : float, default=2.220446049250313e-16
@@ -111,7 +112,7 @@ def fidelity_log_loss(
     """
     if not 0 < floor < 1:
         raise ValueError(f"floor must be above 0 and below 1; got {floor!r}.")
-    teacher, student = check_pair(teacher_proba, student_proba)
+    teacher, student = proba_pair(teacher_proba, student_proba)
     logarithms = np.log(np.where(teacher > 0, teacher, 1.0)) - np.log(np.maximum(student, floor))
     return float(np.average((teacher * logarithms).sum(axis=1), weights=check_weights(sample_weight, teacher)))
 
@@ -137,7 +138,8 @@ def expected_calibration_error(
     proba : array-like of shape (n_rows, n_classes)
         The probabilities of a student or a teacher.
     classes : array-like of shape (n_classes,), default=None
-        The labels of the columns. None takes the sorted labels of `y_true`.
+        The labels of the columns, by which those of a frame are matched. None takes the sorted labels of `y_true`, or
+        if there are fewer of these the names of a frame.
     n_bins : int, default=15
         The number of bins between 0 and 1. A confidence on an edge belongs to the bin below.
     sample_weight : array-like of shape (n_rows,), default=None
@@ -162,10 +164,10 @@ def expected_calibration_error(
     if isinstance(n_bins, bool) or not isinstance(n_bins, int | np.integer) or n_bins < 1:
         raise ValueError(f"n_bins must be a positive int; got {n_bins!r}.")
     y = label_column(y_true)
-    proba = check_proba(proba, n_rows=len(y), n_classes=None, source="proba")
-    named = labels_of(y, proba.shape[1], classes)[proba.argmax(axis=1)]
-    confidence = proba.max(axis=1)
-    weight = check_weights(sample_weight, proba)
+    values, labels = labelled(y, proba, classes, "proba")
+    named = labels[values.argmax(axis=1)]
+    confidence = values.max(axis=1)
+    weight = check_weights(sample_weight, values)
     weight = np.ones(len(y)) if weight is None else weight
     bins = np.clip(np.ceil(confidence * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
     gaps = np.bincount(bins, weights=weight * ((named == y) - confidence), minlength=n_bins)
@@ -180,7 +182,7 @@ def slice_agreement(teacher_proba: ArrayLike, student_proba: ArrayLike, by: Arra
     teacher_proba : array-like of shape (n_rows, n_classes)
         The teacher's probabilities.
     student_proba : array-like of shape (n_rows, n_classes)
-        The student's, with columns in the same order.
+        The student's, with columns in the same order; those of two frames are matched by name.
     by : array-like of shape (n_rows,)
         The labels of the rows, or a column of categories. Each value is a slice, so bin numbers first. Missing
         cells are a slice of their own, None.
@@ -202,7 +204,7 @@ def slice_agreement(teacher_proba: ArrayLike, student_proba: ArrayLike, by: Arra
     >>> slice_agreement(teacher, student, by=["Oslo", "Lima", "Lima"])
     {'Lima': (2, 0.5), 'Oslo': (1, 1.0)}
     """
-    teacher, student = check_pair(teacher_proba, student_proba)
+    teacher, student = proba_pair(teacher_proba, student_proba)
     agrees = _agrees(teacher, student)
     column = np.asarray(by)
     if column.shape != (len(agrees),):
@@ -227,7 +229,7 @@ def worst_slice_agreement(
     teacher_proba : array-like of shape (n_rows, n_classes)
         The teacher's probabilities.
     student_proba : array-like of shape (n_rows, n_classes)
-        The student's, with columns in the same order.
+        The student's, with columns in the same order; those of two frames are matched by name.
     by : array-like of shape (n_rows,)
         The labels of the rows, or a column of categories, as in :func:`slice_agreement`.
     min_rows : int, default=30
@@ -258,22 +260,26 @@ def worst_slice_agreement(
     return min(enough, key=lambda one: one.agreement)
 
 
-def labels_of(y: Array, n_classes: int, classes: ArrayLike | None) -> Array:
-    """Return the labels of the columns of probabilities, and check that they include all labels of the rows.
+def labelled(y: Array, proba: Any, classes: ArrayLike | None, source: str) -> tuple[Array, Array]:
+    """Return probabilities and the labels of their columns, and check that these include all labels of the rows.
 
     Parameters
     ----------
     y : ndarray of shape (n_rows,)
         The labels of the rows.
-    n_classes : int
-        The number of columns.
+    proba : array-like or frame of shape (n_rows, n_classes)
+        The probabilities.
     classes : array-like of shape (n_classes,) or None
-        Their labels; None for the sorted labels of `y`.
+        The labels of the columns; None for the sorted labels of `y`, or the names of a frame.
+    source : str
+        What messages call the probabilities.
 
     Returns
     -------
-    classes : ndarray of shape (n_classes,)
-        The labels.
+    proba : ndarray of shape (n_rows, n_classes)
+        The probabilities, checked.
+    labels : ndarray of shape (n_classes,)
+        The labels of their columns.
 
     Raises
     ------
@@ -281,20 +287,21 @@ def labels_of(y: Array, n_classes: int, classes: ArrayLike | None) -> Array:
         If there is not one label for each column, or a row has another label.
     """
     seen = np.unique(y)
-    if classes is None:
-        if len(seen) != n_classes:
-            raise ValueError(
-                f"There are {n_classes} columns of probabilities and y_true holds {len(seen)} classes; give the "
-                "columns' labels in classes=."
-            )
-        return seen
-    named = np.asarray(classes)
+    known = np.asarray(classes) if classes is not None else seen if np.shape(proba)[-1:] == seen.shape else None
+    values, named = named_columns(proba, known, source)
+    values = check_proba(values, n_rows=len(y), n_classes=None, source=source)
+    n_classes = values.shape[1]
+    if named is None:
+        raise ValueError(
+            f"There are {n_classes} columns of probabilities and y_true holds {len(seen)} classes; give the "
+            "columns' labels in classes=."
+        )
     if named.shape != (n_classes,):
         raise ValueError(f"classes has shape {named.shape}; needed is a label for each of the {n_classes} columns.")
     unknown = [label for label in seen.tolist() if label not in named.tolist()]
     if unknown:
         raise ValueError(f"y_true holds the labels {unknown}, which are not among classes={named.tolist()}.")
-    return named
+    return values, named
 
 
 def _agrees(teacher: Array, student: Array) -> Array:

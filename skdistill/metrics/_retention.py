@@ -12,9 +12,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer, make_scorer
 
-from .._checks import check_proba, check_weights, label_column
+from .._checks import check_weights, label_column
 from .._sklearn import is_loss, takes_proba, with_labels
-from ._fidelity import labels_of
+from ..program import named_columns
+from ._fidelity import labelled
+from ._names import named_pair
 
 Array = NDArray[Any]
 
@@ -59,7 +61,7 @@ def retention_score(
     y_true : array-like of shape (n_rows,)
         Labels, or the values that a regressor predicts.
     teacher_answer, student_answer : array-like of shape (n_rows, n_classes) or (n_rows,)
-        Probabilities or predictions, as `response_method` says.
+        Probabilities or predictions, as `response_method` says. Those of frames are matched by the names of columns.
     scoring : str or callable, default="accuracy"
         The name of a scorer (``sklearn.metrics.get_scorer_names()``), a scorer made by ``make_scorer``,
         or a function ``(y_true, y_pred)`` of labels or predictions where more is better, which is passed to
@@ -95,10 +97,14 @@ def retention_score(
     >>> retention_score([1.0, 3.0], [1.0, 3.0], [1.5, 2.5], scoring="r2", response_method="predict")
     0.75
     """
-    answers = (teacher_answer, student_answer)
+    answers: tuple[Any, Any] = (teacher_answer, student_answer)
+    sources = ("teacher_answer", "student_answer")
+    if response_method == "predict":
+        y_true, names = named_columns(y_true, None, "y_true")
+        answers = named_pair(*answers, names, sources)[:2]
     teacher, student = (
         answer_score(y_true, answer, scoring, response_method, classes, sample_weight, source)
-        for answer, source in zip(answers, ("teacher_answer", "student_answer"), strict=True)
+        for answer, source in zip(answers, sources, strict=True)
     )
     return retention_ratio(teacher, student, loss=is_loss(as_scorer(scoring)))
 
@@ -189,7 +195,8 @@ def answer_score(
                 f"scoring={scoring!r} needs probabilities: give the answers of predict_proba, with "
                 "response_method='predict_proba'."
             )
-        y, rows = np.asarray(y_true), np.asarray(answer)
+        y_true, names = named_columns(y_true, None, "y_true")
+        y, rows = np.asarray(y_true), np.asarray(named_columns(answer, names, source)[0])
         if rows.shape != y.shape:
             raise ValueError(f"{source} has shape {rows.shape}; needed is the shape of y_true, {y.shape}.")
         model = _Regressor()
@@ -200,8 +207,7 @@ def answer_score(
                 f"{source} has shape {np.shape(answer)}; probabilities have shape (n_rows, n_classes). For labels or "
                 "values from predict, pass response_method='predict'."
             )
-        proba = check_proba(answer, n_rows=len(y), n_classes=None, source=source)
-        named = labels_of(y, proba.shape[1], classes)
+        proba, named = labelled(y, answer, classes, source)
         # scikit-learn's metrics take columns in the order of the sorted labels
         order = np.argsort(named)
         rows, model = proba[:, order], _Classifier(named[order])

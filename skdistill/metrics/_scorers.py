@@ -6,12 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import UNUSED
 
 from .._sklearn import is_loss
+from ..program import named_columns
 from ..tasks import CLASSES, NUMBERS, Task, task_of
 from ._cost import n_parameters, program_bytes
 from ._fidelity import fidelity_log_loss, fidelity_score
@@ -98,7 +101,10 @@ class _TeacherScorer(_Scorer):
                 "to the scorer; a search routes it with sklearn.set_config(enable_metadata_routing=True) and "
                 f"set_score_request({task.given}=True)."
             )
-        return self.metric(task, student, X, y, given, sample_weight)
+        names = output_names(task, student)
+        if task == NUMBERS:
+            y, names = named_columns(y, names, "y")
+        return self.metric(task, student, X, y, named_columns(given, names, task.given)[0], sample_weight)
 
     __call__ = score
 
@@ -113,6 +119,14 @@ def _last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     if not isinstance(student, Pipeline):
         return student, X
     return student[-1], X if X is None or len(student) == 1 else student[:-1].transform(X)
+
+
+def output_names(task: Task, estimator: Any) -> NDArray[Any] | None:
+    """Return what the columns of a fitted model's answers stand for: classes or outputs; None where it has no names."""
+    student = _last_step(estimator, None)[0]
+    aligned = getattr(student, "_aligned_teacher", None)
+    names = getattr(student, "classes_", None) if task == CLASSES else getattr(aligned, "order", None)
+    return None if names is None else np.asarray(names)
 
 
 def make_fidelity_scorer(metric: str = "fidelity") -> _TeacherScorer:

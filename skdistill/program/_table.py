@@ -139,6 +139,68 @@ def in_order(X: Any, names: list[str]) -> Any:
     return nw.from_native(X, eager_only=True).select(*names).to_native()
 
 
+def as_labels(names: list[Any]) -> Array:
+    """Return names as an array of shape (n_names,); those of several levels are tuples in it."""
+    kinds = {type(name) for name in names}
+    if len(kinds) == 1 and tuple not in kinds:
+        return np.array(names)
+    labels = np.empty(len(names), dtype=object)
+    labels[:] = names
+    return labels
+
+
+def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, Array | None]:
+    """Return answers, and the names of their columns where their container has any.
+
+    Parameters
+    ----------
+    values : array-like or frame
+        As a teacher or the user gave them. A frame's columns are matched by name with `known`; the default names
+        of a pandas frame are positions.
+    known : ndarray of shape (n_targets,) or None
+        The names that the answers must have, in the order in which an array would have them.
+    source : str
+        Where they come from, for messages.
+
+    Returns
+    -------
+    values : array-like
+        Without names; those of a frame in the order of `known`.
+    names : ndarray of shape (n_targets,) or None
+        `known`, or what the frame says.
+
+    Raises
+    ------
+    ValueError
+        If the names contradict `known`.
+    """
+    if not is_frame(values):
+        return values, known
+    names = column_names(values)
+    array = values.to_numpy() if hasattr(values, "to_numpy") else np.column_stack([values[name] for name in names])
+    # the default names of pandas say nothing; 0, 1, ... that somebody wrote do
+    if len(names) < 2 or type(values.columns).__name__ == "RangeIndex":
+        return array, known
+    if known is None:
+        return array, as_labels(names)
+    place = {name: at for at, name in enumerate(names)}
+    wanted = known.tolist()
+    if not set(wanted) <= set(place):
+        # a frame's names are often written-out labels: "0", "1"
+        place = {str(name): at for name, at in place.items()}
+        wanted = [str(label) for label in wanted]
+    if set(wanted) != set(place) or len(place) < len(names):
+        raise ValueError(
+            f"{source} has columns named {_listed(names)}; needed are {_listed(known.tolist())}. Rename the columns, "
+            "or pass an array with columns in that order."
+        )
+    return array[:, [place[label] for label in wanted]], known
+
+
+def _listed(names: list[Any]) -> str:
+    return f"[{', '.join(map(repr, names[:10]))}{', ...' if len(names) > 10 else ''}]"
+
+
 def _mismatch(names: list[Any], wanted: Sequence[Any]) -> ValueError:
     missing = [name for name in wanted if name not in names]
     extra = [name for name in names if name not in wanted]

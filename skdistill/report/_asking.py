@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._sklearn import is_fitted, not_fitted
-from ..program import shipped
+from ..metrics import output_names
+from ..program import named_columns, shipped
 from ..tasks import CLASSES, NUMBERS, Task, task_of
 from ..teacher import Answers, Teacher, is_estimator, models_of
 
@@ -98,6 +99,7 @@ def ask_teacher(
     teacher_proba: ArrayLike | None = None,
     teacher_pred: ArrayLike | None = None,
     classes: Any = None,
+    known: Sequence[Array | None] = (),
 ) -> tuple[Array, Array | None]:
     """Return a teacher's answers for rows, and what their columns stand for.
 
@@ -115,13 +117,15 @@ def ask_teacher(
         The answers, if the teacher has been asked already.
     classes : array-like of shape (n_classes,) or None
         The labels of the answers' columns, where the teacher does not say them.
+    known : sequence of ndarray or None
+        What students or y call the columns; the first with as many names counts where `classes` is None.
 
     Returns
     -------
     values : ndarray of shape (n_rows, n_targets)
         Probabilities or predictions.
     order : ndarray of shape (n_targets,) or None
-        The sorted class labels; None for a regressor without names.
+        The sorted class labels, or the names of a regressor's outputs; None where nobody knows any.
     """
     given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
     values = given.pop(task.given)
@@ -133,12 +137,19 @@ def ask_teacher(
     if teacher is None and values is None:
         raise ValueError(f"There is no teacher: give one, or its answers for these rows ({task.given}=...).")
     asked = Teacher.of(teacher, task, trial=X)
-    answers = asked.ask(X) if values is None else asked.given(values, n_rows_of(X), classes)
-    columns, order = task.columns(answers.names, answers.values.shape[1], y, classes, None)
-    return Answers(answers.values, columns).aligned(order), task.classes(order)
+    answers: Any = asked.ask(X) if values is None else values
+    if classes is None:
+        n_targets = np.shape(answers if values is not None else answers.values)[-1:]
+        classes = next((one for one in known if one is not None and one.shape == n_targets), None)
+    if values is not None:
+        answers = asked.given(values, n_rows_of(X), classes)
+    # without labels the names are of the type that is known
+    like = classes if y is None else y
+    columns, order = task.columns(answers.names, answers.values.shape[1], like, classes, classes)
+    return Answers(answers.values, columns).aligned(order), order
 
 
-def ask_student(task: Task, student: Any, X: Any, teacher_pred: Array, classes: Array | None, called: str) -> Array:
+def ask_student(task: Task, student: Any, X: Any, teacher_pred: Array, order: Array | None, called: str) -> Array:
     """Return a student's answers for rows, in columns like the teacher's.
 
     Parameters
@@ -151,23 +162,26 @@ def ask_student(task: Task, student: Any, X: Any, teacher_pred: Array, classes: 
         Rows, as the user gave them.
     teacher_pred : ndarray of shape (n_rows, n_targets)
         The teacher's answers.
-    classes : ndarray of shape (n_classes,) or None
-        The teacher's classes. One that the student does not know has probability zero.
+    order : ndarray of shape (n_targets,) or None
+        The teacher's classes or outputs. A class that the student does not know has probability zero.
     called : str
         The student's name in messages.
 
     Raises
     ------
     ValueError
-        If the student knows a class that the teacher does not know, or has another number of outputs.
+        If the student knows a class or an output that the teacher does not know, or has another number of outputs.
     """
-    own = None if classes is None else np.asarray(student.classes_)
-    extra = [] if own is None or classes is None else [one for one in own.tolist() if one not in classes.tolist()]
-    if extra:
-        known = None if classes is None else classes.tolist()
-        raise ValueError(f"{called} knows classes that the teacher does not know: {extra}; the teacher's are {known}.")
+    own = output_names(task, student)
     values = task.check_answers(getattr(student, task.method)(X), n_rows=n_rows_of(X), source=called)
-    return check_outputs(Answers(values, own).aligned(classes), teacher_pred, called)
+    if own is None or order is None or task.classes(own) is None:
+        check_outputs(values, teacher_pred, called)
+    known = [] if order is None else order.tolist()
+    extra = [] if own is None or order is None else [one for one in own.tolist() if one not in known]
+    if extra:
+        what = "outputs" if task.classes(own) is None else "classes"
+        raise ValueError(f"{called} knows {what} that the teacher does not know: {extra}; the teacher's are {known}.")
+    return Answers(values, own).aligned(order)
 
 
 def ask_both(
@@ -202,27 +216,28 @@ def ask_both(
     task : Task
         That of the student.
     teacher_pred, student_pred : ndarray of shape (n_rows, n_targets)
-        Probabilities, columns in the order of `classes`, or predictions.
-    classes : ndarray of shape (n_classes,) or None
-        The class labels; None for a regressor.
+        Probabilities or predictions, columns in the order of `order`.
+    order : ndarray of shape (n_targets,) or None
+        The class labels, or the names of a regressor's outputs where it knows them.
     """
     own = check_student(estimator, "estimator", task)
     given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
-    classes = getattr(estimator, "classes_", None)
+    order = output_names(own, estimator)
     if teacher is not None or not hasattr(estimator, "ask_teacher"):
-        named = None if knows_classes(teacher) else classes
-        values, classes = ask_teacher(own, teacher, X, y, classes=named, **given)
+        values, order = ask_teacher(own, teacher, X, y, known=[teacher_names(own, estimator)], **given)
     else:
         # a distilled model knows the weights of its teachers and the classes of their columns
         values = estimator.ask_teacher(X, **{own.given: given[own.given]})
         values = own.check_answers(values, n_rows=n_rows_of(X), source=own.given)
-    return own, values, ask_student(own, estimator, X, values, classes, "estimator"), classes
+    return own, values, ask_student(own, estimator, X, values, order, "estimator"), order
 
 
-def check_labels(task: Task, y: Any, teacher_pred: Array, classes: Array | None) -> Array:
+def check_labels(task: Task, y: Any, teacher_pred: Array, order: Array | None) -> Array:
     """Return the labels of test rows, refusing those that the teacher does not know."""
+    if task.y_names(y) is not None:
+        y = named_columns(y, order, "y")[0]
     y = task.check_y(y, len(teacher_pred))
-    check_outputs(task.goals(task.encode(y, classes), teacher_pred.shape[1]), teacher_pred, "y")
+    check_outputs(task.goals(task.encode(y, order), teacher_pred.shape[1]), teacher_pred, "y")
     return y
 
 
@@ -235,9 +250,10 @@ def check_outputs(values: Array, teacher_pred: Array, called: str) -> Array:
     return values
 
 
-def knows_classes(teacher: Any) -> bool:
-    """Return whether any of the teachers is an estimator, which says its classes itself."""
-    return teacher is not None and any(map(is_estimator, models_of(teacher)))
+def teacher_names(task: Task, student: Any) -> Array | None:
+    """Return what a student takes columns of a teacher without names for: what its user has said, or its own names."""
+    classes = task.classes(getattr(student, "classes", None))
+    return output_names(task, student) if classes is None else np.asarray(classes)
 
 
 def predict_of(teacher: Any, task: Task) -> Callable[[Any], Any] | None:

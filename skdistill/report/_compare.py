@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer_names
+from sklearn.pipeline import Pipeline
 
 from ..metrics import machine
 from ..program import program_or_none, shipped
@@ -52,7 +53,8 @@ def compare(
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
         Test rows, raw, as teacher and students take them.
     y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        Their labels, or the targets of regressors.
+        Their labels, or the targets of regressors. The columns of a frame, and those of the teacher's answers, are
+        matched by name with the outputs of the students that know theirs; without names they are taken in that order.
     teacher_proba : array-like of shape (n_rows, n_classes), default=None
         The probabilities of a classifier's teacher, if they are known. With `teacher` given as well, its size and
         its times are measured.
@@ -121,7 +123,7 @@ def compare(
     slices = {name: large_enough(by, min_rows) for name, by in slices.items()}
     preds = {"teacher": kind.teacher_pred}
     for name, student in named.items():
-        preds[name] = ask_student(task, student, X, kind.teacher_pred, kind.classes, f"student {name!r}")
+        preds[name] = ask_student(task, student, X, kind.teacher_pred, kind.order, f"student {name!r}")
 
     table: dict[str, dict[str, Any]] = {}
     details: dict[str, Details] = {}
@@ -195,6 +197,8 @@ def _is_made_of_estimators(model: Any) -> bool:
 def _class_of(model: Any) -> str:
     if model is None:
         return "answers alone"
+    if isinstance(model, Pipeline):
+        return _class_of(model[-1])
     if isinstance(model, list | tuple):
         return ", ".join(_class_of(one) for one in model)
     return type(model).__name__ if is_estimator(model) or not hasattr(model, "__name__") else str(model.__name__)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import r2_score
 
-from ..metrics import fidelity_score
+from ..metrics import fidelity_score, named_pair
 from ..tasks import CLASSES, NUMBERS
 from ._asking import ask_both, check_outputs
 from ._drawing import Display, draw_density, student_name_of
@@ -119,10 +119,10 @@ class FidelityDisplay(Display):
             If the teacher or the student is not fitted.
         """
         given: dict[str, Any] = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
-        task, teacher_answer, student_answer, classes = ask_both(estimator, X, None, teacher, **given)
+        task, teacher_answer, student_answer, names = ask_both(estimator, X, None, teacher, **given)
         given = {"response_method": task.method, "student_name": student_name_of(estimator, student_name)}
         return cls.from_predictions(
-            teacher_answer, student_answer, classes=classes, output=output, ax=ax, **given, **kwargs
+            teacher_answer, student_answer, classes=names, output=output, ax=ax, **given, **kwargs
         )
 
     @classmethod
@@ -143,11 +143,12 @@ class FidelityDisplay(Display):
         Parameters
         ----------
         teacher_pred, student_pred : array-like of shape (n_rows, n_classes), (n_rows, n_outputs) or (n_rows,)
-            Probabilities, columns in the same order, or predictions of a regressor, as `response_method` says.
+            Probabilities or predictions of a regressor, as `response_method` says, columns in the same order; those
+            of frames are matched by name.
         response_method : {"predict_proba", "predict"}, default="predict_proba"
             Which method of the models the answers come from; "predict" for regressors.
         classes : array-like of shape (n_classes,), default=None
-            The labels of the columns of probabilities; None numbers them.
+            The labels of the columns of probabilities; None takes the names of a frame, or numbers them.
         output : int, default=0
             The output of a regressor to draw.
         student_name : str, default="student"
@@ -170,6 +171,9 @@ class FidelityDisplay(Display):
         if response_method not in TASKS:
             raise ValueError(f"response_method must be 'predict_proba' or 'predict'; got {response_method!r}.")
         task, n_rows = TASKS[response_method], len(np.asarray(teacher_pred))
+        teacher_pred, student_pred, names = named_pair(
+            teacher_pred, student_pred, classes, ("teacher_pred", "student_pred")
+        )
         answers = task.check_answers(teacher_pred, n_rows=n_rows, source="teacher_pred")
         own = check_outputs(
             task.check_answers(student_pred, n_rows=n_rows, source="student_pred"), answers, "student_pred"
@@ -183,9 +187,7 @@ class FidelityDisplay(Display):
             fidelity = float(r2_score(answers[:, output], own[:, output]))
         else:
             column = np.ones(n_rows, dtype=int) if n_columns == 2 else answers.argmax(axis=1)
-            label = (
-                "the teacher's class" if n_columns > 2 else f"class {1 if classes is None else np.asarray(classes)[1]}"
-            )
+            label = "the teacher's class" if n_columns > 2 else f"class {1 if names is None else names[1]}"
             fidelity = fidelity_score(answers, own)
         rows = np.arange(n_rows)
         return cls(

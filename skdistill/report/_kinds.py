@@ -19,7 +19,7 @@ from .. import metrics
 from .._checks import column_or_rows
 from ..tasks import CLASSES, NUMBERS, Task
 from . import _drawing as drawing
-from ._asking import ask_teacher, check_labels, knows_classes
+from ._asking import ask_teacher, check_labels, teacher_names
 from ._columns import COST, Column, decimal, in_units, percent
 from ._figures import output_curves, reliability_curve, rows_apart
 from ._slices import ranges
@@ -41,8 +41,8 @@ class Kind:
         Their labels or targets.
     teacher_pred : ndarray of shape (n_rows, n_classes) or (n_rows, n_outputs)
         The teacher's probabilities or predictions.
-    classes : ndarray of shape (n_classes,)
-        The sorted class labels; None for regressors.
+    order : ndarray of shape (n_targets,) or None
+        The sorted class labels, or the names of a regressor's outputs where anyone knows them.
     scoring : str
         The scorer of the retention.
     n_bins : int
@@ -52,7 +52,7 @@ class Kind:
     X: Any
     y: Array
     teacher_pred: Array
-    classes: Any
+    order: Array | None
     scoring: str
     n_bins: int
 
@@ -70,6 +70,11 @@ class Kind:
     n_classes_text: ClassVar[str] = ""
     #: How close a student is to the teacher, with its fidelity in per cent.
     fidelity_text: ClassVar[str]
+
+    @property
+    def classes(self) -> Any:
+        """The sorted class labels; None for regressors."""
+        return self.task.classes(self.order)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -363,19 +368,6 @@ def kind_of(
     kind : Kind
         With the teacher's answers.
     """
-    if given["classes"] is None:
-        given = {**given, "classes": _classes_of_students(teacher, given["teacher_proba"], students)}
-    answers, classes = ask_teacher(task, teacher, X, np.asarray(y), **given)
-    return KINDS[task](X, check_labels(task, y, answers, classes), answers, classes, scoring, n_bins)
-
-
-def _classes_of_students(teacher: Any, teacher_proba: Any, students: Mapping[str, Any]) -> Any:
-    """Return the classes that the students know, for a teacher that does not know its own."""
-    if knows_classes(teacher):
-        return None
-    n_classes = None if teacher_proba is None else np.shape(teacher_proba)[-1]
-    for own, student in [(getattr(student, "classes_", None), student) for student in students.values()]:
-        # a callable's answers are not known yet; the models that were distilled from it know its classes
-        if own is not None and (hasattr(student, "teacher_") if n_classes is None else len(own) == n_classes):
-            return np.asarray(own)
-    return None
+    known = [*(teacher_names(task, student) for student in students.values()), task.y_names(y)]
+    answers, order = ask_teacher(task, teacher, X, np.asarray(y), known=known, **given)
+    return KINDS[task](X, check_labels(task, y, answers, order), answers, order, scoring, n_bins)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_pair
+from ..metrics import named_pair
 from ..tasks import CLASSES
 from ._asking import ask_both, check_labels
 from ._drawing import RELIABILITY, Display, draw_curves, student_name_of, write_legend
@@ -119,7 +120,7 @@ class ReliabilityDisplay(Display):
         y_true : array-like of shape (n_rows,)
             Labels.
         teacher_proba, student_proba : array-like of shape (n_rows, n_classes)
-            Probabilities, columns in the same order.
+            Probabilities, columns in the same order; those of frames are matched by name.
         classes : array-like of shape (n_classes,), default=None
             The labels of the columns; None takes the sorted labels of `y_true`.
         n_bins : int, default=10
@@ -139,8 +140,11 @@ class ReliabilityDisplay(Display):
         ValueError
             If the shapes differ, a row is not made of probabilities, or there is not a class for each column.
         """
+        seen = np.unique(np.asarray(y_true))
+        known = seen if classes is None and np.shape(teacher_proba)[-1:] == seen.shape else classes
+        teacher_proba, student_proba, names = named_pair(teacher_proba, student_proba, known)
         teacher, student = check_pair(teacher_proba, student_proba)
-        names = np.unique(np.asarray(y_true)) if classes is None else np.asarray(classes)
+        names = seen if names is None else names
         if len(names) != teacher.shape[1]:
             raise ValueError(
                 f"There are {len(names)} classes and {teacher.shape[1]} columns of probabilities; give the columns' "

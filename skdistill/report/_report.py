@@ -66,11 +66,12 @@ class Report:
     ----------
     table : dict of str to dict
         The figures of the teacher (``"teacher"``) and of each student: ``kind`` ("teacher", "student" or "labels
-        only") and ``model`` (its class); for classifiers ``accuracy``, ``log_loss``, ``retention``, ``fidelity``
-        (agreement with the teacher), ``fidelity_log_loss``, ``calibration_error``, ``worst_slice_agreement`` and
-        ``worst_slice``; for regressors ``r2``, ``rmse``, ``mae``, ``retention``, ``fidelity`` (R2 against the
-        teacher), ``fidelity_rmse``, ``fidelity_mae``, ``worst_slice_rmse`` and ``worst_slice``; and
-        ``n_parameters``, ``program_bytes``, ``pickle_bytes``, ``median_us``, ``p99_us`` and ``rows_per_second``.
+        only") and ``model`` (its class, or that of a Pipeline's last step); for classifiers ``accuracy``,
+        ``log_loss``, ``retention``, ``fidelity`` (agreement with the teacher), ``fidelity_log_loss``,
+        ``calibration_error``, ``worst_slice_agreement`` and ``worst_slice``; for regressors ``r2``, ``rmse``,
+        ``mae``, ``retention``, ``fidelity`` (R2 against the teacher), ``fidelity_rmse``, ``fidelity_mae``,
+        ``worst_slice_rmse`` and ``worst_slice``; and ``n_parameters``, ``program_bytes``, ``pickle_bytes``,
+        ``median_us``, ``p99_us`` and ``rows_per_second``.
         None if there is no such figure: a model without a Program has no ``program_bytes``.
     task : Task
         What was compared: classes or numbers.
@@ -172,7 +173,7 @@ class Report:
         kept = (
             f"the teacher's own {self.scoring} is not above zero, so there is no retention"
             if np.isnan(student["retention"])
-            else f"its {self.scoring} is {percent(student['retention'])} of the teacher's"
+            else f"its retention ({self.scoring}) is {percent(student['retention'])}"
         )
         fidelity = self.kind.fidelity_text.format(percent(student["fidelity"]))
         found = [

@@ -33,7 +33,7 @@ from ..distil import (
     teach,
 )
 from ..metrics import Latency, latency
-from ..program import program_or_none
+from ..program import named_columns, program_or_none
 from ..student import Progress, make_student
 from ..tasks import CLASSES, NUMBERS, Task
 from ..teacher import asks_for_fit, is_estimator, models_of
@@ -184,6 +184,9 @@ def distill_to_budget(
     if classes is not None and task.classes(np.asarray(classes)) is None:
         raise ValueError(f"classes is given, and the teacher is a {task.estimator}.")
     seed = int(check_random_state(random_state).randint(2**31 - 1))
+    y_names = task.y_names(y)
+    if y_names is not None:
+        y_valid = named_columns(y_valid, y_names, "y_valid")[0]
     rows, y, rows_valid, y_valid = _split(task, X, y, X_valid, y_valid, validation_fraction, seed)
     given = default_students(seed, len(y), task) if students is None else dict(students)
     candidates = {name: make_student(student, task, random_state=seed) for name, student in given.items()}
@@ -198,6 +201,7 @@ def distill_to_budget(
     n_steps = 1 + len(candidates) + n_variants(candidates) + refits
     with Progress(verbose, n_steps, "distill_to_budget", "step") as progress:
         request = check(model, rows, y, given=None, X_unlabeled=None, sample_weight=None, fit_params={})
+        request = replace(request, y_names=y_names)
         asked = ask(request)
         training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again)
         teacher_values = asked.teacher.ask(rows_valid)

@@ -83,7 +83,7 @@ class BudgetResult:
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in cells
         ]
         foot = (
-            f"{self.scoring} and fidelity on {self.n_held_out:,} rows held out of {self.n_rows + self.n_held_out:,}; "
+            f"{self.scoring} and fidelity on {self.n_held_out:,} validation rows beside {self.n_rows:,}; "
             f"the teacher's is {self.teacher_score:.4f}"
         )
         if self.refitted:

@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold
 
 from .._checks import check_numbers, column_or_rows, listed, missing_y
 from ..losses import Loss, SquaredError, Targets, Terms
-from ..program import Op, Unstandardize, column_names, is_frame
+from ..program import Op, Unstandardize, as_labels, column_names, is_frame
 from ._task import UNLABELED, Shares, Task, has_proba
 
 Array = NDArray[Any]
@@ -90,9 +90,7 @@ class Numbers(Task):
         names = column_names(y) if is_frame(y) else []
         if len(names) < 2 or len(set(names)) < len(names) or names == list(range(len(names))):
             return None
-        labels = np.empty(len(names), dtype=object)
-        labels[:] = names
-        return labels
+        return as_labels(names)
 
     def for_estimator(self, y: Array) -> Array:
         """Return the numbers, shape (n_rows,) for a single output."""

@@ -1,6 +1,6 @@
 """What the teacher answers for each row: any kind of teacher, made once into one object, and its answers."""
 
-from ._answers import Answers, Origin, named_columns
+from ._answers import Answers, Origin
 from ._teacher import Teacher, asks_for_fit, is_estimator, models_of
 
-__all__ = ["Answers", "Origin", "Teacher", "asks_for_fit", "is_estimator", "models_of", "named_columns"]
+__all__ = ["Answers", "Origin", "Teacher", "asks_for_fit", "is_estimator", "models_of"]

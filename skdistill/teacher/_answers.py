@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._checks import listed
-from ..program import column_names, is_frame
 
 Array = NDArray[Any]
 
@@ -109,59 +108,3 @@ class Answers:
                 )
         values = np.sum([weight * one.aligned(names) for one, weight in zip(several, weights, strict=True)], axis=0)
         return cls(values, names, first.origin)
-
-
-def as_labels(names: list[Any]) -> Array:
-    """Return names as an array of shape (n_names,), which those of several levels, tuples, are in alone."""
-    labels = np.empty(len(names), dtype=object)
-    labels[:] = names
-    kinds = {type(name) for name in names}
-    return labels if len(kinds) > 1 or tuple in kinds else np.array(names)
-
-
-def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, Array | None]:
-    """Return answers, and the names of their columns where their container has any.
-
-    Parameters
-    ----------
-    values : array-like or frame
-        As a teacher or the user gave them. A frame's columns are matched by name with `known`; the default names
-        of a pandas frame are positions.
-    known : ndarray of shape (n_targets,) or None
-        The names that the answers must have, in the order in which an array would have them.
-    source : str
-        Where they come from, for messages.
-
-    Returns
-    -------
-    values : array-like
-        Without names; those of a frame in the order of `known`.
-    names : ndarray of shape (n_targets,) or None
-        `known`, or what the frame says.
-
-    Raises
-    ------
-    ValueError
-        If the names contradict `known`.
-    """
-    if not is_frame(values):
-        return values, known
-    names = column_names(values)
-    array = values.to_numpy() if hasattr(values, "to_numpy") else np.column_stack([values[name] for name in names])
-    # the default names of pandas say nothing; 0, 1, ... that somebody wrote do
-    if len(names) < 2 or type(values.columns).__name__ == "RangeIndex":
-        return array, known
-    if known is None:
-        return array, as_labels(names)
-    place = {name: at for at, name in enumerate(names)}
-    wanted = known.tolist()
-    if not set(wanted) <= set(place):
-        # a frame's names are often written-out labels: "0", "1"
-        place = {str(name): at for name, at in place.items()}
-        wanted = [str(label) for label in wanted]
-    if set(wanted) != set(place) or len(place) < len(names):
-        raise ValueError(
-            f"{source} has columns named {listed(names)}; needed are {listed(known.tolist())}. Rename the columns, or "
-            "pass an array with columns in that order."
-        )
-    return array[:, [place[label] for label in wanted]], known

@@ -23,9 +23,9 @@ from sklearn.utils import get_tags
 
 from .._checks import listed, unite
 from .._sklearn import copy_unfitted, has_fit_parameter, is_fitted, not_fitted, take_params, take_rows
-from ..program import column_names, in_order, is_frame
+from ..program import column_names, in_order, is_frame, named_columns
 from ..tasks import Task
-from ._answers import Answers, Origin, named_columns
+from ._answers import Answers, Origin
 from ._memory import once
 
 Array = NDArray[Any]

@@ -8,12 +8,15 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from scipy.special import rel_entr
+from sklearn.linear_model import LinearRegression
 from sklearn.utils.class_weight import compute_class_weight
 
+from skdistill import DistilledRegressor
 from skdistill.losses import (
     PROBABILITY_FLOOR,
     CrossEntropy,
     Huber,
+    Loss,
     Targets,
     distillation_loss,
     log_softmax,
@@ -248,3 +251,11 @@ def test_a_loss_whose_number_has_no_meaning_is_refused(loss, name):
         with pytest.raises(TypeError, match=f"{name} must be a number; got {value!r}"):
             loss(value)
     assert loss(np.float32(2)) == loss(2)
+
+
+def test_a_loss_of_numbers_that_standardises_nothing_is_refused():
+    class Absolute(Loss):
+        pass
+
+    with pytest.raises(ValueError, match="derive it from SquaredError"):
+        DistilledRegressor(LinearRegression().fit([[0.0], [1.0]], [0, 1]), loss=Absolute()).fit([[0.0], [1.0]], [0, 1])

@@ -297,6 +297,8 @@ def regression_loss_of(loss: str | Loss) -> Loss:
     found = named.get(loss) if isinstance(loss, str) else loss
     if not isinstance(found, Loss) or isinstance(found, CrossEntropy):
         raise ValueError(f"loss must be one of {sorted(named)}, or a Loss such as Huber(delta=2.0); got {loss!r}.")
+    if type(found).units is Loss.units:
+        raise ValueError(f"loss={loss!r} has no units to standardise numbers by; derive it from SquaredError.")
     return found
 
 

@@ -91,6 +91,9 @@ class TestNames:
         ):
             model = DistilledClassifier(teacher, student="linear", classes=["c", "b", "a"]).fit(X, y)
             assert_allclose(model.ask_teacher(X), P)
+            for given in ({}, {"classes": ["c", "b", "a"]}):
+                report = compare(teacher, {"student": model}, X, y, latency=False, **given)
+                assert report.table["teacher"]["accuracy"] == forest.score(X, y)
         for teacher in (forest, None):
             model = DistilledClassifier(teacher, student="linear", classes=["c", "b", "a"], alpha=1)
             assert model.fit(X, y, teacher_proba=P[:, ::-1]).score(X, y) > 0.9

@@ -136,13 +136,17 @@ def ask_teacher(
             raise ValueError(f"{name} is given, and the students are {task.estimator}s, which have no use for it.")
     if teacher is None and values is None:
         raise ValueError(f"There is no teacher: give one, or its answers for these rows ({task.given}=...).")
-    asked = Teacher.of(teacher, task, trial=X)
+    names = [one for one in known if one is not None]
+    asked = Teacher.of(teacher, task, trial=X, unnamed=next(iter(names), None) if classes is None else classes)
     answers: Any = asked.ask(X) if values is None else values
     if classes is None:
         n_targets = np.shape(answers if values is not None else answers.values)[-1:]
-        classes = next((one for one in known if one is not None and one.shape == n_targets), None)
+        otherwise = next((one for one in names if one.shape == n_targets), None)
+    else:
+        otherwise = np.asarray(classes)
     if values is not None:
-        answers = asked.given(values, n_rows_of(X), classes)
+        answers = asked.given(values, n_rows_of(X), classes, otherwise)
+    classes = otherwise
     # without labels the names are of the type that is known
     like = classes if y is None else y
     columns, order = task.columns(answers.names, answers.values.shape[1], like, classes, classes)

@@ -101,9 +101,8 @@ class _TeacherScorer(_Scorer):
                 "to the scorer; a search routes it with sklearn.set_config(enable_metadata_routing=True) and "
                 f"set_score_request({task.given}=True)."
             )
-        names = output_names(task, student)
-        if task == NUMBERS:
-            y, names = named_columns(y, names, "y")
+        names = output_names(student)
+        y, names = named_columns(y, names, "y")
         return self.metric(task, student, X, y, named_columns(given, names, task.given)[0], sample_weight)
 
     __call__ = score
@@ -121,11 +120,11 @@ def _last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     return student[-1], X if X is None or len(student) == 1 else student[:-1].transform(X)
 
 
-def output_names(task: Task, estimator: Any) -> NDArray[Any] | None:
+def output_names(estimator: Any) -> NDArray[Any] | None:
     """Return what the columns of a fitted model's answers stand for: classes or outputs; None where it has no names."""
     student = _last_step(estimator, None)[0]
     aligned = getattr(student, "_aligned_teacher", None)
-    names = getattr(student, "classes_", None) if task == CLASSES else getattr(aligned, "order", None)
+    names = getattr(student, "classes_", getattr(aligned, "order", None))
     return None if names is None else np.asarray(names)
 
 

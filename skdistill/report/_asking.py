@@ -176,7 +176,7 @@ def ask_student(task: Task, student: Any, X: Any, teacher_pred: Array, order: Ar
     ValueError
         If the student knows a class or an output that the teacher does not know, or has another number of outputs.
     """
-    own = output_names(task, student)
+    own = output_names(student)
     values = task.check_answers(getattr(student, task.method)(X), n_rows=n_rows_of(X), source=called)
     if own is None or order is None or task.classes(own) is None:
         check_outputs(values, teacher_pred, called)
@@ -226,7 +226,7 @@ def ask_both(
     """
     own = check_student(estimator, "estimator", task)
     given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
-    order = output_names(own, estimator)
+    order = output_names(estimator)
     if teacher is not None or not hasattr(estimator, "ask_teacher"):
         values, order = ask_teacher(own, teacher, X, y, known=[teacher_names(own, estimator)], **given)
     else:
@@ -257,7 +257,7 @@ def check_outputs(values: Array, teacher_pred: Array, called: str) -> Array:
 def teacher_names(task: Task, student: Any) -> Array | None:
     """Return what a student takes columns of a teacher without names for: what its user has said, or its own names."""
     classes = task.classes(getattr(student, "classes", None))
-    return output_names(task, student) if classes is None else np.asarray(classes)
+    return output_names(student) if classes is None else np.asarray(classes)
 
 
 def predict_of(teacher: Any, task: Task) -> Callable[[Any], Any] | None:

@@ -116,12 +116,12 @@ def measure(name: str, n_rows: int, seed: int, regression: bool, n_jobs: int) ->
     )
     naive = distiller.fit(X, y)
     with one_thread():
-        by_teacher = fitted.predict(X_test) if regression else fitted.predict_proba(X_test)
+        known = fitted.predict(X_test) if regression else fitted.predict_proba(X_test)
 
     def retention(student: Any, metric: str) -> float:
         if regression:
-            return retention_score(y_test, by_teacher, student.predict(X_test), scoring=metric, response_method="predict")
-        return retention_score(y_test, by_teacher, student.predict_proba(X_test), scoring=metric, classes=fitted.classes_)
+            return retention_score(y_test, known, student.predict(X_test), scoring=metric, response_method="predict")
+        return retention_score(y_test, known, student.predict_proba(X_test), scoring=metric, classes=fitted.classes_)
 
     metric = "r2" if regression else "accuracy"
     on_test = {name: retention(one, metric) for name, one in result.students.items()}

@@ -110,27 +110,25 @@ def ctrl_c():
 
 
 @pytest.fixture
-def at_each_step():
-    """A function that has another one called before each step of torch's optimizers, with the number of the step.
+def at_each_step(monkeypatch):
+    """A function that has another one called before each step of a net's training, with the number of the step.
 
-    It is called with the weights of the first layer as well, a copy.
+    It is called with all weights as well, a copy: those of the first layer come first.
     """
-    from torch.optim.optimizer import register_optimizer_step_pre_hook
+    from skdistill.student import _mlp_training
 
-    handles = []
+    take_step = _mlp_training.adamw
 
     def register(call):
         count = itertools.count(1)
 
-        def hook(optimizer, args, kwargs):
-            first = optimizer.param_groups[0]["params"][0]
-            call(next(count), first.detach().numpy().copy())
+        def step(weights, *args, **kwargs):
+            call(next(count), weights[0].numpy().copy())
+            take_step(weights, *args, **kwargs)
 
-        handles.append(register_optimizer_step_pre_hook(hook))
+        monkeypatch.setattr(_mlp_training, "adamw", step)
 
-    yield register
-    for handle in handles:
-        handle.remove()
+    return register
 
 
 @pytest.fixture

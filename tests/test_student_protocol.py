@@ -283,8 +283,7 @@ def test_a_loss_of_the_users_own_trains_every_student(student, rows):
 def test_every_loss_is_the_same_in_torch(loss):
     import torch
 
-    from skdistill.student import Encoded
-    from skdistill.student._mlp_training import Rows, TermsLoss
+    from skdistill.student._torch_loss import TermsLoss, target_arrays
 
     rng = np.random.default_rng(0)
     z, answers, labels = rng.normal(size=(3, 30, 2))
@@ -293,7 +292,8 @@ def test_every_loss_is_the_same_in_torch(loss):
     else:
         labels[::3] = np.nan
     terms = Targets(answers, labels, rng.uniform(0, 2, 30), 0.4, loss).terms(30)
-    targets = Rows(Encoded(np.zeros((30, 1))), terms, torch.device("cpu")).dense[1:]
+    arrays = target_arrays(terms)
+    targets = tuple(torch.as_tensor(a, dtype=torch.int64 if a.dtype.kind == "i" else torch.float32) for a in arrays)
     outputs = torch.tensor(z, dtype=torch.float32, requires_grad=True)
     value = TermsLoss(loss)(outputs, targets)
     value.backward()

@@ -96,7 +96,8 @@ def test_several_nets_end_as_one_that_answers_with_their_mean_logits(sizes, iris
     assert_allclose(student.predict_proba(iris.X), softmax(mean), atol=1e-6)
     layers = split(student.program_)[1]
     assert [len(layer.bias) for layer in layers] == [*(3 * size for size in sizes), 3]
-    assert student.history_ == alone[0].history_
+    losses = [[epoch["valid_loss"] for epoch in one.history_] for one in (student, alone[0])]
+    assert_allclose(*losses, rtol=1e-4)
     assert student.n_iter_ == alone[0].n_iter_
     if sizes:
         pruned = prune(student, iris.X, max_epochs=2)
@@ -186,7 +187,7 @@ def test_a_tenth_is_held_out_and_of_few_rows_more(n_rows, n_held_out, uneven):
 
 def test_averaging_keeps_the_mean_of_the_weights_in_which_the_last_steps_count_most(uneven, at_each_step):
     weights = []
-    at_each_step(lambda number, weight: weights.append(weight.ravel().astype(float)))
+    at_each_step(lambda number, weight: weights.append(weight[:-1].astype(float)))
     # a step an epoch
     one_layer = small_mlp(hidden_layer_sizes=(), batch_size=400, learning_rate=0.1, early_stopping=False)
     averaged = one_layer.fit(*uneven).program_.ops[-2].weight.ravel()

@@ -154,6 +154,10 @@ class ProgramStudent(ProgramModel, BaseEstimator):
     def _rows(self, X: Any) -> Any:
         if "program_" not in self.__dict__:
             raise not_fitted(self)
+        return self._encoder_rows(X)
+
+    def _encoder_rows(self, X: Any) -> Any:
+        """Return rows as the encoder takes them: through the user's transformer, where it runs by itself."""
         X = check_rows(self, X, reset=False)
         if "encoder_" not in self.__dict__:
             return X

@@ -151,11 +151,18 @@ class Encoder:
             read[start : start + _BLOCK] = run(Z[start : start + _BLOCK], self.ops[1:])
         return read
 
-    def encode(self, X: Any, sample_weight: Array | None = None, dtype: type[np.floating] = np.float64) -> Encoded:
-        """Encode the training rows and count the occurrences of each code."""
-        return self.encode_read(self.read(X, dtype), sample_weight)
+    def encode(
+        self,
+        X: Any,
+        sample_weight: Array | None = None,
+        dtype: type[np.floating] = np.float64,
+        *,
+        further: bool = False,
+    ) -> Encoded:
+        """Encode the training rows and count the occurrences of each code; `further` rows of a table are not counted."""
+        return self.encode_read(self.read(X, dtype), sample_weight, further=further)
 
-    def encode_read(self, Z: Any, sample_weight: Array | None = None) -> Encoded:
+    def encode_read(self, Z: Any, sample_weight: Array | None = None, *, further: bool = False) -> Encoded:
         """Encode training rows that :meth:`read` has returned."""
         if isinstance(self.ops[0], Bound):
             # scaling by the largest magnitude keeps zeros; columns of tiny numbers are not scaled up
@@ -168,8 +175,9 @@ class Encoder:
             return Encoded(Z)
         indices = (Z[:, :n_codes].astype(np.int32) + self.offsets.astype(np.int32)).ravel()
         size = int(sum(self.sizes))
-        weight = np.ones(len(Z)) if sample_weight is None else sample_weight
-        self._counts = np.bincount(indices, weights=np.repeat(weight, n_codes), minlength=size)
+        if not further:
+            weight = np.ones(len(Z)) if sample_weight is None else sample_weight
+            self._counts = np.bincount(indices, weights=np.repeat(weight, n_codes), minlength=size)
         shape = (len(Z), size)
         indptr = np.arange(0, len(indices) + 1, n_codes)
         onehot = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=shape)

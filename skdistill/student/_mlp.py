@@ -107,33 +107,37 @@ class BaseMLP(ProgramStudent):
         first_layer: Callable[[Array, Array], Op],
         init: list[tuple[Array, Array]] | None = None,
     ) -> list[Op]:
-        if any(size < 1 for size in self.hidden_layer_sizes):
-            raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
+        self._check_sizes()
         rng = check_random_state(self.random_state)
         # torch is imported here, where a net is trained, and nowhere on the way to a prediction
-        from ._mlp_training import train_mlp
+        from ._mlp_training import Job, train_nets
 
-        nets: list[list[tuple[Array, Array]]] = []
-        for number in range(self.n_nets):
+        jobs = []
+        for _ in range(self.n_nets):
             held_out, kept = self._hold_out(encoded.n_rows, terms.held_out, rng)
             valid = held_out if self.early_stopping else held_out[:0]
-            rows, rows_valid = encoded.take(kept), encoded.take(valid)
-            if number == self.n_nets - 1:
-                # the largest array there is, and not needed any more
-                del encoded
-            seed, batch_size = int(rng.randint(2**31 - 1)), self._rows_in_a_step(len(kept))
-            layers, history = train_mlp(
-                self, rows, terms.take(kept), rows_valid, terms.take(valid), batch_size=batch_size, seed=seed, init=init
-            )
-            nets.append(layers)
-            if number == 0:
-                self.history_ = history
-                self.n_iter_ = len(history)
-        first, *rest = nets[0] if self.n_nets == 1 else _side_by_side(nets)
+            jobs.append(Job(kept, valid, terms, int(rng.randint(2**31 - 1)), init))
+        nets = train_nets(self, encoded, jobs, batch_size=self._rows_in_a_step(len(jobs[0].rows)))
+        return self._as_fitted([net.layers for net in nets], nets[0].history, first_layer)
+
+    def _as_fitted(
+        self,
+        nets: list[list[tuple[Array, Array]]],
+        history: list[dict[str, float]],
+        first_layer: Callable[[Array, Array], Op],
+    ) -> list[Op]:
+        """Keep the history, and return the ops of trained nets."""
+        self.history_ = history
+        self.n_iter_ = len(history)
+        first, *rest = nets[0] if len(nets) == 1 else _side_by_side(nets)
         ops = [first_layer(*first)]
         for weight, bias in rest:
             ops += [ACTIVATIONS[self.activation](), Affine(weight, bias)]
         return ops
+
+    def _check_sizes(self) -> None:
+        if any(size < 1 for size in self.hidden_layer_sizes):
+            raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
 
     def _rows_in_a_step(self, n_rows: int) -> int:
         """Return the batch size: as given, or a power of two that gives about twenty steps an epoch."""

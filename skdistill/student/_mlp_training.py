@@ -1,565 +1,718 @@
-"""Training nets in torch: the loss, the rows and the loop."""
+"""Training nets in torch: many of one shape side by side, their steps written out over one vector of weights."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skorch import NeuralNet
-from skorch.callbacks import Callback
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
-from ..losses import CrossEntropy, Huber, Loss, SquaredError, Terms
+from ..losses import CrossEntropy, SquaredError, Terms
 from ._encoder import Encoded
 from ._progress import Progress
+from ._torch_loss import losses_and_slopes, own_torch_state
 
 Array = NDArray[Any]
+#: Weight (n_in, n_out) and bias (n_out,) of each layer; sparse inputs come first.
+Layers = list[tuple[Array, Array]]
 
 _WARM_UP = 0.05
-#: How many batches are put in their shuffled order at a time.
-_SHUFFLED = 16
-#: The running average moves towards the weights by ``_FORGETS / (step + _FORGETS)`` of their difference: it averages
-#: over the last ninth of the steps or so, and soon forgets the initial weights.
-_FORGETS = 9.0
+#: Each time, the running average moves towards the weights by ``_FORGETS / (time + _FORGETS)`` of their difference: it
+#: averages over the last ninth of the steps or so, and soon forgets the initial weights. It does so every few steps,
+#: in which the weights hardly move.
+_FORGETS, _AVERAGED = 9.0, 4
 #: Up to so many sparse columns for each non-zero cell of a row, a product with dense rows takes less time, forward and
 #: backward, than looking up the cells that are not zero.
 _SPREAD = 16
-_ACTIVATIONS = {"relu": torch.relu, "silu": nn.functional.silu, "tanh": torch.tanh}
+#: How many held-out rows are put through a net at a time.
+_BLOCK = 2048
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu_,
+    "silu": nn.functional.silu,
+    "tanh": torch.tanh_,
+}
 
 
-@contextmanager
-def own_torch_state(*, one_thread: bool = False) -> Iterator[None]:
-    """Make what runs inside independent of torch's global state: gradients are on, tensors are float32 on the CPU.
-
-    The caller's ``no_grad``, ``inference_mode``, ``autocast``, default dtype and default device hold again afterwards.
-
-    Parameters
-    ----------
-    one_thread : bool, default=False
-        Whether torch uses a single thread meanwhile: sums that are split over another number of threads
-        differ in their last bits.
-    """
-    dtype, device, n_threads = torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads()
-    with ExitStack() as state:
-        state.enter_context(torch.inference_mode(False))
-        state.enter_context(torch.enable_grad())
-        for kind in ("cpu", "cuda"):
-            if torch.is_autocast_enabled(kind):
-                state.enter_context(torch.autocast(kind, enabled=False))
-        if device.type != "cpu":
-            state.enter_context(torch.device("cpu"))
-        state.callback(torch.set_default_dtype, dtype)
-        torch.set_default_dtype(torch.float32)
-        if one_thread:
-            state.callback(torch.set_num_threads, n_threads)
-            torch.set_num_threads(1)
-        yield
-
-
-class MLP(nn.Module):
-    """Affine layers with an activation, and dropout in training, between them.
-
-    Shape: numbers ``(n_rows, n_numbers)``, and beside them sparse columns as index and value of
-    what is not zero, each ``(n_rows, n_at_most)`` -> ``(n_rows, sizes[-1])``.
-
-    It draws from a generator of its own: torch's global one is neither read nor moved.
-
-    Examples
-    --------
-    >>> import torch
-    >>> net = MLP(3, 0, 0.0, [8, 2], "relu", 0.0, torch.Generator().manual_seed(0))
-    >>> net(torch.zeros(5, 3)).shape
-    torch.Size([5, 2])
-    """
-
-    def __init__(
-        self,
-        n_numbers: int,
-        n_sparse: int,
-        n_active: float,
-        sizes: list[int],
-        activation: str,
-        dropout: float,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        # few of a row's sparse inputs are not zero
-        fan_in = [max(1.0, n_numbers + n_active), *sizes[:-1]]
-        # initial logits near zero, so that the first steps are not spent on undoing them
-        gains = [1.0] * (len(sizes) - 1) + [0.1]
-
-        def uniform(bound: float, *shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
-
-        bounds = [gain * math.sqrt(6.0 / fan) for gain, fan in zip(gains, fan_in, strict=True)]
-        shapes = pairwise([n_numbers, *sizes])
-        self.weights = nn.ParameterList(
-            [uniform(bound, n_out, n_in) for bound, (n_in, n_out) in zip(bounds, shapes, strict=True)]
-        )
-        self.biases = nn.ParameterList([uniform(1.0 / math.sqrt(f), n) for f, n in zip(fan_in, sizes, strict=True)])
-        nn.init.zeros_(self.biases[-1])
-        # a plain list: looking into a ParameterList takes a good part of a small layer's time
-        self.pairs = list(zip(self.weights, self.biases, strict=True))
-        self.table = uniform(bounds[0], n_sparse, sizes[0]) if n_sparse else None
-        self.spreads = n_sparse <= _SPREAD * n_active
-        self.activation = _ACTIVATIONS[activation]
-        self.dropout = dropout
-        self.generator = generator
-
-    def forward(self, numbers: Tensor, indices: Tensor | None = None, values: Tensor | None = None) -> Tensor:
-        linear = nn.functional.linear
-        first, *rest = self.pairs
-        Z = linear(numbers, *first)
-        if indices is not None and self.table is not None:
-            # the held-out rows are a single batch, and dense they would take much memory
-            if self.spreads and self.training:
-                spread = torch.zeros(len(Z), len(self.table), dtype=Z.dtype, device=Z.device)
-                spread = spread.scatter_(1, indices, 1.0) if values is None else spread.scatter_add_(1, indices, values)
-                Z = torch.addmm(Z, spread, self.table)
-            else:
-                Z = Z + nn.functional.embedding_bag(indices, self.table, mode="sum", per_sample_weights=values)
-        for weight, bias in rest:
-            Z = self.activation(Z)
-            if self.dropout and self.training:
-                kept = torch.rand(Z.shape, generator=self.generator, device=self.generator.device) >= self.dropout
-                Z = Z * kept.to(Z.device) / (1 - self.dropout)
-            Z = linear(Z, weight, bias)
-        return Z
-
-    def start_from(self, layers: list[tuple[Array, Array]]) -> None:
-        """Start from layers as :meth:`layers` returns them, in place of random weights."""
-        n_sparse = 0 if self.table is None else len(self.table)
-        with torch.no_grad():
-            if self.table is not None:
-                self.table.copy_(torch.as_tensor(layers[0][0][:n_sparse]))
-            for at, (weight, bias) in enumerate(layers):
-                self.weights[at].copy_(torch.as_tensor(weight[n_sparse if at == 0 else 0 :].T))
-                self.biases[at].copy_(torch.as_tensor(bias))
-
-    def layers(self) -> list[tuple[Array, Array]]:
-        """Return weight (n_in, n_out) and bias (n_out,) of each layer; sparse inputs come first."""
-        found = [
-            (weight.detach().cpu().numpy().T, bias.detach().cpu().numpy().copy())
-            for weight, bias in zip(self.weights, self.biases, strict=True)
-        ]
-        if self.table is not None:
-            weight, bias = found[0]
-            found[0] = np.concatenate([self.table.detach().cpu().numpy(), weight]), bias
-        return [(np.ascontiguousarray(weight), bias) for weight, bias in found]
-
-
-class TermsLoss(nn.Module):
-    """The loss of :meth:`skdistill.losses.Terms.value_and_gradient`, in torch.
-
-    Shape: outputs ``(n_rows, n_outputs)`` -> a scalar. Targets are those of :func:`target_arrays`.
+@dataclass(frozen=True)
+class Job:
+    """One net to train: on which rows of a table, and what to fit.
 
     Parameters
     ----------
-    loss : Loss
-        The loss of a row. One without a torch form of its own is worked out in numpy, by its `soft` and `hard`.
-    terms : (bool, bool), default=(True, True)
-        Whether any row has a weight in the first term, and whether any has in the second; a term without
-        weight is not worked out.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdistill.losses import CrossEntropy, SquaredError
-    >>> soft, one, none = torch.full((4, 2), 0.5), torch.ones(4), torch.zeros(4)
-    >>> entropy = -(soft * soft.log()).sum(dim=1)
-    >>> TermsLoss(CrossEntropy(2.0))(torch.zeros(4, 2), (soft, one, none.long(), none, entropy)).item()
-    0.0
-    >>> numbers = torch.full((4, 1), 3.0)
-    >>> TermsLoss(SquaredError())(torch.ones(4, 1), (numbers, one, numbers, none)).item()
-    4.0
-    """
-
-    def __init__(self, loss: Loss, terms: tuple[bool, bool] = (True, True)) -> None:
-        super().__init__()
-        self.loss = loss
-        self.terms = terms
-
-    def forward(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
-        soft, soft_weight, labels, label_weight, *entropy = targets
-        losses = []
-        if self.terms[0]:
-            of_rows = row_losses(self.loss, outputs, soft, soft=True)
-            losses.append(soft_weight * (of_rows - entropy[0] if entropy else of_rows))
-        if self.terms[1]:
-            losses.append(label_weight * row_losses(self.loss, outputs, labels, soft=False))
-        return torch.mean(losses[0] + losses[1] if len(losses) > 1 else losses[0])
-
-    def fidelity(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> float:
-        """Return how well outputs agree with the targets.
-
-        That is the share of rows on which both name the same class; or, for numbers, the R2 against the
-        targets, a mean over outputs each of which counts at least 0.
-        """
-        soft, soft_weight, labels, *_ = targets
-        if isinstance(self.loss, CrossEntropy):
-            classes = labels if labels.ndim == 1 else labels.argmax(dim=1)
-            classes = torch.where(soft_weight > 0, soft.argmax(dim=1), classes)
-            predicted = (outputs[:, 0] > 0).long() if outputs.shape[1] == 1 else outputs.argmax(dim=1)
-            return float((predicted == classes).float().mean())
-        values = torch.where(soft_weight[:, None] > 0, soft, labels)
-        residual, spread = (outputs - values).square().sum(dim=0), (values - values.mean(dim=0)).square().sum(dim=0)
-        return float((1.0 - residual / spread.clamp(min=1e-12)).clamp(min=0.0).mean())
-
-
-def target_arrays(terms: Terms) -> list[Array]:
-    """Return what :class:`TermsLoss` takes for targets, an array with a row for each; the entropy where there is any.
-
-    Parameters
-    ----------
+    rows : ndarray of shape (n_fitted,)
+        The rows to train on.
+    held_out : ndarray of shape (n_held_out,)
+        The rows to validate the fit by; perhaps none.
     terms : Terms
-        The terms of the loss.
+        What to fit on each row of the table.
+    seed : int
+        Seeds the initial weights, the batches and the dropout.
+    init : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,)) or None, default=None
+        Weight and bias of each layer to start from; None draws them.
+    """
+
+    rows: Array
+    held_out: Array
+    terms: Terms
+    seed: int
+    init: Layers | None = None
+
+
+@dataclass
+class TrainedNet:
+    """A net, once it is trained.
+
+    Parameters
+    ----------
+    layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
+        Weight and bias of each affine layer, in float32: the best ones on the held-out rows, else the last.
+    history : list of dict
+        The figures of each epoch.
+    """
+
+    layers: Layers = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_loss: float = math.inf
+    best_epoch: int = 0
+
+
+def initial_layers(sizes: Sequence[int], n_sparse: int, n_active: float, generator: torch.Generator) -> list[Tensor]:
+    """Draw the initial weights and biases of a net, from a generator of its own.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        The number of inputs, the sparse ones included, of the units of each hidden layer, and of outputs.
+    n_sparse : int
+        How many of the inputs are sparse.
+    n_active : float
+        How many of these are not zero in a row, on average.
+    generator : torch.Generator
+        Draws the weights.
 
     Returns
     -------
-    arrays : list of ndarray
-        The answers (n_rows, n_targets), their weight (n_rows,), the labels, their weight (n_rows,), and
-        the entropy of the answers (n_rows,), which no student can lower.
+    tensors : list of Tensor
+        Weight (n_in, n_out) and bias (1, n_out) of each layer in turn.
+
+    Examples
+    --------
+    >>> [tuple(one.shape) for one in initial_layers([3, 8, 2], 0, 0.0, torch.Generator().manual_seed(0))]
+    [(3, 8), (1, 8), (8, 2), (1, 2)]
     """
-    arrays = [terms.soft, terms.soft_weight, terms.labels, terms.label_weight]
-    return [*arrays, terms.entropy] if isinstance(terms.loss, CrossEntropy) or terms.entropy.any() else arrays
+    # few of a row's sparse inputs are not zero
+    fan_in = [max(1.0, sizes[0] - n_sparse + n_active), *sizes[1:-1]]
+    tensors = []
+    for at, (fan, n_in, n_out) in enumerate(zip(fan_in, sizes, sizes[1:], strict=False)):
+        last = at == len(fan_in) - 1
+        # initial logits near zero, so that the first steps are not spent on undoing them
+        bound = (0.1 if last else 1.0) * math.sqrt(6.0 / fan)
+        tensors.append(torch.empty(n_in, n_out).uniform_(-bound, bound, generator=generator))
+        bias = torch.empty(1, n_out).uniform_(-1.0 / math.sqrt(fan), 1.0 / math.sqrt(fan), generator=generator)
+        tensors.append(bias.zero_() if last else bias)
+    return tensors
 
 
-def row_losses(loss: Loss, outputs: Tensor, goal: Tensor, *, soft: bool) -> Tensor:
-    """Return a loss of each row, shape (n_rows,), with its `soft` or its `hard` term.
-
-    A subclass may override what its parent's torch form does, and so only the classes themselves have one.
-    """
-    if type(loss) is CrossEntropy:
-        temperature = loss.temperature if soft else 1.0
-        return _cross_entropy(outputs if temperature == 1 else outputs / temperature, goal)
-    off = outputs - goal
-    if type(loss) is SquaredError:
-        return off.square().sum(dim=1)
-    if type(loss) is Huber:
-        near = off.clamp(-loss.delta, loss.delta)
-        return (near * (2.0 * off - near)).sum(dim=1)
-    in_numpy: Any = _InNumpy.apply
-    return in_numpy(outputs, goal, loss.soft if soft else loss.hard, loss.softness if soft else 1.0)
-
-
-def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the cross-entropy of each row with labels (n_rows,) or probabilities (n_rows, n_classes)."""
-    if logits.shape[1] > 1:
-        return nn.functional.cross_entropy(logits, targets, reduction="none")
-    one = targets[:, 1] if targets.ndim == 2 else targets.float()
-    return nn.functional.binary_cross_entropy_with_logits(logits[:, 0], one, reduction="none")
-
-
-class _InNumpy(torch.autograd.Function):
-    """A loss of rows whose value and slopes numpy works out."""
-
-    @staticmethod
-    def forward(ctx: Any, outputs: Tensor, goal: Tensor, row_loss: Any, softness: float) -> Tensor:
-        losses, slopes = row_loss(outputs.detach().cpu().numpy().astype(np.float64), goal.cpu().numpy())
-        ctx.save_for_backward(torch.as_tensor(slopes / softness, dtype=outputs.dtype, device=outputs.device))
-        return torch.as_tensor(losses, dtype=outputs.dtype, device=outputs.device)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        (slopes,) = ctx.saved_tensors
-        return gradient[:, None] * slopes, None, None, None
-
-
-class Rows:
-    """Encoded rows and their targets as tensors, and the loader of their batches.
-
-    A batch is a slice of whole tensors: there is no work for each row, and no copy but that of a shuffle.
+class Inputs:
+    """Encoded rows as tensors; batches of them are gathered by index.
 
     Parameters
     ----------
     encoded : Encoded
         The rows.
-    terms : Terms
-        Their targets.
     device : torch.device
         Where the tensors live.
-    batch_size : int or None, default=None
-        Rows in a batch; None puts all into one.
-    generator : torch.Generator or None, default=None
-        Shuffles the rows anew each epoch; None leaves them in order.
+    """
+
+    def __init__(self, encoded: Encoded, device: torch.device) -> None:
+        self.device = device
+        self.numbers = torch.as_tensor(encoded.numbers, dtype=torch.float32, device=device)
+        self.n_sparse = encoded.n_sparse
+        self.sparse = encoded.sparse
+        self.codes: Tensor | None = None
+        self.n_active = 0.0
+        if self.sparse is not None:
+            self.n_active = self.sparse.nnz / max(1, encoded.n_rows)
+            if (self.sparse.data == 1).all() and len(set(np.diff(self.sparse.indptr))) == 1:
+                # one-hot columns: every row has the same number of ones
+                codes = self.sparse.indices.reshape(encoded.n_rows, -1)
+                self.codes = torch.as_tensor(codes, dtype=torch.int32, device=device)
+        self.spreads = self.n_sparse <= _SPREAD * self.n_active
+
+    @property
+    def n_inputs(self) -> int:
+        """How many inputs a net has."""
+        return self.n_sparse + self.numbers.shape[1]
+
+    def gather(self, rows: Tensor, out: Tensor) -> tuple[Tensor, Tensor | None] | None:
+        """Write rows into `out`, shape (n_rows, n_inputs), dense; or return index and value of what is not zero.
+
+        In the latter case `out` gets the dense columns alone.
+        """
+        if self.sparse is None:
+            torch.index_select(self.numbers, 0, rows, out=out)
+            return None
+        indices, values = self._cells(rows)
+        torch.index_select(self.numbers, 0, rows, out=out[:, self.n_sparse :] if self.spreads else out)
+        if not self.spreads:
+            return indices, values
+        spread = out[:, : self.n_sparse].zero_()
+        if values is None:
+            spread.scatter_(1, indices, 1.0)
+        else:
+            spread.scatter_add_(1, indices, values)
+        return None
+
+    def _cells(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return index and value of the cells that are not zero, every row padded to the longest; ones have no value."""
+        if self.codes is not None:
+            return self.codes.index_select(0, rows).long(), None
+        assert self.sparse is not None
+        some = self.sparse[rows.cpu().numpy()]
+        counts = np.diff(some.indptr)
+        there = np.arange(max(1, counts.max())) < counts[:, None]
+        indices, values = np.zeros(there.shape, dtype=np.int64), np.zeros(there.shape, dtype=np.float32)
+        indices[there], values[there] = some.indices, some.data
+        return torch.as_tensor(indices, device=self.device), torch.as_tensor(values, device=self.device)
+
+
+class Goals:
+    """What several nets have to fit, as tensors; their rows one below the other where they do not fit the same.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        The nets. Their losses are equal.
+    device : torch.device
+        Where the tensors live.
+    """
+
+    def __init__(self, jobs: Sequence[Job], device: torch.device) -> None:
+        distinct = list({id(job.terms): job.terms for job in jobs}.values())
+        place = {id(terms): at for at, terms in enumerate(distinct)}
+        #: Where each net's rows begin.
+        self.offsets = [place[id(job.terms)] * len(distinct[0].soft) for job in jobs]
+        self.loss = distinct[0].loss
+        parts = [_parts(terms) for terms in distinct]
+        #: For each term its goals, with their weight in a last column where they are numbers; and whether it is soft.
+        self.terms: list[tuple[Tensor, Tensor | None, bool]] = []
+        for at in range(len(parts[0])):
+            goal, weight = (_stacked([one[at][part] for one in parts], device) for part in (0, 1))
+            if weight.any():
+                labels = goal.ndim == 1
+                self.terms.append(
+                    (goal, weight, at == 0) if labels else (torch.cat([goal, weight[:, None]], 1), None, at == 0)
+                )
+        #: What is added to the loss of each row, which no net can change.
+        self.constant = _stacked([_constant(terms, one) for terms, one in zip(distinct, parts, strict=True)], device)
+        self.best = _stacked([_best_outputs(terms) for terms in distinct], device)
+
+    def losses_and_slopes(self, outputs: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each row less its constant, and its derivatives; rows are flat, outputs ``(..., n_outputs)``."""
+        losses, slopes = None, None
+        for goals, weights, soft in self.terms:
+            goal = goals.index_select(0, rows).view(*outputs.shape[:-1], *goals.shape[1:])
+            if weights is None:
+                goal, weight = goal[..., :-1], goal[..., -1:]
+            else:
+                weight = weights.index_select(0, rows).view(*outputs.shape[:-1], 1)
+            some, steep = losses_and_slopes(self.loss, outputs, goal, soft=soft)
+            some, steep = some.mul_(weight[..., 0]), steep.mul_(weight)
+            losses = some if losses is None else losses.add_(some)
+            slopes = steep if slopes is None else slopes.add_(steep)
+        if losses is None or slopes is None:
+            return outputs.new_zeros(outputs.shape[:-1]), torch.zeros_like(outputs)
+        return losses, slopes
+
+    def fidelity(self, outputs: Tensor, rows: Tensor) -> float:
+        """Return the share of rows on which outputs and targets name the same class, or the R2 against the targets."""
+        best = self.best.index_select(0, rows)
+        if isinstance(self.loss, CrossEntropy):
+            predicted = (outputs[:, 0] > 0).long() if outputs.shape[1] == 1 else outputs.argmax(dim=1)
+            return float((predicted == best).float().mean())
+        residual, spread = (outputs - best).square().sum(dim=0), (best - best.mean(dim=0)).square().sum(dim=0)
+        return float((1.0 - residual / spread.clamp(min=1e-12)).clamp(min=0.0).mean())
+
+
+def _parts(terms: Terms) -> list[tuple[Array, Array]]:
+    """Return goal and weight of each term: of one alone, where both can be written as one."""
+    if type(terms.loss) is SquaredError or (type(terms.loss) is CrossEntropy and terms.loss.temperature == 1):
+        weight = terms.soft_weight + terms.label_weight
+        goal = terms.soft * terms.soft_weight[:, None] + terms.label_mass()
+        return [(goal / np.where(weight > 0, weight, 1.0)[:, None], weight)]
+    return [(terms.soft, terms.soft_weight), (terms.labels, terms.label_weight)]
+
+
+def _constant(terms: Terms, parts: list[tuple[Array, Array]]) -> Array:
+    """Return what each row's loss is less the weighted losses of its parts, the same for any outputs."""
+    constant = -terms.soft_weight * terms.entropy
+    if len(parts) == 1:
+        Z, loss = np.zeros((len(constant), terms.n_outputs)), terms.loss
+        constant += terms.soft_weight * loss.soft(Z, terms.soft)[0] + terms.label_weight * loss.hard(Z, terms.labels)[0]
+        constant -= parts[0][1] * loss.soft(Z, parts[0][0])[0]
+    return constant
+
+
+def _best_outputs(terms: Terms) -> Array:
+    """Return the class, or the values, that the targets of each row say: the answers' where they count."""
+    soft, labels = terms.soft, terms.labels
+    if isinstance(terms.loss, CrossEntropy):
+        soft, labels = soft.argmax(axis=1), labels if labels.ndim == 1 else labels.argmax(axis=1)
+        return np.where(terms.soft_weight > 0, soft, labels)
+    return np.where(terms.soft_weight[:, None] > 0, soft, labels)
+
+
+def _stacked(arrays: Sequence[Array], device: torch.device) -> Tensor:
+    dtype = torch.int64 if arrays[0].dtype.kind == "i" else torch.float32
+    parts = [torch.as_tensor(one, dtype=dtype, device=device) for one in arrays]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+class Nets:
+    """Nets of one shape: forward and backward of all of them in a few products of matrices.
+
+    Their weights are one vector, of which `weights` are views of shape ``(n_nets, n_in, n_out)``, and biases of shape
+    ``(n_nets, 1, n_out)``.
+
+    Parameters
+    ----------
+    flat : Tensor
+        All weights, layer by layer.
+    shapes : list of (int, int)
+        The shape of each of them in one net: weight and bias in turn.
+    activation : str
+        What follows each hidden layer.
+    inputs : Inputs
+        The rows.
     """
 
     def __init__(
-        self,
-        encoded: Encoded,
-        terms: Terms,
-        device: torch.device,
-        batch_size: int | None = None,
-        generator: torch.Generator | None = None,
+        self, flat: Tensor, shapes: list[tuple[int, int]], activation: str, inputs: Inputs, drops: bool = False
     ) -> None:
-        self.dense: tuple[Tensor, ...] = tuple(
-            torch.as_tensor(part, dtype=torch.int64 if part.dtype.kind == "i" else torch.float32, device=device)
-            for part in [encoded.numbers, *target_arrays(terms)]
-        )
-        self.batch_size = batch_size or max(1, len(self))
-        self.generator = generator
-        self.sparse = encoded.sparse
-        self.codes: Tensor | None = None
-        self.device = device
-        if self.sparse is not None and (self.sparse.data == 1).all() and len(set(np.diff(self.sparse.indptr))) == 1:
-            # one-hot columns: every row has the same number of ones
-            self.codes = torch.as_tensor(self.sparse.indices.reshape(len(self), -1), dtype=torch.int64, device=device)
+        self.flat, self.shapes, self.activation, self.inputs, self.drops = flat, shapes, activation, inputs, drops
+        self.n_nets = len(flat) // sum(n_in * n_out for n_in, n_out in shapes)
+        self.weights = self.views(flat)
+        self.gradient = torch.zeros_like(flat)
+        self.slopes = self.views(self.gradient)
+        self._plans: dict[int, _Plan] = {}
 
-    def __len__(self) -> int:
-        return len(self.dense[0])
+    def views(self, flat: Tensor) -> list[Tensor]:
+        """Return a vector as the weights, shape (n_nets, n_in, n_out) each."""
+        sizes = [self.n_nets * n_in * n_out for n_in, n_out in self.shapes]
+        parts = torch.split(flat, sizes)
+        return [part.view(self.n_nets, *shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def __iter__(self) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
-        if self.generator is None:
-            yield from self._sliced(self.dense, self.codes, self.sparse)
-            return
-        order = torch.randperm(len(self), generator=self.generator)
-        # some batches at a time, since a shuffled copy of all rows would take as much memory as they do
-        for some in torch.split(order, self.batch_size * _SHUFFLED):
-            here = some.to(self.device)
-            dense = tuple(tensor.index_select(0, here) for tensor in self.dense)
-            codes = None if self.codes is None else self.codes.index_select(0, here)
-            sparse = self.sparse[some.numpy()] if self.sparse is not None and codes is None else self.sparse
-            yield from self._sliced(dense, codes, sparse)
+    def take(self, which: Sequence[int], flat: Tensor) -> Tensor:
+        """Return the vector of some of the nets."""
+        index = torch.as_tensor(list(which), device=flat.device)
+        return torch.cat([part.index_select(0, index).reshape(-1) for part in self.views(flat)])
 
-    def _sliced(
-        self, dense: tuple[Tensor, ...], codes: Tensor | None, sparse: Any
-    ) -> Iterator[tuple[dict[str, Tensor], tuple[Tensor, ...]]]:
-        """Yield batches of rows in order."""
-        size = self.batch_size
-        split = zip(*(torch.split(tensor, size) for tensor in dense), strict=True)
-        for start, (numbers, *targets) in zip(range(0, len(dense[0]), size), split, strict=True):
-            inputs = {"numbers": numbers}
-            if codes is not None:
-                inputs["indices"] = codes[start : start + size]
-            elif sparse is not None:
-                inputs |= self._padded(sparse[start : start + size])
-            yield inputs, tuple(targets)
+    def plan(self, n_rows: int) -> _Plan:
+        """Return memory and views for batches of a size."""
+        if n_rows not in self._plans:
+            self._plans[n_rows] = _Plan.of(self, n_rows)
+        return self._plans[n_rows]
 
-    def _padded(self, rows: Any) -> dict[str, Tensor]:
-        """Return index and value of the cells that are not zero, every row padded to the longest."""
-        counts = np.diff(rows.indptr)
-        there = np.arange(max(1, counts.max())) < counts[:, None]
-        indices = np.zeros(there.shape, dtype=np.int64)
-        values = np.zeros(there.shape, dtype=np.float32)
-        indices[there], values[there] = rows.indices, rows.data
-        return {
-            "indices": torch.as_tensor(indices, device=self.device),
-            "values": torch.as_tensor(values, device=self.device),
-        }
+    def forward(self, rows: Tensor, n_rows: int, masks: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Return the outputs for rows, shape (n_nets, n_rows, n_outputs).
+
+        Parameters
+        ----------
+        rows : Tensor of shape (n_nets * n_rows,)
+            Each net's own rows, one net after the other.
+        n_rows : int
+            How many rows each net gets.
+        masks : callable or None, default=None
+            Dropout: from hidden units to what they are multiplied by.
+        """
+        plan, activate = self.plan(n_rows), _ACTIVATIONS[self.activation]
+        plan.cells = self.inputs.gather(rows, plan.X)
+        if plan.cells is not None:
+            # each net looks up a table of its own
+            indices = plan.cells[0].view(self.n_nets, n_rows, -1)
+            first = torch.arange(self.n_nets, device=rows.device) * self.inputs.n_inputs
+            plan.cells = (indices + first[:, None, None]).view(len(rows), -1), plan.cells[1]
+        last = len(plan.layers) - 1
+        for at, layer in enumerate(plan.layers):
+            Z = torch.baddbmm(layer.bias, layer.H, layer.weight, out=layer.Z)
+            if at == 0 and plan.cells is not None:
+                table = self.weights[0].view(-1, Z.shape[2])
+                Z.add_(
+                    nn.functional.embedding_bag(
+                        plan.cells[0], table, mode="sum", per_sample_weights=plan.cells[1]
+                    ).view(Z.shape)
+                )
+            if at == last:
+                return Z
+            # what comes out is what the next layer gets
+            out = activate(Z)
+            if masks is not None:
+                layer.mask = masks(out)
+                torch.mul(out, layer.mask, out=plan.layers[at + 1].H)
+            elif out is not Z:
+                plan.layers[at + 1].H.copy_(out)
+        return plan.layers[last].Z
+
+    def backward(self, n_rows: int, slopes: Tensor) -> None:
+        """Work out the gradient of all weights, from the derivatives by the last outputs."""
+        plan = self.plan(n_rows)
+        for at in reversed(range(len(plan.layers))):
+            layer = plan.layers[at]
+            torch.bmm(layer.H_transposed, slopes, out=layer.weight_slopes)
+            torch.sum(slopes, 1, keepdim=True, out=layer.bias_slopes)
+            if at == 0:
+                if plan.cells is not None:
+                    self._backward_cells(self.slopes[0], plan.cells, slopes)
+                return
+            back = torch.bmm(slopes, layer.weight_transposed, out=layer.back)
+            below = plan.layers[at - 1]
+            slopes = self._through(back if below.mask is None else back.mul_(below.mask), below.Z)
+
+    def _backward_cells(self, weight: Tensor, cells: tuple[Tensor, Tensor | None], slopes: Tensor) -> None:
+        indices, values = cells
+        weight[:, : self.inputs.n_sparse].zero_()
+        flat = slopes.reshape(len(indices), 1, -1).expand(-1, indices.shape[1], -1)
+        flat = flat if values is None else flat * values[..., None]
+        weight.view(-1, weight.shape[2]).index_add_(0, indices.reshape(-1), flat.reshape(-1, weight.shape[2]))
+
+    def _through(self, back: Tensor, Z: Tensor) -> Tensor:
+        """Return derivatives by what an activation got, from those by what it gave; `Z` holds what it gave, or got."""
+        if self.activation == "relu":
+            return torch.ops.aten.threshold_backward.grad_input(back, Z, 0, grad_input=back)
+        if self.activation == "tanh":
+            return torch.ops.aten.tanh_backward.grad_input(back, Z, grad_input=back)
+        return torch.ops.aten.silu_backward.grad_input(back, Z, grad_input=back)
 
 
-class _NoBetterFitError(Exception):
-    """Raised by a callback when no better fit is expected."""
+@dataclass
+class _Layer:
+    """Views and memory of one layer for batches of a size: what it gets (`H`), gives (`Z`), and sends back."""
+
+    weight: Tensor
+    weight_transposed: Tensor
+    bias: Tensor
+    weight_slopes: Tensor
+    bias_slopes: Tensor
+    H: Tensor
+    H_transposed: Tensor
+    Z: Tensor
+    back: Tensor
+    mask: Tensor | None = None
 
 
-class _Keeper(Callback):
-    """Sets the learning rate of each step, keeps the best weights, and says when to end.
+@dataclass
+class _Plan:
+    """The layers for batches of a size: fresh memory and views for each step take longer than a small product.
 
-    It validates and keeps the running average of the weights, with polynomial decay: Shamir and
-    Zhang (2013), "Stochastic Gradient Descent for Non-smooth Optimization",
-    https://arxiv.org/abs/1212.1824.
+    Parameters
+    ----------
+    X : Tensor of shape (n_nets * n_rows, n_dense)
+        The inputs.
+    layers : list of _Layer
+        Those of the nets.
+    cells : (Tensor, Tensor or None) or None
+        Sparse inputs that are looked up.
     """
 
-    def __init__(self, student: Any, n_steps: int, progress: Progress) -> None:
-        self.student = student
-        self.n_steps = n_steps
-        self.progress = progress
-        self.average: list[Tensor] = []
-        self.figures: list[dict[str, float]] = []
-        self.best_weights: dict[str, Tensor] | None = None
-        self.best_loss = math.inf
-        self.best_epoch = 0
-        self.step = 0
+    X: Tensor
+    layers: list[_Layer]
+    cells: tuple[Tensor, Tensor | None] | None = None
 
-    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        # a plain list: a walk through the module in each step takes a good part of a small net's time
-        self.weights = list(net.module_.parameters())
-        if self.student.averaging:
-            self.average = [weight.detach().clone() for weight in self.weights]
-
-    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        net.module_.train()
-
-    def on_batch_begin(self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        if training:
-            warm_up = max(1.0, _WARM_UP * self.n_steps)
-            done = max(0.0, self.step - warm_up) / max(1.0, self.n_steps - warm_up)
-            rate = self.student.learning_rate * min(1.0, (self.step + 1) / warm_up) * (1 + math.cos(math.pi * done)) / 2
-            for group in net.optimizer_.param_groups:
-                group["lr"] = rate
-            self.step += 1
-        else:
-            # the held-out rows are the last batch of an epoch
-            self._exchange(net)
-
-    def on_batch_end(
-        self, net: NeuralNet, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
-    ) -> None:
-        if not training:
-            self.fidelity = net.criterion_.fidelity(y_pred, batch[1])
-        elif self.average:
-            share = _FORGETS / (self.step + _FORGETS)
-            with torch.no_grad():
-                for average, weight in zip(self.average, self.weights, strict=True):
-                    average.lerp_(weight, share)
-
-    def _exchange(self, net: NeuralNet) -> None:
-        """Exchange the weights and their running average."""
-        if self.average:
-            for at, weight in enumerate(self.weights):
-                self.average[at], weight.data = weight.data, self.average[at]
-
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        epoch = net.history[-1]
-        batches = [batch for batch in epoch["batches"] if "train_loss" in batch]
-        losses, sizes = (np.array([batch[name] for batch in batches]) for name in ("train_loss", "train_batch_size"))
-        figures = {"train_loss": float(losses @ sizes / sizes.sum())}
-        if not math.isfinite(figures["train_loss"]):
-            raise ValueError(
-                f"{type(self.student).__name__}'s loss became {figures['train_loss']} in epoch "
-                f"{len(self.figures) + 1}; learning_rate={self.student.learning_rate} is too high."
+    @classmethod
+    def of(cls, nets: Nets, n_rows: int) -> _Plan:
+        n_nets, inputs, device = nets.n_nets, nets.inputs, nets.flat.device
+        n_dense = inputs.n_inputs - (0 if inputs.spreads else inputs.n_sparse)
+        X = torch.empty(n_nets * n_rows, n_dense, device=device)
+        H, layers = X.view(n_nets, n_rows, n_dense), []
+        for at in range(0, len(nets.weights), 2):
+            dense = nets.weights[at].shape[1] - H.shape[2]
+            weight, slopes = nets.weights[at][:, dense:], nets.slopes[at][:, dense:]
+            Z = torch.empty(n_nets, n_rows, weight.shape[2], device=device)
+            layers.append(
+                _Layer(
+                    weight,
+                    weight.transpose(1, 2),
+                    nets.weights[at + 1],
+                    slopes,
+                    nets.slopes[at + 1],
+                    H,
+                    H.transpose(1, 2),
+                    Z,
+                    torch.empty_like(H) if at else H,
+                )
             )
-        # without held-out rows nothing tells a better fit, and the latest weights count
-        loss: float = -len(self.figures)
-        if "valid_loss" in epoch["batches"][-1]:
-            loss = epoch["batches"][-1]["valid_loss"]
-            figures |= {"valid_loss": loss, "valid_fidelity": self.fidelity}
-        else:
-            self._exchange(net)
-        self.figures.append(figures)
-        if loss < self.best_loss:
-            self.best_loss, self.best_epoch = loss, len(self.figures)
-            self.best_weights = {name: value.clone() for name, value in net.module_.state_dict().items()}
-        self._exchange(net)
-        self.progress.step(**{name.replace("train_loss", "loss"): value for name, value in figures.items()})
-        if len(self.figures) - self.best_epoch >= self.student.patience:
-            raise _NoBetterFitError
+            # relu and tanh write over what they get, and their derivatives are known by what they give
+            H = Z if nets.activation != "silu" and not nets.drops else torch.empty_like(Z)
+        return cls(X, layers)
+
+
+Select = Callable[[list[int], list[Array]], Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A look at all nets on the way, after which some of them are trained no further.
+
+    Parameters
+    ----------
+    after : float
+        After which share of the epochs.
+    choose : callable
+        From the numbers of the nets that are still trained, and each one's outputs for its held-out rows, shape
+        (n_held_out, n_outputs), to the numbers of those to keep.
+    """
+
+    after: float
+    choose: Select
 
 
 @own_torch_state(one_thread=True)
-def train_mlp(
-    student: Any,
-    encoded: Encoded,
-    terms: Terms,
-    encoded_valid: Encoded,
-    terms_valid: Terms,
-    *,
-    batch_size: int,
-    seed: int,
-    init: list[tuple[Array, Array]] | None = None,
-) -> tuple[list[tuple[Array, Array]], list[dict[str, float]]]:
-    """Train a net on the terms of the distillation loss.
+@torch.no_grad()
+def train_nets(
+    student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_size: int, selection: Selection | None = None
+) -> list[TrainedNet]:
+    """Train nets of one shape side by side: AdamW, a warm-up and a cosine, early stopping for each.
+
+    A net is validated and kept as the running average of its weights, with polynomial decay: Shamir and
+    Zhang (2013), "Stochastic Gradient Descent for Non-smooth Optimization", https://arxiv.org/abs/1212.1824.
 
     Parameters
     ----------
     student : BaseMLP
-        The student: its parameters say how the net is trained.
-    encoded, encoded_valid : Encoded
-        Rows to train on, and those held out (perhaps none).
-    terms, terms_valid : Terms
-        What the net has to fit on each.
+        Its parameters say how the nets are trained.
+    encoded : Encoded
+        The rows of the table.
+    jobs : sequence of Job
+        The nets. In an epoch each gets as many rows as the one with the most has; with fewer, it sees some twice.
     batch_size : int
         Rows in a step.
-    seed : int
-        Seeds everything random.
-    init : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,)) or None
-        Weight and bias of each layer to start from; None draws them.
+    selection : Selection or None, default=None
+        Which nets are trained to the end; None trains all of them.
 
     Returns
     -------
-    layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
-        Weight and bias of each affine layer, in float32: the best ones on the held-out rows, else the last.
-    history : list of dict
-        The figures of each epoch.
+    nets : list of TrainedNet
+        In the order of the jobs.
 
     Raises
     ------
     ValueError
-        If torch cannot use the device, or the loss is no longer finite.
+        If torch cannot use the device, or a loss is no longer finite.
     """
+    device = _device(student)
+    run = _Run(student, Inputs(encoded, device), jobs, batch_size, device)
     name = type(student).__name__
+    with Progress(student.verbose, student.max_epochs, name, "epoch") as progress:
+        try:
+            for epoch in range(student.max_epochs):
+                run.epoch()
+                figures = run.judge()
+                progress.step(**figures)
+                if selection is not None and epoch + 1 == max(1, round(selection.after * student.max_epochs)):
+                    run.keep(run.select(selection.choose))
+                if not run.alive:
+                    break
+        except KeyboardInterrupt:
+            if not all(net.layers for net in run.nets):
+                raise
+            warnings.warn(
+                f"{name} was interrupted after {max(len(net.history) for net in run.nets)} of {student.max_epochs} "
+                f"epochs; the best weights so far, of epoch {run.nets[0].best_epoch}, are kept.",
+                UserWarning,
+                stacklevel=3,
+            )
+    return run.nets
+
+
+def _device(student: Any) -> torch.device:
     try:
         device = torch.device(student.device)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device={student.device!r} is not a device that this torch can use: {error}") from error
-    generator = torch.Generator().manual_seed(seed)
-    rows, rows_valid = Rows(encoded, terms, device, batch_size, generator), Rows(encoded_valid, terms_valid, device)
-    n_numbers = encoded.n_encoded - encoded.n_sparse
-    n_active = 0.0 if encoded.sparse is None else encoded.sparse.nnz / max(1, encoded.n_rows)
-    sizes = [*student.hidden_layer_sizes, terms.n_outputs]
-    module = MLP(n_numbers, encoded.n_sparse, n_active, sizes, student.activation, student.dropout, generator)
-    if init is not None:
-        module.start_from(init)
-    n_steps = student.max_epochs * -(-len(rows) // batch_size)
-    with Progress(student.verbose, student.max_epochs, name, "epoch") as progress:
-        keeper = _Keeper(student, n_steps, progress)
-        net = _Net(
-            module,
-            TermsLoss(terms.loss, (bool(terms.soft_weight.any()), bool(terms.label_weight.any()))),
-            optimizer=torch.optim.AdamW,
-            optimizer__fused=True,
-            optimizer__weight_decay=student.weight_decay,
-            lr=student.learning_rate,
-            max_epochs=student.max_epochs,
-            callbacks=[("keeper", keeper)],
-            train_split=None,
-            device=device,
-            verbose=0,
-        )
-        net.held_out = rows_valid if len(rows_valid) else None
-        net.initialize()
-        # the loop by itself does not notify
-        net.notify("on_train_begin", X=rows, y=None)
-        try:
-            net.fit_loop(rows)
-        except _NoBetterFitError:
-            pass
-        except KeyboardInterrupt:
-            if keeper.best_weights is None:
-                raise
-            warnings.warn(
-                f"{name} was interrupted after {len(keeper.figures)} of {student.max_epochs} epochs; the best "
-                f"weights so far, of epoch {keeper.best_epoch}, are kept.",
-                UserWarning,
-                stacklevel=2,
+    return device
+
+
+class _Run:
+    """Several nets under training."""
+
+    def __init__(
+        self, student: Any, inputs: Inputs, jobs: Sequence[Job], batch_size: int, device: torch.device
+    ) -> None:
+        self.student, self.jobs, self.device = student, jobs, device
+        self.inputs, self.goals = inputs, Goals(jobs, device)
+        self.batch_size = batch_size
+        self.alive = list(range(len(jobs)))
+        self.nets = [TrainedNet() for _ in jobs]
+        self.generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
+        sizes = [inputs.n_inputs, *student.hidden_layer_sizes, jobs[0].terms.n_outputs]
+        self.shapes = [
+            shape for n_in, n_out in zip(sizes, sizes[1:], strict=False) for shape in ((n_in, n_out), (1, n_out))
+        ]
+        starts = [self._start(job, sizes, at) for at, job in enumerate(jobs)]
+        flat = torch.cat([torch.stack(parts).reshape(-1) for parts in zip(*starts, strict=True)]).to(device)
+        self.now = Nets(flat, self.shapes, student.activation, inputs, student.dropout > 0)
+        # AdamW's two moments, and the running average
+        self.moments = [torch.zeros_like(flat), torch.zeros_like(flat)]
+        self.average = flat.clone() if student.averaging else flat
+        self.n_rows = max(len(job.rows) for job in jobs)
+        steps = -(-self.n_rows // batch_size)
+        self.n_steps, self.averaged = student.max_epochs * steps, min(_AVERAGED, steps)
+        self.step, self.adam_step = 0, torch.zeros((), device=device)
+        self.rows = [torch.as_tensor(job.rows) for job in jobs]
+        self.held_out = [torch.as_tensor(job.held_out, device=device) for job in jobs]
+        self.train_losses: Tensor = torch.zeros(len(jobs))
+        #: For each net what to add to the mean loss of its rows, and of those held out.
+        self.constants = [
+            tuple(float(self.goals.constant[rows.to(device) + offset].mean()) if len(rows) else 0.0 for rows in both)
+            for offset, *both in zip(self.goals.offsets, self.rows, self.held_out, strict=True)
+        ]
+
+    def _start(self, job: Job, sizes: list[int], at: int) -> list[Tensor]:
+        if job.init is None:
+            return initial_layers(sizes, self.inputs.n_sparse, self.inputs.n_active, self.generators[at])
+        return [
+            torch.as_tensor(part, dtype=torch.float32).reshape(-1, part.shape[-1]) for pair in job.init for part in pair
+        ]
+
+    def _order(self) -> Tensor:
+        """Return each net's rows of an epoch in a shuffled order, shape (n_alive, n_rows)."""
+        orders = []
+        for net in self.alive:
+            rows = self.rows[net]
+            passes = -(-self.n_rows // len(rows))
+            shuffled = [torch.randperm(len(rows), generator=self.generators[net]) for _ in range(passes)]
+            orders.append(rows[torch.cat(shuffled)[: self.n_rows]])
+        return torch.stack(orders).to(self.device)
+
+    def _rate(self) -> float:
+        warm_up = max(1.0, _WARM_UP * self.n_steps)
+        done = max(0.0, self.step - warm_up) / max(1.0, self.n_steps - warm_up)
+        rate = self.student.learning_rate * min(1.0, (self.step + 1) / warm_up)
+        return float(rate * (1 + math.cos(math.pi * done)) / 2)
+
+    def epoch(self) -> None:
+        """Take the steps of an epoch."""
+        nets, student = self.now, self.student
+        offsets = torch.as_tensor([self.goals.offsets[net] for net in self.alive], device=self.device)[:, None]
+        self.train_losses = torch.zeros(len(self.alive), device=self.device)
+        masks = self._masks if student.dropout else None
+        for batch in torch.split(self._order(), self.batch_size, dim=1):
+            n_rows = batch.shape[1]
+            outputs = nets.forward(batch.reshape(-1), n_rows, masks)
+            losses, slopes = self.goals.losses_and_slopes(outputs, (batch + offsets).reshape(-1))
+            self.train_losses += losses.sum(dim=1)
+            nets.backward(n_rows, slopes.div_(n_rows))
+            adamw(
+                [nets.flat],
+                [nets.gradient],
+                [self.moments[0]],
+                [self.moments[1]],
+                [],
+                [self.adam_step],
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self._rate(),
+                weight_decay=student.weight_decay,
+                eps=1e-8,
+                maximize=False,
             )
-    assert keeper.best_weights is not None
-    module.load_state_dict(keeper.best_weights)
-    return module.layers(), keeper.figures
+            self.step += 1
+            if student.averaging and self.step % self.averaged == 0:
+                self.average.lerp_(nets.flat, _FORGETS / (self.step / self.averaged + _FORGETS))
+
+    def _masks(self, units: Tensor) -> Tensor:
+        kept = 1.0 - self.student.dropout
+        drawn = torch.rand(units.shape, generator=self.generators[self.alive[0]])
+        return (drawn < kept).to(self.device, torch.float32).div_(kept)
+
+    def outputs(self, at: int) -> Tensor:
+        """Return the outputs of the average of one net for its held-out rows, shape (n_held_out, n_outputs)."""
+        one = Nets(self.now.take([at], self.average), self.shapes, self.student.activation, self.inputs)
+        rows = self.held_out[self.alive[at]]
+        return torch.cat([one.forward(some, len(some))[0].clone() for some in torch.split(rows, _BLOCK)])
+
+    def judge(self) -> dict[str, float]:
+        """Validate the nets, keep the best weights, drop those that get no better; return the figures of the first."""
+        stay, shown = [], {}
+        for at, number in enumerate(self.alive):
+            net, held_out = self.nets[number], self.held_out[number]
+            figures = {"train_loss": float(self.train_losses[at]) / self.n_rows + self.constants[number][0]}
+            if not math.isfinite(figures["train_loss"]):
+                raise ValueError(
+                    f"{type(self.student).__name__}'s loss became {figures['train_loss']} in epoch "
+                    f"{len(net.history) + 1}; learning_rate={self.student.learning_rate} is too high."
+                )
+            # without held-out rows nothing tells a better fit, and the latest weights count
+            loss = float(-len(net.history))
+            if len(held_out):
+                outputs, rows = self.outputs(at), held_out + self.goals.offsets[number]
+                loss = float(self.goals.losses_and_slopes(outputs, rows)[0].mean()) + self.constants[number][1]
+                figures |= {"valid_loss": loss, "valid_fidelity": self.goals.fidelity(outputs, rows)}
+            net.history.append(figures)
+            if loss < net.best_loss:
+                net.best_loss, net.best_epoch = loss, len(net.history)
+                net.layers = self._layers(at)
+            if len(net.history) - net.best_epoch < self.student.patience:
+                stay.append(at)
+            shown = shown or {name.replace("train_loss", "loss"): value for name, value in figures.items()}
+        self.keep([self.alive[at] for at in stay])
+        return shown
+
+    def _layers(self, at: int) -> Layers:
+        parts = [part[at].cpu().numpy().copy() for part in self.now.views(self.average)]
+        return [(weight, bias[0]) for weight, bias in zip(parts[::2], parts[1::2], strict=True)]
+
+    def select(self, choose: Select) -> Sequence[int]:
+        """Return the nets to go on with."""
+        return choose(self.alive, [self.outputs(at).cpu().numpy() for at in range(len(self.alive))])
+
+    def keep(self, numbers: Sequence[int]) -> None:
+        """Go on with some of the nets alone."""
+        if len(numbers) == len(self.alive):
+            return
+        at = [self.alive.index(number) for number in numbers]
+        self.alive = list(numbers)
+        if not at:
+            return
+        old = self.now
+        flat, average, *moments = (old.take(at, one) for one in (old.flat, self.average, *self.moments))
+        self.now = Nets(flat, self.shapes, self.student.activation, self.inputs, old.drops)
+        self.moments, self.average = moments, average if self.student.averaging else flat
 
 
-class _Net(NeuralNet):
-    """A skorch net whose validation rows are given, without skorch's printing and timing."""
+@own_torch_state(one_thread=True)
+@torch.no_grad()
+def net_outputs(activation: str, encoded: Encoded, layers: Layers) -> Array:
+    """Return the outputs of a net for encoded rows.
 
-    held_out: Any = None
+    Parameters
+    ----------
+    activation : str
+        What follows each hidden layer.
+    encoded : Encoded
+        The rows.
+    layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
+        Weight and bias of each layer.
 
-    @property
-    def _default_callbacks(self) -> list[Any]:
-        return []
-
-    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
-        return X, self.held_out
-
-    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        return dataset
-
-    def check_data(self, X: Any, y: Any = None) -> None:
-        return None
-
-    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
-        """Take a step: skorch's own without what it does for other optimizers and data."""
-        inputs, targets = batch
-        self.optimizer_.zero_grad()
-        y_pred = self.module_(**inputs)
-        loss = self.criterion_(y_pred, targets)
-        loss.backward()
-        self.optimizer_.step()
-        return {"loss": loss, "y_pred": y_pred}
+    Returns
+    -------
+    outputs : ndarray of shape (n_rows, n_outputs)
+        In float32.
+    """
+    inputs = Inputs(encoded, torch.device("cpu"))
+    parts = [torch.as_tensor(part).reshape(-1, part.shape[-1]) for pair in layers for part in pair]
+    net = Nets(
+        torch.cat([part.reshape(-1) for part in parts]), [tuple(part.shape) for part in parts], activation, inputs
+    )
+    rows = torch.arange(encoded.n_rows)
+    return torch.cat([net.forward(some, len(some))[0].clone() for some in torch.split(rows, _BLOCK)]).numpy()

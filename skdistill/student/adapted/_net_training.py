@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from ..._sklearn import copy_unfitted
 from ...losses import Terms
-from .._mlp_training import TermsLoss, own_torch_state, target_arrays
 from .._progress import Progress
+from .._torch_loss import TermsLoss, own_torch_state, target_arrays
 
 Array = NDArray[Any]
 

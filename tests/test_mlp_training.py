@@ -55,7 +55,7 @@ def test_value_and_gradient_are_those_of_numpy(n_logits, class_weight, temperatu
     assert_allclose(slopes.numpy() / 40, gradient, rtol=1e-5, atol=1e-5)
 
 
-class Cubed(SquaredError):
+class CubedError(SquaredError):
     """A loss of the user's own, which torch knows nothing of."""
 
     def soft(self, Z, goal):
@@ -63,7 +63,7 @@ class Cubed(SquaredError):
         return (np.abs(off) ** 3).sum(axis=1), 3.0 * off * np.abs(off)
 
 
-@pytest.mark.parametrize("loss", [SquaredError(), Huber(0.5), Cubed()])
+@pytest.mark.parametrize("loss", [SquaredError(), Huber(0.5), CubedError()])
 @pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
 def test_losses_of_numbers_are_those_of_numpy(loss, alpha):
     rng = np.random.default_rng(0)

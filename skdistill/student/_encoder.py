@@ -159,7 +159,7 @@ class Encoder:
         *,
         further: bool = False,
     ) -> Encoded:
-        """Encode the training rows and count the occurrences of each code; `further` rows of a table are not counted."""
+        """Encode the training rows and count the occurrences of each code; `further` rows are not counted."""
         return self.encode_read(self.read(X, dtype), sample_weight, further=further)
 
     def encode_read(self, Z: Any, sample_weight: Array | None = None, *, further: bool = False) -> Encoded:

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -171,7 +172,7 @@ class Inputs:
         return None
 
     def _cells(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return index and value of the cells that are not zero, every row padded to the longest; ones have no value."""
+        """Return index and value of the cells that are not zero, rows padded to the longest; ones have no value."""
         if self.codes is not None:
             return self.codes.index_select(0, rows).long(), None
         assert self.sparse is not None
@@ -204,7 +205,9 @@ class Goals:
         #: For each term its goals, with their weight in a last column where they are numbers; and whether it is soft.
         self.terms: list[tuple[Tensor, Tensor | None, bool]] = []
         for at in range(len(parts[0])):
-            goal, weight = (_stacked([one[at][part] for one in parts], device) for part in (0, 1))
+            goal = _stacked([one[at][0] for one in parts], device)
+            weight: Tensor | None = _stacked([one[at][1] for one in parts], device)
+            assert weight is not None
             if weight.any():
                 labels = goal.ndim == 1
                 self.terms.append(
@@ -215,7 +218,10 @@ class Goals:
         self.best = _stacked([_best_outputs(terms) for terms in distinct], device)
 
     def losses_and_slopes(self, outputs: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss of each row less its constant, and its derivatives; rows are flat, outputs ``(..., n_outputs)``."""
+        """Return the loss of each row less its constant, and its derivatives.
+
+        Shape: outputs ``(..., n_outputs)``, rows flat -> ``(...)`` and ``(..., n_outputs)``.
+        """
         losses, slopes = None, None
         for goals, weights, soft in self.terms:
             goal = goals.index_select(0, rows).view(*outputs.shape[:-1], *goals.shape[1:])
@@ -506,8 +512,7 @@ def train_nets(
     ValueError
         If torch cannot use the device, or a loss is no longer finite.
     """
-    device = _device(student)
-    run = _Run(student, Inputs(encoded, device), jobs, batch_size, device)
+    run = _Run(student, Inputs(encoded, _device(student)), jobs, batch_size)
     name = type(student).__name__
     with Progress(student.verbose, student.max_epochs, name, "epoch") as progress:
         try:
@@ -540,22 +545,23 @@ def _device(student: Any) -> torch.device:
     return device
 
 
+def _as_tensors(layers: Layers) -> list[Tensor]:
+    """Return weight (n_in, n_out) and bias (1, n_out) of each layer in turn."""
+    return [torch.as_tensor(part, dtype=torch.float32).reshape(-1, part.shape[-1]) for pair in layers for part in pair]
+
+
 class _Run:
     """Several nets under training."""
 
-    def __init__(
-        self, student: Any, inputs: Inputs, jobs: Sequence[Job], batch_size: int, device: torch.device
-    ) -> None:
-        self.student, self.jobs, self.device = student, jobs, device
-        self.inputs, self.goals = inputs, Goals(jobs, device)
+    def __init__(self, student: Any, inputs: Inputs, jobs: Sequence[Job], batch_size: int) -> None:
+        self.student, self.inputs, self.device = student, inputs, inputs.device
+        device, self.goals = self.device, Goals(jobs, inputs.device)
         self.batch_size = batch_size
         self.alive = list(range(len(jobs)))
         self.nets = [TrainedNet() for _ in jobs]
         self.generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
         sizes = [inputs.n_inputs, *student.hidden_layer_sizes, jobs[0].terms.n_outputs]
-        self.shapes = [
-            shape for n_in, n_out in zip(sizes, sizes[1:], strict=False) for shape in ((n_in, n_out), (1, n_out))
-        ]
+        self.shapes = [shape for n_in, n_out in pairwise(sizes) for shape in ((n_in, n_out), (1, n_out))]
         starts = [self._start(job, sizes, at) for at, job in enumerate(jobs)]
         flat = torch.cat([torch.stack(parts).reshape(-1) for parts in zip(*starts, strict=True)]).to(device)
         self.now = Nets(flat, self.shapes, student.activation, inputs, student.dropout > 0)
@@ -578,9 +584,7 @@ class _Run:
     def _start(self, job: Job, sizes: list[int], at: int) -> list[Tensor]:
         if job.init is None:
             return initial_layers(sizes, self.inputs.n_sparse, self.inputs.n_active, self.generators[at])
-        return [
-            torch.as_tensor(part, dtype=torch.float32).reshape(-1, part.shape[-1]) for pair in job.init for part in pair
-        ]
+        return _as_tensors(job.init)
 
     def _order(self) -> Tensor:
         """Return each net's rows of an epoch in a shuffled order, shape (n_alive, n_rows)."""
@@ -643,7 +647,8 @@ class _Run:
 
     def judge(self) -> dict[str, float]:
         """Validate the nets, keep the best weights, drop those that get no better; return the figures of the first."""
-        stay, shown = [], {}
+        stay: list[int] = []
+        shown: dict[str, float] = {}
         for at, number in enumerate(self.alive):
             net, held_out = self.nets[number], self.held_out[number]
             figures = {"train_loss": float(self.train_losses[at]) / self.n_rows + self.constants[number][0]}
@@ -710,9 +715,8 @@ def net_outputs(activation: str, encoded: Encoded, layers: Layers) -> Array:
         In float32.
     """
     inputs = Inputs(encoded, torch.device("cpu"))
-    parts = [torch.as_tensor(part).reshape(-1, part.shape[-1]) for pair in layers for part in pair]
-    net = Nets(
-        torch.cat([part.reshape(-1) for part in parts]), [tuple(part.shape) for part in parts], activation, inputs
-    )
+    parts = _as_tensors(layers)
+    shapes = [(part.shape[0], part.shape[1]) for part in parts]
+    net = Nets(torch.cat([part.reshape(-1) for part in parts]), shapes, activation, inputs)
     rows = torch.arange(encoded.n_rows)
     return torch.cat([net.forward(some, len(some))[0].clone() for some in torch.split(rows, _BLOCK)]).numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from scipy import sparse
 
 from .._checks import check_rows
 from ..losses import Targets
-from ..program import Op, Program, fold
 from ._encoder import Encoded
 from ._mlp import BaseMLP
 

@@ -215,10 +215,10 @@ def verdict(frame: Any, peers: Any | None) -> list[Line]:
     return lines
 
 
-def print_verdict(lines: Sequence[Line]) -> None:
+def print_verdict(lines: Sequence[Line], title: str = "default student") -> None:
     """Print the figures with their targets, and below them which rows fall short."""
     print_table(
-        ["default student", "figure", "target", "verdict"],
+        [title, "figure", "target", "verdict"],
         [[line.what, f"{line.figure:{line.show}}", line.target, line.verdict] for line in lines],
     )
     for line in lines:

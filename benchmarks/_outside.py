@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,6 @@ import _students
 import regression_tables
 import tables
 from _common import print_table
-from _ledger import Ledger
 from _shelf import Shelf, fingerprint
 from _teachers import member
 from _verdict import Line, print_verdict
@@ -132,17 +129,6 @@ def measure(unit: Unit, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]
     return _students.measure(unit, tell, Numbers if _TABLES[unit.table][1] else Classes)
 
 
-def units_of(args: argparse.Namespace, ledger: Ledger) -> list[Unit]:
-    """Return what is to be measured and not yet in the CSV."""
-    units = []
-    for seed, table in product(args.seeds, args.tables):
-        whole = Unit(table, seed, args.rows, tuple(product(args.teachers, args.students, args.at_hand)), args.cache)
-        pairs = tuple(pair for pair in whole.pairs if not ledger.holds(**whole.key(*pair)))
-        if pairs:
-            units.append(Unit(table, seed, args.rows, pairs, args.cache))
-    return units
-
-
 def summarise(rows: Sequence[dict[str, Any]], students: Sequence[str]) -> None:
     """Print for each table, teacher and number of rows what its students lose, and the figures with their targets."""
     frame = package("pandas").DataFrame(list(rows))
@@ -184,7 +170,12 @@ def _verdict(ratio: Any, scores: Any, name: str) -> list[Line]:
         return [f"{table}, {teacher}, {n:,} rows: {ratio[table, teacher, n]:.3f}" for table, teacher, n in beyond]
 
     lines = [
-        Line(f"score / best of {len(OTHERS)}: mean of {len(ratio)}", ratio.mean(), ".4f", most=MEAN),
+        Line(
+            f"score / best of the others: mean of {len(ratio)} tables, teachers and numbers of rows",
+            ratio.mean(),
+            ".4f",
+            most=MEAN,
+        ),
         Line("  worst", ratio.max(), ".4f", most=WORST, short=short(ratio.index[ratio > WORST])),
     ]
     if "labels" in scores:

@@ -57,6 +57,7 @@ class RegressionBench(_students.Bench):
     labels_only = MLPStudentRegressor
     method = "predict"
     regression = True
+    kept_as = "numbers"
     changes = ABLATIONS | _students.FLOOR
 
     def read(self) -> None:

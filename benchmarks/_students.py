@@ -137,6 +137,8 @@ class Bench:
     labels_only: Any = MLPStudent
     method = "predict_proba"
     regression = False
+    #: What the names of kept teachers start with.
+    kept_as = "classes"
     changes: dict[str, dict[str, Any]] = ABLATIONS | FLOOR
     #: The rows to fit on and to score on, and what is to be predicted of the former.
     X: Any
@@ -152,10 +154,9 @@ class Bench:
 
     def make_shelf(self) -> Shelf:
         """Return where teachers of these rows are kept."""
-        task, unit = "numbers" if self.regression else "classes", self.unit
-        prefix = f"{task}-{unit.table}-{unit.seed}-{unit.limit}"
+        unit = self.unit
         rows = fingerprint(self.X, self.codes, self.X_test) if unit.shelf is not None else ""
-        return Shelf(unit.shelf, prefix, rows)
+        return Shelf(unit.shelf, f"{self.kept_as}-{unit.table}-{unit.seed}-{unit.limit}", rows)
 
     def take(self, *pair: Any) -> None:
         """Turn to the rows that a pair of teacher and student is about; here all are about the same."""

@@ -54,10 +54,10 @@ import _outside
 import _peers
 import _regressors
 import _students
+from _collect import collect, failed
 from _common import print_header
 from _floor import print_floor
-from _ledger import ERROR, Ledger
-from _pool import run
+from _ledger import Ledger
 from _retention_picture import draw
 from _retention_tables import print_ablation, print_costs, print_kept, print_peers
 from _verdict import frame_of, print_verdict, verdict
@@ -67,41 +67,11 @@ from tables import NAMES, package
 ROWS = 20_000
 
 
-def units_of(args: argparse.Namespace, ledger: Ledger) -> list[_students.Unit]:
-    """Return what is to be measured and not yet in the CSV, one split of all tables after the other."""
-    units = []
-    for seed, table in product(args.seeds, args.tables):
-        pairs = tuple(
-            (teacher, student)
-            for teacher, student in product(args.teachers, args.students)
-            if not ledger.holds(table=table, seed=seed, limit=args.rows, teacher=teacher, student=student)
-        )
-        if pairs:
-            units.append(_students.Unit(table, seed, args.rows, pairs, args.cache))
-    return units
-
-
-def measure_students(args: argparse.Namespace, ledger: Ledger) -> None:
-    """Measure our students, into the CSV."""
-    units: Sequence[_students.Unit] = _outside.units_of(args, ledger) if args.outside else units_of(args, ledger)
-    total = len(args.tables) * len(args.seeds) * len(args.teachers) * len(args.students) * len(args.at_hand)
-    missing = sum(len(unit.pairs) for unit in units)
-    if missing < total:
-        print(f"{ledger.path} holds {total - missing} of {total} results, which are not measured again.\n")
-    with tqdm(total=total, initial=total - missing, unit="student", dynamic_ncols=True) as bar:
-        for unit, what, content in run(args.kind.measure, units, args.jobs):
-            if what == "stage":
-                bar.set_description(f"{unit.table} {unit.seed}, {content}")
-                continue
-            if what == "fault":
-                # the process died, and nobody knows at which of them
-                lost = [pair for pair in unit.pairs if not ledger.holds(**unit.key(*pair))]
-                lines = [unit.key(*pair) | {ERROR: f"the process ended with {content}"} for pair in lost]
-            else:
-                lines = [content]
-            for line in lines:
-                ledger.append(line)
-                bar.update()
+def units_of(args: argparse.Namespace) -> list[_students.Unit]:
+    """Return what is asked for, one split of all tables after the other."""
+    pairs = tuple(product(args.teachers, args.students, *([args.at_hand] if args.outside else [])))
+    make = _outside.Unit if args.outside else _students.Unit
+    return [make(table, seed, args.rows, pairs, args.cache) for seed, table in product(args.seeds, args.tables)]
 
 
 def measure_peers(args: argparse.Namespace, ledger: Ledger) -> None:
@@ -172,17 +142,6 @@ def _measured_peers(args: argparse.Namespace, peers: Ledger | None) -> Any | Non
     asked = whole & set(product(args.tables, args.peers_seeds, [args.rows]))
     kept = [row for row in found if (row["table"], row["seed"], row["limit"]) in asked]
     return package("pandas").DataFrame(kept) if kept else None
-
-
-def failed(ledgers: Sequence[Ledger | None]) -> str:
-    """Return what failed, the same words once, with all that they stand for; nothing where all went well."""
-    words: dict[str, list[str]] = {}
-    for ledger in ledgers:
-        for key, fault in ledger.failures() if ledger is not None else ():
-            words.setdefault(fault, []).append(" ".join(key))
-    count = sum(map(len, words.values()))
-    told = [f"{fault}\n  {'; '.join(keys)}" for fault, keys in words.items()]
-    return "\n".join(["", f"{count} failed:", *told]) if count else ""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -267,8 +226,6 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         args.students = ["default", *(args.ablation or kind.ABLATIONS), "labels"]
     if args.floor:
         args.students = list(dict.fromkeys(["default", *args.students, *_students.FLOOR]))
-    if not args.outside:
-        args.at_hand = [None]
     args.rows = args.rows if args.rows is not None else 0 if args.outside else ROWS
     for name in ("jobs",) if args.outside else ("rows", "jobs"):
         if getattr(args, name) < 1:
@@ -290,7 +247,7 @@ def main() -> int | str:
     if not args.summary:
         try:
             if args.peers != "only":
-                measure_students(args, students)
+                collect(args.kind.measure, units_of(args), students, args.jobs)
             if peers is not None and args.peers is not None:
                 measure_peers(args, peers)
         except KeyboardInterrupt:

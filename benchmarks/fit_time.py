@@ -70,7 +70,7 @@ MEAN, LEAST = 5.0, 3.0
 #: The net whose training is timed, its rows, and the rows of a step.
 COLUMNS, HIDDEN, OUTPUTS = 170, 96, 1
 RATE_ROWS, BATCHES = 8_192, (256, 32)
-SHORT, LONG = 2, 8
+SHORT, LONG = 2, 26
 SQUARE, PRODUCTS = 512, 20
 
 
@@ -270,6 +270,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(description="How long default fits take, beside those of an older checkout.")
     parser.add_argument("--base", type=Path, metavar="PATH", help="the root of the other checkout")
+    parser.add_argument("--here", type=Path, metavar="PATH", default=HERE, help="another one than this checkout's own")
     parser.add_argument("--tables", nargs="+", choices=list(CASES), default=list(CASES), metavar="TABLE")
     parser.add_argument(
         "--teachers", nargs="+", choices=["forest", "lightgbm"], help="of each table (default: the one of CASES)"
@@ -286,10 +287,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     if args.repeats < 1:
         parser.error(f"--repeats is {args.repeats}; needed is 1 or more")
-    if args.base is not None and not (args.base / "skdistill" / "__init__.py").exists():
-        parser.error(f"--base {args.base} holds no package skdistill")
-    args.roots = {"base": args.base.resolve()} if args.base is not None else {}
-    args.roots["here"] = HERE
+    roots = {side: getattr(args, side) for side in ("base", "here")}
+    args.roots = {side: root.resolve() for side, root in roots.items() if root is not None}
+    for side, root in args.roots.items():
+        if not (root / "skdistill" / "__init__.py").exists():
+            parser.error(f"--{side} {root} holds no package skdistill")
     return args
 
 

@@ -107,7 +107,7 @@ def measure(n_rows: int, path: Path) -> dict[str, float]:
         "fit": seconds,
         "above": float(peak - before),
         "before": float(before),
-        "new": float(model.distillation_report_["n_new"]),
+        "new": float(model.distillation_report_.get("n_new", np.nan)),
     }
 
 

@@ -222,6 +222,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--peers are classifiers; leave --{which} out")
     if args.outside and (args.regression or args.floor or args.ablation is not None):
         parser.error("--outside has tables of numbers and students of its own; leave --regression and the like out")
+    if args.floor and args.ablation is not None:
+        parser.error("--floor and --ablation print tables of their own; leave one of them out")
     if args.ablation is not None:
         args.students = ["default", *(args.ablation or kind.ABLATIONS), "labels"]
     if args.floor:

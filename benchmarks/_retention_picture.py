@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from _retention_tables import present
-from _students import STUDENTS
 from _verdict import WORST_ACCURACY, WORST_LOSS
 from tables import NAMES, package
 
@@ -36,7 +35,7 @@ def draw(frame: Any, path: Path) -> None:
     """
     package("matplotlib").use("agg")
     pyplot = package("matplotlib.pyplot")
-    tables, students = present(frame, "table", NAMES), present(frame, "student", STUDENTS)
+    tables, students = present(frame, "table", NAMES), present(frame, "student", COLOURS)
     figure, axes = pyplot.subplots(
         1, 2, figsize=(11, 1.9 + 0.52 * (len(tables) + 1)), sharey=True, layout="constrained"
     )

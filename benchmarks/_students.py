@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
@@ -15,15 +16,25 @@ from numpy.typing import NDArray
 from _common import one_thread
 from _ledger import ERROR
 from _scores import accuracy, agreement, loss
-from _teachers import MEMBERS, member, vote
+from _shelf import Shelf, fingerprint
+from _teachers import MEMBERS, boosted, member, numbers, vote
+from _verdict import RIVAL
 from skdistill import DistilledClassifier, MLPStudent
 from tables import load, split
 
 Array = NDArray[Any]
 
 TEACHERS = (*MEMBERS, "voting")
-#: Each but "labels" is distilled; "labels" is the net of the same size that learns from labels alone.
-STUDENTS = ("default", "linear", "tree", "labels")
+#: What one would train in place of a student: LightGBM of 100 rounds, on labels.
+RIVAL_ROUNDS = 100
+#: Each is distilled but "labels", the net of the same size that learns from labels alone, and the rival.
+STUDENTS = ("default", "linear", "tree", "labels", RIVAL)
+#: What the default is to be no worse than: one fit each, without a choice.
+FLOOR: dict[str, dict[str, Any]] = {
+    "plain": {"alpha": 0.5},
+    "plain augmented": {"alpha": 0.5, "augment": 1},
+    "teacher augmented": {"alpha": 1.0, "augment": 1},
+}
 #: The default with one thing changed: what each of its ingredients is worth.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "last weights": {"student": MLPStudent(averaging=False)},
@@ -72,14 +83,17 @@ class Unit:
         The split, and the seed of teachers and students.
     limit : int
         How many rows to fit on at most.
-    pairs : tuple of (str, str)
-        Which teachers and students.
+    pairs : tuple of tuples
+        Which teachers and students, and what else `key` takes.
+    shelf : Path or None
+        The folder of fitted teachers.
     """
 
     table: str
     seed: int
     limit: int
-    pairs: tuple[tuple[str, str], ...]
+    pairs: tuple[tuple[Any, ...], ...]
+    shelf: Path | None = None
 
     def key(self, teacher: str, student: str) -> dict[str, Any]:
         """Return the key of a line of the CSV."""
@@ -123,15 +137,29 @@ class Bench:
     labels_only: Any = MLPStudent
     method = "predict_proba"
     regression = False
-    changes = ABLATIONS
-    #: What is to be predicted of the rows to fit on.
+    #: What the names of kept teachers start with.
+    kept_as = "classes"
+    changes: dict[str, dict[str, Any]] = ABLATIONS | FLOOR
+    #: The rows to fit on and to score on, and what is to be predicted of the former.
+    X: Any
+    X_test: Any
     codes: Array
 
     def __init__(self, unit: Unit, tell: Callable[[str], None]) -> None:
         self.unit, self.tell = unit, tell
         self.read()
+        self.shelf = self.make_shelf()
         self._fitted: dict[str, Timed] = {}
         self._faults: dict[str, Exception] = {}
+
+    def make_shelf(self) -> Shelf:
+        """Return where teachers of these rows are kept."""
+        unit = self.unit
+        rows = fingerprint(self.X, self.codes, self.X_test) if unit.shelf is not None else ""
+        return Shelf(unit.shelf, f"{self.kept_as}-{unit.table}-{unit.seed}-{unit.limit}", rows)
+
+    def take(self, *pair: Any) -> None:
+        """Turn to the rows that a pair of teacher and student is about; here all are about the same."""
 
     def read(self) -> None:
         """Read the rows, and what is to be predicted of those to fit on."""
@@ -155,9 +183,12 @@ class Bench:
 
     def teacher(self, kind: str) -> Timed:
         """Return a fitted teacher."""
-        return self.once(kind, partial(self._fit_vote if kind == "voting" else self._fit_member, kind))
+        if kind == "voting":
+            return self.once(kind, partial(self._fit_vote, kind))
+        return self.once(kind, lambda: self.shelf.take(kind, lambda: self.fit_member(kind)))
 
-    def _fit_member(self, kind: str) -> Timed:
+    def fit_member(self, kind: str) -> Timed:
+        """Fit a teacher that is no vote of others."""
         return fit(member(kind, self.X, self.unit.seed, self.regression), self.X, self.codes)
 
     def _fit_vote(self, kind: str) -> Timed:
@@ -167,9 +198,10 @@ class Bench:
         return Timed(voting, sum(timed.seconds for timed in parts), sum(timed.cpu for timed in parts))
 
     def student(self, kind: str, teacher: str) -> Timed:
-        """Return a fitted student; the one on labels knows no teacher, and is fitted once."""
-        if kind == "labels":
-            return self.once("labels", self._fit_labels)
+        """Return a fitted student; those on labels know no teacher, and are fitted once."""
+        if kind in ("labels", RIVAL):
+            make = self._fit_labels if kind == "labels" else self._fit_rival
+            return self.once(f"{kind}, {len(self.codes)} rows", make)
         self.tell(f"{teacher} -> {kind}")
         model = self.distiller(self.teacher(teacher).model, random_state=self.unit.seed)
         if kind != "default":
@@ -178,6 +210,9 @@ class Bench:
 
     def _fit_labels(self) -> Timed:
         return fit(self.labels_only(random_state=self.unit.seed), self.X, self.codes)
+
+    def _fit_rival(self) -> Timed:
+        return fit(boosted(RIVAL_ROUNDS, self.unit.seed, self.regression), self.X, self.codes)
 
     def ask(self, model: Any, X: Any) -> Array:
         """Return a model's answers."""
@@ -194,6 +229,9 @@ class Bench:
 
     def teacher_figures(self, kind: str) -> tuple[dict[str, float], Array]:
         """Return the figures of a teacher, and its answers."""
+        return self.shelf.take(f"{kind}-answers", lambda: self._teacher_figures(kind))
+
+    def _teacher_figures(self, kind: str) -> tuple[dict[str, float], Array]:
         taught = self.teacher(kind)
         proba = self.ask(taught.model, self.X_test)
         row = self.X_test.iloc[:1]
@@ -210,15 +248,24 @@ class Bench:
         model = learnt.model
         proba = self.ask(model, self.X_test)
         row = self.X_test.iloc[:1]
-        (cells,) = row.to_dict("records")
+        size, bare = self._rival_program(model, row) if kind == RIVAL else self._program(model, row)
         return self.scores(proba) | {
             **self.likeness(proba, told),
             "fit_seconds": learnt.seconds,
             "fit_cpu": learnt.cpu,
-            "bytes": model.program_.nbytes,
-            "row_us": one_row_us(lambda: model.program_(cells)),
+            "bytes": size,
+            "row_us": one_row_us(bare),
             "frame_us": one_row_us(lambda: self.ask(model, row)),
         }
+
+    def _program(self, model: Any, row: Any) -> tuple[int, Callable[[], object]]:
+        """Return the bytes of what is served, and the quickest way to ask it for a row."""
+        (cells,) = row.to_dict("records")
+        return model.program_.nbytes, lambda: model.program_(cells)
+
+    def _rival_program(self, model: Any, row: Any) -> tuple[int, Callable[[], object]]:
+        booster, cells = model[-1].booster_, numbers(model[:-1].transform(row))
+        return len(booster.model_to_string()), lambda: booster.predict(cells, num_threads=1)
 
 
 def measure(
@@ -243,17 +290,18 @@ def measure(
         except Exception as error:
             yield from (unit.key(*pair) | {ERROR: _words(error)} for pair in unit.pairs)
             return
-        for kind in dict.fromkeys(teacher for teacher, _ in unit.pairs):
-            students = [student for teacher, student in unit.pairs if teacher == kind]
+        for kind in dict.fromkeys(pair[0] for pair in unit.pairs):
+            pairs = [pair for pair in unit.pairs if pair[0] == kind]
             try:
                 figures, told = bench.teacher_figures(kind)
             except Exception as error:
-                yield from (unit.key(kind, student) | {ERROR: _words(error)} for student in students)
+                yield from (unit.key(*pair) | {ERROR: _words(error)} for pair in pairs)
                 continue
-            for student in students:
-                line: dict[str, Any] = unit.key(kind, student) | {"rows": len(bench.codes)} | figures
+            for pair in pairs:
+                bench.take(*pair)
+                line: dict[str, Any] = unit.key(*pair) | {"rows": len(bench.codes)} | figures
                 try:
-                    line |= bench.student_figures(student, kind, told)
+                    line |= bench.student_figures(pair[1], kind, told)
                 except Exception as error:
                     line[ERROR] = _words(error)
                 yield line

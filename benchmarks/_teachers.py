@@ -18,7 +18,7 @@ from tables import package
 
 Array = NDArray[Any]
 
-N_TREES = 500
+N_TREES, N_ROUNDS = 500, 300
 
 
 def categories(frame: Any) -> list[str]:
@@ -97,9 +97,21 @@ def member(kind: str, frame: Any, seed: int, regression: bool = False) -> Any:
     if kind == "forest":
         return forest(frame, seed=seed, n_jobs=1, regression=regression)
     if kind == "lightgbm":
-        make = getattr(package("lightgbm"), "LGBMRegressor" if regression else "LGBMClassifier")
-        return make_pipeline(AsCategories(), make(n_estimators=300, n_jobs=1, random_state=seed, verbose=-1))
+        return boosted(N_ROUNDS, seed, regression)
     return CatBoost(random_state=seed)
+
+
+def boosted(n_rounds: int, seed: int, regression: bool = False) -> Any:
+    """Return an unfitted LightGBM of one thread that takes frames as they are."""
+    make = getattr(package("lightgbm"), "LGBMRegressor" if regression else "LGBMClassifier")
+    return make_pipeline(AsCategories(), make(n_estimators=n_rounds, n_jobs=1, random_state=seed, verbose=-1))
+
+
+def numbers(frame: Any) -> Array:
+    """Return a frame as LightGBM's own numbers: categories as their codes, what is missing as NaN."""
+    codes = {name: frame[name].cat.codes for name in frame.select_dtypes("category")}
+    known = {name: found.where(found >= 0) for name, found in codes.items()}
+    return frame.assign(**known).to_numpy(dtype=float)
 
 
 def vote(members: dict[str, Any], X: Any, codes: Array) -> Any:

@@ -9,13 +9,18 @@ from typing import Any
 from _common import print_table
 from tables import package
 
+#: The student that is what one would train instead.
+RIVAL = "lightgbm100"
+
 KB = 1000
 #: A share of rows that differs from another in the last bit does not differ.
 SAME = 1e-9
 
-ACCURACY, WORST_ACCURACY = 1.0, 0.985
-LOSS, WORST_LOSS = 1.0, 1.1
+ACCURACY, WORST_ACCURACY = 1.008, 0.985
+LOSS, WORST_LOSS = 0.9, 1.08
 LOWER_LOSS, NO_WORSE = 0.95, 0.85
+#: On how many of the pairs log-loss is below that of the model one would train instead.
+BELOW_RIVAL = 0.85
 LARGEST, MEDIAN = 256, 100
 LONGEST = 60
 #: Of the tables; the points that may lie between us and the peer's best; and our share of its time for a row.
@@ -129,6 +134,24 @@ def over_labels(default: Any, labels: Any) -> Iterator[Line]:
         yield Line(title, met.mean(), ".1%", least=least, short=short)
 
 
+def over_rival(default: Any, rival: Any) -> Iterator[Line]:
+    """Yield how the student stands to what one would train instead."""
+    both = default.merge(rival, on=["table", "teacher", "seed", "limit"], suffixes=("", "_rival"))
+    if both.empty:
+        return
+    name, pairs = rival["student"].iloc[0], pairs_of(both)
+    met = pairs["loss"] < pairs["loss_rival"]
+    short = [
+        f"{table}, {teacher}: {row['loss']:.4f}, {name} {row['loss_rival']:.4f}"
+        for (table, teacher), row in pairs[~met].iterrows()
+    ]
+    title = f"log-loss below that of {name}: of {len(pairs)} tables and teachers"
+    yield Line(title, met.mean(), ".1%", least=BELOW_RIVAL, short=short)
+    for whose, of in (("", ""), (f", {name}", "_rival")):
+        yield Line(f"  one row, quickest{whose}, us: median", both[f"row_us{of}"].median(), ".1f")
+        yield Line(f"  one row, predict_proba of a frame{whose}, us: median", both[f"frame_us{of}"].median(), ".0f")
+
+
 def cost(default: Any) -> Iterator[Line]:
     """Yield what the student costs: bytes of its Program, and time of its fit."""
     size, seconds = default["bytes"] / KB, default["fit_cpu"]
@@ -205,20 +228,20 @@ def verdict(frame: Any, peers: Any | None) -> list[Line]:
     peers : pandas.DataFrame or None
         AutoGluon's results.
     """
-    default, labels = (frame[frame["student"] == student] for student in ("default", "labels"))
+    default, labels, rival = (frame[frame["student"] == student] for student in ("default", "labels", RIVAL))
     if default.empty:
         return []
-    lines = [*kept(default), *over_labels(default, labels), *cost(default)]
+    lines = [*kept(default), *over_labels(default, labels), *over_rival(default, rival), *cost(default)]
     voting = default[default["teacher"] == "voting"]
     if peers is not None and not voting.empty:
         lines += against_peers(voting, peers)
     return lines
 
 
-def print_verdict(lines: Sequence[Line]) -> None:
+def print_verdict(lines: Sequence[Line], title: str = "default student") -> None:
     """Print the figures with their targets, and below them which rows fall short."""
     print_table(
-        ["default student", "figure", "target", "verdict"],
+        [title, "figure", "target", "verdict"],
         [[line.what, f"{line.figure:{line.show}}", line.target, line.verdict] for line in lines],
     )
     for line in lines:

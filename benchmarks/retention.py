@@ -1,4 +1,4 @@
-"""What a student keeps of its teacher: 12 tables, 4 teachers, 4 students, 3 splits; and AutoGluon's students.
+"""What a student keeps of its teacher: 12 tables, 4 teachers, 5 students, 3 splits; and AutoGluon's students.
 
 Run: ``python benchmarks/retention.py --jobs 2`` (hours; try ``--tables german crx --seeds 0 --rows 300``)
 
@@ -10,8 +10,9 @@ meet. ``--picture retention.png`` draws it.
 Teachers are fitted on the raw frame, at most 20,000 rows: a random forest of 500 trees (behind
 imputers and one-hot columns), LightGBM of 300 rounds (strings as categories), CatBoost, and a soft
 VotingClassifier of the three. Students: "default" is ``DistilledClassifier(teacher,
-random_state=seed)``, "linear" and "tree" the same with ``student=``, and "labels" the yardstick,
-``MLPStudent(random_state=seed)`` on labels alone. All are scored on the 30 % of the rows held out.
+random_state=seed)``, "linear" and "tree" the same with ``student=``, "labels" the yardstick,
+``MLPStudent(random_state=seed)`` on labels alone, and "lightgbm100" what one would train instead, LightGBM of
+100 rounds on labels. All are scored on the 30 % of the rows held out.
 
 A process has one thread. Times are its CPU seconds, in which other work on the machine does not
 show; the CSV has the seconds by the clock beside them.
@@ -20,6 +21,15 @@ show; the CSV has the seconds by the clock beside them.
 LightGBM as teachers, R2 on the rows held out. Its CSV is regression.csv.
 
 ``--ablation`` measures what each ingredient of the default is worth: the default with it changed.
+
+``--floor`` adds plain students, of one fit each, to those of ``--students``; the default is to be no worse than the
+best of them on nearly all tables.
+
+``--outside`` measures students of teachers that were fitted on other rows: 300 and 2,000 rows at hand, the teacher
+fitted on all but those at hand and those to score on; six tables, half of them of numbers. Its CSV is outside.csv.
+
+``--cache FOLDER`` keeps the fitted teachers (some GB for all tables), and another run, with another recipe, takes
+them from there. Empty the folder when the teachers in _teachers.py change.
 
 ``--peers`` adds AutoGluon's distilled students on the same splits: its own ensemble as teacher, in
 a virtual environment that is made with venv and pip (2 to 3 GB, in ``--peers-env``). Twelve tables
@@ -40,12 +50,14 @@ from typing import Any
 
 from tqdm import tqdm
 
+import _outside
 import _peers
 import _regressors
 import _students
+from _collect import collect, failed
 from _common import print_header
-from _ledger import ERROR, Ledger
-from _pool import run
+from _floor import print_floor
+from _ledger import Ledger
 from _retention_picture import draw
 from _retention_tables import print_ablation, print_costs, print_kept, print_peers
 from _verdict import frame_of, print_verdict, verdict
@@ -55,41 +67,11 @@ from tables import NAMES, package
 ROWS = 20_000
 
 
-def units_of(args: argparse.Namespace, ledger: Ledger) -> list[_students.Unit]:
-    """Return what is to be measured and not yet in the CSV, one split of all tables after the other."""
-    units = []
-    for seed, table in product(args.seeds, args.tables):
-        pairs = tuple(
-            (teacher, student)
-            for teacher, student in product(args.teachers, args.students)
-            if not ledger.holds(table=table, seed=seed, limit=args.rows, teacher=teacher, student=student)
-        )
-        if pairs:
-            units.append(_students.Unit(table, seed, args.rows, pairs))
-    return units
-
-
-def measure_students(args: argparse.Namespace, ledger: Ledger) -> None:
-    """Measure our students, into the CSV."""
-    units = units_of(args, ledger)
-    total = len(args.tables) * len(args.seeds) * len(args.teachers) * len(args.students)
-    missing = sum(len(unit.pairs) for unit in units)
-    if missing < total:
-        print(f"{ledger.path} holds {total - missing} of {total} results, which are not measured again.\n")
-    with tqdm(total=total, initial=total - missing, unit="student", dynamic_ncols=True) as bar:
-        for unit, what, content in run(args.kind.measure, units, args.jobs):
-            if what == "stage":
-                bar.set_description(f"{unit.table} {unit.seed}, {content}")
-                continue
-            if what == "fault":
-                # the process died, and nobody knows at which of them
-                lost = [pair for pair in unit.pairs if not ledger.holds(**unit.key(*pair))]
-                lines = [unit.key(*pair) | {ERROR: f"the process ended with {content}"} for pair in lost]
-            else:
-                lines = [content]
-            for line in lines:
-                ledger.append(line)
-                bar.update()
+def units_of(args: argparse.Namespace) -> list[_students.Unit]:
+    """Return what is asked for, one split of all tables after the other."""
+    pairs = tuple(product(args.teachers, args.students, *([args.at_hand] if args.outside else [])))
+    make = _outside.Unit if args.outside else _students.Unit
+    return [make(table, seed, args.rows, pairs, args.cache) for seed, table in product(args.seeds, args.tables)]
 
 
 def measure_peers(args: argparse.Namespace, ledger: Ledger) -> None:
@@ -118,19 +100,23 @@ def measure_peers(args: argparse.Namespace, ledger: Ledger) -> None:
 def summarise(args: argparse.Namespace, students: Ledger, peers: Ledger | None) -> None:
     """Print what the CSVs hold of what was asked for, and draw it."""
     wanted = {"table": args.tables, "seed": args.seeds, "teacher": args.teachers, "student": args.students}
-    rows = [
-        row
-        for row in students.rows()
-        if row["limit"] == args.rows and all(row[name] in values for name, values in wanted.items())
-    ]
+    # of teachers that know other rows, the limit is that of the rows at hand
+    wanted |= {"limit": args.at_hand, "teacher_limit": [args.rows]} if args.outside else {"limit": [args.rows]}
+    rows = [row for row in students.rows() if all(row[name] in values for name, values in wanted.items())]
     theirs = _measured_peers(args, peers)
     if theirs is not None:
         print_peers(theirs)
         print()
     if not rows:
         return
+    if args.outside:
+        _outside.summarise(rows, args.students)
+        return
     if args.regression:
         _regressors.summarise(rows, args.tables, args.students)
+        if args.floor:
+            print()
+            print_floor(package("pandas").DataFrame(rows), "rmse", "RMSE")
         return
     frame = frame_of(rows)
     if args.ablation is not None:
@@ -141,6 +127,9 @@ def summarise(args: argparse.Namespace, students: Ledger, peers: Ledger | None) 
     print_costs(frame)
     print()
     print_verdict(verdict(frame, theirs))
+    if args.floor:
+        print()
+        print_floor(frame, "loss", "log-loss")
     if args.picture is not None:
         draw(frame, args.picture)
         print(f"\nDrawn: {args.picture}")
@@ -155,17 +144,6 @@ def _measured_peers(args: argparse.Namespace, peers: Ledger | None) -> Any | Non
     return package("pandas").DataFrame(kept) if kept else None
 
 
-def failed(ledgers: Sequence[Ledger | None]) -> str:
-    """Return what failed, the same words once, with all that they stand for; nothing where all went well."""
-    words: dict[str, list[str]] = {}
-    for ledger in ledgers:
-        for key, fault in ledger.failures() if ledger is not None else ():
-            words.setdefault(fault, []).append(" ".join(key))
-    count = sum(map(len, words.values()))
-    told = [f"{fault}\n  {'; '.join(keys)}" for fault, keys in words.items()]
-    return "\n".join(["", f"{count} failed:", *told]) if count else ""
-
-
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(description="What a student keeps of its teacher.")
@@ -176,9 +154,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         )
 
     parser.add_argument("--regression", action="store_true", help="tables of numbers, and teachers that are regressors")
-    # what there is to choose from depends on that
+    parser.add_argument("--outside", action="store_true", help="teachers that were fitted on other rows")
+    # what there is to choose from depends on these
     arguments = sys.argv[1:] if arguments is None else arguments
     kind, names = (_regressors, REGRESSION_NAMES) if "--regression" in arguments else (_students, NAMES)
+    if "--outside" in arguments:
+        kind, names = _outside, _outside.NAMES
     several("--tables", names, "TABLE")
     several("--teachers", kind.TEACHERS, "TEACHER")
     several("--students", kind.STUDENTS, "STUDENT")
@@ -190,11 +171,27 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="measure the default with one thing changed beside it: all of %(choices)s, or those named",
     )
     parser.add_argument(
+        "--floor", action="store_true", help="measure plain students too, and judge the default by them"
+    )
+    parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="the splits (default: 0 1 2)"
     )
-    parser.add_argument("--rows", type=int, default=ROWS, help="at most so many rows to fit on (default: %(default)s)")
+    parser.add_argument(
+        "--rows", type=int, help=f"at most so many rows to fit on (default: {ROWS}; with --outside all, of the teacher)"
+    )
+    parser.add_argument(
+        "--at-hand",
+        type=int,
+        nargs="+",
+        choices=_outside.AT_HAND,
+        default=list(_outside.AT_HAND),
+        help="with --outside: how many rows a student has",
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="keep fitted teachers here, and take them from here"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="default: retention.csv, or regression.csv")
+    parser.add_argument("--out", type=Path, help="default: retention.csv, regression.csv or outside.csv")
     parser.add_argument("--summary", action="store_true", help="measure nothing, print what the CSV holds")
     parser.add_argument("--picture", type=Path, help="also draw the results to this file")
     peers = parser.add_argument_group("AutoGluon's students")
@@ -219,12 +216,20 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     args = parser.parse_args(arguments)
     args.kind = kind
-    args.out = args.out or Path("regression.csv" if args.regression else "retention.csv")
-    if args.regression and args.peers is not None:
-        parser.error("--peers are classifiers; leave --regression out")
+    which = "outside" if args.outside else "regression" if args.regression else "retention"
+    args.out = args.out or Path(f"{which}.csv")
+    if (args.regression or args.outside) and args.peers is not None:
+        parser.error(f"--peers are classifiers; leave --{which} out")
+    if args.outside and (args.regression or args.floor or args.ablation is not None):
+        parser.error("--outside has tables of numbers and students of its own; leave --regression and the like out")
+    if args.floor and args.ablation is not None:
+        parser.error("--floor and --ablation print tables of their own; leave one of them out")
     if args.ablation is not None:
         args.students = ["default", *(args.ablation or kind.ABLATIONS), "labels"]
-    for name in ("rows", "jobs"):
+    if args.floor:
+        args.students = list(dict.fromkeys(["default", *args.students, *_students.FLOOR]))
+    args.rows = args.rows if args.rows is not None else 0 if args.outside else ROWS
+    for name in ("jobs",) if args.outside else ("rows", "jobs"):
         if getattr(args, name) < 1:
             parser.error(f"--{name} is {getattr(args, name)}; needed is 1 or more")
     if args.summary and not (args.out.exists() or args.peers_out.exists()):
@@ -244,7 +249,7 @@ def main() -> int | str:
     if not args.summary:
         try:
             if args.peers != "only":
-                measure_students(args, students)
+                collect(args.kind.measure, units_of(args), students, args.jobs)
             if peers is not None and args.peers is not None:
                 measure_peers(args, peers)
         except KeyboardInterrupt:

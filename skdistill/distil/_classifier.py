@@ -260,7 +260,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
             fit_params=fit_params,
         )
         asked = ask(request)
-        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again)
+        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
         return finish(self, asked, training_set, teach(training_set, request.plan.student))
 
     def _loss(self) -> CrossEntropy:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.optimize import minimize_scalar
 
-from .._sklearn import copy_unfitted, take_rows
+from .._sklearn import take_rows
 from ..losses import CrossEntropy, Targets
-from ..student import traits_of
-from ..tasks import Shares, Task
+from ..student import Fit, scale_logits, traits_of
+from ..tasks import Task
 from ._augment import MOST_SOURCES, new_rows, stack
-from ._label_ensemble import LabelEnsemble, fit_label_ensemble, in_parallel
+from ._bench import Bench, bench_of
+from ._label_ensemble import LabelEnsemble, fit_label_ensemble
+from ._memorisation import has_seen
 from ._plan import Plan
 
 Array = NDArray[Any]
@@ -23,14 +26,16 @@ Ask = Callable[[Any], Array]
 
 #: With fewer labelled rows, too few could be held out to choose by.
 _FEWEST_ROWS = 100
-#: Candidates are fitted on at most so many rows. With fewer labelled rows, holding some out costs accuracy, and the
-#: label ensemble is fitted again with them before the last fit.
+#: Candidates are fitted on at most so many rows.
 _FEW_ROWS = 5_000
-#: How many new rows are made, and the fewest and the most of them for each row that there is.
-_NEW_ROWS = 20_000
-_AUGMENT = (1.0, 5.0)
+#: A net is fitted on at most so many rows where the choice is left to the data.
+MOST_ROWS = 262_144
+#: How many new rows are made, and the most of them for each row that there is.
+_NEW_ROWS, _MOST_NEW = 10_000, 5
 #: What is tried besides a temperature of one.
 _TEMPERATURES = (2.0, 4.0)
+#: The memorisation check looks at so many rows.
+_CHECKED = 2_000
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,6 @@ class Candidate:
         The share of the teacher's term.
     temperature : float or None
         What the teacher was softened by; None for a regressor.
-    new_rows : bool
-        Whether new rows were added.
-    logit_scale : float
-        What temperature scaling multiplies the logits by.
     losses : ndarray of shape (n_held_out,)
         The loss of each held-out row.
     scores : dict
@@ -55,14 +56,12 @@ class Candidate:
 
     alpha: float
     temperature: float | None
-    new_rows: bool
-    logit_scale: float
     losses: Array
     scores: dict[str, float]
 
     def line(self) -> dict[str, Any]:
         """Return its entry in the report."""
-        return {"alpha": self.alpha, "temperature": self.temperature, "new_rows": self.new_rows, **self.scores}
+        return {"alpha": self.alpha, "temperature": self.temperature, **self.scores}
 
 
 @dataclass(frozen=True)
@@ -79,15 +78,80 @@ class TrainingSet:
         What the student's logits are multiplied by in the end.
     report : dict
         As ``distillation_report_``.
+    student, fitted : estimator or None
+        The student that the choice was made for, and this one fitted, where that is done already.
     """
 
     rows: Any
     targets: Targets
     logit_scale: float
     report: dict[str, Any]
+    student: Any = None
+    fitted: Any = None
 
 
-def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None) -> TrainingSet:
+@dataclass(frozen=True)
+class _Choice:
+    """What was chosen: the teacher's share, the temperature, and what its answers' logits are multiplied by.
+
+    The answers are those for fresh rows alone, or for all.
+    """
+
+    alpha: float
+    temperature: float | None
+    scale: float = 1.0
+    fresh_alone: bool = True
+
+
+class _Rows:
+    """The rows of a fit: those that were given, and new ones below them, with the teacher's answers for all.
+
+    Parameters
+    ----------
+    plan : Plan
+        How many new rows to make, and the seed.
+    X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows that were given.
+    targets : Targets
+        Their answers and labels.
+    ask : callable or None
+        From new rows to the teacher's answers.
+    held_out : ndarray of shape (n_rows,)
+        True for rows that are nobody's neighbour, so that nothing of them gets into the new rows.
+    n_new : int
+        How many new rows to make.
+    """
+
+    def __init__(self, plan: Plan, X: Any, targets: Targets, ask: Ask | None, held_out: Array, n_new: int) -> None:
+        self.n_given, self.n_new = X.shape[0], n_new
+        self.given, self.below = X, None
+        self.targets, self.held_out = targets, held_out
+        self.source = np.empty(0, dtype=np.int64)
+        if n_new:
+            assert ask is not None
+            sources = np.flatnonzero(~held_out)
+            self.below, source = new_rows(take_rows(X, sources), n_new, plan.seed)
+            self.source = sources[source]
+            self.targets = targets.with_below(ask(self.below))
+            self.held_out = np.concatenate([held_out, np.zeros(n_new, dtype=bool)])
+        labelled = np.zeros(len(self.held_out), dtype=bool) if targets.labels is None else self.targets.labelled()
+        #: Rows whose labels nobody has seen, as they have none.
+        self.fresh = ~labelled
+
+    def bench(self, plan: Plan) -> Bench:
+        """Return a bench of all rows."""
+        given = np.arange(self.n_given)
+        bench = bench_of(plan, self.given, replace(self.targets.take(given), held_out=self.held_out[: self.n_given]))
+        if self.n_new:
+            bench.add(self.below)
+        return bench
+
+    def all(self) -> Any:
+        """Return all rows, raw."""
+        return stack(self.given, self.below) if self.n_new else self.given
+
+
+def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = "unknown") -> TrainingSet:
     """Choose what the user left open, and make the training set.
 
     Parameters
@@ -101,55 +165,67 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None) -> TrainingSet
         to be chosen.
     ask : callable or None
         From rows to the teacher's answers; None where it cannot be asked again.
+    origin : {"in_sample", "out_of_fold", "unseen", "unknown"}, default="unknown"
+        Whether the teacher has seen the labels of these rows.
 
     Returns
     -------
     training_set : TrainingSet
         Rows, targets and report.
     """
-    weight = targets.sample_weight
-    if weight is not None and not weight.all():
-        # rows of weight zero do not count, and no new ones are made from them
-        rows = np.flatnonzero(weight > 0)
-        X, targets = take_rows(X, rows), targets.take(rows)
-    labelled = np.empty(0, dtype=np.int64) if targets.labels is None else np.flatnonzero(targets.labelled())
-    choosing = plan.chooses and len(labelled) >= _FEWEST_ROWS
+    X, targets, labelled = _counted(X, targets)
+    n_given, choosing = X.shape[0], plan.chooses and len(labelled) >= _FEWEST_ROWS
+    by_rule = choosing and isinstance(plan.alpha, str) and _wants_ensemble(plan)
+    if by_rule and n_given > MOST_ROWS:
+        some = np.sort(np.random.RandomState(plan.seed).permutation(n_given)[:MOST_ROWS])
+        X, targets, labelled = _counted(take_rows(X, some), targets.take(some))
+    held_out = np.zeros(X.shape[0], dtype=bool)
     if choosing:
-        targets = replace(targets, held_out=_hold_out(labelled, X.shape[0], plan.seed))
-    ensemble, shares = None, None
-    if _wants_ensemble(plan, choosing):
-        ensemble, shares = fit_label_ensemble(plan, X, targets, labelled)
-        targets = targets.with_soft_labels(ensemble.predict(X))
+        assert targets.labels is not None
+        held_out[labelled] = plan.task.held_out(targets.labels[labelled], plan.seed % 2**32)
+    rows = _Rows(plan, X, targets, ask, held_out, _n_new(plan, X, ask, by_rule))
+    choice, report = _Choice(targets.alpha, _temperature(targets)), dict.fromkeys(_REPORTED)
+    whole, bench, ensemble = rows.targets, None, None
+    if by_rule or (not isinstance(plan.label_ensemble, str) and plan.label_ensemble > 0):
+        bench = rows.bench(plan)
+        ensemble = fit_label_ensemble(plan, bench, whole, labelled, rows.held_out)
+        whole = whole.with_soft_labels(ensemble.soft_labels)
+    if by_rule:
+        assert ensemble is not None
+        choice, found = _by_rule(plan, rows, whole, ensemble, origin)
+        report |= found
     candidates: list[Candidate] = []
-    chosen = Candidate(targets.alpha, _temperature(targets), False, 1.0, np.empty(0), {})
-    if choosing:
-        candidates = _fit_candidates(plan, X, targets, ask, ensemble, shares)
-        chosen = _best(candidates, targets, _margin(ensemble))
-    # the held-out rows have served: the student learns from all
-    final = replace(_blended(targets, chosen.alpha, chosen.temperature), held_out=None)
-    n_new = _n_new(plan, X, ask, chosen.new_rows)
-    last = ensemble
-    softened = n_new > 0 or final.loss.needs_soft_labels(final.labels)
-    if choosing and ensemble is not None and len(labelled) < _FEW_ROWS and softened:
-        last = fit_label_ensemble(plan, X, final, labelled)[0]
-        final = final.with_soft_labels(last.predict(X))
-    report: dict[str, Any] = {
-        "alpha": chosen.alpha,
-        "temperature": chosen.temperature,
+    fitted, logit_scale = None, 1.0
+    if choosing and not by_rule:
+        candidates = _fit_candidates(plan, X, replace(targets, held_out=held_out))
+        best = min(candidates, key=lambda one: np.average(one.losses, weights=_weight(targets, held_out)))
+        choice = replace(choice, alpha=best.alpha, temperature=best.temperature)
+    elif by_rule and traits_of(plan.student).in_epochs:
+        assert bench is not None
+        fitted, logit_scale, candidates = _fit_net(plan, bench, _chosen(whole, choice, rows.fresh), rows.held_out)
+        choice = replace(choice, temperature=candidates[0].temperature)
+    report |= {
+        "alpha": choice.alpha,
+        "temperature": choice.temperature,
         "n_rows": X.shape[0],
+        "n_left_out": n_given - X.shape[0],
         "n_labelled": len(labelled),
-        "n_new": n_new,
-        "n_label_models": 0 if ensemble is None else len(ensemble.models),
-        "teacher_gap": None if shares is None else shares.gap,
-        "logit_scale": chosen.logit_scale,
-        "n_held_out": len(chosen.losses),
+        "n_new": rows.n_new,
+        "n_label_models": 0 if ensemble is None else len(ensemble.each),
+        "answers_scale": choice.scale,
+        "logit_scale": logit_scale,
+        "n_held_out": int(held_out.sum()),
         "candidates": [one.line() for one in candidates],
-        "distilled": chosen.scores or None,
-        "labels_only": _labels_only(ensemble, candidates, X, targets) if choosing else None,
-        "teacher": _scores(plan.task, targets, None) if choosing else None,
+        "distilled": _scores_of(candidates, choice),
+        "labels_only": _labels_only(plan.task, ensemble, candidates, targets, held_out) if choosing else None,
+        "teacher": _scores(plan.task, targets, held_out, None) if choosing else None,
     }
-    rows, final = _with_new_rows(plan, X, final, ask, last, n_new) if n_new else (X, final)
-    return TrainingSet(rows, final, chosen.logit_scale, report)
+    final = replace(_chosen(whole, choice, rows.fresh), held_out=None)
+    return TrainingSet(rows.all(), final, logit_scale, report, plan.student, fitted)
+
+
+#: What the rule reports; None where there is no rule.
+_REPORTED = ("teacher_gap", "memorised", "n_left_out")
 
 
 def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: Ask | None) -> TrainingSet:
@@ -174,13 +250,103 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
         Nothing is held out of it. Its report says what was chosen on the rows held out for the first one.
     """
     report = made.report
+    X, targets, labelled = _counted(X, targets)
     ratio = report["n_new"] / min(report["n_rows"], MOST_SOURCES)
-    fixed = replace(
-        plan, alpha=report["alpha"], temperature=1.0, augment=ratio, label_ensemble=report["n_label_models"]
-    )
-    again = choose(fixed, X, _blended(targets, report["alpha"], report["temperature"]), ask)
-    counts = {name: again.report[name] for name in ("n_rows", "n_labelled", "n_new")}
-    return replace(again, logit_scale=made.logit_scale, report=report | counts)
+    fixed = replace(plan, alpha=report["alpha"], augment=ratio, label_ensemble=report["n_label_models"])
+    rows = _Rows(fixed, X, targets, ask, np.zeros(X.shape[0], dtype=bool), _n_new(fixed, X, ask, True))
+    whole = rows.targets
+    if fixed.label_ensemble:
+        ensemble = fit_label_ensemble(fixed, rows.bench(fixed), whole, labelled, rows.held_out)
+        whole = whole.with_soft_labels(ensemble.soft_labels)
+    choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"] is not False)
+    counts = {"n_rows": X.shape[0], "n_labelled": len(labelled), "n_new": rows.n_new}
+    return TrainingSet(rows.all(), _chosen(whole, choice, rows.fresh), made.logit_scale, report | counts)
+
+
+def _counted(X: Any, targets: Targets) -> tuple[Any, Targets, Array]:
+    """Return the rows that have a weight, their targets, and which of them have a label."""
+    weight = targets.sample_weight
+    if weight is not None and not weight.all():
+        # rows of weight zero do not count, and no new ones are made from them
+        rows = np.flatnonzero(weight > 0)
+        X, targets = take_rows(X, rows), targets.take(rows)
+    labelled = np.empty(0, dtype=np.int64) if targets.labels is None else np.flatnonzero(targets.labelled())
+    return X, targets, labelled
+
+
+def _by_rule(
+    plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, origin: str
+) -> tuple[_Choice, dict[str, Any]]:
+    """Return the teacher's share and what its answers are multiplied by, and what the report says of it.
+
+    A teacher that has not seen the rows is worth what it is worth on their labels, beside the ensemble's answers for
+    rows that its students have not seen: stacking, Wolpert (1992), https://doi.org/10.1016/S0893-6080(05)80023-1. Of
+    one that has seen them nobody knows that, and its share is the task's, by how far it is ahead.
+    """
+    task, known = plan.task, ensemble.rows
+    assert whole.labels is not None
+    assert whole.answers is not None
+    labels, answers = whole.labels[known], whole.answers[known]
+    goals = task.goals(labels, whole.n_targets)
+    weight = None if whole.sample_weight is None else whole.sample_weight[known]
+    memorised = origin == "in_sample" or (origin == "unknown" and _has_seen(task, rows, whole))
+    students, teacher = (task.score(labels, values, weight) for values in (ensemble.out_of_fold, answers))
+    scale, share = 1.0, 0.0
+    fresh = np.flatnonzero(rows.fresh)
+    if memorised:
+        share = task.share_of_seen(students, teacher, len(known))
+        if len(fresh):
+            # calibrated students say how sure one can be of rows whose labels nobody has seen
+            reference = ensemble.soft_labels[fresh]
+            scale = _best_scale(task, reference, whole.answers[fresh], None, task.answer_scales)
+    else:
+        scale = _best_scale(task, goals, answers, weight, task.answer_scales)
+        answers = task.rescaled(answers, scale)
+    share = min(share, 1.0) if memorised else 1.0
+    share = min(share, _stacked_share(task, goals, answers, ensemble.out_of_fold, weight))
+    choice = _Choice(round(share, 2), _temperature(whole), scale, memorised)
+    return choice, {"teacher_gap": teacher - students, "memorised": memorised}
+
+
+def _has_seen(task: Task, rows: _Rows, whole: Targets) -> bool:
+    """Return whether the teacher has seen the labels, as far as new rows near them tell; without any it may have."""
+    assert whole.labels is not None
+    assert whole.answers is not None
+    at = np.flatnonzero(~rows.fresh[rows.source])[:_CHECKED]
+    source = rows.source[at]
+    goals = task.goals(whole.labels[source], whole.n_targets)
+    return has_seen(task, whole.answers[source], whole.answers[rows.n_given + at], goals)
+
+
+def _stacked_share(task: Task, goals: Array, answers: Array, others: Array, weight: Array | None) -> float:
+    """Return the share of the first of two kinds of answers in the mixture that has the lowest loss."""
+    spread = task.spread(goals)
+
+    def loss(share: float) -> float:
+        mixed = share * answers + (1 - share) * others
+        return float(np.average(task.row_losses(goals, mixed, spread), weights=weight))
+
+    return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-3}).x)
+
+
+def _best_scale(task: Task, goals: Array, answers: Array, weight: Array | None, scales: Sequence[float]) -> float:
+    """Return what to multiply the logits of answers by so that they fit the goals best: temperature scaling."""
+    losses = {
+        scale: np.average(task.row_losses(goals, task.rescaled(answers, scale)), weights=weight) for scale in scales
+    }
+    return min(losses, key=lambda scale: losses[scale]) if losses else 1.0
+
+
+def _chosen(targets: Targets, choice: _Choice, fresh: Array) -> Targets:
+    """Return targets as chosen."""
+    answers, loss = targets.answers, targets.loss
+    if choice.scale != 1:
+        assert answers is not None
+        scaled = targets.task.rescaled(answers, choice.scale)
+        answers = np.where(fresh[:, None], scaled, answers) if choice.fresh_alone else scaled
+    if choice.temperature is not None and type(loss) is CrossEntropy:
+        loss = CrossEntropy(choice.temperature)
+    return replace(targets, answers=answers, alpha=choice.alpha, loss=loss)
 
 
 def gain(losses: Array, others: Array, weight: Array | None) -> tuple[float, float]:
@@ -204,29 +370,14 @@ def _temperature(targets: Targets) -> float | None:
     return getattr(targets.loss, "temperature", None)
 
 
-def _blended(targets: Targets, alpha: float, temperature: float | None) -> Targets:
-    """Return targets with another alpha and temperature."""
-    loss = CrossEntropy(temperature) if temperature is not None and type(targets.loss) is CrossEntropy else targets.loss
-    return replace(targets, alpha=alpha, loss=loss)
+def _weight(targets: Targets, rows: Array) -> Array | None:
+    return None if targets.sample_weight is None else targets.sample_weight[rows]
 
 
-def _held_out_weight(targets: Targets) -> Array | None:
-    return None if targets.sample_weight is None else targets.sample_weight[targets.held_out]
-
-
-def _hold_out(labelled: Array, n_rows: int, seed: int) -> Array:
-    """Return a mask of the rows to choose by: a tenth of those labelled, more of fewer than 1,000."""
-    share = float(np.clip(100 / len(labelled), 0.1, 0.2))
-    rows = np.random.RandomState(seed).permutation(labelled)[: round(share * len(labelled))]
-    held_out = np.zeros(n_rows, dtype=bool)
-    held_out[rows] = True
-    return held_out
-
-
-def _wants_ensemble(plan: Plan, choosing: bool) -> bool:
+def _wants_ensemble(plan: Plan) -> bool:
     if not isinstance(plan.label_ensemble, str):
         return plan.label_ensemble > 0
-    return choosing and isinstance(plan.alpha, str) and traits_of(plan.student).in_epochs
+    return traits_of(plan.student).in_epochs
 
 
 def _n_new(plan: Plan, X: Any, ask: Ask | None, wanted: bool) -> int:
@@ -234,32 +385,44 @@ def _n_new(plan: Plan, X: Any, ask: Ask | None, wanted: bool) -> int:
     n_sources = min(X.shape[0], MOST_SOURCES)
     if not isinstance(plan.augment, str):
         return round(plan.augment * n_sources)
-    if not (wanted and _can_augment(X, ask)):
+    if not wanted or ask is None or sparse.issparse(X) or len(X.shape) != 2:
         return 0
-    fewest, most = _AUGMENT
-    return round(n_sources * float(np.clip(_NEW_ROWS / n_sources, fewest, most)))
+    return min(_NEW_ROWS, _MOST_NEW * n_sources)
 
 
-def _can_augment(X: Any, ask: Ask | None) -> bool:
-    return ask is not None and not sparse.issparse(X) and len(X.shape) == 2
+def _temperatures(plan: Plan, targets: Targets) -> list[float | None]:
+    """Return the temperatures to try."""
+    first = _temperature(targets)
+    tried = isinstance(plan.temperature, str) and traits_of(plan.student).softens
+    return [first, *_TEMPERATURES] if tried else [first]
 
 
-def _with_new_rows(
-    plan: Plan, X: Any, targets: Targets, ask: Ask | None, ensemble: LabelEnsemble | None, n_new: int
-) -> tuple[Any, Targets]:
-    """Return rows and targets with new rows below them, which teacher and label ensemble have answered."""
-    assert ask is not None
-    # a held-out row is nobody's neighbour, so that nothing of it gets into the new rows
-    sources = X if targets.held_out is None else take_rows(X, np.flatnonzero(~targets.held_out))
-    rows = new_rows(sources, n_new, plan.seed)
-    soft_labels = None if ensemble is None else ensemble.predict(rows)
-    return stack(X, rows), targets.with_below(ask(rows), soft_labels)
+def _fit_net(plan: Plan, bench: Bench, targets: Targets, held_out: Array) -> tuple[Any, float, list[Candidate]]:
+    """Return the fitted net, what its logits were multiplied by, and the candidates, the chosen one first.
+
+    With several temperatures, the one with the lowest loss on the held-out rows is taken.
+    """
+    task, valid = plan.task, np.flatnonzero(held_out)
+    nets, found = [], []
+    for temperature in _temperatures(plan, targets):
+        goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
+        (net,) = bench.fit([Fit(goals, np.flatnonzero(~held_out), valid, plan.seed % 2**31)])
+        values = bench.answers(net)[valid]
+        scale = _logit_scale(task, targets, valid, values) if traits_of(plan.student).scalable else 1.0
+        values = task.rescaled(values, scale)
+        losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
+        nets.append((net, scale))
+        found.append(Candidate(targets.alpha, temperature, losses, scores))
+    means = [np.average(one.losses, weights=_weight(targets, valid)) for one in found]
+    best = int(np.argmin(means))
+    net, scale = nets[best]
+    student = bench.as_student(net)
+    scale_logits(student, scale)
+    return student, scale, [found[best], *(one for one in found if one is not found[best])]
 
 
-def _fit_candidates(
-    plan: Plan, X: Any, targets: Targets, ask: Ask | None, ensemble: LabelEnsemble | None, shares: Shares | None
-) -> list[Candidate]:
-    """Return the candidates, each with a student fitted without the held-out rows; the preferred one is first."""
+def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
+    """Return a candidate for each alpha, and for each temperature at the best of them, fitted without held-out rows."""
     held_out = targets.held_out
     assert held_out is not None
     if X.shape[0] > _FEW_ROWS + held_out.sum():
@@ -267,112 +430,76 @@ def _fit_candidates(
         kept = np.random.RandomState(plan.seed).permutation(np.flatnonzero(~held_out))[:_FEW_ROWS]
         rows = np.sort(np.concatenate([kept, np.flatnonzero(held_out)]))
         X, targets = take_rows(X, rows), targets.take(rows)
-    ways = [(alpha, False) for alpha in (0.5, 1.0, 0.0)] if shares is None else shares.candidates
-    if not isinstance(plan.alpha, str):
-        ways = [(targets.alpha, False)]
-    augments = isinstance(plan.augment, str) and _can_augment(X, ask)
-    ways = list(dict.fromkeys((alpha, new_rows and augments) for alpha, new_rows in ways))
-    wanted = any(new_rows for _, new_rows in ways)
-    more = _with_new_rows(plan, X, targets, ask, ensemble, _n_new(plan, X, ask, True)) if wanted else None
-    scaled = shares is not None and not shares.memorised and traits_of(plan.student).scalable
+        held_out = targets.held_out
+        assert held_out is not None
+    task, bench = plan.task, bench_of(plan, X, targets)
+    valid = np.flatnonzero(held_out)
+    rows = np.flatnonzero(~held_out)
 
-    def fitted(each: list[tuple[float, float | None, bool]]) -> list[Candidate]:
-        def calls() -> Iterator[tuple[Any, Task, Any, Targets, bool, bool]]:
-            for alpha, temperature, augmented in each:
-                rows, goals = more if augmented and more is not None else (X, targets)
-                goals = _blended(goals, alpha, temperature)
-                yield copy_unfitted(plan.student), plan.task, rows, goals, augmented, scaled
+    def fitted(ways: list[_Choice]) -> list[Candidate]:
+        goals = [_chosen(targets, way, held_out) for way in ways]
+        found = []
+        for way, one in zip(
+            ways, bench.fit([Fit(goal, rows, valid, plan.seed % 2**31) for goal in goals]), strict=True
+        ):
+            values = bench.answers(one)[valid]
+            losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
+            found.append(Candidate(way.alpha, way.temperature, losses, scores))
+        return found
 
-        return list(in_parallel(plan.n_jobs, _candidate, calls()))
-
-    found = fitted([(alpha, _temperature(targets), new_rows) for alpha, new_rows in ways])
-    if isinstance(plan.temperature, str) and traits_of(plan.student).softens:
-        best = _best(found, targets, _margin(ensemble))
-        rest = [one for one in found if one is not best]
-        found = [best, *rest, *fitted([(best.alpha, warmer, best.new_rows) for warmer in _TEMPERATURES])]
+    first, *warmer = _temperatures(plan, targets)
+    alphas = (0.5, 1.0, 0.0) if isinstance(plan.alpha, str) else (targets.alpha,)
+    found = fitted([_Choice(alpha, first) for alpha in alphas])
+    best = min(found, key=lambda one: np.average(one.losses, weights=_weight(targets, valid)))
+    for temperature in warmer:
+        found += fitted([_Choice(best.alpha, temperature)])
     return found
 
 
-def _candidate(student: Any, task: Task, X: Any, targets: Targets, new_rows: bool, scaled: bool) -> Candidate:
-    """Return a candidate, with a student that is fitted without the held-out rows, its logits scaled or not."""
-    assert targets.held_out is not None
-    if traits_of(student).in_epochs:
-        student.fit_targets(X, targets)
-    else:
-        rows = np.flatnonzero(~targets.held_out)
-        student.fit_targets(take_rows(X, rows), replace(targets.take(rows), held_out=None))
-    values = task.predict(student, take_rows(X, np.flatnonzero(targets.held_out)))
-    scale = _logit_scale(task, targets, values) if scaled else 1.0
-    values = task.rescaled(values, scale)
-    return Candidate(
-        targets.alpha,
-        _temperature(targets),
-        new_rows,
-        scale,
-        _losses(task, targets, values),
-        _scores(task, targets, values),
-    )
-
-
-def _losses(task: Task, targets: Targets, values: Array) -> Array:
-    """Return the loss of each held-out row."""
+def _losses(task: Task, targets: Targets, rows: Array, values: Array) -> Array:
+    """Return the loss of each of some rows."""
     assert targets.labels is not None
-    goals = task.goals(targets.labels[targets.held_out], targets.n_targets)
+    goals = task.goals(targets.labels[rows], targets.n_targets)
     return task.row_losses(goals, values, task.spread(targets.labels))
 
 
-def _scores(task: Task, targets: Targets, values: Array | None) -> dict[str, float]:
-    """Return scores on the held-out rows, of the teacher itself where there are no values."""
+def _scores(task: Task, targets: Targets, rows: Array, values: Array | None) -> dict[str, float]:
+    """Return scores on some rows, of the teacher itself where there are no values."""
     assert targets.labels is not None
     assert targets.answers is not None
-    held_out = targets.held_out
-    teacher = targets.answers[held_out]
+    teacher = targets.answers[rows]
     values = teacher if values is None else values
-    return task.scores(targets.labels[held_out], values, teacher, _held_out_weight(targets))
+    return task.scores(targets.labels[rows], values, teacher, _weight(targets, rows))
 
 
-def _logit_scale(task: Task, targets: Targets, values: Array) -> float:
+def _scores_of(candidates: list[Candidate], choice: _Choice) -> dict[str, float] | None:
+    return next(
+        (one.scores for one in candidates if (one.alpha, one.temperature) == (choice.alpha, choice.temperature)), None
+    )
+
+
+def _logit_scale(task: Task, targets: Targets, rows: Array, values: Array) -> float:
     """Return what temperature scaling multiplies the logits by; 1 unless another factor is clearly better.
 
     Forests are under-confident, and their students with them. Guo and others (2017), "On Calibration of Modern Neural
     Networks", https://arxiv.org/abs/1706.04599.
     """
-    losses, weight = _losses(task, targets, values), _held_out_weight(targets)
+    losses, weight = _losses(task, targets, rows, values), _weight(targets, rows)
     best, most = 1.0, 0.0
     for scale in task.logit_scales:
-        mean, error = gain(losses, _losses(task, targets, task.rescaled(values, scale)), weight)
+        mean, error = gain(losses, _losses(task, targets, rows, task.rescaled(values, scale)), weight)
         if mean > max(2.0 * error, most):
             best, most = scale, mean
     # the fewer rows, the closer to 1
     return float(best ** (len(losses) / (len(losses) + 100.0)))
 
 
-def _margin(ensemble: LabelEnsemble | None) -> float:
-    """Return by how many standard errors another candidate has to be better than the preferred one.
-
-    Where a label ensemble has shown what the teacher is worth, that stands until another is clearly better.
-    """
-    return 0.0 if ensemble is None else 1.0
-
-
-def _best(candidates: list[Candidate], targets: Targets, margin: float) -> Candidate:
-    """Return the first candidate, unless another one is better by more than `margin` standard errors."""
-    first, *others = candidates
-    best, most = first, 0.0
-    for other in others:
-        mean, error = gain(first.losses, other.losses, _held_out_weight(targets))
-        if mean > max(margin * error, most):
-            best, most = other, mean
-    return best
-
-
 def _labels_only(
-    ensemble: LabelEnsemble | None, candidates: list[Candidate], X: Any, targets: Targets
+    task: Task, ensemble: LabelEnsemble | None, candidates: list[Candidate], targets: Targets, held_out: Array
 ) -> dict[str, float] | None:
     """Return the scores of a student of the labels alone: the mean over the ensemble, or the candidate of alpha 0."""
     if ensemble is None:
         return next((one.scores for one in candidates if one.alpha == 0), None)
-    assert targets.held_out is not None
-    rows = take_rows(X, np.flatnonzero(targets.held_out))
-    each = [_scores(ensemble.task, targets, ensemble.task.predict(model, rows)) for model in ensemble.models]
+    rows = np.flatnonzero(held_out)
+    each = [_scores(task, targets, rows, values[rows]) for values in ensemble.each]
     return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}

@@ -267,7 +267,7 @@ def ask(request: Request) -> Asked:
 
 
 def teach(training_set: TrainingSet, student: Any) -> Any:
-    """Return a copy of a student, fitted to a training set.
+    """Return a copy of a student, fitted to a training set; the recipe may have fitted it already.
 
     Parameters
     ----------
@@ -276,6 +276,8 @@ def teach(training_set: TrainingSet, student: Any) -> Any:
     student : estimator
         Not fitted; it stays as it is.
     """
+    if training_set.fitted is not None and student is training_set.student:
+        return training_set.fitted
     fitted = copy_unfitted(student).fit_targets(training_set.rows, training_set.targets)
     scale_logits(fitted, training_set.logit_scale)
     return fitted

@@ -197,10 +197,6 @@ class Loss:
             return values
         return np.where(self.labelled(labels)[:, None], labels, values)
 
-    def needs_soft_labels(self, labels: Array | None) -> bool:
-        """Return whether any row is fitted to a soft label where these are given."""
-        return labels is None or not bool(self.labelled(labels).all())
-
     def weigh_classes(self, class_weight: Any, classes: Any, soft: Any, labels: Any, alpha: float) -> Any:
         """Return the (goal, weight) pairs of both terms with class weights applied; only classes have weights."""
         raise ValueError(f"class_weight={class_weight!r} has no meaning for {type(self).__name__}.")
@@ -303,12 +299,13 @@ class CrossEntropy(Loss):
         return answers.argmax(axis=1)
 
     def keep_labels(self, labels: Array | None, values: Array) -> Array:
-        """Return the soft labels: they take the labels' place in every row, so that no label is memorised."""
-        return values
-
-    def needs_soft_labels(self, labels: Array | None) -> bool:
-        """Return True: every row is fitted to its soft label."""
-        return True
+        """Return the soft labels; those of rows with a label are halfway to it, so that it is not memorised."""
+        if labels is None:
+            return values
+        mixed = values / 2
+        known = np.flatnonzero(self.labelled(labels))
+        mixed[known, labels[known]] += 0.5
+        return np.where(self.labelled(labels)[:, None], mixed, values)
 
     def weigh_classes(
         self,

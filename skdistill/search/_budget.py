@@ -203,7 +203,7 @@ def distill_to_budget(
         request = check(model, rows, y, given=None, X_unlabeled=None, sample_weight=None, fit_params={})
         request = replace(request, y_names=y_names)
         asked = ask(request)
-        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again)
+        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
         teacher_values = asked.teacher.ask(rows_valid)
         teacher_score = validation.set_teacher(teacher_values, asked.teacher.order)
         if X_valid is None:

@@ -5,6 +5,7 @@ from ._coefficients import ShapeFunction
 from ._encoder import Encoded, Encoder, fit_encoder, raw_columns
 from ._linear import LinearStudent, LinearStudentRegressor
 from ._mlp import MLPStudent, MLPStudentRegressor, fit_net
+from ._net_table import Fit, FittedNet, NetTable
 from ._progress import Progress
 from ._protocol import Student, Traits, traits_of
 from ._tree import TreeStudent, TreeStudentRegressor
@@ -13,10 +14,13 @@ from .adapted import instance_of, make_student
 __all__ = [
     "Encoded",
     "Encoder",
+    "Fit",
+    "FittedNet",
     "LinearStudent",
     "LinearStudentRegressor",
     "MLPStudent",
     "MLPStudentRegressor",
+    "NetTable",
     "ProgramStudent",
     "Progress",
     "ShapeFunction",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,57 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from .._checks import check_rows
+from .._sklearn import copy_unfitted
 from ..losses import Targets
+from ..program import Op, Program, fold, run
 from ._encoder import Encoded
 from ._mlp import BaseMLP
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one of several students is fitted to.
+
+    Parameters
+    ----------
+    targets : Targets
+        Those of all rows of the table.
+    rows : ndarray of shape (n_fitted,)
+        The rows to fit.
+    held_out : ndarray of shape (n_held_out,)
+        The rows to validate the fit by.
+    seed : int
+        Seeds everything random.
+    """
+
+    targets: Targets
+    rows: Array
+    held_out: Array
+    seed: int
+
+
+@dataclass(frozen=True)
+class FittedNet:
+    """One or several nets of a student, trained for the same.
+
+    Parameters
+    ----------
+    nets : list of list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
+        Weight and bias of each layer of each net.
+    history : list of dict
+        The figures of each epoch of the first net.
+    end : Op
+        From outputs to answers.
+    targets : Targets
+        What was fitted.
+    """
+
+    nets: list[list[tuple[Array, Array]]]
+    history: list[dict[str, float]]
+    end: Op
+    targets: Targets
 
 
 class NetTable:
@@ -21,32 +69,72 @@ class NetTable:
 
     Parameters
     ----------
-    student : BaseMLP
-        Not fitted; a student that :meth:`finish` returns has its parameters.
+    student : MLPStudent or MLPStudentRegressor
+        Not fitted.
     X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
         The rows, raw; each has a weight above zero.
     targets : Targets
-        What the rows' answers and labels are. They bring the weights, and what an encoder wants to know.
+        The rows' answers and labels: they bring the weights, and what an encoder wants to know.
     """
 
-    def __init__(self, student: BaseMLP, X: Any, targets: Targets) -> None:
-        self.student = student
-        student._validate_params()
-        student._check_sizes()
-        rows = check_rows(student, X, reset=True)
-        self._encoder, rows = student._fit_encoder(rows, targets, targets.terms(rows.shape[0], student.class_weight))
-        self.encoded = self._encoder.encode(rows, targets.sample_weight, student._dtype)
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows there are."""
-        return self.encoded.n_rows
+    def __init__(self, student: Any, X: Any, targets: Targets) -> None:
+        self.student: BaseMLP = copy_unfitted(student)
+        self.student._validate_params()
+        self.student._check_sizes()
+        X = check_rows(self.student, X, reset=True)
+        terms = targets.terms(X.shape[0], self.student.class_weight)
+        self._encoder, rows = self.student._fit_encoder(X, targets, terms)
+        self._encoded = self._encoder.encode(rows, targets.sample_weight, self.student._dtype)
 
     def add(self, X: Any) -> None:
         """Put further rows, of the same columns, below the others."""
-        rows = self.student._encoder_rows(X)
-        below = self._encoder.encode(rows, dtype=self.student._dtype, further=True)
-        both = None
-        if below.sparse is not None:
-            both = sparse.vstack([self.encoded.sparse, below.sparse], format="csr")
-        self.encoded = Encoded(np.concatenate([self.encoded.numbers, below.numbers]), both)
+        above = self._encoded
+        below = self._encoder.encode(self.student._encoder_rows(X), dtype=self.student._dtype, further=True)
+        both = None if below.sparse is None else sparse.vstack([above.sparse, below.sparse], format="csr")
+        self._encoded = Encoded(np.concatenate([above.numbers, below.numbers]), both)
+
+    def fit(self, fits: Sequence[Fit]) -> list[FittedNet]:
+        """Train the nets of several fits side by side.
+
+        Parameters
+        ----------
+        fits : sequence of Fit
+            Their targets have one loss.
+
+        Returns
+        -------
+        fitted : list of FittedNet
+            In the order of the fits.
+        """
+        from ._mlp_training import Job, train_nets
+
+        student, n_rows = self.student, self._encoded.n_rows
+        distinct = {id(one.targets): one.targets.terms(n_rows, student.class_weight) for one in fits}
+        jobs = [
+            Job(one.rows, one.held_out, distinct[id(one.targets)], (one.seed + 7919 * number) % 2**31)
+            for one in fits
+            for number in range(student.n_nets)
+        ]
+        nets = train_nets(student, self._encoded, jobs, batch_size=student._rows_in_a_step(len(jobs[0].rows)))
+        found = []
+        for at, one in enumerate(fits):
+            mine = nets[at * student.n_nets : (at + 1) * student.n_nets]
+            end = one.targets.task.end(one.targets, distinct[id(one.targets)])
+            found.append(FittedNet([net.layers for net in mine], mine[0].history, end, one.targets))
+        return found
+
+    def answers(self, fitted: FittedNet) -> Array:
+        """Return what a fit answers for all rows, shape (n_rows, n_targets)."""
+        from ._mlp_training import net_outputs
+
+        outputs = [net_outputs(self.student.activation, self._encoded, layers) for layers in fitted.nets]
+        return run(np.asarray(np.mean(outputs, axis=0, dtype=np.float64)), [fitted.end])
+
+    def as_student(self, fitted: FittedNet) -> Any:
+        """Return a fit as a student."""
+        student = self.student
+        layers = student._as_fitted(fitted.nets, fitted.history, self._encoder.first_layer)
+        if fitted.targets.classes is not None:
+            student.classes_ = fitted.targets.classes
+        student.program_ = fold(Program([*self._encoder.ops, *layers, fitted.end]))
+        return student

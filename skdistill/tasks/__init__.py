@@ -3,6 +3,6 @@
 from ._classes import CLASSES, Classes
 from ._numbers import NUMBERS, Numbers
 from ._of_model import task_of
-from ._task import Shares, Task
+from ._task import Task
 
-__all__ = ["CLASSES", "NUMBERS", "Classes", "Numbers", "Shares", "Task", "task_of"]
+__all__ = ["CLASSES", "NUMBERS", "Classes", "Numbers", "Task", "task_of"]

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._checks import check_proba, label_column, listed, missing_y, unite
 from ..losses import PROBABILITY_FLOOR, CrossEntropy, Loss, Targets, Terms, softmax
 from ..program import Op, Softmax
-from ._task import UNLABELED, Shares, Task, has_proba
+from ._task import UNLABELED, Task, has_proba
 
 Array = NDArray[Any]
 
@@ -35,6 +35,8 @@ class Classes(Task):
     label_share = 0.25
     selection_margin = 1.0
     logit_scales = tuple(np.round(np.geomspace(0.7, 2.5, 27), 3).tolist())
+    answer_scales = tuple(np.round(np.geomspace(0.15, 3.0, 40), 3).tolist())
+    memorised_correlation = 0.15
 
     def check_teacher(self, model: Any, called: str) -> None:
         """Raise a ValueError for a regressor, or a classifier without predict_proba."""
@@ -175,22 +177,18 @@ class Classes(Task):
         }
         return {name: float(np.average(per_row, weights=weight)) for name, per_row in rows.items()}
 
-    def shares(self, label_values: Array, targets: Targets) -> Shares:
-        """Return half for a teacher that is somewhat ahead in accuracy, also on new rows; else a quarter.
+    def score(self, labels: Array, values: Array, weight: Array | None) -> float:
+        """Return the accuracy."""
+        return float(np.average(values.argmax(axis=1) == labels, weights=weight))
 
-        Far ahead it has memorised the rows, and behind it knows less than the labels.
+    def share_of_seen(self, students: float, teacher: float, n_rows: int) -> float:
+        """Return half for a teacher that is somewhat ahead in accuracy, a quarter for one that is far ahead.
+
+        Far ahead it has memorised noise.
         """
-        assert targets.answers is not None
-        students, teacher = (
-            float(np.average(proba.argmax(axis=1) == targets.labels, weights=targets.sample_weight))
-            for proba in (label_values, targets.answers)
-        )
-        gap = teacher - students
         # by more than chance: the accuracy is that of a sample
-        error = np.sqrt(students * (1.0 - students) / len(label_values))
-        if 0.0 <= gap <= self.memorised_gap - error:
-            return Shares(gap, False, [(0.5, True), (0.5, False), (0.25, False), (0.0, False)])
-        return Shares(gap, True, [(0.25, False), (0.0, False)])
+        error = np.sqrt(students * (1.0 - students) / n_rows)
+        return 0.5 if teacher - students <= self.memorised_gap - error else 0.25
 
     def rescaled(self, values: Array, scale: float) -> Array:
         """Return probabilities whose logits are multiplied by a number."""

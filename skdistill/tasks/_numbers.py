@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold
 from .._checks import check_numbers, column_or_rows, listed, missing_y
 from ..losses import Loss, SquaredError, Targets, Terms
 from ..program import Op, Unstandardize, as_labels, column_names, is_frame
-from ._task import UNLABELED, Shares, Task, has_proba
+from ._task import UNLABELED, Task, has_proba
 
 Array = NDArray[Any]
 
@@ -32,6 +32,7 @@ class Numbers(Task):
     scoring = "r2"
     out_of_bag = "oob_prediction_"
     gap_in = "R2"
+    memorised_correlation = 0.05
     loss_name = "rmse"
     fidelity = "r2_teacher"
 
@@ -159,20 +160,16 @@ class Numbers(Task):
             "r2_teacher": float(r2_score(teacher, values, sample_weight=weight)),
         }
 
-    def shares(self, label_values: Array, targets: Targets) -> Shares:
-        """Return a share by R2: it falls with what labels leave unexplained, to none where the teacher is off by half.
+    def score(self, labels: Array, values: Array, weight: Array | None) -> float:
+        """Return the R2, a mean over outputs."""
+        return float(r2_score(labels, values, sample_weight=weight))
 
-        New rows are made in any case, since the label ensemble answers them for the rest.
+    def share_of_seen(self, students: float, teacher: float, n_rows: int) -> float:
+        """Return a share that falls with what labels leave unexplained, and with how far the teacher is off.
+
+        So far ahead it has memorised noise, so far behind it knows less than the labels.
         """
-        assert targets.labels is not None
-        students, teacher = (
-            float(r2_score(targets.labels, values, sample_weight=targets.sample_weight))
-            for values in (label_values, targets.answers)
-        )
-        gap = teacher - students
-        # so far ahead it has memorised noise, so far behind it knows less than the labels
-        share = round(_SHARE * max(0.0, students - 2.0 * abs(gap)), 2)
-        return Shares(gap, share == 0, list(dict.fromkeys([(share, True), (0.0, True)])))
+        return _SHARE * max(0.0, students - 2.0 * abs(teacher - students))
 
     def usefulness(self, labels: Array, values: Array, weight: Array | None) -> str | None:
         """Return that the teacher's R2 is below 0, where a constant does better: often its unit is another one."""

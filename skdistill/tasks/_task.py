@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,25 +16,6 @@ Array = NDArray[Any]
 
 #: What a message says of rows without a label.
 UNLABELED = "In fit, rows without a label are passed as X_unlabeled."
-
-
-@dataclass(frozen=True)
-class Shares:
-    """How much of the teacher's term the recipe tries, from how far the teacher is ahead of models of the labels.
-
-    Parameters
-    ----------
-    gap : float
-        The teacher's score on the rows less that of students that have not seen them.
-    memorised : bool
-        Whether its answers for new rows are worth less: it may have memorised these, or knows less than the labels.
-    candidates : list of (float, bool)
-        The values of alpha to try, each without or with new rows, the preferred one first.
-    """
-
-    gap: float
-    memorised: bool
-    candidates: list[tuple[float, bool]]
 
 
 class Task:
@@ -69,6 +49,10 @@ class Task:
     fidelity: ClassVar[str]
     #: Factors that temperature scaling tries on the logits; none where there are no logits.
     logit_scales: ClassVar[tuple[float, ...]] = ()
+    #: Factors that are tried on the teacher's.
+    answer_scales: ClassVar[tuple[float, ...]] = ()
+    #: Beyond this correlation of a teacher's errors with its change between rows it has seen them.
+    memorised_correlation: ClassVar[float]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__.upper()}"
@@ -261,17 +245,38 @@ class Task:
         """Return the scores of a model against the labels and against the teacher."""
         raise NotImplementedError
 
-    def shares(self, label_values: Array, targets: Targets) -> Shares:
-        """Return how much of the teacher to try.
+    def score(self, labels: Array, values: Array, weight: Array | None) -> float:
+        """Return how good answers are, 1 at best: what the gap between teacher and students is taken in."""
+        raise NotImplementedError
+
+    def share_of_seen(self, students: float, teacher: float, n_rows: int) -> float:
+        """Return the share of a teacher that has seen the labels.
 
         Parameters
         ----------
-        label_values : ndarray of shape (n_rows, n_targets)
-            Out-of-fold answers of students that were fitted to the labels alone.
-        targets : Targets
-            The answers of the teacher, and the labels, of the same rows.
+        students : float
+            The score of students of the labels alone on rows that they have not seen.
+        teacher : float
+            The teacher's on the same rows.
+        n_rows : int
+            How many rows these are.
         """
         raise NotImplementedError
+
+    def held_out(self, labels: Array, seed: int) -> Array:
+        """Return a mask of the rows to hold out: a tenth, more of fewer than 1,000; each class in proportion.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_rows,) or (n_rows, n_targets)
+            The labels, as in Targets.
+        seed : int
+            Draws the rows.
+        """
+        share = float(np.clip(100 / len(labels), 0.1, 0.2))
+        mask = np.zeros(len(labels), dtype=bool)
+        mask[self.split(labels, share, seed)[1]] = True
+        return mask
 
     def rescaled(self, values: Array, scale: float) -> Array:
         """Return answers whose logits are multiplied by a number."""

@@ -1,0 +1,110 @@
+"""Where a recipe fits several students on one table: nets of ours side by side, others one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+from sklearn.utils.parallel import Parallel, delayed
+
+from .._sklearn import copy_unfitted, take_rows
+from ..losses import Targets
+from ..student import Fit, NetTable, traits_of
+from ._augment import stack
+from ._plan import Plan
+
+Array = NDArray[Any]
+
+
+class Bench(Protocol):
+    """A table on which several students are fitted."""
+
+    def add(self, X: Any) -> None:
+        """Put further rows below the others."""
+
+    def fit(self, fits: Sequence[Fit]) -> list[Any]:
+        """Fit students, and return what :meth:`answers` and :meth:`as_student` take."""
+
+    def answers(self, fitted: Any) -> Array:
+        """Return what a student answers for all rows, shape (n_rows, n_targets)."""
+
+    def as_student(self, fitted: Any) -> Any:
+        """Return the fitted student."""
+
+
+def bench_of(plan: Plan, X: Any, targets: Targets) -> Bench:
+    """Return the bench for a student.
+
+    Parameters
+    ----------
+    plan : Plan
+        The student, and in how many processes others than nets are fitted.
+    X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows, raw; each has a weight above zero.
+    targets : Targets
+        Their answers and labels.
+    """
+    if traits_of(plan.student).in_epochs:
+        return NetTable(plan.student, X, targets)
+    return _OneByOne(plan, X)
+
+
+class _OneByOne:
+    """Students that are fitted to raw rows, in several processes."""
+
+    def __init__(self, plan: Plan, X: Any) -> None:
+        self._plan, self._X = plan, X
+
+    def add(self, X: Any) -> None:
+        self._X = stack(self._X, X)
+
+    def fit(self, fits: Sequence[Fit]) -> list[Any]:
+        calls = ((_seeded(self._plan, one.seed), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)
+        return list(in_parallel(self._plan.n_jobs, _fit, calls))
+
+    def answers(self, fitted: Any) -> Array:
+        return self._plan.task.predict(fitted, self._X)
+
+    def as_student(self, fitted: Any) -> Any:
+        return fitted
+
+
+def _of_rows(one: Fit) -> Targets:
+    return replace(one.targets.take(one.rows), held_out=None)
+
+
+def _seeded(plan: Plan, seed: int) -> Any:
+    """Return the student with a seed of its own, and silent."""
+    student = copy_unfitted(plan.student)
+    params = student.get_params(deep=False)
+    own = {"random_state": seed, "verbose": 0}
+    return student.set_params(**{name: value for name, value in own.items() if name in params})
+
+
+def _fit(student: Any, X: Any, targets: Targets) -> Any:
+    """Return the student, fitted; a function of the module, so that it can be called in another process."""
+    return student.fit_targets(X, targets)
+
+
+def in_parallel(n_jobs: int | None, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    """Call a function with each of several lists of arguments, in several processes, and yield the results in order.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        Number of processes: None is one, -1 as many as there are processors.
+    function : callable
+        It must not be local to another function, so that a process can import it.
+    calls : iterable of tuple
+        The arguments, made as they are needed.
+
+    Yields
+    ------
+    result : object
+        What each call returned.
+    """
+    # arrays are copied and not mapped into memory, where they could not be written to
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=None)
+    yield from parallel(delayed(function)(*arguments) for arguments in calls)

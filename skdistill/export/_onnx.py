@@ -108,7 +108,7 @@ def to_onnx(
     from .._checks import import_optional
 
     onnx = import_optional("onnx", "to_onnx", "export")
-    from ._onnx_graph import Flow, Graph, tensor_type
+    from ._onnx_graph import Graph, tensor_type
     from ._onnx_ops import KNOWN, output_dtype, print_program
     from ._onnx_rows import TEXT, InputRows, describe, needs_float64
 
@@ -120,8 +120,8 @@ def to_onnx(
     dtype = np.dtype(numbers if numbers != "auto" else "float64" if needs_float64(program) else "float32")
     columns, pieces = describe(program, dtype, names)
     inputs = [piece for piece in pieces if piece.value]
-    graph = Graph(_unique({*names, *(piece.value for piece in inputs)}))
-    flow = Flow(graph, InputRows(pieces, [column["name"] for column in columns], missing))
+    rows = InputRows(pieces, [column["name"] for column in columns], missing)
+    graph = Graph(_unique({*names, *(piece.value for piece in inputs)}), rows)
     classes = None if labels is None else class_labels(labels)
     shapes: dict[str, tuple[Any, list[Any]]]
     if classes is None:
@@ -131,7 +131,7 @@ def to_onnx(
         shapes = {"label": (label, ["N"]), "probabilities": (np.dtype(np.float32), ["N", len(classes)])}
         if logits:
             shapes["logits"] = (np.dtype(np.float64), ["N", len(classes)])
-    print_program(flow, program.ops, classes, list(shapes))
+    print_program(graph, program.ops, classes, list(shapes))
     make = onnx.helper.make_tensor_value_info
     model = onnx.helper.make_model(
         onnx.helper.make_graph(

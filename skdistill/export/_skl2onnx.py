@@ -86,18 +86,18 @@ def _labels(scope: Any, operator: Any) -> Any:
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     from ._onnx import OPSETS
-    from ._onnx_graph import Flow, Graph
+    from ._onnx_graph import Graph
     from ._onnx_ops import KNOWN, print_program
     from ._onnx_rows import MISSING, InputRows
 
     program = program_of(operator.raw_operator)
     check_ops(program, KNOWN, "ONNX")
     names = getattr(program.ops[0], "names", None) or [f"column {index}" for index in range(program.n_columns)]
-    graph = Graph(scope.get_unique_variable_name)
-    flow = Flow(graph, InputRows(_pieces(operator.inputs, program, names), names, MISSING))
+    rows = InputRows(_pieces(operator.inputs, program, names), names, MISSING)
+    graph = Graph(scope.get_unique_variable_name, rows)
     outputs = [variable.full_name for variable in operator.outputs]
     classes = _labels(scope, operator) if program.n_outputs is None else None
-    print_program(flow, program.ops, classes, outputs)
+    print_program(graph, program.ops, classes, outputs)
     container.nodes.extend(graph.nodes)
     container.initializers.extend(graph.constants)
     container.node_domain_version_pair_sets.update(OPSETS.items())

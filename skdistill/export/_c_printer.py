@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
@@ -12,10 +13,17 @@ from numpy.typing import NDArray
 
 from ..program import LARGEST, Bound, Columns, Program
 from ._c_columns import read_entry
-from ._c_functions import FUNCTIONS
-from ._c_text import Names, array, loop
+from ._c_text import Names, array, definition, loop, string, utf8
 
 Array = NDArray[Any]
+
+#: The C functions that the ops of a Program call, by name, in the order in which they call each other.
+FUNCTIONS = {
+    re.findall(r"^(?:static \w+|#define) (\w+)", text, re.MULTILINE)[0]: text
+    for text in files(__package__).joinpath("functions.c").read_text("utf-8").strip().split("\n\n")[1:]
+}
+#: Longer strings are written as arrays: a C99 compiler need not accept a literal of more than 4095 bytes.
+_LONGEST_STRING = 2000
 
 
 @dataclass
@@ -94,6 +102,16 @@ class Printer:
         name = self._constants(name)
         self.definitions.append(array(name, values))
         self.rom += values.nbytes
+        return name
+
+    def text(self, text: str) -> str:
+        """Return a string literal, or the name of an array where a text is too long for a literal."""
+        codes = utf8(text)
+        self.rom += len(codes) + 1
+        if len(codes) <= _LONGEST_STRING:
+            return string(text)
+        name = f"long_text_{len(self.definitions)}"
+        self.definitions.append(definition("char", name, (f"'\\{code:03o}'" for code in (*codes, 0))))
         return name
 
     def encode(self, first: int, n: int, expression: str) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..program import Op, Program, _ops, _program, _table, _tree, program_of
-from ._files import check_ops, classes_of, write_files
+from ._files import check_ops, classes_of, in_lines, write_files
 
 Array = NDArray[Any]
 
@@ -255,9 +255,4 @@ def _listed(cells: Iterable[str], brackets: str = "[]") -> str:
     short = ", ".join(cells)
     if len(short) <= _WIDTH and "\n" not in short:
         return f"{brackets[0]}{short}{brackets[1]}"
-    lines = ["   "]
-    for cell in cells:
-        if len(lines[-1]) + len(cell) + 2 > _WIDTH and lines[-1].strip():
-            lines.append("   ")
-        lines[-1] += f" {cell},"
-    return "\n".join([brackets[0], *lines, brackets[1]])
+    return f"{brackets[0]}\n{in_lines(cells, _WIDTH)}\n{brackets[1]}"

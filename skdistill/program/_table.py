@@ -144,9 +144,7 @@ def as_labels(names: list[Any]) -> Array:
     kinds = {type(name) for name in names}
     if len(kinds) == 1 and tuple not in kinds:
         return np.array(names)
-    labels = np.empty(len(names), dtype=object)
-    labels[:] = names
-    return labels
+    return np.fromiter(names, dtype=object, count=len(names))
 
 
 def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, Array | None]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Columns, Levels, Op, Tree, ops
+from ..program import Columns, Levels, Op, Program, Tree, ops
 from ._onnx_graph import WIDE, Graph, Piece
 
 Array = NDArray[Any]
@@ -33,7 +33,7 @@ def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outp
     outputs : sequence of str
         The names of the label, the probabilities and optionally the logits, shape (n_rows, n_classes), ``(0, z)``
         for two classes; of a regressor the name of its predictions, shape (n_rows, n_outputs), of the dtype of
-        :func:`output_dtype`.
+        :func:`output_types`.
     """
     last = steps[-1]
     for op in steps[:-1]:
@@ -42,7 +42,7 @@ def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outp
     x = found.value
     if isinstance(last, ops.Unstandardize):
         values = graph.node("Add", graph.node("Mul", x, last.scale[None]), last.center[None])
-        graph.cast(values, output_dtype(last), output=outputs[0])
+        graph.cast(values, _output_dtype(last), output=outputs[0])
         return
     if found.width == 1:
         x = graph.node("Mul", x, [[0.0, 1.0]])
@@ -53,7 +53,17 @@ def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outp
         graph.node("Identity", x, output=name)
 
 
-def output_dtype(last: ops.Unstandardize) -> np.dtype[Any]:
+def output_types(program: Program, classes: Array | None, n_rows: Any) -> dict[str, tuple[np.dtype[Any], list[Any]]]:
+    """Return the dtype and the shape of each output by its name; `classes` are as for :func:`print_program`."""
+    if classes is None:
+        # skl2onnx gives the output of a regressor the same name
+        return {"variable": (_output_dtype(program.ops[-1]), [n_rows, program.n_outputs])}
+    by_class = [n_rows, len(classes)]
+    outputs = {"label": (classes.dtype, [n_rows]), "probabilities": (np.dtype(np.float32), by_class)}
+    return {**outputs, "logits": (WIDE, by_class)}
+
+
+def _output_dtype(last: Any) -> np.dtype[Any]:
     """Return the dtype of a regressor's predictions: float32, unless float32 cannot distinguish them."""
     spread = np.where(last.scale > 0, last.scale, np.inf)
     coarse = (np.abs(last.center) * np.finfo(np.float32).eps > 1e-5 * spread).any()

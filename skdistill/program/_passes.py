@@ -201,7 +201,8 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
     if not isinstance(entry, Columns) or not all(isinstance(op, _APPENDING | _RUNS) for op in steps):
         return [*encoder, layer]
     if isinstance(layer, Tree):
-        used = np.isin(np.arange(len(entry.sources) + sum(map(_n_appended, steps))), layer.columns)
+        n_appended = sum(len(getattr(op, "columns", ())) for op in steps)
+        used = np.isin(np.arange(len(entry.sources) + n_appended), layer.columns)
     else:
         used = layer.weight.any(axis=1)
     if isinstance(layer, ops.LookupAffine):
@@ -211,10 +212,10 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
     # backwards: the columns that each step needs as input, and those that it still has to append
     needed, appended = used, []
     for op in reversed(steps):
-        n_before = len(needed) - _n_appended(op)
+        read = np.asarray(getattr(op, "columns", ()), dtype=np.int64)
+        n_before = len(needed) - len(read)
         needed, rest = needed[:n_before].copy(), needed[n_before:]
-        if len(rest):
-            needed[np.asarray(op.columns)[rest]] = True  # type: ignore[attr-defined]
+        needed[read[rest]] = True
         appended.append(rest)
     kept = needed
     narrowed: list[Op] = [_narrow_entry(entry, needed)]
@@ -222,10 +223,6 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
         narrowed += _narrow(op, kept, rest)
         kept = np.concatenate([kept, rest])
     return [*narrowed, _narrow_layer(layer, kept)]
-
-
-def _n_appended(op: Op) -> int:
-    return 0 if isinstance(op, _RUNS) else len(op.columns)  # type: ignore[attr-defined]
 
 
 def _narrow_entry(entry: Columns, kept: Array) -> Columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from textwrap import wrap
@@ -36,16 +37,12 @@ _TAKEN = frozenset(
 
 def identifier(text: str) -> str:
     """Return an identifier that resembles a text: ASCII letters, digits and single underscores, never a keyword."""
-    parts = []
+    spelled = []
     for char in unicodedata.normalize("NFKD", text):
-        if unicodedata.combining(char):
-            continue
-        folded = char if char.isascii() else char.casefold()
-        if folded.isascii():
-            parts.append(folded if folded.isalnum() else "_")
-        else:
-            parts.append(f"_u{ord(char):x}_" if char.isalnum() else "_")
-    name = "_".join(part for part in "".join(parts).split("_") if part)[:_LONGEST].rstrip("_") or "x"
+        if not unicodedata.combining(char):
+            folded = char if char.isascii() else char.casefold()
+            spelled.append(folded if folded.isascii() else f"_u{ord(char):x}_" if char.isalnum() else "_")
+    name = re.sub("[^A-Za-z0-9]+", "_", "".join(spelled)).strip("_")[:_LONGEST].rstrip("_") or "x"
     if name[0].isdigit():
         name = f"x{name}"
     return f"{name}_" if name in _TAKEN else name

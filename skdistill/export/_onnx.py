@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +118,13 @@ def to_onnx(
     columns, pieces = describe(program, dtype, list(outputs))
     inputs = [piece for piece in pieces if piece.value]
     rows = InputRows(pieces, [column["name"] for column in columns], missing)
-    graph = Graph(_unique({*outputs, *(piece.value for piece in inputs)}), rows)
+    taken, endings = {*outputs, *(piece.value for piece in inputs)}, count()
+
+    def unique(name: str) -> str:
+        """Return the name with a number, so that it is unique."""
+        return next(made for made in (f"{name}_{number}" for number in endings) if made not in taken)
+
+    graph = Graph(unique, rows)
     if not logits:
         outputs.pop("logits", None)
     print_program(graph, program.ops, classes, list(outputs))
@@ -149,16 +154,6 @@ def to_onnx(
     if path is not None:
         write_files({path: model.SerializeToString()})
     return model
-
-
-def _unique(taken: set[str]) -> Callable[[str], str]:
-    """Return a function that appends a number to a name, so that the name is unique and not in `taken`."""
-    numbers = count()
-
-    def unique(name: str) -> str:
-        return next(made for made in (f"{name}_{number}" for number in numbers) if made not in taken)
-
-    return unique
 
 
 def class_labels(classes: Array) -> Array:

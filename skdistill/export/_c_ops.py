@@ -53,7 +53,8 @@ def _piecewise(to: Printer, op: ops.Piecewise) -> None:
     if isinstance(following, ops.Affine | ops.LookupAffine) and following.weight.dtype == np.float32 and _in_rows(op):
         first = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
         column = to.constant("column_of_bins", smallest(columns[first[:-1]]))
-        to.bins = Bins(column, to.constant("first_bin", smallest(first)), lower, per_width, first)
+        bin_of = to.constant("first_bin", smallest(first))
+        to.bins = Bins(f"x[{column}[c]], {bin_of}[c], {bin_of}[c + 1], {lower}, {per_width}", first)
         to.emit("/* as part of the next layer */")
         return
     n = len(columns)
@@ -155,8 +156,7 @@ def _add_listed(to: Printer, values: Array, weight: str, start: str, source: str
         "    }",
     )
     if bins is not None:
-        arguments = f"{bins.first_bin}[c], {bins.first_bin}[c + 1], {bins.lower}, {bins.per_width}"
-        call = to.call(f"list_bins(x[{bins.column}[c]], {arguments}, {n_plain}, found, v, at)")
+        call = to.call(f"list_bins({bins.column}, {n_plain}, found, v, at)")
         to.emit(f"    for (int c = 0; c < {n_of_bins}; c++)", f"        found = {call};")
     w = [_decoded(to, f"w{k}[j]", values) for k in range(4)]
     kind = c_type(values.dtype)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,21 +27,16 @@ _LONGEST_STRING = 2000
 
 @dataclass
 class Bins:
-    """Bins whose layer adds cumulative weights: the names of their constants, and the first bin of each column."""
+    """Bins whose layer adds cumulative weights: what is listed of column `c`, and the first bin of each column."""
 
     column: str
-    first_bin: str
-    lower: str
-    per_width: str
     first: Array
 
     def summed(self, weight: Array) -> Array:
         """Return the weights of a layer whose last inputs are the bins, those of each column summed up to each bin."""
         found = weight.astype(np.float64)
-        n_bins = self.first[-1]
-        start = len(weight) - n_bins
-        for low, high in pairwise(self.first):
-            found[start + low : start + high] = found[start + low : start + high].cumsum(axis=0)
+        for part in np.split(found[len(weight) - self.first[-1] :], self.first[1:-1]):
+            part[:] = part.cumsum(axis=0)
         return found.astype(np.float32)
 
 

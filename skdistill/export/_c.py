@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from .._version import __version__
 from ..program import Bound, Columns, Program, Softmax, Unstandardize, program_of
 from ._c_columns import enumerator
 from ._c_ops import PRINTERS
-from ._c_printer import FUNCTIONS, Printer, called
+from ._c_printer import FUNCTIONS, Printer
 from ._c_text import Names, block, block_comment, comment, enum, identifier, loop, string, utf8
-from ._files import check_ops, classes_of, write_files
+from ._files import check_ops, classes_of, used, write_files
 
 Array = NDArray[Any]
 #: The definitions of tables, the declarations, and the functions: of each a comment, its signature and its lines.
@@ -116,7 +117,7 @@ class _Module(Printer):
             self.emit("", "/* Unstandardize */", loop("j", self.width, answer))
         else:
             copied = "single(h[j])" if self.real == "double" else "h[j]"
-            self.emit("", loop("j", self.width, f"out[j] = {self.call(copied)};"))
+            self.emit("", loop("j", self.width, f"out[j] = {copied};"))
         size = 4 if self.real == "float" else 8
         position, position_size = ("uint16_t", 2) if self.n_listed < 0xFFFF else ("uint32_t", 4)
         arrays = [
@@ -130,9 +131,9 @@ class _Module(Printer):
         unread = [] if any("row->" in line for line in self.statements) else ["(void)row;"]
         lines = [*(f"{name}[{length}];" for name, length, _ in arrays if length), *unread, *self.statements]
         tables, declared, answers = self._classifier(lines) if self.labels else self._regressor(lines)
-        functions = set(self.functions)
-        while more := set().union(*(called(FUNCTIONS[name].partition("{")[2]) for name in functions)) - functions:
-            functions |= more
+        # not the arrays: a text in one may look like a call
+        texts = [*self.statements, *(text for text in self.definitions if not text.startswith("static const"))]
+        functions = used("\n".join(texts), FUNCTIONS, lambda text: set(re.findall(r"\b([a-z_]+)\(", text)))
         types = [f"typedef {self.real} real;"] if self.n_hidden else []
         if self.n_listed:
             functions.add("PREFIX_WIDE")

@@ -56,7 +56,7 @@ def read_entry(to: Printer, entry: Columns | Bound, prefix: str, names: Names) -
         The declarations of the header: the enums of the levels, the struct and the functions that look up levels.
     """
     if isinstance(entry, Bound):
-        to.emit(loop("i", entry.n_columns, f"x[i] = {to.call('bounded(row->x[i])')};"))
+        to.emit(loop("i", entry.n_columns, "x[i] = bounded(row->x[i]);"))
     elif entry.names is None and set(entry.kinds) <= {"number"}:
         n_read = len(entry.sources)
         if entry.sources == tuple(range(n_read)):
@@ -123,7 +123,7 @@ def enumerator(key: Any) -> str:
 def _read_level(to: Printer, one: _Enum, levels: Levels, target: str, kind: str) -> None:
     """Add the statement that reads a level as a code or a rank, and the table of these unless they are 0, 1, 2 ..."""
     keys = one.enumerators
-    value = to.call(f"level((int)row->{one.name}, {len(keys)})")
+    value = f"level((int)row->{one.name}, {len(keys)})"
     codes = np.array([*(levels.levels.get(key, levels.other) for key in keys), levels.other, levels.missing])
     if kind != "rank" and codes.tolist() == list(range(len(keys) + 2)):
         to.emit(f"{target} = {value};")
@@ -151,7 +151,7 @@ def _look_up_text(to: Printer, one: _Enum) -> list[str]:
             f"if (text == 0) return {one.missing};",
             "while (low < high) {",
             "    const int middle = (low + high) / 2;",
-            f"    const int sign = {to.call(f'compare(text, text_of_{one.name}[middle])')};",
+            f"    const int sign = compare(text, text_of_{one.name}[middle]);",
             f"    if (sign == 0) return ({one.kind}){order}[middle];",
             "    if (sign < 0) high = middle; else low = middle + 1;",
             "}",

@@ -21,7 +21,7 @@ _SMALL = 1e4
 def _date_parts(to: Printer, op: ops.DateParts) -> None:
     first = to.append(len(op.parts), 31.0)
     for at, (column, part) in enumerate(zip(op.columns, op.parts, strict=True), start=first):
-        to.emit(f"x[{at}] = {to.call(f'{part}(x[{column - to.n_codes}])')};")
+        to.emit(f"x[{at}] = {part}(x[{column - to.n_codes}]);")
 
 
 def _indicate(to: Printer, op: ops.Indicate) -> None:
@@ -117,7 +117,7 @@ def _decoded(to: Printer, weight: str, values: Array, name: str = "", scale: Arr
     Where there is a scale, it becomes a constant of the given name, and the number is scaled.
     """
     if values.dtype == np.float16:
-        weight = to.call(f"half({weight})")
+        weight = f"half({weight})"
     elif values.dtype == np.int8:
         weight = f"(real){weight}"
     return weight if scale is None else f"{to.constant(name, scale)}[j] * {weight}"
@@ -156,12 +156,12 @@ def _add_listed(to: Printer, values: Array, weight: str, start: str, source: str
         "    }",
     )
     if bins is not None:
-        call = to.call(f"list_bins({bins.column}, {n_plain}, found, v, at)")
-        to.emit(f"    for (int c = 0; c < {n_of_bins}; c++)", f"        found = {call};")
+        listed = f"        found = list_bins({bins.column}, {n_plain}, found, v, at);"
+        to.emit(f"    for (int c = 0; c < {n_of_bins}; c++)", listed)
     w = [_decoded(to, f"w{k}[j]", values) for k in range(4)]
     kind = c_type(values.dtype)
     to.emit(
-        f"    {to.call('end_list(found, v, at)')};",
+        "    end_list(found, v, at);",
         "}",
         loop("j", n_out, f"h[j] = {start};"),
         "for (int i = 0; at[i] != end; i += 4) {",
@@ -192,7 +192,7 @@ def _tree(to: Printer, op: Tree) -> None:
     if len(op.columns) == 0:
         to.emit("    const int leaf = 0;")
     else:
-        number = "" if coded.all() else to.call(f"single(x[column - {n_codes}])" if n_codes else "single(x[column])")
+        number = "" if coded.all() else f"single(x[column - {n_codes}])" if n_codes else "single(x[column])"
         if coded.any():
             first, rank = to.constant("first_rank", smallest(op.offsets)), to.constant("ranks", op.ranks)
             looked_up = f"{rank}[{first}[column] + code[column]]"

@@ -1,4 +1,4 @@
-"""The body of a C file under construction: constants, called functions and statements, added op by op."""
+"""The body of a C file under construction: constants, functions and statements, added op by op."""
 
 from __future__ import annotations
 
@@ -63,7 +63,6 @@ class Printer:
         #: The bytes of constants.
         self.rom = 0
         self.definitions: list[str] = []
-        self.functions: set[str] = set()
         self.statements = [f"/* {type(entry).__name__} */"]
         self._constants = Names()
         self.row = read_entry(self, entry, prefix, names)
@@ -86,11 +85,6 @@ class Printer:
         """Add statements."""
         self.statements += lines
 
-    def call(self, expression: str) -> str:
-        """Return an expression, and add the functions that it calls to the file."""
-        self.functions |= called(expression)
-        return expression
-
     def constant(self, name: str, values: Array) -> str:
         """Define a constant array; return its name."""
         name = self._constants(name)
@@ -111,15 +105,10 @@ class Printer:
     def encode(self, first: int, n: int, expression: str) -> None:
         """Set `n` numbers of ``x`` from `first` on; in the expression, ``X`` is the number and ``i`` its index."""
         x = f"x[i + {first}]" if first else "x[i]"
-        self.emit(loop("i", n, f"{x} = {self.call(expression.replace('X', x))};"))
+        self.emit(loop("i", n, f"{x} = {expression.replace('X', x)};"))
 
     def append(self, n: int, bound: float) -> int:
         """Extend ``x`` by `n` numbers of magnitude `bound` at most; return the index of the first."""
         first = len(self.bounds)
         self.bounds = np.append(self.bounds, np.full(n, bound))
         return first
-
-
-def called(text: str) -> set[str]:
-    """Return the names of the functions that C code calls, of those that a file can define."""
-    return FUNCTIONS.keys() & set(re.findall(r"\b([a-z_]+)\(", text))

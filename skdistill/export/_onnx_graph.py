@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from ..program import Levels
@@ -91,6 +91,13 @@ class Graph:
     def concat(self, values: Sequence[str]) -> str:
         """Join the columns of several values."""
         return values[0] if len(values) == 1 else self.node("Concat", *values, axis=1)
+
+    def gather(self, value: str, columns: ArrayLike, width: int | None) -> str:
+        """Return columns of a value; `width` is its number of columns, or None if unknown."""
+        columns = np.asarray(columns, dtype=np.int64)
+        if width is not None and columns.tolist() == list(range(width)):
+            return value
+        return self.node("Gather", value, columns, axis=1)
 
     def take(self, start: int, width: int) -> int:
         """Join `width` columns from `start` on into one piece of float64; return its index."""

@@ -103,7 +103,7 @@ def _date_parts(graph: Graph, op: ops.DateParts) -> None:
         for part in _parts_of(graph, _cut(graph, known, 1e13), kinds)
     ]
     chosen = [kinds.index(part) * len(distinct) + place for part, place in zip(op.parts, places, strict=True)]
-    values = _gather(graph, graph.concat(parts), np.array(chosen), len(kinds) * len(distinct))
+    values = graph.gather(graph.concat(parts), chosen, len(kinds) * len(distinct))
     graph.pieces.append(Piece(values, len(chosen)))
 
 
@@ -138,7 +138,7 @@ def _parts_of(graph: Graph, seconds: str, kinds: Sequence[str]) -> list[str]:
 def _indicate(graph: Graph, op: ops.Indicate) -> None:
     held, columns = graph.holding(op.columns.tolist())
     width = held.width if len(graph.pieces) == 1 else None
-    missing = _gather(graph, graph.node("IsNaN", held.value), columns, width)
+    missing = graph.gather(graph.node("IsNaN", held.value), columns, width)
     graph.pieces.append(Piece(graph.cast(missing, np.float32), len(columns), np.dtype(np.float32)))
 
 
@@ -299,13 +299,6 @@ def _fill(graph: Graph, value: str, fill: Array) -> str:
 
 def _cut(graph: Graph, value: str, limit: float) -> str:
     return graph.node("Clip", value, -limit, limit)
-
-
-def _gather(graph: Graph, value: str, columns: Array, width: int | None) -> str:
-    """Return columns of a value; `width` is its number of columns, or None if unknown."""
-    if width is not None and columns.tolist() == list(range(width)):
-        return value
-    return graph.node("Gather", value, columns.astype(np.int64), axis=1)
 
 
 _PRINTERS: dict[type[Op], Any] = {

@@ -199,7 +199,4 @@ def _by(key: Callable[[Any], Any], levels: dict[Any, Any], name: str, where: str
 
 
 def _part(graph: Graph, piece: Piece, columns: list[int]) -> Piece:
-    if columns == list(range(piece.width)):
-        return piece
-    taken = graph.node("Gather", piece.value, np.array(columns, dtype=np.int64), axis=1)
-    return Piece(taken, len(columns), piece.dtype)
+    return Piece(graph.gather(piece.value, columns, piece.width), len(columns), piece.dtype)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..program import Op, Program, _ops, _program, _table, _tree, program_of
-from ._files import check_ops, classes_of, in_lines, write_files
+from ._files import check_ops, classes_of, in_lines, used, write_files
 
 Array = NDArray[Any]
 
@@ -153,11 +153,12 @@ def _sources(text: str) -> list[str]:
     sources |= {"column_reader": _FRAMES}
     for name in ("Op", "Program", "_has_narwhals"):
         del sources[name]
-    needed: set[str] = set()
-    while more := {one.id for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Name)} & sources.keys() - needed:
-        needed |= more
-        text = "\n".join(sources[name] for name in more)
+    needed = used(text, sources, _names)
     return [source for name, source in sources.items() if name in needed]
+
+
+def _names(text: str) -> set[str]:
+    return {one.id for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Name)}
 
 
 def _op(op: Op) -> str:

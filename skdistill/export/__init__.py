@@ -8,13 +8,4 @@ from ._skd import to_skd
 from ._skl2onnx import register_skl2onnx
 from ._suffix import to_file
 
-__all__ = [
-    "check_ops",
-    "register_skl2onnx",
-    "to_c",
-    "to_file",
-    "to_onnx",
-    "to_python",
-    "to_skd",
-    "write_files",
-]
+__all__ = ["check_ops", "register_skl2onnx", "to_c", "to_file", "to_onnx", "to_python", "to_skd", "write_files"]

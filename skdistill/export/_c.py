@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..program import Bound, Columns, Program, Softmax, Unstandardize, program_of
-from ._c_columns import declare_row, enumerator
-from ._c_functions import FUNCTIONS
+from ._c_columns import enumerator
 from ._c_ops import PRINTERS
-from ._c_printer import Printer, called
-from ._c_text import Names, block_comment, comment, identifier, loop, string, utf8
-from ._files import check_ops, classes_of, write_files
+from ._c_printer import FUNCTIONS, Printer
+from ._c_text import Names, block, block_comment, comment, enum, identifier, loop, string, utf8
+from ._files import check_ops, classes_of, used, write_files
 
 Array = NDArray[Any]
+#: The definitions of tables, the declarations, and the functions: of each a comment, its signature and its lines.
+Answers = tuple[list[str], list[str], list[tuple[str, str, list[str]]]]
 
 #: The headers of C99; a header of the same name would hide the original.
 _HEADERS = frozenset(
@@ -26,17 +28,6 @@ _HEADERS = frozenset(
     stdio stdlib string tgmath time wchar wctype
     """.split()  # noqa: SIM905
 )
-
-#: Defines the mark of a function that is compiled twice, once for the wide registers of AVX2.
-_WIDE = """\
-/* With GCC and glibc on x86-64, a function with this mark is also compiled for AVX2, and a processor that has AVX2 runs
-   that version. The results are the same to the last bit. */
-#if defined(__x86_64__) && defined(__GLIBC__) && __GNUC__ >= 6 && defined(__OPTIMIZE__) && !defined(__clang__) \\
-    && !defined(__AVX2__) && !defined(__SANITIZE_THREAD__)
-#define {upper}_WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define {upper}_WIDE
-#endif"""
 
 
 def to_c(student: Any, path: str | os.PathLike[str]) -> None:
@@ -122,79 +113,87 @@ class _Module(Printer):
         last = self.program.ops[-1]
         if isinstance(last, Unstandardize):
             center, scale = self.constant("center", last.center), self.constant("scale", last.scale)
-            self.emit(
-                "", "/* Unstandardize */", loop("j", self.width, f"out[j] = {center}[j] + {scale}[j] * (double)h[j];")
-            )
+            answer = f"out[j] = {center}[j] + {scale}[j] * (double)h[j];"
+            self.emit("", "/* Unstandardize */", loop("j", self.width, answer))
         else:
             copied = "single(h[j])" if self.real == "double" else "h[j]"
-            self.emit("", loop("j", self.width, f"out[j] = {self.call(copied)};"))
-        return self._source(), self._header()
-
-    def _source(self) -> str:
-        functions = set(self.functions)
-        while more := set().union(*(called(FUNCTIONS[name].partition("{")[2]) for name in functions)) - functions:
-            functions |= more
-        position = "uint16_t" if self.n_listed < 0xFFFF else "uint32_t"
-        types = [f"typedef {self.real} real;"] if self.n_hidden else []
-        if self.n_listed:
-            types += [f"typedef {position} position;", "static const position end = (position)-1;"]
-        literals = ",\n".join(f"    {string(label)}" for label in self.labels)
-        blocks = [
-            block_comment(self._title()),
-            f'#include "{self.stem}.h"\n\n#include <math.h>\n#include <stdint.h>',
-            "\n".join(types),
-            _WIDE.format(upper=self.upper) if self.n_listed else "",
-            *(text for name, text in FUNCTIONS.items() if name in functions),
-            *self.definitions,
-            *(
-                [
-                    f"const char *const {self.prefix}_classes[{len(self.labels)}] = {{\n{literals}\n}};",
-                    self._computing(f"void {self.prefix}_logits(const {self.prefix}_row *row, float *out)"),
-                    self._predict(),
-                    self._predict_proba(),
-                ]
-                if self.labels
-                else [self._computing(f"void {self.prefix}_predict(const {self.prefix}_row *row, double *out)")]
-            ),
-        ]
-        return "\n\n".join(block for block in blocks if block) + "\n"
-
-    def _locals(self) -> list[tuple[str, int, int]]:
-        """Return the local arrays of the logits' function, each with its length and the bytes of an element."""
-        size = {"float": 4, "double": 8}[self.real]
+            self.emit("", loop("j", self.width, f"out[j] = {copied};"))
+        size = 4 if self.real == "float" else 8
+        position, position_size = ("uint16_t", 2) if self.n_listed < 0xFFFF else ("uint32_t", 4)
         arrays = [
             ("int code", self.n_codes, 4),
             ("double x", len(self.bounds), 8),
             ("real h", self.n_hidden, size),
             ("real v", self.n_listed, size),
-            ("position at", self.n_listed, 2 if self.n_listed < 0xFFFF else 4),
+            ("position at", self.n_listed, position_size),
         ]
-        return [local for local in arrays if local[1]]
+        stack = sum(length * size for _, length, size in arrays) + 4 * self.width
+        unread = [] if any("row->" in line for line in self.statements) else ["(void)row;"]
+        lines = [*(f"{name}[{length}];" for name, length, _ in arrays if length), *unread, *self.statements]
+        tables, declared, answers = self._classifier(lines) if self.labels else self._regressor(lines)
+        # not the arrays: a text in one may look like a call
+        texts = [*self.statements, *(text for text in self.definitions if not text.startswith("static const"))]
+        functions = used("\n".join(texts), FUNCTIONS, lambda text: set(re.findall(r"\b([a-z_]+)\(", text)))
+        types = [f"typedef {self.real} real;"] if self.n_hidden else []
+        if self.n_listed:
+            functions.add("PREFIX_WIDE")
+            types += [f"typedef {position} position;", "static const position end = (position)-1;"]
+        title = block_comment(
+            [
+                f"{self.prefix}: a fitted student, exported by skdistill {__version__}.",
+                f"Fingerprint of its Program: {self.program.fingerprint()}",
+                "",
+                f"ROM: {self.rom} bytes of constants, a pointer counted as 4, and the code.",
+                f"Stack: {stack} bytes of arrays, and what the compiler needs for calls and registers.",
+                "The code allocates nothing and keeps no state: all functions are reentrant. A missing number is NAN; "
+                "compile without -ffast-math, which does not support it.",
+            ]
+        )
+        defined = [block(f"{signature}\n", body) for _, signature, body in answers]
+        source = [
+            title,
+            f'#include "{self.stem}.h"\n\n#include <math.h>\n#include <stdint.h>',
+            *(["\n".join(types)] if types else []),
+            *(text.replace("PREFIX", self.upper) for name, text in FUNCTIONS.items() if name in functions),
+            *self.definitions,
+            *tables,
+            f"{self.upper}_WIDE\n{defined[0]}" if self.n_listed else defined[0],
+            *defined[1:],
+        ]
+        header = [
+            title,
+            f"#ifndef {self.upper}_H\n#define {self.upper}_H",
+            '#ifdef __cplusplus\nextern "C" {\n#endif',
+            *declared,
+            *self.row,
+            *(f"/* {note} */\n{signature};" for note, signature, _ in answers),
+            "#ifdef __cplusplus\n}\n#endif",
+            "#endif",
+        ]
+        return "\n\n".join(source) + "\n", "\n\n".join(header) + "\n"
 
-    def _computing(self, signature: str) -> str:
-        """Return the function that applies every op."""
-        lines = [f"{name}[{n}];" for name, n, _ in self._locals()]
-        statements = self.statements
-        if not any("row->" in line for line in statements):
-            statements = ["(void)row;", *statements]
-        text = _function(signature, [*lines, *statements])
-        return f"{self.upper}_WIDE\n{text}" if self.n_listed else text
+    def _regressor(self, lines: list[str]) -> Answers:
+        """Return what a regressor's file holds besides the row; the lines apply all ops."""
+        note = f"The predictions. `out` has room for {self.upper}_N_OUTPUTS."
+        signature = f"void {self.prefix}_predict(const {self.prefix}_row *row, double *out)"
+        return [], [f"enum {{ {self.upper}_N_OUTPUTS = {self.width} }};"], [(note, signature, lines)]
 
-    def _predict(self) -> str:
-        lines = [f"float logits[{self.width}];", f"{self.prefix}_logits(row, logits);"]
-        if self.width == 1:
-            lines += ["return logits[0] > 0.0f;"]
-        else:
-            lines[1:1] = ["int best = 0;"]
-            lines += [loop("i", self.width, "if (logits[i] > logits[best]) best = i;"), "return best;"]
-        return _function(f"int {self.prefix}_predict(const {self.prefix}_row *row)", lines)
-
-    def _predict_proba(self) -> str:
-        n = self.width
+    def _classifier(self, lines: list[str]) -> Answers:
+        """Return what a classifier's file holds besides the row; the lines apply all ops."""
+        prefix, upper, n, n_classes = self.prefix, self.upper, self.width, len(self.labels)
+        names = f"const char *const {prefix}_classes[{n_classes}]"
+        notes = {name: comment(label) for name, label in zip(self.class_names, self.labels, strict=True)}
+        declared = [
+            block("enum ", [f"{upper}_N_CLASSES = {n_classes},", f"{upper}_N_LOGITS = {n}"], ";"),
+            f"/* the classes, in the order of the probabilities */\n{enum('enum', notes)}",
+            f"/* their names, in UTF-8 */\nextern {names};",
+        ]
         if n == 1:
-            lines = [
+            kind = "that of the second class; the first one's is 0"
+            best = [f"float logits[{n}];", f"{prefix}_logits(row, logits);", "return logits[0] > 0.0f;"]
+            proba = [
                 "float z, small;",
-                f"{self.prefix}_logits(row, &z);",
+                f"{prefix}_logits(row, &z);",
                 "/* the smaller probability is computed; the larger is one minus it */",
                 "small = expf(-fabsf(z));",
                 "small /= 1.0f + small;",
@@ -202,72 +201,28 @@ class _Module(Printer):
                 "out[1] = z > 0.0f ? 1.0f - small : small;",
             ]
         else:
-            lines = [
+            kind = "one for each class"
+            best = [
+                f"float logits[{n}];",
+                "int best = 0;",
+                f"{prefix}_logits(row, logits);",
+                loop("i", n, "if (logits[i] > logits[best]) best = i;"),
+                "return best;",
+            ]
+            proba = [
                 "float top, sum = 0.0f;",
-                f"{self.prefix}_logits(row, out);",
+                f"{prefix}_logits(row, out);",
                 "top = out[0];",
                 loop("i", n, "if (out[i] > top) top = out[i];"),
                 loop("i", n, "sum += out[i] = expf(out[i] - top);"),
                 loop("i", n, "out[i] /= sum;"),
             ]
-        return _function(f"void {self.prefix}_predict_proba(const {self.prefix}_row *row, float *out)", lines)
-
-    def _title(self) -> list[str]:
-        stack = sum(n * size for _, n, size in self._locals()) + 4 * self.width
-        return [
-            f"{self.prefix}: a fitted student, exported by skdistill {__version__}.",
-            f"Fingerprint of its Program: {self.program.fingerprint()}",
-            "",
-            f"ROM: {self.rom} bytes of constants, a pointer counted as 4, and the code.",
-            f"Stack: {stack} bytes of arrays, and what the compiler needs for calls and registers.",
-            "The code allocates nothing and keeps no state: all functions are reentrant. A missing number is NAN; "
-            "compile without -ffast-math, which does not support it.",
-        ]
-
-    def _header(self) -> str:
-        upper = self.upper
-        blocks = [
-            block_comment(self._title()),
-            f"#ifndef {upper}_H\n#define {upper}_H",
-            '#ifdef __cplusplus\nextern "C" {\n#endif',
-            *(self._classifier_declarations() if self.labels else self._regressor_declarations()),
-            "#ifdef __cplusplus\n}\n#endif",
-            "#endif",
-        ]
-        return "\n\n".join(blocks) + "\n"
-
-    def _regressor_declarations(self) -> list[str]:
-        """Return the declarations of a regressor."""
-        prefix, upper = self.prefix, self.upper
-        return [
-            f"enum {{ {upper}_N_OUTPUTS = {self.width} }};",
-            *declare_row(self.row, prefix),
-            f"/* The predictions. `out` has room for {upper}_N_OUTPUTS. */\n"
-            f"void {prefix}_predict(const {prefix}_row *row, double *out);",
-        ]
-
-    def _classifier_declarations(self) -> list[str]:
-        """Return the declarations of a classifier."""
-        prefix, upper = self.prefix, self.upper
-        pairs = enumerate(zip(self.class_names, self.labels, strict=True))
-        classes = [f"    {name} = {at}, /* {comment(label)} */" for at, (name, label) in pairs]
-        # C++98 allows no comma after the last enumerator
-        classes[-1] = classes[-1].replace(", /*", " /*", 1)
-        counts = [f"    {upper}_N_CLASSES = {len(self.labels)},", f"    {upper}_N_LOGITS = {self.width}"]
         row = f"const {prefix}_row *row"
-        kind = "that of the second class; the first one's is 0" if self.width == 1 else "one for each class"
-        return [
-            "\n".join(["enum {", *counts, "};"]),
-            "\n".join(["/* the classes, in the order of the probabilities */", "enum {", *classes, "};"]),
-            f"/* their names, in UTF-8 */\nextern const char *const {prefix}_classes[{len(self.labels)}];",
-            *declare_row(self.row, prefix),
-            f"/* Logits: {kind}. `out` has room for {upper}_N_LOGITS. */\nvoid {prefix}_logits({row}, float *out);",
-            f"/* The most probable class. */\nint {prefix}_predict({row});",
-            f"/* A probability for each class. `out` has room for {upper}_N_CLASSES. */\n"
-            f"void {prefix}_predict_proba({row}, float *out);",
+        logits = f"Logits: {kind}. `out` has room for {upper}_N_LOGITS."
+        probabilities = f"A probability for each class. `out` has room for {upper}_N_CLASSES."
+        answers = [
+            (logits, f"void {prefix}_logits({row}, float *out)", lines),
+            ("The most probable class.", f"int {prefix}_predict({row})", best),
+            (probabilities, f"void {prefix}_predict_proba({row}, float *out)", proba),
         ]
-
-
-def _function(signature: str, lines: list[str]) -> str:
-    body = "\n".join(f"    {line}" if line else "" for line in lines)
-    return f"{signature}\n{{\n{body}\n}}"
+        return [block(f"{names} = ", map(string, self.labels), ";", ",")], declared, answers

@@ -21,7 +21,7 @@ _SMALL = 1e4
 def _date_parts(to: Printer, op: ops.DateParts) -> None:
     first = to.append(len(op.parts), 31.0)
     for at, (column, part) in enumerate(zip(op.columns, op.parts, strict=True), start=first):
-        to.emit(f"x[{at}] = {to.call(f'{part}(x[{column - to.n_codes}])')};")
+        to.emit(f"x[{at}] = {part}(x[{column - to.n_codes}]);")
 
 
 def _indicate(to: Printer, op: ops.Indicate) -> None:
@@ -53,7 +53,8 @@ def _piecewise(to: Printer, op: ops.Piecewise) -> None:
     if isinstance(following, ops.Affine | ops.LookupAffine) and following.weight.dtype == np.float32 and _in_rows(op):
         first = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
         column = to.constant("column_of_bins", smallest(columns[first[:-1]]))
-        to.bins = Bins(column, to.constant("first_bin", smallest(first)), lower, per_width, first)
+        bin_of = to.constant("first_bin", smallest(first))
+        to.bins = Bins(f"x[{column}[c]], {bin_of}[c], {bin_of}[c + 1], {lower}, {per_width}", first)
         to.emit("/* as part of the next layer */")
         return
     n = len(columns)
@@ -85,11 +86,8 @@ def _affine(to: Printer, op: ops.Affine | ops.LookupAffine) -> None:
         to.emit(loop("j", n_out, f"h[j] = {start};"))
     else:
         weight = to.constant(f"weight_{layer}", op.weight if bins is None else bins.summed(op.weight))
-        if n_out >= 4 or bins is not None:
-            _list_inputs(to, n_in, first)
-            _add_listed(to, op.weight, weight, start)
-        else:
-            _add_all(to, op.weight, weight, start, first)
+        add = _add_listed if n_out >= 4 or bins is not None else _add_all
+        add(to, op.weight, weight, start, "(real)x[i]" if first else "h[i]", bins)
     if op.scale is not None:
         to.emit(loop("j", n_out, f"h[j] = {bias}[j] + {to.constant(f'scale_{layer}', op.scale)}[j] * h[j];"))
     if isinstance(op, ops.LookupAffine):
@@ -103,9 +101,7 @@ def _add_tables(to: Printer, op: ops.LookupAffine, layer: int) -> None:
     n_out = op.tables.shape[1]
     tables = to.constant(f"tables_{layer}", op.tables)
     offsets = to.constant(f"offsets_{layer}", smallest(op.offsets))
-    weight = _decoded(to, "table[j]", op.tables)
-    if op.tables_scale is not None:
-        weight = f"{to.constant(f'tables_scale_{layer}', op.tables_scale)}[j] * {weight}"
+    weight = _decoded(to, "table[j]", op.tables, f"tables_scale_{layer}", op.tables_scale)
     to.emit(
         f"for (int c = 0; c < {to.n_codes}; c++) {{",
         f"    const int32_t at_code = {offsets}[c] + code[c];",
@@ -115,17 +111,21 @@ def _add_tables(to: Printer, op: ops.LookupAffine, layer: int) -> None:
     )
 
 
-def _decoded(to: Printer, weight: str, values: Array) -> str:
-    """Return an expression that converts a weight, an element of `values`, to a floating-point number."""
+def _decoded(to: Printer, weight: str, values: Array, name: str = "", scale: Array | None = None) -> str:
+    """Return an expression that converts a weight, an element `j` of `values`, to a floating-point number.
+
+    Where there is a scale, it becomes a constant of the given name, and the number is scaled.
+    """
     if values.dtype == np.float16:
-        return to.call(f"half({weight})")
-    return f"(real){weight}" if values.dtype == np.int8 else weight
+        weight = f"half({weight})"
+    elif values.dtype == np.int8:
+        weight = f"(real){weight}"
+    return weight if scale is None else f"{to.constant(name, scale)}[j] * {weight}"
 
 
-def _add_all(to: Printer, values: Array, weight: str, start: str, first: bool) -> None:
-    """Print a layer of few outputs: a plain sum over all inputs for each."""
+def _add_all(to: Printer, values: Array, weight: str, start: str, source: str, bins: Bins | None) -> None:
+    """Print a layer of few outputs: a plain sum over all inputs, element `i` of `source`, for each."""
     n_in, n_out = values.shape
-    source = "(real)x[i]" if first else "h[i]"
     product = f"{source} * {_decoded(to, f'{weight}[i * {n_out} + j]', values)}"
     to.emit(
         "{",
@@ -137,38 +137,32 @@ def _add_all(to: Printer, values: Array, weight: str, start: str, first: bool) -
     )
 
 
-def _list_inputs(to: Printer, n_in: int, first: bool) -> None:
-    """Print the list of a layer's non-zero inputs: zeros are common after a relu and among bins."""
-    bins = to.bins if first else None
-    n_plain = n_in if bins is None else len(to.bounds)
-    n_listed = n_plain
-    listed = [
+def _add_listed(to: Printer, values: Array, weight: str, start: str, source: str, bins: Bins | None) -> None:
+    """Print a layer that lists its non-zero inputs, and adds the weights of four of them at a time.
+
+    Zeros are common after a relu and among bins. The list ends at a sentinel rather than after a known number of
+    inputs. Given the number, gcc -O3 fuses two iterations into one, which takes twice as long.
+    """
+    n_in, n_out = values.shape
+    n_plain, n_of_bins = (n_in, 0) if bins is None else (len(to.bounds), len(bins.first) - 1)
+    to.n_listed = max(to.n_listed, n_plain + 2 * n_of_bins + 4)
+    to.emit(
+        "{",
         "    int found = 0;",
         f"    for (int i = 0; i < {n_plain}; i++) {{",
-        f"        v[found] = {'(real)x[i]' if first else 'h[i]'};",
+        f"        v[found] = {source};",
         "        at[found] = (position)i;",
         "        found += v[found] != 0;",
         "    }",
-    ]
+    )
     if bins is not None:
-        n_listed += 2 * (len(bins.first) - 1)
-        arguments = f"{bins.first_bin}[c], {bins.first_bin}[c + 1], {bins.lower}, {bins.per_width}"
-        call = to.call(f"list_bins(x[{bins.column}[c]], {arguments}, {n_plain}, found, v, at)")
-        listed += [f"    for (int c = 0; c < {len(bins.first) - 1}; c++)", f"        found = {call};"]
-    to.emit("{", *listed, f"    {to.call('end_list(found, v, at)')};", "}")
-    to.n_listed = max(to.n_listed, n_listed + 4)
-
-
-def _add_listed(to: Printer, values: Array, weight: str, start: str) -> None:
-    """Print a layer whose inputs are listed: it adds the weights of four listed inputs at a time.
-
-    The list ends at a sentinel rather than after a known number of inputs. Given the number, gcc -O3
-    fuses two iterations into one, which takes twice as long.
-    """
-    n_out = values.shape[1]
+        listed = f"        found = list_bins({bins.column}, {n_plain}, found, v, at);"
+        to.emit(f"    for (int c = 0; c < {n_of_bins}; c++)", listed)
     w = [_decoded(to, f"w{k}[j]", values) for k in range(4)]
     kind = c_type(values.dtype)
     to.emit(
+        "    end_list(found, v, at);",
+        "}",
         loop("j", n_out, f"h[j] = {start};"),
         "for (int i = 0; at[i] != end; i += 4) {",
         *(f"    const {kind} *const w{k} = {weight} + (int32_t)at[i + {k}] * {n_out};" for k in range(4)),
@@ -198,17 +192,18 @@ def _tree(to: Printer, op: Tree) -> None:
     if len(op.columns) == 0:
         to.emit("    const int leaf = 0;")
     else:
-        number = "" if coded.all() else to.call(f"single(x[column - {n_codes}])" if n_codes else "single(x[column])")
+        number = "" if coded.all() else f"single(x[column - {n_codes}])" if n_codes else "single(x[column])"
         if coded.any():
             first, rank = to.constant("first_rank", smallest(op.offsets)), to.constant("ranks", op.ranks)
             looked_up = f"{rank}[{first}[column] + code[column]]"
             number = f"column < {n_codes} ? {looked_up} : {number}" if number else looked_up
+        signed = np.int16 if len(op.left) < 0x7FFF else np.int32
         constants = {
             "columns": smallest(op.columns),
             "thresholds": op.thresholds,
             "missing_left": op.missing_left.astype(np.uint8),
-            "left": _signed(op.left),
-            "right": _signed(op.right),
+            "left": op.left.astype(signed),
+            "right": op.right.astype(signed),
         }
         columns, thresholds, missing_left, left, right = (to.constant(*item) for item in constants.items())
         to.emit(
@@ -222,16 +217,9 @@ def _tree(to: Printer, op: Tree) -> None:
             "    } while (at >= 0);",
             "    leaf = -1 - at;",
         )
-    value = _decoded(to, f"{leaves}[leaf * {n_logits} + j]", op.values)
-    if op.values_scale is not None:
-        value = f"{to.constant('leaves_scale', op.values_scale)}[j] * {value}"
+    value = _decoded(to, f"{leaves}[leaf * {n_logits} + j]", op.values, "leaves_scale", op.values_scale)
     to.emit(f"    {loop('j', n_logits, f'h[j] = {value};')}", "}")
     to.width = to.n_hidden = n_logits
-
-
-def _signed(values: Array) -> Array:
-    """Return the children of a tree's nodes as int16 if they fit, else as int32."""
-    return values.astype(np.int16 if len(values) < 0x7FFF else np.int32)
 
 
 PRINTERS: dict[type[Op], Callable[[Printer, Any], None]] = {

@@ -1,10 +1,10 @@
-"""The body of a C file under construction: constants, called functions and statements, added op by op."""
+"""The body of a C file under construction: constants, functions and statements, added op by op."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -12,29 +12,31 @@ from numpy.typing import NDArray
 
 from ..program import LARGEST, Bound, Columns, Program
 from ._c_columns import read_entry
-from ._c_functions import FUNCTIONS
-from ._c_text import Names, array, loop
+from ._c_text import Names, array, definition, loop, string, utf8
 
 Array = NDArray[Any]
+
+#: The C functions that the ops of a Program call, by name, in the order in which they call each other.
+FUNCTIONS = {
+    re.findall(r"^(?:static \w+|#define) (\w+)", text, re.MULTILINE)[0]: text
+    for text in files(__package__).joinpath("functions.c").read_text("utf-8").strip().split("\n\n")[1:]
+}
+#: Longer strings are written as arrays: a C99 compiler need not accept a literal of more than 4095 bytes.
+_LONGEST_STRING = 2000
 
 
 @dataclass
 class Bins:
-    """Bins whose layer adds cumulative weights: the names of their constants, and the first bin of each column."""
+    """Bins whose layer adds cumulative weights: what is listed of column `c`, and the first bin of each column."""
 
     column: str
-    first_bin: str
-    lower: str
-    per_width: str
     first: Array
 
     def summed(self, weight: Array) -> Array:
         """Return the weights of a layer whose last inputs are the bins, those of each column summed up to each bin."""
         found = weight.astype(np.float64)
-        n_bins = self.first[-1]
-        start = len(weight) - n_bins
-        for low, high in pairwise(self.first):
-            found[start + low : start + high] = found[start + low : start + high].cumsum(axis=0)
+        for part in np.split(found[len(weight) - self.first[-1] :], self.first[1:-1]):
+            part[:] = part.cumsum(axis=0)
         return found.astype(np.float32)
 
 
@@ -61,7 +63,6 @@ class Printer:
         #: The bytes of constants.
         self.rom = 0
         self.definitions: list[str] = []
-        self.functions: set[str] = set()
         self.statements = [f"/* {type(entry).__name__} */"]
         self._constants = Names()
         self.row = read_entry(self, entry, prefix, names)
@@ -84,11 +85,6 @@ class Printer:
         """Add statements."""
         self.statements += lines
 
-    def call(self, expression: str) -> str:
-        """Return an expression, and add the functions that it calls to the file."""
-        self.functions |= called(expression)
-        return expression
-
     def constant(self, name: str, values: Array) -> str:
         """Define a constant array; return its name."""
         name = self._constants(name)
@@ -96,18 +92,23 @@ class Printer:
         self.rom += values.nbytes
         return name
 
+    def text(self, text: str) -> str:
+        """Return a string literal, or the name of an array where a text is too long for a literal."""
+        codes = utf8(text)
+        self.rom += len(codes) + 1
+        if len(codes) <= _LONGEST_STRING:
+            return string(text)
+        name = f"long_text_{len(self.definitions)}"
+        self.definitions.append(definition("char", name, (f"'\\{code:03o}'" for code in (*codes, 0))))
+        return name
+
     def encode(self, first: int, n: int, expression: str) -> None:
         """Set `n` numbers of ``x`` from `first` on; in the expression, ``X`` is the number and ``i`` its index."""
         x = f"x[i + {first}]" if first else "x[i]"
-        self.emit(loop("i", n, f"{x} = {self.call(expression.replace('X', x))};"))
+        self.emit(loop("i", n, f"{x} = {expression.replace('X', x)};"))
 
     def append(self, n: int, bound: float) -> int:
         """Extend ``x`` by `n` numbers of magnitude `bound` at most; return the index of the first."""
         first = len(self.bounds)
         self.bounds = np.append(self.bounds, np.full(n, bound))
         return first
-
-
-def called(text: str) -> set[str]:
-    """Return the names of the functions that C code calls, of those that a file can define."""
-    return FUNCTIONS.keys() & set(re.findall(r"\b([a-z_]+)\(", text))

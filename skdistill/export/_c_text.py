@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._files import in_lines
+
 Array = NDArray[Any]
 
 _WIDTH = 110
 #: Longer identifiers are truncated: C99 guarantees only 63 significant characters, and a prefix is added.
 _LONGEST = 36
-#: Longer strings are written as arrays: a C99 compiler need not accept a literal of more than 4095 bytes.
-_LONGEST_STRING = 2000
 #: Names that an identifier must not have: keywords of C and C++, and macros of common headers and compilers.
 _TAKEN = frozenset(
     """
@@ -36,16 +37,12 @@ _TAKEN = frozenset(
 
 def identifier(text: str) -> str:
     """Return an identifier that resembles a text: ASCII letters, digits and single underscores, never a keyword."""
-    parts = []
+    spelled = []
     for char in unicodedata.normalize("NFKD", text):
-        if unicodedata.combining(char):
-            continue
-        folded = char if char.isascii() else char.casefold()
-        if folded.isascii():
-            parts.append(folded if folded.isalnum() else "_")
-        else:
-            parts.append(f"_u{ord(char):x}_" if char.isalnum() else "_")
-    name = "_".join(part for part in "".join(parts).split("_") if part)[:_LONGEST].rstrip("_") or "x"
+        if not unicodedata.combining(char):
+            folded = char if char.isascii() else char.casefold()
+            spelled.append(folded if folded.isascii() else f"_u{ord(char):x}_" if char.isalnum() else "_")
+    name = re.sub("[^A-Za-z0-9]+", "_", "".join(spelled)).strip("_")[:_LONGEST].rstrip("_") or "x"
     if name[0].isdigit():
         name = f"x{name}"
     return f"{name}_" if name in _TAKEN else name
@@ -89,28 +86,16 @@ def string(text: str) -> str:
     return '"' + "".join(plain.get(byte, f"\\{byte:03o}") for byte in utf8(text)) + '"'
 
 
-def is_long(text: str) -> bool:
-    """Tell whether a text is too long for a literal."""
-    return len(utf8(text)) > _LONGEST_STRING
-
-
-def char_array(name: str, text: str) -> str:
-    """Return the definition of a string that is too long for a literal."""
-    return _definition("char", name, (f"'\\{byte:03o}'" for byte in (*utf8(text), 0)))
-
-
 def number(value: Any) -> str:
     """Return a double literal with exactly this value."""
     value = float(value)
-    if not np.isfinite(value):
-        return "NAN" if np.isnan(value) else ("INFINITY" if value > 0 else "-INFINITY")
-    return repr(value)
+    return repr(value) if np.isfinite(value) else {"nan": "NAN", "inf": "INFINITY", "-inf": "-INFINITY"}[repr(value)]
 
 
-def _single(value: Any) -> str:
+def _single(value: float) -> str:
     if not np.isfinite(value):
         return number(value)
-    text = f"{float(value):.9g}"
+    text = f"{value:.9g}"
     return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
@@ -122,29 +107,15 @@ def c_type(dtype: np.dtype[Any]) -> str:
 def array(name: str, values: Array) -> str:
     """Return the definition of a flat constant array in the C type of the numpy dtype."""
     flat = np.ascontiguousarray(values).ravel()
-    if flat.dtype == np.float64:
-        cells: Iterable[str] = map(number, flat)
-    elif flat.dtype == np.float32:
-        cells = map(_single, flat)
-    elif flat.dtype == np.float16:
-        cells = map(str, flat.view(np.uint16))
-    else:
-        cells = map(str, flat.tolist())
-    return _definition(c_type(flat.dtype), name, cells)
+    if flat.dtype == np.float16:
+        flat = flat.view(np.uint16)
+    write: Callable[[Any], str] = {"float64": number, "float32": _single}.get(flat.dtype.name, str)
+    return definition(c_type(flat.dtype), name, map(write, flat.tolist()))
 
 
-def _definition(kind: str, name: str, cells: Iterable[str]) -> str:
-    return "\n".join([f"static const {kind} {name}[] = {{", *_lines(cells), "};"])
-
-
-def _lines(cells: Iterable[str]) -> Iterator[str]:
-    line = "   "
-    for cell in cells:
-        if len(line) + len(cell) + 2 > _WIDTH:
-            yield line
-            line = "   "
-        line += f" {cell},"
-    yield line
+def definition(kind: str, name: str, cells: Iterable[str]) -> str:
+    """Return the definition of a constant array of a C type."""
+    return f"static const {kind} {name}[] = {{\n{in_lines(cells, _WIDTH)}\n}};"
 
 
 def block_comment(paragraphs: Iterable[str]) -> str:
@@ -158,10 +129,21 @@ def loop(index: str, n: int, statement: str) -> str:
     return f"for (int {index} = 0; {index} < {n}; {index}++) {statement}"
 
 
+def block(head: str, lines: Iterable[str], end: str = "", between: str = "") -> str:
+    """Return lines in braces after a head, each but the last followed by what is `between` them."""
+    body = f"{between}\n".join(f"    {line}".rstrip() for line in lines)
+    return f"{head}{{\n{body}\n}}{end}"
+
+
+def enum(head: str, notes: dict[str, str]) -> str:
+    """Return the declaration of an enum, given a note for each enumerator; an empty note is left out."""
+    lines = [f"{name} = {at},{note and f' /* {note} */'}" for at, (name, note) in enumerate(notes.items())]
+    # C++98 allows no comma after the last enumerator
+    lines[-1] = lines[-1].replace(",", "", 1)
+    return block(f"{head} ", lines, ";")
+
+
 def smallest(values: Array) -> Array:
     """Return integers in the smallest C type that holds them."""
-    for dtype in (np.uint8, np.int8, np.uint16, np.int16):
-        info = np.iinfo(dtype)
-        if len(values) == 0 or (values.min() >= info.min and values.max() <= info.max):
-            return values.astype(dtype)
-    return values.astype(np.int32)
+    kinds = (np.uint8, np.int8, np.uint16, np.int16)
+    return values.astype(next((kind for kind in kinds if (values.astype(kind) == values).all()), np.int32))

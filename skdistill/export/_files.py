@@ -1,10 +1,10 @@
-"""What every export format needs: a check of a Program's ops, and atomic writes."""
+"""What several formats need: a check of a Program's ops, parts of texts, and atomic writes."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,25 @@ def check_ops(program: Program, known: Collection[type[Op]], where: str) -> None
     for op in program.ops:
         if type(op) not in known:
             raise TypeError(f"{where} has no printer for {type(op).__name__}, which this Program holds.")
+
+
+def used(text: str, sources: Mapping[str, str], names: Callable[[str], set[str]]) -> set[str]:
+    """Return the names of the sources that a text uses, directly or indirectly; `names` finds the names in a text."""
+    found: set[str] = set()
+    while more := names(text) & sources.keys() - found:
+        found |= more
+        text = "\n".join(sources[name] for name in more)
+    return found
+
+
+def in_lines(cells: Iterable[str], width: int) -> str:
+    """Return cells, each with a comma, on indented lines of at most `width` characters unless a cell is longer."""
+    lines = ["   "]
+    for cell in cells:
+        if len(lines[-1]) + len(cell) + 2 > width and lines[-1].strip():
+            lines.append("   ")
+        lines[-1] += f" {cell},"
+    return "\n".join(lines)
 
 
 def write_files(contents: Mapping[str | os.PathLike[str], bytes]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +22,6 @@ Array = NDArray[Any]
 #: The oldest opsets that define every operator used here as it is defined today, so that old runtimes can read them.
 OPSETS = {"": 13, "ai.onnx.ml": 2}
 _IR_VERSION = 7
-OUTPUTS = ("label", "probabilities", "logits")
-#: The output of a regressor; skl2onnx gives it the same name.
-PREDICTIONS = "variable"
 
 
 def to_onnx(
@@ -108,37 +104,37 @@ def to_onnx(
     from .._checks import import_optional
 
     onnx = import_optional("onnx", "to_onnx", "export")
-    from ._onnx_graph import Flow, Graph, tensor_type
-    from ._onnx_ops import KNOWN, output_dtype, print_program
-    from ._onnx_rows import TEXT, InputRows, describe, needs_float64
+    from ._onnx_graph import Graph, tensor_type
+    from ._onnx_ops import KNOWN, output_types, print_program
+    from ._onnx_rows import InputRows, describe, needs_float64
 
     check_ops(program, KNOWN, "ONNX")
     labels = classes_of(student)
     if labels is None and logits:
         raise ValueError("logits=True asks for logits, and the student is a regressor, which has none.")
-    names = (PREDICTIONS,) if labels is None else OUTPUTS
-    dtype = np.dtype(numbers if numbers != "auto" else "float64" if needs_float64(program) else "float32")
-    columns, pieces = describe(program, dtype, names)
-    inputs = [piece for piece in pieces if piece.value]
-    graph = Graph(_unique({*names, *(piece.value for piece in inputs)}))
-    flow = Flow(graph, InputRows(pieces, [column["name"] for column in columns], missing))
     classes = None if labels is None else class_labels(labels)
-    shapes: dict[str, tuple[Any, list[Any]]]
-    if classes is None:
-        shapes = {PREDICTIONS: (output_dtype(program.ops[-1]), ["N", program.n_outputs])}  # type: ignore[arg-type]
-    else:
-        label = np.dtype(np.int64) if classes.dtype.kind == "i" else TEXT
-        shapes = {"label": (label, ["N"]), "probabilities": (np.dtype(np.float32), ["N", len(classes)])}
-        if logits:
-            shapes["logits"] = (np.dtype(np.float64), ["N", len(classes)])
-    print_program(flow, program.ops, classes, list(shapes))
+    outputs = output_types(program, classes, "N")
+    dtype = np.dtype(numbers if numbers != "auto" else "float64" if needs_float64(program) else "float32")
+    columns, pieces = describe(program, dtype, list(outputs))
+    inputs = [piece for piece in pieces if piece.value]
+    rows = InputRows(pieces, [column["name"] for column in columns], missing)
+    taken, endings = {*outputs, *(piece.value for piece in inputs)}, count()
+
+    def unique(name: str) -> str:
+        """Return the name with a number, so that it is unique."""
+        return next(made for made in (f"{name}_{number}" for number in endings) if made not in taken)
+
+    graph = Graph(unique, rows)
+    if not logits:
+        outputs.pop("logits", None)
+    print_program(graph, program.ops, classes, list(outputs))
     make = onnx.helper.make_tensor_value_info
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
             graph.nodes,
             "skdistill",
             [make(piece.value, tensor_type(piece.dtype), ["N", piece.width]) for piece in inputs],
-            [make(name, tensor_type(kind), shape) for name, (kind, shape) in shapes.items()],
+            [make(name, tensor_type(kind), shape) for name, (kind, shape) in outputs.items()],
             graph.constants,
         ),
         producer_name="skdistill",
@@ -158,16 +154,6 @@ def to_onnx(
     if path is not None:
         write_files({path: model.SerializeToString()})
     return model
-
-
-def _unique(taken: set[str]) -> Callable[[str], str]:
-    """Return a function that appends a number to a name, so that the name is unique and not in `taken`."""
-    numbers = count()
-
-    def unique(name: str) -> str:
-        return next(made for made in (f"{name}_{number}" for number in numbers) if made not in taken)
-
-    return unique
 
 
 def class_labels(classes: Array) -> Array:

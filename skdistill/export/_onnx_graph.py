@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from ..program import Levels
 
 if TYPE_CHECKING:
     from ._onnx_rows import InputRows
 
 Array = NDArray[Any]
+
+#: The dtype in which the ops compute.
+WIDE = np.dtype(np.float64)
 
 
 def tensor_type(dtype: DTypeLike) -> int:
@@ -24,18 +29,36 @@ def tensor_type(dtype: DTypeLike) -> int:
     return int(TensorProto.STRING if dtype.kind == "O" else helper.np_dtype_to_tensor_dtype(dtype))
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Adjacent columns in one value of shape (n_rows, width)."""
+
+    value: str
+    width: int
+    dtype: np.dtype[Any] = WIDE
+
+
 class Graph:
-    """The nodes and constants of a graph; equal nodes and constants are added only once.
+    """The nodes and constants of a graph, and the output of the ops so far.
+
+    Equal nodes and constants are added only once. The output consists of categories that are still to be looked up, and
+    columns of numbers. Columns have the same indices as in the Program: the categories come first, then the numbers.
 
     Parameters
     ----------
     unique : callable
         Maps a name to a unique name within the model.
+    rows : InputRows
+        The rows that the first op reads.
     """
 
-    def __init__(self, unique: Callable[[str], str]) -> None:
+    def __init__(self, unique: Callable[[str], str], rows: InputRows) -> None:
+        self.rows = rows
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
+        #: The index in the row and the levels of each category.
+        self.categories: list[tuple[int, Levels]] = []
+        self.pieces: list[Piece] = []
         self._unique = unique
         self._made: dict[Any, str] = {}
 
@@ -48,75 +71,54 @@ class Graph:
             self.constants.append(numpy_helper.from_array(array, self._made[key]))
         return self._made[key]
 
-    def node(self, op: str, *inputs: str, domain: str = "", output: str | None = None, **attributes: Any) -> str:
-        """Add a node; return the name of its output: `output`, or a new name."""
-        key = (op, inputs, domain, repr(sorted(attributes.items())))
+    def node(self, op: str, *inputs: Any, domain: str = "", output: str | None = None, **attributes: Any) -> str:
+        """Add a node; return the name of its output: `output`, or a new name.
+
+        An input is a name, or anything else that becomes an array and so a constant.
+        """
+        names = [one if isinstance(one, str) else self.constant(one) for one in inputs]
+        key = (op, *names, domain, repr(sorted(attributes.items())))
         if output is None and key in self._made:
             return self._made[key]
-        made = output or self._unique(op)
-        self._made[key] = made
-        self.nodes.append(helper.make_node(op, inputs, [made], domain=domain, **attributes))
+        made = self._made[key] = output or self._unique(op)
+        self.nodes.append(helper.make_node(op, names, [made], domain=domain, **attributes))
         return made
 
-    def cast(self, value: str, dtype: DTypeLike) -> str:
-        """Convert a value to another dtype."""
-        return self.node("Cast", value, to=tensor_type(dtype))
+    def cast(self, value: Any, dtype: DTypeLike, output: str | None = None) -> str:
+        """Convert a value, or a constant, to another dtype."""
+        return self.node("Cast", value, to=tensor_type(dtype), output=output)
 
+    def concat(self, values: Sequence[str]) -> str:
+        """Join the columns of several values."""
+        return values[0] if len(values) == 1 else self.node("Concat", *values, axis=1)
 
-@dataclass(frozen=True)
-class Piece:
-    """Adjacent columns in one value of shape (n_rows, width)."""
+    def gather(self, value: str, columns: ArrayLike, width: int | None) -> str:
+        """Return columns of a value; `width` is its number of columns, or None if unknown."""
+        columns = np.asarray(columns, dtype=np.int64)
+        if width is not None and columns.tolist() == list(range(width)):
+            return value
+        return self.node("Gather", value, columns, axis=1)
 
-    value: str
-    width: int
-    dtype: np.dtype[Any]
-
-
-@dataclass
-class Flow:
-    """The output of the ops so far: categories that are still to be looked up, and columns of numbers.
-
-    Columns have the same indices as in the Program: the categories come first, then the numbers.
-    """
-
-    graph: Graph
-    rows: InputRows
-    #: For each category, a function ``offset -> offset + code``; the result is int64 of shape (n_rows, 1).
-    categories: list[Callable[[int], str]] = field(default_factory=list)
-    pieces: list[Piece] = field(default_factory=list)
-
-    @property
-    def stop(self) -> int:
-        """The number of columns."""
-        return len(self.categories) + sum(piece.width for piece in self.pieces)
-
-    def append(self, value: str, width: int, dtype: DTypeLike) -> None:
-        """Append columns."""
-        self.pieces.append(Piece(value, width, np.dtype(dtype)))
-
-    def take(self, start: int, stop: int, dtype: DTypeLike) -> int:
-        """Join the columns from `start` to `stop` into one piece of a dtype; return its index."""
-        first, last = self._cut(start), self._cut(stop)
-        self.pieces[first:last] = [self._joined(self.pieces[first:last], dtype)]
+    def take(self, start: int, width: int) -> int:
+        """Join `width` columns from `start` on into one piece of float64; return its index."""
+        first, last = self._cut(start), self._cut(start + width)
+        self.pieces[first:last] = [self._joined(self.pieces[first:last])]
         return first
 
-    def whole(self, dtype: DTypeLike) -> str:
-        """Return all numbers as one value of a dtype."""
+    def whole(self, dtype: DTypeLike = WIDE) -> Piece:
+        """Return all numbers as one piece of a dtype."""
         self.pieces = [self._joined(self.pieces, dtype)]
-        return self.pieces[0].value
+        return self.pieces[0]
 
-    def holding(self, columns: Sequence[int], dtype: DTypeLike) -> tuple[str, Array]:
-        """Return a value of a dtype that holds the given columns, and their indices in it."""
+    def holding(self, columns: Sequence[int]) -> tuple[Piece, Array]:
+        """Return a piece of float64 that holds the given columns, and their indices in it."""
         start = len(self.categories)
         for index, piece in enumerate(self.pieces):
             if min(columns) >= start and max(columns) < start + piece.width:
-                self.pieces[index] = self._joined([piece], dtype)
-                break
+                self.pieces[index] = self._joined([piece])
+                return self.pieces[index], np.asarray(columns, dtype=np.int64) - start
             start += piece.width
-        else:
-            start, index = len(self.categories), 0
-            self.whole(dtype)
-        return self.pieces[index].value, np.asarray(columns, dtype=np.int64) - start
+        return self.whole(), np.asarray(columns, dtype=np.int64) - len(self.categories)
 
     def _cut(self, at: int) -> int:
         """Return the index of the piece that begins with a column; a piece is split if necessary."""
@@ -132,16 +134,12 @@ class Flow:
         return len(self.pieces)
 
     def _part(self, piece: Piece, start: int, stop: int) -> Piece:
-        ends = (self.graph.constant(np.array([end], dtype=np.int64)) for end in (start, stop, 1))
-        return Piece(self.graph.node("Slice", piece.value, *ends), stop - start, piece.dtype)
+        return Piece(self.node("Slice", piece.value, [start], [stop], [1]), stop - start, piece.dtype)
 
-    def _joined(self, pieces: list[Piece], dtype: DTypeLike) -> Piece:
+    def _joined(self, pieces: list[Piece], dtype: DTypeLike = WIDE) -> Piece:
         # columns of one dtype are joined first, so that one node casts them all
         values = []
         for found, group in groupby(pieces, key=attrgetter("dtype")):
-            value = self._concat([piece.value for piece in group])
-            values.append(value if found == np.dtype(dtype) else self.graph.cast(value, dtype))
-        return Piece(self._concat(values), sum(piece.width for piece in pieces), np.dtype(dtype))
-
-    def _concat(self, values: list[str]) -> str:
-        return values[0] if len(values) == 1 else self.graph.node("Concat", *values, axis=1)
+            value = self.concat([piece.value for piece in group])
+            values.append(value if found == np.dtype(dtype) else self.cast(value, dtype))
+        return Piece(self.concat(values), sum(piece.width for piece in pieces), np.dtype(dtype))

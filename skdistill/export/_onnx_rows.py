@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..program import Columns, Program, as_number, ops
-from ._onnx_graph import Graph, Piece
+from ..program import Columns, Levels, Program, as_number, ops
+from ._onnx_graph import WIDE, Graph, Piece
 
 Array = NDArray[Any]
 
@@ -46,54 +46,42 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
     pieces : list of Piece
         The inputs in the order of the columns. The name of an unused column's input is empty.
     """
-    columns = _columns(program, taken)
-    if all(column["kind"] in ("number", "unused") and "levels" not in column for column in columns):
-        return [column | {"input": "X", "type": dtype.name} for column in columns], [Piece("X", len(columns), dtype)]
-    pieces = []
-    for column in columns:
-        own = TEXT if column["kind"] in ("text", "unused") else dtype
-        if column["kind"] == "date" or (column["kind"] == "number" and "levels" in column):
-            own = np.dtype(np.float64)
-        if column["kind"] != "unused":
-            column["type"] = "string" if own == TEXT else own.name
-        pieces.append(Piece(column["input"], 1, own))
-    return columns, pieces
-
-
-def _columns(program: Program, taken: Sequence[str]) -> list[dict[str, Any]]:
-    entry = program.ops[0]
-    n_columns = program.n_columns
+    entry, n_columns = program.ops[0], program.n_columns
     names = getattr(entry, "names", None) or [f"column {index}" for index in range(n_columns)]
-    uses: list[dict[str, Any]] = [{} for _ in range(n_columns)]
-    if isinstance(entry, Columns):
-        for source, kind, read in entry.reads:
-            uses[source][kind] = None if read is None else read.levels
-    else:
-        uses = [{"number": None} for _ in range(n_columns)]
+    reads = entry.reads if isinstance(entry, Columns) else [(source, "number", None) for source in range(n_columns)]
+    uses: list[dict[str, dict[Any, int]]] = [{} for _ in range(n_columns)]
+    for source, kind, read in reads:
+        uses[source][kind] = {} if read is None else read.levels
     columns: list[dict[str, Any]] = []
+    pieces = []
     reserved = set(taken)
     for index, (name, use) in enumerate(zip(names, uses, strict=True)):
         column: dict[str, Any] = {"name": name, "kind": "unused", "input": ""}
+        own = TEXT
         if use:
             # in ONNX, an empty name means that there is no input
-            made = name or f"column {index}"
-            while made in reserved:
-                made += "_"
-            reserved.add(made)
-            column["input"] = made
+            column["input"] = name or f"column {index}"
+            while column["input"] in reserved:
+                column["input"] += "_"
+            reserved.add(column["input"])
             # in the order of their ranks, if they have ranks
-            levels = [level for table in (use.get("rank"), use.get("category")) for level in table or ()]
-            levels = [level for level in dict.fromkeys(levels) if level is not None]
+            levels = [level for level in use.get("rank", {}) | use.get("category", {}) if level is not None]
             if "category" not in use and "rank" not in use:
                 column["kind"] = "date" if "datetime" in use else "number"
+                own = WIDE if "datetime" in use else dtype
             elif "number" in use or (levels and are_numbers(levels)):
                 # JSON has no infinite numbers
                 finite = [level if abs(level) < np.inf else str(level) for level in levels]
                 column |= {"kind": "number", "levels": finite}
+                own = WIDE
             else:
                 column |= {"kind": "text", "levels": [str(level) for level in levels]}
+            column["type"] = "string" if own == TEXT else own.name
         columns.append(column)
-    return columns
+        pieces.append(Piece(column["input"], 1, own))
+    if all(column["kind"] in ("number", "unused") and "levels" not in column for column in columns):
+        return [column | {"input": "X", "type": dtype.name} for column in columns], [Piece("X", n_columns, dtype)]
+    return columns, pieces
 
 
 def needs_float64(program: Program) -> bool:
@@ -164,54 +152,40 @@ class InputRows:
             found.append(_part(graph, piece, [self._places[source][1] for source in members]))
         return found
 
-    def look_up(
-        self, graph: Graph, source: int, levels: dict[Any, Any], other: Any, missing: Any, dtype: DTypeLike
-    ) -> str:
-        """Map the levels of a column to values; return them, shape (n_rows, 1)."""
-        levels = {level: value for level, value in levels.items() if level is not None}
+    def look_up(self, graph: Graph, source: int, levels: Levels, dtype: DTypeLike) -> str:
+        """Map the levels of a column to their codes; return them, shape (n_rows, 1)."""
         piece, at = self._places[source]
-        column = _part(graph, piece, [at])
+        name, value = self._names[source], _part(graph, piece, [at]).value
+        codes = {level: code for level, code in levels.levels.items() if level is not None}
         if piece.dtype == TEXT:
-            texts = as_texts(levels, self._names[source], self._missing)
-            return _look_up_text(graph, column.value, {**texts, self._missing: missing}, other, dtype)
-        if levels and not are_numbers(levels):
-            raise TypeError(f"Column {self._names[source]!r} is read as text; its input is one of {piece.dtype}.")
-        value = column.value if piece.dtype == np.float64 else graph.cast(column.value, np.float64)
-        keyed = _by(as_number, levels, self._names[source], "a tensor of numbers")
-        return _look_up_number(graph, value, keyed, other, missing, dtype)
+            texts = _by(str, codes, name, "a string tensor")
+            if self._missing in texts:
+                raise ValueError(f"Column {name!r} has a level {self._missing!r}; choose another text with missing=.")
+            texts[self._missing] = levels.missing
+            kind, cast = ("int64", int) if np.dtype(dtype).kind == "i" else ("float", float)
+            found: dict[str, Any] = {f"values_{kind}s": list(map(cast, texts.values()))}
+            found[f"default_{kind}"] = cast(levels.other)
+            return graph.node("LabelEncoder", value, domain="ai.onnx.ml", keys_strings=list(texts), **found)
+        if codes and not are_numbers(codes):
+            raise TypeError(f"Column {name!r} is read as text; its input is one of {piece.dtype}.")
+        if piece.dtype != np.float64:
+            value = graph.cast(value, np.float64)
+        # in the opset that is written here, a LabelEncoder can look up float32 only
+        numbers = _by(as_number, codes, name, "a tensor of numbers")
+        table = graph.constant(np.array([levels.other, *numbers.values(), levels.missing], dtype=dtype))
+        place = zero = graph.constant([[0]])
+        if numbers:
+            equal = graph.node("Equal", value, np.array([list(numbers)], dtype=np.float64))
+            places, axis = graph.constant(np.arange(1, len(numbers) + 1)[None]), graph.constant([1])
+            place = graph.node("ReduceSum", graph.node("Where", equal, places, zero), axis, keepdims=1)
+        last = graph.constant([[len(numbers) + 1]])
+        place = graph.node("Where", graph.node("IsNaN", value), last, place)
+        return graph.node("Gather", table, place, axis=0)
 
 
 def are_numbers(levels: Iterable[Any]) -> bool:
-    """Tell whether all levels are numbers rather than texts; None, a missing value, is ignored."""
-    return all(isinstance(level, bool | int | float) for level in levels if level is not None)
-
-
-def as_texts(levels: dict[Any, Any], name: str, missing: str) -> dict[str, Any]:
-    """Replace the keys of a dict of levels by their texts in a string tensor.
-
-    Parameters
-    ----------
-    levels : dict
-        Maps levels to any values.
-    name : str
-        The name of the column in messages.
-    missing : str
-        The string of a missing text.
-
-    Returns
-    -------
-    texts : dict
-        Maps the texts to the same values.
-
-    Raises
-    ------
-    ValueError
-        If two levels have the same text, or a level has the text `missing`.
-    """
-    texts = _by(str, levels, name, "a string tensor")
-    if missing in texts:
-        raise ValueError(f"Column {name!r} has a level {missing!r}; choose another text with missing=.")
-    return texts
+    """Tell whether all levels are numbers rather than texts."""
+    return all(isinstance(level, bool | int | float) for level in levels)
 
 
 def _by(key: Callable[[Any], Any], levels: dict[Any, Any], name: str, where: str) -> dict[Any, Any]:
@@ -225,29 +199,4 @@ def _by(key: Callable[[Any], Any], levels: dict[Any, Any], name: str, where: str
 
 
 def _part(graph: Graph, piece: Piece, columns: list[int]) -> Piece:
-    if columns == list(range(piece.width)):
-        return piece
-    taken = graph.node("Gather", piece.value, graph.constant(np.array(columns, dtype=np.int64)), axis=1)
-    return Piece(taken, len(columns), piece.dtype)
-
-
-def _look_up_text(graph: Graph, value: str, values: dict[str, Any], other: Any, dtype: DTypeLike) -> str:
-    kind, cast = ("int64", int) if np.dtype(dtype).kind == "i" else ("float", float)
-    found: dict[str, Any] = {f"values_{kind}s": list(map(cast, values.values())), f"default_{kind}": cast(other)}
-    return graph.node("LabelEncoder", value, domain="ai.onnx.ml", keys_strings=list(values), **found)
-
-
-def _look_up_number(
-    graph: Graph, value: str, levels: dict[float, Any], other: Any, missing: Any, dtype: DTypeLike
-) -> str:
-    # in the opset that is written here, a LabelEncoder can look up float32 only
-    table = graph.constant(np.array([other, *levels.values(), missing], dtype=dtype))
-    place = zero = graph.constant(np.zeros((1, 1), dtype=np.int64))
-    if levels:
-        equal = graph.node("Equal", value, graph.constant(np.array([list(levels)], dtype=np.float64)))
-        places = graph.constant(np.arange(1, len(levels) + 1, dtype=np.int64)[None])
-        axis = graph.constant(np.array([1], dtype=np.int64))
-        place = graph.node("ReduceSum", graph.node("Where", equal, places, zero), axis, keepdims=1)
-    last = graph.constant(np.array([[len(levels) + 1]], dtype=np.int64))
-    place = graph.node("Where", graph.node("IsNaN", value), last, place)
-    return graph.node("Gather", table, place, axis=0)
+    return Piece(graph.gather(piece.value, columns, piece.width), len(columns), piece.dtype)

@@ -10,7 +10,9 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
+from importlib.resources import files
 from pathlib import Path
+from string import Template
 from textwrap import indent, wrap
 from typing import Any
 
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..program import Op, Program, _ops, _program, _table, _tree, program_of
-from ._files import check_ops, classes_of, write_files
+from ._files import check_ops, classes_of, in_lines, used, write_files
 
 Array = NDArray[Any]
 
@@ -76,59 +78,30 @@ def to_python(student: Any, path: str | os.PathLike[str]) -> None:
 def _text(program: Program, classes: Array | None, stem: str) -> str:
     """Return the text of the file: the answers' functions, the code of the Program's ops, and the ops themselves."""
     names = getattr(program.ops[0], "names", None)
-    constants = [
-        "#: The names of the columns; None if they have no names.",
-        f"COLUMNS = {'None' if names is None else _listed(map(_literal, names))}",
-        "#: Numbers are clipped to this magnitude.",
-        f"LARGEST = {_ops.LARGEST!r}",
-        "#: The number of rows per batch.",
-        f"_BLOCK = {_program._BLOCK}",
-        "#: Up to this many rows, a frame or a tree is read cell by cell.",
-        f"_FEW_ROWS = {_table._FEW_ROWS}",
-        f"_LOOP_ROWS = {_tree._LOOP_ROWS}",
-        "_EPOCH = datetime.datetime(1970, 1, 1)",
-        "_EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)",
-    ]
-    if classes is not None:
-        dtype, labels = _classes(classes)
-        constants.insert(0, f"CLASSES = np.array({_listed(map(_literal, labels))}, dtype={dtype})")
-        answers = _CLASSIFIER.format(n_logits="1" if len(labels) == 2 else "n_classes")
-    else:
-        one = program.n_outputs == 1
+    if classes is None:
+        made, one = "", program.n_outputs == 1
         answers = _REGRESSOR.format(shape="(n_rows,)" if one else "(n_rows, n_outputs)", taken="[:, 0]" if one else "")
-    title = _TITLE.format(
+    else:
+        dtype, labels = _classes(classes)
+        made = f"CLASSES = np.array({_listed(map(_literal, labels))}, dtype={dtype})\n"
+        answers = _CLASSIFIER.format(n_logits="1" if len(labels) == 2 else "n_classes")
+    ops = "OPS = [\n" + "".join(indent(f"{_op(op)},\n", "    ") for op in program.ops) + "]"
+    return Template(files(__package__).joinpath("student.template").read_text("utf-8")).substitute(
         version=__version__,
-        fingerprint=program.fingerprint(),
         module=stem if stem.isidentifier() and not keyword.iskeyword(stem) else "student",
         method="predict" if classes is None else "predict_proba",
+        fingerprint=program.fingerprint(),
+        classes=made,
+        columns="None" if names is None else _listed(map(_literal, names)),
+        largest=_ops.LARGEST,
+        block=_program._BLOCK,
+        few_rows=_table._FEW_ROWS,
+        loop_rows=_tree._LOOP_ROWS,
+        answers=answers.rstrip(),
+        sources="\n\n".join(_sources(answers + ops)).rstrip(),
+        ops=ops,
     )
-    ops = "OPS = [\n" + "".join(indent(f"{_op(op)},\n", "    ") for op in program.ops) + "]\n"
-    return "\n\n".join([title, "\n".join(constants) + "\n", answers, _OP, *_sources(answers + ops), _ARRAY + ops])
 
-
-_TITLE = '''\
-"""A fitted student, exported by skdistill {version}; it needs only numpy.
-
-    import {module}
-    {module}.{method}(rows)
-
-Rows are an array, a frame (pandas, polars, pyarrow), a dict from column to cell, or a list of dicts.
-Fingerprint of its Program: {fingerprint}
-"""
-
-from __future__ import annotations
-
-import base64
-import datetime
-import math
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import Any, ClassVar
-
-import numpy as np
-
-Array = np.ndarray
-'''
 
 _CLASSIFIER = '''\
 def predict_proba(rows):
@@ -152,19 +125,6 @@ def predict(rows):
     return _run_blocks(OPS[0](rows), OPS[1:]){taken}
 '''
 
-_OP = '''\
-class Op:
-    """One step: it holds fitted numbers and maps rows to rows."""
-
-    def __init__(self, **fields):
-        self.fields = fields
-        self.__dict__.update(fields)
-
-    def state(self):
-        """Return the fields by name."""
-        return self.fields
-'''
-
 #: The functions that the file has in place of the package's own, which need narwhals.
 _FRAMES = '''\
 def _has_narwhals():
@@ -181,15 +141,6 @@ def column_reader(X):
     return lambda index: np.asarray(X[:, index])
 '''
 
-_ARRAY = '''\
-def array(kind, shape, text):
-    """Decode an array from base64."""
-    found = np.frombuffer(base64.b64decode(text), dtype=kind).reshape(shape)
-    return found.astype(found.dtype.newbyteorder("="))
-
-
-'''
-
 
 def _sources(text: str) -> list[str]:
     """Return the sources of the functions and ops that a text uses, directly or indirectly, copied from the package."""
@@ -202,11 +153,12 @@ def _sources(text: str) -> list[str]:
     sources |= {"column_reader": _FRAMES}
     for name in ("Op", "Program", "_has_narwhals"):
         del sources[name]
-    needed: set[str] = set()
-    while more := {one.id for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Name)} & sources.keys() - needed:
-        needed |= more
-        text = "\n".join(sources[name] for name in more)
+    needed = used(text, sources, _names)
     return [source for name, source in sources.items() if name in needed]
+
+
+def _names(text: str) -> set[str]:
+    return {one.id for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Name)}
 
 
 def _op(op: Op) -> str:
@@ -255,9 +207,4 @@ def _listed(cells: Iterable[str], brackets: str = "[]") -> str:
     short = ", ".join(cells)
     if len(short) <= _WIDTH and "\n" not in short:
         return f"{brackets[0]}{short}{brackets[1]}"
-    lines = ["   "]
-    for cell in cells:
-        if len(lines[-1]) + len(cell) + 2 > _WIDTH and lines[-1].strip():
-            lines.append("   ")
-        lines[-1] += f" {cell},"
-    return "\n".join([brackets[0], *lines, brackets[1]])
+    return f"{brackets[0]}\n{in_lines(cells, _WIDTH)}\n{brackets[1]}"

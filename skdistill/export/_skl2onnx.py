@@ -13,6 +13,9 @@ from ._files import check_ops
 #: The public names of the classes; they are looked up when needed, since their modules import this one.
 _CLASSES = ("DistilledClassifier", "LinearStudent", "MLPStudent", "TreeStudent")
 _REGRESSORS = ("DistilledRegressor", *(f"{name}Regressor" for name in _CLASSES[1:]))
+_CODES = {"Boolean": "?", "Double": "f8", "Float": "f4", "Int32": "i4", "Int64": "i8", "String": "O"}
+#: The numpy dtype of each of skl2onnx's types of tensors.
+_DTYPES = {f"{name}TensorType": np.dtype(code) for name, code in _CODES.items()}
 
 
 def register_skl2onnx() -> None:
@@ -48,31 +51,23 @@ def register_skl2onnx() -> None:
     skl2onnx = import_optional("skl2onnx", "register_skl2onnx", "export")
     package = import_module(__name__.partition(".")[0])
     options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
-    for name, shapes, has in [
-        *((name, _set_classifier_types, options) for name in _CLASSES),
-        *((name, _set_regressor_types, {}) for name in _REGRESSORS),
-    ]:
-        skl2onnx.update_registered_converter(getattr(package, name), f"Skdistill{name}", shapes, _convert, options=has)
+    for name in (*_CLASSES, *_REGRESSORS):
+        has = options if name in _CLASSES else {}
+        own = getattr(package, name)
+        skl2onnx.update_registered_converter(own, f"Skdistill{name}", _set_types, _convert, options=has)
 
 
-def _set_regressor_types(operator: Any) -> None:
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+def _set_types(operator: Any) -> None:
+    from skl2onnx.common import data_types
 
-    from ._onnx_ops import output_dtype
+    from ._onnx_ops import output_types
 
     program = program_of(operator.raw_operator)
-    kind = DoubleTensorType if output_dtype(program.ops[-1]) == np.float64 else FloatTensorType  # type: ignore[arg-type]
-    operator.outputs[0].set_type(kind([operator.inputs[0].get_first_dimension(), program.n_outputs]))
-
-
-def _set_classifier_types(operator: Any) -> None:
-    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
-
-    classes = _labels(operator.scope_inst, operator)
     n_rows = operator.inputs[0].get_first_dimension()
-    kind = Int64TensorType if classes.dtype.kind == "i" else StringTensorType
-    operator.outputs[0].set_type(kind([n_rows]))
-    operator.outputs[1].set_type(FloatTensorType([n_rows, len(classes)]))
+    types = output_types(program, _labels(operator.scope_inst, operator), n_rows)
+    tensors = {dtype: name for name, dtype in _DTYPES.items()}
+    for output, (dtype, shape) in zip(operator.outputs, types.values(), strict=False):
+        output.set_type(getattr(data_types, tensors[dtype])(shape))
 
 
 def _labels(scope: Any, operator: Any) -> Any:
@@ -80,24 +75,25 @@ def _labels(scope: Any, operator: Any) -> Any:
 
     from ._onnx import class_labels
 
+    if program_of(operator.raw_operator).n_outputs is not None:
+        return None
     # with the option nocl, the labels are the indices of the classes
     return class_labels(get_label_classes(scope, operator.raw_operator))
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     from ._onnx import OPSETS
-    from ._onnx_graph import Flow, Graph
+    from ._onnx_graph import Graph
     from ._onnx_ops import KNOWN, print_program
     from ._onnx_rows import MISSING, InputRows
 
     program = program_of(operator.raw_operator)
     check_ops(program, KNOWN, "ONNX")
     names = getattr(program.ops[0], "names", None) or [f"column {index}" for index in range(program.n_columns)]
-    graph = Graph(scope.get_unique_variable_name)
-    flow = Flow(graph, InputRows(_pieces(operator.inputs, program, names), names, MISSING))
+    rows = InputRows(_pieces(operator.inputs, program, names), names, MISSING)
+    graph = Graph(scope.get_unique_variable_name, rows)
     outputs = [variable.full_name for variable in operator.outputs]
-    classes = _labels(scope, operator) if program.n_outputs is None else None
-    print_program(flow, program.ops, classes, outputs)
+    print_program(graph, program.ops, _labels(scope, operator), outputs)
     container.nodes.extend(graph.nodes)
     container.initializers.extend(graph.constants)
     container.node_domain_version_pair_sets.update(OPSETS.items())
@@ -110,22 +106,14 @@ def _pieces(variables: Any, program: Program, names: Any) -> list[Any]:
     named = {variable.raw_name: variable for variable in variables}
     if len(variables) == len(names) and named.keys() == set(names):
         variables = [named[name] for name in names]
-    dtypes = {
-        "BooleanTensorType": np.dtype(np.bool_),
-        "DoubleTensorType": np.dtype(np.float64),
-        "FloatTensorType": np.dtype(np.float32),
-        "Int32TensorType": np.dtype(np.int32),
-        "Int64TensorType": np.dtype(np.int64),
-        "StringTensorType": np.dtype(object),
-    }
     pieces = []
     for variable in variables:
         kind, shape = type(variable.type).__name__, variable.type.shape
-        if kind not in dtypes:
-            raise TypeError(f"Input {variable.raw_name!r} is a {kind}; needed is one of {', '.join(dtypes)}.")
+        if kind not in _DTYPES:
+            raise TypeError(f"Input {variable.raw_name!r} is a {kind}; needed is one of {', '.join(_DTYPES)}.")
         # skl2onnx does not always know the width of a step's output
         width = shape[1] if len(shape) > 1 and isinstance(shape[1], int) else None
-        pieces.append(Piece(variable.full_name, width or program.n_columns, dtypes[kind]))
+        pieces.append(Piece(variable.full_name, width or program.n_columns, _DTYPES[kind]))
     found = sum(piece.width for piece in pieces)
     if found != program.n_columns:
         raise ValueError(f"The student gets {found} columns; it was fitted on {program.n_columns}.")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import inspect
 import os
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-#: For each suffix, the module and the function that write it; imported when needed.
-_FORMATS = {
-    ".c": ("._c", "to_c"),
-    ".onnx": ("._onnx", "to_onnx"),
-    ".py": ("._python", "to_python"),
-    ".skd": ("._skd", "to_skd"),
-}
+from ._c import to_c
+from ._onnx import to_onnx
+from ._python import to_python
+from ._skd import to_skd
+
+#: The function that writes the files of each suffix.
+_FORMATS: dict[str, Callable[..., Any]] = {".c": to_c, ".onnx": to_onnx, ".py": to_python, ".skd": to_skd}
 
 
 def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
@@ -59,8 +59,7 @@ def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
     suffix = Path(path).suffix
     if suffix not in _FORMATS:
         raise ValueError(f"path={os.fspath(path)!r} ends in {suffix!r}; needed is one of {', '.join(_FORMATS)}.")
-    module, name = _FORMATS[suffix]
-    function = getattr(import_module(module, __package__), name)
+    function = _FORMATS[suffix]
     known = [one.name for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]
     if unknown := [f"{option}=" for option in options if option not in known]:
         listed = ", ".join(f"{option}=" for option in known)

@@ -43,50 +43,13 @@ from ._table import (
 )
 from ._tree import Tree
 
-__all__ = [
-    "ACTIVATIONS",
-    "LARGEST",
-    "Affine",
-    "Bound",
-    "Columns",
-    "DateParts",
-    "Indicate",
-    "Levels",
-    "LookupAffine",
-    "Op",
-    "Piecewise",
-    "Program",
-    "Quantiles",
-    "Relu",
-    "Silu",
-    "Softmax",
-    "Standardize",
-    "Tanh",
-    "Tree",
-    "Unstandardize",
-    "as_key",
-    "as_labels",
-    "as_number",
-    "category_order",
-    "column_names",
-    "column_reader",
-    "date_part",
-    "dumps",
-    "fold",
-    "in_order",
-    "is_frame",
-    "is_missing",
-    "join",
-    "named_columns",
-    "numbers",
-    "ops",
-    "program_of",
-    "program_or_none",
-    "read",
-    "real_weights",
-    "rescale",
-    "run",
-    "seconds",
-    "shipped",
-    "split",
-]
+# Programs, their files and their passes
+__all__ = ["Program", "dumps", "program_of", "program_or_none", "read", "run", "shipped"]
+__all__ += ["fold", "join", "rescale", "split"]
+# their ops, and what these share
+__all__ += ["ACTIVATIONS", "LARGEST", "Affine", "Bound", "Columns", "DateParts", "Indicate", "LookupAffine", "Op"]
+__all__ += ["Piecewise", "Quantiles", "Relu", "Silu", "Softmax", "Standardize", "Tanh", "Tree", "Unstandardize"]
+__all__ += ["date_part", "ops", "real_weights"]
+# tables: their columns, and their cells
+__all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
+__all__ += ["Levels", "as_key", "as_labels", "as_number", "is_missing", "numbers", "seconds"]

@@ -56,6 +56,7 @@ _CHUNK = 2**20
 _FLOATS = ("<f2", "<f4", "<f8")
 _INTEGERS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
 _TYPES = frozenset({*_FLOATS, *_INTEGERS, "|b1"})
+_LABELS = _TYPES | {"<U", "|O"}
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,16 @@ _type_hints = cache(get_type_hints)
 
 class _Fault(ValueError):  # noqa: N818
     """A fault of a file; the message does not name the file yet."""
+
+
+def _check(fits: Any, fault: str) -> None:
+    if not fits:
+        raise _Fault(fault)
+
+
+def _plain(values: Any) -> bool:
+    """Tell whether all values are strings, booleans or numbers."""
+    return all(isinstance(one, str | bool | int | float) for one in values)
 
 
 # --------------------------------------------------------------------------------------- writing
@@ -133,7 +144,7 @@ def _op_out(op: Op, pieces: list[bytes]) -> list[Any]:
 def _value_out(value: Any, pieces: list[bytes]) -> Any:
     if isinstance(value, np.ndarray):
         own = value.dtype.newbyteorder("<").str
-        stored = _smallest(value)
+        stored = _smallest(value, own)
         pieces.append(np.ascontiguousarray(value, dtype=stored).tobytes())
         return [own, stored, list(value.shape)]
     if isinstance(value, dict):
@@ -143,27 +154,18 @@ def _value_out(value: Any, pieces: list[bytes]) -> Any:
     return value
 
 
-def _smallest(value: Array) -> str:
-    """Return the smallest type that holds every number exactly."""
-    if value.dtype.kind == "b":
-        return "|u1"
-    if value.dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return next(
-                name
-                for name in _FLOATS
-                if np.dtype(name).itemsize >= value.dtype.itemsize or (value.astype(name) == value).all()
-            )
-    lowest, highest = (int(value.min()), int(value.max())) if value.size else (0, 0)
-    return next(name for name in _INTEGERS if np.iinfo(name).min <= lowest and highest <= np.iinfo(name).max)
+def _smallest(value: Array, own: str) -> str:
+    """Return the smallest type that holds every number exactly; `own` is the array's own type."""
+    names = _FLOATS if value.dtype.kind == "f" else _INTEGERS
+    with np.errstate(over="ignore"):
+        return next((name for name in names if (value.astype(name) == value).all()), own)
 
 
 def _labels_out(classes: Array) -> list[Any]:
     """Return the type of the class labels, and the labels."""
     kind = "<U" if classes.dtype.kind in "UT" else classes.dtype.newbyteorder("<").str
     values = [one.item() if isinstance(one, np.generic) else one for one in classes.tolist()]
-    plain = all(isinstance(one, str | bool | int | float) for one in values)
-    if not plain or (kind not in _TYPES and kind not in ("<U", "|O")):
+    if not _plain(values) or kind not in _LABELS:
         raise TypeError(
             f"A file holds class labels that are strings, numbers or booleans; these are {classes.dtype}, for example "
             f"{values[0]!r}."
@@ -206,8 +208,7 @@ def read(path: str | os.PathLike[str]) -> Saved:
             while left > 0 and (chunk := file.read(min(left, _CHUNK))):
                 digest.update(chunk)
                 left -= len(chunk)
-            if digest.digest() != file.read(_DIGEST):
-                raise _Fault("its bytes are not those that were written")
+            _check(digest.digest() == file.read(_DIGEST), "its bytes are not those that were written")
             file.seek(_START)
             return _decode(file.read(n_packed), file.read(n_arrays), n_structure)
     except _Fault as fault:
@@ -223,42 +224,33 @@ def _decode(packed: bytes, arrays: bytes, n_structure: int) -> Saved:
         _check_runs(program, classes, len(arrays))
         versions = {str(name): str(version) for name, version in structure["versions"].items()}
         same = program.fingerprint() == structure["fingerprint"]
+        _check(same, "its fingerprint is not that of the Program that it holds")
     except _Fault:
         raise
     except Exception as error:
         raise _Fault(f"it holds no Program that runs ({type(error).__name__}: {error})") from error
-    if not same:
-        raise _Fault("its fingerprint is not that of the Program that it holds")
     return Saved(program, classes, versions)
 
 
 def _check_start(start: bytes, size: int) -> tuple[int, int, int]:
     """Check the magic bytes, the protocol and the lengths at the start of a file; return the lengths."""
-    if not start.startswith(_MAGIC):
-        raise _Fault("it is not a file that export('....skd') has written")
-    if len(start) < _START:
-        raise _Fault(f"it ends after {size} bytes")
+    _check(start.startswith(_MAGIC), "it is not a file that export('....skd') has written")
+    _check(len(start) == _START, f"it ends after {size} bytes")
     protocol, packed, structure, arrays = _LENGTHS.unpack(start[len(_MAGIC) :])
-    if protocol > PROTOCOL:
-        raise _Fault(
-            f"it is of protocol {protocol}, and this skdistill reads protocols up to {PROTOCOL}; a later "
-            "skdistill has written it"
-        )
-    if protocol < 1:
-        raise _Fault("there is no protocol 0")
+    ours = f"this skdistill reads protocols up to {PROTOCOL}; a later skdistill has written it"
+    _check(protocol <= PROTOCOL, f"it is of protocol {protocol}, and {ours}")
+    _check(protocol > 0, "there is no protocol 0")
     wanted = _START + packed + arrays + _DIGEST
-    if wanted != size:
-        raise _Fault(f"it has {size} bytes, and should have {wanted}")
-    if structure > _LONGEST:
-        raise _Fault(f"it claims a structure of {structure} bytes, more than {_LONGEST}")
+    _check(size == wanted, f"it has {size} bytes, and should have {wanted}")
+    _check(structure <= _LONGEST, f"it claims a structure of {structure} bytes, more than {_LONGEST}")
     return packed, structure, arrays
 
 
 def _unpack(packed: bytes, length: int) -> Any:
     unpacker = zlib.decompressobj()
     text = unpacker.decompress(packed, length + 1)
-    if len(text) != length or not unpacker.eof or unpacker.unused_data:
-        raise _Fault("its structure has another length than it claims")
+    whole = len(text) == length and unpacker.eof and not unpacker.unused_data
+    _check(whole, "its structure has another length than it claims")
     return json.loads(text)
 
 
@@ -270,16 +262,14 @@ class _Arrays:
         self.at = 0
 
     def next(self, own: Any, stored: Any, shape: Any) -> Array:
-        if own not in _TYPES or stored not in _TYPES:
-            raise _Fault(f"it claims an array of type {own!r}, stored as {stored!r}")
+        _check(own in _TYPES and stored in _TYPES, f"it claims an array of type {own!r}, stored as {stored!r}")
         total = len(self.content)
         # no side may be longer than the file, even if another side is zero
-        if len(shape) > 2 or not all(type(side) is int and 0 <= side <= total for side in shape):
-            raise _Fault(f"it claims an array of shape {shape!r}")
+        fits = len(shape) <= 2 and all(type(side) is int and 0 <= side <= total for side in shape)
+        _check(fits, f"it claims an array of shape {shape!r}")
         count = math.prod(shape)
-        n_bytes = count * np.dtype(stored).itemsize
-        if n_bytes > total - self.at:
-            raise _Fault(f"it claims an array of {n_bytes} bytes where {total - self.at} are left")
+        n_bytes, left = count * np.dtype(stored).itemsize, total - self.at
+        _check(n_bytes <= left, f"it claims an array of {n_bytes} bytes where {left} are left")
         found = np.frombuffer(self.content, dtype=stored, count=count, offset=self.at)
         self.at += n_bytes
         return found.astype(np.dtype(own).newbyteorder("=")).reshape(shape)
@@ -296,43 +286,31 @@ def _field_in(kind: Any, value: Any, arrays: _Arrays) -> Any:
         return tuple(_field_in(of[0], one, arrays) for one in value)
     if origin is dict:
         keys, codes = value
-        if not all(one is None or isinstance(one, str | bool | int | float) for one in keys):
-            raise _Fault("it holds a level that is neither a string nor a number")
-        if not all(type(one) in (int, float) for one in codes):
-            raise _Fault("it holds a code that is not a number")
+        _check(_plain(key for key in keys if key is not None), "it holds a level that is neither a string nor a number")
+        _check(all(type(one) in (int, float) for one in codes), "it holds a code that is not a number")
         return dict(zip(keys, codes, strict=True))
-    if type(value) is not kind and not (kind is float and type(value) is int):
-        raise _Fault(f"it holds {value!r} where a {kind.__name__} should be")
+    fits = type(value) is kind or (kind is float and type(value) is int)
+    _check(fits, f"it holds {value!r} where a {kind.__name__} should be")
     return kind(value)
 
 
 def _program_in(ops: Any, arrays: _Arrays) -> Program:
     found = []
     for name, values in ops:
-        if name not in OPS:
-            raise _Fault(f"it holds an op {name!r}, and there is none of that name")
+        _check(name in OPS, f"it holds an op {name!r}, and there is none of that name")
         kinds, own = _type_hints(OPS[name]), fields(OPS[name])  # type: ignore[arg-type]
         # a field that may be left out is None by default
         declared = [field.name for field in own if field.name in values or field.default is not None]
-        if list(values) != declared:
-            raise _Fault(f"its op {name} holds {list(values)} and should hold {declared}")
+        _check(list(values) == declared, f"its op {name} holds {list(values)} and should hold {declared}")
         found.append(OPS[name](**{key: _field_in(kinds[key], value, arrays) for key, value in values.items()}))
-    if arrays.at != len(arrays.content):
-        raise _Fault(f"it holds {len(arrays.content) - arrays.at} bytes that belong to no op")
+    left = len(arrays.content) - arrays.at
+    _check(left == 0, f"it holds {left} bytes that belong to no op")
     return Program(found)
 
 
 def _labels_in(kind: Any, values: Any) -> Array:
-    if not all(isinstance(one, str | bool | int | float) for one in values):
-        raise _Fault("it holds a class label that is neither a string nor a number")
-    if kind == "|O":
-        labels = np.empty(len(values), dtype=object)
-        labels[:] = values
-        return labels
-    if kind == "<U":
-        return np.array(values, dtype=str)
-    if kind not in _TYPES:
-        raise _Fault(f"it claims class labels of type {kind!r}")
+    _check(_plain(values), "it holds a class label that is neither a string nor a number")
+    _check(kind in _LABELS, f"it claims class labels of type {kind!r}")
     return np.array(values, dtype=np.dtype(kind).newbyteorder("="))
 
 
@@ -340,8 +318,7 @@ def _check_runs(program: Program, classes: Array | None, n_bytes: int) -> None:
     """Check that the parts of a Program fit each other by predicting a row whose values are all missing."""
     entry = program.ops[0]
     if isinstance(entry, Bound):
-        if not 0 < entry.n_columns <= n_bytes:
-            raise _Fault(f"it claims {entry.n_columns} columns")
+        _check(0 < entry.n_columns <= n_bytes, f"it claims {entry.n_columns} columns")
         row = np.zeros((1, entry.n_columns))
     else:
         assert isinstance(entry, Columns)
@@ -353,14 +330,11 @@ def _check_runs(program: Program, classes: Array | None, n_bytes: int) -> None:
             _check_tree(op)
     with np.errstate(all="ignore"):
         outputs = run(row, program.ops[1:])
-    if (classes is None) != (program.n_outputs is not None):
-        raise _Fault("it holds class labels and the Program of a regressor, or neither")
-    wanted = program.n_outputs if classes is None else len(classes)
-    if outputs.shape != (1, wanted):
-        raise _Fault(
-            f"it holds {wanted} {'outputs' if classes is None else 'class labels'}, and its Program returns shape "
-            f"{outputs.shape}"
-        )
+    same = (classes is None) == (program.n_outputs is not None)
+    _check(same, "it holds class labels and the Program of a regressor, or neither")
+    wanted, what = (program.n_outputs, "outputs") if classes is None else (len(classes), "class labels")
+    fault = f"it holds {wanted} {what}, and its Program returns shape {outputs.shape}"
+    _check(outputs.shape == (1, wanted), fault)
 
 
 def _check_columns(entry: Columns) -> None:
@@ -382,8 +356,7 @@ def _check_columns(entry: Columns) -> None:
             names is None or len(set(names)) == len(names) == entry.n_columns for names in (entry.names, entry.numbered)
         )
     )
-    if not fits:
-        raise _Fault("its columns do not fit each other")
+    _check(fits, "its columns do not fit each other")
 
 
 def _check_tree(tree: Tree) -> None:
@@ -391,5 +364,5 @@ def _check_tree(tree: Tree) -> None:
     nodes = np.arange(len(tree.columns))
     for following in (tree.left, tree.right):
         inner = following >= 0
-        if (following[inner] <= nodes[inner]).any() or (~following[~inner] >= len(tree.values)).any():
-            raise _Fault("its tree has a node that leads nowhere or back")
+        ends = (following[inner] > nodes[inner]).all() and (~following[~inner] < len(tree.values)).all()
+        _check(ends, "its tree has a node that leads nowhere or back")

@@ -42,7 +42,7 @@ def program_of(model: Any, *, with_encoder: bool = False) -> Program:
     program = getattr(inner, "program_", None)
     name = type(inner).__name__
     if not isinstance(program, Program):
-        attributes = () if isinstance(inner, type) else getattr(inner, "__dict__", ())
+        attributes = getattr(inner, "__dict__", ())
         fitted = any(attribute.endswith("_") and not attribute.startswith("_") for attribute in attributes)
         if hasattr(inner, "fit") and not isinstance(inner, type) and not fitted:
             from sklearn.exceptions import NotFittedError

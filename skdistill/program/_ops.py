@@ -50,9 +50,6 @@ class Op:
     def __getstate__(self) -> dict[str, Any]:
         return self.state()
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
     def __repr__(self) -> str:
         state = ", ".join(
             f"{name}={'x'.join(map(str, value.shape)) if isinstance(value, np.ndarray) else repr(value)}"

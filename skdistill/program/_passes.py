@@ -201,7 +201,8 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
     if not isinstance(entry, Columns) or not all(isinstance(op, _APPENDING | _RUNS) for op in steps):
         return [*encoder, layer]
     if isinstance(layer, Tree):
-        used = np.isin(np.arange(len(entry.sources) + sum(map(_n_appended, steps))), layer.columns)
+        n_appended = sum(len(getattr(op, "columns", ())) for op in steps)
+        used = np.isin(np.arange(len(entry.sources) + n_appended), layer.columns)
     else:
         used = layer.weight.any(axis=1)
     if isinstance(layer, ops.LookupAffine):
@@ -211,22 +212,17 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
     # backwards: the columns that each step needs as input, and those that it still has to append
     needed, appended = used, []
     for op in reversed(steps):
-        n_before = len(needed) - _n_appended(op)
+        read = np.asarray(getattr(op, "columns", ()), dtype=np.int64)
+        n_before = len(needed) - len(read)
         needed, rest = needed[:n_before].copy(), needed[n_before:]
-        if len(rest):
-            needed[np.asarray(op.columns)[rest]] = True  # type: ignore[attr-defined]
+        needed[read[rest]] = True
         appended.append(rest)
     kept = needed
     narrowed: list[Op] = [_narrow_entry(entry, needed)]
     for op, rest in zip(steps, reversed(appended), strict=True):
-        left = (_narrow_run if isinstance(op, _RUNS) else _narrow_appending)(op, kept, rest)
-        narrowed += [] if left is None else [left]
+        narrowed += _narrow(op, kept, rest)
         kept = np.concatenate([kept, rest])
-    return [*narrowed, _narrow_tree(layer, kept) if isinstance(layer, Tree) else _narrow_layer(layer, kept)]
-
-
-def _n_appended(op: Op) -> int:
-    return 0 if isinstance(op, _RUNS) else len(op.columns)  # type: ignore[attr-defined]
+    return [*narrowed, _narrow_layer(layer, kept)]
 
 
 def _narrow_entry(entry: Columns, kept: Array) -> Columns:
@@ -241,46 +237,33 @@ def _narrow_entry(entry: Columns, kept: Array) -> Columns:
 
 
 def _narrow_layer(layer: Any, kept: Array) -> Any:
-    if not isinstance(layer, ops.LookupAffine):
+    if isinstance(layer, ops.Affine):
         return replace(layer, weight=np.ascontiguousarray(layer.weight[kept]))
-    n_codes = len(layer.offsets)
-    weight = np.ascontiguousarray(layer.weight[kept[n_codes:]])
-    offsets, rows = _narrow_codes(layer, kept)
+    blocks = list(compress(_blocks(layer), kept))
+    offsets = np.cumsum([0, *(rows.stop - rows.start for rows in blocks)])[:-1].astype(layer.offsets.dtype)
+    rows = np.concatenate([np.empty(0, dtype=np.int64), *(np.arange(one.start, one.stop) for one in blocks)])
+    if isinstance(layer, Tree):
+        columns = (np.cumsum(kept) - 1)[layer.columns].astype(layer.columns.dtype)
+        return replace(layer, offsets=offsets, ranks=layer.ranks[rows], columns=columns)
+    weight = np.ascontiguousarray(layer.weight[kept[len(layer.offsets) :]])
     if not len(offsets):
         return ops.Affine(weight, layer.bias, layer.scale)
     return replace(layer, offsets=offsets, tables=layer.tables[rows], weight=weight)
 
 
-def _narrow_tree(tree: Tree, kept: Array) -> Tree:
-    offsets, rows = _narrow_codes(tree, kept)
-    columns = (np.cumsum(kept) - 1)[tree.columns].astype(tree.columns.dtype)
-    return replace(tree, offsets=offsets, ranks=tree.ranks[rows], columns=columns)
-
-
-def _narrow_codes(layer: ops.LookupAffine | Tree, kept: Array) -> tuple[Array, Array]:
-    """Return the offsets of the kept columns of codes, and their rows of the tables or ranks."""
-    blocks = list(compress(_blocks(layer), kept))
-    offsets = np.cumsum([0, *(rows.stop - rows.start for rows in blocks)])[:-1]
-    rows = np.concatenate([np.empty(0, dtype=np.int64), *(np.arange(one.start, one.stop) for one in blocks)])
-    return offsets.astype(layer.offsets.dtype), rows
-
-
-def _narrow_run(op: Any, kept: Array, appended: Array) -> Op | None:
-    """Narrow one of _RUNS; None if no column is left."""
-    own = kept[op.start : op.start + len(op.fill)]
+def _narrow(op: Any, kept: Array, appended: Array) -> list[Op]:
+    """Narrow one of _APPENDING or _RUNS; the list is empty if no column is left."""
+    is_run = isinstance(op, _RUNS)
+    own = kept[op.start : op.start + len(op.fill)] if is_run else appended
     if not own.any():
-        return None
-    start = int(np.count_nonzero(kept[: op.start]))
-    by_column = {name: value[own] for name, value in op.state().items() if name in ("knots", "mean", "scale", "fill")}
-    return replace(op, start=start, **by_column)
-
-
-def _narrow_appending(op: Any, kept: Array, appended: Array) -> Op | None:
-    """Narrow one of _APPENDING; None if no column is left."""
-    if not appended.any():
-        return None
-    columns = (np.cumsum(kept) - 1)[np.asarray(op.columns)[appended]]
-    if isinstance(op, ops.DateParts):
-        return ops.DateParts(tuple(columns.tolist()), tuple(compress(op.parts, appended)))
-    bins = {name: value[appended] for name, value in op.state().items() if name != "columns"}
-    return replace(op, columns=columns, **bins)
+        return []
+    by_column = {
+        name: tuple(compress(value, own)) if isinstance(value, tuple) else value[own]
+        for name, value in op.state().items()
+        if name not in ("start", "limit", "scores")
+    }
+    if is_run:
+        return [replace(op, start=int(np.count_nonzero(kept[: op.start])), **by_column)]
+    columns = (np.cumsum(kept) - 1)[np.asarray(by_column["columns"])]
+    by_column["columns"] = tuple(columns.tolist()) if isinstance(op, ops.DateParts) else columns
+    return [replace(op, **by_column)]

@@ -133,9 +133,7 @@ class Program:
     @property
     def n_columns(self) -> int:
         """The number of columns of a row."""
-        entry = self.ops[0]
-        assert isinstance(entry, Columns | Bound)
-        return entry.n_columns
+        return self._entry.n_columns
 
     @property
     def n_parameters(self) -> int:

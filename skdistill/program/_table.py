@@ -144,9 +144,7 @@ def as_labels(names: list[Any]) -> Array:
     kinds = {type(name) for name in names}
     if len(kinds) == 1 and tuple not in kinds:
         return np.array(names)
-    labels = np.empty(len(names), dtype=object)
-    labels[:] = names
-    return labels
+    return np.fromiter(names, dtype=object, count=len(names))
 
 
 def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, Array | None]:
@@ -183,18 +181,16 @@ def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, A
         return array, known
     if known is None:
         return array, as_labels(names)
-    place = {name: at for at, name in enumerate(names)}
-    wanted = known.tolist()
-    if not set(wanted) <= set(place):
+    found, wanted = names, known.tolist()
+    if not set(wanted) <= set(found):
         # a frame's names are often written-out labels: "0", "1"
-        place = {str(name): at for name, at in place.items()}
-        wanted = [str(label) for label in wanted]
-    if set(wanted) != set(place) or len(place) < len(names):
+        found, wanted = list(map(str, found)), list(map(str, wanted))
+    if set(wanted) != set(found) or len(set(found)) < len(found):
         raise ValueError(
             f"{source} has columns named {_listed(names)}; needed are {_listed(known.tolist())}. Rename the columns, "
             "or pass an array with columns in that order."
         )
-    return array[:, [place[label] for label in wanted]], known
+    return array[:, [found.index(label) for label in wanted]], known
 
 
 def _listed(names: list[Any]) -> str:

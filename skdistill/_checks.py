@@ -25,7 +25,7 @@ _LARGEST_COUNT = 1e6
 SUM_TOLERANCE = 1e-3
 
 
-def import_optional(name: str, caller: str, extra: str) -> Any:
+def import_optional(name: str, caller: str, package: str) -> Any:
     """Import an optional package.
 
     Parameters
@@ -34,8 +34,8 @@ def import_optional(name: str, caller: str, extra: str) -> Any:
         The package.
     caller : str
         The feature that needs it, as a message names it.
-    extra : str
-        The extra of skdistill that brings it.
+    package : str
+        What pip has to install, which may be an extra of skdistill.
 
     Returns
     -------
@@ -45,12 +45,12 @@ def import_optional(name: str, caller: str, extra: str) -> Any:
     Raises
     ------
     ImportError
-        If it is not installed; the message names the extra.
+        If it is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ImportError(f"{caller} needs the package {name}: pip install skdistill[{extra}]") from error
+        raise ImportError(f"{caller} needs the package {name}: pip install {package}") from error
 
 
 def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool = False) -> Any:
@@ -81,15 +81,8 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
         If there are no rows or columns, or their number is not that seen in fit.
     """
     named = "feature_names_in_" in estimator.__dict__
-    if (
-        not reset
-        and not named
-        and type(X) is np.ndarray
-        and X.dtype.char in "df"
-        and X.ndim == 2
-        and X.shape[1] == estimator.n_features_in_
-        and len(X) > 0
-    ):
+    plain = type(X) is np.ndarray and X.dtype.char in "df" and X.ndim == 2 and len(X) > 0
+    if plain and not reset and not named and X.shape[1] == estimator.n_features_in_:
         return X
     if any_form and _is_flat(X):
         if len(X) == 0:
@@ -112,8 +105,8 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
         return _by_unnamed_columns(estimator, checked, reset=reset)
     if isinstance(X, list | tuple):
         # numpy would turn the numbers beside a string into strings
-        plain = np.asarray(X)
-        X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
+        cells = np.asarray(X)
+        X = np.asarray(X, dtype=object) if cells.dtype.kind in "US" else cells
     # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
     finite = reset and hasattr(X, "tocsr")
     return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)

@@ -107,7 +107,7 @@ def to_onnx(
         raise ValueError(f'numbers={numbers!r} is not known; needed is "auto", "float32" or "float64".')
     from .._checks import import_optional
 
-    onnx = import_optional("onnx", "to_onnx", "export")
+    onnx = import_optional("onnx", "to_onnx", "skdistill[export]")
     from ._onnx_graph import Flow, Graph, tensor_type
     from ._onnx_ops import KNOWN, output_dtype, print_program
     from ._onnx_rows import TEXT, InputRows, describe, needs_float64

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._sklearn import is_fitted, not_fitted
+from .._sklearn import is_fitted, n_rows_of, not_fitted
 from ..metrics import output_names
 from ..program import named_columns, shipped
 from ..tasks import CLASSES, NUMBERS, Task, task_of
@@ -83,11 +83,6 @@ def inner(student: Any) -> Any:
     """Return what ships of a model, and the user's own estimator where that was adapted."""
     student = shipped(student)
     return getattr(student, "estimator_", student) if hasattr(student, "fit_targets") else student
-
-
-def n_rows_of(X: Any) -> int:
-    """Return the number of rows."""
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
 def ask_teacher(

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer_names
 from sklearn.pipeline import Pipeline
 
+from .._sklearn import n_rows_of
 from ..metrics import machine
 from ..program import program_or_none, shipped
 from ..tasks import Task
 from ..teacher import is_estimator, models_of
-from ._asking import ask_student, check_student, inner, n_rows_of, named_students, predict_of
+from ._asking import ask_student, check_student, inner, named_students, predict_of
 from ._figures import costs
 from ._kinds import kind_of
 from ._report import Details, Report

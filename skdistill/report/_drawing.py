@@ -44,7 +44,7 @@ class Display:
 
     def _set_axes(self, ax: Any) -> Any:
         """Set ``ax_`` and ``figure_`` to the axes given, or to those of a new figure."""
-        pyplot = import_optional("matplotlib.pyplot", type(self).__name__, "plot")
+        pyplot = import_optional("matplotlib.pyplot", type(self).__name__, "skdistill[plot]")
         self.ax_ = pyplot.subplots(layout="constrained")[1] if ax is None else ax
         self.figure_ = self.ax_.figure
         return self.ax_
@@ -52,7 +52,7 @@ class Display:
 
 def _part(name: str) -> Any:
     """Return matplotlib or a part of it."""
-    return import_optional(name, "Drawing", "plot")
+    return import_optional(name, "Drawing", "skdistill[plot]")
 
 
 def student_name_of(estimator: Any, name: str | None) -> str:

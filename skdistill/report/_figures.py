@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import metrics
+from .._sklearn import n_rows_of
 from ..program import Program, column_reader, is_frame
-from ._asking import n_rows_of
 from ._slices import cell_text, names_of
 
 Array = NDArray[Any]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import import_optional
 from ..export import write_files
 from ..tasks import Task
 from ._columns import Column, count, percent
@@ -248,10 +249,7 @@ class Report:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError("Report.to_pandas needs the package pandas: pip install pandas") from error
+        pandas = import_optional("pandas", "Report.to_pandas", "pandas")
         return pandas.DataFrame.from_dict(self.table, orient="index")
 
     def to_html(self, path: str | os.PathLike[str]) -> None:

@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from .._checks import listed, unite
-from .._sklearn import copy_unfitted, has_fit_parameter, is_fitted, not_fitted, take_params, take_rows
+from .._sklearn import copy_unfitted, has_fit_parameter, is_fitted, n_rows_of, not_fitted, take_params, take_rows
 from ..program import column_names, in_order, is_frame, named_columns
 from ..tasks import Task
 from ._answers import Answers, Origin
@@ -358,12 +358,11 @@ class Teacher:
     def _ask_one(self, member: _Member, X: Any) -> Answers:
         if not member.fitted:
             raise not_fitted(member.model)
-        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         values = self._raw(member, _for_model(member, X))
         known = _classes_of(member)
         array, names = named_columns(values, known, member.called)
         n_targets = None if known is None else len(known)
-        checked = self.task.check_answers(array, n_rows=n_rows, source=member.called, n_targets=n_targets)
+        checked = self.task.check_answers(array, n_rows=n_rows_of(X), source=member.called, n_targets=n_targets)
         if names is None and self.unnamed is not None and len(self.unnamed) == checked.shape[1]:
             names = self.unnamed
         return Answers(checked, names, self.origin)

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import get_tags
 
 from ..._checks import check_rows, check_weights, column_or_rows
-from ..._sklearn import not_fitted
+from ..._sklearn import n_rows_of, not_fitted
 from ...losses import CrossEntropy, Loss, SquaredError, Targets
 from ...program import in_order, is_frame
 from ...tasks import CLASSES, NUMBERS, Task
@@ -193,8 +193,3 @@ def check_loss(student: Any, loss: Loss) -> None:
             f"loss={loss!r} with student {name}, which minimises a loss of its own. Use the squared error, or one of "
             "skdistill's students."
         )
-
-
-def n_rows_of(X: Any) -> int:
-    """Return the number of rows, also where they are not a table."""
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)

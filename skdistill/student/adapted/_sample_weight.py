@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._sklearn import copy_unfitted, has_fit_parameter, take_rows
+from ..._sklearn import copy_unfitted, has_fit_parameter, n_rows_of, take_rows
 from ...losses import Targets
 from .._protocol import Traits
 from .._tree_growing import on_grid
-from ._base import AdaptedClassifierPart, AdaptedRegressorPart, n_rows_of
+from ._base import AdaptedClassifierPart, AdaptedRegressorPart
 
 Array = NDArray[Any]
 

@@ -416,15 +416,6 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
     return proba / total[:, None]
 
 
-def check_pair(teacher_proba: Any, student_proba: Any) -> tuple[Array, Array]:
-    """Check the probabilities of a teacher and a student for the same rows, and return them in float64."""
-    n_rows = len(np.asarray(teacher_proba))
-    if n_rows == 0:
-        raise ValueError("teacher_proba holds no rows; needed is at least one.")
-    teacher = check_proba(teacher_proba, n_rows=n_rows, n_classes=None, source="teacher_proba")
-    return teacher, check_proba(student_proba, n_rows=n_rows, n_classes=teacher.shape[1], source="student_proba")
-
-
 def column_or_rows(answers: Array) -> Array:
     """Return numbers of shape (n_rows, n_outputs), or (n_rows,) for a single output, as scikit-learn does."""
     return answers[:, 0] if answers.shape[1] == 1 else answers

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import check_pair
-from ..metrics import named_pair
+from ..metrics import proba_pair
 from ..tasks import CLASSES
 from ._asking import ask_both, check_labels
 from ._drawing import RELIABILITY, Display, draw_curves, student_name_of, write_legend
@@ -142,8 +141,7 @@ class ReliabilityDisplay(Display):
         """
         seen = np.unique(np.asarray(y_true))
         known = seen if classes is None and np.shape(teacher_proba)[-1:] == seen.shape else classes
-        teacher_proba, student_proba, names = named_pair(teacher_proba, student_proba, known)
-        teacher, student = check_pair(teacher_proba, student_proba)
+        teacher, student, names = proba_pair(teacher_proba, student_proba, known)
         names = seen if names is None else names
         if len(names) != teacher.shape[1]:
             raise ValueError(

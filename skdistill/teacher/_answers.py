@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -67,44 +66,3 @@ class Answers:
         values = np.zeros((len(self.values), len(names)))
         values[:, [position[label] for label in own]] = self.values
         return values
-
-    @classmethod
-    def blend(
-        cls,
-        several: Sequence[Answers],
-        weights: Array,
-        called: Sequence[str],
-        union: Callable[[Sequence[Array]], Array],
-    ) -> Answers:
-        """Return the weighted mean of several teachers' answers, over all names that any of them knows.
-
-        Parameters
-        ----------
-        several : sequence of Answers
-            One for each teacher.
-        weights : ndarray of shape (n_teachers,)
-            The share of each teacher; they sum to one.
-        called : sequence of str
-            What messages call the teachers.
-        union : callable
-            From the names that several teachers know to all names, in the order of columns.
-
-        Raises
-        ------
-        ValueError
-            If teachers do not have as many columns, and names do not say which is which.
-        """
-        first, *others = several
-        if not others:
-            return first
-        named = [one.names for one in several if one.names is not None]
-        names = union(named) if named else None
-        n_targets = first.values.shape[1] if names is None else len(names)
-        for one, name in zip(several, called, strict=True):
-            if one.names is None and one.values.shape[1] != n_targets:
-                known = "" if names is None else f", named {listed(names.tolist())}"
-                raise ValueError(
-                    f"{name} returned {one.values.shape[1]} columns; the other teachers have {n_targets}{known}."
-                )
-        values = np.sum([weight * one.aligned(names) for one, weight in zip(several, weights, strict=True)], axis=0)
-        return cls(values, names, first.origin)

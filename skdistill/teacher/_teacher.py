@@ -216,12 +216,11 @@ class Teacher:
         params : sequence of dict
             Further arguments of ``fit``, for each model.
         """
-        y, members = self.task.for_estimator(y), []
-        for member, given in zip(self.members, params, strict=True):
-            if member.fitted:
-                members.append(member)
-                continue
-            members.append(self._fitted(member.model, X, y, given))
+        y = self.task.for_estimator(y)
+        members = [
+            member if member.fitted else self._fitted(member.model, X, y, given)
+            for member, given in zip(self.members, params, strict=True)
+        ]
         models = [member.model for member in members]
         value = models if isinstance(self.value, list | tuple) else models[0]
         return replace(self, value=value, members=tuple(members), origin="in_sample" if self.needs_fit else self.origin)
@@ -249,8 +248,7 @@ class Teacher:
         """
         if not self.members:
             raise ValueError(f"There is no teacher to ask; give its answers for these rows as {self.task.given}.")
-        answers = [self._ask_one(member, X) for member in self.members]
-        return self._blended(answers)
+        return self._blended([self._ask_one(member, X) for member in self.members])
 
     def given(
         self, values: Any, n_rows: int, names: ArrayLike | None = None, otherwise: Array | None = None
@@ -333,8 +331,34 @@ class Teacher:
         """
         return [self._weight_param(member, sample_weight, refitting) for member in self.members]
 
-    def _blended(self, answers: list[Answers]) -> Answers:
-        return Answers.blend(answers, self.weights, [member.called for member in self.members], self.task.union)
+    def _blended(self, several: list[Answers]) -> Answers:
+        """Return the weighted mean of the models' answers, over all names that any of them knows.
+
+        Parameters
+        ----------
+        several : list of Answers
+            One for each model.
+
+        Raises
+        ------
+        ValueError
+            If models do not have as many columns, and names do not say which is which.
+        """
+        first, *others = several
+        if not others:
+            return first
+        named = [one.names for one in several if one.names is not None]
+        names = self.task.union(named) if named else None
+        n_targets = first.values.shape[1] if names is None else len(names)
+        for one, member in zip(several, self.members, strict=True):
+            if one.names is None and one.values.shape[1] != n_targets:
+                known = "" if names is None else f", named {listed(names.tolist())}"
+                raise ValueError(
+                    f"{member.called} returned {one.values.shape[1]} columns; the other teachers have "
+                    f"{n_targets}{known}."
+                )
+        shares = [weight * one.aligned(names) for one, weight in zip(several, self.weights, strict=True)]
+        return Answers(np.sum(shares, axis=0), names, first.origin)
 
     def _fitted(self, model: Any, X: Any, y: Array, params: dict[str, Any]) -> _Member:
         """Return a clone of a model, fitted."""
@@ -409,17 +433,13 @@ class Teacher:
         values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
         rows = np.flatnonzero(~self.task.missing_out_of_bag(values))
         source = f"{member.called}, out of bag,"
-        return rows, Answers(
-            self.task.check_answers(values[rows], n_rows=len(rows), source=source), _classes_of(member), self.origin
-        )
+        checked = self.task.check_answers(values[rows], n_rows=len(rows), source=source)
+        return rows, Answers(checked, _classes_of(member), self.origin)
 
     def _merged(self, member: _Member, X: Any, parts: list[tuple[Array, Answers]]) -> Answers:
         """Return the answers of parts of the rows in the rows' order; the model itself answers the others."""
         known = _classes_of(member)
-        answered = np.zeros(X.shape[0], dtype=bool)
-        for rows, _ in parts:
-            answered[rows] = True
-        rest = np.flatnonzero(~answered)
+        rest = np.setdiff1d(np.arange(X.shape[0]), np.concatenate([rows for rows, _ in parts]))
         if len(rest):
             parts = [(rest, self._ask_one(member, take_rows(X, rest))), *parts]
         names = parts[0][1].names if known is None else known

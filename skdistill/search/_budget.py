@@ -32,7 +32,7 @@ from ..distil import (
     stack,
     teach,
 )
-from ..metrics import Latency, latency
+from ..metrics import latency
 from ..program import named_columns, program_or_none
 from ..student import Progress, make_student
 from ..tasks import CLASSES, NUMBERS, Task
@@ -192,7 +192,8 @@ def distill_to_budget(
     candidates = {name: make_student(student, task, random_state=seed) for name, student in given.items()}
     if not candidates:
         raise ValueError("students holds no student; needed is at least one.")
-    n_jobs = _n_processes(n_jobs, candidates)
+    # no more processes than there are nets, since all else takes no time
+    n_jobs = min(effective_n_jobs(n_jobs), max(1, sum(hidden_units(one) != () for one in candidates.values())))
     model = _DISTILLERS[task](teacher, student=largest(candidates), random_state=seed, n_jobs=n_jobs)
     if classes is not None:
         model.set_params(classes=classes)
@@ -219,13 +220,15 @@ def distill_to_budget(
         found = {Variant(name): whole[name] for name in candidates}
         found |= smaller_variants(whole, rows, seed, n_jobs)
         frontier: list[dict[str, Any]] = []
+        timed = take_rows(rows_valid, slice(_TIMED_ROWS))
         # measured once nothing else is running, which would make them look slow
         for variant, student in found.items():
+            predict = partial(task.predict, student)
             row: dict[str, Any] = {
                 "name": variant.name,
                 **_sizes(student),
-                "latency_us": _time(partial(task.predict, student), rows_valid).median_us,
-                **validation.figures(variant.name, task.predict(student, rows_valid)),
+                "latency_us": latency(predict, timed, batch_rows=1, max_seconds=_TIMED).median_us,
+                **validation.figures(variant.name, predict(rows_valid)),
             }
             frontier.append({**row, "within_budget": is_within(row, budget)})
             progress.step(retention=row["retention"])
@@ -306,15 +309,8 @@ def _labels(task: Task, X: Any, y: Any, rows: str, labels: str) -> Array:
 
 def _all_rows(task: Task, asked: Asked, X_valid: Any, y_valid: Array, values: Array) -> tuple[Any, Any]:
     """Return the rows to fit with the validation rows below them, and their targets."""
-    targets = asked.targets
-    below = task.encode_known(y_valid, asked.teacher.order)
-    both = targets.with_below(values)
-    return stack(asked.rows, X_valid), replace(both, labels=np.concatenate([targets.labels, below]))
-
-
-def _n_processes(n_jobs: int | None, candidates: Mapping[str, Any]) -> int:
-    """Return the number of processes: no more than there are nets, since all else takes no time."""
-    return min(effective_n_jobs(n_jobs), max(1, sum(hidden_units(one) != () for one in candidates.values())))
+    labels = np.concatenate([asked.targets.labels, task.encode_known(y_valid, asked.teacher.order)])
+    return stack(asked.rows, X_valid), replace(asked.targets.with_below(values), labels=labels)
 
 
 def _teach(training_set: TrainingSet, student: Any) -> Any:
@@ -339,11 +335,4 @@ def _warn_of_memorised_rows(task: Task, teacher: Any, training_set: TrainingSet)
 
 def _sizes(student: Any) -> dict[str, int | None]:
     program = program_or_none(student)
-    if program is None:
-        return {"nbytes": None, "n_parameters": None}
-    return {"nbytes": program.nbytes, "n_parameters": program.n_parameters}
-
-
-def _time(predict: Callable[[Any], Any], X: Any) -> Latency:
-    rows = take_rows(X, np.arange(min(_TIMED_ROWS, X.shape[0])))
-    return latency(predict, rows, batch_rows=1, max_seconds=_TIMED)
+    return {key: getattr(program, key, None) for key in ("nbytes", "n_parameters")}

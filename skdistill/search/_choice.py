@@ -121,7 +121,7 @@ class Validation:
     def _is_clearly_better(self, name: str, other: str) -> bool:
         """Return whether a student's loss against the labels is lower than another's by more than chance."""
         less = self._row_losses(other, self._goals) - self._row_losses(name, self._goals)
-        return bool(less.mean() > self._task.selection_margin * less.std() / np.sqrt(len(less)))
+        return is_clear(less, self._task.selection_margin)
 
     def _least_difference(self, row: dict[str, Any], other: dict[str, Any]) -> float:
         """Return how large the difference of two scores has to be to be more than chance."""
@@ -134,14 +134,15 @@ class Validation:
         losses = {name: self._row_losses(name, self._goals) for name in reference}
         lowest = min(losses.values(), key=np.mean)
 
-        def is_clearly_higher(loss: Array) -> bool:
-            more = loss - lowest
-            return bool(more.mean() > _HIGHER_LOSS * more.std() / np.sqrt(len(more)))
-
-        good = [self._answers[name] for name, loss in losses.items() if not is_clearly_higher(loss)]
+        good = [self._answers[name] for name, loss in losses.items() if not is_clear(loss - lowest, _HIGHER_LOSS)]
         share = self._task.label_share
         goals = share * self._goals + (1.0 - share) * np.mean(good, axis=0)
         return {name: float(self._row_losses(name, goals).mean()) for name in names}
+
+
+def is_clear(differences: Array, n_errors: float) -> bool:
+    """Return whether the mean of differences is above zero by more than so many of its standard errors."""
+    return bool(differences.mean() > n_errors * differences.std() / np.sqrt(len(differences)))
 
 
 def choose_student(

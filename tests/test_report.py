@@ -456,7 +456,7 @@ def test_the_columns_of_a_callable_are_what_a_student_was_told():
     # written-out names are of the type of the student's classes
     student = LinearStudent().fit(X, codes)
     answers = pd.DataFrame(turned(X), columns=["1", "0"])
-    _, values, _, order = ask_both(student, X, None, lambda X: answers)
+    _, values, _, order = ask_both(student, X, None, lambda X: answers, {})
     assert_array_equal(values, teacher.predict_proba(X))
     assert_array_equal(order, student.classes_)
 

@@ -12,6 +12,7 @@ from ._fidelity import (
     slice_agreement,
     worst_slice_agreement,
 )
+from ._fidelity import labelled as labelled
 from ._fidelity import named_pair as named_pair
 from ._fidelity import proba_pair as proba_pair
 from ._pareto import undominated as undominated

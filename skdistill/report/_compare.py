@@ -15,9 +15,18 @@ from ..metrics import machine
 from ..program import program_or_none, shipped
 from ..tasks import Task
 from ..teacher import is_estimator, models_of
-from ._asking import ask_student, check_student, inner, named_students, predict_of
+from ._asking import (
+    ask_student,
+    ask_teacher,
+    check_labels,
+    check_student,
+    inner,
+    named_students,
+    predict_of,
+    teacher_names,
+)
 from ._figures import costs
-from ._kinds import kind_of
+from ._kinds import KINDS
 from ._report import Details, Report
 from ._slices import chosen_columns, groups, large_enough, names_of
 
@@ -118,13 +127,15 @@ def compare(
     _check_options(scoring, tolerance, min_rows, n_bins)
     columns = chosen_columns(X, slice_by)
     given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred, "classes": classes}
-    kind = kind_of(task, teacher, named, X, y, given, scoring, n_bins)
+    known = [*(teacher_names(task, student) for student in named.values()), task.y_names(y)]
+    answers, order = ask_teacher(task, teacher, X, np.asarray(y), given, known)
+    kind = KINDS[task](X, check_labels(task, y, answers, order), answers, order, scoring, n_bins)
     names = names_of(X) or []
     slices = {**kind.slices_by_target(), **{names[index]: groups(X, index) for index in columns}}
     slices = {name: large_enough(by, min_rows) for name, by in slices.items()}
-    preds = {"teacher": kind.teacher_pred}
+    preds = {"teacher": answers}
     for name, student in named.items():
-        preds[name] = ask_student(task, student, X, kind.teacher_pred, kind.order, f"student {name!r}")
+        preds[name] = ask_student(task, student, X, answers, order, f"student {name!r}")
 
     table: dict[str, dict[str, Any]] = {}
     details: dict[str, Details] = {}
@@ -213,8 +224,7 @@ def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float) -> str:
     good = [name for name, row in students.items() if not kept or row["retention"] >= max(kept) - tolerance]
 
     def size(name: str) -> tuple[bool, float]:
-        row = students[name]
-        own = row["program_bytes"]
-        return (own is None, own if own is not None else row["pickle_bytes"] or np.inf)
+        own, pickled = students[name]["program_bytes"], students[name]["pickle_bytes"]
+        return (own is None, pickled or np.inf if own is None else own)
 
     return min(good, key=size)

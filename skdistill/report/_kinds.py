@@ -9,7 +9,7 @@ from html import escape
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 from sklearn.metrics import mean_absolute_error as mae
 from sklearn.metrics import r2_score as r2
@@ -19,7 +19,6 @@ from .. import metrics
 from .._checks import column_or_rows
 from ..tasks import CLASSES, NUMBERS, Task
 from . import _drawing as drawing
-from ._asking import ask_teacher, check_labels, teacher_names
 from ._columns import COST, Column, decimal, in_units, percent
 from ._figures import output_curves, reliability_curve, rows_apart
 from ._slices import ranges
@@ -338,36 +337,3 @@ class _Regression(Kind):
 
 #: What a report shows of each task.
 KINDS: dict[Task, type[Kind]] = {kind.task: kind for kind in (_Classification, _Regression)}
-
-
-def kind_of(
-    task: Task,
-    teacher: Any,
-    students: Mapping[str, Any],
-    X: Any,
-    y: ArrayLike,
-    given: Mapping[str, Any],
-    scoring: str,
-    n_bins: int,
-) -> Kind:
-    """Ask a teacher about test rows, with the arguments of compare().
-
-    Parameters
-    ----------
-    task : Task
-        That of the students.
-    teacher, X, y, scoring, n_bins : object
-        As compare() takes them.
-    students : dict of str to estimator
-        All classifiers or all regressors.
-    given : dict
-        ``teacher_proba``, ``teacher_pred`` and ``classes`` as compare() takes them.
-
-    Returns
-    -------
-    kind : Kind
-        With the teacher's answers.
-    """
-    known = [*(teacher_names(task, student) for student in students.values()), task.y_names(y)]
-    answers, order = ask_teacher(task, teacher, X, np.asarray(y), known=known, **given)
-    return KINDS[task](X, check_labels(task, y, answers, order), answers, order, scoring, n_bins)

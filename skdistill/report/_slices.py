@@ -82,10 +82,11 @@ def groups(X: Any, index: int) -> Array:
     column = column_reader(X)(index)
     if column.dtype.kind == "M":
         days = column.astype("datetime64[D]")
-        return ranges(np.where(np.isnat(days), np.nan, days.astype(np.int64)), _day)
+        numbered = np.where(np.isnat(days), np.nan, days.astype(np.int64))
+        return ranges(numbered, lambda day: str(np.datetime64(int(day), "D")))
     if column.dtype.kind in "fiu" and len(np.unique(column[~np.isnan(numbers(column))])) > _MOST_VALUES:
         return ranges(numbers(column))
-    return np.array(["missing" if is_missing(cell) else _text(cell) for cell in column.tolist()], dtype=object)
+    return np.array([cell_text(cell, "g") for cell in column.tolist()], dtype=object)
 
 
 def ranges(values: Array, write: Callable[[float], str] = "{:.4g}".format) -> Array:
@@ -99,20 +100,10 @@ def ranges(values: Array, write: Callable[[float], str] = "{:.4g}".format) -> Ar
     return np.array(texts, dtype=object)[at]
 
 
-def _day(value: float) -> str:
-    return str(np.datetime64(int(value), "D"))
-
-
-def _text(value: Any) -> str:
-    key = as_key(value)
-    return f"{key:g}" if isinstance(key, float) else str(key)
-
-
-def cell_text(value: Any) -> str:
-    """Return a cell as text."""
-    if is_missing(value):
-        return "missing"
-    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+def cell_text(value: Any, form: str = ".4g") -> str:
+    """Return a cell as text, a number with a fraction in the form given."""
+    key = "missing" if is_missing(value) else as_key(value)
+    return f"{key:{form}}" if isinstance(key, float) else str(key)
 
 
 def large_enough(groups: Array, min_rows: int) -> Array:

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_random_state
 
 from ...losses import Targets, softmax
-from ._base import AdaptedClassifierPart
+from ._base import AdaptedClassifierPart, SeededStudent
 
 Array = NDArray[Any]
 
 
-class NetClassifier(AdaptedClassifierPart):
+class NetClassifier(AdaptedClassifierPart, SeededStudent):
     """A skorch net or a torch module, trained on the distillation loss; its rows are float32.
 
     A skorch net is trained by its own settings (optimizer, epochs, callbacks), but for its loss. Its module
@@ -31,13 +31,6 @@ class NetClassifier(AdaptedClassifierPart):
     verbose : int, default=0
         1 shows a progress bar while a module is trained; a skorch net has a `verbose` of its own.
     """
-
-    def __init__(
-        self, estimator: Any, random_state: int | np.random.RandomState | None = None, verbose: int = 0
-    ) -> None:
-        super().__init__(estimator)
-        self.random_state = random_state
-        self.verbose = verbose
 
     def _fit(self, X: Any, targets: Targets) -> Any:
         # torch is imported here, where a net is trained or asked, and nowhere else

@@ -140,7 +140,6 @@ def _by_unnamed_columns(estimator: Any, X: Any, *, reset: bool) -> Any:
     warnings.warn(
         f"The columns of X are named {listed(names)}; {type(estimator).__name__} was fitted on columns named "
         f"{listed(known)}. They are matched by position. Rename the columns as in fit, or pass X.to_numpy().",
-        UserWarning,
         stacklevel=4,
     )
     return X

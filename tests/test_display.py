@@ -87,7 +87,7 @@ def test_reliability(pair):
     given = (y, teacher.predict_proba(X), student.predict_proba(X))
     same = ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_)
     assert_array_equal(same.curves["student"]["n_rows"], display.curves["tree"]["n_rows"])
-    with pytest.raises(ValueError, match=r"labels in classes="):
+    with pytest.raises(ValueError, match=r"classes has shape \(1,\); needed is a label for each"):
         ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_[:1])
 
 

@@ -120,12 +120,14 @@ class _Loaded(ProgramModel):
         return self
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import InputTags, Tags, TargetTags
+        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
 
-        dense = not isinstance(self.program_.ops[0], Bound)
+        dense, n_outputs = not isinstance(self.program_.ops[0], Bound), self.program_.n_outputs
         return Tags(
-            estimator_type=None,
-            target_tags=TargetTags(required=False),
+            estimator_type="classifier" if n_outputs is None else "regressor",
+            target_tags=TargetTags(required=False, multi_output=n_outputs is not None and n_outputs > 1),
+            classifier_tags=ClassifierTags() if n_outputs is None else None,
+            regressor_tags=None if n_outputs is None else RegressorTags(),
             input_tags=InputTags(allow_nan=True, sparse=True, categorical=dense, string=dense),
             requires_fit=False,
         )
@@ -188,14 +190,6 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
         weights = None if sample_weight is None else np.asarray(sample_weight)
         return float(np.average(self.predict(X) == np.asarray(y), weights=weights))
 
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags
-
-        tags = super().__sklearn_tags__()
-        tags.estimator_type = "classifier"
-        tags.classifier_tags = ClassifierTags()
-        return tags
-
 
 class LoadedRegressor(ProgramRegressor, _Loaded):
     """A regressor that predicts with a Program; what :func:`load` returns for one.
@@ -253,12 +247,3 @@ class LoadedRegressor(ProgramRegressor, _Loaded):
             total > 0, 1.0 - residual / np.where(total > 0, total, 1.0), np.where(residual > 0, 0.0, 1.0)
         )
         return float(explained.mean())
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import RegressorTags
-
-        tags = super().__sklearn_tags__()
-        tags.estimator_type = "regressor"
-        tags.regressor_tags = RegressorTags()
-        tags.target_tags.multi_output = (self.program_.n_outputs or 1) > 1
-        return tags

@@ -10,10 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
-from sklearn.metrics import mean_absolute_error as mae
-from sklearn.metrics import r2_score as r2
-from sklearn.metrics import root_mean_squared_error as rmse
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, root_mean_squared_error
 
 from .. import metrics
 from .._checks import column_or_rows
@@ -284,12 +281,12 @@ class _Regression(Kind):
         return {name: ranges(values) for name, values in zip(names, self.y.T, strict=True)}
 
     def scores(self, pred: Array) -> dict[str, float]:
-        own = {name: float(score(self.y, pred)) for name, score in (("r2", r2), ("rmse", rmse), ("mae", mae))}
-        fidelity = {"fidelity": r2, "fidelity_rmse": rmse, "fidelity_mae": mae}
-        return {**own, **{name: float(score(self.teacher_pred, pred)) for name, score in fidelity.items()}}
+        own, apart = (self.task.scores(goals, pred, self.teacher_pred, None) for goals in (self.y, self.teacher_pred))
+        figures = {name: own[name] for name in ("r2", "rmse", "mae")}
+        return figures | {"fidelity": apart["r2"], "fidelity_rmse": apart["rmse"], "fidelity_mae": apart["mae"]}
 
     def closeness(self, pred: Array, rows: Array) -> float:
-        return float(rmse(self.teacher_pred[rows], pred[rows]))
+        return float(root_mean_squared_error(self.teacher_pred[rows], pred[rows]))
 
     def details(self, pred: Array) -> dict[str, Any]:
         # each output over its spread, so that all outputs count alike

@@ -328,7 +328,6 @@ def _warn_of_memorised_rows(task: Task, teacher: Any, training_set: TrainingSet)
             f"The teacher's {task.gap_in} on X is {gap:.2f} above that of students on rows that they have not "
             "seen: it has memorised X, the rows held out among them, and the students' retention is underrated. "
             "Give X_valid and y_valid that the teacher has not seen, or an unfitted teacher.",
-            UserWarning,
             stacklevel=3,
         )
 

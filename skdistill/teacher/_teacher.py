@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType, MethodType
@@ -329,7 +329,18 @@ class Teacher:
         refitting : bool
             Whether models that are fitted are fitted again, as clones on folds.
         """
-        return [self._weight_param(member, sample_weight, refitting) for member in self.members]
+        params: list[dict[str, Any]] = []
+        for member in self.members:
+            fits = sample_weight is not None and (refitting or not member.fitted)
+            takes = fits and has_fit_parameter(member.model, "sample_weight")
+            params.append({"sample_weight": sample_weight} if takes else {})
+            if fits and not takes:
+                warnings.warn(
+                    f"{member.called} does not appear to accept sample_weight; the weights are used for the student "
+                    "alone.",
+                    stacklevel=2,
+                )
+        return params
 
     def _blended(self, several: list[Answers]) -> Answers:
         """Return the weighted mean of the models' answers, over all names that any of them knows.
@@ -367,18 +378,6 @@ class Teacher:
         key = None if self.memory.location is None else joblib.hash(arguments, coerce_mmap=True)
         return _Member(once(self.memory, _fit_clone, arguments), model, True, key)
 
-    def _weight_param(self, member: _Member, sample_weight: Array | None, refitting: bool) -> dict[str, Any]:
-        if sample_weight is None or (member.fitted and not refitting):
-            return {}
-        if has_fit_parameter(member.model, "sample_weight"):
-            return {"sample_weight": sample_weight}
-        warnings.warn(
-            f"{member.called} does not appear to accept sample_weight; the weights are used for the student alone.",
-            UserWarning,
-            stacklevel=2,
-        )
-        return {}
-
     def _ask_one(self, member: _Member, X: Any) -> Answers:
         if not member.fitted:
             raise not_fitted(member.model)
@@ -404,7 +403,7 @@ class Teacher:
                 f"itself (teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or ask it once and pass "
                 f"its answers to fit as {self.task.given}."
             )
-        return once(memory, _call, (model, X))
+        return once(memory, _call_method, (model, "__call__", X))
 
     def _of_clones(
         self, member: _Member, X: Any, y: Array, folds: list[tuple[Array, Array]], params: dict[str, Any]
@@ -542,7 +541,3 @@ def _fit_clone(model: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
 
 def _call_method(model: Any, method: str, X: Any) -> Any:
     return getattr(model, method)(X)
-
-
-def _call(model: Callable[[Any], Any], X: Any) -> Any:
-    return model(X)

@@ -108,7 +108,6 @@ def make_student(
             warnings.warn(
                 f"loss={student.loss!r} of student {type(student).__name__} is not used: the distiller's loss counts, "
                 f"{used!r}. Give it to the distiller: DistilledRegressor(loss={student.loss!r}).",
-                UserWarning,
                 stacklevel=2,
             )
             student.set_params(loss=used)

@@ -112,7 +112,7 @@ def _net_of(module: nn.Module, n_rows: int, seed: int | None, progress: Progress
 
 
 class _Slices:
-    """A loader of skorch's datasets that slices whole tensors, as RowBatches does."""
+    """A loader of skorch's datasets that slices whole tensors, which is faster than row by row."""
 
     def __init__(self, dataset: Any, batch_size: int, shuffle: bool = False) -> None:
         # rows that are held out are a subset of a dataset

@@ -391,9 +391,7 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
         raise ValueError(f"{source} returned {type(proba).__name__}, not an array of numbers: {error}") from error
     wanted = f"({n_rows}, {'n_classes' if n_classes is None else n_classes})"
     if proba.ndim != 2 or len(proba) != n_rows or (n_classes is not None and proba.shape[1] != n_classes):
-        hint = ""
-        if proba.ndim == 1:
-            hint = " For two classes, return both columns: np.column_stack([1 - p, p])."
+        hint = " For two classes, return both columns: np.column_stack([1 - p, p])." if proba.ndim == 1 else ""
         raise ValueError(f"{source} returned probabilities of shape {proba.shape}; needed is {wanted}.{hint}")
     if proba.shape[1] < 2:
         raise ValueError(f"{source} returned one column of probabilities; needed are two classes or more.")

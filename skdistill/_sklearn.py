@@ -21,8 +21,6 @@ from sklearn.utils.validation import _check_method_params, _check_sample_weight,
 from sklearn.utils.validation import has_fit_parameter as has_fit_parameter
 from sklearn.utils.validation import validate_data as validate_data
 
-Array = NDArray[Any]
-
 check_sample_weight = _check_sample_weight
 fit_context = _fit_context
 n_rows_of = _num_samples
@@ -109,7 +107,7 @@ def takes_proba(scorer: Any) -> bool:
     return scorer._response_method != "predict"
 
 
-def with_labels(scorer: Any, classes: Array) -> Any:
+def with_labels(scorer: Any, classes: NDArray[Any]) -> Any:
     """Return a scorer of probabilities that knows the classes, since the rows scored may lack one.
 
     Parameters

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from ..program import Bound, Columns, Program, is_frame, read
 from ._program_models import ProgramClassifier, ProgramModel, ProgramRegressor
 
-Array = NDArray[Any]
-
 
 def load(path: str | os.PathLike[str]) -> LoadedClassifier | LoadedRegressor:
     """Load a student that ``export("....skd")`` has written.
@@ -60,7 +58,7 @@ class _Loaded(ProgramModel):
     """A loaded model: to scikit-learn it is fitted, and ``fit`` and ``clone`` leave it as it is."""
 
     n_features_in_: int
-    feature_names_in_: Array
+    feature_names_in_: NDArray[Any]
 
     def __init__(self, program: Program, versions: dict[str, str] | None = None) -> None:
         self.program_ = program
@@ -163,7 +161,7 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
         The versions of the packages by which the file was written.
     """
 
-    def __init__(self, program: Program, classes: Array, versions: dict[str, str] | None = None) -> None:
+    def __init__(self, program: Program, classes: NDArray[Any], versions: dict[str, str] | None = None) -> None:
         super().__init__(program, versions)
         self.classes_ = classes
 

@@ -148,8 +148,9 @@ def compare(
             role = "labels only" if name == baseline else "student"
             model, program = inner(named[name]), program_or_none(named[name])
             predict = getattr(shipped(named[name]), task.method)
-        pickled = model if _is_made_of_estimators(model) else None
-        cost, measured = costs(pickled, program, predict if latency else None, X)
+        # a pickle holds the whole model; that of a function holds only its name
+        whole = all(is_estimator(one) or hasattr(one, "program_") for one in models_of(model))
+        cost, measured = costs(model if whole else None, program, predict if latency else None, X)
         times = measured or times
         table[name] = {"kind": role, "model": _class_of(model), **figures, **cost}
         in_fit = getattr(named.get(name), "distillation_report_", None)
@@ -199,11 +200,6 @@ def _with_baseline(named: dict[str, Any], labels_only: Any, task: Task) -> tuple
         raise ValueError("A student is called 'labels only'; name it in labels_only instead.")
     check_student(labels_only, "labels_only", task)
     return {**named, "labels only": labels_only}, "labels only"
-
-
-def _is_made_of_estimators(model: Any) -> bool:
-    """Return whether a pickle holds the whole model; the pickle of a function holds only its name."""
-    return all(is_estimator(one) or hasattr(one, "program_") for one in models_of(model))
 
 
 def _class_of(model: Any) -> str:

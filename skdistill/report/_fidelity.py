@@ -14,8 +14,6 @@ from ..tasks import CLASSES, NUMBERS
 from ._asking import ask_both, check_outputs
 from ._drawing import Display, draw_density, student_name_of
 
-Array = NDArray[Any]
-
 #: By the method whose answers are drawn.
 TASKS = {task.method: task for task in (CLASSES, NUMBERS)}
 
@@ -62,8 +60,8 @@ class FidelityDisplay(Display):
     array([1., 3.])
     """
 
-    teacher_pred: Array
-    student_pred: Array
+    teacher_pred: NDArray[Any]
+    student_pred: NDArray[Any]
     fidelity: float
     label: str
     student_name: str = "student"

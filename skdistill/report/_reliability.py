@@ -16,8 +16,6 @@ from ._asking import ask_both
 from ._drawing import RELIABILITY, Display, draw_curves, student_name_of, write_legend
 from ._figures import reliability_curve
 
-Array = NDArray[Any]
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ReliabilityDisplay(Display):
@@ -49,7 +47,7 @@ class ReliabilityDisplay(Display):
     array([1, 1])
     """
 
-    curves: Mapping[str, Mapping[str, Array]]
+    curves: Mapping[str, Mapping[str, NDArray[Any]]]
 
     @classmethod
     def from_estimator(

@@ -17,8 +17,6 @@ from ._columns import Column, count, percent
 from ._kinds import KINDS, Kind
 from ._page import fragment, page
 
-Array = NDArray[Any]
-
 
 @dataclass(frozen=True)
 class Details:
@@ -49,12 +47,12 @@ class Details:
 
     slices: list[dict[str, Any]]
     disagreements: list[dict[str, Any]]
-    row_scores: Array
+    row_scores: NDArray[Any]
     in_fit: Mapping[str, Any] | None
-    reliability: dict[str, Array] | None = None
-    confusion: Array | None = None
-    predictions: Array | None = None
-    curves: list[dict[str, Array]] = field(default_factory=list)
+    reliability: dict[str, NDArray[Any]] | None = None
+    confusion: NDArray[Any] | None = None
+    predictions: NDArray[Any] | None = None
+    curves: list[dict[str, NDArray[Any]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from ..program import as_key, column_names, column_reader, is_frame, is_missing, numbers
 
-Array = NDArray[Any]
-
 #: A numeric column with more distinct values than this is sliced at its quartiles.
 _MOST_VALUES = 10
 #: The number of columns sliced by unless the user names others.
@@ -64,7 +62,7 @@ def chosen_columns(X: Any, slice_by: Sequence[Any] | None) -> list[int]:
     return [known.index(column) for column in slice_by]
 
 
-def groups(X: Any, index: int) -> Array:
+def groups(X: Any, index: int) -> NDArray[Any]:
     """Return the category or the range of each row's cell in a column.
 
     Parameters
@@ -89,7 +87,7 @@ def groups(X: Any, index: int) -> Array:
     return np.array([cell_text(cell, "g") for cell in column.tolist()], dtype=object)
 
 
-def ranges(values: Array, write: Callable[[float], str] = "{:.4g}".format) -> Array:
+def ranges(values: NDArray[Any], write: Callable[[float], str] = "{:.4g}".format) -> NDArray[Any]:
     """Return the quartiles that each number lies between, as text, shape (n_rows,)."""
     cuts = np.unique(np.nanquantile(np.where(np.isfinite(values), values, np.nan), [0.25, 0.5, 0.75]))
     texts = [f"≤ {write(cuts[0])}"]
@@ -106,7 +104,7 @@ def cell_text(value: Any, form: str = ".4g") -> str:
     return f"{key:{form}}" if isinstance(key, float) else str(key)
 
 
-def large_enough(groups: Array, min_rows: int) -> Array:
+def large_enough(groups: NDArray[Any], min_rows: int) -> NDArray[Any]:
     """Return the slice of each row, empty text if the slice has fewer rows than `min_rows`."""
     values, at, n_rows = np.unique(groups.astype(str), return_inverse=True, return_counts=True)
     return np.where(n_rows[at] >= min_rows, values.astype(object)[at], "")

@@ -19,7 +19,6 @@ from sklearn.utils.multiclass import type_of_target
 from .._checks import check_rows, columns_as_in_fit
 from .._sklearn import copy_unfitted, take_rows
 from ..distil import (
-    Asked,
     DistilledClassifier,
     DistilledRegressor,
     TrainingSet,
@@ -50,8 +49,6 @@ from ._candidates import (
 )
 from ._choice import Validation, by_size, choose_student, is_within
 from ._result import BudgetResult
-
-Array = NDArray[Any]
 
 #: About how long the latency of one student is measured, in seconds, and on how many rows at most.
 _TIMED = 0.3
@@ -179,7 +176,11 @@ def distill_to_budget(
     """
     if not isinstance(refit, bool) and refit != "auto":
         raise ValueError(f"refit must be True, False or 'auto'; got {refit!r}.")
-    budget = _checked_budget(max_bytes=max_bytes, max_latency_us=max_latency_us, min_retention=min_retention)
+    limits = {"max_bytes": max_bytes, "max_latency_us": max_latency_us, "min_retention": min_retention}
+    budget = {name: value for name, value in limits.items() if value is not None}
+    for name, value in budget.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
+            raise ValueError(f"{name} must be a positive number; got {value!r}.")
     task = _task(teacher, y)
     if classes is not None and task.classes(np.asarray(classes)) is None:
         raise ValueError(f"classes is given, and the teacher is a {task.estimator}.")
@@ -238,7 +239,10 @@ def distill_to_budget(
         variant = next(variant for variant in found if variant.name == choice["name"])
         student, refitted = found[variant], False
         if refits:
-            all_rows, targets = _all_rows(task, asked, rows_valid, y_valid, teacher_values)
+            # the validation rows below those that are fitted so far
+            labels = np.concatenate([asked.targets.labels, task.encode_known(y_valid, asked.teacher.order)])
+            targets = replace(asked.targets.with_below(teacher_values), labels=labels)
+            all_rows = stack(asked.rows, rows_valid)
             again = choose_again(request.plan, training_set, all_rows, targets, asked.ask_again)
             same = variant.of(_teach(again, candidates[variant.base]), all_rows, seed)
             # with more rows an encoder can keep more categories
@@ -270,17 +274,9 @@ def _task(teacher: Any, y: ArrayLike) -> Task:
     return NUMBERS if "continuous" in type_of_target(np.asarray(y)) else CLASSES
 
 
-def _checked_budget(**limits: Any) -> dict[str, float]:
-    for name, value in limits.items():
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if value is not None and not (number and value > 0):
-            raise ValueError(f"{name} must be a positive number; got {value!r}.")
-    return {name: value for name, value in limits.items() if value is not None}
-
-
 def _split(
     task: Task, X: Any, y: Any, X_valid: Any, y_valid: Any, share: float, seed: int
-) -> tuple[Any, Array, Any, Array]:
+) -> tuple[Any, NDArray[Any], Any, NDArray[Any]]:
     """Return rows and labels to fit, and validation rows and their labels."""
     columns: Any = DistilledClassifier()
 
@@ -301,16 +297,10 @@ def _split(
     return take_rows(X, kept), y[kept], take_rows(X, held_out), y[held_out]
 
 
-def _labels(task: Task, X: Any, y: Any, rows: str, labels: str) -> Array:
+def _labels(task: Task, X: Any, y: Any, rows: str, labels: str) -> NDArray[Any]:
     if len(y) != X.shape[0]:
         raise ValueError(f"{rows} has {X.shape[0]} rows and {labels} has {len(y)}; each row needs one label.")
     return task.for_estimator(task.check_y(y, X.shape[0], labels))
-
-
-def _all_rows(task: Task, asked: Asked, X_valid: Any, y_valid: Array, values: Array) -> tuple[Any, Any]:
-    """Return the rows to fit with the validation rows below them, and their targets."""
-    labels = np.concatenate([asked.targets.labels, task.encode_known(y_valid, asked.teacher.order)])
-    return stack(asked.rows, X_valid), replace(asked.targets.with_below(values), labels=labels)
 
 
 def _teach(training_set: TrainingSet, student: Any) -> Any:

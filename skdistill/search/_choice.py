@@ -108,7 +108,10 @@ class Validation:
 
         safe = min((row for row in good if row["name"] in steady), key=at, default=None)
         if safe is not None:
-            good = [row for row in good if self._is_clearly_better(row["name"], safe["name"])] or [safe]
+            margin, most = self._task.selection_margin, self._row_losses(safe["name"], self._goals)
+            # by more than chance, against the labels
+            better = [row for row in good if is_clear(most - self._row_losses(row["name"], self._goals), margin)]
+            good = better or [safe]
         return min(good, key=at)
 
     def _score(self, y: Array, values: Array) -> float:
@@ -117,11 +120,6 @@ class Validation:
 
     def _row_losses(self, name: str, goals: Array) -> Array:
         return self._task.row_losses(goals, self._answers[name])
-
-    def _is_clearly_better(self, name: str, other: str) -> bool:
-        """Return whether a student's loss against the labels is lower than another's by more than chance."""
-        less = self._row_losses(other, self._goals) - self._row_losses(name, self._goals)
-        return is_clear(less, self._task.selection_margin)
 
     def _least_difference(self, row: dict[str, Any], other: dict[str, Any]) -> float:
         """Return how large the difference of two scores has to be to be more than chance."""

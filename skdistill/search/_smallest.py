@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-
 
 def _smallest(
     cv_results: Mapping[str, Any], *, tolerance: float | str, score: str | None, size: str | Callable[..., float]
@@ -48,7 +46,7 @@ def _smallest(
     return int(min(np.flatnonzero(enough), key=lambda index: (sizes[index], -scores[index], index)))
 
 
-def _sizes(cv_results: Mapping[str, Any], size: str | Callable[..., float]) -> Array:
+def _sizes(cv_results: Mapping[str, Any], size: str | Callable[..., float]) -> NDArray[Any]:
     if callable(size):
         return np.array([float(size(params)) for params in cv_results["params"]])
     for column in (f"mean_test_{size}", size):

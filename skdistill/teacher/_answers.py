@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from .._checks import listed
 
-Array = NDArray[Any]
-
 #: Where answers come from: a teacher that was fitted on the rows in the same fit; clones that have not seen a row;
 #: a teacher that has seen none of them; or a teacher of which nobody says.
 Origin = Literal["in_sample", "out_of_fold", "unseen", "unknown"]
@@ -31,11 +29,11 @@ class Answers:
         Whether the teacher has seen the rows.
     """
 
-    values: Array
-    names: Array | None
+    values: NDArray[Any]
+    names: NDArray[Any] | None
     origin: Origin = "unknown"
 
-    def aligned(self, names: Array | None) -> Array:
+    def aligned(self, names: NDArray[Any] | None) -> NDArray[Any]:
         """Return the values with columns in the order of `names`.
 
         Parameters

@@ -193,10 +193,8 @@ class Teacher:
     @property
     def classes(self) -> Array | None:
         """The union of the class labels that the models know, sorted; None where any of them does not say."""
-        several = [_classes_of(member) for member in self.members]
-        if not several or any(known is None for known in several):
-            return None
-        return unite([known for known in several if known is not None])
+        several = [known for known in map(_classes_of, self.members) if known is not None]
+        return unite(several) if several and len(several) == len(self.members) else None
 
     def check_columns(self, X: Any) -> None:
         """Raise a ValueError where rows do not have the columns that a model was fitted on, in whatever order."""
@@ -267,8 +265,7 @@ class Teacher:
         otherwise : ndarray of shape (n_targets,) or None
             What they stand for where neither the user nor the teacher says.
         """
-        single = _classes_of(self.members[0]) if len(self.members) == 1 else None
-        known = self.classes if single is None else single
+        known = _classes_of(self.members[0]) if len(self.members) == 1 else self.classes
         known = otherwise if known is None else known
         expected = known if names is None else np.asarray(names)
         array, named = named_columns(values, expected, self.task.given)

@@ -11,8 +11,6 @@ from sklearn.utils import check_array, check_random_state
 from ...losses import Targets, softmax
 from ._base import AdaptedClassifierPart, SeededStudent
 
-Array = NDArray[Any]
-
 
 class NetClassifier(AdaptedClassifierPart, SeededStudent):
     """A skorch net or a torch module, trained on the distillation loss; its rows are float32.
@@ -43,12 +41,12 @@ class NetClassifier(AdaptedClassifierPart, SeededStudent):
         terms = targets.terms(len(rows)).folded()
         return train_net(self.estimator, rows, terms, targets.as_labels(), seed=seed, verbose=self.verbose)
 
-    def _proba(self, X: Any) -> Array:
+    def _proba(self, X: Any) -> NDArray[Any]:
         from ._net_training import net_logits
 
         return softmax(net_logits(self.estimator_, self._as_float32(X)))
 
-    def _as_float32(self, X: Any) -> Array:
+    def _as_float32(self, X: Any) -> NDArray[Any]:
         return check_array(X, dtype=np.float32, estimator=self._name, input_name="X")
 
 

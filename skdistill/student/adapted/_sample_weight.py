@@ -14,8 +14,6 @@ from .._protocol import Traits
 from .._tree_growing import on_grid
 from ._base import AdaptedClassifierPart, AdaptedRegressorPart
 
-Array = NDArray[Any]
-
 #: Parameters that count rows, in scikit-learn, LightGBM and CatBoost.
 _ROW_COUNTS = {
     "max_samples",
@@ -69,7 +67,7 @@ class SampleWeightClassifier(AdaptedClassifierPart):
         copies = take_rows(X, np.repeat(rows, n_classes))
         return classifier.fit(copies, np.tile(np.arange(n_classes), len(rows)), sample_weight=weight.ravel())
 
-    def _proba(self, X: Any) -> Array:
+    def _proba(self, X: Any) -> NDArray[Any]:
         proba = np.asarray(self.estimator_.predict_proba(X), dtype=np.float64)
         return proba / proba.sum(axis=1, keepdims=True)
 

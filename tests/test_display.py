@@ -4,10 +4,9 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from export_helpers import fitted, mixed_table
-from helpers import small_mlp
+from helpers import Optional, small_mlp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.calibration import calibration_curve
 from sklearn.exceptions import NotFittedError
@@ -27,6 +26,8 @@ from skdistill import (
 )
 
 pytestmark = pytest.mark.usefixtures("brief")
+
+pd = Optional("pandas")
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
 
 from ..program import Columns, Op, join, ops, rescale, run, split
 from ..student import Encoded, Encoder, fit_net, make_student
@@ -241,13 +242,8 @@ def _without_units(
 
 def _refitted(given: Array, goal: Array, weight: Array) -> tuple[Array, Array]:
     """Return weight and bias such that ``given @ weight + bias`` is close to `goal`, the weight to what it was."""
-    mean = given.mean(axis=0)
-    centred = given - mean
-    left = goal - given @ weight
-    square = centred.T @ centred
-    square[np.diag_indices(len(square))] += _RIDGE * np.trace(square) / len(square) + 1e-12
-    weight = weight + np.linalg.solve(square, centred.T @ (left - left.mean(axis=0)))
-    return weight, goal.mean(axis=0) - mean @ weight
+    change = Ridge(_RIDGE * len(given) * given.var(axis=0).mean() + 1e-12).fit(given, goal - given @ weight)
+    return weight + change.coef_.reshape(weight.T.shape).T, change.intercept_
 
 
 def _with_unseen_levels(layer: ops.LookupAffine, before: Array, encoded: Encoded) -> ops.LookupAffine:

@@ -15,16 +15,7 @@ from ..metrics import machine
 from ..program import program_or_none, shipped
 from ..tasks import Task
 from ..teacher import is_estimator, models_of
-from ._asking import (
-    ask_student,
-    ask_teacher,
-    check_labels,
-    check_student,
-    inner,
-    named_students,
-    predict_of,
-    teacher_names,
-)
+from . import _asking as asking
 from ._figures import costs
 from ._kinds import KINDS
 from ._report import Details, Report
@@ -121,21 +112,21 @@ def compare(
     >>> report.table["linear"]["fidelity"] > 0.9
     True
     """
-    named, task = named_students(students)
+    named, task = asking.named_students(students)
     named, baseline = _with_baseline(named, labels_only, task)
     scoring = task.scoring if scoring is None else scoring
     _check_options(scoring, tolerance, min_rows, n_bins)
     columns = chosen_columns(X, slice_by)
     given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred, "classes": classes}
-    known = [*(teacher_names(task, student) for student in named.values()), task.y_names(y)]
-    answers, order = ask_teacher(task, teacher, X, np.asarray(y), given, known)
-    kind = KINDS[task](X, check_labels(task, y, answers, order), answers, order, scoring, n_bins)
+    known = [*(asking.teacher_names(task, student) for student in named.values()), task.y_names(y)]
+    answers, order = asking.ask_teacher(task, teacher, X, np.asarray(y), given, known)
+    kind = KINDS[task](X, asking.check_labels(task, y, answers, order), answers, order, scoring, n_bins)
     names = names_of(X) or []
     slices = {**kind.slices_by_target(), **{names[index]: groups(X, index) for index in columns}}
     slices = {name: large_enough(by, min_rows) for name, by in slices.items()}
     preds = {"teacher": answers}
     for name, student in named.items():
-        preds[name] = ask_student(task, student, X, answers, order, f"student {name!r}")
+        preds[name] = asking.ask_student(task, student, X, answers, order, f"student {name!r}")
 
     table: dict[str, dict[str, Any]] = {}
     details: dict[str, Details] = {}
@@ -143,10 +134,10 @@ def compare(
     for name, pred in preds.items():
         figures, by_slice = kind.figures(pred, slices)
         if name == "teacher":
-            role, model, program, predict = "teacher", teacher, None, predict_of(teacher, task)
+            role, model, program, predict = "teacher", teacher, None, asking.predict_of(teacher, task)
         else:
             role = "labels only" if name == baseline else "student"
-            model, program = inner(named[name]), program_or_none(named[name])
+            model, program = asking.inner(named[name]), program_or_none(named[name])
             predict = getattr(shipped(named[name]), task.method)
         # a pickle holds the whole model; that of a function holds only its name
         whole = all(is_estimator(one) or hasattr(one, "program_") for one in models_of(model))
@@ -198,7 +189,7 @@ def _with_baseline(named: dict[str, Any], labels_only: Any, task: Task) -> tuple
         return named, labels_only
     if "labels only" in named:
         raise ValueError("A student is called 'labels only'; name it in labels_only instead.")
-    check_student(labels_only, "labels_only", task)
+    asking.check_student(labels_only, "labels_only", task)
     return {**named, "labels only": labels_only}, "labels only"
 
 

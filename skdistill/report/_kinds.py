@@ -205,21 +205,15 @@ class _Classification(Kind):
 
     def details(self, pred: Array) -> dict[str, Any]:
         y, teacher, classes = self.y, self.teacher_pred, self.classes
-        teacher_label, label = teacher.argmax(axis=1), pred.argmax(axis=1)
+        answers = {"label": y}
+        for side, proba in (("teacher", teacher), ("student", pred)):
+            answers |= {side: classes[proba.argmax(axis=1)], f"{side}_probability": proba.max(axis=1)}
+        total_variation = np.abs(teacher - pred).sum(axis=1) / 2
         return {
-            "row_scores": (classes[label] == y).astype(float),
+            "row_scores": (answers["student"] == y).astype(float),
             "reliability": reliability_curve(y, pred, classes, self.n_bins),
-            "confusion": confusion_matrix(teacher_label, label, labels=np.arange(len(classes))),
-            "disagreements": rows_apart(
-                self.X,
-                # total variation
-                np.abs(teacher - pred).sum(axis=1) / 2,
-                label=y,
-                teacher=classes[teacher_label],
-                teacher_probability=teacher.max(axis=1),
-                student=classes[label],
-                student_probability=pred.max(axis=1),
-            ),
+            "confusion": confusion_matrix(answers["teacher"], answers["student"], labels=classes),
+            "disagreements": rows_apart(self.X, total_variation, **answers),
         }
 
     @staticmethod

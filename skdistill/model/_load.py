@@ -73,11 +73,9 @@ class _Loaded(ProgramModel):
         if isinstance(X, dict) or (isinstance(X, list) and X and all(isinstance(row, dict) for row in X)):
             return X
         if not is_frame(X) and not hasattr(X, "tocsr"):
-            if isinstance(X, list | tuple):
-                # numpy would turn the numbers beside a string into strings
-                plain = np.asarray(X)
-                X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
-            X = np.asarray(X)
+            cells = np.asarray(X)
+            # numpy would turn the numbers beside a string into strings
+            X = np.asarray(X, dtype=object) if isinstance(X, list | tuple) and cells.dtype.kind in "US" else cells
             if X.dtype.kind == "c":
                 raise ValueError("Complex data not supported: X holds complex numbers.")
         if len(X.shape) != 2:

@@ -121,20 +121,16 @@ def ask_teacher(
             raise ValueError(f"{name} is given, and the students are {task.estimator}s, which have no use for it.")
     if teacher is None and values is None:
         raise ValueError(f"There is no teacher: give one, or its answers for these rows ({task.given}=...).")
-    names = [one for one in known if one is not None]
-    asked = Teacher.of(teacher, task, trial=X, unnamed=next(iter(names), None) if classes is None else classes)
-    answers: Any = asked.ask(X) if values is None else values
-    if classes is None:
-        n_targets = np.shape(answers if values is not None else answers.values)[-1:]
-        otherwise = next((one for one in names if one.shape == n_targets), None)
-    else:
-        otherwise = np.asarray(classes)
-    if values is not None:
-        answers = asked.given(values, n_rows_of(X), classes, otherwise)
-    classes = otherwise
+    names = [one for one in known if one is not None] if classes is None else [np.asarray(classes)]
+    asked = Teacher.of(teacher, task, trial=X, unnamed=next(iter(names), None))
+    answers: Any = asked.ask(X) if values is None else None
+    n_targets = np.shape(values if answers is None else answers.values)[-1:]
+    # what the user says of the columns counts whatever their number, which is checked with the answers
+    named = next((one for one in names if classes is not None or one.shape == n_targets), None)
+    if answers is None:
+        answers = asked.given(values, n_rows_of(X), classes, named)
     # without labels the names are of the type that is known
-    like = classes if y is None else y
-    columns, order = task.columns(answers.names, answers.values.shape[1], like, classes, classes)
+    columns, order = task.columns(answers.names, answers.values.shape[1], named if y is None else y, named, named)
     return Answers(answers.values, columns).aligned(order), order
 
 

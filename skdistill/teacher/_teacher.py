@@ -267,12 +267,7 @@ class Teacher:
         """
         known = _classes_of(self.members[0]) if len(self.members) == 1 else self.classes
         known = otherwise if known is None else known
-        expected = known if names is None else np.asarray(names)
-        array, named = named_columns(values, expected, self.task.given)
-        n_targets = None if known is None else len(known)
-        checked = self.task.check_answers(array, n_rows=n_rows, source=self.task.given, n_targets=n_targets)
-        # as many names as columns: the task refuses others, and knows the labels to show
-        return Answers(checked, named if named is not None and len(named) == checked.shape[1] else None, self.origin)
+        return self._checked(values, known, known if names is None else np.asarray(names), n_rows, self.task.given)
 
     def ask_out_of_fold(self, X: Any, y: Array, cv: Any, params: Sequence[dict[str, Any]], groups: Any) -> Answers:
         """Return answers of models that have not seen the rows that they answer.
@@ -378,14 +373,19 @@ class Teacher:
     def _ask_one(self, member: _Member, X: Any) -> Answers:
         if not member.fitted:
             raise not_fitted(member.model)
-        values = self._raw(member, _for_model(member, X))
         known = _classes_of(member)
-        array, names = named_columns(values, known, member.called)
+        values = self._raw(member, _for_model(member, X))
+        answers = self._checked(values, known, known, n_rows_of(X), member.called)
+        unnamed = answers.names is None and self.unnamed is not None and len(self.unnamed) == answers.values.shape[1]
+        return replace(answers, names=self.unnamed) if unnamed else answers
+
+    def _checked(self, values: Any, known: Array | None, names: Array | None, n_rows: int, source: str) -> Answers:
+        """Return answers, checked: as many as there are classes known, under the names of their container or these."""
+        array, found = named_columns(values, names, source)
         n_targets = None if known is None else len(known)
-        checked = self.task.check_answers(array, n_rows=n_rows_of(X), source=member.called, n_targets=n_targets)
-        if names is None and self.unnamed is not None and len(self.unnamed) == checked.shape[1]:
-            names = self.unnamed
-        return Answers(checked, names, self.origin)
+        checked = self.task.check_answers(array, n_rows=n_rows, source=source, n_targets=n_targets)
+        # as many names as columns: the task refuses others, and knows the labels to show
+        return Answers(checked, found if found is not None and len(found) == checked.shape[1] else None, self.origin)
 
     def _raw(self, member: _Member, X: Any) -> Any:
         model, memory = member.model, self.memory
@@ -428,9 +428,8 @@ class Teacher:
             )
         values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
         rows = np.flatnonzero(~self.task.missing_out_of_bag(values))
-        source = f"{member.called}, out of bag,"
-        checked = self.task.check_answers(values[rows], n_rows=len(rows), source=source)
-        return rows, Answers(checked, _classes_of(member), self.origin)
+        known = _classes_of(member)
+        return rows, self._checked(values[rows], known, known, len(rows), f"{member.called}, out of bag,")
 
     def _merged(self, member: _Member, X: Any, parts: list[tuple[Array, Answers]]) -> Answers:
         """Return the answers of parts of the rows in the rows' order; the model itself answers the others."""

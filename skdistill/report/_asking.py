@@ -124,7 +124,7 @@ def ask_teacher(
     names = [one for one in known if one is not None] if classes is None else [np.asarray(classes)]
     asked = Teacher.of(teacher, task, trial=X, unnamed=next(iter(names), None))
     answers: Any = asked.ask(X) if values is None else None
-    n_targets = np.shape(values if answers is None else answers.values)[-1:]
+    n_targets = np.asarray(values if answers is None else answers.values).shape[-1:]
     # what the user says of the columns counts whatever their number, which is checked with the answers
     named = next((one for one in names if classes is not None or one.shape == n_targets), None)
     if answers is None:

@@ -196,13 +196,10 @@ def check_complete(estimator: BaseEstimator, X: Any) -> None:
     if is_frame(X):
         if "encoder_" in estimator.__dict__:
             return
+        columns: Any = map(column_reader(X), range(X.shape[1]))
         if hasattr(estimator, "program_"):
-            finite = np.isfinite(estimator.program_.ops[0](X)).all()
-        else:
-            read = column_reader(X)
-            columns = (read(index) for index in range(X.shape[1]))
-            finite = all(np.isfinite(column).all() for column in columns if column.dtype.kind == "f")
-        if not finite:
+            columns = [estimator.program_.ops[0](X)]
+        if not all(np.isfinite(column).all() for column in columns if column.dtype.kind == "f"):
             raise ValueError(
                 "Input X contains NaN or infinity in a numeric column, and the teacher, or the student, takes neither."
             )

@@ -76,7 +76,7 @@ def new_student(student: Any, before: Program, after: Program, method: str, rows
     """
     new = copy.copy(student)
     new.program_ = fold(after)
-    report = {"method": method}
+    report: dict[str, Any] = {"method": method}
     for key in ("nbytes", "n_parameters"):
         report |= {f"{key}_before": getattr(student.program_, key), key: getattr(new.program_, key)}
     report["rows"] = "drawn" if rows is None else "X"
@@ -84,21 +84,12 @@ def new_student(student: Any, before: Program, after: Program, method: str, rows
         old_values, new_values = (
             one(rows) if encoded is None else run(encoded.copy(), one.ops[1:]) for one in (before, after)
         )
-        report |= _changes(old_values, new_values, before.n_outputs)
+        report["n_rows"], change = len(new_values), np.abs(old_values - new_values)
+        # probabilities of a classifier, or predictions of a regressor
+        if before.n_outputs is None:
+            report["agreement"] = float((old_values.argmax(axis=1) == new_values.argmax(axis=1)).mean())
+        else:
+            report["r2"] = float(r2_score(old_values, new_values))
+        report |= {"mean_change": float(change.mean()), "max_change": float(change.max())}
     new.compression_report_ = report
     return new
-
-
-def _changes(before: Array, after: Array, n_outputs: int | None) -> dict[str, Any]:
-    """Compare outputs: the probabilities of a classifier, or the predictions of a regressor."""
-    if n_outputs is None:
-        likeness = {"agreement": float((before.argmax(axis=1) == after.argmax(axis=1)).mean())}
-    else:
-        likeness = {"r2": float(r2_score(before, after))}
-    change = np.abs(before - after)
-    return {
-        "n_rows": len(before),
-        **likeness,
-        "mean_change": float(change.mean()),
-        "max_change": float(change.max()),
-    }

@@ -507,13 +507,12 @@ def _for_model(member: _Member, X: Any) -> Any:
         if list(map(str, columns)) == list(map(str, names)):
             return X
         missing = [name for name in map(str, names) if _rewritten(name) not in own]
-        extra = [name for name, key in zip(columns, map(_rewritten, columns), strict=True) if key not in wanted]
+        extra = [name for name in columns if _rewritten(name) not in wanted]
         raise ValueError(
             f"The columns of X are not those that {member.called} was fitted on (missing: {listed(missing)}; "
             f"unexpected: {listed(extra)})."
         )
-    order = [own[name] for name in wanted]
-    return X if order == columns else in_order(X, order)
+    return in_order(X, [own[name] for name in wanted])
 
 
 def _rewritten(name: Any) -> str:

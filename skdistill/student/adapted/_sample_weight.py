@@ -14,17 +14,8 @@ from .._protocol import Traits
 from .._tree_growing import on_grid
 from ._base import AdaptedClassifierPart, AdaptedRegressorPart
 
-#: Parameters that count rows, in scikit-learn, LightGBM and CatBoost.
-_ROW_COUNTS = {
-    "max_samples",
-    "min_child_samples",
-    "min_data",
-    "min_data_in_leaf",
-    "min_data_per_group",
-    "min_data_per_leaf",
-    "min_samples_leaf",
-    "min_samples_split",
-}
+#: How the parameters begin that count rows, in scikit-learn, LightGBM and CatBoost.
+_ROW_COUNTS = ("max_samples", "min_child_samples", "min_data", "min_samples_leaf", "min_samples_split")
 
 
 class SampleWeightClassifier(AdaptedClassifierPart):
@@ -50,7 +41,9 @@ class SampleWeightClassifier(AdaptedClassifierPart):
         changed: dict[str, Any] = {
             name: n_classes * value
             for name, value in params.items()
-            if name.rpartition("__")[2] in _ROW_COUNTS and isinstance(value, int) and not isinstance(value, bool)
+            if name.rpartition("__")[2].startswith(_ROW_COUNTS)
+            and isinstance(value, int)
+            and not isinstance(value, bool)
         }
         class_weight = params.get("class_weight")
         if class_weight == "balanced" or isinstance(class_weight, dict):

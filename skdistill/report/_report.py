@@ -211,9 +211,9 @@ class Report:
         machine = ", ".join(f"{name} {value}" for name, value in self.environment["machine"].items())
         if "n_threads" not in self.environment:
             return f"Times were not measured; {machine}."
-        n_threads = self.environment["n_threads"]
-        threads = f"{n_threads} thread{'' if n_threads == 1 else 's'}"
-        return f"Times with {threads}, batches of {count(self.environment['batch_rows'])} rows; {machine}."
+        # always one: times with as many threads as there are processors would not compare
+        threads, batch = self.environment["n_threads"], count(self.environment["batch_rows"])
+        return f"Times with {threads} thread, batches of {batch} rows; {machine}."
 
     def __str__(self) -> str:
         columns = self.shown_columns()

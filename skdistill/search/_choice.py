@@ -131,7 +131,6 @@ class Validation:
         """Return the mean loss of students against labels and consensus together."""
         losses = {name: self._row_losses(name, self._goals) for name in reference}
         lowest = min(losses.values(), key=np.mean)
-
         good = [self._answers[name] for name, loss in losses.items() if not is_clear(loss - lowest, _HIGHER_LOSS)]
         share = self._task.label_share
         goals = share * self._goals + (1.0 - share) * np.mean(good, axis=0)

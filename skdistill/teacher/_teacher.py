@@ -130,19 +130,17 @@ class Teacher:
         for model in models:
             _check_model(model, task)
         made = tuple(_Member(model, model, has_been_fitted(model, task, trial), model) for model in models)
-        shares = np.full(len(models), 1.0 / max(1, len(models)))
-        if weights is not None:
-            shares = np.asarray(weights, dtype=np.float64)
-            if shares.shape != (len(models),):
-                raise ValueError(
-                    f"teacher_weights has shape {shares.shape}; needed is one weight for each of the {len(models)} "
-                    "teachers."
-                )
-            if not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
-                raise ValueError(f"teacher_weights must be non-negative and not all zero; got {list(weights)}.")
-            shares = shares / shares.sum()
+        shares = np.ones(len(models)) if weights is None else np.asarray(weights, dtype=np.float64)
+        if shares.shape != (len(models),):
+            raise ValueError(
+                f"teacher_weights has shape {shares.shape}; needed is one weight for each of the {len(models)} "
+                "teachers."
+            )
+        if weights is not None and (not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0):
+            raise ValueError(f"teacher_weights must be non-negative and not all zero; got {list(weights)}.")
         columns = None if unnamed is None else np.asarray(unnamed)
-        return cls(value, task, made, shares, Memory(None) if memory is None else memory, unnamed=columns)
+        memory = Memory(None) if memory is None else memory
+        return cls(value, task, made, shares / shares.sum(), memory, unnamed=columns)
 
     @staticmethod
     def for_clone(value: Any) -> Any:

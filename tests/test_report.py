@@ -19,6 +19,7 @@ from scipy import sparse
 from sklearn.calibration import calibration_curve
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV
@@ -463,6 +464,17 @@ def test_the_columns_of_a_callable_are_what_a_student_was_told():
     _, values, _, order = ask_both(student, X, None, lambda X: answers, {})
     assert_array_equal(values, teacher.predict_proba(X))
     assert_array_equal(order, student.classes_)
+
+
+def test_pipelines_of_texts_in_a_series_with_an_index_of_its_own():
+    texts = pd.Series([f"word{at % 7} other{at % 3}" for at in range(120)], index=np.arange(1000, 1120))
+    y = np.arange(120) % 3
+    teacher = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, y)
+    student = make_pipeline(TfidfVectorizer(), DecisionTreeClassifier(max_depth=1)).fit(texts, y)
+    report = compare(teacher, {"tree": student}, texts, y, latency=False)
+    first = report.details["tree"].disagreements[0]
+    assert first["cells"] == {"row": texts.iloc[first["row"]]}
+    assert report.table["tree"]["program_bytes"] is None
 
 
 def test_the_retention_of_a_loss_and_the_last_step_of_a_pipeline_are_named():

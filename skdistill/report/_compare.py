@@ -137,8 +137,9 @@ def compare(
             role, model, program, predict = "teacher", teacher, None, asking.predict_of(teacher, task)
         else:
             role = "labels only" if name == baseline else "student"
-            model, program = asking.inner(named[name]), program_or_none(named[name])
-            predict = getattr(shipped(named[name]), task.method)
+            model, shipping = asking.inner(named[name]), shipped(named[name])
+            program = program_or_none(shipping) if hasattr(shipping, "program_") else None
+            predict = getattr(shipping, task.method)
         # a pickle holds the whole model; that of a function holds only its name
         whole = all(is_estimator(one) or hasattr(one, "program_") for one in models_of(model))
         cost, measured = costs(model if whole else None, program, predict if latency else None, X)

@@ -50,45 +50,26 @@ __all__ = [
     "smallest_within",
 ]
 
-#: Where each public name comes from. Each is imported when it is first asked for, since a process that serves has
-#: numpy and may have neither scikit-learn nor torch.
+#: Where the public names come from that are no rooms themselves. Each is imported when it is first asked for, since a
+#: process that serves has numpy and may have neither scikit-learn nor torch.
 _ORIGINS = {
-    "BudgetResult": ".search",
-    "DistilledClassifier": ".distil",
-    "DistilledRegressor": ".distil",
-    "FidelityDisplay": ".report",
-    "FrontierDisplay": ".report",
-    "LinearStudent": ".student",
-    "LinearStudentRegressor": ".student",
-    "MLPStudent": ".student",
-    "MLPStudentRegressor": ".student",
-    "LoadedClassifier": ".model",
-    "LoadedRegressor": ".model",
-    "Program": ".program",
-    "ReliabilityDisplay": ".report",
-    "Report": ".report",
-    "TrainingDisplay": ".report",
-    "TreeStudent": ".student",
-    "TreeStudentRegressor": ".student",
-    "compare": ".report",
-    "compress": ".compress",
-    "distill_to_budget": ".search",
-    "export": ".export",
-    "load": ".model",
-    "losses": ".losses",
-    "metrics": ".metrics",
-    "smallest_within": ".search",
+    "distil": {"DistilledClassifier", "DistilledRegressor"},
+    "model": {"LoadedClassifier", "LoadedRegressor", "load"},
+    "program": {"Program"},
+    "report": {"FidelityDisplay", "FrontierDisplay", "ReliabilityDisplay", "Report", "TrainingDisplay", "compare"},
+    "search": {"BudgetResult", "distill_to_budget", "smallest_within"},
+    "student": {f"{kind}Student{task}" for kind in ("Linear", "MLP", "Tree") for task in ("", "Regressor")},
 }
 
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        if name not in _ORIGINS:
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = import_module(_ORIGINS[name], __name__)
-        found = module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
-        globals()[name] = found
-        return found
+        room = next((room for room, names in _ORIGINS.items() if name in names), name)
+        module = import_module(f".{room}", __name__)
+        globals()[name] = module if room == name else getattr(module, name)
+        return globals()[name]
 
 
 def __dir__() -> list[str]:

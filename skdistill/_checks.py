@@ -25,7 +25,7 @@ _LARGEST_COUNT = 1e6
 SUM_TOLERANCE = 1e-3
 
 
-def import_optional(name: str, caller: str, extra: str) -> Any:
+def import_optional(name: str, caller: str, package: str) -> Any:
     """Import an optional package.
 
     Parameters
@@ -34,8 +34,8 @@ def import_optional(name: str, caller: str, extra: str) -> Any:
         The package.
     caller : str
         The feature that needs it, as a message names it.
-    extra : str
-        The extra of skdistill that brings it.
+    package : str
+        What pip has to install, which may be an extra of skdistill.
 
     Returns
     -------
@@ -45,12 +45,12 @@ def import_optional(name: str, caller: str, extra: str) -> Any:
     Raises
     ------
     ImportError
-        If it is not installed; the message names the extra.
+        If it is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ImportError(f"{caller} needs the package {name}: pip install skdistill[{extra}]") from error
+        raise ImportError(f"{caller} needs the package {name}: pip install {package}") from error
 
 
 def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool = False) -> Any:
@@ -81,15 +81,8 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
         If there are no rows or columns, or their number is not that seen in fit.
     """
     named = "feature_names_in_" in estimator.__dict__
-    if (
-        not reset
-        and not named
-        and type(X) is np.ndarray
-        and X.dtype.char in "df"
-        and X.ndim == 2
-        and X.shape[1] == estimator.n_features_in_
-        and len(X) > 0
-    ):
+    plain = type(X) is np.ndarray and X.dtype.char in "df" and X.ndim == 2 and len(X) > 0
+    if plain and not reset and not named and X.shape[1] == estimator.n_features_in_:
         return X
     if any_form and _is_flat(X):
         if len(X) == 0:
@@ -112,8 +105,8 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
         return _by_unnamed_columns(estimator, checked, reset=reset)
     if isinstance(X, list | tuple):
         # numpy would turn the numbers beside a string into strings
-        plain = np.asarray(X)
-        X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
+        cells = np.asarray(X)
+        X = np.asarray(X, dtype=object) if cells.dtype.kind in "US" else cells
     # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
     finite = reset and hasattr(X, "tocsr")
     return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)
@@ -147,7 +140,6 @@ def _by_unnamed_columns(estimator: Any, X: Any, *, reset: bool) -> Any:
     warnings.warn(
         f"The columns of X are named {listed(names)}; {type(estimator).__name__} was fitted on columns named "
         f"{listed(known)}. They are matched by position. Rename the columns as in fit, or pass X.to_numpy().",
-        UserWarning,
         stacklevel=4,
     )
     return X
@@ -204,13 +196,10 @@ def check_complete(estimator: BaseEstimator, X: Any) -> None:
     if is_frame(X):
         if "encoder_" in estimator.__dict__:
             return
+        columns: Any = map(column_reader(X), range(X.shape[1]))
         if hasattr(estimator, "program_"):
-            finite = np.isfinite(estimator.program_.ops[0](X)).all()
-        else:
-            read = column_reader(X)
-            columns = (read(index) for index in range(X.shape[1]))
-            finite = all(np.isfinite(column).all() for column in columns if column.dtype.kind == "f")
-        if not finite:
+            columns = [estimator.program_.ops[0](X)]
+        if not all(np.isfinite(column).all() for column in columns if column.dtype.kind == "f"):
             raise ValueError(
                 "Input X contains NaN or infinity in a numeric column, and the teacher, or the student, takes neither."
             )
@@ -399,9 +388,7 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
         raise ValueError(f"{source} returned {type(proba).__name__}, not an array of numbers: {error}") from error
     wanted = f"({n_rows}, {'n_classes' if n_classes is None else n_classes})"
     if proba.ndim != 2 or len(proba) != n_rows or (n_classes is not None and proba.shape[1] != n_classes):
-        hint = ""
-        if proba.ndim == 1:
-            hint = " For two classes, return both columns: np.column_stack([1 - p, p])."
+        hint = " For two classes, return both columns: np.column_stack([1 - p, p])." if proba.ndim == 1 else ""
         raise ValueError(f"{source} returned probabilities of shape {proba.shape}; needed is {wanted}.{hint}")
     if proba.shape[1] < 2:
         raise ValueError(f"{source} returned one column of probabilities; needed are two classes or more.")
@@ -421,15 +408,6 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
             "probabilities first."
         )
     return proba / total[:, None]
-
-
-def check_pair(teacher_proba: Any, student_proba: Any) -> tuple[Array, Array]:
-    """Check the probabilities of a teacher and a student for the same rows, and return them in float64."""
-    n_rows = len(np.asarray(teacher_proba))
-    if n_rows == 0:
-        raise ValueError("teacher_proba holds no rows; needed is at least one.")
-    teacher = check_proba(teacher_proba, n_rows=n_rows, n_classes=None, source="teacher_proba")
-    return teacher, check_proba(student_proba, n_rows=n_rows, n_classes=teacher.shape[1], source="student_proba")
 
 
 def column_or_rows(answers: Array) -> Array:

@@ -13,42 +13,17 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing
 from sklearn.utils._metadata_requests import _routing_enabled
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods as HasMethods
+from sklearn.utils._param_validation import Interval as Interval
+from sklearn.utils._param_validation import StrOptions as StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock
-from sklearn.utils.validation import (
-    _check_method_params,
-    _check_sample_weight,
-    check_is_fitted,
-    has_fit_parameter,
-    validate_data,
-)
-
-__all__ = [
-    "HasMethods",
-    "Interval",
-    "StrOptions",
-    "check_sample_weight",
-    "clone_keeping",
-    "copy_unfitted",
-    "fit_context",
-    "has_fit_parameter",
-    "in_search",
-    "is_fitted",
-    "is_loss",
-    "not_fitted",
-    "routing_enabled",
-    "take_params",
-    "take_rows",
-    "takes_proba",
-    "validate_data",
-    "visual_block",
-    "with_labels",
-]
-
-Array = NDArray[Any]
+from sklearn.utils.validation import _check_method_params, _check_sample_weight, _num_samples, check_is_fitted
+from sklearn.utils.validation import has_fit_parameter as has_fit_parameter
+from sklearn.utils.validation import validate_data as validate_data
 
 check_sample_weight = _check_sample_weight
 fit_context = _fit_context
+n_rows_of = _num_samples
 routing_enabled = _routing_enabled
 take_params = _check_method_params
 take_rows = _safe_indexing
@@ -60,10 +35,9 @@ def is_fitted(estimator: Any) -> bool:
     if hasattr(estimator, "__sklearn_tags__"):
         try:
             check_is_fitted(estimator)
+            fitted = True
         except NotFittedError:
             fitted = False
-        else:
-            fitted = True
     else:
         # not a BaseEstimator, but it names what it fitted as one does
         fitted = any(name.endswith("_") and not name.startswith("_") for name in getattr(estimator, "__dict__", {}))
@@ -133,7 +107,7 @@ def takes_proba(scorer: Any) -> bool:
     return scorer._response_method != "predict"
 
 
-def with_labels(scorer: Any, classes: Array) -> Any:
+def with_labels(scorer: Any, classes: NDArray[Any]) -> Any:
     """Return a scorer of probabilities that knows the classes, since the rows scored may lack one.
 
     Parameters

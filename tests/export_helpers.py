@@ -5,13 +5,15 @@ import importlib.util
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
+from helpers import Optional
 from numpy.testing import assert_array_equal
 
 import skdistill
 from skdistill import LinearStudent, MLPStudent
 from skdistill.program import seconds
+
+pd = Optional("pandas")
 
 WORDS = ["", "ann", "Ann", "zoë", "日本", "a b", 'quo"te\\', "e\u0301", "%d\n"]
 SIZES = ["s", "m", "l"]

@@ -1,12 +1,14 @@
 """Raw tables that several test modules share, and transformers that nothing else knows; importable when unpickled."""
 
 import numpy as np
-import pandas as pd
+from helpers import Optional
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+pd = Optional("pandas")
 
 CITIES = [f"city {number}" for number in range(12)]
 SIZES = ["s", "m", "l"]

@@ -3,7 +3,6 @@
 import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from helpers import Optional, small_mlp
@@ -29,7 +28,7 @@ from torch import nn
 
 from skdistill import DistilledClassifier, LinearStudent, TreeStudent
 
-catboost, lightgbm, xgboost = map(Optional, ("catboost", "lightgbm", "xgboost"))
+catboost, lightgbm, pd, xgboost = map(Optional, ("catboost", "lightgbm", "pandas", "xgboost"))
 
 
 class Net(nn.Module):
@@ -393,9 +392,12 @@ def texts():
     return [f"{rng.choice(words[label])} {rng.choice(things)} {rng.choice(things)}" for label in y], y
 
 
-@pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series], ids=lambda form: form.__name__)
+FORMS = {"list": list, "tuple": tuple, "array": np.array, "Series": lambda rows: pd.Series(rows)}
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_student_of_texts(form, texts):
-    rows, y = form(texts[0]), texts[1]
+    rows, y = FORMS[form](texts[0]), texts[1]
     teacher = make_pipeline(TfidfVectorizer(), RandomForestClassifier(20, random_state=0)).fit(rows, y)
     student = make_pipeline(HashingVectorizer(n_features=256), LinearStudent())
     model = DistilledClassifier(teacher, student=student, alpha=0.5)

@@ -4,9 +4,8 @@ import runpy
 import warnings
 
 import numpy as np
-import pandas as pd
 import pytest
-from helpers import RecordingTeacher
+from helpers import Optional, RecordingTeacher
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -19,6 +18,8 @@ from sklearn.preprocessing import StandardScaler
 import skdistill
 from skdistill import DistilledClassifier, DistilledRegressor, compare
 from skdistill.metrics import make_fidelity_scorer, make_retention_scorer
+
+pd = Optional("pandas")
 
 
 @pytest.fixture(scope="module")

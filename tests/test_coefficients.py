@@ -1,14 +1,16 @@
 """What a linear or additive student has learned, read in the unit of the raw columns."""
 
 import numpy as np
-import pandas as pd
 import pytest
+from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
 from skdistill import LinearStudent, LinearStudentRegressor
+
+pd = Optional("pandas")
 
 N = 400
 RNG = np.random.default_rng(0)

@@ -4,10 +4,9 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from export_helpers import fitted, mixed_table
-from helpers import small_mlp
+from helpers import Optional, small_mlp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.calibration import calibration_curve
 from sklearn.exceptions import NotFittedError
@@ -27,6 +26,8 @@ from skdistill import (
 )
 
 pytestmark = pytest.mark.usefixtures("brief")
+
+pd = Optional("pandas")
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +88,7 @@ def test_reliability(pair):
     given = (y, teacher.predict_proba(X), student.predict_proba(X))
     same = ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_)
     assert_array_equal(same.curves["student"]["n_rows"], display.curves["tree"]["n_rows"])
-    with pytest.raises(ValueError, match=r"labels in classes="):
+    with pytest.raises(ValueError, match=r"classes has shape \(1,\); needed is a label for each"):
         ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_[:1])
 
 

@@ -4,7 +4,6 @@ import datetime as dt
 from decimal import Decimal
 
 import numpy as np
-import pandas as pd
 import pytest
 from helpers import Optional, small_mlp
 from hypothesis import given
@@ -16,6 +15,7 @@ from skdistill import LinearStudent, MLPStudent
 from skdistill.program import Indicate, LookupAffine, Piecewise, Quantiles, Standardize, date_part
 
 pa = Optional("pyarrow")
+pd = Optional("pandas")
 
 N = 400
 fixed = np.random.default_rng(0)

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 
 import numpy as np
-import pandas as pd
 import pytest
 from export_helpers import (
     assert_same_labels,
@@ -18,6 +17,7 @@ from export_helpers import (
     numeric_table,
     wild_rows,
 )
+from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -28,6 +28,8 @@ from tables_helpers import as_it_is
 
 from skdistill import LinearStudent, MLPStudent, TreeStudent
 from skdistill.export import to_c
+
+pd = Optional("pandas")
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from export_helpers import (
     assert_same_labels,
@@ -19,7 +18,7 @@ from export_helpers import (
     onnx_feeds,
     wild_rows,
 )
-from helpers import small_mlp
+from helpers import Optional, small_mlp
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.compose import make_column_transformer
@@ -32,6 +31,8 @@ import skdistill
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent
 from skdistill.export import register_skl2onnx, to_onnx
 from skdistill.program import Op, Program
+
+pd = Optional("pandas")
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

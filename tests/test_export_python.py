@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from export_helpers import (
     assert_same_labels,
@@ -30,6 +29,8 @@ from tables_helpers import as_it_is, every_kind
 
 from skdistill import LinearStudent, MLPStudent
 from skdistill.export import to_python
+
+pd = Optional("pandas")
 
 pl, pa = map(Optional, ("polars", "pyarrow"))
 

@@ -4,8 +4,8 @@ import datetime as dt
 import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
+from helpers import Optional
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -13,6 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skdistill import LinearStudent, MLPStudent, TreeStudent
+
+pd = Optional("pandas")
 
 N_ROWS = 24
 #: More than are read cell by cell.
@@ -26,7 +28,7 @@ dates = st.datetimes(dt.datetime(1700, 1, 1), dt.datetime(2200, 1, 1)) | st.date
 durations = st.timedeltas(dt.timedelta(days=-99_999), dt.timedelta(days=99_999))
 zones = st.just(dt.UTC) | st.integers(-12, 12).map(lambda hours: dt.timezone(dt.timedelta(hours=hours)))
 gap = st.none()
-any_gap = st.sampled_from([None, np.nan, pd.NA, pd.NaT])
+any_gap = st.deferred(lambda: st.sampled_from([None, np.nan, pd.NA, pd.NaT]))
 numbers = st.booleans() | ints | floats | st.decimals(allow_nan=False, allow_infinity=False, places=2)
 learnable = (
     any_gap | texts | ints | floats | st.booleans() | dates | st.dates() | st.tuples(ints) | st.binary(max_size=2)
@@ -51,7 +53,7 @@ KINDS = {
     "ordered": (
         gap | st.sampled_from("abc"),
         anything | st.sampled_from("abcd"),
-        pd.CategoricalDtype(list("dcba"), ordered=True),
+        "ordered",
     ),
     "date": (gap | dates, any_gap | dates | st.dates(), "datetime64[us]"),
     "date and zone": (
@@ -69,6 +71,8 @@ KINDS = {
 
 def column(cells, dtype):
     """Return cells as a column of a type, as objects where the type is None."""
+    if dtype == "ordered":
+        dtype = pd.CategoricalDtype(list("dcba"), ordered=True)
     if dtype in ("str", object, None):
         # of objects, pandas is not to guess what they might be
         held = pd.Series(cells, dtype=object)

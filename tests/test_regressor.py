@@ -3,9 +3,8 @@
 import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
-from helpers import CountingRidge, notes, small_mlp_regressor, small_tree_regressor
+from helpers import CountingRidge, Optional, notes, small_mlp_regressor, small_tree_regressor
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import check_grad
 from sklearn.base import clone, is_regressor
@@ -28,6 +27,8 @@ from skdistill import (
     TreeStudentRegressor,
 )
 from skdistill.losses import Huber, SquaredError, Targets, regression_loss
+
+pd = Optional("pandas")
 
 
 @pytest.fixture(params=["linear", "mlp", "tree"])

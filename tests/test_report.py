@@ -1,6 +1,7 @@
 """compare() and its report: every figure, every kind of teacher and student, and the page in a headless Chromium."""
 
 import functools
+import importlib.util
 import pickle
 import re
 import subprocess
@@ -8,16 +9,17 @@ import sys
 from html.parser import HTMLParser
 
 import numpy as np
-import pandas as pd
 import pytest
 import sklearn
 from browser_helpers import needs_chromium
 from export_helpers import fitted, mixed_table
+from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.calibration import calibration_curve
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV
@@ -30,6 +32,8 @@ from skdistill import DistilledClassifier, LinearStudent, compare, metrics
 from skdistill.report._asking import ask_both
 
 pytestmark = pytest.mark.usefixtures("brief")
+
+pd = Optional("pandas")
 
 
 @functools.cache
@@ -364,12 +368,13 @@ def test_without_matplotlib_the_page_has_no_pictures_and_names_the_extra(tmp_pat
     assert "<svg" not in page
     assert "Figures on 150 rows" in page
     report, *_ = mixed_report(2)
-    assert "pip install skdistill[plot]" not in report._repr_html_()
+    drawn = importlib.util.find_spec("matplotlib") is not None
+    assert ("pip install skdistill[plot]" in report._repr_html_()) != drawn
 
 
 def test_without_pandas_its_name_is_said(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
     report, *_ = mixed_report(2)
+    monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"needs the package pandas: pip install pandas$"):
         report.to_pandas()
 
@@ -456,9 +461,20 @@ def test_the_columns_of_a_callable_are_what_a_student_was_told():
     # written-out names are of the type of the student's classes
     student = LinearStudent().fit(X, codes)
     answers = pd.DataFrame(turned(X), columns=["1", "0"])
-    _, values, _, order = ask_both(student, X, None, lambda X: answers)
+    _, values, _, order = ask_both(student, X, None, lambda X: answers, {})
     assert_array_equal(values, teacher.predict_proba(X))
     assert_array_equal(order, student.classes_)
+
+
+def test_pipelines_of_texts_in_a_series_with_an_index_of_its_own():
+    texts = pd.Series([f"word{at % 7} other{at % 3}" for at in range(120)], index=np.arange(1000, 1120))
+    y = np.arange(120) % 3
+    teacher = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, y)
+    student = make_pipeline(TfidfVectorizer(), DecisionTreeClassifier(max_depth=1)).fit(texts, y)
+    report = compare(teacher, {"tree": student}, texts, y, latency=False)
+    first = report.details["tree"].disagreements[0]
+    assert first["cells"] == {"row": texts.iloc[first["row"]]}
+    assert report.table["tree"]["program_bytes"] is None
 
 
 def test_the_retention_of_a_loss_and_the_last_step_of_a_pipeline_are_named():

@@ -1,9 +1,9 @@
 """Scorers where a user meets them: in searches, in Pipelines, and with answers routed to them."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import sklearn
+from helpers import Optional
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -22,6 +22,8 @@ from skdistill.metrics import (
     make_size_scorer,
     retention_score,
 )
+
+pd = Optional("pandas")
 
 X, y = load_iris(return_X_y=True)
 y = np.array(["setosa", "versicolor", "virginica"])[y]

@@ -4,9 +4,8 @@ import pickle
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import pytest
-from helpers import CountingForest, RecordingTeacher, small_mlp, small_mlp_regressor
+from helpers import CountingForest, Optional, RecordingTeacher, small_mlp, small_mlp_regressor
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -27,6 +26,8 @@ from skdistill import (
     smallest_within,
 )
 from skdistill.metrics import fidelity_score, make_size_scorer, n_parameters, program_bytes, retention_score
+
+pd = Optional("pandas")
 
 #: Nets of few epochs are fitted sooner than a process starts.
 distill = partial(distill_to_budget, n_jobs=1)

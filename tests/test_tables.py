@@ -5,7 +5,6 @@ import re
 
 import narwhals as nw
 import numpy as np
-import pandas as pd
 import pytest
 from helpers import CountingForest, Optional, notes, small_mlp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -23,6 +22,8 @@ from tables_helpers import customers, every_kind, prepare
 from threadpoolctl import threadpool_limits
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent
+
+pd = Optional("pandas")
 
 pl, pa, catboost, lightgbm, xgboost = map(Optional, ("polars", "pyarrow", "catboost", "lightgbm", "xgboost"))
 

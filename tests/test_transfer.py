@@ -1,7 +1,6 @@
 """The transfer set: new rows made between neighbours, and the user's own rows without labels."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from helpers import CountingForest, Optional, RecordingStudent, RecordingTeacher, notes, small_mlp, small_tree
 from hypothesis import given, settings
@@ -22,6 +21,7 @@ from skdistill.distil import stack
 from skdistill.program import is_missing
 
 pl = Optional("polars")
+pd = Optional("pandas")
 
 
 def distilled(X, y=None, *, answer=None, X_unlabeled=None, sample_weight=None, **params):
@@ -310,7 +310,7 @@ def test_rows_without_labels_reach_teacher_and_student(form):
     assert (report["n_rows"], report["n_labelled"], report["n_new"]) == (70, 50, 0)
 
 
-@pytest.mark.parametrize("form", [list, np.array, pd.Series], ids=lambda form: form.__name__)
+@pytest.mark.parametrize("form", [list, np.array, lambda rows: pd.Series(rows)], ids=["list", "array", "Series"])
 def test_texts_without_labels(form):
     texts = [f"{first} {second}" for first in ("good", "bad", "fine") for second in ("film", "book", "day", "play")]
 
@@ -374,10 +374,11 @@ UNLIKE = {
 }
 
 
-@pytest.mark.parametrize("make", [pd.DataFrame, lambda cells: pl.DataFrame(cells)], ids=["pandas", "polars"])
+@pytest.mark.parametrize("frames", [pd, pl], ids=["pandas", "polars"])
 @pytest.mark.parametrize("case", UNLIKE.values(), ids=UNLIKE)
-def test_rows_of_another_type_keep_what_they_hold(make, case):
+def test_rows_of_another_type_keep_what_they_hold(frames, case):
     above, below, together = case
+    make = frames.DataFrame
     stacked = stack(make({"a": above, "b": ["p", "q", "r"]}), make({"b": ["s", "t"], "a": below}))
     assert list(stacked.columns) == ["a", "b"]
     found = [None if cell is None or cell != cell else cell for cell in stacked["a"].to_list()]

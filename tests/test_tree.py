@@ -1,8 +1,8 @@
 """The op Tree and TreeStudent: where a row goes, what a leaf answers, limits, categories, gaps, text."""
 
 import numpy as np
-import pandas as pd
 import pytest
+from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.optimize import minimize
@@ -16,6 +16,8 @@ from skdistill import DistilledClassifier, TreeStudent
 from skdistill.losses import CrossEntropy, Targets, softmax
 from skdistill.program import Tree
 from skdistill.tasks import CLASSES
+
+pd = Optional("pandas")
 
 F32, I64 = np.float32, np.int64
 

@@ -3,7 +3,6 @@
 import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
 from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
@@ -32,6 +31,8 @@ from tables_helpers import Doubled, LeaveOneOut, Lengths, as_it_is, customers, p
 
 from skdistill import DistilledClassifier, LinearStudent
 from skdistill.program import Bound, LookupAffine
+
+pd = Optional("pandas")
 
 pl, pa = map(Optional, ("polars", "pyarrow"))
 

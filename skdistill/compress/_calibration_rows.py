@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 
 from ..program import Columns, Indicate, Piecewise, Program, Quantiles, Standardize, Tree
 
-Array = NDArray[Any]
-
 _N_ROWS = 2000
 #: The fraction of missing cells in a column that had missing values in training.
 _MISSING = 0.1
 
 
-def calibration_rows(program: Program) -> Array | None:
+def calibration_rows(program: Program) -> NDArray[Any] | None:
     """Draw calibration rows from a Program's encoder, each column independently.
 
     Codes are drawn uniformly. Numbers are drawn from the encoder's bins or knots, each of which holds
@@ -52,7 +50,7 @@ def calibration_rows(program: Program) -> Array | None:
     return rows
 
 
-def _numbers(ops: Sequence[Any], column: int, rng: np.random.Generator) -> Array:
+def _numbers(ops: Sequence[Any], column: int, rng: np.random.Generator) -> NDArray[Any]:
     """Draw numbers for a column; the ops are visited from the last one to the first."""
     drawn = rng.normal(size=_N_ROWS)
     for op in reversed(ops):

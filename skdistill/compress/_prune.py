@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
 
 from ..program import Columns, Op, join, ops, rescale, run, split
-from ..student import Encoded, Encoder, MLPStudent, MLPStudentRegressor, fit_net
+from ..student import Encoded, Encoder, fit_net, make_student
 from ..tasks import CLASSES, NUMBERS, Task
 from ..teacher import Teacher
 from ._student import inner_student, new_student
@@ -122,14 +123,9 @@ def prune(
     weights = _as_arrays(read, layers)
     sizes = _n_kept(weights, float(keep))
     start = _without_units(weights, activations, encoded, sizes)
-    net = {CLASSES: MLPStudent, NUMBERS: MLPStudentRegressor}[task](
-        sizes,
-        activation=next(name for name, kind in ops.ACTIVATIONS.items() if type(activations[0]) is kind),
-        max_epochs=max_epochs,
-        learning_rate=learning_rate,
-        random_state=random_state,
-        verbose=verbose,
-    )
+    activation = next(name for name, kind in ops.ACTIVATIONS.items() if type(activations[0]) is kind)
+    net = make_student("mlp", task, random_state=random_state, verbose=verbose)
+    net.set_params(hidden_layer_sizes=sizes, activation=activation, max_epochs=max_epochs, learning_rate=learning_rate)
     fitted = encoded
     if (mixed := _mixed_rows(encoder, rows)) is not None:
         # the student itself answers these
@@ -145,7 +141,7 @@ def prune(
         first = _with_unseen_levels(first, start[0][0], encoded)
     smaller = join(encoder, [first, *others[1::2]], activations, last)
     new = new_student(inner, program, smaller, f"pruned to {', '.join(map(str, sizes))} units", rows, None)
-    if isinstance(new, MLPStudent | MLPStudentRegressor):
+    if isinstance(new, type(net)):
         # an ensemble is one net now
         new.hidden_layer_sizes, new.n_nets = sizes, 1
     return new
@@ -157,10 +153,9 @@ def _answers(task: Task, teacher: Any, student: Any, X: Any) -> Array:
         return task.predict(student, X)
     X = X if hasattr(X, "shape") else np.asarray(X)
     asked = Teacher.of(teacher, task, trial=X)
-    answers = asked.ask(X)
     classes = getattr(student, "classes_", None)
+    values = asked.ask(X).aligned(classes)
     n_targets = student.program_.n_outputs if classes is None else len(classes)
-    values = answers.aligned(classes)
     if values.shape[1] != n_targets:
         raise ValueError(f"{asked.name} answers with {values.shape[1]} columns; the student has {n_targets}.")
     return values
@@ -247,13 +242,8 @@ def _without_units(
 
 def _refitted(given: Array, goal: Array, weight: Array) -> tuple[Array, Array]:
     """Return weight and bias such that ``given @ weight + bias`` is close to `goal`, the weight to what it was."""
-    mean = given.mean(axis=0)
-    centred = given - mean
-    left = goal - given @ weight
-    square = centred.T @ centred
-    square[np.diag_indices(len(square))] += _RIDGE * np.trace(square) / len(square) + 1e-12
-    weight = weight + np.linalg.solve(square, centred.T @ (left - left.mean(axis=0)))
-    return weight, goal.mean(axis=0) - mean @ weight
+    change = Ridge(_RIDGE * len(given) * given.var(axis=0).mean() + 1e-12).fit(given, goal - given @ weight)
+    return weight + change.coef_.reshape(weight.T.shape).T, change.intercept_
 
 
 def _with_unseen_levels(layer: ops.LookupAffine, before: Array, encoded: Encoded) -> ops.LookupAffine:

@@ -94,11 +94,12 @@ def quantize(student: Any, dtype: str = "int8", X: Any = None) -> Any:
         raise ValueError(f"dtype must be 'int8' or 'float16'; got {dtype!r}.")
     inner, program = inner_student(student)
     rows = None if X is None else inner._rows(X)
-    encoded = calibration_rows(_equalized(program)) if rows is None else None
+    equalized = _equalized(program)
+    encoded = calibration_rows(equalized) if rows is None else None
     if dtype == "float16":
-        smaller = Program([with_weights(op, _in_float16) for op in _equalized(program).ops])
+        smaller = Program([with_weights(op, _in_float16) for op in equalized.ops])
     else:
-        smaller = _in_int8(program, rows, encoded)
+        smaller = _in_int8(equalized, rows, encoded)
     return new_student(inner, program, smaller, dtype, rows, encoded)
 
 
@@ -135,11 +136,8 @@ def _equalize_units(layer: Any, after: Any) -> tuple[Any, Any]:
     columns = np.abs(after.weight.astype(np.float64))
     factor = (columns / np.maximum(columns.max(axis=0, initial=0.0), 1.0 / LARGEST)).max(axis=1)
     factor = np.where(factor > 0, factor, 1.0)
-    larger = {
-        name: (getattr(layer, name) * factor).astype(np.float32)
-        for name in ("weight", "tables", "bias")
-        if hasattr(layer, name)
-    }
+    names = [name for name in ("weight", "tables", "bias") if hasattr(layer, name)]
+    larger = {name: (getattr(layer, name) * factor).astype(np.float32) for name in names}
     return replace(layer, **larger), replace(after, weight=(after.weight / factor[:, None]).astype(np.float32))
 
 
@@ -154,10 +152,9 @@ def _in_float16(weight: Array, scale: Array | None) -> tuple[Array, None]:
 
 
 def _in_int8(program: Program, rows: Any, encoded: Array | None) -> Program:
-    equalized = _equalized(program)
-    parts = split(equalized)
+    parts = split(program)
     if parts is None:
-        return Program([with_weights(op, _round_to_nearest) for op in equalized.ops])
+        return Program([with_weights(op, _round_to_nearest) for op in program.ops])
     encoder, layers, activations = parts
     Z = encoded
     if rows is not None:
@@ -192,20 +189,15 @@ def _codes(steps: Array) -> Array:
 
 def _round_compensated(layer: Any, Z: Any) -> Any:
     """Round a layer to int8 so that its outputs for the rows `Z` change little."""
-    weight = layer.weight.astype(np.float64)
-    scale = np.broadcast_to(_scale(weight).astype(np.float64), weight.shape)
-    n_codes = 0
-    if isinstance(layer, LookupAffine):
-        tables = layer.tables.astype(np.float64)
-        n_codes = len(tables)
-        scale = np.vstack([np.broadcast_to(_scale(tables).astype(np.float64), tables.shape), scale])
-        weight = np.vstack([tables, weight])
+    parts = [layer.tables, layer.weight] if isinstance(layer, LookupAffine) else [layer.weight]
+    weight = np.vstack(parts).astype(np.float64)
     if len(weight) > _MOST_INPUTS:
         return with_weights(layer, _round_to_nearest)
-    codes = _gptq_codes(weight, scale, _inputs(layer, Z))
-    fields = {"weight": codes[n_codes:], "scale": _scale(layer.weight)}
-    if n_codes:
-        fields |= {"tables": codes[:n_codes], "tables_scale": _scale(layer.tables)}
+    scale = np.vstack([np.broadcast_to(_scale(part), part.shape) for part in parts]).astype(np.float64)
+    *tables, codes = np.split(_gptq_codes(weight, scale, _inputs(layer, Z)), [len(part) for part in parts[:-1]])
+    fields = {"weight": codes, "scale": _scale(layer.weight)}
+    if tables:
+        fields |= {"tables": tables[0], "tables_scale": _scale(layer.tables)}
     return replace(layer, **fields)
 
 

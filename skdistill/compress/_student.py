@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import r2_score
 
 from ..program import Op, Program, fold, program_of, real_weights, run, shipped
 
@@ -35,11 +36,11 @@ def inner_student(student: Any) -> tuple[Any, Program]:
     """
     # unlike an export, compression allows an encoder that runs before the Program
     program = program_of(student, with_encoder=True)
-    return shipped(student), Program([_in_float32(op) for op in program.ops])
 
+    def in_float32(weight: Array, scale: Array | None) -> tuple[Array, None]:
+        return real_weights(weight, scale).astype(np.float32), None
 
-def _in_float32(op: Op) -> Op:
-    return with_weights(op, lambda weight, scale: (real_weights(weight, scale).astype(np.float32), None))
+    return shipped(student), Program([with_weights(op, in_float32) for op in program.ops])
 
 
 def with_weights(op: Op, change: Callable[[Array, Array | None], tuple[Array, Array | None]]) -> Op:
@@ -75,38 +76,20 @@ def new_student(student: Any, before: Program, after: Program, method: str, rows
     """
     new = copy.copy(student)
     new.program_ = fold(after)
-    old = student.program_
-    report = {
-        "method": method,
-        "nbytes_before": old.nbytes,
-        "nbytes": new.program_.nbytes,
-        "n_parameters_before": old.n_parameters,
-        "n_parameters": new.program_.n_parameters,
-        "rows": "drawn" if rows is None else "X",
-    }
-    if rows is not None:
-        report |= _changes(before(rows), after(rows), before.n_outputs)
-    elif encoded is not None:
-        outputs = [run(encoded.copy(), one.ops[1:]) for one in (before, after)]
-        report |= _changes(outputs[0], outputs[1], before.n_outputs)
+    report: dict[str, Any] = {"method": method}
+    for key in ("nbytes", "n_parameters"):
+        report |= {f"{key}_before": getattr(student.program_, key), key: getattr(new.program_, key)}
+    report["rows"] = "drawn" if rows is None else "X"
+    if rows is not None or encoded is not None:
+        old_values, new_values = (
+            one(rows) if encoded is None else run(encoded.copy(), one.ops[1:]) for one in (before, after)
+        )
+        report["n_rows"], change = len(new_values), np.abs(old_values - new_values)
+        # probabilities of a classifier, or predictions of a regressor
+        if before.n_outputs is None:
+            report["agreement"] = float((old_values.argmax(axis=1) == new_values.argmax(axis=1)).mean())
+        else:
+            report["r2"] = float(r2_score(old_values, new_values))
+        report |= {"mean_change": float(change.mean()), "max_change": float(change.max())}
     new.compression_report_ = report
     return new
-
-
-def _changes(before: Array, after: Array, n_outputs: int | None) -> dict[str, Any]:
-    """Compare outputs: the probabilities of a classifier, or the predictions of a regressor."""
-    if n_outputs is None:
-        likeness = {"agreement": float((before.argmax(axis=1) == after.argmax(axis=1)).mean())}
-    else:
-        error, variance = ((after - before) ** 2).mean(axis=0), before.var(axis=0)
-        # scikit-learn's convention for constant targets
-        constant = np.where(error > 0, 0.0, 1.0)
-        r2 = np.where(variance > 0, 1.0 - error / np.where(variance > 0, variance, 1.0), constant)
-        likeness = {"r2": float(r2.mean())}
-    change = np.abs(before - after)
-    return {
-        "n_rows": len(before),
-        **likeness,
-        "mean_change": float(change.mean()),
-        "max_change": float(change.max()),
-    }

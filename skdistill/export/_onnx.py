@@ -103,7 +103,7 @@ def to_onnx(
         raise ValueError(f'numbers={numbers!r} is not known; needed is "auto", "float32" or "float64".')
     from .._checks import import_optional
 
-    onnx = import_optional("onnx", "to_onnx", "export")
+    onnx = import_optional("onnx", "to_onnx", "skdistill[export]")
     from ._onnx_graph import Graph, tensor_type
     from ._onnx_ops import KNOWN, output_types, print_program
     from ._onnx_rows import InputRows, describe, needs_float64

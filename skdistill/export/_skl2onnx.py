@@ -48,7 +48,7 @@ def register_skl2onnx() -> None:
     """
     from .._checks import import_optional
 
-    skl2onnx = import_optional("skl2onnx", "register_skl2onnx", "export")
+    skl2onnx = import_optional("skl2onnx", "register_skl2onnx", "skdistill[export]")
     package = import_module(__name__.partition(".")[0])
     options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
     for name in (*_CLASSES, *_REGRESSORS):

@@ -12,7 +12,9 @@ from ._fidelity import (
     slice_agreement,
     worst_slice_agreement,
 )
-from ._names import named_pair as named_pair
+from ._fidelity import labelled as labelled
+from ._fidelity import named_pair as named_pair
+from ._fidelity import proba_pair as proba_pair
 from ._pareto import undominated as undominated
 from ._retention import answer_score, retention_score
 from ._retention import as_scorer as as_scorer

@@ -19,7 +19,7 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .._sklearn import take_rows
+from .._sklearn import n_rows_of, take_rows
 from ..program import program_of
 
 #: Each figure is a median over this many rounds; every round times single rows and batches.
@@ -187,7 +187,7 @@ def latency(
     for name, value in (("batch_rows", batch_rows), ("max_seconds", max_seconds), ("n_threads", n_threads)):
         if value is not None and not value > 0:
             raise ValueError(f"{name} must be positive; got {value!r}.")
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    n_rows = n_rows_of(X)
     if n_rows == 0:
         raise ValueError("X holds no rows; needed is at least one.")
     n_batch = min(n_rows, batch_rows or 10_000)

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_proba, check_weights, label_column
 from ..program import as_key, is_missing, named_columns
-from ._names import proba_pair
 
 Array = NDArray[Any]
 
@@ -65,7 +64,7 @@ def fidelity_score(
     >>> fidelity_score([[0.9, 0.1], [0.4, 0.6]], [[0.7, 0.3], [0.6, 0.4]])
     0.5
     """
-    teacher, student = proba_pair(teacher_proba, student_proba)
+    teacher, student, _ = proba_pair(teacher_proba, student_proba)
     return float(np.average(_agrees(teacher, student), weights=check_weights(sample_weight, teacher)))
 
 
@@ -112,7 +111,7 @@ def fidelity_log_loss(
     """
     if not 0 < floor < 1:
         raise ValueError(f"floor must be above 0 and below 1; got {floor!r}.")
-    teacher, student = proba_pair(teacher_proba, student_proba)
+    teacher, student, _ = proba_pair(teacher_proba, student_proba)
     logarithms = np.log(np.where(teacher > 0, teacher, 1.0)) - np.log(np.maximum(student, floor))
     return float(np.average((teacher * logarithms).sum(axis=1), weights=check_weights(sample_weight, teacher)))
 
@@ -204,7 +203,7 @@ def slice_agreement(teacher_proba: ArrayLike, student_proba: ArrayLike, by: Arra
     >>> slice_agreement(teacher, student, by=["Oslo", "Lima", "Lima"])
     {'Lima': (2, 0.5), 'Oslo': (1, 1.0)}
     """
-    teacher, student = proba_pair(teacher_proba, student_proba)
+    teacher, student, _ = proba_pair(teacher_proba, student_proba)
     agrees = _agrees(teacher, student)
     column = np.asarray(by)
     if column.shape != (len(agrees),):
@@ -302,6 +301,44 @@ def labelled(y: Array, proba: Any, classes: ArrayLike | None, source: str) -> tu
     if unknown:
         raise ValueError(f"y_true holds the labels {unknown}, which are not among classes={named.tolist()}.")
     return values, named
+
+
+def named_pair(
+    teacher: Any,
+    student: Any,
+    known: ArrayLike | None = None,
+    sources: tuple[str, str] = ("teacher_proba", "student_proba"),
+) -> tuple[Any, Any, Array | None]:
+    """Return a teacher's and a student's answers with columns in one order, and what these stand for.
+
+    Parameters
+    ----------
+    teacher, student : array-like or frame
+        Frames are matched by the names of their columns, arrays by position.
+    known : array-like of shape (n_targets,) or None
+        What the columns stand for; None takes the names of the teacher's, or else of the student's.
+    sources : (str, str)
+        What messages call both.
+
+    Raises
+    ------
+    ValueError
+        If names contradict each other.
+    """
+    names = None if known is None else np.asarray(known)
+    teacher, names = named_columns(teacher, names, sources[0])
+    student, names = named_columns(student, names, sources[1])
+    return teacher, student, names
+
+
+def proba_pair(teacher: Any, student: Any, known: ArrayLike | None = None) -> tuple[Array, Array, Array | None]:
+    """Return a teacher's and a student's probabilities as :func:`named_pair` does, checked, in float64."""
+    teacher, student, names = named_pair(teacher, student, known)
+    n_rows = len(np.asarray(teacher))
+    if n_rows == 0:
+        raise ValueError("teacher_proba holds no rows; needed is at least one.")
+    teacher = check_proba(teacher, n_rows=n_rows, n_classes=None, source="teacher_proba")
+    return teacher, check_proba(student, n_rows=n_rows, n_classes=teacher.shape[1], source="student_proba"), names
 
 
 def _agrees(teacher: Array, student: Array) -> Array:

@@ -15,8 +15,7 @@ from sklearn.metrics import get_scorer, make_scorer
 from .._checks import check_weights, label_column
 from .._sklearn import is_loss, takes_proba, with_labels
 from ..program import named_columns
-from ._fidelity import labelled
-from ._names import named_pair
+from ._fidelity import labelled, named_pair
 
 Array = NDArray[Any]
 

@@ -13,12 +13,11 @@ from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import UNUSED
 
-from .._sklearn import is_loss
 from ..program import named_columns
 from ..tasks import CLASSES, NUMBERS, Task, task_of
 from ._cost import n_parameters, program_bytes
 from ._fidelity import fidelity_log_loss, fidelity_score
-from ._retention import answer_score, as_scorer, retention_ratio
+from ._retention import as_scorer, retention_score
 
 
 class _Scorer(BaseEstimator):
@@ -165,23 +164,22 @@ def make_fidelity_scorer(metric: str = "fidelity") -> _TeacherScorer:
     >>> bool(cross_val_score(model, X, y, scoring=make_fidelity_scorer(), cv=3).mean() > 0.9)
     True
     """
-    if metric not in ("fidelity", "neg_fidelity_log_loss"):
+    if metric not in _FIDELITY:
         raise ValueError(f"metric must be 'fidelity' or 'neg_fidelity_log_loss'; got {metric!r}.")
     return _TeacherScorer(f"make_fidelity_scorer({metric!r})", partial(_fidelity, metric))
 
 
-_FIDELITY: dict[tuple[str, Task], Callable[..., Any]] = {
-    ("fidelity", CLASSES): fidelity_score,
-    ("neg_fidelity_log_loss", CLASSES): fidelity_log_loss,
-    ("fidelity", NUMBERS): r2_score,
+_FIDELITY: dict[str, dict[Task, Callable[..., Any]]] = {
+    "fidelity": {CLASSES: fidelity_score, NUMBERS: r2_score},
+    "neg_fidelity_log_loss": {CLASSES: fidelity_log_loss},
 }
 
 
 def _fidelity(metric: str, task: Task, student: Any, X: Any, y: Any, teacher_pred: Any, sample_weight: Any) -> float:
-    if (metric, task) not in _FIDELITY:
+    if task not in _FIDELITY[metric]:
         raise ValueError(f"metric={metric!r} needs probabilities, and {type(student).__name__} is a {task.estimator}.")
     student_pred = getattr(student, task.method)(X)
-    score = float(_FIDELITY[metric, task](teacher_pred, student_pred, sample_weight=sample_weight))
+    score = float(_FIDELITY[metric][task](teacher_pred, student_pred, sample_weight=sample_weight))
     return -score if metric.startswith("neg_") else score
 
 
@@ -224,12 +222,9 @@ def make_retention_scorer(scoring: str | Callable[..., Any] = "accuracy") -> _Te
 def _retention(
     scoring: str | Callable[..., Any], task: Task, student: Any, X: Any, y: Any, teacher_pred: Any, sample_weight: Any
 ) -> float:
-    options: dict[str, Any] = {"classes": getattr(student, "classes_", None), "response_method": task.method}
-    teacher_score, student_score = (
-        answer_score(y, pred, scoring, sample_weight=sample_weight, **options)
-        for pred in (teacher_pred, getattr(student, task.method)(X))
-    )
-    return retention_ratio(teacher_score, student_score, loss=is_loss(as_scorer(scoring)))
+    options: dict[str, Any] = {"classes": getattr(student, "classes_", None), "sample_weight": sample_weight}
+    student_pred = getattr(student, task.method)(X)
+    return retention_score(y, teacher_pred, student_pred, scoring=scoring, response_method=task.method, **options)
 
 
 def make_size_scorer(size: str = "bytes") -> _SizeScorer:

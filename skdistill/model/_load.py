@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from ..program import Bound, Columns, Program, is_frame, read
 from ._program_models import ProgramClassifier, ProgramModel, ProgramRegressor
 
-Array = NDArray[Any]
-
 
 def load(path: str | os.PathLike[str]) -> LoadedClassifier | LoadedRegressor:
     """Load a student that ``export("....skd")`` has written.
@@ -60,7 +58,7 @@ class _Loaded(ProgramModel):
     """A loaded model: to scikit-learn it is fitted, and ``fit`` and ``clone`` leave it as it is."""
 
     n_features_in_: int
-    feature_names_in_: Array
+    feature_names_in_: NDArray[Any]
 
     def __init__(self, program: Program, versions: dict[str, str] | None = None) -> None:
         self.program_ = program
@@ -75,11 +73,9 @@ class _Loaded(ProgramModel):
         if isinstance(X, dict) or (isinstance(X, list) and X and all(isinstance(row, dict) for row in X)):
             return X
         if not is_frame(X) and not hasattr(X, "tocsr"):
-            if isinstance(X, list | tuple):
-                # numpy would turn the numbers beside a string into strings
-                plain = np.asarray(X)
-                X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
-            X = np.asarray(X)
+            cells = np.asarray(X)
+            # numpy would turn the numbers beside a string into strings
+            X = np.asarray(X, dtype=object) if isinstance(X, list | tuple) and cells.dtype.kind in "US" else cells
             if X.dtype.kind == "c":
                 raise ValueError("Complex data not supported: X holds complex numbers.")
         if len(X.shape) != 2:
@@ -120,12 +116,14 @@ class _Loaded(ProgramModel):
         return self
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import InputTags, Tags, TargetTags
+        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
 
-        dense = not isinstance(self.program_.ops[0], Bound)
+        dense, n_outputs = not isinstance(self.program_.ops[0], Bound), self.program_.n_outputs
         return Tags(
-            estimator_type=None,
-            target_tags=TargetTags(required=False),
+            estimator_type="classifier" if n_outputs is None else "regressor",
+            target_tags=TargetTags(required=False, multi_output=n_outputs is not None and n_outputs > 1),
+            classifier_tags=ClassifierTags() if n_outputs is None else None,
+            regressor_tags=None if n_outputs is None else RegressorTags(),
             input_tags=InputTags(allow_nan=True, sparse=True, categorical=dense, string=dense),
             requires_fit=False,
         )
@@ -161,7 +159,7 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
         The versions of the packages by which the file was written.
     """
 
-    def __init__(self, program: Program, classes: Array, versions: dict[str, str] | None = None) -> None:
+    def __init__(self, program: Program, classes: NDArray[Any], versions: dict[str, str] | None = None) -> None:
         super().__init__(program, versions)
         self.classes_ = classes
 
@@ -187,14 +185,6 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
         """
         weights = None if sample_weight is None else np.asarray(sample_weight)
         return float(np.average(self.predict(X) == np.asarray(y), weights=weights))
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags
-
-        tags = super().__sklearn_tags__()
-        tags.estimator_type = "classifier"
-        tags.classifier_tags = ClassifierTags()
-        return tags
 
 
 class LoadedRegressor(ProgramRegressor, _Loaded):
@@ -253,12 +243,3 @@ class LoadedRegressor(ProgramRegressor, _Loaded):
             total > 0, 1.0 - residual / np.where(total > 0, total, 1.0), np.where(residual > 0, 0.0, 1.0)
         )
         return float(explained.mean())
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import RegressorTags
-
-        tags = super().__sklearn_tags__()
-        tags.estimator_type = "regressor"
-        tags.regressor_tags = RegressorTags()
-        tags.target_tags.multi_output = (self.program_.n_outputs or 1) > 1
-        return tags

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from .._sklearn import is_fitted, not_fitted
+from .._sklearn import is_fitted, n_rows_of, not_fitted
 from ..metrics import output_names
 from ..program import named_columns, shipped
 from ..tasks import CLASSES, NUMBERS, Task, task_of
@@ -85,21 +85,8 @@ def inner(student: Any) -> Any:
     return getattr(student, "estimator_", student) if hasattr(student, "fit_targets") else student
 
 
-def n_rows_of(X: Any) -> int:
-    """Return the number of rows."""
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
-
-
 def ask_teacher(
-    task: Task,
-    teacher: Any,
-    X: Any,
-    y: Array | None,
-    *,
-    teacher_proba: ArrayLike | None = None,
-    teacher_pred: ArrayLike | None = None,
-    classes: Any = None,
-    known: Sequence[Array | None] = (),
+    task: Task, teacher: Any, X: Any, y: Array | None, given: Mapping[str, Any], known: Sequence[Array | None] = ()
 ) -> tuple[Array, Array | None]:
     """Return a teacher's answers for rows, and what their columns stand for.
 
@@ -113,12 +100,11 @@ def ask_teacher(
         Rows, as the user gave them.
     y : ndarray of shape (n_rows,) or None
         Their labels, where they are at hand.
-    teacher_proba, teacher_pred : array-like or None
-        The answers, if the teacher has been asked already.
-    classes : array-like of shape (n_classes,) or None
-        The labels of the answers' columns, where the teacher does not say them.
+    given : mapping of str to object
+        ``teacher_proba`` and ``teacher_pred``: the answers, if the teacher has been asked already; ``classes``: the
+        labels of the answers' columns, where the teacher does not say them. Each may be None, or left out.
     known : sequence of ndarray or None
-        What students or y call the columns; the first with as many names counts where `classes` is None.
+        What students or y call the columns; the first with as many names counts where ``classes`` is None.
 
     Returns
     -------
@@ -127,29 +113,24 @@ def ask_teacher(
     order : ndarray of shape (n_targets,) or None
         The sorted class labels, or the names of a regressor's outputs; None where nobody knows any.
     """
-    given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
-    values = given.pop(task.given)
-    # a task without classes has no use for their labels
-    given["classes"] = classes if task.classes(classes) is None else None
+    values, classes = given.get(task.given), given.get("classes")
     for name, other in given.items():
-        if other is not None:
+        # a task without classes has no use for their labels
+        useful = task.classes(classes) is not None if name == "classes" else name == task.given
+        if other is not None and not useful:
             raise ValueError(f"{name} is given, and the students are {task.estimator}s, which have no use for it.")
     if teacher is None and values is None:
         raise ValueError(f"There is no teacher: give one, or its answers for these rows ({task.given}=...).")
-    names = [one for one in known if one is not None]
-    asked = Teacher.of(teacher, task, trial=X, unnamed=next(iter(names), None) if classes is None else classes)
-    answers: Any = asked.ask(X) if values is None else values
-    if classes is None:
-        n_targets = np.shape(answers if values is not None else answers.values)[-1:]
-        otherwise = next((one for one in names if one.shape == n_targets), None)
-    else:
-        otherwise = np.asarray(classes)
-    if values is not None:
-        answers = asked.given(values, n_rows_of(X), classes, otherwise)
-    classes = otherwise
+    names = [one for one in known if one is not None] if classes is None else [np.asarray(classes)]
+    asked = Teacher.of(teacher, task, trial=X, unnamed=next(iter(names), None))
+    answers: Any = asked.ask(X) if values is None else None
+    n_targets = np.asarray(values if answers is None else answers.values).shape[-1:]
+    # what the user says of the columns counts whatever their number, which is checked with the answers
+    named = next((one for one in names if classes is not None or one.shape == n_targets), None)
+    if answers is None:
+        answers = asked.given(values, n_rows_of(X), classes, named)
     # without labels the names are of the type that is known
-    like = classes if y is None else y
-    columns, order = task.columns(answers.names, answers.values.shape[1], like, classes, classes)
+    columns, order = task.columns(answers.names, answers.values.shape[1], named if y is None else y, named, named)
     return Answers(answers.values, columns).aligned(order), order
 
 
@@ -189,14 +170,7 @@ def ask_student(task: Task, student: Any, X: Any, teacher_pred: Array, order: Ar
 
 
 def ask_both(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    teacher: Any,
-    *,
-    task: Task | None = None,
-    teacher_proba: ArrayLike | None = None,
-    teacher_pred: ArrayLike | None = None,
+    estimator: Any, X: Any, y: Any, teacher: Any, given: Mapping[str, Any], task: Task | None = None
 ) -> tuple[Task, Array, Array, Array | None]:
     """Return the answers of a teacher and its student for rows.
 
@@ -210,10 +184,10 @@ def ask_both(
         Their labels.
     teacher : estimator, callable, list of these, or None
         None takes the model's own.
+    given : mapping of str to array-like or None
+        ``teacher_proba`` and ``teacher_pred``: the teacher's answers, if they are known.
     task : Task or None
         The task that the student must have; None allows any.
-    teacher_proba, teacher_pred : array-like or None
-        The teacher's answers, if they are known.
 
     Returns
     -------
@@ -225,13 +199,12 @@ def ask_both(
         The class labels, or the names of a regressor's outputs where it knows them.
     """
     own = check_student(estimator, "estimator", task)
-    given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
     order = output_names(estimator)
     if teacher is not None or not hasattr(estimator, "ask_teacher"):
-        values, order = ask_teacher(own, teacher, X, y, known=[teacher_names(own, estimator)], **given)
+        values, order = ask_teacher(own, teacher, X, y, given, [teacher_names(own, estimator)])
     else:
         # a distilled model knows the weights of its teachers and the classes of their columns
-        values = estimator.ask_teacher(X, **{own.given: given[own.given]})
+        values = estimator.ask_teacher(X, **{own.given: given.get(own.given)})
         values = own.check_answers(values, n_rows=n_rows_of(X), source=own.given)
     return own, values, ask_student(own, estimator, X, values, order, "estimator"), order
 
@@ -245,13 +218,12 @@ def check_labels(task: Task, y: Any, teacher_pred: Array, order: Array | None) -
     return y
 
 
-def check_outputs(values: Array, teacher_pred: Array, called: str) -> Array:
-    """Return answers, refusing those with another number of outputs than the teacher's."""
+def check_outputs(values: Array, teacher_pred: Array, called: str) -> None:
+    """Refuse answers with another number of outputs than the teacher's."""
     n_outputs, needed = values.shape[1], teacher_pred.shape[1]
     if n_outputs != needed:
         plural = "s" * (n_outputs > 1)
         raise ValueError(f"{called} has {n_outputs} output{plural}, and the teacher answers with {needed}.")
-    return values
 
 
 def teacher_names(task: Task, student: Any) -> Array | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..metrics import format_bytes
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A figure of the table.
 
     Parameters

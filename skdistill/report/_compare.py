@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer_names
 from sklearn.pipeline import Pipeline
 
+from .._sklearn import n_rows_of
 from ..metrics import machine
 from ..program import program_or_none, shipped
 from ..tasks import Task
 from ..teacher import is_estimator, models_of
-from ._asking import ask_student, check_student, inner, n_rows_of, named_students, predict_of
+from . import _asking as asking
 from ._figures import costs
-from ._kinds import kind_of
+from ._kinds import KINDS
 from ._report import Details, Report
 from ._slices import chosen_columns, groups, large_enough, names_of
 
@@ -111,19 +112,21 @@ def compare(
     >>> report.table["linear"]["fidelity"] > 0.9
     True
     """
-    named, task = named_students(students)
+    named, task = asking.named_students(students)
     named, baseline = _with_baseline(named, labels_only, task)
     scoring = task.scoring if scoring is None else scoring
     _check_options(scoring, tolerance, min_rows, n_bins)
     columns = chosen_columns(X, slice_by)
     given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred, "classes": classes}
-    kind = kind_of(task, teacher, named, X, y, given, scoring, n_bins)
+    known = [*(asking.teacher_names(task, student) for student in named.values()), task.y_names(y)]
+    answers, order = asking.ask_teacher(task, teacher, X, np.asarray(y), given, known)
+    kind = KINDS[task](X, asking.check_labels(task, y, answers, order), answers, order, scoring, n_bins)
     names = names_of(X) or []
     slices = {**kind.slices_by_target(), **{names[index]: groups(X, index) for index in columns}}
     slices = {name: large_enough(by, min_rows) for name, by in slices.items()}
-    preds = {"teacher": kind.teacher_pred}
+    preds = {"teacher": answers}
     for name, student in named.items():
-        preds[name] = ask_student(task, student, X, kind.teacher_pred, kind.order, f"student {name!r}")
+        preds[name] = asking.ask_student(task, student, X, answers, order, f"student {name!r}")
 
     table: dict[str, dict[str, Any]] = {}
     details: dict[str, Details] = {}
@@ -131,13 +134,15 @@ def compare(
     for name, pred in preds.items():
         figures, by_slice = kind.figures(pred, slices)
         if name == "teacher":
-            role, model, program, predict = "teacher", teacher, None, predict_of(teacher, task)
+            role, model, program, predict = "teacher", teacher, None, asking.predict_of(teacher, task)
         else:
             role = "labels only" if name == baseline else "student"
-            model, program = inner(named[name]), program_or_none(named[name])
-            predict = getattr(shipped(named[name]), task.method)
-        pickled = model if _is_made_of_estimators(model) else None
-        cost, measured = costs(pickled, program, predict if latency else None, X)
+            model, shipping = asking.inner(named[name]), shipped(named[name])
+            program = program_or_none(shipping) if hasattr(shipping, "program_") else None
+            predict = getattr(shipping, task.method)
+        # a pickle holds the whole model; that of a function holds only its name
+        whole = all(is_estimator(one) or hasattr(one, "program_") for one in models_of(model))
+        cost, measured = costs(model if whole else None, program, predict if latency else None, X)
         times = measured or times
         table[name] = {"kind": role, "model": _class_of(model), **figures, **cost}
         in_fit = getattr(named.get(name), "distillation_report_", None)
@@ -185,13 +190,8 @@ def _with_baseline(named: dict[str, Any], labels_only: Any, task: Task) -> tuple
         return named, labels_only
     if "labels only" in named:
         raise ValueError("A student is called 'labels only'; name it in labels_only instead.")
-    check_student(labels_only, "labels_only", task)
+    asking.check_student(labels_only, "labels_only", task)
     return {**named, "labels only": labels_only}, "labels only"
-
-
-def _is_made_of_estimators(model: Any) -> bool:
-    """Return whether a pickle holds the whole model; the pickle of a function holds only its name."""
-    return all(is_estimator(one) or hasattr(one, "program_") for one in models_of(model))
 
 
 def _class_of(model: Any) -> str:
@@ -212,8 +212,7 @@ def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float) -> str:
     good = [name for name, row in students.items() if not kept or row["retention"] >= max(kept) - tolerance]
 
     def size(name: str) -> tuple[bool, float]:
-        row = students[name]
-        own = row["program_bytes"]
-        return (own is None, own if own is not None else row["pickle_bytes"] or np.inf)
+        own, pickled = students[name]["program_bytes"], students[name]["pickle_bytes"]
+        return (own is None, pickled or np.inf if own is None else own)
 
     return min(good, key=size)

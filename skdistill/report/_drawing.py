@@ -20,8 +20,6 @@ from ..metrics import undominated
 from ._columns import Column
 from ._slices import shortened
 
-Array = NDArray[Any]
-
 #: The colour and the marker of each kind of model. The colours show on white and on black.
 COLORS = {"teacher": "#8a8f98", "student": "#3b82f6", "labels only": "#d97706"}
 _MARKERS = {"teacher": "s", "student": "o", "labels only": "D"}
@@ -44,7 +42,7 @@ class Display:
 
     def _set_axes(self, ax: Any) -> Any:
         """Set ``ax_`` and ``figure_`` to the axes given, or to those of a new figure."""
-        pyplot = import_optional("matplotlib.pyplot", type(self).__name__, "plot")
+        pyplot = import_optional("matplotlib.pyplot", type(self).__name__, "skdistill[plot]")
         self.ax_ = pyplot.subplots(layout="constrained")[1] if ax is None else ax
         self.figure_ = self.ax_.figure
         return self.ax_
@@ -52,7 +50,7 @@ class Display:
 
 def _part(name: str) -> Any:
     """Return matplotlib or a part of it."""
-    return import_optional(name, "Drawing", "plot")
+    return import_optional(name, "Drawing", "skdistill[plot]")
 
 
 def student_name_of(estimator: Any, name: str | None) -> str:
@@ -183,7 +181,7 @@ def _write_names(ax: Any, points: Mapping[str, tuple[float, float]]) -> None:
 
 
 def draw_curves(
-    ax: Any, curves: Mapping[str, Mapping[str, Array]], axes: Mapping[str, str], kind: str = "student"
+    ax: Any, curves: Mapping[str, Mapping[str, NDArray[Any]]], axes: Mapping[str, str], kind: str = "student"
 ) -> None:
     """Draw the curves of teacher and student beside the diagonal; the area of a dot is its share of the rows.
 
@@ -211,7 +209,9 @@ def draw_curves(
     ax.set(**dict(zip(("xlabel", "ylabel"), axes.values(), strict=True)))
 
 
-def draw_density(ax: Any, teacher: Array, student: Array, *, proba: bool, kind: str = "student", **kwargs: Any) -> Any:
+def draw_density(
+    ax: Any, teacher: NDArray[Any], student: NDArray[Any], *, proba: bool, kind: str = "student", **kwargs: Any
+) -> Any:
     """Draw the density of a student's answers against the teacher's; the stronger the colour, the more rows.
 
     Parameters
@@ -248,7 +248,7 @@ def draw_density(ax: Any, teacher: Array, student: Array, *, proba: bool, kind: 
     return hexbin
 
 
-def draw_confusion(ax: Any, counts: Array, classes: Sequence[str]) -> None:
+def draw_confusion(ax: Any, counts: NDArray[Any], classes: Sequence[str]) -> None:
     """Draw the confusion matrix of student against teacher, shaded by the share of the teacher's class.
 
     Parameters

@@ -14,8 +14,6 @@ from ..tasks import CLASSES, NUMBERS
 from ._asking import ask_both, check_outputs
 from ._drawing import Display, draw_density, student_name_of
 
-Array = NDArray[Any]
-
 #: By the method whose answers are drawn.
 TASKS = {task.method: task for task in (CLASSES, NUMBERS)}
 
@@ -62,8 +60,8 @@ class FidelityDisplay(Display):
     array([1., 3.])
     """
 
-    teacher_pred: Array
-    student_pred: Array
+    teacher_pred: NDArray[Any]
+    student_pred: NDArray[Any]
     fidelity: float
     label: str
     student_name: str = "student"
@@ -119,11 +117,9 @@ class FidelityDisplay(Display):
             If the teacher or the student is not fitted.
         """
         given: dict[str, Any] = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
-        task, teacher_answer, student_answer, names = ask_both(estimator, X, None, teacher, **given)
-        given = {"response_method": task.method, "student_name": student_name_of(estimator, student_name)}
-        return cls.from_predictions(
-            teacher_answer, student_answer, classes=names, output=output, ax=ax, **given, **kwargs
-        )
+        task, *answers, names = ask_both(estimator, X, None, teacher, given)
+        kwargs |= {"response_method": task.method, "student_name": student_name_of(estimator, student_name)}
+        return cls.from_predictions(*answers, classes=names, output=output, ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -170,14 +166,12 @@ class FidelityDisplay(Display):
         """
         if response_method not in TASKS:
             raise ValueError(f"response_method must be 'predict_proba' or 'predict'; got {response_method!r}.")
-        task, n_rows = TASKS[response_method], len(np.asarray(teacher_pred))
-        teacher_pred, student_pred, names = named_pair(
-            teacher_pred, student_pred, classes, ("teacher_pred", "student_pred")
+        task, n_rows, sources = TASKS[response_method], len(np.asarray(teacher_pred)), ("teacher_pred", "student_pred")
+        *both, names = named_pair(teacher_pred, student_pred, classes, sources)
+        answers, own = (
+            task.check_answers(one, n_rows=n_rows, source=source) for one, source in zip(both, sources, strict=True)
         )
-        answers = task.check_answers(teacher_pred, n_rows=n_rows, source="teacher_pred")
-        own = check_outputs(
-            task.check_answers(student_pred, n_rows=n_rows, source="student_pred"), answers, "student_pred"
-        )
+        check_outputs(own, answers, "student_pred")
         n_columns = answers.shape[1]
         if task == NUMBERS:
             if not 0 <= output < n_columns:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import metrics
+from .._sklearn import n_rows_of, take_rows
 from ..program import Program, column_reader, is_frame
-from ._asking import n_rows_of
 from ._slices import cell_text, names_of
 
 Array = NDArray[Any]
@@ -108,7 +108,7 @@ def rows_apart(X: Any, difference: Array, **values: Array) -> list[dict[str, Any
             for found, cell in zip(cells, read(index)[rows].tolist(), strict=True):
                 found[name] = cell_text(cell)
     elif len(getattr(X, "shape", (0,))) == 1:
-        cells = [{"row": cell_text(X[row])} for row in rows.tolist()]
+        cells = [{"row": cell_text(text)} for text in take_rows(X, rows)]
     index_of = X.index if is_frame(X) and hasattr(X, "index") else range(n_rows_of(X))
     return [
         {"row": row, "index": index_of[row], "difference": float(difference[row]), "cells": found}

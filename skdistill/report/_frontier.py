@@ -166,15 +166,11 @@ class FrontierDisplay(Display):
         ValueError
             If there is no such `cost`, a student has none, or the shapes differ.
         """
-        _column(cost)
         missing = [name for name in student_probas if name not in costs]
         if missing:
             raise ValueError(f"costs has none for the students {missing}.")
-        labels = np.asarray(y_true)
-        names = np.unique(labels) if classes is None else np.asarray(classes)
-        teacher = np.asarray(teacher_proba)
         kept = {
-            name: float(retention_score(labels, teacher, np.asarray(proba), scoring=scoring, classes=names))
+            name: retention_score(y_true, teacher_proba, proba, scoring=scoring, classes=classes)
             for name, proba in student_probas.items()
         }
         kinds = {name: "labels only" if name == labels_only else "student" for name in kept}

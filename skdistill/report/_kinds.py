@@ -9,17 +9,13 @@ from html import escape
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
-from sklearn.metrics import mean_absolute_error as mae
-from sklearn.metrics import r2_score as r2
-from sklearn.metrics import root_mean_squared_error as rmse
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, root_mean_squared_error
 
 from .. import metrics
 from .._checks import column_or_rows
 from ..tasks import CLASSES, NUMBERS, Task
 from . import _drawing as drawing
-from ._asking import ask_teacher, check_labels, teacher_names
 from ._columns import COST, Column, decimal, in_units, percent
 from ._figures import output_curves, reliability_curve, rows_apart
 from ._slices import ranges
@@ -209,21 +205,15 @@ class _Classification(Kind):
 
     def details(self, pred: Array) -> dict[str, Any]:
         y, teacher, classes = self.y, self.teacher_pred, self.classes
-        teacher_label, label = teacher.argmax(axis=1), pred.argmax(axis=1)
+        answers = {"label": y}
+        for side, proba in (("teacher", teacher), ("student", pred)):
+            answers |= {side: classes[proba.argmax(axis=1)], f"{side}_probability": proba.max(axis=1)}
+        total_variation = np.abs(teacher - pred).sum(axis=1) / 2
         return {
-            "row_scores": (classes[label] == y).astype(float),
+            "row_scores": (answers["student"] == y).astype(float),
             "reliability": reliability_curve(y, pred, classes, self.n_bins),
-            "confusion": confusion_matrix(teacher_label, label, labels=np.arange(len(classes))),
-            "disagreements": rows_apart(
-                self.X,
-                # total variation
-                np.abs(teacher - pred).sum(axis=1) / 2,
-                label=y,
-                teacher=classes[teacher_label],
-                teacher_probability=teacher.max(axis=1),
-                student=classes[label],
-                student_probability=pred.max(axis=1),
-            ),
+            "confusion": confusion_matrix(answers["teacher"], answers["student"], labels=classes),
+            "disagreements": rows_apart(self.X, total_variation, **answers),
         }
 
     @staticmethod
@@ -285,12 +275,12 @@ class _Regression(Kind):
         return {name: ranges(values) for name, values in zip(names, self.y.T, strict=True)}
 
     def scores(self, pred: Array) -> dict[str, float]:
-        own = {name: float(score(self.y, pred)) for name, score in (("r2", r2), ("rmse", rmse), ("mae", mae))}
-        fidelity = {"fidelity": r2, "fidelity_rmse": rmse, "fidelity_mae": mae}
-        return {**own, **{name: float(score(self.teacher_pred, pred)) for name, score in fidelity.items()}}
+        own, apart = (self.task.scores(goals, pred, self.teacher_pred, None) for goals in (self.y, self.teacher_pred))
+        figures = {name: own[name] for name in ("r2", "rmse", "mae")}
+        return figures | {"fidelity": apart["r2"], "fidelity_rmse": apart["rmse"], "fidelity_mae": apart["mae"]}
 
     def closeness(self, pred: Array, rows: Array) -> float:
-        return float(rmse(self.teacher_pred[rows], pred[rows]))
+        return float(root_mean_squared_error(self.teacher_pred[rows], pred[rows]))
 
     def details(self, pred: Array) -> dict[str, Any]:
         # each output over its spread, so that all outputs count alike
@@ -338,36 +328,3 @@ class _Regression(Kind):
 
 #: What a report shows of each task.
 KINDS: dict[Task, type[Kind]] = {kind.task: kind for kind in (_Classification, _Regression)}
-
-
-def kind_of(
-    task: Task,
-    teacher: Any,
-    students: Mapping[str, Any],
-    X: Any,
-    y: ArrayLike,
-    given: Mapping[str, Any],
-    scoring: str,
-    n_bins: int,
-) -> Kind:
-    """Ask a teacher about test rows, with the arguments of compare().
-
-    Parameters
-    ----------
-    task : Task
-        That of the students.
-    teacher, X, y, scoring, n_bins : object
-        As compare() takes them.
-    students : dict of str to estimator
-        All classifiers or all regressors.
-    given : dict
-        ``teacher_proba``, ``teacher_pred`` and ``classes`` as compare() takes them.
-
-    Returns
-    -------
-    kind : Kind
-        With the teacher's answers.
-    """
-    known = [*(teacher_names(task, student) for student in students.values()), task.y_names(y)]
-    answers, order = ask_teacher(task, teacher, X, np.asarray(y), known=known, **given)
-    return KINDS[task](X, check_labels(task, y, answers, order), answers, order, scoring, n_bins)

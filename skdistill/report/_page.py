@@ -108,17 +108,11 @@ def _frontiers(report: Report) -> str:
         size: "Small and faithful is up and left. The line is the Pareto front of the students; dashed is the teacher.",
         "median_us": "The same against the time of one row.",
     }
-    retentions, kinds = report.figures_of("retention"), report.figures_of("kind")
+    shown = {"retentions": report.figures_of("retention"), "kinds": report.figures_of("kind")}
     pictures = ""
     for key, caption in captions.items():
         if any(row[key] and np.isfinite(row["retention"]) for row in students):
-            given: dict[str, Any] = {
-                "costs": report.figures_of(key),
-                "retentions": retentions,
-                "kinds": kinds,
-                "cost": COSTS[key],
-            }
-            draw = partial(drawing.draw_frontier, **given)
+            draw = partial(drawing.draw_frontier, costs=report.figures_of(key), cost=COSTS[key], **shown)
             pictures += _picture(draw, f"Retention against {COSTS[key].title}", caption, ' class="names"')
     return f'<h2>The frontier</h2><div class="pictures">{pictures}</div>' if pictures else ""
 
@@ -141,16 +135,11 @@ def _slices(report: Report, name: str) -> str:
     found, kind = report.details[name].slices[:_SHOWN_SLICES], report.kind
     if not found:
         return f"<p>No slice has {report.min_rows} rows or more.</p>"
-    rows = [
-        (
-            escape(f"{one['column']}: {one['slice']}"),
-            [f"{one['n_rows']:,}", kind.slice_column.write(one[kind.slice_column.key])],
-        )
-        for one in found
-    ]
+    key, write = kind.slice_column.key, kind.slice_column.write
+    rows = [(escape(f"{one['column']}: {one['slice']}"), [f"{one['n_rows']:,}", write(one[key])]) for one in found]
     return (
         f"<h3>Slices on which they differ most</h3><p class='dim'>By {kind.slice_names}, with {report.min_rows} rows "
-        f"or more. All rows: {kind.slice_column.write(report.table[name][kind.overall_key])}.</p>"
+        f"or more. All rows: {write(report.table[name][kind.overall_key])}.</p>"
         f"{_table(['slice', 'rows', kind.slice_column.title], rows)}"
     )
 

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import check_pair
-from ..metrics import named_pair
+from .._checks import label_column
+from ..metrics import labelled, proba_pair
 from ..tasks import CLASSES
-from ._asking import ask_both, check_labels
+from ._asking import ask_both
 from ._drawing import RELIABILITY, Display, draw_curves, student_name_of, write_legend
 from ._figures import reliability_curve
-
-Array = NDArray[Any]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -49,7 +47,7 @@ class ReliabilityDisplay(Display):
     array([1, 1])
     """
 
-    curves: Mapping[str, Mapping[str, Array]]
+    curves: Mapping[str, Mapping[str, NDArray[Any]]]
 
     @classmethod
     def from_estimator(
@@ -97,8 +95,8 @@ class ReliabilityDisplay(Display):
         NotFittedError
             If the teacher or the student is not fitted.
         """
-        labels, name = np.asarray(y), student_name_of(estimator, student_name)
-        _, *probas, classes = ask_both(estimator, X, labels, teacher, teacher_proba=teacher_proba, task=CLASSES)
+        name, given = student_name_of(estimator, student_name), {"teacher_proba": teacher_proba}
+        _, *probas, classes = ask_both(estimator, X, np.asarray(y), teacher, given, CLASSES)
         return cls.from_predictions(y, *probas, classes=classes, n_bins=n_bins, student_name=name, ax=ax)
 
     @classmethod
@@ -140,17 +138,9 @@ class ReliabilityDisplay(Display):
         ValueError
             If the shapes differ, a row is not made of probabilities, or there is not a class for each column.
         """
-        seen = np.unique(np.asarray(y_true))
-        known = seen if classes is None and np.shape(teacher_proba)[-1:] == seen.shape else classes
-        teacher_proba, student_proba, names = named_pair(teacher_proba, student_proba, known)
-        teacher, student = check_pair(teacher_proba, student_proba)
-        names = seen if names is None else names
-        if len(names) != teacher.shape[1]:
-            raise ValueError(
-                f"There are {len(names)} classes and {teacher.shape[1]} columns of probabilities; give the columns' "
-                "labels in classes=."
-            )
-        labels = check_labels(CLASSES, y_true, teacher, names)
+        labels = label_column(y_true)
+        answers, names = labelled(labels, teacher_proba, classes, "teacher_proba")
+        teacher, student, _ = proba_pair(answers, student_proba, names)
         probas = {"teacher": teacher, student_name: student}
         curves = {name: reliability_curve(labels, proba, names, n_bins) for name, proba in probas.items()}
         return cls(curves=curves).plot(ax=ax)

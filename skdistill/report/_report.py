@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import import_optional
 from ..export import write_files
 from ..tasks import Task
 from ._columns import Column, count, percent
 from ._kinds import KINDS, Kind
 from ._page import fragment, page
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,12 @@ class Details:
 
     slices: list[dict[str, Any]]
     disagreements: list[dict[str, Any]]
-    row_scores: Array
+    row_scores: NDArray[Any]
     in_fit: Mapping[str, Any] | None
-    reliability: dict[str, Array] | None = None
-    confusion: Array | None = None
-    predictions: Array | None = None
-    curves: list[dict[str, Array]] = field(default_factory=list)
+    reliability: dict[str, NDArray[Any]] | None = None
+    confusion: NDArray[Any] | None = None
+    predictions: NDArray[Any] | None = None
+    curves: list[dict[str, NDArray[Any]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, repr=False)
@@ -212,9 +211,9 @@ class Report:
         machine = ", ".join(f"{name} {value}" for name, value in self.environment["machine"].items())
         if "n_threads" not in self.environment:
             return f"Times were not measured; {machine}."
-        n_threads = self.environment["n_threads"]
-        threads = f"{n_threads} thread{'' if n_threads == 1 else 's'}"
-        return f"Times with {threads}, batches of {count(self.environment['batch_rows'])} rows; {machine}."
+        # always one: times with as many threads as there are processors would not compare
+        threads, batch = self.environment["n_threads"], count(self.environment["batch_rows"])
+        return f"Times with {threads} thread, batches of {batch} rows; {machine}."
 
     def __str__(self) -> str:
         columns = self.shown_columns()
@@ -248,10 +247,7 @@ class Report:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError("Report.to_pandas needs the package pandas: pip install pandas") from error
+        pandas = import_optional("pandas", "Report.to_pandas", "pandas")
         return pandas.DataFrame.from_dict(self.table, orient="index")
 
     def to_html(self, path: str | os.PathLike[str]) -> None:

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from ..program import as_key, column_names, column_reader, is_frame, is_missing, numbers
 
-Array = NDArray[Any]
-
 #: A numeric column with more distinct values than this is sliced at its quartiles.
 _MOST_VALUES = 10
 #: The number of columns sliced by unless the user names others.
@@ -64,7 +62,7 @@ def chosen_columns(X: Any, slice_by: Sequence[Any] | None) -> list[int]:
     return [known.index(column) for column in slice_by]
 
 
-def groups(X: Any, index: int) -> Array:
+def groups(X: Any, index: int) -> NDArray[Any]:
     """Return the category or the range of each row's cell in a column.
 
     Parameters
@@ -82,13 +80,14 @@ def groups(X: Any, index: int) -> Array:
     column = column_reader(X)(index)
     if column.dtype.kind == "M":
         days = column.astype("datetime64[D]")
-        return ranges(np.where(np.isnat(days), np.nan, days.astype(np.int64)), _day)
+        numbered = np.where(np.isnat(days), np.nan, days.astype(np.int64))
+        return ranges(numbered, lambda day: str(np.datetime64(int(day), "D")))
     if column.dtype.kind in "fiu" and len(np.unique(column[~np.isnan(numbers(column))])) > _MOST_VALUES:
         return ranges(numbers(column))
-    return np.array(["missing" if is_missing(cell) else _text(cell) for cell in column.tolist()], dtype=object)
+    return np.array([cell_text(cell, "g") for cell in column.tolist()], dtype=object)
 
 
-def ranges(values: Array, write: Callable[[float], str] = "{:.4g}".format) -> Array:
+def ranges(values: NDArray[Any], write: Callable[[float], str] = "{:.4g}".format) -> NDArray[Any]:
     """Return the quartiles that each number lies between, as text, shape (n_rows,)."""
     cuts = np.unique(np.nanquantile(np.where(np.isfinite(values), values, np.nan), [0.25, 0.5, 0.75]))
     texts = [f"≤ {write(cuts[0])}"]
@@ -99,23 +98,13 @@ def ranges(values: Array, write: Callable[[float], str] = "{:.4g}".format) -> Ar
     return np.array(texts, dtype=object)[at]
 
 
-def _day(value: float) -> str:
-    return str(np.datetime64(int(value), "D"))
+def cell_text(value: Any, form: str = ".4g") -> str:
+    """Return a cell as text, a number with a fraction in the form given."""
+    key = "missing" if is_missing(value) else as_key(value)
+    return f"{key:{form}}" if isinstance(key, float) else str(key)
 
 
-def _text(value: Any) -> str:
-    key = as_key(value)
-    return f"{key:g}" if isinstance(key, float) else str(key)
-
-
-def cell_text(value: Any) -> str:
-    """Return a cell as text."""
-    if is_missing(value):
-        return "missing"
-    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-
-
-def large_enough(groups: Array, min_rows: int) -> Array:
+def large_enough(groups: NDArray[Any], min_rows: int) -> NDArray[Any]:
     """Return the slice of each row, empty text if the slice has fewer rows than `min_rows`."""
     values, at, n_rows = np.unique(groups.astype(str), return_inverse=True, return_counts=True)
     return np.where(n_rows[at] >= min_rows, values.astype(object)[at], "")

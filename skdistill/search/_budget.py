@@ -16,47 +16,22 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
+from .. import distil
 from .._checks import check_rows, columns_as_in_fit
 from .._sklearn import copy_unfitted, take_rows
-from ..distil import (
-    Asked,
-    DistilledClassifier,
-    DistilledRegressor,
-    TrainingSet,
-    ask,
-    check,
-    choose,
-    choose_again,
-    finish,
-    in_parallel,
-    stack,
-    teach,
-)
-from ..metrics import Latency, latency
+from ..metrics import latency
 from ..program import named_columns, program_or_none
 from ..student import Progress, make_student
 from ..tasks import CLASSES, NUMBERS, Task
 from ..teacher import asks_for_fit, is_estimator, models_of
-from ._candidates import (
-    FEW_ROWS,
-    Variant,
-    default_students,
-    ensembles_of,
-    hidden_units,
-    largest,
-    n_variants,
-    smaller_variants,
-    smallest_ensemble,
-)
+from . import _candidates as pool
 from ._choice import Validation, by_size, choose_student, is_within
 from ._result import BudgetResult
-
-Array = NDArray[Any]
 
 #: About how long the latency of one student is measured, in seconds, and on how many rows at most.
 _TIMED = 0.3
 _TIMED_ROWS = 200
-_DISTILLERS: dict[Task, Any] = {CLASSES: DistilledClassifier, NUMBERS: DistilledRegressor}
+_DISTILLERS: dict[Task, Any] = {CLASSES: distil.DistilledClassifier, NUMBERS: distil.DistilledRegressor}
 
 
 def distill_to_budget(
@@ -179,7 +154,11 @@ def distill_to_budget(
     """
     if not isinstance(refit, bool) and refit != "auto":
         raise ValueError(f"refit must be True, False or 'auto'; got {refit!r}.")
-    budget = _checked_budget(max_bytes=max_bytes, max_latency_us=max_latency_us, min_retention=min_retention)
+    limits = {"max_bytes": max_bytes, "max_latency_us": max_latency_us, "min_retention": min_retention}
+    budget = {name: value for name, value in limits.items() if value is not None}
+    for name, value in budget.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
+            raise ValueError(f"{name} must be a positive number; got {value!r}.")
     task = _task(teacher, y)
     if classes is not None and task.classes(np.asarray(classes)) is None:
         raise ValueError(f"classes is given, and the teacher is a {task.estimator}.")
@@ -188,22 +167,23 @@ def distill_to_budget(
     if y_names is not None:
         y_valid = named_columns(y_valid, y_names, "y_valid")[0]
     rows, y, rows_valid, y_valid = _split(task, X, y, X_valid, y_valid, validation_fraction, seed)
-    given = default_students(seed, len(y), task) if students is None else dict(students)
+    given = pool.default_students(seed, len(y), task) if students is None else dict(students)
     candidates = {name: make_student(student, task, random_state=seed) for name, student in given.items()}
     if not candidates:
         raise ValueError("students holds no student; needed is at least one.")
-    n_jobs = _n_processes(n_jobs, candidates)
-    model = _DISTILLERS[task](teacher, student=largest(candidates), random_state=seed, n_jobs=n_jobs)
+    # no more processes than there are nets, since all else takes no time
+    n_jobs = min(effective_n_jobs(n_jobs), max(1, sum(pool.hidden_units(one) != () for one in candidates.values())))
+    model = _DISTILLERS[task](teacher, student=pool.largest(candidates), random_state=seed, n_jobs=n_jobs)
     if classes is not None:
         model.set_params(classes=classes)
     validation = Validation(task, scoring, y_valid, seed)
-    refits = refit is True or (refit == "auto" and X_valid is None and len(y) <= FEW_ROWS)
-    n_steps = 1 + len(candidates) + n_variants(candidates) + refits
+    refits = refit is True or (refit == "auto" and X_valid is None and len(y) <= pool.FEW_ROWS)
+    n_steps = 1 + len(candidates) + pool.n_variants(candidates) + refits
     with Progress(verbose, n_steps, "distill_to_budget", "step") as progress:
-        request = check(model, rows, y, given=None, X_unlabeled=None, sample_weight=None, fit_params={})
+        request = distil.check(model, rows, y, given=None, X_unlabeled=None, sample_weight=None, fit_params={})
         request = replace(request, y_names=y_names)
-        asked = ask(request)
-        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
+        asked = distil.ask(request)
+        training_set = distil.choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
         teacher_values = asked.teacher.ask(rows_valid)
         teacher_score = validation.set_teacher(teacher_values, asked.teacher.order)
         if X_valid is None:
@@ -213,37 +193,42 @@ def distill_to_budget(
         # the largest, which take longest, first
         names = list(reversed(candidates))
         calls = ((training_set, candidates[name]) for name in names)
-        for name, student in zip(names, in_parallel(n_jobs, _teach, calls), strict=True):
+        for name, student in zip(names, distil.in_parallel(n_jobs, _teach, calls), strict=True):
             whole[name] = student
             progress.step()
-        found = {Variant(name): whole[name] for name in candidates}
-        found |= smaller_variants(whole, rows, seed, n_jobs)
+        found = {pool.Variant(name): whole[name] for name in candidates}
+        found |= pool.smaller_variants(whole, rows, seed, n_jobs)
         frontier: list[dict[str, Any]] = []
+        timed = take_rows(rows_valid, slice(_TIMED_ROWS))
         # measured once nothing else is running, which would make them look slow
         for variant, student in found.items():
+            predict = partial(task.predict, student)
             row: dict[str, Any] = {
                 "name": variant.name,
                 **_sizes(student),
-                "latency_us": _time(partial(task.predict, student), rows_valid).median_us,
-                **validation.figures(variant.name, task.predict(student, rows_valid)),
+                "latency_us": latency(predict, timed, batch_rows=1, max_seconds=_TIMED).median_us,
+                **validation.figures(variant.name, predict(rows_valid)),
             }
             frontier.append({**row, "within_budget": is_within(row, budget)})
             progress.step(retention=row["retention"])
         frontier = sorted(frontier, key=by_size)
-        steady = [variant.name for variant in found if variant.base == smallest_ensemble(candidates)]
-        choice = choose_student(frontier, budget, validation, candidates, steady, ensembles_of(candidates, found))
+        steady = [variant.name for variant in found if variant.base == pool.smallest_ensemble(candidates)]
+        choice = choose_student(frontier, budget, validation, candidates, steady, pool.ensembles_of(candidates, found))
         variant = next(variant for variant in found if variant.name == choice["name"])
         student, refitted = found[variant], False
         if refits:
-            all_rows, targets = _all_rows(task, asked, rows_valid, y_valid, teacher_values)
-            again = choose_again(request.plan, training_set, all_rows, targets, asked.ask_again)
+            # the validation rows below those that are fitted so far
+            labels = np.concatenate([asked.targets.labels, task.encode_known(y_valid, asked.teacher.order)])
+            targets = replace(asked.targets.with_below(teacher_values), labels=labels)
+            all_rows = distil.stack(asked.rows, rows_valid)
+            again = distil.choose_again(request.plan, training_set, all_rows, targets, asked.ask_again)
             same = variant.of(_teach(again, candidates[variant.base]), all_rows, seed)
             # with more rows an encoder can keep more categories
             if not choice["within_budget"] or is_within({**choice, **_sizes(same)}, budget):
                 student, training_set, refitted = same, again, True
             progress.step()
     model.student = copy_unfitted(student)
-    finish(model, asked, training_set, student)
+    distil.finish(model, asked, training_set, student)
     return BudgetResult(
         model=model if choice["within_budget"] else None,
         nearest=model,
@@ -267,19 +252,11 @@ def _task(teacher: Any, y: ArrayLike) -> Task:
     return NUMBERS if "continuous" in type_of_target(np.asarray(y)) else CLASSES
 
 
-def _checked_budget(**limits: Any) -> dict[str, float]:
-    for name, value in limits.items():
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if value is not None and not (number and value > 0):
-            raise ValueError(f"{name} must be a positive number; got {value!r}.")
-    return {name: value for name, value in limits.items() if value is not None}
-
-
 def _split(
     task: Task, X: Any, y: Any, X_valid: Any, y_valid: Any, share: float, seed: int
-) -> tuple[Any, Array, Any, Array]:
+) -> tuple[Any, NDArray[Any], Any, NDArray[Any]]:
     """Return rows and labels to fit, and validation rows and their labels."""
-    columns: Any = DistilledClassifier()
+    columns: Any = distil.DistilledClassifier()
 
     def rows(X: Any, *, reset: bool) -> Any:
         checked = check_rows(columns, X, reset=reset)
@@ -298,52 +275,31 @@ def _split(
     return take_rows(X, kept), y[kept], take_rows(X, held_out), y[held_out]
 
 
-def _labels(task: Task, X: Any, y: Any, rows: str, labels: str) -> Array:
+def _labels(task: Task, X: Any, y: Any, rows: str, labels: str) -> NDArray[Any]:
     if len(y) != X.shape[0]:
         raise ValueError(f"{rows} has {X.shape[0]} rows and {labels} has {len(y)}; each row needs one label.")
     return task.for_estimator(task.check_y(y, X.shape[0], labels))
 
 
-def _all_rows(task: Task, asked: Asked, X_valid: Any, y_valid: Array, values: Array) -> tuple[Any, Any]:
-    """Return the rows to fit with the validation rows below them, and their targets."""
-    targets = asked.targets
-    below = task.encode_known(y_valid, asked.teacher.order)
-    both = targets.with_below(values)
-    return stack(asked.rows, X_valid), replace(both, labels=np.concatenate([targets.labels, below]))
-
-
-def _n_processes(n_jobs: int | None, candidates: Mapping[str, Any]) -> int:
-    """Return the number of processes: no more than there are nets, since all else takes no time."""
-    return min(effective_n_jobs(n_jobs), max(1, sum(hidden_units(one) != () for one in candidates.values())))
-
-
-def _teach(training_set: TrainingSet, student: Any) -> Any:
+def _teach(training_set: distil.TrainingSet, student: Any) -> Any:
     """Return a fitted student; a function of the module, so that it can be called in another process."""
     with warnings.catch_warnings():
         # a student that has not converged is measured as it is
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return teach(training_set, student)
+        return distil.teach(training_set, student)
 
 
-def _warn_of_memorised_rows(task: Task, teacher: Any, training_set: TrainingSet) -> None:
+def _warn_of_memorised_rows(task: Task, teacher: Any, training_set: distil.TrainingSet) -> None:
     gap = training_set.report["teacher_gap"]
     if not asks_for_fit(teacher) and gap is not None and gap > task.memorised_gap:
         warnings.warn(
             f"The teacher's {task.gap_in} on X is {gap:.2f} above that of students on rows that they have not "
             "seen: it has memorised X, the rows held out among them, and the students' retention is underrated. "
             "Give X_valid and y_valid that the teacher has not seen, or an unfitted teacher.",
-            UserWarning,
             stacklevel=3,
         )
 
 
 def _sizes(student: Any) -> dict[str, int | None]:
     program = program_or_none(student)
-    if program is None:
-        return {"nbytes": None, "n_parameters": None}
-    return {"nbytes": program.nbytes, "n_parameters": program.n_parameters}
-
-
-def _time(predict: Callable[[Any], Any], X: Any) -> Latency:
-    rows = take_rows(X, np.arange(min(_TIMED_ROWS, X.shape[0])))
-    return latency(predict, rows, batch_rows=1, max_seconds=_TIMED)
+    return {key: getattr(program, key, None) for key in ("nbytes", "n_parameters")}

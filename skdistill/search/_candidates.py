@@ -139,7 +139,7 @@ def smaller_variants(fitted: Mapping[str, Any], X: Any, seed: int, n_jobs: int) 
     """
     whole = {Variant(name): student for name, student in fitted.items() if program_or_none(student) is not None}
     pruned: dict[Variant, Any] = {}
-    nets = [variant for variant, student in whole.items() if _n_hidden(student) > 0]
+    nets = [variant for variant, student in whole.items() if (parts := split(student.program_)) and parts[2]]
     if nets:
         most = max(nets, key=lambda variant: whole[variant].program_.n_parameters)
         smaller = in_parallel(n_jobs, _prune, ((whole[most], X, keep, seed) for keep in _KEPT))
@@ -156,8 +156,3 @@ def _prune(student: Any, X: Any, keep: float, seed: int) -> Any:
 def n_variants(students: Mapping[str, Any]) -> int:
     """Return how many variants there are at most, the students themselves among them."""
     return 2 * len(students) + 2 * len(_KEPT)
-
-
-def _n_hidden(student: Any) -> int:
-    parts = split(student.program_)
-    return 0 if parts is None else len(parts[2])

@@ -108,7 +108,10 @@ class Validation:
 
         safe = min((row for row in good if row["name"] in steady), key=at, default=None)
         if safe is not None:
-            good = [row for row in good if self._is_clearly_better(row["name"], safe["name"])] or [safe]
+            margin, most = self._task.selection_margin, self._row_losses(safe["name"], self._goals)
+            # by more than chance, against the labels
+            better = [row for row in good if is_clear(most - self._row_losses(row["name"], self._goals), margin)]
+            good = better or [safe]
         return min(good, key=at)
 
     def _score(self, y: Array, values: Array) -> float:
@@ -117,11 +120,6 @@ class Validation:
 
     def _row_losses(self, name: str, goals: Array) -> Array:
         return self._task.row_losses(goals, self._answers[name])
-
-    def _is_clearly_better(self, name: str, other: str) -> bool:
-        """Return whether a student's loss against the labels is lower than another's by more than chance."""
-        less = self._row_losses(other, self._goals) - self._row_losses(name, self._goals)
-        return bool(less.mean() > self._task.selection_margin * less.std() / np.sqrt(len(less)))
 
     def _least_difference(self, row: dict[str, Any], other: dict[str, Any]) -> float:
         """Return how large the difference of two scores has to be to be more than chance."""
@@ -133,15 +131,15 @@ class Validation:
         """Return the mean loss of students against labels and consensus together."""
         losses = {name: self._row_losses(name, self._goals) for name in reference}
         lowest = min(losses.values(), key=np.mean)
-
-        def is_clearly_higher(loss: Array) -> bool:
-            more = loss - lowest
-            return bool(more.mean() > _HIGHER_LOSS * more.std() / np.sqrt(len(more)))
-
-        good = [self._answers[name] for name, loss in losses.items() if not is_clearly_higher(loss)]
+        good = [self._answers[name] for name, loss in losses.items() if not is_clear(loss - lowest, _HIGHER_LOSS)]
         share = self._task.label_share
         goals = share * self._goals + (1.0 - share) * np.mean(good, axis=0)
         return {name: float(self._row_losses(name, goals).mean()) for name in names}
+
+
+def is_clear(differences: Array, n_errors: float) -> bool:
+    """Return whether the mean of differences is above zero by more than so many of its standard errors."""
+    return bool(differences.mean() > n_errors * differences.std() / np.sqrt(len(differences)))
 
 
 def choose_student(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ._choice import is_within
+
 #: The columns of the text form: name, key of a row, how it is written.
 _COLUMNS = (
     ("student", "name", "{}"),
@@ -14,6 +16,12 @@ _COLUMNS = (
     ("retention", "retention", "{:.4f}"),
     ("fidelity", "fidelity", "{:.4f}"),
 )
+#: For each limit, the figure that it is set to, and how a miss is told.
+_LIMITS = {
+    "max_bytes": ("nbytes", "it has {:,} bytes"),
+    "max_latency_us": ("latency_us", "a row takes {:.0f} µs"),
+    "min_retention": ("retention", "its retention is {:.4f}"),
+}
 
 
 @dataclass(frozen=True)
@@ -75,9 +83,10 @@ class BudgetResult:
             head = f"No student meets the budget ({limits}); {name} comes nearest: {self._misses()}"
         cells = [[title for title, _, _ in _COLUMNS]]
         for row in self.frontier:
-            mark = "*" if row is self.choice else " "
-            cells.append([_written(row[key], form) for _, key, form in _COLUMNS])
-            cells[-1][0] = f"{mark} {cells[-1][0]}"
+            marked = {**row, "name": f"{'*' if row is self.choice else ' '} {row['name']}"}
+            cells.append(
+                ["no Program" if marked[key] is None else form.format(marked[key]) for _, key, form in _COLUMNS]
+            )
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in cells
@@ -91,18 +100,8 @@ class BudgetResult:
         return "\n".join([head, "", *lines, "", foot])
 
     def _misses(self) -> str:
-        missed = [
+        return ", ".join(
             "it has no Program" if self.choice[key] is None else form.format(self.choice[key])
-            for name, key, form, sign in (
-                ("max_bytes", "nbytes", "it has {:,} bytes", 1),
-                ("max_latency_us", "latency_us", "a row takes {:.0f} µs", 1),
-                ("min_retention", "retention", "its retention is {:.4f}", -1),
-            )
-            if name in self.budget
-            and (self.choice[key] is None or not sign * self.choice[key] <= sign * self.budget[name])
-        ]
-        return ", ".join(missed)
-
-
-def _written(value: Any, form: str) -> str:
-    return "no Program" if value is None else form.format(value)
+            for name, (key, form) in _LIMITS.items()
+            if name in self.budget and not is_within(self.choice, {name: self.budget[name]})
+        )

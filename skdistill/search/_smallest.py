@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-
 
 def _smallest(
     cv_results: Mapping[str, Any], *, tolerance: float | str, score: str | None, size: str | Callable[..., float]
@@ -48,14 +46,15 @@ def _smallest(
     return int(min(np.flatnonzero(enough), key=lambda index: (sizes[index], -scores[index], index)))
 
 
-def _sizes(cv_results: Mapping[str, Any], size: str | Callable[..., float]) -> Array:
+def _sizes(cv_results: Mapping[str, Any], size: str | Callable[..., float]) -> NDArray[Any]:
     if callable(size):
         return np.array([float(size(params)) for params in cv_results["params"]])
     for column in (f"mean_test_{size}", size):
         if column in cv_results:
             return np.asarray(cv_results[column], dtype=np.float64)
+    shown = ", ".join(column for column in cv_results if not column.startswith(("split", "param", "rank", "std")))
     raise ValueError(
-        f"cv_results_ has no sizes: neither mean_test_{size} nor {size} is among {_shown(cv_results)}. "
+        f"cv_results_ has no sizes: neither mean_test_{size} nor {size} is among {shown}. "
         f"Record them beside the score, scoring={{'score': ..., {size!r}: "
         "skdistill.metrics.make_size_scorer()}, or give smallest_within size=, a column of cv_results_ such as "
         "'mean_score_time' or a function from a candidate's parameters to its size."
@@ -82,10 +81,6 @@ def _margin(cv_results: Mapping[str, Any], name: str, best: int, tolerance: floa
     n_splits = sum(column.startswith("split") and column.endswith(f"_test_{name}") for column in cv_results)
     # the deviation of the splits' scores divides by n; an error of the mean takes n - 1 (Breiman and others, 1984)
     return float(cv_results[f"std_test_{name}"][best] / np.sqrt(max(1, n_splits - 1)))
-
-
-def _shown(cv_results: Mapping[str, Any]) -> str:
-    return ", ".join(column for column in cv_results if not column.startswith(("split", "param", "rank", "std")))
 
 
 def smallest_within(

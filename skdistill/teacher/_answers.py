@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._checks import listed
-
-Array = NDArray[Any]
 
 #: Where answers come from: a teacher that was fitted on the rows in the same fit; clones that have not seen a row;
 #: a teacher that has seen none of them; or a teacher of which nobody says.
@@ -32,11 +29,11 @@ class Answers:
         Whether the teacher has seen the rows.
     """
 
-    values: Array
-    names: Array | None
+    values: NDArray[Any]
+    names: NDArray[Any] | None
     origin: Origin = "unknown"
 
-    def aligned(self, names: Array | None) -> Array:
+    def aligned(self, names: NDArray[Any] | None) -> NDArray[Any]:
         """Return the values with columns in the order of `names`.
 
         Parameters
@@ -67,44 +64,3 @@ class Answers:
         values = np.zeros((len(self.values), len(names)))
         values[:, [position[label] for label in own]] = self.values
         return values
-
-    @classmethod
-    def blend(
-        cls,
-        several: Sequence[Answers],
-        weights: Array,
-        called: Sequence[str],
-        union: Callable[[Sequence[Array]], Array],
-    ) -> Answers:
-        """Return the weighted mean of several teachers' answers, over all names that any of them knows.
-
-        Parameters
-        ----------
-        several : sequence of Answers
-            One for each teacher.
-        weights : ndarray of shape (n_teachers,)
-            The share of each teacher; they sum to one.
-        called : sequence of str
-            What messages call the teachers.
-        union : callable
-            From the names that several teachers know to all names, in the order of columns.
-
-        Raises
-        ------
-        ValueError
-            If teachers do not have as many columns, and names do not say which is which.
-        """
-        first, *others = several
-        if not others:
-            return first
-        named = [one.names for one in several if one.names is not None]
-        names = union(named) if named else None
-        n_targets = first.values.shape[1] if names is None else len(names)
-        for one, name in zip(several, called, strict=True):
-            if one.names is None and one.values.shape[1] != n_targets:
-                known = "" if names is None else f", named {listed(names.tolist())}"
-                raise ValueError(
-                    f"{name} returned {one.values.shape[1]} columns; the other teachers have {n_targets}{known}."
-                )
-        values = np.sum([weight * one.aligned(names) for one, weight in zip(several, weights, strict=True)], axis=0)
-        return cls(values, names, first.origin)

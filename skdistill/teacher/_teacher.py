@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType, MethodType
@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from .._checks import listed, unite
-from .._sklearn import copy_unfitted, has_fit_parameter, is_fitted, not_fitted, take_params, take_rows
+from .._sklearn import copy_unfitted, has_fit_parameter, is_fitted, n_rows_of, not_fitted, take_params, take_rows
 from ..program import column_names, in_order, is_frame, named_columns
 from ..tasks import Task
 from ._answers import Answers, Origin
@@ -130,19 +130,17 @@ class Teacher:
         for model in models:
             _check_model(model, task)
         made = tuple(_Member(model, model, has_been_fitted(model, task, trial), model) for model in models)
-        shares = np.full(len(models), 1.0 / max(1, len(models)))
-        if weights is not None:
-            shares = np.asarray(weights, dtype=np.float64)
-            if shares.shape != (len(models),):
-                raise ValueError(
-                    f"teacher_weights has shape {shares.shape}; needed is one weight for each of the {len(models)} "
-                    "teachers."
-                )
-            if not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
-                raise ValueError(f"teacher_weights must be non-negative and not all zero; got {list(weights)}.")
-            shares = shares / shares.sum()
+        shares = np.ones(len(models)) if weights is None else np.asarray(weights, dtype=np.float64)
+        if shares.shape != (len(models),):
+            raise ValueError(
+                f"teacher_weights has shape {shares.shape}; needed is one weight for each of the {len(models)} "
+                "teachers."
+            )
+        if weights is not None and (not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0):
+            raise ValueError(f"teacher_weights must be non-negative and not all zero; got {list(weights)}.")
         columns = None if unnamed is None else np.asarray(unnamed)
-        return cls(value, task, made, shares, Memory(None) if memory is None else memory, unnamed=columns)
+        memory = Memory(None) if memory is None else memory
+        return cls(value, task, made, shares / shares.sum(), memory, unnamed=columns)
 
     @staticmethod
     def for_clone(value: Any) -> Any:
@@ -193,10 +191,8 @@ class Teacher:
     @property
     def classes(self) -> Array | None:
         """The union of the class labels that the models know, sorted; None where any of them does not say."""
-        several = [_classes_of(member) for member in self.members]
-        if not several or any(known is None for known in several):
-            return None
-        return unite([known for known in several if known is not None])
+        several = [known for known in map(_classes_of, self.members) if known is not None]
+        return unite(several) if several and len(several) == len(self.members) else None
 
     def check_columns(self, X: Any) -> None:
         """Raise a ValueError where rows do not have the columns that a model was fitted on, in whatever order."""
@@ -216,12 +212,11 @@ class Teacher:
         params : sequence of dict
             Further arguments of ``fit``, for each model.
         """
-        y, members = self.task.for_estimator(y), []
-        for member, given in zip(self.members, params, strict=True):
-            if member.fitted:
-                members.append(member)
-                continue
-            members.append(self._fitted(member.model, X, y, given))
+        y = self.task.for_estimator(y)
+        members = [
+            member if member.fitted else self._fitted(member.model, X, y, given)
+            for member, given in zip(self.members, params, strict=True)
+        ]
         models = [member.model for member in members]
         value = models if isinstance(self.value, list | tuple) else models[0]
         return replace(self, value=value, members=tuple(members), origin="in_sample" if self.needs_fit else self.origin)
@@ -249,8 +244,7 @@ class Teacher:
         """
         if not self.members:
             raise ValueError(f"There is no teacher to ask; give its answers for these rows as {self.task.given}.")
-        answers = [self._ask_one(member, X) for member in self.members]
-        return self._blended(answers)
+        return self._blended([self._ask_one(member, X) for member in self.members])
 
     def given(
         self, values: Any, n_rows: int, names: ArrayLike | None = None, otherwise: Array | None = None
@@ -269,15 +263,9 @@ class Teacher:
         otherwise : ndarray of shape (n_targets,) or None
             What they stand for where neither the user nor the teacher says.
         """
-        single = _classes_of(self.members[0]) if len(self.members) == 1 else None
-        known = self.classes if single is None else single
+        known = _classes_of(self.members[0]) if len(self.members) == 1 else self.classes
         known = otherwise if known is None else known
-        expected = known if names is None else np.asarray(names)
-        array, named = named_columns(values, expected, self.task.given)
-        n_targets = None if known is None else len(known)
-        checked = self.task.check_answers(array, n_rows=n_rows, source=self.task.given, n_targets=n_targets)
-        # as many names as columns: the task refuses others, and knows the labels to show
-        return Answers(checked, named if named is not None and len(named) == checked.shape[1] else None, self.origin)
+        return self._checked(values, known, known if names is None else np.asarray(names), n_rows, self.task.given)
 
     def ask_out_of_fold(self, X: Any, y: Array, cv: Any, params: Sequence[dict[str, Any]], groups: Any) -> Answers:
         """Return answers of models that have not seen the rows that they answer.
@@ -331,10 +319,47 @@ class Teacher:
         refitting : bool
             Whether models that are fitted are fitted again, as clones on folds.
         """
-        return [self._weight_param(member, sample_weight, refitting) for member in self.members]
+        params: list[dict[str, Any]] = []
+        for member in self.members:
+            fits = sample_weight is not None and (refitting or not member.fitted)
+            takes = fits and has_fit_parameter(member.model, "sample_weight")
+            params.append({"sample_weight": sample_weight} if takes else {})
+            if fits and not takes:
+                warnings.warn(
+                    f"{member.called} does not appear to accept sample_weight; the weights are used for the student "
+                    "alone.",
+                    stacklevel=2,
+                )
+        return params
 
-    def _blended(self, answers: list[Answers]) -> Answers:
-        return Answers.blend(answers, self.weights, [member.called for member in self.members], self.task.union)
+    def _blended(self, several: list[Answers]) -> Answers:
+        """Return the weighted mean of the models' answers, over all names that any of them knows.
+
+        Parameters
+        ----------
+        several : list of Answers
+            One for each model.
+
+        Raises
+        ------
+        ValueError
+            If models do not have as many columns, and names do not say which is which.
+        """
+        first, *others = several
+        if not others:
+            return first
+        named = [one.names for one in several if one.names is not None]
+        names = self.task.union(named) if named else None
+        n_targets = first.values.shape[1] if names is None else len(names)
+        for one, member in zip(several, self.members, strict=True):
+            if one.names is None and one.values.shape[1] != n_targets:
+                known = "" if names is None else f", named {listed(names.tolist())}"
+                raise ValueError(
+                    f"{member.called} returned {one.values.shape[1]} columns; the other teachers have "
+                    f"{n_targets}{known}."
+                )
+        shares = [weight * one.aligned(names) for one, weight in zip(several, self.weights, strict=True)]
+        return Answers(np.sum(shares, axis=0), names, first.origin)
 
     def _fitted(self, model: Any, X: Any, y: Array, params: dict[str, Any]) -> _Member:
         """Return a clone of a model, fitted."""
@@ -343,30 +368,22 @@ class Teacher:
         key = None if self.memory.location is None else joblib.hash(arguments, coerce_mmap=True)
         return _Member(once(self.memory, _fit_clone, arguments), model, True, key)
 
-    def _weight_param(self, member: _Member, sample_weight: Array | None, refitting: bool) -> dict[str, Any]:
-        if sample_weight is None or (member.fitted and not refitting):
-            return {}
-        if has_fit_parameter(member.model, "sample_weight"):
-            return {"sample_weight": sample_weight}
-        warnings.warn(
-            f"{member.called} does not appear to accept sample_weight; the weights are used for the student alone.",
-            UserWarning,
-            stacklevel=2,
-        )
-        return {}
-
     def _ask_one(self, member: _Member, X: Any) -> Answers:
         if not member.fitted:
             raise not_fitted(member.model)
-        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-        values = self._raw(member, _for_model(member, X))
         known = _classes_of(member)
-        array, names = named_columns(values, known, member.called)
+        values = self._raw(member, _for_model(member, X))
+        answers = self._checked(values, known, known, n_rows_of(X), member.called)
+        unnamed = answers.names is None and self.unnamed is not None and len(self.unnamed) == answers.values.shape[1]
+        return replace(answers, names=self.unnamed) if unnamed else answers
+
+    def _checked(self, values: Any, known: Array | None, names: Array | None, n_rows: int, source: str) -> Answers:
+        """Return answers, checked: as many as there are classes known, under the names of their container or these."""
+        array, found = named_columns(values, names, source)
         n_targets = None if known is None else len(known)
-        checked = self.task.check_answers(array, n_rows=n_rows, source=member.called, n_targets=n_targets)
-        if names is None and self.unnamed is not None and len(self.unnamed) == checked.shape[1]:
-            names = self.unnamed
-        return Answers(checked, names, self.origin)
+        checked = self.task.check_answers(array, n_rows=n_rows, source=source, n_targets=n_targets)
+        # as many names as columns: the task refuses others, and knows the labels to show
+        return Answers(checked, found if found is not None and len(found) == checked.shape[1] else None, self.origin)
 
     def _raw(self, member: _Member, X: Any) -> Any:
         model, memory = member.model, self.memory
@@ -381,7 +398,7 @@ class Teacher:
                 f"itself (teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or ask it once and pass "
                 f"its answers to fit as {self.task.given}."
             )
-        return once(memory, _call, (model, X))
+        return once(memory, _call_method, (model, "__call__", X))
 
     def _of_clones(
         self, member: _Member, X: Any, y: Array, folds: list[tuple[Array, Array]], params: dict[str, Any]
@@ -409,18 +426,13 @@ class Teacher:
             )
         values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
         rows = np.flatnonzero(~self.task.missing_out_of_bag(values))
-        source = f"{member.called}, out of bag,"
-        return rows, Answers(
-            self.task.check_answers(values[rows], n_rows=len(rows), source=source), _classes_of(member), self.origin
-        )
+        known = _classes_of(member)
+        return rows, self._checked(values[rows], known, known, len(rows), f"{member.called}, out of bag,")
 
     def _merged(self, member: _Member, X: Any, parts: list[tuple[Array, Answers]]) -> Answers:
         """Return the answers of parts of the rows in the rows' order; the model itself answers the others."""
         known = _classes_of(member)
-        answered = np.zeros(X.shape[0], dtype=bool)
-        for rows, _ in parts:
-            answered[rows] = True
-        rest = np.flatnonzero(~answered)
+        rest = np.setdiff1d(np.arange(X.shape[0]), np.concatenate([rows for rows, _ in parts]))
         if len(rest):
             parts = [(rest, self._ask_one(member, take_rows(X, rest))), *parts]
         names = parts[0][1].names if known is None else known
@@ -493,13 +505,12 @@ def _for_model(member: _Member, X: Any) -> Any:
         if list(map(str, columns)) == list(map(str, names)):
             return X
         missing = [name for name in map(str, names) if _rewritten(name) not in own]
-        extra = [name for name, key in zip(columns, map(_rewritten, columns), strict=True) if key not in wanted]
+        extra = [name for name in columns if _rewritten(name) not in wanted]
         raise ValueError(
             f"The columns of X are not those that {member.called} was fitted on (missing: {listed(missing)}; "
             f"unexpected: {listed(extra)})."
         )
-    order = [own[name] for name in wanted]
-    return X if order == columns else in_order(X, order)
+    return in_order(X, [own[name] for name in wanted])
 
 
 def _rewritten(name: Any) -> str:
@@ -523,7 +534,3 @@ def _fit_clone(model: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
 
 def _call_method(model: Any, method: str, X: Any) -> Any:
     return getattr(model, method)(X)
-
-
-def _call(model: Callable[[Any], Any], X: Any) -> Any:
-    return model(X)

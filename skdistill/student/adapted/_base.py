@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import get_tags
 
 from ..._checks import check_rows, check_weights, column_or_rows
-from ..._sklearn import not_fitted
+from ..._sklearn import n_rows_of, not_fitted
 from ...losses import CrossEntropy, Loss, SquaredError, Targets
 from ...program import in_order, is_frame
 from ...tasks import CLASSES, NUMBERS, Task
@@ -66,11 +66,9 @@ class AdaptedStudent(BaseEstimator):
         self : object
             The fitted student.
         """
-        rows = self._checked(X, reset=True)
-        n_rows, weight = n_rows_of(rows), check_weights(sample_weight, rows)
-        targets = self._task.only_labels(
-            y, n_rows=n_rows, sample_weight=weight, loss=self._task.loss(), called=type(self).__name__
-        )
+        rows, task = self._checked(X, reset=True), self._task
+        weight, called = check_weights(sample_weight, rows), type(self).__name__
+        targets = task.only_labels(y, n_rows=n_rows_of(rows), sample_weight=weight, loss=task.loss(), called=called)
         return self.fit_targets(X, targets)
 
     def fit_targets(self, X: Any, targets: Targets) -> Any:
@@ -127,14 +125,25 @@ class AdaptedStudent(BaseEstimator):
         return tags
 
 
+class SeededStudent(AdaptedStudent):
+    """An adapted student that takes a seed, and may show its progress; its subclasses say what for."""
+
+    def __init__(
+        self, estimator: Any, random_state: int | np.random.RandomState | None = None, verbose: int = 0
+    ) -> None:
+        super().__init__(estimator)
+        self.random_state = random_state
+        self.verbose = verbose
+
+
 class AdaptedClassifierPart(ClassifierMixin, AdaptedStudent):
     """What makes an adapted student a classifier."""
 
     _task = CLASSES
 
-    @abstractmethod
     def _proba(self, X: Any) -> Array:
         """Return its probabilities, shape (n_rows, n_classes)."""
+        return self.estimator_.predict_proba(X)
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, shape (n_rows, n_classes)."""
@@ -193,8 +202,3 @@ def check_loss(student: Any, loss: Loss) -> None:
             f"loss={loss!r} with student {name}, which minimises a loss of its own. Use the squared error, or one of "
             "skdistill's students."
         )
-
-
-def n_rows_of(X: Any) -> int:
-    """Return the number of rows, also where they are not a table."""
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)

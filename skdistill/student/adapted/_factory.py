@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.pipeline import Pipeline
 
@@ -20,11 +19,9 @@ from .._linear import LinearStudent, LinearStudentRegressor
 from .._mlp import MLPStudent, MLPStudentRegressor
 from .._protocol import Traits, traits_of
 from .._tree import TreeStudent, TreeStudentRegressor
-from ._base import AdaptedClassifierPart, AdaptedRegressorPart, AdaptedStudent, check_loss
+from ._base import AdaptedClassifierPart, AdaptedRegressorPart, SeededStudent, check_loss
 from ._net import NetClassifier, is_net
 from ._sample_weight import SampleWeightClassifier, SampleWeightRegressor
-
-Array = NDArray[Any]
 
 #: The students that have a name, each for classes and for numbers.
 _NAMED: dict[str, tuple[Any, Any]] = {
@@ -111,7 +108,6 @@ def make_student(
             warnings.warn(
                 f"loss={student.loss!r} of student {type(student).__name__} is not used: the distiller's loss counts, "
                 f"{used!r}. Give it to the distiller: DistilledRegressor(loss={student.loss!r}).",
-                UserWarning,
                 stacklevel=2,
             )
             student.set_params(loss=used)
@@ -184,7 +180,7 @@ def _adapted_regressor(student: Any) -> Any:
     return student if hasattr(student, "fit_targets") else SampleWeightRegressor(student)
 
 
-class PipelinePart(AdaptedStudent):
+class PipelinePart(SeededStudent):
     """How a Pipeline is fitted: its transformers on rows and labels, its last step on what they make of the rows.
 
     Where a row has no label, the transformers are given the teacher's answer for it. The rows need not be a
@@ -199,13 +195,6 @@ class PipelinePart(AdaptedStudent):
     verbose : int, default=0
         Given to the last step if it has a `verbose`.
     """
-
-    def __init__(
-        self, estimator: Pipeline, random_state: int | np.random.RandomState | None = None, verbose: int = 0
-    ) -> None:
-        super().__init__(estimator)
-        self.random_state = random_state
-        self.verbose = verbose
 
     @property
     def _traits(self) -> Traits:
@@ -224,17 +213,13 @@ class PipelinePart(AdaptedStudent):
             front = copy_unfitted(self.estimator[:-1])
             X = front.fit_transform(X, targets.as_y())
             steps = list(front.steps)
-        student = make_student(
-            last, targets.task, loss=targets.loss, random_state=self.random_state, verbose=self.verbose
-        )
+        given: dict[str, Any] = {"random_state": self.random_state, "verbose": self.verbose}
+        student = make_student(last, targets.task, loss=targets.loss, **given)
         return Pipeline([*steps, (name, student.fit_targets(X, targets))])
 
 
 class PipelineClassifier(AdaptedClassifierPart, PipelinePart):
     """A Pipeline that ends in a classifier; see :class:`PipelinePart` for its parameters."""
-
-    def _proba(self, X: Any) -> Array:
-        return self.estimator_.predict_proba(X)
 
 
 class PipelineRegressor(AdaptedRegressorPart, PipelinePart):

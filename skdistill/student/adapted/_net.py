@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_random_state
 
 from ...losses import Targets, softmax
-from ._base import AdaptedClassifierPart
-
-Array = NDArray[Any]
+from ._base import AdaptedClassifierPart, SeededStudent
 
 
-class NetClassifier(AdaptedClassifierPart):
+class NetClassifier(AdaptedClassifierPart, SeededStudent):
     """A skorch net or a torch module, trained on the distillation loss; its rows are float32.
 
     A skorch net is trained by its own settings (optimizer, epochs, callbacks), but for its loss. Its module
@@ -32,13 +30,6 @@ class NetClassifier(AdaptedClassifierPart):
         1 shows a progress bar while a module is trained; a skorch net has a `verbose` of its own.
     """
 
-    def __init__(
-        self, estimator: Any, random_state: int | np.random.RandomState | None = None, verbose: int = 0
-    ) -> None:
-        super().__init__(estimator)
-        self.random_state = random_state
-        self.verbose = verbose
-
     def _fit(self, X: Any, targets: Targets) -> Any:
         # torch is imported here, where a net is trained or asked, and nowhere else
         from ._net_training import train_net
@@ -50,12 +41,12 @@ class NetClassifier(AdaptedClassifierPart):
         terms = targets.terms(len(rows)).folded()
         return train_net(self.estimator, rows, terms, targets.as_labels(), seed=seed, verbose=self.verbose)
 
-    def _proba(self, X: Any) -> Array:
+    def _proba(self, X: Any) -> NDArray[Any]:
         from ._net_training import net_logits
 
         return softmax(net_logits(self.estimator_, self._as_float32(X)))
 
-    def _as_float32(self, X: Any) -> Array:
+    def _as_float32(self, X: Any) -> NDArray[Any]:
         return check_array(X, dtype=np.float32, estimator=self._name, input_name="X")
 
 

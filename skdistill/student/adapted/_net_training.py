@@ -19,13 +19,11 @@ from ...losses import Terms
 from .._progress import Progress
 from .._torch_loss import TermsLoss, own_torch_state, target_arrays
 
-Array = NDArray[Any]
-
 #: The two parts of a net's rows during training: the input of its module, and the targets of the loss.
 _ROWS, _TARGETS = "rows", "distillation targets"
 
 
-def train_net(net: Any, X: Array, terms: Terms, labels: Array, *, seed: int | None, verbose: int) -> Any:
+def train_net(net: Any, X: NDArray[Any], terms: Terms, labels: NDArray[Any], *, seed: int | None, verbose: int) -> Any:
     """Train a user's own net on the terms of the distillation loss.
 
     Parameters
@@ -112,7 +110,7 @@ def _net_of(module: nn.Module, n_rows: int, seed: int | None, progress: Progress
 
 
 class _Slices:
-    """A loader of skorch's datasets that slices whole tensors, as RowBatches does."""
+    """A loader of skorch's datasets that slices whole tensors, which is faster than row by row."""
 
     def __init__(self, dataset: Any, batch_size: int, shuffle: bool = False) -> None:
         # rows that are held out are a subset of a dataset
@@ -139,10 +137,8 @@ class _Shown(Callback):
         self.progress = progress
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        figures = {"loss": net.history[-1]["train_loss"]}
-        if "valid_loss" in net.history[-1]:
-            figures["valid_loss"] = net.history[-1]["valid_loss"]
-        self.progress.step(**figures)
+        last, names = net.history[-1], {"train_loss": "loss", "valid_loss": "valid_loss"}
+        self.progress.step(**{shown: last[name] for name, shown in names.items() if name in last})
 
 
 def _distilling(kind: type[NeuralNet], loss: TermsLoss, n_classes: int) -> type[NeuralNet]:
@@ -181,7 +177,7 @@ def _logits(net: Any, output: Any, n_classes: int | None) -> Tensor:
     return torch.logit(found, eps=1e-7) if isinstance(criterion, nn.BCELoss) else found
 
 
-def net_logits(net: Any, X: Array) -> Array:
+def net_logits(net: Any, X: NDArray[Any]) -> NDArray[Any]:
     """Return the logits of a trained net or module.
 
     Parameters

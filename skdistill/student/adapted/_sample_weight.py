@@ -7,25 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._sklearn import copy_unfitted, has_fit_parameter, take_rows
+from ..._checks import column_or_rows
+from ..._sklearn import copy_unfitted, has_fit_parameter, n_rows_of, take_rows
 from ...losses import Targets
 from .._protocol import Traits
 from .._tree_growing import on_grid
-from ._base import AdaptedClassifierPart, AdaptedRegressorPart, n_rows_of
+from ._base import AdaptedClassifierPart, AdaptedRegressorPart
 
-Array = NDArray[Any]
-
-#: Parameters that count rows, in scikit-learn, LightGBM and CatBoost.
-_ROW_COUNTS = {
-    "max_samples",
-    "min_child_samples",
-    "min_data",
-    "min_data_in_leaf",
-    "min_data_per_group",
-    "min_data_per_leaf",
-    "min_samples_leaf",
-    "min_samples_split",
-}
+#: How the parameters begin that count rows, in scikit-learn, LightGBM and CatBoost.
+_ROW_COUNTS = ("max_samples", "min_child_samples", "min_data", "min_samples_leaf", "min_samples_split")
 
 
 class SampleWeightClassifier(AdaptedClassifierPart):
@@ -46,13 +36,14 @@ class SampleWeightClassifier(AdaptedClassifierPart):
     _traits = Traits(softens=False, takes_loss=False)
 
     def _fit(self, X: Any, targets: Targets) -> Any:
-        classifier = copy_unfitted(self.estimator)
+        classifier, n_classes, n_rows = copy_unfitted(self.estimator), targets.n_targets, n_rows_of(X)
         params = classifier.get_params(deep=True)
-        n_classes = targets.n_targets
         changed: dict[str, Any] = {
             name: n_classes * value
             for name, value in params.items()
-            if name.rpartition("__")[2] in _ROW_COUNTS and isinstance(value, int) and not isinstance(value, bool)
+            if name.rpartition("__")[2].startswith(_ROW_COUNTS)
+            and isinstance(value, int)
+            and not isinstance(value, bool)
         }
         class_weight = params.get("class_weight")
         if class_weight == "balanced" or isinstance(class_weight, dict):
@@ -60,20 +51,16 @@ class SampleWeightClassifier(AdaptedClassifierPart):
             changed["class_weight"] = None
         else:
             class_weight = None
-        if changed:
-            classifier.set_params(**changed)
-        n_rows = n_rows_of(X)
+        classifier.set_params(**changed)
         terms = targets.terms(n_rows, class_weight)
-        weight = terms.soft * terms.soft_weight[:, None] + terms.label_mass()
-        # in sample weights, which is what a penalty such as C is measured against
-        weight *= terms.total_weight / n_rows
-        mass = weight.sum(axis=1)
+        goal, mass = terms.blended()
         rows = np.flatnonzero(mass > 0)
-        weight = on_grid(weight[rows] / mass[rows, None]) * on_grid(mass[rows])[:, None]
+        # in sample weights, which is what a penalty such as C is measured against
+        weight = on_grid(goal[rows]) * on_grid(mass[rows] * (terms.total_weight / n_rows))[:, None]
         copies = take_rows(X, np.repeat(rows, n_classes))
         return classifier.fit(copies, np.tile(np.arange(n_classes), len(rows)), sample_weight=weight.ravel())
 
-    def _proba(self, X: Any) -> Array:
+    def _proba(self, X: Any) -> NDArray[Any]:
         proba = np.asarray(self.estimator_.predict_proba(X), dtype=np.float64)
         return proba / proba.sum(axis=1, keepdims=True)
 
@@ -93,19 +80,15 @@ class SampleWeightRegressor(AdaptedRegressorPart):
     _traits = Traits(takes_loss=False)
 
     def _fit(self, X: Any, targets: Targets) -> Any:
-        regressor = copy_unfitted(self.estimator)
-        n_rows = n_rows_of(X)
+        regressor, n_rows = copy_unfitted(self.estimator), n_rows_of(X)
         terms = targets.terms(n_rows)
         assert terms.units is not None
         center, scale = terms.units
-        soft, hard = terms.soft_weight, terms.label_weight
-        mass = soft + hard
+        goal, mass = terms.blended()
         rows = np.flatnonzero(mass > 0)
-        share = (soft[rows] / mass[rows])[:, None]
-        goal = (share * terms.soft[rows] + (1.0 - share) * terms.labels[rows]) * scale + center
+        goal = column_or_rows(goal[rows] * scale + center)
         # in sample weights, which is what a penalty is measured against
         weight = mass[rows] * (terms.total_weight / n_rows)
-        goal = goal[:, 0] if goal.shape[1] == 1 else goal
         if len(rows) < n_rows:
             X = take_rows(X, rows)
         if np.allclose(weight, 1.0, rtol=1e-12):

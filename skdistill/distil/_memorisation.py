@@ -13,9 +13,8 @@ Array = NDArray[Any]
 
 #: At least so many rows are needed to tell.
 _FEWEST_ROWS = 50
-#: A teacher that repeats so much of what the labels say beyond its own answers nearby has seen them, however little
-#: its residuals tell.
-_REPEATED = 0.7
+#: How many standard errors from zero the correlation must be.
+_CLEARLY = 2.0
 
 
 def has_seen(task: Task, answers: Array, nearby: Array, goals: Array) -> bool:
@@ -23,10 +22,11 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array) -> bool:
 
     How a teacher's answer changes from a new row nearby to the row itself is what it takes for the signal there. If it
     has not seen the label, its error on the row is that label's noise and has nothing to do with this change: their
-    correlation is zero, or negative where the teacher has fitted the noise of others. If it has seen the label, it has
-    moved towards it, part of the way, and the rest of the way is its error: the correlation is positive. And where it
-    has moved all the way there is no error left, and the change alone tells. See Feldman and Zhang (2020), "What Neural
-    Networks Memorize and Why", https://arxiv.org/abs/2008.03703, for memorisation as such a change.
+    correlation is zero, or negative where the teacher has fitted the noise of other rows. If it has seen the label, it
+    has moved part of the way towards it, and the rest of the way is its error: the correlation is positive. Where a
+    classifier has moved nearly all the way there is no error left, and the change alone tells. (It does not for
+    numbers: many can be foreseen as well.) Memorisation as such a change: Feldman and Zhang (2020), "What Neural
+    Networks Memorize and Why", https://arxiv.org/abs/2008.03703.
 
     Parameters
     ----------
@@ -56,7 +56,9 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array) -> bool:
     scale = 1.0 if spread is None else np.sqrt(np.where(spread > 0, spread, 1.0))
     change, surprise = (answers - nearby) / scale, (goals - nearby) / scale
     error = surprise - change
-    repeated = float((change * surprise).sum() / max(float((surprise**2).sum()), 1e-12))
+    products = (change * error).sum(axis=1)
     size = float(np.sqrt((change**2).sum() * (error**2).sum()))
-    correlation = float((change * error).sum()) / size if size > 0 else 0.0
-    return correlation > task.memorised_correlation or repeated > _REPEATED
+    correlation = float(products.sum()) / size if size > 0 else 0.0
+    clearly = products.sum() > _CLEARLY * np.sqrt(((products - products.mean()) ** 2).sum())
+    repeated = float((change * surprise).sum()) > task.memorised_repeats * float((surprise**2).sum())
+    return bool((correlation > task.memorised_correlation and clearly) or repeated)

@@ -26,7 +26,8 @@ Ask = Callable[[Any], Array]
 
 #: With fewer labelled rows, too few could be held out to choose by.
 _FEWEST_ROWS = 100
-#: Candidates are fitted on at most so many rows.
+#: Candidates are fitted on at most so many rows. With fewer labelled rows, holding some out costs accuracy: the student
+#: is fitted again with them.
 _FEW_ROWS = 5_000
 #: A net is fitted on at most so many rows where the choice is left to the data.
 MOST_ROWS = 262_144
@@ -202,7 +203,10 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
         choice = replace(choice, alpha=best.alpha, temperature=best.temperature)
     elif by_rule and traits_of(plan.student).in_epochs:
         assert bench is not None
-        fitted, logit_scale, candidates = _fit_net(plan, bench, _chosen(whole, choice, rows.fresh), rows.held_out)
+        again = len(labelled) < _FEW_ROWS
+        fitted, logit_scale, candidates = _fit_net(
+            plan, bench, _chosen(whole, choice, rows.fresh), rows.held_out, again=again
+        )
         choice = replace(choice, temperature=candidates[0].temperature)
     report |= {
         "alpha": choice.alpha,
@@ -397,16 +401,19 @@ def _temperatures(plan: Plan, targets: Targets) -> list[float | None]:
     return [first, *_TEMPERATURES] if tried else [first]
 
 
-def _fit_net(plan: Plan, bench: Bench, targets: Targets, held_out: Array) -> tuple[Any, float, list[Candidate]]:
+def _fit_net(
+    plan: Plan, bench: Bench, targets: Targets, held_out: Array, *, again: bool
+) -> tuple[Any, float, list[Candidate]]:
     """Return the fitted net, what its logits were multiplied by, and the candidates, the chosen one first.
 
-    With several temperatures, the one with the lowest loss on the held-out rows is taken.
+    With several temperatures, the one with the lowest loss on the held-out rows is taken. In the end it may be fitted
+    `again`, to all rows but others that are held out, new ones among them.
     """
     task, valid = plan.task, np.flatnonzero(held_out)
-    nets, found = [], []
+    nets, found, seed = [], [], plan.seed % 2**31
     for temperature in _temperatures(plan, targets):
         goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
-        (net,) = bench.fit([Fit(goals, np.flatnonzero(~held_out), valid, plan.seed % 2**31)])
+        (net,) = bench.fit([Fit(goals, np.flatnonzero(~held_out), valid, seed)])
         values = bench.answers(net)[valid]
         scale = _logit_scale(task, targets, valid, values) if traits_of(plan.student).scalable else 1.0
         values = task.rescaled(values, scale)
@@ -416,6 +423,9 @@ def _fit_net(plan: Plan, bench: Bench, targets: Targets, held_out: Array) -> tup
     means = [np.average(one.losses, weights=_weight(targets, valid)) for one in found]
     best = int(np.argmin(means))
     net, scale = nets[best]
+    if again:
+        others = np.random.RandomState(seed).permutation(len(held_out)) < 0.1 * len(held_out)
+        (net,) = bench.fit([Fit(net.targets, np.flatnonzero(~others), np.flatnonzero(others), seed)])
     student = bench.as_student(net)
     scale_logits(student, scale)
     return student, scale, [found[best], *(one for one in found if one is not found[best])]

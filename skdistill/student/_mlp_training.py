@@ -459,31 +459,9 @@ class _Plan:
         return cls(X, layers)
 
 
-Select = Callable[[list[int], list[Array]], Sequence[int]]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """A look at all nets on the way, after which some of them are trained no further.
-
-    Parameters
-    ----------
-    after : float
-        After which share of the epochs.
-    choose : callable
-        From the numbers of the nets that are still trained, and each one's outputs for its held-out rows, shape
-        (n_held_out, n_outputs), to the numbers of those to keep.
-    """
-
-    after: float
-    choose: Select
-
-
 @own_torch_state(one_thread=True)
 @torch.no_grad()
-def train_nets(
-    student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_size: int, selection: Selection | None = None
-) -> list[TrainedNet]:
+def train_nets(student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_size: int) -> list[TrainedNet]:
     """Train nets of one shape side by side: AdamW, a warm-up and a cosine, early stopping for each.
 
     A net is validated and kept as the running average of its weights, with polynomial decay: Shamir and
@@ -499,8 +477,6 @@ def train_nets(
         The nets. In an epoch each gets as many rows as the one with the most has; with fewer, it sees some twice.
     batch_size : int
         Rows in a step.
-    selection : Selection or None, default=None
-        Which nets are trained to the end; None trains all of them.
 
     Returns
     -------
@@ -516,12 +492,10 @@ def train_nets(
     name = type(student).__name__
     with Progress(student.verbose, student.max_epochs, name, "epoch") as progress:
         try:
-            for epoch in range(student.max_epochs):
+            for _ in range(student.max_epochs):
                 run.epoch()
                 figures = run.judge()
                 progress.step(**figures)
-                if selection is not None and epoch + 1 == max(1, round(selection.after * student.max_epochs)):
-                    run.keep(run.select(selection.choose))
                 if not run.alive:
                     break
         except KeyboardInterrupt:
@@ -676,10 +650,6 @@ class _Run:
     def _layers(self, at: int) -> Layers:
         parts = [part[at].cpu().numpy().copy() for part in self.now.views(self.average)]
         return [(weight, bias[0]) for weight, bias in zip(parts[::2], parts[1::2], strict=True)]
-
-    def select(self, choose: Select) -> Sequence[int]:
-        """Return the nets to go on with."""
-        return choose(self.alive, [self.outputs(at).cpu().numpy() for at in range(len(self.alive))])
 
     def keep(self, numbers: Sequence[int]) -> None:
         """Go on with some of the nets alone."""

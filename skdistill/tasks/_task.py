@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -51,8 +52,10 @@ class Task:
     logit_scales: ClassVar[tuple[float, ...]] = ()
     #: Factors that are tried on the teacher's.
     answer_scales: ClassVar[tuple[float, ...]] = ()
-    #: Beyond this correlation of a teacher's errors with its change between rows it has seen them.
+    #: The memorisation check: beyond this correlation of a teacher's errors with its change from a new row nearby,
+    #: or if it repeats more than this share of what labels say beyond its answer there, it has seen them.
     memorised_correlation: ClassVar[float]
+    memorised_repeats: ClassVar[float] = math.inf
 
     def __repr__(self) -> str:
         return f"{type(self).__name__.upper()}"

@@ -95,13 +95,15 @@ class TrainingSet:
 class _Choice:
     """What was chosen: the teacher's share, the temperature, and what its answers' logits are multiplied by.
 
-    The answers are those for fresh rows alone, or for all.
+    The answers are those for fresh rows alone, or for all. The student's own logits are scaled in the end unless the
+    teacher is far ahead on rows that it has seen: its student looks better on those held out than it is.
     """
 
     alpha: float
     temperature: float | None
     scale: float = 1.0
     fresh_alone: bool = True
+    far_ahead: bool = False
 
 
 class _Rows:
@@ -203,9 +205,9 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
         choice = replace(choice, alpha=best.alpha, temperature=best.temperature)
     elif by_rule and traits_of(plan.student).in_epochs:
         assert bench is not None
-        again = len(labelled) < _FEW_ROWS
+        goals, again = _chosen(whole, choice, rows.fresh), len(labelled) < _FEW_ROWS
         fitted, logit_scale, candidates = _fit_net(
-            plan, bench, _chosen(whole, choice, rows.fresh), rows.held_out, again=again
+            plan, bench, goals, rows.held_out, scaled=not choice.far_ahead, again=again
         )
         choice = replace(choice, temperature=candidates[0].temperature)
     report |= {
@@ -295,7 +297,7 @@ def _by_rule(
     weight = None if whole.sample_weight is None else whole.sample_weight[known]
     memorised = origin == "in_sample" or (origin == "unknown" and _has_seen(task, rows, whole))
     students, teacher = (task.score(labels, values, weight) for values in (ensemble.out_of_fold, answers))
-    scale, share = 1.0, 0.0
+    scale, share = 1.0, 1.0
     fresh = np.flatnonzero(rows.fresh)
     if memorised:
         share = task.share_of_seen(students, teacher, len(known))
@@ -306,9 +308,9 @@ def _by_rule(
     else:
         scale = _best_scale(task, goals, answers, weight, task.answer_scales)
         answers = task.rescaled(answers, scale)
-    share = min(share, 1.0) if memorised else 1.0
+    far_ahead = share < 0.5
     share = min(share, _stacked_share(task, goals, answers, ensemble.out_of_fold, weight))
-    choice = _Choice(round(share, 2), _temperature(whole), scale, memorised)
+    choice = _Choice(round(share, 2), _temperature(whole), scale, memorised, far_ahead)
     return choice, {"teacher_gap": teacher - students, "memorised": memorised}
 
 
@@ -402,7 +404,7 @@ def _temperatures(plan: Plan, targets: Targets) -> list[float | None]:
 
 
 def _fit_net(
-    plan: Plan, bench: Bench, targets: Targets, held_out: Array, *, again: bool
+    plan: Plan, bench: Bench, targets: Targets, held_out: Array, *, scaled: bool, again: bool
 ) -> tuple[Any, float, list[Candidate]]:
     """Return the fitted net, what its logits were multiplied by, and the candidates, the chosen one first.
 
@@ -415,7 +417,7 @@ def _fit_net(
         goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
         (net,) = bench.fit([Fit(goals, np.flatnonzero(~held_out), valid, seed)])
         values = bench.answers(net)[valid]
-        scale = _logit_scale(task, targets, valid, values) if traits_of(plan.student).scalable else 1.0
+        scale = _logit_scale(task, targets, valid, values) if scaled and traits_of(plan.student).scalable else 1.0
         values = task.rescaled(values, scale)
         losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
         nets.append((net, scale))

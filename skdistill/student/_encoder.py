@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from numbers import Real
@@ -66,10 +66,14 @@ class Encoded:
         The dense columns: float64, or float32 for the training of a net.
     sparse : csr_matrix of shape (n_rows, n_sparse) or None
         One-hot columns of the categories, or the user's own sparse columns.
+    bins : Piecewise or None, default=None
+        Its columns are further dense ones, which are worked out where they are needed: they take several times the
+        memory of `numbers`.
     """
 
     numbers: Array
     sparse: sparse.csr_matrix | None = None
+    bins: Piecewise | None = None
 
     @property
     def n_rows(self) -> int:
@@ -79,7 +83,7 @@ class Encoded:
     @property
     def n_encoded(self) -> int:
         """The number of inputs of the first layer: the sparse columns, then the dense ones."""
-        return self.n_sparse + int(self.numbers.shape[1])
+        return self.n_sparse + int(self.numbers.shape[1]) + (0 if self.bins is None else len(self.bins.columns))
 
     @property
     def n_sparse(self) -> int:
@@ -103,7 +107,7 @@ class Encoded:
     def take(self, rows: Array) -> Encoded:
         """Return the rows with the given indices, with float32 numbers, for the training of a net."""
         numbers = self.numbers[rows].astype(np.float32, copy=False)
-        return Encoded(numbers, None if self.sparse is None else self.sparse[rows])
+        return replace(self, numbers=numbers, sparse=None if self.sparse is None else self.sparse[rows])
 
 
 class Encoder:
@@ -160,7 +164,12 @@ class Encoder:
         further: bool = False,
     ) -> Encoded:
         """Encode the training rows and count the occurrences of each code; `further` rows are not counted."""
-        return self.encode_read(self.read(X, dtype), sample_weight, further=further)
+        last = self.ops[-1]
+        if dtype is np.float64 or not isinstance(last, Piecewise):
+            return self.encode_read(self.read(X, dtype), sample_weight, further=further)
+        encoded = self.encode_read(Encoder(self.ops[:-1]).read(X, dtype), sample_weight, further=further)
+        # columns of numbers, of which the codes are none
+        return replace(encoded, bins=replace(last, columns=last.columns - len(self.sizes)))
 
     def encode_read(self, Z: Any, sample_weight: Array | None = None, *, further: bool = False) -> Encoded:
         """Encode training rows that :meth:`read` has returned."""

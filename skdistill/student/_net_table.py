@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from .._checks import check_rows
 from .._sklearn import copy_unfitted
 from ..losses import Targets
 from ..program import Op, Program, fold, run
-from ._encoder import Encoded
 from ._mlp import BaseMLP
 
 Array = NDArray[Any]
@@ -91,7 +90,7 @@ class NetTable:
         above = self._encoded
         below = self._encoder.encode(self.student._encoder_rows(X), dtype=self.student._dtype, further=True)
         both = None if below.sparse is None else sparse.vstack([above.sparse, below.sparse], format="csr")
-        self._encoded = Encoded(np.concatenate([above.numbers, below.numbers]), both)
+        self._encoded = replace(above, numbers=np.concatenate([above.numbers, below.numbers]), sparse=both)
 
     def fit(self, fits: Sequence[Fit]) -> list[FittedNet]:
         """Train the nets of several fits side by side.

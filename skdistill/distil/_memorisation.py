@@ -20,22 +20,24 @@ _CLEARLY = 2.0
 def has_seen(task: Task, answers: Array, nearby: Array, goals: Array) -> bool:
     """Return whether a teacher was fitted on the labels of these rows.
 
-    How a teacher's answer changes from a new row nearby to the row itself is what it takes for the signal there. If it
-    has not seen the label, its error on the row is that label's noise and has nothing to do with this change: their
-    correlation is zero, or negative where the teacher has fitted the noise of other rows. If it has seen the label, it
-    has moved part of the way towards it, and the rest of the way is its error: the correlation is positive. Where a
-    classifier has moved nearly all the way there is no error left, and the change alone tells. (It does not for
-    numbers: many can be foreseen as well.) Memorisation as such a change: Feldman and Zhang (2020), "What Neural
-    Networks Memorize and Why", https://arxiv.org/abs/2008.03703.
+    What the label says beyond the teacher's answer for a new row nearby is partly signal, which a teacher can know,
+    and partly noise, which it can only have seen. Classes: of two thirds or more it knows too much; its answers have to
+    be calibrated for that, since a forest is less sure than it could be. Numbers can often be foreseen exactly,
+    but what is left of an error tells there: if the teacher has seen the label, it has moved part of the way towards it
+    between the row nearby and the row itself, and the rest of the way is its error, so that both have the same sign. If
+    it has not seen it, its error has nothing to do with the move, or is against it where that was noise of other rows.
+
+    Memorisation as what an answer owes to the row's own label: Feldman and Zhang (2020), "What Neural Networks Memorize
+    and Why", https://arxiv.org/abs/2008.03703.
 
     Parameters
     ----------
     task : Task
         Classes or numbers.
     answers : ndarray of shape (n_rows, n_targets)
-        What the teacher answers for the rows.
+        What the teacher answers for the rows, calibrated on their labels.
     nearby : ndarray of shape (n_rows, n_targets)
-        What it answers for a new row near each of them.
+        What it answers for a new row near each of them, calibrated in the same way.
     goals : ndarray of shape (n_rows, n_targets)
         What a perfect teacher would answer for the rows: their labels.
 
@@ -55,10 +57,9 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array) -> bool:
     spread = task.spread(goals)
     scale = 1.0 if spread is None else np.sqrt(np.where(spread > 0, spread, 1.0))
     change, surprise = (answers - nearby) / scale, (goals - nearby) / scale
+    known = float((change * surprise).sum()) / max(float((surprise**2).sum()), 1e-12)
     error = surprise - change
     products = (change * error).sum(axis=1)
-    size = float(np.sqrt((change**2).sum() * (error**2).sum()))
-    correlation = float(products.sum()) / size if size > 0 else 0.0
+    size = max(float(np.sqrt((change**2).sum() * (error**2).sum())), 1e-12)
     clearly = products.sum() > _CLEARLY * np.sqrt(((products - products.mean()) ** 2).sum())
-    repeated = float((change * surprise).sum()) > task.memorised_repeats * float((surprise**2).sum())
-    return bool((correlation > task.memorised_correlation and clearly) or repeated)
+    return bool(known > task.memorised_share or (clearly and products.sum() / size > task.memorised_correlation))

@@ -321,7 +321,9 @@ def _has_seen(task: Task, rows: _Rows, whole: Targets) -> bool:
     at = np.flatnonzero(~rows.fresh[rows.source])[:_CHECKED]
     source = rows.source[at]
     goals = task.goals(whole.labels[source], whole.n_targets)
-    return has_seen(task, whole.answers[source], whole.answers[rows.n_given + at], goals)
+    answers, nearby = whole.answers[source], whole.answers[rows.n_given + at]
+    scale = _best_scale(task, goals, answers, None, task.answer_scales) if len(goals) else 1.0
+    return has_seen(task, task.rescaled(answers, scale), task.rescaled(nearby, scale), goals)
 
 
 def _stacked_share(task: Task, goals: Array, answers: Array, others: Array, weight: Array | None) -> float:

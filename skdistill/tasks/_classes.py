@@ -36,8 +36,7 @@ class Classes(Task):
     selection_margin = 1.0
     logit_scales = tuple(np.round(np.geomspace(0.7, 2.5, 27), 3).tolist())
     answer_scales = tuple(np.round(np.geomspace(0.15, 3.0, 40), 3).tolist())
-    memorised_correlation = 0.15
-    memorised_repeats = 0.7
+    memorised_share = 0.67
 
     def check_teacher(self, model: Any, called: str) -> None:
         """Raise a ValueError for a regressor, or a classifier without predict_proba."""

@@ -52,10 +52,10 @@ class Task:
     logit_scales: ClassVar[tuple[float, ...]] = ()
     #: Factors that are tried on the teacher's.
     answer_scales: ClassVar[tuple[float, ...]] = ()
-    #: The memorisation check: beyond this correlation of a teacher's errors with its change from a new row nearby,
-    #: or if it repeats more than this share of what labels say beyond its answer there, it has seen them.
-    memorised_correlation: ClassVar[float]
-    memorised_repeats: ClassVar[float] = math.inf
+    #: A teacher has seen the labels if it knows more than this share of what they say beyond its answers nearby, or if
+    #: its errors have more than this correlation with its move from there.
+    memorised_share: ClassVar[float] = math.inf
+    memorised_correlation: ClassVar[float] = math.inf
 
     def __repr__(self) -> str:
         return f"{type(self).__name__.upper()}"

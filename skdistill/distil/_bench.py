@@ -21,6 +21,9 @@ Array = NDArray[Any]
 class Bench(Protocol):
     """A table on which several students are fitted."""
 
+    #: How many steps of a net were taken; 0 for other students.
+    n_steps: int
+
     def add(self, X: Any) -> None:
         """Put further rows below the others."""
 
@@ -56,6 +59,7 @@ class _OneByOne:
 
     def __init__(self, plan: Plan, X: Any) -> None:
         self._plan, self._X = plan, X
+        self.n_steps = 0
 
     def add(self, X: Any) -> None:
         self._X = stack(self._X, X)

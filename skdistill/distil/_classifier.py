@@ -62,9 +62,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         Number of new rows per row, made between neighbours and answered by the teacher; 0 for
         none. "auto" leaves it to the recipe, and is 0 where `alpha` is a number.
     label_ensemble : int or "auto", default="auto"
-        Number of students fitted to the labels alone, each on all folds but one, whose mean answer replaces
-        the labels (self-distillation); 0 for none. "auto" leaves it to the recipe, and is 0 where `alpha`
-        is a number.
+        Number of students fitted to the labels alone, each on all folds but one, whose mean answer is fitted beside
+        the labels, half and half (self-distillation); 0 for none. "auto" leaves it to the recipe, and is 0 where
+        `alpha` is a number.
     cv : int, cross-validation generator, iterable, "oob", "prefit" or None, default=None
         Where the teacher's answers come from. None asks the teacher as it is, which may have seen
         the rows. An int or a generator cross-fits: clones of the teacher are fitted on folds of the
@@ -104,15 +104,16 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         The student's Program; ``program_(X)`` is the bare, unchecked ``predict_proba``. An adapted
         student has none.
     distillation_report_ : dict
-        What was done, always with these keys: ``alpha`` and ``temperature``; ``origin`` of the teacher's
-        answers ("in_sample", "out_of_fold", "unseen", or "unknown": see `cv`); ``n_rows``, ``n_labelled``, ``n_new``
-        (new rows made) and ``n_label_models``; ``teacher_gap``, the teacher's accuracy on the labelled rows less that
-        of students that have not seen them (None without a label ensemble); ``logit_scale``, the factor of
-        temperature scaling; ``n_held_out``, the number of rows held out to choose by (0 where nothing was
-        chosen); ``candidates``, a dict for each with its ``log_loss``, ``accuracy`` and ``agreement`` with the
-        teacher on these rows; and the same scores of the candidate that was taken (``distilled``, before it was fitted
-        again to all rows), of ``labels_only`` students, and of the ``teacher``, which may know these rows (None where
-        nothing was chosen).
+        What was done, always with these keys: ``alpha`` and ``temperature``; ``origin`` of the teacher's answers
+        ("in_sample", "out_of_fold", "unseen", or "unknown": see `cv`), and ``memorised``, whether the recipe treats
+        them as answers for rows whose labels the teacher has seen; ``n_rows`` and ``n_left_out`` (rows beyond
+        262,144, which the recipe leaves out by chance), ``n_labelled``, ``n_new`` (new rows made), ``n_label_models``
+        and ``n_steps`` (training steps of nets); ``teacher_gap``, the teacher's accuracy on the labelled rows less
+        that of students that have not seen them; ``answers_scale`` and ``logit_scale``, the factors of temperature
+        scaling of the teacher's answers and of the student; ``n_held_out``, the number of rows held out;
+        ``candidates``, a dict for each with its ``log_loss``, ``accuracy`` and ``agreement`` with the teacher on
+        these rows; and the same scores of the candidate that was taken (``distilled``), of ``labels_only`` students,
+        and of the ``teacher``, which may know these rows. What there was nothing to choose by is None.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -125,21 +126,21 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     Notes
     -----
     The recipe of ``alpha="auto"`` holds a tenth of the labelled rows out (a fifth or less of fewer than 1,000
-    rows). With an MLPStudent it then
+    rows), each class in proportion. With an MLPStudent it then
 
-    1. fits an out-of-fold label ensemble: 5 students (10 for fewer than 2,000 rows), each fitted to the
-       labels of all folds but one. Their mean answer replaces the labels in the second term, so that no label
-       is memorised. Their answers for the folds that they have not seen show what labels alone are worth.
-    2. compares the teacher with that. A teacher whose accuracy is more than 0.15 higher, on rows that it was
-       perhaps fitted on, is taken to have memorised them. It gets a share of 0.25, any other teacher 0.5; a
-       smaller share, or none (``alpha`` 0), is taken where it is better on the held-out rows by more than one
-       standard error. No larger share is tried, since a teacher that was fitted on these rows has seen
-       their labels.
-    3. makes new rows between neighbours, up to 5 for each row, unless the teacher has memorised its rows, and
-       has teacher and label ensemble answer them: MUNGE (Bucila, Caruana and Niculescu-Mizil, 2006).
-    4. fits the student to all rows, with the new ones only if that was no worse on the held-out rows. If the
-       teacher has not memorised its rows, logits are multiplied by the factor that is clearly best on the held-out
-       rows (temperature scaling, Guo and others, 2017): forests are under-confident.
+    1. makes new rows between neighbours, 10,000 but at most 5 for each row, and has the teacher answer them: MUNGE
+       (Bucila, Caruana and Niculescu-Mizil, 2006).
+    2. fits an out-of-fold label ensemble: 5 students (10 for fewer than 2,000 rows), each fitted to the
+       labels of all folds but one. Their mean answer is a soft label; where a row has a label it counts half.
+    3. asks whether the teacher has seen the labels, unless `cv` says so: by its answers for rows and for new rows
+       near them.
+    4. gives a teacher that has not seen them the share with which its answers and those of the ensemble fit the labels
+       best (stacking, Wolpert, 1992). One that has seen them gets 0.5, or 0.25 if its accuracy is more than 0.15 above
+       the ensemble's: it has memorised noise.
+    5. calibrates the teacher's answers by temperature scaling (Guo and others, 2017): to the labels if it has not
+       seen them, else, for new rows, to the ensemble.
+    6. fits the student; multiplies its logits by the factor that is clearly best on the rows held out, unless the
+       teacher has memorised noise; and fits it again to all rows if there are fewer than 5,000.
 
     For other students, the alpha among 0.5, 1 and 0 with the lowest log-loss on the held-out rows is taken, and
     they are fitted again to all rows.

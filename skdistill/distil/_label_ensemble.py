@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import Targets
-from ..student import Fit
+from ..student import Fit, NetTable
 from ..tasks import Task
 from ._bench import Bench
 from ._plan import Plan
@@ -78,6 +79,9 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
         valid = task.held_out(labels[rows], (plan.seed + number) % 2**32)
         fits.append(Fit(alone, np.sort(rows[~valid]), np.sort(rows[valid]), (plan.seed + number) % 2**31))
+    if plan.verbose and isinstance(bench, NetTable):
+        seconds = bench.seconds(fits, fits[:1])
+        print(f"label_ensemble: {size} nets, then one net: about {seconds:.0f} s at most", file=sys.stderr)
     each = [bench.answers(fitted) for fitted in bench.fit(fits)]
     out_of_fold = np.empty((len(kept), targets.n_targets))
     for values, (_, unseen) in zip(each, folds, strict=True):

@@ -218,6 +218,7 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
         "n_labelled": len(labelled),
         "n_new": rows.n_new,
         "n_label_models": 0 if ensemble is None else len(ensemble.each),
+        "n_steps": 0 if bench is None else bench.n_steps,
         "answers_scale": choice.scale,
         "logit_scale": logit_scale,
         "n_held_out": int(held_out.sum()),

@@ -93,14 +93,15 @@ class DistilledRegressor(RegressorMixin, Distiller):
         The share of the teacher's term that was used.
     distillation_report_ : dict
         What was done, always with these keys: ``alpha``, and ``temperature`` (None); ``origin`` of the teacher's
-        answers ("in_sample", "out_of_fold", "unseen", or "unknown": see `cv`); ``n_rows``, ``n_labelled``, ``n_new``
-        (new rows made) and ``n_label_models``; ``teacher_gap``, the teacher's R2 on the labelled rows less that of
-        students that have not seen them (None without a label ensemble); ``logit_scale`` (1); ``n_held_out``, the
-        number of rows held out to choose by (0 where nothing was chosen); ``candidates``, a dict for each with
-        its ``rmse``, ``mae`` and ``r2`` against the labels of these rows, and ``r2_teacher`` against the teacher's
-        answers; and the same scores of the candidate that was taken (``distilled``, before it was fitted again to all
-        rows), of ``labels_only`` students, and of the ``teacher``, which may know these rows (None where nothing was
-        chosen).
+        answers ("in_sample", "out_of_fold", "unseen", or "unknown": see `cv`), and ``memorised``, whether the recipe
+        treats them as answers for rows whose labels the teacher has seen; ``n_rows`` and ``n_left_out`` (rows beyond
+        262,144, which the recipe leaves out by chance), ``n_labelled``, ``n_new`` (new rows made), ``n_label_models``
+        and ``n_steps`` (training steps of nets); ``teacher_gap``, the teacher's R2 on the labelled rows less that of
+        students that have not seen them; ``answers_scale`` and ``logit_scale``, which are 1; ``n_held_out``, the
+        number of rows held out; ``candidates``, a dict for each with its ``rmse``, ``mae`` and ``r2`` against the
+        labels of these rows, and ``r2_teacher`` against the teacher's answers; and the same scores of the candidate
+        that was taken (``distilled``), of ``labels_only`` students, and of the ``teacher``, which may know these
+        rows. What there was nothing to choose by is None.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -114,13 +115,14 @@ class DistilledRegressor(RegressorMixin, Distiller):
 
     Notes
     -----
-    With ``alpha="auto"`` and an MLPStudentRegressor, an out-of-fold label ensemble is fitted: nets of the labels
-    alone, each on all folds but one. With R the R2 of these nets on the folds that they have not seen, and A how far
-    the teacher's R2 on the labelled rows is from that, the teacher's share is 0.4 (R - 2 A), or none: a teacher
-    that is far ahead has memorised noise. (For one that was fitted on other rows, and is ahead because it knows
-    more, give `alpha` and `augment`.) New rows are made in any case; the teacher's answer and the ensemble's are their
-    targets, labels stay what they are. No share at all is taken if that has clearly lower squared errors on held-out
-    rows. For other students, the share among 0.5, 1 and 0 with the lowest squared errors is taken.
+    With ``alpha="auto"`` and an MLPStudentRegressor, new rows are made between neighbours, 10,000 but at most 5 for
+    each row, and an out-of-fold label ensemble is fitted: nets of the labels alone, each on all folds but one. A
+    teacher that has not seen the labels (`cv` says so, or its answers for rows and for new rows near them tell) gets
+    the share with which its answers and the ensemble's fit the labels best. One that has seen them gets 0.4 (R - 2
+    A), or none, with R the R2 of the nets on the folds that they have not seen, and A how far the teacher's R2 on the
+    labelled rows is from that: a teacher that is far ahead has memorised noise. Targets of new rows are the teacher's
+    answer, for its share, and the ensemble's; labels stay what they are. For other students, the share among 0.5, 1
+    and 0 with the lowest squared errors on held-out rows is taken.
 
     Examples
     --------

@@ -165,15 +165,25 @@ def _answer(row: Mapping[str, Any], name: str) -> str:
 
 
 def _in_fit(found: Mapping[str, Any] | None) -> str:
-    # a fit that had nothing to choose has no scores
-    if not found or not found["distilled"]:
+    """Return what was done in fit: rows, nets and steps, and the scores on the rows held out, where there are any."""
+    if not found or not (found["distilled"] or found["n_steps"]):
+        # nothing was left to fit to choose
         return ""
+    told = f"Fitted on {found['n_rows']:,} rows and {found['n_new']:,} new ones"
+    if found["n_left_out"]:
+        told += f"; {found['n_left_out']:,} more were left out, by chance: a net of this size gains little from them"
+    if found["n_steps"]:
+        told += f"; {found['n_label_models']} nets of the labels and the student took {found['n_steps']:,} steps"
+    page = f"<h3>As seen in fit</h3><p class='dim'>{told}.</p>"
+    # a fit that had nothing to choose has no scores
+    if not found["distilled"]:
+        return page
     keys = list(found["distilled"])
     scores = {name: found[name.replace(" ", "_")] for name in ("distilled", "labels only", "teacher")}
     rows = [
         (name, [f"{score[key]:.4g}" if key in score else "" for key in keys]) for name, score in scores.items() if score
     ]
-    return (
-        f"<h3>As seen in fit</h3><p class='dim'>On {found['n_held_out']:,} rows that fit held out; the teacher "
-        f"may have seen them.</p>{_table(['model', *keys], rows)}"
+    return page + (
+        f"<p class='dim'>On {found['n_held_out']:,} rows that fit held out; the teacher may have seen them.</p>"
+        f"{_table(['model', *keys], rows)}"
     )

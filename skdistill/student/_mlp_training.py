@@ -486,7 +486,9 @@ class _Plan:
 
 @own_torch_state(one_thread=True)
 @torch.no_grad()
-def train_nets(student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_size: int) -> list[TrainedNet]:
+def train_nets(
+    student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_size: int, most_steps: int | None = None
+) -> list[TrainedNet]:
     """Train nets of one shape side by side: AdamW, a warm-up and a cosine, early stopping for each.
 
     A net is validated and kept as the running average of its weights, with polynomial decay: Shamir and
@@ -502,6 +504,8 @@ def train_nets(student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_siz
         The nets. In an epoch each gets as many rows as the one with the most has; with fewer, it sees some twice.
     batch_size : int
         Rows in a step.
+    most_steps : int or None, default=None
+        There are no more epochs than make so many steps, and at least one.
 
     Returns
     -------
@@ -513,11 +517,11 @@ def train_nets(student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_siz
     ValueError
         If torch cannot use the device, or a loss is no longer finite.
     """
-    run = _Run(student, Inputs(encoded, _device(student)), jobs, batch_size)
+    run = _Run(student, Inputs(encoded, _device(student)), jobs, batch_size, most_steps)
     name = type(student).__name__
-    with Progress(student.verbose, student.max_epochs, name, "epoch") as progress:
+    with Progress(student.verbose, run.n_epochs, name, "epoch") as progress:
         try:
-            for _ in range(student.max_epochs):
+            for _ in range(run.n_epochs):
                 run.epoch()
                 figures = run.judge()
                 progress.step(**figures)
@@ -552,7 +556,9 @@ def _as_tensors(layers: Layers) -> list[Tensor]:
 class _Run:
     """Several nets under training."""
 
-    def __init__(self, student: Any, inputs: Inputs, jobs: Sequence[Job], batch_size: int) -> None:
+    def __init__(
+        self, student: Any, inputs: Inputs, jobs: Sequence[Job], batch_size: int, most_steps: int | None
+    ) -> None:
         self.student, self.inputs, self.device = student, inputs, inputs.device
         device, self.goals = self.device, Goals(jobs, inputs.device)
         self.batch_size = batch_size
@@ -569,7 +575,10 @@ class _Run:
         self.average = flat.clone() if student.averaging else flat
         self.n_rows = max(len(job.rows) for job in jobs)
         steps = -(-self.n_rows // batch_size)
-        self.n_steps, self.averaged = student.max_epochs * steps, min(_AVERAGED, steps)
+        self.n_epochs = (
+            student.max_epochs if most_steps is None else max(1, min(student.max_epochs, most_steps // steps))
+        )
+        self.n_steps, self.averaged = self.n_epochs * steps, min(_AVERAGED, steps)
         self.step, self.adam_step = 0, torch.zeros((), device=device)
         self.rows = [torch.as_tensor(job.rows) for job in jobs]
         self.held_out = [torch.as_tensor(job.held_out, device=device) for job in jobs]

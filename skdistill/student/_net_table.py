@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,9 @@ from ..program import Op, Program, fold, run
 from ._mlp import BaseMLP
 
 Array = NDArray[Any]
+
+#: With many rows there are fewer epochs, so that training takes no more steps than these.
+_MOST_STEPS = 20_000
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,8 @@ class NetTable:
         terms = targets.terms(X.shape[0], self.student.class_weight)
         self._encoder, rows = self.student._fit_encoder(X, targets, terms)
         self._encoded = self._encoder.encode(rows, targets.sample_weight, self.student._dtype)
+        #: How many steps of a net were taken so far.
+        self.n_steps = 0
 
     def add(self, X: Any) -> None:
         """Put further rows, of the same columns, below the others."""
@@ -114,13 +121,36 @@ class NetTable:
             for one in fits
             for number in range(student.n_nets)
         ]
-        nets = train_nets(student, self._encoded, jobs, batch_size=student._rows_in_a_step(len(jobs[0].rows)))
+        batch_size = student._rows_in_a_step(len(jobs[0].rows))
+        nets = train_nets(student, self._encoded, jobs, batch_size=batch_size, most_steps=_MOST_STEPS)
+        self.n_steps += _steps(jobs, batch_size) * sum(len(net.history) for net in nets)
         found = []
         for at, one in enumerate(fits):
             mine = nets[at * student.n_nets : (at + 1) * student.n_nets]
             end = one.targets.task.end(one.targets, distinct[id(one.targets)])
             found.append(FittedNet([net.layers for net in mine], mine[0].history, end, one.targets))
         return found
+
+    def seconds(self, *several: Sequence[Fit]) -> float:
+        """Return how long it takes to train the nets of several calls of :meth:`fit` to the last epoch, at most.
+
+        That is told by an epoch of one net on a few rows.
+        """
+        student = copy_unfitted(self.student).set_params(max_epochs=1, verbose=0, n_nets=1)
+        first = several[0][0]
+        batch_size = student._rows_in_a_step(len(first.rows))
+        few = replace(first, rows=first.rows[: 20 * batch_size], held_out=first.held_out[:0])
+        trial = copy(self)
+        trial.student = student
+        trial.fit([few])
+        start = perf_counter()
+        trial.fit([few])
+        step = (perf_counter() - start) / _steps([few], batch_size)
+        total = 0
+        for fits in several:
+            steps = _steps(fits, self.student._rows_in_a_step(len(fits[0].rows)))
+            total += len(fits) * self.student.n_nets * min(self.student.max_epochs * steps, _MOST_STEPS)
+        return step * total
 
     def answers(self, fitted: FittedNet) -> Array:
         """Return what a fit answers for all rows, shape (n_rows, n_targets)."""
@@ -137,3 +167,8 @@ class NetTable:
             student.classes_ = fitted.targets.classes
         student.program_ = fold(Program([*self._encoder.ops, *layers, fitted.end]))
         return student
+
+
+def _steps(fits: Sequence[Any], batch_size: int) -> int:
+    """Return the steps of an epoch."""
+    return -(-max(len(one.rows) for one in fits) // batch_size)

@@ -44,7 +44,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "teacher alone": {"alpha": 1.0},
     "no label ensemble": {"label_ensemble": 0},
     "no new rows": {"augment": 0},
-    "new rows always": {"augment": 4},
+    "more new rows": {"augment": 4},
     "temperature chosen": {"temperature": "auto"},
     "temperature 2": {"temperature": 2.0},
     "cross-fitted": {"cv": 5},

@@ -83,10 +83,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     random_state : int, RandomState instance or None, default=None
         Given to a student whose own `random_state` is None.
     n_jobs : int, default=None
-        Number of processes used to fit the recipe's nets: None is one, -1 as many as there are
-        processors. The student is the same with any number.
+        Number of processes used to fit students that do not wait for each other: None is one, -1 as many as there
+        are processors. The student is the same with any number. Nets of ours need none: they are trained side by side.
     verbose : int, default=0
-        1 shows the progress of the student, and of the label ensemble before it.
+        1 says how long the fit takes at most, and shows the progress of the label ensemble and of the student.
 
     Attributes
     ----------

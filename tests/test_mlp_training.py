@@ -180,3 +180,21 @@ def test_first_weights_come_from_the_generator(unmoved):
     first, again, other = start(1), start(1), start(2)
     assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
     assert not torch.equal(first[0], other[0])
+
+
+def test_no_more_steps_are_taken_than_wanted():
+    encoded, proba = table()
+    student = MLPStudent((8,), max_epochs=30)
+    whole = job(Targets(proba, None).terms(300))
+    (few,) = train_nets(student, encoded, [whole], batch_size=30, most_steps=45)
+    assert len(few.history) == 4
+    (one,) = train_nets(student, encoded, [whole], batch_size=30, most_steps=1)
+    assert len(one.history) == 1
+
+
+def test_bins_that_are_worked_out_for_each_batch_are_the_same(monkeypatch, iris):
+    student = MLPStudent((8,), max_epochs=5, random_state=0)
+    once = student.fit(iris.X, iris.y).predict_proba(iris.X)
+    monkeypatch.setattr("skdistill.student._mlp_training._EXPANDED", 0)
+    each_time = student.fit(iris.X, iris.y).predict_proba(iris.X)
+    assert_allclose(each_time, once, atol=1e-4)

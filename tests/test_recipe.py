@@ -561,3 +561,21 @@ def test_parameters_and_a_search_over_alpha():
     assert by_params[1.0, 1] > by_params[0.0, 1]
     assert by_params["auto", "auto"] >= min(by_params[0.0, "auto"], by_params[1.0, "auto"])
     assert search.best_estimator_.distillation_report_["alpha"] > 0
+
+
+def test_of_very_many_rows_some_are_left_out_by_chance(monkeypatch):
+    monkeypatch.setattr("skdistill.distil._recipe.MOST_ROWS", 300)
+    X, y = table(400)
+    teacher = RecordingTeacher(truth)
+    report = fit(teacher, X, y).distillation_report_
+    assert (report["n_rows"], report["n_left_out"], report["n_labelled"]) == (300, 100, 300)
+    # the teacher has answered for all, and is asked about nothing twice
+    assert [len(rows) for rows in teacher.seen] == [400, 1500]
+    plain = fit(truth, X, y, alpha=0.5, label_ensemble=0).distillation_report_
+    assert (plain["n_rows"], plain["n_left_out"]) == (400, 0)
+
+
+def test_verbose_says_how_long_a_fit_takes_at_most(capsys):
+    X, y = table(200)
+    fit(truth, X, y, verbose=1)
+    assert "3 nets, then one net: about" in capsys.readouterr().err

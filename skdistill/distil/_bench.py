@@ -21,6 +21,10 @@ Array = NDArray[Any]
 class Bench(Protocol):
     """A table on which several students are fitted."""
 
+    @property
+    def validates(self) -> bool:
+        """Whether a student validates its fit by the rows held out for that."""
+
     def add(self, X: Any) -> None:
         """Put further rows below the others."""
 
@@ -57,11 +61,15 @@ class _OneByOne:
     def __init__(self, plan: Plan, X: Any) -> None:
         self._plan, self._X = plan, X
 
+    @property
+    def validates(self) -> bool:
+        return False
+
     def add(self, X: Any) -> None:
         self._X = stack(self._X, X)
 
     def fit(self, fits: Sequence[Fit]) -> list[Any]:
-        calls = ((_seeded(self._plan, one.seed), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)
+        calls = ((_student_of(self._plan, one), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)
         return list(in_parallel(self._plan.n_jobs, _fit, calls))
 
     def answers(self, fitted: Any) -> Array:
@@ -75,11 +83,13 @@ def _of_rows(one: Fit) -> Targets:
     return replace(one.targets.take(one.rows), held_out=None)
 
 
-def _seeded(plan: Plan, seed: int) -> Any:
+def _student_of(plan: Plan, one: Fit) -> Any:
     """Return the student with a seed of its own, and silent."""
     student = copy_unfitted(plan.student)
     params = student.get_params(deep=False)
-    own = {"random_state": seed, "verbose": 0}
+    own: dict[str, Any] = {"random_state": one.seed, "verbose": 0}
+    if not one.weighs_classes:
+        own["class_weight"] = None
     return student.set_params(**{name: value for name, value in own.items() if name in params})
 
 

@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from .._sklearn import take_rows
 from ..losses import CrossEntropy, Targets
-from ..student import Fit, scale_logits, traits_of
+from ..student import Fit, counted_rows, scale_logits, traits_of
 from ..tasks import Task
 from ._augment import MOST_SOURCES, new_rows, stack
 from ._bench import Bench, bench_of
@@ -270,12 +270,8 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
 
 
 def _counted(X: Any, targets: Targets) -> tuple[Any, Targets, Array]:
-    """Return the rows that have a weight, their targets, and which of them have a label."""
-    weight = targets.sample_weight
-    if weight is not None and not weight.all():
-        # rows of weight zero do not count, and no new ones are made from them
-        rows = np.flatnonzero(weight > 0)
-        X, targets = take_rows(X, rows), targets.take(rows)
+    """Return the rows that have a weight, in whatever unit, their targets, and which of them have a label."""
+    X, targets = counted_rows(X, targets)
     labelled = np.empty(0, dtype=np.int64) if targets.labels is None else np.flatnonzero(targets.labelled())
     return X, targets, labelled
 
@@ -414,12 +410,14 @@ def _fit_net(
     `again`, to all rows but others that are held out, new ones among them.
     """
     task, valid = plan.task, np.flatnonzero(held_out)
+    # one who weighs classes does not want probabilities
+    scaled = scaled and traits_of(plan.student).scalable and plan.student.class_weight is None
     nets, found, seed = [], [], plan.seed % 2**31
     for temperature in _temperatures(plan, targets):
         goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
         (net,) = bench.fit([Fit(goals, np.flatnonzero(~held_out), valid, seed)])
         values = bench.answers(net)[valid]
-        scale = _logit_scale(task, targets, valid, values) if scaled and traits_of(plan.student).scalable else 1.0
+        scale = _logit_scale(task, targets, valid, values) if scaled else 1.0
         values = task.rescaled(values, scale)
         losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
         nets.append((net, scale))
@@ -428,7 +426,7 @@ def _fit_net(
     best = int(np.argmin(means))
     net, scale = nets[best]
     if again:
-        others = np.random.RandomState(seed).permutation(len(held_out)) < 0.1 * len(held_out)
+        others = np.random.RandomState(seed).permutation(len(held_out)) < 0.1 * len(held_out) * bench.validates
         (net,) = bench.fit([Fit(net.targets, np.flatnonzero(~others), np.flatnonzero(others), seed)])
     student = bench.as_student(net)
     scale_logits(student, scale)

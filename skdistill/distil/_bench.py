@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import copy_unfitted, take_rows
 from ..losses import Targets
-from ..student import Fit, NetTable, traits_of
+from ..student import Fit, NetTable, Progress, traits_of
 from ._augment import stack
 from ._plan import Plan
 
@@ -28,8 +28,8 @@ class Bench(Protocol):
     def add(self, X: Any) -> None:
         """Put further rows below the others."""
 
-    def fit(self, fits: Sequence[Fit]) -> list[Any]:
-        """Fit students, and return what :meth:`answers` and :meth:`as_student` take."""
+    def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
+        """Fit students, called `name` in a progress bar; return what :meth:`answers` and :meth:`as_student` take."""
 
     def answers(self, fitted: Any) -> Array:
         """Return what a student answers for all rows, shape (n_rows, n_targets)."""
@@ -68,9 +68,14 @@ class _OneByOne:
     def add(self, X: Any) -> None:
         self._X = stack(self._X, X)
 
-    def fit(self, fits: Sequence[Fit]) -> list[Any]:
+    def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
         calls = ((_student_of(self._plan, one), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)
-        return list(in_parallel(self._plan.n_jobs, _fit, calls))
+        fitted = []
+        with Progress(self._plan.verbose if name else 0, len(fits), name or "", "student") as progress:
+            for student in in_parallel(self._plan.n_jobs, _fit, calls):
+                fitted.append(student)
+                progress.step()
+        return fitted
 
     def answers(self, fitted: Any) -> Array:
         return self._plan.task.predict(fitted, self._X)

@@ -82,7 +82,7 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         seed = (plan.seed + number) % 2**31
         # a class weight counts once: for the student that is fitted to their answers
         fits.append(Fit(alone, np.sort(rows[~valid]), np.sort(rows[valid]), seed, weighs_classes=False))
-    each = [bench.answers(fitted) for fitted in bench.fit(fits)]
+    each = [bench.answers(fitted) for fitted in bench.fit(fits, "label ensemble")]
     out_of_fold = np.empty((len(kept), targets.n_targets))
     for values, (_, unseen) in zip(each, folds, strict=True):
         out_of_fold[unseen] = values[kept[unseen]]

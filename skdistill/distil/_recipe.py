@@ -291,8 +291,8 @@ def _by_rule(
     labels, answers = whole.labels[known], whole.answers[known]
     goals = task.goals(labels, whole.n_targets)
     weight = None if whole.sample_weight is None else whole.sample_weight[known]
-    memorised = origin == "in_sample" or (origin == "unknown" and _has_seen(task, rows, whole))
     students, teacher = (task.score(labels, values, weight) for values in (ensemble.out_of_fold, answers))
+    memorised = origin == "in_sample" or (origin == "unknown" and _has_seen(task, rows, whole, teacher - students))
     scale, share = 1.0, 1.0
     fresh = np.flatnonzero(rows.fresh)
     if memorised:
@@ -310,7 +310,7 @@ def _by_rule(
     return choice, {"teacher_gap": teacher - students, "memorised": memorised}
 
 
-def _has_seen(task: Task, rows: _Rows, whole: Targets) -> bool:
+def _has_seen(task: Task, rows: _Rows, whole: Targets, gap: float) -> bool:
     """Return whether the teacher has seen the labels, as far as new rows near them tell; without any it may have."""
     assert whole.labels is not None
     assert whole.answers is not None
@@ -319,7 +319,7 @@ def _has_seen(task: Task, rows: _Rows, whole: Targets) -> bool:
     goals = task.goals(whole.labels[source], whole.n_targets)
     answers, nearby = whole.answers[source], whole.answers[rows.n_given + at]
     scale = _best_scale(task, goals, answers, None, task.answer_scales) if len(goals) else 1.0
-    return has_seen(task, task.rescaled(answers, scale), task.rescaled(nearby, scale), goals)
+    return has_seen(task, task.rescaled(answers, scale), task.rescaled(nearby, scale), goals, gap)
 
 
 def _stacked_share(task: Task, goals: Array, answers: Array, others: Array, weight: Array | None) -> float:

@@ -486,7 +486,9 @@ class _Plan:
 
 @own_torch_state(one_thread=True)
 @torch.no_grad()
-def train_nets(student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_size: int) -> list[TrainedNet]:
+def train_nets(
+    student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_size: int, name: str | None = None
+) -> list[TrainedNet]:
     """Train nets of one shape side by side: AdamW, a warm-up and a cosine, early stopping for each.
 
     A net is validated and kept as the running average of its weights, with polynomial decay: Shamir and
@@ -502,6 +504,8 @@ def train_nets(student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_siz
         The nets. In an epoch each gets as many rows as the one with the most has; with fewer, it sees some twice.
     batch_size : int
         Rows in a step.
+    name : str or None, default=None
+        What a progress bar calls the nets; None is the student's class.
 
     Returns
     -------
@@ -514,7 +518,7 @@ def train_nets(student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_siz
         If torch cannot use the device, or a loss is no longer finite.
     """
     run = _Run(student, Inputs(encoded, _device(student)), jobs, batch_size)
-    name = type(student).__name__
+    name = type(student).__name__ if name is None else name
     with Progress(student.verbose, student.max_epochs, name, "epoch") as progress:
         try:
             for _ in range(student.max_epochs):

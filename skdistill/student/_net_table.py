@@ -100,13 +100,15 @@ class NetTable:
         both = None if below.sparse is None else sparse.vstack([above.sparse, below.sparse], format="csr")
         self._encoded = replace(above, numbers=np.concatenate([above.numbers, below.numbers]), sparse=both)
 
-    def fit(self, fits: Sequence[Fit]) -> list[FittedNet]:
+    def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[FittedNet]:
         """Train the nets of several fits side by side.
 
         Parameters
         ----------
         fits : sequence of Fit
             Their targets have one loss.
+        name : str or None, default=None
+            What a progress bar calls them; None is the student's class.
 
         Returns
         -------
@@ -128,7 +130,8 @@ class NetTable:
             for one, own in zip(fits, terms, strict=True)
             for number in range(student.n_nets)
         ]
-        nets = train_nets(student, self._encoded, jobs, batch_size=student._rows_in_a_step(len(jobs[0].rows)))
+        batch_size = student._rows_in_a_step(len(jobs[0].rows))
+        nets = train_nets(student, self._encoded, jobs, batch_size=batch_size, name=name)
         found = []
         for at, (one, own) in enumerate(zip(fits, terms, strict=True)):
             mine = nets[at * student.n_nets : (at + 1) * student.n_nets]

@@ -10,7 +10,7 @@ from scipy.optimize import check_grad
 from sklearn.base import clone, is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.model_selection import GridSearchCV, cross_val_predict
@@ -323,6 +323,17 @@ def test_the_teachers_share_falls_with_the_noise_that_it_has_memorised():
         root_mean_squared_error(true_wave(fresh), one.predict(fresh)) for one in (memorised, clone(net).fit(X, y))
     ]
     assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("noise", [0, 0.7])
+def test_a_teacher_without_any_error_has_seen_the_labels_if_they_are_noisy(noise):
+    X, y = wavy(400, noise=noise)
+    net = small_mlp_regressor(batch_size=64, learning_rate=0.03)
+    teacher = ExtraTreesRegressor(10, random_state=0).fit(X, y) if noise else true_wave
+    report = DistilledRegressor(teacher, student=net, label_ensemble=3, random_state=0).fit(X, y).distillation_report_
+    assert report["teacher"]["r2"] == pytest.approx(1)
+    assert report["memorised"] == (noise > 0)
+    assert report["alpha"] < 0.1 if noise else report["alpha"] > 0.9
 
 
 @useless_teacher

@@ -91,10 +91,10 @@ def _of_rows(one: Fit) -> Targets:
 def _student_of(plan: Plan, one: Fit) -> Any:
     """Return the student with a seed of its own, and silent."""
     student = copy_unfitted(plan.student)
-    params = student.get_params(deep=False)
+    params = student.get_params(deep=True)
     own: dict[str, Any] = {"random_state": one.seed, "verbose": 0}
     if not one.weighs_classes:
-        own["class_weight"] = None
+        own |= {name: None for name in params if name.rpartition("__")[2] == "class_weight"}
     return student.set_params(**{name: value for name, value in own.items() if name in params})
 
 

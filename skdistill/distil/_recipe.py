@@ -265,7 +265,7 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
         ensemble = fit_label_ensemble(fixed, rows.bench(fixed), whole, labelled, rows.held_out)
         whole = whole.with_soft_labels(ensemble.soft_labels)
     choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"] is not False)
-    counts = {"n_rows": X.shape[0], "n_labelled": len(labelled), "n_new": rows.n_new}
+    counts = {"n_rows": X.shape[0], "n_left_out": 0, "n_labelled": len(labelled), "n_new": rows.n_new}
     return TrainingSet(rows.all(), _chosen(whole, choice, rows.fresh), made.logit_scale, report | counts)
 
 

@@ -8,6 +8,7 @@ from helpers import RecordingTeacher, small_mlp, small_tree
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
@@ -330,13 +331,18 @@ def test_the_report_of_a_label_ensemble(noted):
     assert len(noted) == 4
     seen = np.array([known(rows, X) for rows, _, _ in members])
     held_out = ~seen.any(axis=0)
-    assert report["n_held_out"] >= 70
+    assert report["n_held_out"] == held_out.sum() == 70
     # each member is fitted to labels alone, of all folds but one
-    assert (seen.sum(axis=0) <= 2).all()
+    assert_array_equal(seen.sum(axis=0), np.where(held_out, 0, 2))
     assert not any(known(rows, more).any() for rows, _, _ in members)
     assert all(targets.answers is None and targets.alpha == 0 for _, targets, _ in members)
-    unseen = np.array([one.predict(X) for _, _, one in members]) == y
     assert (report["n_rows"], report["n_labelled"], report["n_label_models"]) == (400, 350, 3)
+    each = [scores(one.predict_proba(X[held_out]), y[held_out], truth(X[held_out]), None) for _, _, one in members]
+    assert report["labels_only"] == pytest.approx({name: np.mean([one[name] for one in each]) for name in SCORES})
+    right = np.array([one.predict(X) for _, _, one in members]) == y
+    hits = np.where(seen, False, right).any(axis=0)[~held_out]
+    teacher = (truth(X).argmax(axis=1) == y)[~held_out]
+    assert report["teacher_gap"] == pytest.approx(teacher.mean() - hits.mean())
     # its mean is fitted beside the labels, and in their place where there are none
     assert len(rows) == 400 + report["n_new"]
     mean = np.mean([one.predict_proba(rows) for _, _, one in members], axis=0)
@@ -344,8 +350,56 @@ def test_the_report_of_a_label_ensemble(noted):
     expected[:350] = (mean[:350] + np.eye(2)[y]) / 2
     assert_allclose(targets.soft_labels, expected, atol=1e-12)
     assert targets.held_out is None
-    assert unseen.shape == (3, 350)
-    assert held_out.any()
+
+
+@pytest.mark.parametrize(
+    "student", [quick_mlp(), LinearStudent(), LogisticRegression()], ids=["mlp", "linear", "adapted"]
+)
+def test_a_class_weight_counts_once(student):
+    X, fresh = table(1000)[0], table(2000, 10)[0]
+    y = (np.random.default_rng(1).random(1000) < 1 / (1 + np.exp(3 - 2 * X[:, 0]))).astype(int)
+    forest = RandomForestClassifier(50, random_state=0).fit(X, y)
+    plain, weighted = (
+        fit(forest, X, y, student=clone(student).set_params(class_weight=weight)) for weight in (None, {1: 10.0})
+    )
+    # the forest has seen the rows, so that the label ensemble has a large share
+    assert weighted.distillation_report_["alpha"] <= 0.5
+    assert weighted.distillation_report_["logit_scale"] == 1
+    p, p_weighted = (model.predict_proba(fresh)[:, 1] for model in (plain, weighted))
+    assert abs(p_weighted - 10 * p / (10 * p + 1 - p)).mean() < 0.05
+
+
+@pytest.mark.parametrize("student", [quick_mlp(max_epochs=5), "tree"], ids=["mlp", "tree"])
+def test_the_unit_of_weights_does_not_matter(student):
+    X, y = table(300)
+    weight = np.random.default_rng(0).integers(1, 4, 300)
+    one, other = (fit(truth, X, y, student=student, fit={"sample_weight": unit * weight}) for unit in (1.0, 0.7))
+    assert one.program_.fingerprint() == other.program_.fingerprint()
+
+
+def test_without_early_stopping_nothing_is_validated(at_each_step):
+    X, y = table(300)
+    steps = []
+    at_each_step(lambda step, weight: steps.append(len(weight)))
+    student = quick_mlp(max_epochs=3, batch_size=20, early_stopping=False)
+    model = fit(truth, X, y, student=student, augment=0)
+    assert [sorted(epoch) for epoch in model.student_.history_] == [["train_loss"]] * 3
+    # the report is still of rows that the student had not seen
+    report = model.distillation_report_
+    assert report["n_held_out"] == 60
+    assert report["distilled"].keys() == SCORES
+    # an ensemble on two thirds of the rows that are not held out, a net on all of these, and one on all rows
+    assert len(steps) == 3 * (8 + 12 + 15)
+
+
+def test_ctrl_c_in_the_label_ensemble_goes_on_with_what_it_knows(at_each_step, ctrl_c):
+    X, y = table(300)
+    # eight steps an epoch
+    at_each_step(lambda step, weight: ctrl_c() if step == 20 else None)
+    with pytest.warns(UserWarning, match=r"label ensemble was interrupted after 2 of 15 epochs; the best weights"):
+        model = fit(truth, X, y, student=quick_mlp(batch_size=16), augment=0)
+    assert model.distillation_report_["n_label_models"] == 3
+    assert log_loss(y, model.predict_proba(X)) < 0.6
 
 
 def test_any_number_of_processes_fits_the_same():

@@ -10,7 +10,7 @@ from scipy.optimize import check_grad
 from sklearn.base import clone, is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.model_selection import GridSearchCV, cross_val_predict
@@ -94,14 +94,13 @@ def test_the_loss_is_the_formula():
 def test_torch_and_numpy_work_out_the_same_loss(row_loss):
     import torch
 
-    from skdistill.student import Encoded
-    from skdistill.student._mlp_training import Rows, TermsLoss
+    from skdistill.student._torch_loss import TermsLoss, target_arrays
 
     rng = np.random.default_rng(0)
     z, answers, y = rng.normal(size=(3, 20, 2))
     y[::3] = np.nan
     terms = Targets(answers, y, rng.uniform(0, 2, 20), 0.4, row_loss).terms(20)
-    targets = Rows(Encoded(np.zeros((20, 1))), terms, torch.device("cpu")).dense[1:]
+    targets = tuple(torch.tensor(part, dtype=torch.float32) for part in target_arrays(terms))
     outputs = torch.tensor(z, dtype=torch.float32, requires_grad=True)
     loss = TermsLoss(row_loss)(outputs, targets)
     loss.backward()
@@ -282,7 +281,7 @@ def test_the_recipe_for_regression():
     assert report["n_labelled"] == report["n_rows"] == 400
     assert report["n_label_models"] == 3
     assert 0 < report["teacher_gap"] < 0.5
-    assert [one["alpha"] for one in report["candidates"]][-1] == 0
+    assert [one["alpha"] for one in report["candidates"]] == [report["alpha"]]
     scores = {"rmse", "mae", "r2", "r2_teacher"}
     assert report["distilled"].keys() == report["labels_only"].keys() == report["teacher"].keys() == scores
     assert report["teacher"]["r2_teacher"] == 1
@@ -296,7 +295,7 @@ def test_the_recipe_for_regression():
 
 @useless_teacher
 def test_the_teachers_share_falls_with_the_noise_that_it_has_memorised():
-    X, y = wavy(250, noise=0.7)
+    X, y = wavy(600, noise=0.7)
     noise = KNeighborsRegressor(1).fit(X, y - true_wave(X))
     net = small_mlp_regressor(batch_size=64, learning_rate=0.03)
 
@@ -304,22 +303,37 @@ def test_the_teachers_share_falls_with_the_noise_that_it_has_memorised():
         model = DistilledRegressor(teacher, student=net, label_ensemble=5, random_state=0).fit(X, y)
         return model, model.distillation_report_
 
-    reports = [distilled(lambda X, share=share: true_wave(X) + share * noise.predict(X))[1] for share in (0, 0.1, 0.2)]
+    reports = [distilled(lambda X, share=share: true_wave(X) + share * noise.predict(X))[1] for share in (0, 0.2, 0.4)]
     shares = [report["alpha"] for report in reports]
-    assert 0.4 >= shares[0] > shares[1] > shares[2] > 0
+    # one that has memorised none is worth what it is worth on the labels
+    assert [report["memorised"] for report in reports] == [False, True, True]
+    assert shares[0] > 0.5
+    assert 0.4 >= shares[1] > shares[2] > 0
     gaps = [report["teacher_gap"] for report in reports]
     assert gaps == sorted(gaps)
     # beyond, and where it knows less than labels do, the label ensemble alone answers new rows
     (memorised, ahead), (behind, back) = distilled(KNeighborsRegressor(1).fit(X, y)), distilled(lambda X: -true_wave(X))
     assert ahead["teacher_gap"] > 0.25 > 0 > back["teacher_gap"]
     assert ahead["alpha"] == back["alpha"] == 0
-    assert ahead["n_new"] == 5 * 250
+    assert (ahead["memorised"], back["memorised"]) == (True, False)
+    assert ahead["n_new"] == 5 * 600
     assert memorised.program_.fingerprint() == behind.program_.fingerprint()
     fresh = wavy(2000, seed=9)[0]
     errors = [
         root_mean_squared_error(true_wave(fresh), one.predict(fresh)) for one in (memorised, clone(net).fit(X, y))
     ]
     assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("noise", [0, 0.7])
+def test_a_teacher_without_any_error_has_seen_the_labels_if_they_are_noisy(noise):
+    X, y = wavy(400, noise=noise)
+    net = small_mlp_regressor(batch_size=64, learning_rate=0.03)
+    teacher = ExtraTreesRegressor(10, random_state=0).fit(X, y) if noise else true_wave
+    report = DistilledRegressor(teacher, student=net, label_ensemble=3, random_state=0).fit(X, y).distillation_report_
+    assert report["teacher"]["r2"] == pytest.approx(1)
+    assert report["memorised"] == (noise > 0)
+    assert report["alpha"] < 0.1 if noise else report["alpha"] > 0.9
 
 
 @useless_teacher

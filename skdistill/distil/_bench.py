@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import copy_unfitted, take_rows
 from ..losses import Targets
-from ..student import Fit, NetTable, traits_of
+from ..student import Fit, NetTable, Progress, traits_of
 from ._augment import stack
 from ._plan import Plan
 
@@ -24,11 +24,15 @@ class Bench(Protocol):
     #: How many steps of a net were taken; 0 for other students.
     n_steps: int
 
+    @property
+    def validates(self) -> bool:
+        """Whether a student validates its fit by the rows held out for that."""
+
     def add(self, X: Any) -> None:
         """Put further rows below the others."""
 
-    def fit(self, fits: Sequence[Fit]) -> list[Any]:
-        """Fit students, and return what :meth:`answers` and :meth:`as_student` take."""
+    def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
+        """Fit students, called `name` in a progress bar; return what :meth:`answers` and :meth:`as_student` take."""
 
     def answers(self, fitted: Any) -> Array:
         """Return what a student answers for all rows, shape (n_rows, n_targets)."""
@@ -61,12 +65,21 @@ class _OneByOne:
         self._plan, self._X = plan, X
         self.n_steps = 0
 
+    @property
+    def validates(self) -> bool:
+        return False
+
     def add(self, X: Any) -> None:
         self._X = stack(self._X, X)
 
-    def fit(self, fits: Sequence[Fit]) -> list[Any]:
-        calls = ((_seeded(self._plan, one.seed), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)
-        return list(in_parallel(self._plan.n_jobs, _fit, calls))
+    def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
+        calls = ((_student_of(self._plan, one), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)
+        fitted = []
+        with Progress(self._plan.verbose if name else 0, len(fits), name or "", "student") as progress:
+            for student in in_parallel(self._plan.n_jobs, _fit, calls):
+                fitted.append(student)
+                progress.step()
+        return fitted
 
     def answers(self, fitted: Any) -> Array:
         return self._plan.task.predict(fitted, self._X)
@@ -79,11 +92,13 @@ def _of_rows(one: Fit) -> Targets:
     return replace(one.targets.take(one.rows), held_out=None)
 
 
-def _seeded(plan: Plan, seed: int) -> Any:
+def _student_of(plan: Plan, one: Fit) -> Any:
     """Return the student with a seed of its own, and silent."""
     student = copy_unfitted(plan.student)
-    params = student.get_params(deep=False)
-    own = {"random_state": seed, "verbose": 0}
+    params = student.get_params(deep=True)
+    own: dict[str, Any] = {"random_state": one.seed, "verbose": 0}
+    if not one.weighs_classes:
+        own |= {name: None for name in params if name.rpartition("__")[2] == "class_weight"}
     return student.set_params(**{name: value for name, value in own.items() if name in params})
 
 

@@ -77,12 +77,16 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
     fits = []
     for number, (seen, _) in enumerate(folds, start=1):
         rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
-        valid = task.held_out(labels[rows], (plan.seed + number) % 2**32)
-        fits.append(Fit(alone, np.sort(rows[~valid]), np.sort(rows[valid]), (plan.seed + number) % 2**31))
+        valid = np.zeros(len(rows), dtype=bool)
+        if bench.validates:
+            valid = task.held_out(labels[rows], (plan.seed + number) % 2**32)
+        seed = (plan.seed + number) % 2**31
+        # a class weight counts once: for the student that is fitted to their answers
+        fits.append(Fit(alone, np.sort(rows[~valid]), np.sort(rows[valid]), seed, weighs_classes=False))
     if plan.verbose and isinstance(bench, NetTable):
         seconds = bench.seconds(fits, fits[:1])
         print(f"label_ensemble: {size} nets, then one net: about {seconds:.0f} s at most", file=sys.stderr)
-    each = [bench.answers(fitted) for fitted in bench.fit(fits)]
+    each = [bench.answers(fitted) for fitted in bench.fit(fits, "label ensemble")]
     out_of_fold = np.empty((len(kept), targets.n_targets))
     for values, (_, unseen) in zip(each, folds, strict=True):
         out_of_fold[unseen] = values[kept[unseen]]

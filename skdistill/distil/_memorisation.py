@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ Array = NDArray[Any]
 _FEWEST_ROWS = 50
 #: How many standard errors from zero the correlation must be.
 _CLEARLY = 2.0
+#: Errors with less than this share of the spread are none.
+_EXACT = 1e-6
 
 
-def has_seen(task: Task, answers: Array, nearby: Array, goals: Array) -> bool:
+def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float) -> bool:
     """Return whether a teacher was fitted on the labels of these rows.
 
     What the label says beyond the teacher's answer for a new row nearby is partly signal, which a teacher can know,
@@ -26,6 +29,8 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array) -> bool:
     but what is left of an error tells there: if the teacher has seen the label, it has moved part of the way towards it
     between the row nearby and the row itself, and the rest of the way is its error, so that both have the same sign. If
     it has not seen it, its error has nothing to do with the move, or is against it where that was noise of other rows.
+    Of a teacher without any error, such as extremely randomised trees, nothing is left to tell: either labels have no
+    noise, or it has seen them, and that it has if students of the labels are far behind.
 
     Memorisation as what an answer owes to the row's own label: Feldman and Zhang (2020), "What Neural Networks Memorize
     and Why", https://arxiv.org/abs/2008.03703.
@@ -40,6 +45,8 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array) -> bool:
         What it answers for a new row near each of them, calibrated in the same way.
     goals : ndarray of shape (n_rows, n_targets)
         What a perfect teacher would answer for the rows: their labels.
+    gap : float
+        The teacher's score on the rows less that of students who have not seen them.
 
     Examples
     --------
@@ -47,9 +54,9 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array) -> bool:
     >>> from skdistill.tasks import NUMBERS
     >>> rng = np.random.default_rng(0)
     >>> signal, noise, noise_nearby = rng.normal(size=(3, 200, 1))
-    >>> has_seen(NUMBERS, signal + 0.6 * noise, signal + 0.6 * noise_nearby, signal + noise)
+    >>> has_seen(NUMBERS, signal + 0.6 * noise, signal + 0.6 * noise_nearby, signal + noise, 0.1)
     True
-    >>> has_seen(NUMBERS, signal, signal + 0.1 * noise_nearby, signal + noise)
+    >>> has_seen(NUMBERS, signal, signal + 0.1 * noise_nearby, signal + noise, 0.1)
     False
     """
     if len(goals) < _FEWEST_ROWS:
@@ -59,6 +66,8 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array) -> bool:
     change, surprise = (answers - nearby) / scale, (goals - nearby) / scale
     known = float((change * surprise).sum()) / max(float((surprise**2).sum()), 1e-12)
     error = surprise - change
+    if math.isfinite(task.memorised_correlation) and (error**2).sum() <= _EXACT * (surprise**2).sum():
+        return gap > task.memorised_gap
     products = (change * error).sum(axis=1)
     size = max(float(np.sqrt((change**2).sum() * (error**2).sum())), 1e-12)
     clearly = products.sum() > _CLEARLY * np.sqrt(((products - products.mean()) ** 2).sum())

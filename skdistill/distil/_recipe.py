@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from .._sklearn import take_rows
 from ..losses import CrossEntropy, Targets
-from ..student import Fit, scale_logits, traits_of
+from ..student import Fit, counted_rows, scale_logits, traits_of
 from ..tasks import Task
 from ._augment import MOST_SOURCES, new_rows, stack
 from ._bench import Bench, bench_of
@@ -266,17 +266,13 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
         ensemble = fit_label_ensemble(fixed, rows.bench(fixed), whole, labelled, rows.held_out)
         whole = whole.with_soft_labels(ensemble.soft_labels)
     choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"] is not False)
-    counts = {"n_rows": X.shape[0], "n_labelled": len(labelled), "n_new": rows.n_new}
+    counts = {"n_rows": X.shape[0], "n_left_out": 0, "n_labelled": len(labelled), "n_new": rows.n_new}
     return TrainingSet(rows.all(), _chosen(whole, choice, rows.fresh), made.logit_scale, report | counts)
 
 
 def _counted(X: Any, targets: Targets) -> tuple[Any, Targets, Array]:
-    """Return the rows that have a weight, their targets, and which of them have a label."""
-    weight = targets.sample_weight
-    if weight is not None and not weight.all():
-        # rows of weight zero do not count, and no new ones are made from them
-        rows = np.flatnonzero(weight > 0)
-        X, targets = take_rows(X, rows), targets.take(rows)
+    """Return the rows that have a weight, in whatever unit, their targets, and which of them have a label."""
+    X, targets = counted_rows(X, targets)
     labelled = np.empty(0, dtype=np.int64) if targets.labels is None else np.flatnonzero(targets.labelled())
     return X, targets, labelled
 
@@ -296,8 +292,8 @@ def _by_rule(
     labels, answers = whole.labels[known], whole.answers[known]
     goals = task.goals(labels, whole.n_targets)
     weight = None if whole.sample_weight is None else whole.sample_weight[known]
-    memorised = origin == "in_sample" or (origin == "unknown" and _has_seen(task, rows, whole))
     students, teacher = (task.score(labels, values, weight) for values in (ensemble.out_of_fold, answers))
+    memorised = origin == "in_sample" or (origin == "unknown" and _has_seen(task, rows, whole, teacher - students))
     scale, share = 1.0, 1.0
     fresh = np.flatnonzero(rows.fresh)
     if memorised:
@@ -315,7 +311,7 @@ def _by_rule(
     return choice, {"teacher_gap": teacher - students, "memorised": memorised}
 
 
-def _has_seen(task: Task, rows: _Rows, whole: Targets) -> bool:
+def _has_seen(task: Task, rows: _Rows, whole: Targets, gap: float) -> bool:
     """Return whether the teacher has seen the labels, as far as new rows near them tell; without any it may have."""
     assert whole.labels is not None
     assert whole.answers is not None
@@ -324,7 +320,7 @@ def _has_seen(task: Task, rows: _Rows, whole: Targets) -> bool:
     goals = task.goals(whole.labels[source], whole.n_targets)
     answers, nearby = whole.answers[source], whole.answers[rows.n_given + at]
     scale = _best_scale(task, goals, answers, None, task.answer_scales) if len(goals) else 1.0
-    return has_seen(task, task.rescaled(answers, scale), task.rescaled(nearby, scale), goals)
+    return has_seen(task, task.rescaled(answers, scale), task.rescaled(nearby, scale), goals, gap)
 
 
 def _stacked_share(task: Task, goals: Array, answers: Array, others: Array, weight: Array | None) -> float:
@@ -415,12 +411,14 @@ def _fit_net(
     `again`, to all rows but others that are held out, new ones among them.
     """
     task, valid = plan.task, np.flatnonzero(held_out)
+    # one who weighs classes does not want probabilities
+    scaled = scaled and traits_of(plan.student).scalable and plan.student.class_weight is None
     nets, found, seed = [], [], plan.seed % 2**31
     for temperature in _temperatures(plan, targets):
         goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
         (net,) = bench.fit([Fit(goals, np.flatnonzero(~held_out), valid, seed)])
         values = bench.answers(net)[valid]
-        scale = _logit_scale(task, targets, valid, values) if scaled and traits_of(plan.student).scalable else 1.0
+        scale = _logit_scale(task, targets, valid, values) if scaled else 1.0
         values = task.rescaled(values, scale)
         losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
         nets.append((net, scale))
@@ -429,7 +427,7 @@ def _fit_net(
     best = int(np.argmin(means))
     net, scale = nets[best]
     if again:
-        others = np.random.RandomState(seed).permutation(len(held_out)) < 0.1 * len(held_out)
+        others = np.random.RandomState(seed).permutation(len(held_out)) < 0.1 * len(held_out) * bench.validates
         (net,) = bench.fit([Fit(net.targets, np.flatnonzero(~others), np.flatnonzero(others), seed)])
     student = bench.as_student(net)
     scale_logits(student, scale)

@@ -487,7 +487,13 @@ class _Plan:
 @own_torch_state(one_thread=True)
 @torch.no_grad()
 def train_nets(
-    student: Any, encoded: Encoded, jobs: Sequence[Job], *, batch_size: int, most_steps: int | None = None
+    student: Any,
+    encoded: Encoded,
+    jobs: Sequence[Job],
+    *,
+    batch_size: int,
+    most_steps: int | None = None,
+    name: str | None = None,
 ) -> list[TrainedNet]:
     """Train nets of one shape side by side: AdamW, a warm-up and a cosine, early stopping for each.
 
@@ -506,6 +512,8 @@ def train_nets(
         Rows in a step.
     most_steps : int or None, default=None
         There are no more epochs than make so many steps, and at least one.
+    name : str or None, default=None
+        What a progress bar calls the nets; None is the student's class.
 
     Returns
     -------
@@ -518,7 +526,7 @@ def train_nets(
         If torch cannot use the device, or a loss is no longer finite.
     """
     run = _Run(student, Inputs(encoded, _device(student)), jobs, batch_size, most_steps)
-    name = type(student).__name__
+    name = type(student).__name__ if name is None else name
     with Progress(student.verbose, run.n_epochs, name, "epoch") as progress:
         try:
             for _ in range(run.n_epochs):

@@ -35,15 +35,18 @@ class Fit:
     rows : ndarray of shape (n_fitted,)
         The rows to fit.
     held_out : ndarray of shape (n_held_out,)
-        The rows to validate the fit by.
+        The rows to validate the fit by, where the student does so.
     seed : int
         Seeds everything random.
+    weighs_classes : bool, default=True
+        Whether the student's `class_weight` counts; without, its probabilities are those of the labels.
     """
 
     targets: Targets
     rows: Array
     held_out: Array
     seed: int
+    weighs_classes: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,11 @@ class NetTable:
         #: How many steps of a net were taken so far.
         self.n_steps = 0
 
+    @property
+    def validates(self) -> bool:
+        """Whether nets are validated by the rows held out for that."""
+        return bool(self.student.early_stopping)
+
     def add(self, X: Any) -> None:
         """Put further rows, of the same columns, below the others."""
         above = self._encoded
@@ -99,13 +107,15 @@ class NetTable:
         both = None if below.sparse is None else sparse.vstack([above.sparse, below.sparse], format="csr")
         self._encoded = replace(above, numbers=np.concatenate([above.numbers, below.numbers]), sparse=both)
 
-    def fit(self, fits: Sequence[Fit]) -> list[FittedNet]:
+    def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[FittedNet]:
         """Train the nets of several fits side by side.
 
         Parameters
         ----------
         fits : sequence of Fit
             Their targets have one loss.
+        name : str or None, default=None
+            What a progress bar calls them; None is the student's class.
 
         Returns
         -------
@@ -115,19 +125,25 @@ class NetTable:
         from ._mlp_training import Job, train_nets
 
         student, n_rows = self.student, self._encoded.n_rows
-        distinct = {id(one.targets): one.targets.terms(n_rows, student.class_weight) for one in fits}
-        jobs = [
-            Job(one.rows, one.held_out, distinct[id(one.targets)], (one.seed + 7919 * number) % 2**31)
+        distinct = {
+            (id(one.targets), one.weighs_classes): one.targets.terms(
+                n_rows, student.class_weight if one.weighs_classes else None
+            )
             for one in fits
+        }
+        terms = [distinct[id(one.targets), one.weighs_classes] for one in fits]
+        jobs = [
+            Job(one.rows, one.held_out if self.validates else one.held_out[:0], own, (one.seed + 7919 * number) % 2**31)
+            for one, own in zip(fits, terms, strict=True)
             for number in range(student.n_nets)
         ]
         batch_size = student._rows_in_a_step(len(jobs[0].rows))
-        nets = train_nets(student, self._encoded, jobs, batch_size=batch_size, most_steps=_MOST_STEPS)
+        nets = train_nets(student, self._encoded, jobs, batch_size=batch_size, most_steps=_MOST_STEPS, name=name)
         self.n_steps += _steps(jobs, batch_size) * sum(len(net.history) for net in nets)
         found = []
-        for at, one in enumerate(fits):
+        for at, (one, own) in enumerate(zip(fits, terms, strict=True)):
             mine = nets[at * student.n_nets : (at + 1) * student.n_nets]
-            end = one.targets.task.end(one.targets, distinct[id(one.targets)])
+            end = one.targets.task.end(one.targets, own)
             found.append(FittedNet([net.layers for net in mine], mine[0].history, end, one.targets))
         return found
 

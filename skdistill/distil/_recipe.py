@@ -93,16 +93,30 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What was chosen: the teacher's share, the temperature, and what its answers' logits are multiplied by.
+    """What was chosen, and by what.
 
-    The answers are those for fresh rows alone, or for all. The student's own logits are scaled in the end unless the
-    teacher is far ahead on rows that it has seen: its student looks better on those held out than it is.
+    Parameters
+    ----------
+    alpha : float
+        The teacher's share.
+    temperature : float or None
+        What the teacher is softened by.
+    scale : float, default=1.0
+        What the logits of its answers are multiplied by: of those for rows without a label, if it has seen the labels.
+    memorised : bool or None, default=None
+        Whether it has; None where that was not asked.
+    gap : float or None, default=None
+        Its score on the labels less that of students who have not seen them.
+    far_ahead : bool, default=False
+        Whether that is so much that it has memorised noise: its student looks better on the rows held out than it is,
+        and its logits are left as they are.
     """
 
     alpha: float
     temperature: float | None
     scale: float = 1.0
-    fresh_alone: bool = True
+    memorised: bool | None = None
+    gap: float | None = None
     far_ahead: bool = False
 
 
@@ -141,13 +155,21 @@ class _Rows:
         #: Rows whose labels nobody has seen, as they have none.
         self.fresh = ~labelled
 
-    def bench(self, plan: Plan) -> Bench:
-        """Return a bench of all rows."""
+    def with_soft_labels(
+        self, plan: Plan, labelled: Array, wanted: bool
+    ) -> tuple[Targets, Bench | None, LabelEnsemble | None]:
+        """Return the targets with the soft labels of a label ensemble, its bench and itself; where there is to be one.
+
+        That is where it is `wanted`, or the plan says how many students it has.
+        """
+        if not wanted and (isinstance(plan.label_ensemble, str) or plan.label_ensemble == 0):
+            return self.targets, None, None
         given = np.arange(self.n_given)
         bench = bench_of(plan, self.given, replace(self.targets.take(given), held_out=self.held_out[: self.n_given]))
         if self.n_new:
             bench.add(self.below)
-        return bench
+        ensemble = fit_label_ensemble(plan, bench, self.targets, labelled, self.held_out)
+        return self.targets.with_soft_labels(ensemble.soft_labels), bench, ensemble
 
     def all(self) -> Any:
         """Return all rows, raw."""
@@ -187,30 +209,24 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
         assert targets.labels is not None
         held_out[labelled] = plan.task.held_out(targets.labels[labelled], plan.seed % 2**32)
     rows = _Rows(plan, X, targets, ask, held_out, _n_new(plan, X, ask, by_rule))
-    choice, report = _Choice(targets.alpha, _temperature(targets)), dict.fromkeys(_REPORTED)
-    whole, bench, ensemble = rows.targets, None, None
-    if by_rule or (not isinstance(plan.label_ensemble, str) and plan.label_ensemble > 0):
-        bench = rows.bench(plan)
-        ensemble = fit_label_ensemble(plan, bench, whole, labelled, rows.held_out)
-        whole = whole.with_soft_labels(ensemble.soft_labels)
-    if by_rule:
-        assert ensemble is not None
-        choice, found = _by_rule(plan, rows, whole, ensemble, origin)
-        report |= found
+    whole, bench, ensemble = rows.with_soft_labels(plan, labelled, by_rule)
+    choice = _Choice(targets.alpha, _temperature(targets))
     candidates: list[Candidate] = []
     fitted, logit_scale = None, 1.0
-    if choosing and not by_rule:
+    if by_rule and bench is not None and ensemble is not None:
+        choice = _by_rule(plan, rows, whole, ensemble, origin)
+        if traits_of(plan.student).in_epochs:
+            again = len(labelled) < _FEW_ROWS
+            goals = _chosen(whole, choice, rows.fresh)
+            scaled = not choice.far_ahead
+            fitted, logit_scale, candidates = _fit_net(plan, bench, goals, rows.held_out, scaled=scaled, again=again)
+    elif choosing:
         candidates = _fit_candidates(plan, X, replace(targets, held_out=held_out))
+    if candidates:
         best = min(candidates, key=lambda one: np.average(one.losses, weights=_weight(targets, held_out)))
         choice = replace(choice, alpha=best.alpha, temperature=best.temperature)
-    elif by_rule and traits_of(plan.student).in_epochs:
-        assert bench is not None
-        goals, again = _chosen(whole, choice, rows.fresh), len(labelled) < _FEW_ROWS
-        fitted, logit_scale, candidates = _fit_net(
-            plan, bench, goals, rows.held_out, scaled=not choice.far_ahead, again=again
-        )
-        choice = replace(choice, temperature=candidates[0].temperature)
-    report |= {
+    task, by_labels = plan.task, _labels_only(plan.task, ensemble, candidates, targets, held_out)
+    report = {
         "alpha": choice.alpha,
         "temperature": choice.temperature,
         "n_rows": X.shape[0],
@@ -219,20 +235,18 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
         "n_new": rows.n_new,
         "n_label_models": 0 if ensemble is None else len(ensemble.each),
         "n_steps": 0 if bench is None else bench.n_steps,
+        "memorised": choice.memorised,
+        "teacher_gap": choice.gap,
         "answers_scale": choice.scale,
         "logit_scale": logit_scale,
         "n_held_out": int(held_out.sum()),
         "candidates": [one.line() for one in candidates],
-        "distilled": _scores_of(candidates, choice),
-        "labels_only": _labels_only(plan.task, ensemble, candidates, targets, held_out) if choosing else None,
-        "teacher": _scores(plan.task, targets, held_out, None) if choosing else None,
+        "distilled": best.scores if candidates else None,
+        "labels_only": by_labels if choosing else None,
+        "teacher": _scores(task, targets, held_out, None) if choosing else None,
     }
     final = replace(_chosen(whole, choice, rows.fresh), held_out=None)
     return TrainingSet(rows.all(), final, logit_scale, report, plan.student, fitted)
-
-
-#: What the rule reports; None where there is no rule.
-_REPORTED = ("teacher_gap", "memorised", "n_left_out")
 
 
 def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: Ask | None) -> TrainingSet:
@@ -261,11 +275,8 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
     ratio = report["n_new"] / min(report["n_rows"], MOST_SOURCES)
     fixed = replace(plan, alpha=report["alpha"], augment=ratio, label_ensemble=report["n_label_models"])
     rows = _Rows(fixed, X, targets, ask, np.zeros(X.shape[0], dtype=bool), _n_new(fixed, X, ask, True))
-    whole = rows.targets
-    if fixed.label_ensemble:
-        ensemble = fit_label_ensemble(fixed, rows.bench(fixed), whole, labelled, rows.held_out)
-        whole = whole.with_soft_labels(ensemble.soft_labels)
-    choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"] is not False)
+    whole, _, _ = rows.with_soft_labels(fixed, labelled, False)
+    choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"])
     counts = {"n_rows": X.shape[0], "n_left_out": 0, "n_labelled": len(labelled), "n_new": rows.n_new}
     return TrainingSet(rows.all(), _chosen(whole, choice, rows.fresh), made.logit_scale, report | counts)
 
@@ -277,10 +288,8 @@ def _counted(X: Any, targets: Targets) -> tuple[Any, Targets, Array]:
     return X, targets, labelled
 
 
-def _by_rule(
-    plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, origin: str
-) -> tuple[_Choice, dict[str, Any]]:
-    """Return the teacher's share and what its answers are multiplied by, and what the report says of it.
+def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, origin: str) -> _Choice:
+    """Return the teacher's share, and what its answers are multiplied by.
 
     A teacher that has not seen the rows is worth what it is worth on their labels, beside the ensemble's answers for
     rows that its students have not seen: stacking, Wolpert (1992), https://doi.org/10.1016/S0893-6080(05)80023-1. Of
@@ -307,8 +316,7 @@ def _by_rule(
         answers = task.rescaled(answers, scale)
     far_ahead = share < 0.5
     share = min(share, _stacked_share(task, goals, answers, ensemble.out_of_fold, weight))
-    choice = _Choice(round(share, 2), _temperature(whole), scale, memorised, far_ahead)
-    return choice, {"teacher_gap": teacher - students, "memorised": memorised}
+    return _Choice(round(share, 2), _temperature(whole), scale, memorised, teacher - students, far_ahead)
 
 
 def _has_seen(task: Task, rows: _Rows, whole: Targets, gap: float) -> bool:
@@ -348,7 +356,7 @@ def _chosen(targets: Targets, choice: _Choice, fresh: Array) -> Targets:
     if choice.scale != 1:
         assert answers is not None
         scaled = targets.task.rescaled(answers, choice.scale)
-        answers = np.where(fresh[:, None], scaled, answers) if choice.fresh_alone else scaled
+        answers = np.where(fresh[:, None], scaled, answers) if choice.memorised else scaled
     if choice.temperature is not None and type(loss) is CrossEntropy:
         loss = CrossEntropy(choice.temperature)
     return replace(targets, answers=answers, alpha=choice.alpha, loss=loss)
@@ -405,7 +413,7 @@ def _temperatures(plan: Plan, targets: Targets) -> list[float | None]:
 def _fit_net(
     plan: Plan, bench: Bench, targets: Targets, held_out: Array, *, scaled: bool, again: bool
 ) -> tuple[Any, float, list[Candidate]]:
-    """Return the fitted net, what its logits were multiplied by, and the candidates, the chosen one first.
+    """Return the fitted net, what its logits were multiplied by, and the candidates.
 
     With several temperatures, the one with the lowest loss on the held-out rows is taken. In the end it may be fitted
     `again`, to all rows but others that are held out, new ones among them.
@@ -431,7 +439,7 @@ def _fit_net(
         (net,) = bench.fit([Fit(net.targets, np.flatnonzero(~others), np.flatnonzero(others), seed)])
     student = bench.as_student(net)
     scale_logits(student, scale)
-    return student, scale, [found[best], *(one for one in found if one is not found[best])]
+    return student, scale, found
 
 
 def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
@@ -485,12 +493,6 @@ def _scores(task: Task, targets: Targets, rows: Array, values: Array | None) -> 
     return task.scores(targets.labels[rows], values, teacher, _weight(targets, rows))
 
 
-def _scores_of(candidates: list[Candidate], choice: _Choice) -> dict[str, float] | None:
-    return next(
-        (one.scores for one in candidates if (one.alpha, one.temperature) == (choice.alpha, choice.temperature)), None
-    )
-
-
 def _logit_scale(task: Task, targets: Targets, rows: Array, values: Array) -> float:
     """Return what temperature scaling multiplies the logits by; 1 unless another factor is clearly better.
 
@@ -511,7 +513,7 @@ def _labels_only(
     task: Task, ensemble: LabelEnsemble | None, candidates: list[Candidate], targets: Targets, held_out: Array
 ) -> dict[str, float] | None:
     """Return the scores of a student of the labels alone: the mean over the ensemble, or the candidate of alpha 0."""
-    if ensemble is None:
+    if ensemble is None or not held_out.any():
         return next((one.scores for one in candidates if one.alpha == 0), None)
     rows = np.flatnonzero(held_out)
     each = [_scores(task, targets, rows, values[rows]) for values in ensemble.each]

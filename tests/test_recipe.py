@@ -280,12 +280,14 @@ def test_a_student_that_is_less_sure_than_it_could_be_is_made_surer(monkeypatch)
 # what the report says
 
 
-SCORES = {"log_loss", "accuracy", "agreement"}
+SCORES = {"log_loss", "accuracy", "agreement", "rarest_class"}
 
 
 def scores(proba, y, asked, weight):
     """Return what the report says, by scikit-learn."""
+    rates, means = (np.average(one, axis=0, weights=weight) for one in (np.eye(2)[y], proba))
     return {
+        "rarest_class": means[rates.argmin()] / rates.min(),
         "log_loss": log_loss(y, proba, sample_weight=weight),
         "accuracy": accuracy_score(y, proba.argmax(axis=1), sample_weight=weight),
         "agreement": accuracy_score(asked.argmax(axis=1), proba.argmax(axis=1), sample_weight=weight),

@@ -111,9 +111,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         and ``n_steps`` (training steps of nets); ``teacher_gap``, the teacher's accuracy on the labelled rows less
         that of students that have not seen them; ``answers_scale`` and ``logit_scale``, the factors of temperature
         scaling of the teacher's answers and of the student; ``n_held_out``, the number of rows held out;
-        ``candidates``, a dict for each with its ``log_loss``, ``accuracy`` and ``agreement`` with the teacher on
-        these rows; and the same scores of the candidate that was taken (``distilled``), of ``labels_only`` students,
-        and of the ``teacher``, which may know these rows. What there was nothing to choose by is None.
+        ``candidates``, a dict for each with its ``log_loss``, ``accuracy``, ``agreement`` with the teacher, and
+        ``rarest_class``, the mean probability of the rarest class over its rate, on these rows; and the same scores
+        of the candidate that was taken (``distilled``), of ``labels_only`` students, and of the ``teacher``, which
+        may know these rows. What there was nothing to choose by is None.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

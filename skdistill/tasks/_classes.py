@@ -168,14 +168,17 @@ class Classes(Task):
         return -(goals * np.log(np.maximum(values, PROBABILITY_FLOOR))).sum(axis=1)
 
     def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
-        """Return log-loss, accuracy, and agreement with the teacher."""
-        first = values.argmax(axis=1)
+        """Return log-loss, accuracy, agreement with the teacher, and the rarest class's mean answer over its rate."""
+        first, goals = values.argmax(axis=1), self.goals(labels, values.shape[1])
         rows = {
-            "log_loss": self.row_losses(self.goals(labels, values.shape[1]), values),
+            "log_loss": self.row_losses(goals, values),
             "accuracy": first == labels,
             "agreement": first == teacher.argmax(axis=1),
         }
-        return {name: float(np.average(per_row, weights=weight)) for name, per_row in rows.items()}
+        found = {name: float(np.average(per_row, weights=weight)) for name, per_row in rows.items()}
+        rates, means = (np.average(one, axis=0, weights=weight) for one in (goals, values))
+        rarest = int(np.argmin(np.where(rates > 0, rates, np.inf)))
+        return found | {"rarest_class": float(means[rarest] / rates[rarest])}
 
     def score(self, labels: Array, values: Array, weight: Array | None) -> float:
         """Return the accuracy."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,15 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float
     """Return whether a teacher was fitted on the labels of these rows.
 
     What the label says beyond the teacher's answer for a new row nearby is partly signal, which a teacher can know,
-    and partly noise, which it can only have seen. Classes: of two thirds or more it knows too much; its answers have to
-    be calibrated for that, since a forest is less sure than it could be. Numbers can often be foreseen exactly,
-    but what is left of an error tells there: if the teacher has seen the label, it has moved part of the way towards it
-    between the row nearby and the row itself, and the rest of the way is its error, so that both have the same sign. If
-    it has not seen it, its error has nothing to do with the move, or is against it where that was noise of other rows.
-    Of a teacher without any error, such as extremely randomised trees, nothing is left to tell: either labels have no
-    noise, or it has seen them, and that it has if students of the labels are far behind.
+    and partly noise, which it can only have seen. What is left of an error tells them apart: if the teacher has seen
+    the label, it has moved part of the way towards it between the row nearby and the row itself, and the rest of the
+    way is its error, so that both have the same sign. If it has not seen it, its error has nothing to do with the move,
+    or is against it where that was noise of other rows. Answers of classes have to be calibrated for that, since a
+    forest is less sure than it could be.
+
+    Where hardly an error is left, a teacher of classes knows too much if it knows two thirds or more. Numbers can often
+    be foreseen exactly: either they have no noise, or the teacher has seen them, and that it has if students of the
+    labels are far behind.
 
     Memorisation as what an answer owes to the row's own label: Feldman and Zhang (2020), "What Neural Networks Memorize
     and Why", https://arxiv.org/abs/2008.03703.
@@ -65,10 +66,12 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float
     scale = 1.0 if spread is None else np.sqrt(np.where(spread > 0, spread, 1.0))
     change, surprise = (answers - nearby) / scale, (goals - nearby) / scale
     known = float((change * surprise).sum()) / max(float((surprise**2).sum()), 1e-12)
+    if known > task.memorised_share:
+        return True
     error = surprise - change
-    if math.isfinite(task.memorised_correlation) and (error**2).sum() <= _EXACT * (surprise**2).sum():
+    if (error**2).sum() <= _EXACT * (surprise**2).sum():
         return gap > task.memorised_gap
     products = (change * error).sum(axis=1)
     size = max(float(np.sqrt((change**2).sum() * (error**2).sum())), 1e-12)
     clearly = products.sum() > _CLEARLY * np.sqrt(((products - products.mean()) ** 2).sum())
-    return bool(known > task.memorised_share or (clearly and products.sum() / size > task.memorised_correlation))
+    return bool(clearly and products.sum() / size > task.memorised_correlation)

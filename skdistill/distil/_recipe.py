@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from .._sklearn import take_rows
 from ..losses import CrossEntropy, Targets
-from ..student import Fit, counted_rows, scale_logits, traits_of
+from ..student import Fit, scale_logits, traits_of
 from ..tasks import Task
 from ._augment import MOST_SOURCES, new_rows, stack
 from ._bench import Bench, bench_of
@@ -282,8 +282,12 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
 
 
 def _counted(X: Any, targets: Targets) -> tuple[Any, Targets, Array]:
-    """Return the rows that have a weight, in whatever unit, their targets, and which of them have a label."""
-    X, targets = counted_rows(X, targets)
+    """Return the rows that have a weight, their targets, and which of them have a label."""
+    weight = targets.sample_weight
+    if weight is not None and not weight.all():
+        # rows of weight zero do not count, and no new ones are made from them
+        rows = np.flatnonzero(weight > 0)
+        X, targets = take_rows(X, rows), targets.take(rows)
     labelled = np.empty(0, dtype=np.int64) if targets.labels is None else np.flatnonzero(targets.labelled())
     return X, targets, labelled
 

@@ -1,6 +1,6 @@
 """Students: they fit a teacher's answers and labels. Ours end as a Program; those of others are adapted."""
 
-from ._base import ProgramStudent, check_learnable, counted_rows, scale_logits
+from ._base import ProgramStudent, check_learnable, scale_logits
 from ._coefficients import ShapeFunction
 from ._encoder import Encoded, Encoder, fit_encoder, raw_columns
 from ._linear import LinearStudent, LinearStudentRegressor
@@ -29,7 +29,6 @@ __all__ = [
     "TreeStudent",
     "TreeStudentRegressor",
     "check_learnable",
-    "counted_rows",
     "fit_encoder",
     "fit_net",
     "instance_of",

@@ -16,6 +16,7 @@ from .._checks import check_rows
 from .._sklearn import copy_unfitted
 from ..losses import Targets
 from ..program import Op, Program, fold, run
+from ._base import counted_rows
 from ._mlp import BaseMLP
 
 Array = NDArray[Any]
@@ -88,7 +89,8 @@ class NetTable:
         self.student: BaseMLP = copy_unfitted(student)
         self.student._validate_params()
         self.student._check_sizes()
-        X = check_rows(self.student, X, reset=True)
+        # an encoder counts rows, whatever unit their weights come in
+        X, targets = counted_rows(check_rows(self.student, X, reset=True), targets)
         terms = targets.terms(X.shape[0], self.student.class_weight)
         self._encoder, rows = self.student._fit_encoder(X, targets, terms)
         self._encoded = self._encoder.encode(rows, targets.sample_weight, self.student._dtype)

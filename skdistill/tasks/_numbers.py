@@ -32,7 +32,6 @@ class Numbers(Task):
     scoring = "r2"
     out_of_bag = "oob_prediction_"
     gap_in = "R2"
-    memorised_correlation = 0.05
     loss_name = "rmse"
     fidelity = "r2_teacher"
 

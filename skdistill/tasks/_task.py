@@ -55,7 +55,7 @@ class Task:
     #: A teacher has seen the labels if it knows more than this share of what they say beyond its answers nearby, or if
     #: its errors have more than this correlation with its move from there.
     memorised_share: ClassVar[float] = math.inf
-    memorised_correlation: ClassVar[float] = math.inf
+    memorised_correlation: ClassVar[float] = 0.05
 
     def __repr__(self) -> str:
         return f"{type(self).__name__.upper()}"

@@ -218,8 +218,11 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
         if traits_of(plan.student).in_epochs:
             again = len(labelled) < _FEW_ROWS
             goals = _chosen(whole, choice, rows.fresh)
-            scaled = not choice.far_ahead
-            fitted, logit_scale, candidates = _fit_net(plan, bench, goals, rows.held_out, scaled=scaled, again=again)
+            # of many rows, a teacher that has memorised noise has nothing to add on new ones
+            used = np.arange(rows.n_given if choice.far_ahead and not again else len(rows.held_out))
+            fitted, logit_scale, candidates = _fit_net(
+                plan, bench, goals, used, rows.held_out, scaled=not choice.far_ahead, again=again
+            )
     elif choosing:
         candidates = _fit_candidates(plan, X, replace(targets, held_out=held_out))
     if candidates:
@@ -318,7 +321,7 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
     else:
         scale = _best_scale(task, goals, answers, weight, task.answer_scales)
         answers = task.rescaled(answers, scale)
-    far_ahead = share < 0.5
+    far_ahead = memorised and share == task.noisy_share
     share = min(share, _stacked_share(task, goals, answers, ensemble.out_of_fold, weight))
     return _Choice(round(share, 2), _temperature(whole), scale, memorised, teacher - students, far_ahead)
 
@@ -415,12 +418,12 @@ def _temperatures(plan: Plan, targets: Targets) -> list[float | None]:
 
 
 def _fit_net(
-    plan: Plan, bench: Bench, targets: Targets, held_out: Array, *, scaled: bool, again: bool
+    plan: Plan, bench: Bench, targets: Targets, used: Array, held_out: Array, *, scaled: bool, again: bool
 ) -> tuple[Any, float, list[Candidate]]:
     """Return the fitted net, what its logits were multiplied by, and the candidates.
 
-    With several temperatures, the one with the lowest loss on the held-out rows is taken. In the end it may be fitted
-    `again`, to all rows but others that are held out, new ones among them.
+    It is fitted to the rows that are `used`. With several temperatures, the one with the lowest loss on the held-out
+    rows is taken. In the end it may be fitted `again`, from where it is, with others held out, new ones among them.
     """
     task, valid = plan.task, np.flatnonzero(held_out)
     # one who weighs classes does not want probabilities
@@ -428,7 +431,7 @@ def _fit_net(
     nets, found, seed = [], [], plan.seed % 2**31
     for temperature in _temperatures(plan, targets):
         goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
-        (net,) = bench.fit([Fit(goals, np.flatnonzero(~held_out), valid, seed)])
+        (net,) = bench.fit([Fit(goals, used[~held_out[used]], valid, seed)])
         values = bench.answers(net)[valid]
         scale = _logit_scale(task, targets, valid, values) if scaled else 1.0
         values = task.rescaled(values, scale)
@@ -439,8 +442,9 @@ def _fit_net(
     best = int(np.argmin(means))
     net, scale = nets[best]
     if again:
-        others = np.random.RandomState(seed).permutation(len(held_out)) < 0.1 * len(held_out) * bench.validates
-        (net,) = bench.fit([Fit(net.targets, np.flatnonzero(~others), np.flatnonzero(others), seed)])
+        others = np.zeros(len(held_out), dtype=bool)
+        others[np.random.RandomState(seed).permutation(used)[: round(0.1 * len(used) * bench.validates)]] = True
+        (net,) = bench.fit([Fit(net.targets, used[~others[used]], np.flatnonzero(others), seed, start=net)])
     student = bench.as_student(net)
     scale_logits(student, scale)
     return student, scale, found

@@ -23,6 +23,8 @@ Array = NDArray[Any]
 
 #: With many rows there are fewer epochs, so that training takes no more steps than these.
 _MOST_STEPS = 20_000
+#: The share of the steps that are taken from where another fit has ended.
+_WARM = 0.3
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Fit:
         Seeds everything random.
     weighs_classes : bool, default=True
         Whether the student's `class_weight` counts; without, its probabilities are those of the labels.
+    start : FittedNet or None, default=None
+        What was trained for the same targets on other rows: to go on from there takes a part of the steps.
     """
 
     targets: Targets
@@ -48,6 +52,7 @@ class Fit:
     held_out: Array
     seed: int
     weighs_classes: bool = True
+    start: FittedNet | None = None
 
 
 @dataclass(frozen=True)
@@ -134,14 +139,19 @@ class NetTable:
             for one in fits
         }
         terms = [distinct[id(one.targets), one.weighs_classes] for one in fits]
-        jobs = [
-            Job(one.rows, one.held_out if self.validates else one.held_out[:0], own, (one.seed + 7919 * number) % 2**31)
-            for one, own in zip(fits, terms, strict=True)
-            for number in range(student.n_nets)
-        ]
+        jobs = []
+        for one, own in zip(fits, terms, strict=True):
+            held_out = one.held_out if self.validates else one.held_out[:0]
+            for number in range(student.n_nets):
+                init = None if one.start is None else one.start.nets[number]
+                jobs.append(Job(one.rows, held_out, own, (one.seed + 7919 * number) % 2**31, init))
         batch_size = student._rows_in_a_step(len(jobs[0].rows))
-        nets = train_nets(student, self._encoded, jobs, batch_size=batch_size, most_steps=_MOST_STEPS, name=name)
-        self.n_steps += _steps(jobs, batch_size) * sum(len(net.history) for net in nets)
+        steps = _steps(jobs, batch_size)
+        most = min(student.max_epochs * steps, _MOST_STEPS)
+        if fits[0].start is not None:
+            most = round(_WARM * most)
+        nets = train_nets(student, self._encoded, jobs, batch_size=batch_size, most_steps=most, name=name)
+        self.n_steps += steps * sum(len(net.history) for net in nets)
         found = []
         for at, (one, own) in enumerate(zip(fits, terms, strict=True)):
             mine = nets[at * student.n_nets : (at + 1) * student.n_nets]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,7 @@ class Classes(Task):
     logit_scales = tuple(np.round(np.geomspace(0.7, 2.5, 27), 3).tolist())
     answer_scales = tuple(np.round(np.geomspace(0.15, 3.0, 40), 3).tolist())
     memorised_share = 0.67
+    noisy_share: ClassVar[float] = 0.25
 
     def check_teacher(self, model: Any, called: str) -> None:
         """Raise a ValueError for a regressor, or a classifier without predict_proba."""
@@ -191,7 +192,7 @@ class Classes(Task):
         """
         # by more than chance: the accuracy is that of a sample
         error = np.sqrt(students * (1.0 - students) / n_rows)
-        return 0.5 if teacher - students <= self.memorised_gap - error else 0.25
+        return 0.5 if teacher - students <= self.memorised_gap - error else self.noisy_share
 
     def rescaled(self, values: Array, scale: float) -> Array:
         """Return probabilities whose logits are multiplied by a number."""

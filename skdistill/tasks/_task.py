@@ -41,6 +41,8 @@ class Task:
     #: to have memorised its rows.
     gap_in: ClassVar[str]
     memorised_gap: ClassVar[float] = 0.15
+    #: The share of one that has memorised noise; None where it falls gradually.
+    noisy_share: ClassVar[float | None] = None
     #: The search's choice: how much the labels count beside the consensus of good students, and by how many standard
     #: errors a single net has to beat an ensemble.
     label_share: ClassVar[float] = 1.0

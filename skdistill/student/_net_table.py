@@ -156,7 +156,8 @@ class NetTable:
         for at, (one, own) in enumerate(zip(fits, terms, strict=True)):
             mine = nets[at * student.n_nets : (at + 1) * student.n_nets]
             end = one.targets.task.end(one.targets, own)
-            found.append(FittedNet([net.layers for net in mine], mine[0].history, end, one.targets))
+            before = [] if one.start is None else one.start.history
+            found.append(FittedNet([net.layers for net in mine], before + mine[0].history, end, one.targets))
         return found
 
     def seconds(self, *several: Sequence[Fit]) -> float:

@@ -2,8 +2,8 @@
 
 Run: ``python benchmarks/memorisation.py`` (half an hour of one core; try ``--tables german crx``)
 
-Teachers (a random forest of 500 trees, LightGBM of 300 rounds) are fitted on 70 % of each table, at most 4,000 rows, and
-asked about 300 and 2,000 of these rows, and about as many of the others. What is read is ``memorised`` in
+Teachers (a random forest of 500 trees, LightGBM of 300 rounds) are fitted on 70 % of each table, at most 4,000 rows,
+and asked about 300 and 2,000 of these rows, and about as many of the others. What is read is ``memorised`` in
 ``distillation_report_``; the student does not matter for it, and is a net of 4 units trained for one epoch.
 """
 

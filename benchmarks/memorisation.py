@@ -38,20 +38,22 @@ def memorised(teacher: Any, X: Any, y: Any, seed: int, regression: bool) -> bool
 
 def found(name: str, seed: int, regression: bool) -> Iterator[tuple[str, str, int, bool, bool]]:
     """Yield teacher, whether it has seen the rows and what was found, for one table."""
+    y: Any
+    y_other: Any
     if regression:
         X, X_other, y, y_other = regression_tables.split(regression_tables.load(name), seed, ROWS)
     else:
-        X, X_other, y, y_other = tables.split(tables.load(name), seed, ROWS)
-        classes, y = np.unique(y, return_inverse=True)
-        y_other = np.searchsorted(classes, y_other)
+        X, X_other, labels, others = tables.split(tables.load(name), seed, ROWS)
+        classes, y = np.unique(labels, return_inverse=True)
+        y_other = np.searchsorted(classes, others)
     for kind in KINDS:
         teacher = member(kind, X, seed, regression).fit(X, y)
         for n_rows in AT_HAND:
-            for seen, rows, labels in ((True, X, y), (False, X_other, y_other)):
+            for seen, rows, goals in ((True, X, y), (False, X_other, y_other)):
                 if len(rows) >= n_rows:
                     some = np.random.RandomState(seed).permutation(len(rows))[:n_rows]
                     at_hand = rows.iloc[some].reset_index(drop=True)
-                    told = memorised(teacher, at_hand, np.asarray(labels)[some], seed, regression)
+                    told = memorised(teacher, at_hand, np.asarray(goals)[some], seed, regression)
                     yield name, kind, n_rows, seen, told
 
 
@@ -77,8 +79,8 @@ def main() -> None:
         for n_rows in AT_HAND:
             cells = ["numbers" if regression else "classes", f"{n_rows:,}"]
             for seen in (True, False):
-                told = [one[3] == seen for one in lines if one[:3] == (regression, n_rows, seen)]
-                cells.append(f"{sum(told)} of {len(told)}")
+                right = [one[3] == seen for one in lines if one[:3] == (regression, n_rows, seen)]
+                cells.append(f"{sum(right)} of {len(right)}")
             rows.append(cells)
     print()
     print_table(["task", "rows", "right: seen", "right: not seen"], rows)

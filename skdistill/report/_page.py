@@ -169,12 +169,12 @@ def _in_fit(found: Mapping[str, Any] | None) -> str:
     if not found or not (found["distilled"] or found["n_steps"]):
         # nothing was left to fit to choose
         return ""
-    told = f"Fitted on {found['n_rows']:,} rows and {found['n_new']:,} new ones"
+    text = f"Fitted on {found['n_rows']:,} rows and {found['n_new']:,} new ones"
     if found["n_left_out"]:
-        told += f"; {found['n_left_out']:,} more were left out, by chance: a net of this size gains little from them"
+        text += f"; {found['n_left_out']:,} more were left out, by chance: a net of this size gains little from them"
     if found["n_steps"]:
-        told += f"; {found['n_label_models']} nets of the labels and the student took {found['n_steps']:,} steps"
-    page = f"<h3>As seen in fit</h3><p class='dim'>{told}.</p>"
+        text += f"; {found['n_label_models']} nets of the labels and the student took {found['n_steps']:,} steps"
+    page = f"<h3>As seen in fit</h3><p class='dim'>{text}.</p>"
     # a fit that had nothing to choose has no scores
     if not found["distilled"]:
         return page

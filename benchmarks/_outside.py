@@ -19,7 +19,7 @@ from _teachers import member
 from _verdict import Line, print_verdict
 from tables import package
 
-#: By name the table, and whether it is one of numbers.
+#: For each name its table, and whether it is for regression.
 _TABLES: dict[str, tuple[str, bool]] = {
     "magic": ("magic", False),
     "satimage": ("satimage", False),
@@ -117,11 +117,11 @@ class _Outside(_students.Bench):
 
 
 class Classes(_Outside):
-    """Of classes."""
+    """Teachers that are classifiers."""
 
 
 class Numbers(_Outside, _regressors.RegressionBench):
-    """Of numbers."""
+    """Teachers that are regressors."""
 
 
 def measure(unit: Unit, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
@@ -151,7 +151,7 @@ def summarise(rows: Sequence[dict[str, Any]], students: Sequence[str]) -> None:
     header = ["table", "teacher", "at hand", "teacher's", *present, *(f"{name} / best" for name in ratios)]
     print_table(header, lines)
     print(
-        "\nLog-loss, of tables of numbers the RMSE, on rows held out, means over splits. best: the lowest of\n"
+        "\nLog-loss, or RMSE for regression, on rows held out, means over splits. best: the lowest of\n"
         f"{', '.join(others)}. prefit: cv='prefit'. teacher augmented: alpha=1, augment={NEW_FOR_EACH} (at most\n"
         f"{NEW_ROWS:,} new rows). plain: alpha=0.5. labels: the same net on labels alone.\n"
     )

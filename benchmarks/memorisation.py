@@ -53,8 +53,8 @@ def found(name: str, seed: int, regression: bool) -> Iterator[tuple[str, str, in
                 if len(rows) >= n_rows:
                     some = np.random.RandomState(seed).permutation(len(rows))[:n_rows]
                     at_hand = rows.iloc[some].reset_index(drop=True)
-                    told = memorised(teacher, at_hand, np.asarray(goals)[some], seed, regression)
-                    yield name, kind, n_rows, seen, told
+                    answer = memorised(teacher, at_hand, np.asarray(goals)[some], seed, regression)
+                    yield name, kind, n_rows, seen, answer
 
 
 def main() -> None:
@@ -69,9 +69,9 @@ def main() -> None:
     with one_thread():
         for name in args.tables:
             for seed in args.seeds:
-                for table, kind, n_rows, seen, told in found(name.removesuffix(" (numbers)"), seed, names[name]):
-                    lines.append((names[name], n_rows, seen, told))
-                    if seen != told:
+                for table, kind, n_rows, seen, answer in found(name.removesuffix(" (numbers)"), seed, names[name]):
+                    lines.append((names[name], n_rows, seen, answer))
+                    if seen != answer:
                         truth = "has seen the rows" if seen else "has not seen the rows"
                         print(f"wrong: {table}, {kind}, {n_rows} rows, seed {seed}: the teacher {truth}", flush=True)
     rows = []

@@ -8,7 +8,7 @@ all rows; "made" is made by ``make_classification``. A student has 20,000 rows, 
 on all others. Teachers are the forest and LightGBM of retention.py. Students: "default" and "labels", the same net on
 labels alone.
 
-What counts is the order of the rows, by average precision, and that as many events are foretold as there are: the mean
+What counts is the order of the rows, by average precision, and that as many events are predicted as there are: the mean
 probability over the rate. Of a student's average precision: over that of its teacher or of the labels-only student,
 whichever is better.
 

@@ -141,7 +141,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     5. calibrates the teacher's answers by temperature scaling (Guo and others, 2017): to the labels if it has not
        seen them, else, for new rows, to the ensemble.
     6. fits the student; multiplies its logits by the factor that is clearly best on the rows held out, unless the
-       teacher has memorised noise; and fits it again to all rows if there are fewer than 5,000.
+       teacher has memorised noise; and trains it on, on all rows, if there are fewer than 5,000.
 
     For other students, the alpha among 0.5, 1 and 0 with the lowest log-loss on the held-out rows is taken, and
     they are fitted again to all rows.

@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import copy_unfitted, take_rows
 from ..losses import Targets
-from ..student import Fit, NetTable, Progress, traits_of
+from ..student import Fit, NetTable, Progress, settle_kinds, traits_of
 from ._augment import stack
 from ._plan import Plan
 
@@ -63,6 +63,7 @@ class _OneByOne:
 
     def __init__(self, plan: Plan, X: Any) -> None:
         self._plan, self._X = plan, X
+        self._settled = settle_kinds(plan.student, X)
         self.n_steps = 0
 
     @property
@@ -73,7 +74,7 @@ class _OneByOne:
         self._X = stack(self._X, X)
 
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
-        calls = ((_student_of(self._plan, one), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)
+        calls = ((self._student_of(one), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)
         fitted = []
         with Progress(self._plan.verbose if name else 0, len(fits), name or "", "student") as progress:
             for student in in_parallel(self._plan.n_jobs, _fit, calls):
@@ -87,19 +88,20 @@ class _OneByOne:
     def as_student(self, fitted: Any) -> Any:
         return fitted
 
+    def _student_of(self, one: Fit) -> Any:
+        """Return the student with a seed of its own, silent, reading columns as they are read of the whole table."""
+        student = copy_unfitted(self._plan.student)
+        params = student.get_params(deep=True)
+        own: dict[str, Any] = {"random_state": one.seed, "verbose": 0}
+        if not one.weighs_classes:
+            own |= {name: None for name in params if name.rpartition("__")[2] == "class_weight"}
+        student.set_params(**{name: value for name, value in own.items() if name in params})
+        vars(student).update(self._settled)
+        return student
+
 
 def _of_rows(one: Fit) -> Targets:
     return replace(one.targets.take(one.rows), held_out=None)
-
-
-def _student_of(plan: Plan, one: Fit) -> Any:
-    """Return the student with a seed of its own, and silent."""
-    student = copy_unfitted(plan.student)
-    params = student.get_params(deep=True)
-    own: dict[str, Any] = {"random_state": one.seed, "verbose": 0}
-    if not one.weighs_classes:
-        own |= {name: None for name in params if name.rpartition("__")[2] == "class_weight"}
-    return student.set_params(**{name: value for name, value in own.items() if name in params})
 
 
 def _fit(student: Any, X: Any, targets: Targets) -> Any:

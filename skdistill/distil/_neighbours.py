@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.random_projection import GaussianRandomProjection
 
-from ..program import as_key, is_missing, numbers, seconds
+from ..program import as_key, is_missing
 from ..student import fit_encoder, raw_columns
 
 Array = NDArray[Any]
@@ -65,7 +65,7 @@ def neighbour_space(X: Any, seed: int) -> NeighbourSpace:
     for column in raw_columns(X):
         is_number = column.kind != "category"
         if is_number:
-            columns.append((numbers if column.kind == "number" else seconds)(column.cells))
+            columns.append(column.values)
         else:
             columns.append(_codes(column.cells.tolist()))
         numeric.append(is_number)

@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_memory
 
 from .._checks import check_rows, check_weights, is_complete, missing_y
-from .._sklearn import copy_unfitted, in_search, routing_enabled
+from .._sklearn import copy_unfitted, in_search, routing_enabled, take_rows
 from ..losses import Loss, Targets
 from ..program import column_names, in_order, is_frame
 from ..student import check_learnable, make_student, scale_logits, traits_of
@@ -196,9 +196,9 @@ def check(
     if prefit:
         teacher = replace(teacher, origin="unseen")
         answers = None if answers is None else replace(answers, origin="unseen")
-    if weight is None or weight.all():
-        # what the student would refuse is refused before a teacher is fitted, or asked
-        check_learnable(student, learned)
+    # what the student would refuse is refused before a teacher is fitted, or asked
+    counts = None if weight is None else np.flatnonzero(np.append(weight > 0, np.ones(learned.shape[0] - len(weight))))
+    check_learnable(student, learned if counts is None else take_rows(learned, counts))
     temperature = getattr(model, "temperature", 1.0)
     seed = _seed(model, student)
     given_plan = (model.alpha, temperature, model.augment, model.label_ensemble, seed, model.verbose, model.n_jobs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..program import Bound, Columns, Levels
+from ..program import Bound, Columns, Levels, Word
 from ._c_text import Names, block, comment, enum, identifier, loop, number, smallest, utf8
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read_entry(to: Printer, entry: Columns | Bound, prefix: str, names: Names) -
     """
     if isinstance(entry, Bound):
         to.emit(loop("i", entry.n_columns, "x[i] = bounded(row->x[i]);"))
-    elif entry.names is None and set(entry.kinds) <= {"number"}:
+    elif entry.names is None and entry.all_numbers:
         n_read = len(entry.sources)
         if entry.sources == tuple(range(n_read)):
             to.emit(loop("i", n_read, "x[i] = row->x[i];"))
@@ -81,6 +81,7 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
     members, enums, lookups = [], [], []
     numbers: dict[int, str] = {}
     levels_of: dict[int, _Enum] = {}
+    n_codes = len(entry.sizes)
     for source in sorted(set(entry.sources)):
         title, name = f"column {source}", f"x{source}"
         if entry.names is not None:
@@ -91,18 +92,29 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
             numbers[source] = fields(name)
             what = "seconds since 1970 (UTC)" if "datetime" in plain else "a number"
             members.append(f"double {numbers[source]}; /* {title}: {what}; NAN where missing */")
-        tables = [levels for at, _, levels in entry.reads if at == source and levels is not None]
+        words = [
+            (at, read.word) for at, (own, _, read) in enumerate(entry.reads) if own == source and isinstance(read, Word)
+        ]
+        tables = [levels for at, _, levels in entry.reads if at == source and isinstance(levels, Levels)]
         if tables:
             one = levels_of[source] = _Enum(fields(f"{name}_level" if plain else name), tables, prefix, names)
             enums.append(one.declaration(title))
             members.append(f"{one.kind} {one.name}; /* {title}: a level; {one.missing} where missing */")
             lookups += _look_up_text(to, one) + _look_up_number(to, one)
-    n_codes = len(entry.sizes)
+        if words:
+            text = fields(f"{name}_text" if tables else name)
+            members.append(
+                f"const char *{text}; /* {title}: a text in UTF-8, whose words are read; NULL where missing */"
+            )
+            literals = [to.text(word) for _, word in words]
+            to.definitions.append(block(f"static const char *const words_of_{text}[] = ", literals, ";", ","))
+            to.rom += 4 * len(words)
+            to.emit(f"find_words(row->{text}, words_of_{text}, {len(words)}, x + {words[0][0] - n_codes});")
     for at, (source, kind, levels) in enumerate(entry.reads):
         target = f"code[{at}]" if kind == "category" else f"x[{at - n_codes}]"
         if levels is None:
             to.emit(f"{target} = row->{numbers[source]};")
-        else:
+        elif isinstance(levels, Levels):
             # with the code's index, since a column may be read as a category twice
             _read_level(to, levels_of[source], levels, target, f"code_{at}" if kind == "category" else "rank")
     if lookups:

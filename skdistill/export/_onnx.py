@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import program_of
+from ..program import Program, program_of
 from ._files import check_ops, classes_of, write_files
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ Array = NDArray[Any]
 #: The oldest opsets that define every operator used here as it is defined today, so that old runtimes can read them.
 OPSETS = {"": 13, "ai.onnx.ml": 2}
 _IR_VERSION = 7
+#: What words in texts need: a later opset, and the version of the format that has it.
+_OPSETS_OF_WORDS = {"": 20, "ai.onnx.ml": 2}
+_IR_VERSION_OF_WORDS = 9
 
 
 def to_onnx(
@@ -35,12 +38,13 @@ def to_onnx(
     """Export a student as an ONNX model from raw rows to labels and probabilities, or to regression outputs.
 
     If all columns are numbers, the model has one input, a tensor ``X`` of shape (n_rows, n_columns),
-    NaN where a cell is missing. Otherwise it has one input of shape (n_rows, 1) for each column that
-    the student reads. The input has the column's name, or ``column 3`` if columns have no names; an
-    underscore is appended to a name that an output has. The inputs are:
+    NaN where a cell is missing. Otherwise it has one input of shape (n_rows, 1) for each column of the
+    table, whether the student uses it or not. The input has the column's name, or ``column 3`` if columns
+    have no names; an underscore is appended to a name that an output has. The inputs are:
 
-    - numbers, booleans, time spans in seconds and categories that are numbers, NaN where missing;
-    - dates as float64 seconds since 1970 (UTC), NaN where missing;
+    - numbers, booleans, time spans in seconds and categories that are numbers, NaN where missing; texts
+      that are read as numbers are turned into numbers beforehand;
+    - dates as float64 seconds since 1970 (UTC), NaN where missing; so are texts that are read as dates;
     - texts and other categories as strings, `missing` where missing. Any string is valid, also the
       empty one; a string not seen in training is an unknown level.
 
@@ -139,8 +143,8 @@ def to_onnx(
         ),
         producer_name="skdistill",
         producer_version=__version__,
-        opset_imports=[onnx.helper.make_opsetid(*opset) for opset in OPSETS.items()],
-        ir_version=_IR_VERSION,
+        opset_imports=[onnx.helper.make_opsetid(*opset) for opset in opsets_of(program).items()],
+        ir_version=_IR_VERSION_OF_WORDS if _has_words(program) else _IR_VERSION,
     )
     metadata = {
         "skdistill_version": __version__,
@@ -154,6 +158,15 @@ def to_onnx(
     if path is not None:
         write_files({path: model.SerializeToString()})
     return model
+
+
+def _has_words(program: Program) -> bool:
+    return bool(getattr(program.ops[0], "words", None))
+
+
+def opsets_of(program: Program) -> dict[str, int]:
+    """Return the opsets that a Program needs, by domain."""
+    return _OPSETS_OF_WORDS if _has_words(program) else OPSETS
 
 
 def class_labels(classes: Array) -> Array:

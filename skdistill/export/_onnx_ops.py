@@ -8,12 +8,13 @@ converts them once, when it loads the model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Columns, Levels, Op, Program, Tree, ops
+from ..program import Columns, Levels, Op, Program, Tree, Word, ops
 from ._onnx_graph import WIDE, Graph, Piece
 
 Array = NDArray[Any]
@@ -71,19 +72,22 @@ def _output_dtype(last: Any) -> np.dtype[Any]:
 
 
 def _columns(graph: Graph, op: Columns) -> None:
-    plain: list[int] = []
-    for source, kind, levels in op.reads:
-        if levels is None:
-            plain.append(source)
-        elif kind == "category":
-            graph.categories.append((source, levels))
+    for (kind, source), group in groupby(op.reads, key=lambda one: (one[1], one[0] if one[1] == "word" else -1)):
+        reads = list(group)
+        if kind == "category":
+            graph.categories += [(at, levels) for at, _, levels in reads if isinstance(levels, Levels)]
+        elif kind == "word":
+            graph.pieces.append(
+                graph.rows.has_words(graph, source, [word for *_, word in reads if isinstance(word, Word)])
+            )
+        elif kind == "rank":
+            for at, _, levels in reads:
+                assert isinstance(levels, Levels)
+                graph.pieces.append(Piece(graph.rows.look_up(graph, at, levels, np.float32), 1, np.dtype(np.float32)))
         else:
-            graph.pieces += graph.rows.numbers(graph, plain) if plain else []
-            plain = []
-            rank = graph.rows.look_up(graph, source, levels, np.float32)
-            graph.pieces.append(Piece(rank, 1, np.dtype(np.float32)))
-    if plain or not op.sources:
-        graph.pieces += graph.rows.numbers(graph, plain)
+            graph.pieces += graph.rows.numbers(graph, [at for at, *_ in reads])
+    if not op.sources:
+        graph.pieces += graph.rows.numbers(graph, [])
 
 
 def _bound(graph: Graph, op: ops.Bound) -> None:

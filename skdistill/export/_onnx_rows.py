@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..program import Columns, Levels, Program, as_number, ops
+from ..program import Columns, Levels, Program, Word, as_number, held_by, ops
 from ._onnx_graph import WIDE, Graph, Piece
 
 Array = NDArray[Any]
@@ -42,45 +43,46 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
     -------
     columns : list of dict
         For each column of a row its name, its input and the input's type ("float32", "float64" or
-        "string"), its kind ("number", "date", "text" or "unused") and its levels, if it has any.
+        "string"), its kind ("number", "date" or "text", also where the student does not use it; "unused" where that
+        is not known) and its levels, if it has any.
     pieces : list of Piece
-        The inputs in the order of the columns. The name of an unused column's input is empty.
+        The inputs in the order of the columns. One of a column of which nothing is known has no name.
     """
     entry, n_columns = program.ops[0], program.n_columns
     names = getattr(entry, "names", None) or [f"column {index}" for index in range(n_columns)]
-    reads = entry.reads if isinstance(entry, Columns) else [(source, "number", None) for source in range(n_columns)]
-    uses: list[dict[str, dict[Any, int]]] = [{} for _ in range(n_columns)]
-    for source, kind, read in reads:
-        uses[source][kind] = {} if read is None else read.levels
+    levels: list[dict[Any, None]] = [{} for _ in range(n_columns)]
+    held: list[str | None] = ["number"] * n_columns
+    if isinstance(entry, Columns):
+        held = held_by(entry)
+        # in the order of their ranks, if they have ranks
+        for source, _, read in sorted(entry.reads, key=lambda one: one[1] != "rank"):
+            levels[source] |= dict.fromkeys(read.levels) if isinstance(read, Levels) else {}
+        if not entry.unused and {*held} <= {"number", None}:
+            held = ["number"] * n_columns
     columns: list[dict[str, Any]] = []
-    pieces = []
     reserved = set(taken)
-    for index, (name, use) in enumerate(zip(names, uses, strict=True)):
-        column: dict[str, Any] = {"name": name, "kind": "unused", "input": ""}
-        own = TEXT
-        if use:
+    types: dict[str | None, np.dtype[Any]] = {"datetime": WIDE, "text": TEXT, "level": WIDE}
+    kinds: dict[str | None, str] = {"datetime": "date", "text": "text", None: "unused"}
+    for index, (name, what) in enumerate(zip(names, held, strict=True)):
+        column = {"name": name, "kind": kinds.get(what, "number"), "input": ""}
+        if what is not None:
             # in ONNX, an empty name means that there is no input
             column["input"] = name or f"column {index}"
             while column["input"] in reserved:
                 column["input"] += "_"
             reserved.add(column["input"])
-            # in the order of their ranks, if they have ranks
-            levels = [level for level in use.get("rank", {}) | use.get("category", {}) if level is not None]
-            if "category" not in use and "rank" not in use:
-                column["kind"] = "date" if "datetime" in use else "number"
-                own = WIDE if "datetime" in use else dtype
-            elif "number" in use or (levels and are_numbers(levels)):
-                # JSON has no infinite numbers
-                finite = [level if abs(level) < np.inf else str(level) for level in levels]
-                column |= {"kind": "number", "levels": finite}
-                own = WIDE
-            else:
-                column |= {"kind": "text", "levels": [str(level) for level in levels]}
+            own = types.get(what, dtype)
             column["type"] = "string" if own == TEXT else own.name
+            known = [level for level in levels[index] if level is not None]
+            if what == "text" and known:
+                column["levels"] = [str(level) for level in known]
+            elif what == "level" and known:
+                # JSON has no infinite numbers
+                column["levels"] = [level if abs(level) < np.inf else str(level) for level in known]
         columns.append(column)
-        pieces.append(Piece(column["input"], 1, own))
-    if all(column["kind"] in ("number", "unused") and "levels" not in column for column in columns):
+    if {*held} == {"number"}:
         return [column | {"input": "X", "type": dtype.name} for column in columns], [Piece("X", n_columns, dtype)]
+    pieces = [Piece(column["input"], 1, types.get(what, dtype)) for column, what in zip(columns, held, strict=True)]
     return columns, pieces
 
 
@@ -152,6 +154,18 @@ class InputRows:
             found.append(_part(graph, piece, [self._places[source][1] for source in members]))
         return found
 
+    def has_words(self, graph: Graph, source: int, words: Sequence[Word]) -> Piece:
+        """Tell which of some words the texts of a column have, as float32."""
+        piece, at = self._places[source]
+        if piece.dtype != TEXT:
+            raise TypeError(f"Column {self._names[source]!r} is read as text; its input is one of {piece.dtype}.")
+        value = _part(graph, piece, [at]).value
+        found = [graph.node("RegexFullMatch", value, pattern=_pattern(_either_case(one.word))) for one in words]
+        if any(one(self._missing) for one in words):
+            known = graph.node("Not", graph.node("RegexFullMatch", value, pattern=re.escape(self._missing)))
+            found = [graph.node("And", each, known) for each in found]
+        return Piece(graph.cast(graph.concat(found), np.float32), len(words), np.dtype(np.float32))
+
     def look_up(self, graph: Graph, source: int, levels: Levels, dtype: DTypeLike) -> str:
         """Map the levels of a column to their codes; return them, shape (n_rows, 1)."""
         piece, at = self._places[source]
@@ -186,6 +200,17 @@ class InputRows:
 def are_numbers(levels: Iterable[Any]) -> bool:
     """Tell whether all levels are numbers rather than texts."""
     return all(isinstance(level, bool | int | float) for level in levels)
+
+
+def _pattern(word: str) -> str:
+    """Return the regular expression of the texts that have a word."""
+    edge = "[^0-9A-Za-z\x80-\U0010ffff]"
+    return f"(?s)(?:.*{edge})?{word}(?:{edge}.*)?"
+
+
+def _either_case(word: str) -> str:
+    """Return the regular expression of a word in capitals or not; only ASCII letters have a case here."""
+    return "".join(f"[{one}{one.upper()}]" if "a" <= one <= "z" else one for one in word)
 
 
 def _by(key: Callable[[Any], Any], levels: dict[Any, Any], name: str, where: str) -> dict[Any, Any]:

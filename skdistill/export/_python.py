@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import Op, Program, _ops, _program, _table, _tree, program_of
+from ..program import Op, Program, _ops, _program, _table, _text_cells, _tree, program_of
 from ._files import check_ops, classes_of, in_lines, used, write_files
 
 Array = NDArray[Any]
@@ -146,7 +146,7 @@ def _sources(text: str) -> list[str]:
     """Return the sources of the functions and ops that a text uses, directly or indirectly, copied from the package."""
     sources = {
         name: re.sub(r"^@dataclass.*\n", "", inspect.getsource(one))
-        for module in (_program, _table, _ops, _tree)
+        for module in (_program, _table, _text_cells, _ops, _tree)
         for name, one in vars(module).items()
         if getattr(one, "__module__", None) == module.__name__ and inspect.isroutine(one) | inspect.isclass(one)
     }

@@ -82,7 +82,7 @@ def _labels(scope: Any, operator: Any) -> Any:
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
-    from ._onnx import OPSETS
+    from ._onnx import opsets_of
     from ._onnx_graph import Graph
     from ._onnx_ops import KNOWN, print_program
     from ._onnx_rows import MISSING, InputRows
@@ -96,7 +96,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     print_program(graph, program.ops, _labels(scope, operator), outputs)
     container.nodes.extend(graph.nodes)
     container.initializers.extend(graph.constants)
-    container.node_domain_version_pair_sets.update(OPSETS.items())
+    container.node_domain_version_pair_sets.update(opsets_of(program).items())
 
 
 def _pieces(variables: Any, program: Program, names: Any) -> list[Any]:

@@ -20,6 +20,31 @@ static int compare(const char *a, const char *b)
     return (int)(unsigned char)*a - (int)(unsigned char)*b;
 }
 
+/* A letter, in lower case if it is ASCII, or a digit; 0 for a byte that is neither and so parts words. */
+static int in_word(int byte)
+{
+    if (byte >= 'A' && byte <= 'Z') return byte - 'A' + 'a';
+    return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte >= 128 ? byte : 0;
+}
+
+/* Set for each of some words whether a text has it: 1 or 0. */
+static void find_words(const char *text, const char *const *words, int n_words, double *found)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    for (int i = 0; i < n_words; i++) found[i] = 0.0;
+    while (at != 0 && *at != 0) {
+        int length = 0;
+        while (in_word(at[length]) != 0) length++;
+        for (int i = 0; i < n_words && length > 0; i++) {
+            const unsigned char *const word = (const unsigned char *)words[i];
+            int same = 0;
+            while (same < length && word[same] != 0 && word[same] == in_word(at[same])) same++;
+            if (same == length && word[same] == 0) found[i] = 1.0;
+        }
+        at += length > 0 ? length : 1;
+    }
+}
+
 /* A valid level unchanged; any other value becomes "any other level". */
 static int level(int value, int n_known)
 {

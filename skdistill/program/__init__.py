@@ -28,19 +28,25 @@ from ._program import Program, run
 from ._table import (
     Columns,
     Levels,
+    Word,
     as_key,
     as_labels,
     as_number,
     category_order,
+    cell_reader,
     column_names,
     column_reader,
+    held_by,
     in_order,
     is_frame,
     is_missing,
     named_columns,
     numbers,
     seconds,
+    with_unused,
+    words_in,
 )
+from ._text_cells import DATE_FORMS, date_reader, number_reader
 from ._tree import Tree
 
 # Programs, their files and their passes
@@ -52,4 +58,5 @@ __all__ += ["Piecewise", "Quantiles", "Relu", "Silu", "Softmax", "Standardize", 
 __all__ += ["date_part", "ops", "real_weights"]
 # tables: their columns, and their cells
 __all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
-__all__ += ["Levels", "as_key", "as_labels", "as_number", "is_missing", "numbers", "seconds"]
+__all__ += ["Levels", "Word", "as_key", "as_labels", "as_number", "cell_reader", "is_missing", "numbers", "seconds"]
+__all__ += ["DATE_FORMS", "date_reader", "held_by", "number_reader", "with_unused", "words_in"]

@@ -37,7 +37,8 @@ from numpy.typing import NDArray
 
 from ._ops import Bound, Op
 from ._program import OPS, Program, run
-from ._table import Columns
+from ._table import Columns, words_in
+from ._text_cells import is_form
 from ._tree import Tree
 
 Array = NDArray[Any]
@@ -340,12 +341,19 @@ def _check_runs(program: Program, classes: Array | None, n_bytes: int) -> None:
 def _check_columns(entry: Columns) -> None:
     with_levels = [kind for kind in entry.kinds if kind in ("category", "rank")]
     n_categories = with_levels.count("category")
+    n_unused = entry.n_columns - len(set(entry.sources))
     fits = (
         len(entry.kinds) == len(entry.sources)
-        and set(entry.kinds) <= {"category", "rank", "number", "datetime"}
+        and set(entry.kinds) <= {"category", "rank", "number", "datetime", "word"}
         and set(entry.kinds[:n_categories]) <= {"category"}
         and len(entry.levels) == len(with_levels)
         and len(entry.sizes) == n_categories
+        and len(entry.words or ()) == entry.kinds.count("word")
+        and all(word and word.isprintable() and words_in(word) == {word.encode()} for word in entry.words or ())
+        and (entry.forms is None or len(entry.forms) == len(entry.kinds))
+        and all(is_form(kind, form) for kind, form in zip(entry.kinds, entry.forms or (), strict=False))
+        and (entry.unused is None or len(entry.unused) == n_unused)
+        and set(entry.unused or ()) <= {"number", "datetime", "text", "level"}
         and all(0 <= source < entry.n_columns for source in entry.sources)
         and all(
             0 <= code < size

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from . import _ops as ops
 from ._ops import Op
 from ._program import Program
-from ._table import Columns
+from ._table import Columns, held_by, with_unused
 from ._tree import Tree
 
 Array = NDArray[Any]
@@ -226,14 +226,21 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
 
 
 def _narrow_entry(entry: Columns, kept: Array) -> Columns:
-    with_levels = [one for one, kind in zip(kept, entry.kinds, strict=True) if kind in ("category", "rank")]
-    return replace(
+    def of(*kinds: str) -> list[bool]:
+        return [bool(one) for one, kind in zip(kept, entry.kinds, strict=True) if kind in kinds]
+
+    forms, words = tuple(compress(entry.forms or (), kept)), tuple(compress(entry.words or (), of("word")))
+    narrowed = replace(
         entry,
         sources=tuple(compress(entry.sources, kept)),
         kinds=tuple(compress(entry.kinds, kept)),
-        levels=tuple(compress(entry.levels, with_levels)),
+        levels=tuple(compress(entry.levels, of("category", "rank"))),
         sizes=tuple(compress(entry.sizes, kept)),
+        forms=forms if any(forms) else None,
+        words=words or None,
+        unused=None,
     )
+    return with_unused(narrowed, held_by(entry))
 
 
 def _narrow_layer(layer: Any, kept: Array) -> Any:

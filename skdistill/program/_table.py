@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.util import find_spec
 from typing import Any, NoReturn
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._ops import Op
+from ._text_cells import date_reader, number_reader, words_of
 
 Array = NDArray[Any]
 
@@ -83,6 +84,8 @@ def as_seconds(value: Any) -> float:
         return _of_delta(value - origin)
     if isinstance(value, datetime.date):
         return float((value - _EPOCH.date()).days) * 86400.0
+    if isinstance(value, str):
+        return as_seconds(datetime.datetime.fromisoformat(value))
     raise TypeError(f"{value!r} is not a date")
 
 
@@ -264,8 +267,8 @@ class Columns(Op):
 
     Categorical columns come first, as codes into the tables of the next layer. Each kept level has
     its own code; the last two codes stand for any other level and for a missing value. Then come
-    numbers unchanged, dates as seconds since 1970 (UTC) and the ranks of ordered categories; each is
-    NaN where the value is missing.
+    numbers unchanged, dates as seconds since 1970 (UTC) and the ranks of ordered categories, each of
+    them NaN where the value is missing; and 1.0 for a word that a text has, else 0.0.
 
     Parameters
     ----------
@@ -276,7 +279,7 @@ class Columns(Op):
     sources : tuple of int
         The index in the row of each column that is read.
     kinds : tuple of str
-        The kind of each column that is read: "category", "number", "datetime" or "rank"; all
+        The kind of each column that is read: "category", "number", "datetime", "rank" or "word"; all
         categories first.
     levels : tuple of dict
         The code or rank of each level, one dict for each category and rank in turn. The key None, if
@@ -286,6 +289,14 @@ class Columns(Op):
     numbered : tuple of int or None
         The column names seen in fit where these were integers. A frame with the same ones is read in their order,
         any other by position.
+    forms : tuple of str or None
+        How the texts of each column that is read are read (see ``program/_text_cells.py``), an empty string where it
+        has none. What such a column holds beyond that is missing. None if no column has a form.
+    words : tuple of str or None
+        The words that are looked for, one for each "word" in turn; None if there are none.
+    unused : tuple of str or None
+        What each column that is not read holds: "number", "datetime", "text", or "level" for categories that are
+        numbers. None where it is not known, or all columns are numbers.
     """
 
     names: tuple[str, ...] | None
@@ -295,43 +306,58 @@ class Columns(Op):
     levels: tuple[dict[Any, int], ...]
     sizes: tuple[int, ...]
     numbered: tuple[int, ...] | None = None
+    forms: tuple[str, ...] | None = None
+    words: tuple[str, ...] | None = None
+    unused: tuple[str, ...] | None = None
 
     def state(self) -> dict[str, Any]:
-        # files and fingerprints of columns with other names are as they were before there were these
-        return {name: value for name, value in super().state().items() if name != "numbered" or value is not None}
+        # files and fingerprints of columns without the later fields are as they were before there were these
+        later = ("numbered", "forms", "words", "unused")
+        return {name: value for name, value in super().state().items() if name not in later or value is not None}
 
     @cached_property
     def _identity(self) -> bool:
         """Whether every column of the row is read, in order, as a number."""
-        return self.sources == tuple(range(self.n_columns)) and set(self.kinds) <= {"number"}
+        return self.sources == tuple(range(self.n_columns)) and self.all_numbers
+
+    @cached_property
+    def all_numbers(self) -> bool:
+        """Whether all columns that are read are numbers, none of them written as a text."""
+        return set(self.kinds) <= {"number"} and self.forms is None
 
     @cached_property
     def _numeric(self) -> Array | None:
         """The index of each column if all are numbers, else None."""
-        return np.array(self.sources, dtype=np.intp) if set(self.kinds) <= {"number"} else None
+        return np.array(self.sources, dtype=np.intp) if self.all_numbers else None
 
     @cached_property
     def _names(self) -> list[Any]:
         return list(self.names or self.numbered or ())
 
     @cached_property
-    def reads(self) -> list[tuple[int, str, Levels | None]]:
-        """For each column that is read, its index in the row, its kind and, of a category or a rank, its levels."""
-        levels, sizes = iter(self.levels), iter(self.sizes)
-        found: list[tuple[int, str, Levels | None]] = []
+    def reads(self) -> list[tuple[int, str, Levels | Word | None]]:
+        """For each column that is read, its index in the row, its kind, and its levels or its word if it has any."""
+        levels, sizes, words = iter(self.levels), iter(self.sizes), iter(self.words or ())
+        found: list[tuple[int, str, Levels | Word | None]] = []
         for source, kind in zip(self.sources, self.kinds, strict=True):
+            read: Levels | Word | None = None
             if kind == "category":
                 size = next(sizes)
-                found.append((source, kind, Levels(next(levels), size - 2, size - 1)))
-            else:
-                found.append((source, kind, Levels(next(levels), np.nan, np.nan) if kind == "rank" else None))
+                read = Levels(next(levels), size - 2, size - 1)
+            elif kind == "rank":
+                read = Levels(next(levels), np.nan, np.nan)
+            elif kind == "word":
+                read = Word(next(words))
+            found.append((source, kind, read))
         return found
 
     @cached_property
     def _readers(self) -> list[tuple[int, Callable[[Any], float]]]:
         """For each column, its index in the row and the function that converts its cell to a number."""
+        forms = self.forms or ("",) * len(self.sources)
         return [
-            (source, levels or (as_number if kind == "number" else as_seconds)) for source, kind, levels in self.reads
+            (source, read or cell_reader(kind, form))
+            for (source, kind, read), form in zip(self.reads, forms, strict=True)
         ]
 
     def __call__(self, X: Any) -> Array:
@@ -410,15 +436,22 @@ class Columns(Op):
 
     def _read_columns(self, column: Callable[[int], Array], n_rows: int, order: list[int] | None) -> Array:
         out = np.empty((n_rows, len(self.sources)))
-        for index, (source, kind, levels) in enumerate(self.reads):
+        # a text is cut into words once
+        cut, words = -1, list[frozenset[bytes]]()
+        for index, ((source, kind, _), (_, read)) in enumerate(zip(self.reads, self._readers, strict=True)):
+            if isinstance(read, Word) and source == cut:
+                out[:, index] = read.among(words)
+                continue
             raw = column(source if order is None else order[source])
             try:
-                if levels is not None:
-                    out[:, index] = levels.many(raw.tolist())
+                if isinstance(read, Word):
+                    cut, words = source, [words_in(cell) for cell in raw.tolist()]
+                    out[:, index] = read.among(words)
+                elif isinstance(read, Levels | FormReader):
+                    out[:, index] = read.many(raw.tolist())
                 else:
                     out[:, index] = numbers(raw) if kind == "number" else seconds(raw)
             except (TypeError, ValueError) as error:
-                read = as_seconds if kind == "datetime" else as_number
                 self._raise_first(((source, read, value) for value in raw.tolist()), error)
         return out
 
@@ -452,3 +485,71 @@ class Levels:
         rest = {value for code, value in zip(codes, values, strict=True) if code is None}
         unusual = {value: self._unusual(value) for value in rest}
         return [unusual[value] if code is None else code for code, value in zip(codes, values, strict=True)]
+
+
+class Word:
+    """Tells whether a text has a word."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self._utf8 = word.encode()
+
+    def __call__(self, value: Any) -> float:
+        return float(self._utf8 in words_in(value))
+
+    def among(self, words: list[frozenset[bytes]]) -> list[bool]:
+        """Tell it of every text of a column, given as words."""
+        return [self._utf8 in each for each in words]
+
+
+def words_in(value: Any) -> frozenset[bytes]:
+    """Return the words of a cell; only a text has any."""
+    return words_of(value) if isinstance(value, str) else frozenset()
+
+
+class FormReader:
+    """Reads the cells of a column of numbers or dates some of which are texts; what cannot be read is missing."""
+
+    def __init__(self, kind: str, form: str) -> None:
+        self._read = as_number if kind == "number" else as_seconds
+        self._read_text: Callable[[str], Any] = number_reader(form) if kind == "number" else date_reader(form)
+
+    def __call__(self, value: Any) -> float:
+        try:
+            return self._read(self._read_text(value) if isinstance(value, str) else value)
+        except (TypeError, ValueError):
+            return np.nan
+
+    def many(self, values: list[Any]) -> list[float]:
+        """Read every cell of a column."""
+        return [self(value) for value in values]
+
+
+def cell_reader(kind: str, form: str) -> Callable[[Any], float]:
+    """Return the function that reads a cell of a column of numbers or dates."""
+    return FormReader(kind, form) if form else as_number if kind == "number" else as_seconds
+
+
+def held_by(entry: Columns) -> list[str | None]:
+    """Return what each column of a row holds, in the words of `Columns.unused`; None where that is not known."""
+    found: list[str | None] = [None] * entry.n_columns
+    for source, kind, read in entry.reads:
+        what = "text" if kind == "word" else kind
+        if isinstance(read, Levels):
+            levels = [level for level in read.levels if level is not None]
+            what = "level" if levels and all(isinstance(level, bool | int | float) for level in levels) else "text"
+        # a column may be read twice: as levels, and as numbers, ranks or words
+        several = {found[source], what} - {None}
+        found[source] = what if len(several) == 1 else "level" if "number" in several else "text"
+    rest = [source for source, what in enumerate(found) if what is None]
+    for source, what in zip(rest, entry.unused or (), strict=False):
+        found[source] = what
+    return found
+
+
+def with_unused(entry: Columns, held: Sequence[str | None]) -> Columns:
+    """Return the entry, knowing what the columns hold that it does not read."""
+    rest = sorted(set(range(entry.n_columns)) - set(entry.sources))
+    unused = tuple(what for what in (held[source] for source in rest) if what is not None)
+    known = len(unused) == len(rest) and not {*unused, *held_by(entry)} - {None} <= {"number"}
+    return replace(entry, unused=unused if known else None)

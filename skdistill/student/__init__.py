@@ -1,8 +1,9 @@
 """Students: they fit a teacher's answers and labels. Ours end as a Program; those of others are adapted."""
 
-from ._base import ProgramStudent, check_learnable, scale_logits
+from ._base import ProgramStudent, check_learnable, scale_logits, settle_kinds
 from ._coefficients import ShapeFunction
-from ._encoder import Encoded, Encoder, fit_encoder, raw_columns
+from ._columns import raw_columns
+from ._encoder import Encoded, Encoder, fit_encoder
 from ._linear import LinearStudent, LinearStudentRegressor
 from ._mlp import MLPStudent, MLPStudentRegressor, fit_net
 from ._net_table import Fit, FittedNet, NetTable
@@ -35,5 +36,6 @@ __all__ = [
     "make_student",
     "raw_columns",
     "scale_logits",
+    "settle_kinds",
     "traits_of",
 ]

@@ -22,7 +22,8 @@ from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
 from ..program import Op, Program, fold, in_order, is_frame
 from ..tasks import CLASSES, NUMBERS, Task
 from ._change_points import with_change_points
-from ._encoder import Encoded, Encoder, as_delivered, check_finite, fit_encoder
+from ._columns import settled_kinds
+from ._encoder import Encoded, Encoder, as_delivered, check_columns, fit_encoder
 from ._protocol import Traits
 from ._transformers import read_transformer
 
@@ -103,13 +104,15 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         targets = self._task.only_labels(
             y, n_rows=X.shape[0], sample_weight=weight, loss=loss, called=type(self).__name__
         )
-        return self._fit_checked(X, targets)
+        return self._fit_checked(X, targets, warn=True)
 
-    def _fit_checked(self, X: Any, targets: Targets) -> Any:
+    def _fit_checked(self, X: Any, targets: Targets, *, warn: bool = False) -> Any:
         X, targets = counted_rows(X, targets)
         terms = targets.terms(X.shape[0], self.class_weight)
         self.__dict__.pop("encoder_", None)
         encoder, rows = self._fit_encoder(X, targets, terms)
+        if warn:
+            encoder.notes.warn()
         layers = self._fit_layers(encoder, rows, terms, targets.sample_weight)
         if targets.classes is not None:
             self.classes_ = targets.classes
@@ -127,6 +130,8 @@ class ProgramStudent(ProgramModel, BaseEstimator):
                 n_bins=self.n_bins,
                 min_frequency=self.min_frequency,
                 max_categories=self.max_categories,
+                # settled for a table that these rows are a part of
+                kinds=self.__dict__.pop("_kinds", None),
             )
             if numeric == "piecewise" and self.n_bins == "auto" and targets.classes is None:
                 encoder = with_change_points(encoder, X, *terms.blended())
@@ -286,7 +291,9 @@ def counted_rows(X: Any, targets: Targets) -> tuple[Any, Targets]:
 
 
 def check_learnable(student: Any, X: Any) -> None:
-    """Refuse rows that `fit` would refuse for what is in them: a distiller asks before its teacher does long work.
+    """Refuse rows that `fit` would refuse for what is in them, and warn of columns that it does not read as they are.
+
+    A distiller asks for that before its teacher does long work.
 
     Parameters
     ----------
@@ -299,9 +306,29 @@ def check_learnable(student: Any, X: Any) -> None:
     ------
     ValueError
         If a numeric column holds an infinite number, unless the student has an `encoder` that decides on it.
+
+    Warns
+    -----
+    UserWarning
+        Of texts that are read as numbers or dates, of cells that are not, and of columns that are not used.
     """
     if isinstance(student, ProgramStudent) and student.encoder is None:
-        check_finite(X)
+        check_columns(X, student.min_frequency, student.max_categories).warn()
+
+
+def settle_kinds(student: Any, X: Any) -> dict[str, Any]:
+    """Return the attributes by which a student reads the columns of a part of a table as they are read of the whole.
+
+    Parameters
+    ----------
+    student : Student
+        Any; that of another library needs none.
+    X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
+        The table, raw.
+    """
+    if isinstance(student, ProgramStudent) and student.encoder is None and not sparse.issparse(X):
+        return {"_kinds": settled_kinds(X)}
+    return {}
 
 
 def scale_logits(student: Any, scale: float) -> None:

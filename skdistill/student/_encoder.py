@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,17 +24,17 @@ from ..program import (
     Piecewise,
     Quantiles,
     Standardize,
+    Word,
     as_key,
-    category_order,
     column_names,
-    column_reader,
     date_part,
     is_frame,
     is_missing,
-    numbers,
     run,
-    seconds,
+    with_unused,
+    words_in,
 )
+from ._columns import Column, Notes, plain_repr, raw_columns
 
 Array = NDArray[Any]
 
@@ -47,13 +44,14 @@ _FAR = 6.0
 _N_KNOTS = 65
 #: The total number of bins of all numeric columns: more bins fit noise and enlarge the first layer.
 _N_BINS = 160
+#: The words that are looked for in all texts together, and in each at least.
+_MOST_WORDS = 128
+_FEWEST_WORDS = 8
+#: Words are looked for in texts fewer of which are frequent levels; a warning names columns with fewer still.
+_MOSTLY = 0.8
+_SELDOM = 0.1
 #: The number of rows encoded at a time where not all rows are held in float64.
 _BLOCK = 1024
-#: The kinds that the cells of an untyped column may have, in the order in which they are tried.
-_KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
-    ("number", (Real, np.number, np.bool_, decimal.Decimal, datetime.timedelta, np.timedelta64)),
-    ("datetime", (datetime.date, np.datetime64)),
-)
 
 
 @dataclass(frozen=True)
@@ -125,6 +123,8 @@ class Encoder:
     def __init__(self, ops: list[Op], unseen: str = "average") -> None:
         self.ops = ops
         self.unseen = unseen
+        #: What a user has to know of how the columns are read.
+        self.notes = Notes()
         self._counts: Array | None = None
         #: The divisor of each sparse column, set when training rows are encoded; None for a table.
         self.column_scale: Array | None = None
@@ -237,6 +237,7 @@ def fit_encoder(
     n_bins: int | str,
     min_frequency: int,
     max_categories: int,
+    kinds: Sequence[tuple[str, str]] | None = None,
 ) -> Encoder:
     """Fit an encoder to a table.
 
@@ -256,6 +257,8 @@ def fit_encoder(
         A level in fewer rows than this is grouped with the other rare levels.
     max_categories : int
         The largest number of levels of a column that are kept; the most frequent ones are.
+    kinds : sequence of (str, str) or None, default=None
+        The kind and form of each column, where they were settled for a table that X is a part of.
 
     Returns
     -------
@@ -270,12 +273,12 @@ def fit_encoder(
     if sparse.issparse(X):
         return Encoder([Bound(X.shape[1])])
     weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
-    learned = []
-    for index, column in enumerate(raw_columns(X)):
-        learned += _learn_column(index, column, weight, min_frequency, max_categories)
+    columns = list(raw_columns(X, kinds))
+    notes = Notes()
+    learned = _learn_columns(columns, weight, min_frequency, max_categories, notes)
     categories = [one for one in learned if one.kind == "category"]
     rest = [one for one in learned if one.kind != "category"]
-    ops: list[Op] = [entry_of(X, [(one.source, one.kind, one.levels, one.size) for one in categories + rest])]
+    ops: list[Op] = [entry_of(X, categories + rest, columns)]
     first = len(categories)
     values = [one.values for one in rest]
     parts = [(at, part) for at, one in enumerate(rest) if one.kind == "datetime" for part in _parts(one.values)]
@@ -284,22 +287,39 @@ def fit_encoder(
         values += [date_part(rest[at].values, part) for at, part in parts]
     if values and numeric != "raw":
         ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins)
-    return Encoder(ops)
+    encoder = Encoder(ops)
+    encoder.notes = notes
+    return encoder
 
 
-def entry_of(X: Any, reads: list[tuple[int, str, dict[Any, int] | None, int]]) -> Columns:
-    """Return the op that reads columns, categories first; each is given as source, kind, levels and number of codes."""
+def entry_of(X: Any, reads: Sequence[Read], columns: Iterable[Column] | None = None) -> Columns:
+    """Return the op that reads columns.
+
+    Parameters
+    ----------
+    X : ndarray or frame of shape (n_rows, n_columns)
+        The raw rows.
+    reads : sequence of Read
+        What is read, categories first.
+    columns : iterable of Column or None, default=None
+        The columns of `X`, if they are known already.
+    """
     names = tuple(column_names(X)) if is_frame(X) else ()
-    sources, kinds, levels, sizes = zip(*reads, strict=True) if reads else ((), (), (), ())
-    return Columns(
+    forms, words = tuple(one.form for one in reads), tuple(one.word for one in reads if one.word)
+    entry = Columns(
         names if names and all(isinstance(name, str) for name in names) else None,
         int(X.shape[1]),
-        sources,
-        kinds,
-        tuple(one for one in levels if one is not None),
-        tuple(size for kind, size in zip(kinds, sizes, strict=True) if kind == "category"),
+        tuple(one.source for one in reads),
+        tuple(one.kind for one in reads),
+        tuple(one.levels for one in reads if one.levels is not None),
+        tuple(one.size for one in reads if one.kind == "category"),
         names if names and all(type(name) is int for name in names) and names != tuple(range(len(names))) else None,
+        forms if any(forms) else None,
+        words or None,
     )
+    if len(set(entry.sources)) == entry.n_columns:
+        return entry
+    return with_unused(entry, [column.holds for column in columns or raw_columns(X)])
 
 
 def as_delivered(X: Any) -> Encoder:
@@ -319,78 +339,65 @@ def as_delivered(X: Any) -> Encoder:
     if sparse.issparse(X):
         return Encoder([Bound(n_columns)])
     zero, one = np.zeros(n_columns), np.ones(n_columns)
-    entry = entry_of(X, [(source, "number", None, 0) for source in range(n_columns)])
+    entry = entry_of(X, [Read(source, "number") for source in range(n_columns)])
     return Encoder([entry, Standardize(0, zero, one, zero, LARGEST)])
 
 
 @dataclass(frozen=True)
-class Column:
-    """A raw column: its name or index, its cells, its kind, and the order of its levels if it has one."""
+class Read:
+    """How the Program reads a column.
 
-    name: Any
-    cells: Array
-    kind: str
-    order: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Learned:
-    """The encoding of one column that the Program reads."""
+    Parameters
+    ----------
+    source : int
+        The index of the column in a row.
+    kind : {"category", "number", "datetime", "rank", "word"}
+        What it is read as.
+    levels : dict or None, default=None
+        The code or rank of each level.
+    size : int, default=0
+        The number of codes of a category.
+    form : str, default=""
+        How texts are read as numbers or dates.
+    word : str, default=""
+        The word that is looked for.
+    values : ndarray of shape (n_rows,), default=an empty one
+        What was read in fit, unless it is a category.
+    """
 
     source: int
     kind: str
-    values: Array
     levels: dict[Any, int] | None = None
     size: int = 0
+    form: str = ""
+    word: str = ""
+    values: Array = field(default_factory=lambda: np.empty(0))
 
 
-def raw_columns(X: Any) -> Iterator[Column]:
-    """Yield the columns of a table with their kinds: "number", "datetime" or "category"."""
-    read = column_reader(X)
-    for index, name in enumerate(column_names(X) if is_frame(X) else range(X.shape[1])):
-        cells = read(index)
-        order = category_order(X, index)
-        if order is not None or cells.dtype.kind in "US":
-            yield Column(name, cells, "category", order or ())
-        elif cells.dtype.kind in "fiubm":
-            yield Column(name, cells, "number")
-        elif cells.dtype.kind == "M":
-            yield Column(name, cells, "datetime")
-        else:
-            yield Column(name, cells, _kind_of_cells(cells.tolist()))
-
-
-def _kind_of_cells(cells: list[Any]) -> str:
-    """Return the kind of an untyped column from its non-missing cells."""
-    types = {type(cell) for cell in cells if not is_missing(cell)}
-    for kind, members in _KINDS:
-        if all(issubclass(one, members) for one in types):
-            return kind
-    return "category"
-
-
-def check_finite(X: Any) -> None:
-    """Check that numeric columns hold no infinite number, before any long work; fit_encoder checks the same.
+def check_columns(X: Any, min_frequency: int, max_categories: int) -> Notes:
+    """Check a table before any long work, as :func:`fit_encoder` does; return what a user has to know of its columns.
 
     Parameters
     ----------
     X : ndarray, frame or sparse matrix of shape (n_rows, n_columns)
         The raw rows. Sparse rows are not checked here, since validation has checked them already.
+    min_frequency, max_categories : int
+        Those of the encoder.
 
     Raises
     ------
     ValueError
         If a numeric column holds an infinite number; the message names it.
     """
+    notes = Notes()
     if not sparse.issparse(X):
-        for column in raw_columns(X):
-            if column.kind != "category":
-                _finite_values(column)
+        _learn_columns(list(raw_columns(X)), np.ones(X.shape[0]), min_frequency, max_categories, notes)
+    return notes
 
 
 def _finite_values(column: Column) -> Array:
     """Return the numbers of a column, NaN where missing; raise ValueError if a number is infinite."""
-    values = (numbers if column.kind == "number" else seconds)(column.cells)
+    values = column.values
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
@@ -402,32 +409,70 @@ def _finite_values(column: Column) -> Array:
     return values
 
 
-def _learn_column(
-    source: int, column: Column, weight: Array, min_frequency: int, max_categories: int
-) -> list[_Learned]:
-    """Return the encodings of a column; none if it does not vary."""
-    if column.kind != "category":
-        values = np.clip(_finite_values(column), -LARGEST, LARGEST)
-        known = values[~np.isnan(values)]
-        if len(known) == 0 or (len(known) == len(values) and _is_constant(known)):
-            return []
-        return [_Learned(source, column.kind, values)]
-    # a row counts as at least one row, even if its weight is smaller
-    counts = _count_levels(column.cells.tolist(), np.maximum(weight, 1.0))
-    if len(counts) < 2:
-        return []
-    counts.pop(None, None)
-    # by frequency, then by name, so that the order of the rows does not matter
-    ranked = sorted(counts, key=lambda key: (-counts[key], str(key)))
-    kept = [key for key in ranked if counts[key] >= min_frequency][:max_categories]
-    levels = {key: code for code, key in enumerate(kept)}
-    found = [_Learned(source, "category", np.empty(0), levels, len(kept) + 2)]
-    if column.order:
-        ranks = {as_key(level): rank for rank, level in enumerate(column.order)}
-        values = np.array([ranks.get(as_key(cell), np.nan) for cell in column.cells.tolist()], dtype=np.float64)
-        if not np.isnan(values).all():
-            found.append(_Learned(source, "rank", values, ranks))
-    return found
+def _learn_columns(
+    columns: Sequence[Column], weight: Array, min_frequency: int, max_categories: int, notes: Notes
+) -> list[Read]:
+    """Return how columns are read; those that do not vary are not."""
+    learned: list[Read] = []
+    texts: list[tuple[int, list[frozenset[bytes]], list[str]]] = []
+    for source, column in enumerate(columns):
+        notes.settled(column)
+        if column.kind != "category":
+            values = np.clip(_finite_values(column), -LARGEST, LARGEST)
+            known = values[~np.isnan(values)]
+            if len(known) and not (len(known) == len(values) and _is_constant(known)):
+                learned.append(Read(source, column.kind, form=column.form, values=values))
+            continue
+        cells = column.cells.tolist()
+        # a row counts as at least one row, even if its weight is smaller
+        counts = _count_levels(cells, np.maximum(weight, 1.0))
+        if len(counts) < 2:
+            continue
+        n_missing = counts.pop(None, 0.0)
+        # by frequency, then by name, so that the order of the rows does not matter
+        ranked = sorted(counts, key=lambda key: (-counts[key], str(key)))
+        kept = [key for key in ranked if counts[key] >= min_frequency][:max_categories]
+        share = sum(counts[key] for key in kept) / sum(counts.values())
+        words: list[str] = []
+        if not column.order and share < _MOSTLY:
+            in_cells = [words_in(cell) for cell in cells]
+            words = _frequent_words(in_cells, np.maximum(weight, 1.0), min_frequency)
+            if words:
+                texts.append((source, in_cells, words))
+        if not words and share < _SELDOM and not column.order:
+            notes.unread.append(
+                f"{plain_repr(column.name)} ({len(counts)} different values, such as {ranked[0]!r}, "
+                f"{'none' if not kept else f'only {len(kept)}'} of them in {min_frequency} rows or more)"
+            )
+        if kept or n_missing or column.order:
+            levels = {key: code for code, key in enumerate(kept)}
+            learned.append(Read(source, "category", levels, len(kept) + 2))
+        if column.order:
+            ranks = {as_key(level): rank for rank, level in enumerate(column.order)}
+            values = np.array([ranks.get(as_key(cell), np.nan) for cell in cells], dtype=np.float64)
+            if not np.isnan(values).all():
+                learned.append(Read(source, "rank", ranks, values=values))
+    for source, in_cells, words in texts:
+        for word in words[: max(_MOST_WORDS // len(texts), _FEWEST_WORDS)]:
+            values = np.array(Word(word).among(in_cells), dtype=np.float64)
+            learned.append(Read(source, "word", word=word, values=values))
+    return learned
+
+
+def _frequent_words(texts: list[frozenset[bytes]], weight: Array, min_frequency: int) -> list[str]:
+    """Return the words that occur in many texts, the most frequent first."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    counts: dict[bytes, float] = {}
+    for words, mass in zip(texts, weight.tolist(), strict=True):
+        for word in words:
+            counts[word] = counts.get(word, 0.0) + mass
+    most = float(weight.sum()) - min_frequency
+    frequent = [word for word, count in counts.items() if min_frequency <= count <= most and len(word) > 1]
+    frequent.sort(key=lambda word: (-counts[word], word))
+    # half a surrogate pair has no text
+    found = [word.decode("utf-8", "ignore") for word in frequent]
+    return [word for word in found if word not in ENGLISH_STOP_WORDS]
 
 
 def _count_levels(cells: list[Any], weight: Array) -> dict[Any, float]:

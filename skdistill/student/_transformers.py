@@ -21,7 +21,7 @@ from sklearn.preprocessing import (
 )
 
 from ..program import LARGEST, Op, Standardize, as_key, is_missing
-from ._encoder import Encoder, entry_of
+from ._encoder import Encoder, Read, entry_of
 
 Array = NDArray[Any]
 
@@ -80,8 +80,8 @@ def read_transformer(transformer: Any, X: Any) -> Encoder | None:
         return None
     categories = [cell for cell in cells if cell.levels is not None]
     numbers = [cell for cell in cells if cell.levels is None]
-    reads = [(cell.source, "category", cell.levels, cell.size) for cell in categories]
-    reads += [(cell.source, "number" if cell.ranks is None else "rank", cell.ranks, 0) for cell in numbers]
+    reads = [Read(cell.source, "category", cell.levels, cell.size) for cell in categories]
+    reads += [Read(cell.source, "number" if cell.ranks is None else "rank", cell.ranks) for cell in numbers]
     ops: list[Op] = [entry_of(X, reads)]
     if numbers:
         slope, shift = (np.array([getattr(cell, name) for cell in numbers]) for name in ("slope", "shift"))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import softmax
-from ..program import Columns, DateParts, Program, Standardize, Tree, real_weights
+from ..program import Columns, DateParts, Levels, Program, Standardize, Tree, Word, real_weights
 
 Array = NDArray[Any]
 
@@ -113,13 +113,15 @@ def _columns(program: Program) -> list[_Column]:
     found = []
     for (source, kind, levels), size in zip_longest(entry.reads, entry.sizes):
         name = entry.names[source] if entry.names else f"column {source}"
-        if levels is not None and kind == "category":
+        if isinstance(levels, Levels) and kind == "category":
             known: list[list[str]] = [[] for _ in range(size)]
             for level, code in levels.levels.items():
                 known[code].append("missing" if level is None else str(level))
             texts = [" / ".join(several) for several in known]
             texts[-2:] = texts[-2] or "other levels", texts[-1] or "missing"
             found.append(_Column(name, kind, tuple(texts)))
+        elif isinstance(levels, Word):
+            found.append(_Column(f"word {levels.word!r} in {name}", kind))
         else:
             found.append(_Column(f"rank of {name}" if kind == "rank" else name, kind))
     for op in program.ops[1:-2]:

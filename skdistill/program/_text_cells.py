@@ -1,0 +1,111 @@
+"""Texts in the cells of a table, read as numbers, as dates or as words.
+
+How the texts of a column are read is its form, which is settled when an encoder is fitted:
+
+- of numbers, what stands around a zero and its decimal mark: ``"0."`` for ``"1,234.5"``, ``"$0."`` for ``"$1,234.50"``,
+  ``"0,%"`` for ``"12,5 %"``;
+- of dates, the order of year, month and day: ``"ymd"``, ``"mdy"`` or ``"dmy"``.
+
+A text that has another form is missing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+#: The orders of a date's parts.
+DATE_FORMS = ("ymd", "mdy", "dmy")
+
+
+def is_form(kind: str, form: str) -> bool:
+    """Tell whether a form is one of a column of a kind; a column whose texts are not read has an empty one."""
+    known = form in DATE_FORMS if kind == "datetime" else re.fullmatch(r"[^\d.,]{0,8}0[.,][^\d.,]{0,16}", form)
+    return not form or (kind in ("number", "datetime") and bool(known))
+
+
+def number_reader(form: str) -> Callable[[str], float]:
+    """Return the function that reads texts as numbers, NaN where a text is none.
+
+    Parameters
+    ----------
+    form : str
+        What stands before a number, a zero, the decimal mark, and what stands behind the number.
+    """
+    before, _, rest = form.partition("0")
+    mark, after = rest[0], rest[1:]
+    # thousands are parted by the other mark, a space or an apostrophe
+    between = re.compile("[' \xa0\u2009\u202f" + ("," if mark == "." else ".") + "]")
+    whole = rf"(?:\d{{1,3}}(?:{between.pattern}\d{{3}})+|\d+)"
+    plain = re.compile(rf"{whole}(?:[{mark}]\d*)?(?:[eE][+-]?\d{{1,3}})?|[{mark}]\d+")
+
+    def read(text: str) -> float:
+        text = text.strip()
+        negative = text.startswith("(") and text.endswith(")")
+        text = text[1:-1].strip() if negative else text
+        # a sign stands before or behind a currency
+        for _ in range(2):
+            if text[:1] in ("-", "\u2212", "+"):
+                negative ^= text[0] != "+"
+                text = text[1:].strip()
+            text = text.removeprefix(before).strip()
+        text = text.removesuffix(after).strip()
+        if plain.fullmatch(text) is None:
+            return float("nan")
+        value = float(between.sub("", text).replace(",", "."))
+        return -value if negative else value
+
+    return read
+
+
+def date_reader(form: str) -> Callable[[str], datetime.datetime | None]:
+    """Return the function that reads texts as dates, None where a text is none.
+
+    Parameters
+    ----------
+    form : str
+        One of DATE_FORMS. Of "ymd" are the texts of ISO 8601, too.
+    """
+    order = [form.index(part) for part in "ymd"]
+    months = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+    day = re.compile(r"(\d{1,4}|[A-Za-z]{3,9})[ ,./-]+(\d{1,2}|[A-Za-z]{3,9})[ ,./-]+(\d{1,4})")
+    time = re.compile(r"[T ,]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d{1,6})?)? ?([AaPp]\.?[Mm]\.?)?")
+    whole = re.compile(f"{day.pattern}(?:{time.pattern})?")
+
+    def read(text: str) -> datetime.datetime | None:
+        text = text.strip()
+        try:
+            if form == "ymd" and not text.isdecimal():
+                return datetime.datetime.fromisoformat(text)
+        except ValueError:
+            pass
+        found = whole.fullmatch(text)
+        if found is None:
+            return None
+        year, month, day = (found[1 + at] for at in order)
+        if not month.isdigit():
+            name = month[:3].lower()
+            month = str(months.index(name) + 1) if name in months else "0"
+        hour, minute, second = (int(part or 0) for part in found.groups()[3:6])
+        half = (found[8] or "").lower()[:1]
+        if half:
+            hour = hour % 12 + (12 if half == "p" else 0)
+        if len(year) not in (2, 4):
+            return None
+        try:
+            full = int(year) if len(year) == 4 else (int(year) + 31) % 100 + 1969
+            micro = round(float(found[7] or 0) * 1e6)
+            return datetime.datetime(full, int(month), int(day), hour, minute, second, micro)
+        except ValueError:
+            return None
+
+    return read
+
+
+@lru_cache(maxsize=1)
+def words_of(text: str) -> frozenset[bytes]:
+    """Return the words of a text in UTF-8: runs of letters, digits and all that is not ASCII, in lower case."""
+    # only ASCII letters have a lower case here: every language that a Program is exported to does that alike
+    return frozenset(re.findall(rb"[0-9a-z\x80-\xff]+", text.encode("utf-8", "surrogatepass").lower()))

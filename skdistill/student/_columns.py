@@ -1,0 +1,263 @@
+"""The columns of a raw table and their kinds, which are settled once for all rows."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..program import (
+    DATE_FORMS,
+    as_key,
+    category_order,
+    cell_reader,
+    column_names,
+    column_reader,
+    date_reader,
+    is_frame,
+    is_missing,
+    number_reader,
+    numbers,
+    seconds,
+)
+
+Array = NDArray[Any]
+
+#: The types of the cells of numbers and of dates.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "number": (Real, np.number, np.bool_, decimal.Decimal, datetime.timedelta, np.timedelta64),
+    "datetime": (datetime.date, np.datetime64),
+}
+#: A column is of a kind if so many of its cells are; the others are missing.
+_NEARLY_ALL = 0.95
+#: A level with so many rows can be learned.
+_FREQUENT = 10
+#: The most columns that a warning names.
+_MOST_NAMED = 5
+#: So many distinct texts show whether a column may hold numbers or dates at all.
+_FIRST_FEW = 200
+_CURRENCY = "[A-Z]{0,3}[$¢£¥€₹₽₩₺₫₱₦₪฿₴₸₿]|[A-Z]{3}(?= )"
+_AROUND = re.compile(
+    rf"\(?[-+\u2212]?\s*(?P<before>{_CURRENCY})?\s*[-+\u2212]?\s*(?P<number>[\d.,](?:[\d.,'\s]*[\d.,])?(?:[eE][+-]?\d{{1,3}})?)"
+    r"\s*(?P<after>[^\d.,()+\-\u2212'\s:/][^\d.,()+:/]{0,11})?\)?"
+)
+#: Texts of whole numbers, which may be codes; those that begin with a zero are.
+_WHOLE = re.compile(r"\d+")
+_CODE = re.compile(r"0\d+")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A raw column.
+
+    Parameters
+    ----------
+    name : object
+        Its name, or its index.
+    cells : ndarray of shape (n_rows,)
+        Its cells, raw.
+    kind : {"number", "datetime", "category"}
+        What it is read as.
+    order : tuple, default=()
+        The levels of an ordered category in their order.
+    form : str, default=""
+        How texts are read as numbers or dates; empty where there are none.
+    strays : tuple, default=()
+        The cells that are not of its kind, and so are missing.
+    """
+
+    name: Any
+    cells: Array
+    kind: str
+    order: tuple[Any, ...] = ()
+    form: str = ""
+    strays: tuple[Any, ...] = ()
+
+    @cached_property
+    def values(self) -> Array:
+        """Its numbers, or its dates in seconds since 1970, as float64 of shape (n_rows,), NaN where missing."""
+        if self.form:
+            read = cell_reader(self.kind, self.form)
+            return np.array([read(cell) for cell in self.cells.tolist()], dtype=np.float64)
+        return (numbers if self.kind == "number" else seconds)(self.cells)
+
+    @property
+    def holds(self) -> str:
+        """What its cells are: "number", "datetime", "text", or "level" for categories that are numbers."""
+        if self.kind != "category":
+            return self.kind
+        levels = [cell for cell in self.cells.tolist() if not is_missing(cell)]
+        return "level" if levels and all(isinstance(as_key(level), bool | int | float) for level in levels) else "text"
+
+
+def raw_columns(X: Any, settled: Sequence[tuple[str, str]] | None = None) -> Iterator[Column]:
+    """Yield the columns of a table.
+
+    Parameters
+    ----------
+    X : ndarray or frame of shape (n_rows, n_columns)
+        The raw rows.
+    settled : sequence of (str, str) or None, default=None
+        The kind and form of each column where these are known, as of a table that X is a part of.
+    """
+    read = column_reader(X)
+    for index, name in enumerate(column_names(X) if is_frame(X) else range(X.shape[1])):
+        cells = read(index)
+        order = category_order(X, index)
+        kind, form, strays = "category", "", ()
+        if settled is not None:
+            kind, form = settled[index]
+        elif cells.dtype.kind in "fiubm":
+            kind = "number"
+        elif cells.dtype.kind == "M":
+            kind = "datetime"
+        elif order is None:
+            kind, form, strays = _settle(cells.tolist())
+        yield Column(name, cells, kind, order or (), form, strays)
+
+
+def settled_kinds(X: Any) -> list[tuple[str, str]]:
+    """Return the kind and form of each column of a table."""
+    return [(column.kind, column.form) for column in raw_columns(X)]
+
+
+def _settle(cells: list[Any]) -> tuple[str, str, tuple[Any, ...]]:
+    """Return the kind of an untyped column, its form, and the cells that are not of that kind.
+
+    What nearly all cells are is the kind; otherwise a column of frequent levels holds categories; otherwise the
+    kind is what most cells are.
+    """
+    present = [cell for cell in cells if not is_missing(cell)]
+    types = {
+        one: next((kind for kind, of in _TYPES.items() if issubclass(one, of)), "") for one in set(map(type, present))
+    }
+    kinds = set(types.values())
+    if len(kinds) <= 1 and "" not in kinds:
+        return next(iter(kinds), "number"), "", ()
+    texts = Counter(cell for cell in present if isinstance(cell, str))
+    others = Counter(types[type(cell)] for cell in present if not isinstance(cell, str))
+    found = []
+    for kind, form, n_read in (_numbers_in(texts), _dates_in(texts)):
+        # a code that is a whole number is a level unless numbers stand beside it
+        found.append((others[kind] + n_read, kind, form))
+    n_most, kind, form = max(found, key=lambda one: one[0])
+    whole = not others[kind] and all(map(_WHOLE.fullmatch, texts))
+    if n_most < len(present) / 2 or ((whole or n_most < _NEARLY_ALL * len(present)) and _has_frequent_levels(present)):
+        return "category", "", ()
+    read = cell_reader(kind, form)
+    return kind, form, tuple(cell for cell in present if is_missing(read(cell)))
+
+
+def _has_frequent_levels(cells: list[Any]) -> bool:
+    """Tell whether nearly all cells are levels that occur often."""
+    counts = Counter(map(repr, cells)).values()
+    return sum(count for count in counts if count >= _FREQUENT) >= _NEARLY_ALL * len(cells)
+
+
+def _numbers_in(texts: Counter[str]) -> tuple[str, str, int]:
+    """Return the kind, the form of those texts that are numbers, and how many are."""
+    before, after = Counter[str](), Counter[str]()
+    first = list(texts)[:_FIRST_FEW]
+    found = [_AROUND.fullmatch(text.strip()) for text in first]
+    if sum(map(bool, found)) >= len(first) / 2:
+        for text, count in texts.items():
+            around = _AROUND.fullmatch(text.strip())
+            if around and _CODE.fullmatch(around["number"]):
+                # an index, a postal code
+                return "number", "0.", 0
+            if around:
+                before[around["before"] or ""] += count
+                after[(around["after"] or "").strip()] += count
+    affixes = [
+        max((one for one in counts if one), key=lambda one: counts[one], default="") for counts in (before, after)
+    ]
+    best = ("number", "0.", 0)
+    for mark in ".,":
+        form = f"{affixes[0]}0{mark}{affixes[1]}"
+        read = number_reader(form)
+        n_read = sum(count for text, count in texts.items() if not is_missing(read(text)))
+        best = max(best, ("number", form, n_read), key=lambda one: one[2])
+    return best
+
+
+def _dates_in(texts: Counter[str]) -> tuple[str, str, int]:
+    """Return the kind, the form of those texts that are dates, and how many are."""
+    best = ("datetime", DATE_FORMS[0], 0)
+    for form in DATE_FORMS:
+        read = date_reader(form)
+        first = list(texts)[:_FIRST_FEW]
+        if sum(read(text) is not None for text in first) >= len(first) / 2:
+            n_read = sum(count for text, count in texts.items() if read(text) is not None)
+            best = max(best, ("datetime", form, n_read), key=lambda one: one[2])
+    return best
+
+
+@dataclass
+class Notes:
+    """What a user has to know of how the columns of a table are read, as parts of warnings."""
+
+    texts: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    def settled(self, column: Column) -> None:
+        """Note a column whose texts are read, or some of whose cells are not."""
+        if not column.form:
+            return
+        name, cells = plain_repr(column.name), column.cells.tolist()
+        values = column.values
+        texts = [at for at, cell in enumerate(cells) if isinstance(cell, str) and not np.isnan(values[at])]
+        if texts:
+            text, value = cells[texts[0]], values[texts[0]]
+            read = (
+                f"{value:g}"
+                if column.kind == "number"
+                else f"{datetime.datetime.fromtimestamp(value, datetime.UTC):%Y-%m-%d %H:%M}"
+            )
+            self.texts.append(f"{name} ({text!r} as {read})")
+        if column.strays:
+            shown = ", ".join(map(plain_repr, list(dict.fromkeys(map(_hashable, column.strays)))[:3]))
+            what = "number" if column.kind == "number" else "date"
+            self.strays.append(f"{name} ({len(column.strays)} of {len(cells)} cells are no {what}, such as {shown})")
+
+    def warn(self) -> None:
+        """Issue a warning for each kind of note."""
+        for parts, says, remedy in (
+            (
+                self.texts,
+                "Texts are read as numbers or dates in",
+                "To have them read in another way, convert them before fit.",
+            ),
+            (
+                self.strays,
+                "Cells unlike the rest of their column are read as missing in",
+                "Correct them, or make all of the column texts.",
+            ),
+            (
+                self.unread,
+                "Not used, since its values hardly repeat:",
+                "Group them, lower min_frequency, or pass an encoder=.",
+            ),
+        ):
+            if parts:
+                more = f" and {len(parts) - _MOST_NAMED} more" if len(parts) > _MOST_NAMED else ""
+                warnings.warn(f"{says} {'; '.join(parts[:_MOST_NAMED])}{more}. {remedy}", UserWarning, stacklevel=2)
+
+
+def plain_repr(value: Any) -> str:
+    """Return how a message shows a name or a cell: a scalar of numpy as the Python value that it is."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def _hashable(cell: Any) -> Any:
+    return cell if isinstance(cell, str | int | float | bool) else str(cell)

@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 import skdistill
 from skdistill import LinearStudent, MLPStudent
-from skdistill.program import seconds
+from skdistill.program import cell_reader, seconds
 
 pd = Optional("pandas")
 
@@ -72,13 +73,40 @@ def _labels(score, n_classes):
     return np.array(LETTERS)[np.searchsorted(cuts, score)]
 
 
-TABLES = {"mixed": mixed_table, "numbers": numeric_table}
+def text_table(n_rows=600, n_classes=2, seed=0):
+    """Return a frame whose texts are read for their words, as numbers or as dates, and labels."""
+    rng = np.random.default_rng(seed)
+    words = np.array(["Red", "blue", "GRÜN", "日本", "old", "missing"])
+    chosen = rng.random((n_rows, len(words))) < 0.3
+    price, days = rng.lognormal(7, 1, n_rows).round(2), rng.integers(0, 3000, n_rows)
+    signed = pd.Timestamp("2015-01-31") + pd.to_timedelta(days, "D")
+    reading = rng.normal(size=n_rows)
+    frame = pd.DataFrame(
+        {
+            "note": [f"{', '.join(words[one])}; item{at}x" if one.any() else None for at, one in enumerate(chosen)],
+            "price": [f"${one:,.2f}" for one in price],
+            "share": [f"{one:.1f} %".replace(".", ",") for one in rng.random(n_rows) * 100],
+            "signed": signed.strftime("%d/%m/%Y"),
+            "city": "Oslo",
+            "reading": pd.Series(reading, dtype=object).where(np.arange(n_rows) % 50 > 0, "n/a"),
+        }
+    )
+    return frame, _labels(chosen @ [2.0, -2, 1, -1, 1, 2] + np.log(price) + reading + days / 1000, n_classes)
+
+
+TABLES = {"mixed": mixed_table, "numbers": numeric_table, "texts": text_table}
 
 
 @functools.cache
 def fitted(kind, numeric="standard", n_classes=2, dtype="float32", table="mixed"):
     """Return a small fitted student: `kind` is "linear", "mlp" or "tree"; it is not to be changed."""
     X, y = TABLES[table](n_classes=n_classes)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Texts are read|Cells unlike")
+        return _fitted(X, y, kind, numeric, n_classes, dtype, table)
+
+
+def _fitted(X, y, kind, numeric, n_classes, dtype, table):
     if dtype != "float32":
         from skdistill.compress import quantize
 
@@ -198,6 +226,13 @@ def assert_same_labels(found, expected, classes):
     assert_array_equal(np.asarray(found)[clear], classes[expected.argmax(axis=1)][clear])
 
 
+def with_texts_read(rows):
+    """Return rows of :func:`text_table` with the numbers and dates, in seconds, that its texts are."""
+    forms = {"price": "$0.", "share": "0,%", "signed": "dmy", "reading": "0."}
+    read = {name: cell_reader("datetime" if form == "dmy" else "number", form) for name, form in forms.items()}
+    return rows.assign(**{name: list(map(one, rows[name])) for name, one in read.items()})
+
+
 def onnx_feeds(model, rows):
     """Return rows, a frame or an array, as the inputs of an ONNX model, as its metadata say."""
     held = {entry.key: entry.value for entry in model.metadata_props}
@@ -211,7 +246,7 @@ def onnx_feeds(model, rows):
                 continue
             cells = rows[column["name"]].to_numpy() if hasattr(rows, "columns") else rows[:, index]
             if column["kind"] == "date":
-                cells = seconds(cells)
+                cells = seconds(cells) if cells.dtype.kind == "M" else cells
             elif column["kind"] == "text":
                 cells = np.array([held["missing"] if pd.isna(cell) else str(cell) for cell in cells], dtype=object)
             feeds[column["input"]] = cells.astype(_ONNX_TYPES[types[column["input"]]])[:, None]

@@ -113,7 +113,6 @@ CATEGORIES = {
     ),
     "period": lambda: pd.PeriodIndex(DATES, freq="M"),
     "objects, strings": lambda: pd.Series(or_missing(np.where(Y, "a", "b")), dtype=object),
-    "objects, a number and its text": lambda: np.array([7 if one else "7" for one in Y], dtype=object),
     "objects, lists": lambda: pd.Series([[1, 2] if one else [3] for one in Y], dtype=object),
 }
 

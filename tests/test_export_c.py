@@ -15,7 +15,9 @@ from export_helpers import (
     fitted,
     mixed_table,
     numeric_table,
+    text_table,
     wild_rows,
+    with_texts_read,
 )
 from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
@@ -43,23 +45,24 @@ MAIN = r"""
 #include "NAME.h"
 
 static char line[1 << 20];
-static char bytes[1 << 16];
+static char bytes[1 << 20];
+static size_t n_bytes;
 
 /* the next cell: texts are written in hexadecimal, and none as - */
 static const char *text(void)
 {
     const char *cell = strtok(0, " \n");
-    size_t n = 0;
+    char *const found = bytes + n_bytes;
     if (strcmp(cell, "-") == 0) return 0;
     for (cell++; *cell; cell += 2) {
         char pair[3];
         pair[0] = cell[0];
         pair[1] = cell[1];
         pair[2] = 0;
-        bytes[n++] = (char)strtol(pair, 0, 16);
+        bytes[n_bytes++] = (char)strtol(pair, 0, 16);
     }
-    bytes[n] = 0;
-    return bytes;
+    bytes[n_bytes++] = 0;
+    return found;
 }
 
 static double number(void)
@@ -75,6 +78,7 @@ int main(void)
         int i;
         (void)text;
         (void)number;
+        n_bytes = 0;
         strtok(line, " \n");
         READ
         NAME_logits(&row, out);
@@ -99,7 +103,7 @@ class Compiled:
         self.source = (folder / f"{name}.c").read_text()
         struct = re.search(r"typedef struct \w+_row \{\n(.*?)\n\}", self.header, re.DOTALL)[1]
         #: The type and name of each field, and what its comment quotes.
-        self.fields = re.findall(r"^    (.+?) (\w+(?:\[\d+\])?);(?: /\* (.*) \*/)?", struct, re.MULTILINE)
+        self.fields = re.findall(r"^    (.+?) \*?(\w+(?:\[\d+\])?);(?: /\* (.*) \*/)?", struct, re.MULTILINE)
         #: The column that each field is read from; the levels that are looked up by a number.
         self.columns = columns
         self.numbers = set()
@@ -118,7 +122,7 @@ class Compiled:
                 read.append(f"row.{name} = 0;")
             else:
                 column = rows[self.columns[name]]
-                as_text = kind.startswith("enum") and name not in self.numbers
+                as_text = kind == "const char" or (kind.startswith("enum") and name not in self.numbers)
                 cell = "text()" if as_text else "number()"
                 lookup = f"{self.name}_{name}_from_{'string' if as_text else 'number'}"
                 read.append(f"row.{name} = {f'{lookup}({cell})' if kind.startswith('enum') else cell};")
@@ -174,10 +178,11 @@ MIXED = {
 }
 
 
-def check(compiled, rows):
+def check(compiled, rows, written=None):
+    """Check the answers for rows, `written` as the struct has them."""
     student = compiled.student
     expected = expected_logits(student, rows)
-    logits, best, proba, names = compiled.run(rows)
+    logits, best, proba, names = compiled.run(rows if written is None else written)
     assert_same_logits(logits, expected)
     assert_same_labels(student.classes_[best], expected, student.classes_)
     assert_allclose(proba, student.program_(rows), atol=1e-5)
@@ -190,6 +195,16 @@ def test_wild_rows_get_numpys_answers_without_a_fault(kind, numeric, n_classes, 
     compiled = Compiled(fitted(kind, numeric, n_classes, dtype), tmp_path, flags=SANITIZE, columns=MIXED)
     X, _ = mixed_table()
     check(compiled, wild_rows(X))
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp", "tree"])
+def test_words_are_found_and_written_numbers_are_numbers(kind, tmp_path):
+    student = fitted(kind, table="texts")
+    rows = wild_rows(text_table()[0])
+    names = {name: name for name in rows.columns} | {"signed_": "signed"}
+    compiled = Compiled(student, tmp_path, flags=SANITIZE, columns=names)
+    assert ("const char", "note") in {one[:2] for one in compiled.fields}
+    check(compiled, rows, with_texts_read(rows))
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])

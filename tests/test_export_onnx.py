@@ -16,7 +16,9 @@ from export_helpers import (
     mixed_table,
     numeric_table,
     onnx_feeds,
+    text_table,
     wild_rows,
+    with_texts_read,
 )
 from helpers import Optional, small_mlp
 from numpy.testing import assert_allclose
@@ -84,10 +86,31 @@ def test_parity_on_mixed_columns(kind, numeric, n_classes, dtype):
     student = fitted(kind, numeric, n_classes, dtype)
     rows = wild_rows(mixed_table()[0])
     types = input_types(check(student, rows))
-    assert len(types) > 4
-    # a column that the student does not look at has no input
-    expected = {"word": "tensor(string)", "size": "tensor(string)", "since": "tensor(double)"}
-    assert types.items() >= {name: kind for name, kind in expected.items() if name in types}.items()
+    assert list(types) == list(rows.columns)
+    assert types.items() >= {"word": "tensor(string)", "size": "tensor(string)", "since": "tensor(double)"}.items()
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp", "tree"])
+@pytest.mark.parametrize("missing", ["<missing>", "(red)"])
+def test_words_are_found_and_written_numbers_are_numbers(kind, missing):
+    student = fitted(kind, table="texts")
+    rows = wild_rows(text_table()[0], 500)
+    model = to_onnx(student, logits=True, missing=missing)
+    found = session_of(model).run(None, onnx_feeds(model, with_texts_read(rows)))
+    assert_same_logits(found[2], expected_logits(student, rows))
+    assert_allclose(found[1], student.program_(rows), atol=1e-6)
+
+
+def test_inputs_follow_the_frame_whatever_the_student_uses():
+    X, y = text_table()
+    everything = input_types(to_onnx(fitted("mlp", table="texts")))
+    assert list(everything) == list(X.columns)
+    assert everything["city"] == everything["note"] == "tensor(string)"
+    with pytest.warns(UserWarning, match="Texts are read|Cells unlike"):
+        stump = TreeStudent(max_depth=1, random_state=0).fit(X, y)
+    assert len(stump.program_.ops[0].sources) == 1
+    assert input_types(to_onnx(stump, numbers="float64")).keys() == everything.keys()
+    assert {name for name, kind in input_types(to_onnx(stump)).items() if kind == "tensor(string)"} == {"city", "note"}
 
 
 @pytest.mark.parametrize("numbers", ["float32", "float64"])

@@ -17,6 +17,7 @@ from export_helpers import (
     mixed_table,
     numeric_table,
     records,
+    text_table,
     wild_rows,
 )
 from helpers import Optional
@@ -87,6 +88,16 @@ def test_wild_rows_get_the_programs_answers(kind, numeric, n_classes, dtype, tmp
         one_by_one = np.column_stack([np.zeros(len(one_by_one)), one_by_one])
     assert_same_logits(one_by_one, expected)
     assert_same_labels(np.concatenate([module.predict(cell) for cell in cells]), expected, student.classes_)
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp", "tree"])
+def test_words_are_found_and_texts_are_read(kind, tmp_path):
+    student = fitted(kind, table="texts")
+    module = exported(student, tmp_path)
+    rows = wild_rows(text_table()[0])
+    check(student, module, rows)
+    one_by_one = np.concatenate([module.logits(cell) for cell in records(rows[:300])])
+    assert_allclose(one_by_one, student.program_.logits(rows[:300]), rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import pickle
+from decimal import Decimal
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skdistill import LinearStudent, MLPStudent, TreeStudent
+from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent
+from skdistill.student import _mlp_training
 
 pd = Optional("pandas")
 
@@ -106,6 +109,10 @@ def bearable(student, X, fresh):
     return frame, [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+#: What a fit says of columns that it cannot read as they are.
+OF_COLUMNS = pytest.mark.filterwarnings("ignore:(Not used|Texts are read|Cells unlike)")
+
+
 def check(student, rows, records=None):
     """Check the answers for some rows against all that must be true of them."""
     answers = student.predict_proba(rows)
@@ -130,6 +137,7 @@ def check(student, rows, records=None):
     assert np.isfinite(student.predict_log_proba(rows)).all()
 
 
+@OF_COLUMNS
 @pytest.mark.filterwarnings("ignore:LinearStudent did not converge")
 @given(tables(), st.sampled_from(["standard", "quantile", "piecewise"]))
 def test_a_linear_student_of_any_table(table, numeric):
@@ -139,6 +147,7 @@ def test_a_linear_student_of_any_table(table, numeric):
     check(student, *bearable(student, X, fresh))
 
 
+@OF_COLUMNS
 @settings(max_examples=8)
 @given(tables(), st.sampled_from(["standard", "quantile", "piecewise"]))
 def test_a_net_of_any_table(table, numeric):
@@ -148,6 +157,7 @@ def test_a_net_of_any_table(table, numeric):
     check(net, *bearable(net, X, fresh))
 
 
+@OF_COLUMNS
 @settings(max_examples=25)
 @given(tables(), st.sampled_from([1, 3]))
 def test_a_tree_of_any_table(table, min_samples_leaf):
@@ -189,3 +199,60 @@ def test_any_sparse_matrix(X, fresh):
     # huge numbers cancel to whatever the order of the sum leaves of them
     fresh = np.clip(fresh, -1e3, 1e3)
     assert_allclose(student.predict_proba(fresh), student.predict_proba(sparse.csr_array(fresh)), rtol=0, atol=1e-12)
+
+
+#: Cells of every kind, made of a row's number, which may stand in one untyped column.
+CELLS = {
+    "whole numbers": lambda i: i % 50,
+    "floats": lambda i: i * 0.37,
+    "huge numbers": lambda i: 10**400 * (-1) ** i,
+    "infinity": lambda i: np.inf,
+    "decimals": lambda i: Decimal(i) / 7,
+    "booleans": lambda i: i % 2 == 0,
+    "levels": lambda i: "abc"[i % 3],
+    "many levels": lambda i: f"no{i}a",
+    "prices": lambda i: f"${1000 + 7 * i:,}.50",
+    "codes": lambda i: f"0{i}",
+    "texts": lambda i: f"some {'red' if i % 3 else 'blue'} thing, item{i}x",
+    "dates": lambda i: dt.date(2020, 1, 1) + dt.timedelta(i),
+    "times": lambda i: dt.datetime(2020, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=i),
+    "written dates": lambda i: f"{i % 28 + 1}/{i % 12 + 1}/2021",
+    "ISO dates": lambda i: f"2021-0{i % 9 + 1}-11 10:{i % 60:02}",
+    "spans": lambda i: dt.timedelta(minutes=i),
+    "tuples": lambda i: (i % 3, "a"),
+    "lists": lambda i: [i % 4],
+    "bytes": lambda i: b"ab"[: i % 3],
+    "missing": lambda i: None,
+    "NaN": lambda i: float("nan"),
+    "NaT": lambda i: pd.NaT,
+    "NA": lambda i: pd.NA,
+    "empty": lambda i: "",
+}
+
+
+@OF_COLUMNS
+@settings(max_examples=40)
+@given(st.sampled_from(list(CELLS)), st.sampled_from(list(CELLS)), st.sampled_from([1, 4, 40]), st.booleans())
+def test_a_column_of_two_kinds_is_learned_or_refused_before_any_training(one, other, n_other, unlabeled):
+    n_rows = 80
+    places = set(np.random.default_rng(n_other).permutation(n_rows)[:n_other].tolist())
+    cells = [CELLS[other if row in places else one](row) for row in range(n_rows)]
+    X = pd.DataFrame({"mixed": pd.Series(cells, dtype=object), "number": np.arange(n_rows) % 7})
+    p = np.where(np.arange(n_rows) % 2, 0.8, 0.3) + np.linspace(0, 0.1, n_rows)
+    more = {"X_unlabeled": X[::2]} if unlabeled else {}
+    if unlabeled:
+        p = np.append(p, p[::2])
+    model = DistilledClassifier(student=MLPStudent((4,), max_epochs=1), random_state=0)
+    with patch.object(_mlp_training, "train_nets", wraps=_mlp_training.train_nets) as train:
+        refused = ""
+        try:
+            model.fit(X, np.arange(n_rows) % 2, teacher_proba=np.column_stack([1 - p, p]), **more)
+        except ValueError as error:
+            refused = str(error)
+    if refused:
+        assert "mixed" in refused
+        assert not train.called
+        return
+    answers = model.predict_proba(X)
+    assert np.isfinite(answers).all()
+    assert_allclose(np.vstack([model.predict_proba(X[at : at + 1]) for at in range(n_rows)]), answers, atol=1e-6)

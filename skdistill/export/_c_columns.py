@@ -80,6 +80,7 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
     fields = Names(f"{prefix.upper()}_{name}" for name in ("H", "WIDE"))
     members, enums, lookups = [], [], []
     numbers: dict[int, str] = {}
+    texts: dict[int, str] = {}
     levels_of: dict[int, _Enum] = {}
     n_codes = len(entry.sizes)
     for source in sorted(set(entry.sources)):
@@ -96,13 +97,13 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
             (at, read.word) for at, (own, _, read) in enumerate(entry.reads) if own == source and isinstance(read, Word)
         ]
         tables = [levels for at, _, levels in entry.reads if at == source and isinstance(levels, Levels)]
-        if tables:
+        if tables and not (words and all(not table.levels for table in tables)):
             one = levels_of[source] = _Enum(fields(f"{name}_level" if plain else name), tables, prefix, names)
             enums.append(one.declaration(title))
             members.append(f"{one.kind} {one.name}; /* {title}: a level; {one.missing} where missing */")
             lookups += _look_up_text(to, one) + _look_up_number(to, one)
         if words:
-            text = fields(f"{name}_text" if tables else name)
+            text = texts[source] = fields(f"{name}_text" if source in levels_of else name)
             members.append(
                 f"const char *{text}; /* {title}: a text in UTF-8, whose words are read; NULL where missing */"
             )
@@ -114,9 +115,11 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
         target = f"code[{at}]" if kind == "category" else f"x[{at - n_codes}]"
         if levels is None:
             to.emit(f"{target} = row->{numbers[source]};")
-        elif isinstance(levels, Levels):
+        elif isinstance(levels, Levels) and source in levels_of:
             # with the code's index, since a column may be read as a category twice
             _read_level(to, levels_of[source], levels, target, f"code_{at}" if kind == "category" else "rank")
+        elif isinstance(levels, Levels):
+            to.emit(f"{target} = row->{texts[source]} == 0 ? {levels.missing} : {levels.other};")
     if lookups:
         lookups.insert(0, "/* A level by its text, in UTF-8, or by its number; NULL and NAN are missing. */")
     struct = _struct(prefix, *(members or ["char nothing; /* the student uses no column */"]))

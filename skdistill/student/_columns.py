@@ -40,6 +40,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 #: A column is of a kind if so many of its cells are; the others are missing.
 _NEARLY_ALL = 0.95
+#: Texts alone are numbers or dates if so many of them are.
+_MOST_TEXTS = 0.8
 #: A level with so many rows can be learned.
 _FREQUENT = 10
 #: The most columns that a warning names.
@@ -49,7 +51,7 @@ _FIRST_FEW = 200
 _CURRENCY = "[A-Z]{0,3}[$¢£¥€₹₽₩₺₫₱₦₪฿₴₸₿]|[A-Z]{3}(?= )"
 _AROUND = re.compile(
     rf"\(?[-+\u2212]?\s*(?P<before>{_CURRENCY})?\s*[-+\u2212]?\s*(?P<number>[\d.,](?:[\d.,'\s]*[\d.,])?(?:[eE][+-]?\d{{1,3}})?)"
-    r"\s*(?P<after>[^\d.,()+\-\u2212'\s:/][^\d.,()+:/]{0,11})?\)?"
+    r"\s*(?P<after>[^\d.,()+\-\u2212'\s:/][^\d.,()+:]{0,11})?\)?"
 )
 #: Texts of whole numbers, which may be codes; those that begin with a zero are.
 _WHOLE = re.compile(r"\d+")
@@ -152,7 +154,8 @@ def _settle(cells: list[Any]) -> tuple[str, str, tuple[Any, ...]]:
         found.append((others[kind] + n_read, kind, form))
     n_most, kind, form = max(found, key=lambda one: one[0])
     whole = not others[kind] and all(map(_WHOLE.fullmatch, texts))
-    if n_most < len(present) / 2 or ((whole or n_most < _NEARLY_ALL * len(present)) and _has_frequent_levels(present)):
+    fewest = len(present) * (0.5 if others[kind] else _MOST_TEXTS)
+    if n_most < fewest or ((whole or n_most < _NEARLY_ALL * len(present)) and _has_frequent_levels(present)):
         return "category", "", ()
     read = cell_reader(kind, form)
     return kind, form, tuple(cell for cell in present if is_missing(read(cell)))

@@ -468,7 +468,11 @@ def _frequent_words(texts: list[frozenset[bytes]], weight: Array, min_frequency:
         for word in words:
             counts[word] = counts.get(word, 0.0) + mass
     most = float(weight.sum()) - min_frequency
-    frequent = [word for word, count in counts.items() if min_frequency <= count <= most and len(word) > 1]
+    frequent = [
+        word
+        for word, count in counts.items()
+        if min_frequency <= count <= most and len(word) > 1 and not word.isdigit()
+    ]
     frequent.sort(key=lambda word: (-counts[word], word))
     # half a surrogate pair has no text
     found = [word.decode("utf-8", "ignore") for word in frequent]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import column_or_1d
 
 from ._sklearn import check_sample_weight, validate_data
-from .program import column_names, column_reader, in_order, is_frame
+from .program import column_names, column_reader, in_order, is_frame, is_missing
 
 Array = NDArray[Any]
 
@@ -95,9 +96,21 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
         rows = np.empty(len(X), dtype=object)
         rows[:] = X
         return rows
+    # a sparse matrix may be a dict, too
+    dicts = not hasattr(X, "shape") and (
+        isinstance(X, dict) or (isinstance(X, list) and bool(X) and isinstance(X[0], dict))
+    )
+    if dicts and not reset:
+        # a Program reads them
+        return X
+    _check_container(X, dicts)
     if is_frame(X):
         if X.shape[0] == 0 or X.shape[1] == 0:
             raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row and one column.")
+        names = column_names(X)
+        if len(set(names)) < len(names):
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            raise ValueError(f"X has columns of the same name: {listed(twice)}. Rename or drop them.")
         if not reset and named:
             # columns are matched by their names, whatever their order, when they are read
             return X
@@ -110,6 +123,23 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
     # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
     finite = reset and hasattr(X, "tocsr")
     return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)
+
+
+def _check_container(X: Any, dicts: bool) -> None:
+    """Refuse containers that hold no rows yet, or in another form, with the remedy and without what is in them."""
+    if dicts:
+        raise ValueError("X is a list of dicts. Pass a frame: pandas.DataFrame(X).")
+    if not hasattr(X, "shape") and hasattr(X, "collect"):
+        raise TypeError(f"X is a {type(X).__name__}, whose rows are not there yet. Pass X.collect().")
+    if type(X).__name__ == "RecordBatch":
+        raise TypeError("X is a RecordBatch. Pass a table: pyarrow.Table.from_batches([X]).")
+    shape = getattr(X, "shape", (len(X),) if isinstance(X, list | tuple) else None)
+    nested = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], list | tuple | np.ndarray)
+    if shape is not None and len(shape) < 2 and not nested:
+        raise ValueError(
+            f"Expected 2D array, got {len(shape)}D array instead: X has shape {tuple(shape)}. Reshape your data: "
+            "X.reshape(-1, 1) if it is one column, X.reshape(1, -1) if it is one row."
+        )
 
 
 def columns_as_in_fit(estimator: Any, X: Any) -> Any:
@@ -234,9 +264,26 @@ def label_column(y: Any) -> Array:
     Raises
     ------
     ValueError
-        If `y` has several columns, or holds NaN or infinity.
+        If `y` has several columns, or holds a missing or infinite label, or strings beside other labels.
     """
     y = column_or_1d(y, warn=True)
+    if y.dtype == object:
+        cells = y.tolist()
+        missing = [row for row, label in enumerate(cells) if is_missing(label)]
+        if missing:
+            raise ValueError(
+                f"Input y contains NaN: the label of row {missing[0]} is {cells[missing[0]]!r} ({len(missing)} in all)."
+            )
+        kinds = {type(label): label for label in cells}
+        if str in kinds and len(kinds) > 1:
+            others = listed([label for kind, label in kinds.items() if kind is not str])
+            raise ValueError(
+                f"y holds strings and {others}; class labels must be of one kind. Turn them all into strings: "
+                "y.astype(str)."
+            )
+        if set(kinds) in ({bool}, {int}):
+            # scikit-learn does not know the type of booleans and numbers in an array of objects
+            y = np.array(cells)
     assert_all_finite(y, input_name="y")
     return y
 
@@ -273,6 +320,14 @@ def check_numbers(y: Any, *, n_rows: int, source: str, hint: str = "") -> Array:
         if numbers.dtype.kind in "OUST":
             numbers = numbers.astype(np.float64)
     except (TypeError, ValueError) as error:
+        for row, cell in enumerate(np.asarray(y, dtype=object).ravel().tolist()):
+            try:
+                float(cell)
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"{what} is not an array of numbers: cell {row} is {cell!r}. Turn it into numbers beforehand, for "
+                    "example by pandas.to_numeric; a date becomes a number of days or seconds."
+                ) from error
         raise ValueError(f"{what} is not an array of numbers: {error}") from error
     if numbers.dtype.kind not in "fiub":
         raise ValueError(

@@ -76,7 +76,7 @@ def test_rows_come_in_every_form(path):
         predictor.predict(X[:0])
     with pytest.raises(ValueError, match="Complex data not supported"):
         predictor.predict(np.ones((2, 8), dtype=complex))
-    with pytest.raises(ValueError, match="Column 'age' holds 'old', which is not what it held in fit"):
+    with pytest.raises(ValueError, match="Column 'age' holds 'old' in row 0; it held numbers in fit"):
         predictor.predict({**rows[0], "age": "old"})
 
 

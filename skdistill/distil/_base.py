@@ -90,7 +90,6 @@ class Distiller(Exportable, BaseEstimator):
         if "student_" not in self.__dict__:
             raise not_fitted(self)
         if not self._takes_missing:
-            # a teacher that refuses missing numbers has shown nothing about them
             check_complete(self.student_, X)
         return self.student_
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_memory
 
@@ -303,8 +303,8 @@ def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) ->
     if report["temperature"] is not None:
         model.temperature_ = report["temperature"]
     model._aligned_teacher = asked.teacher
-    # a teacher that has answered for rows with missing numbers takes them, whatever its tags say
-    model._takes_missing = get_tags(model).input_tags.allow_nan or not is_complete(student, training_set.rows)
+    # a student that was fitted to missing numbers takes them, whatever its tags say
+    model._takes_missing = Teacher.may_take_missing(student) or not is_complete(student, training_set.rows)
     return model
 
 

@@ -409,21 +409,25 @@ class Columns(Op):
     def _mismatch(self, names: list[Any]) -> ValueError:
         return _mismatch(names, self._names or range(self.n_columns))
 
-    def _raise_first(self, cells: Iterable[tuple[int, Callable[[Any], float], Any]], error: Exception) -> NoReturn:
-        """Raise the error of the first cell, given as its column, reader and value, that cannot be read."""
-        for source, read, value in cells:
+    def _raise_first(self, cells: Iterable[tuple[int, int, Callable[[Any], float], Any]], error: Exception) -> NoReturn:
+        """Raise the error of the first cell, given as row, column, reader and value, that cannot be read."""
+        for row, source, read, value in cells:
             try:
                 read(value)
             except (TypeError, ValueError) as first:
                 name = repr(self.names[source]) if self.names else source
-                message = f"Column {name} holds {value!r}, which is not what it held in fit: {first}."
+                held = "dates" if read is as_seconds else "numbers"
+                message = (
+                    f"Column {name} holds {value!r} in row {row}; it held {held} in fit. Correct it, or make it "
+                    f"missing (None). ({first})"
+                )
                 raise ValueError(message) from error
         raise error
 
     def _read_rows(self, rows: list[Any], order: list[int] | None = None) -> Array:
         out = np.empty((len(rows), len(self.sources)))
         readers = self._readers
-        for row, filled in zip(rows, out, strict=True):
+        for number, (row, filled) in enumerate(zip(rows, out, strict=True)):
             try:
                 if order is None:
                     filled[:] = [read(row[source]) for source, read in readers]
@@ -431,7 +435,7 @@ class Columns(Op):
                     filled[:] = [read(row[order[source]]) for source, read in readers]
             except (TypeError, ValueError) as error:
                 at = order or range(self.n_columns)
-                self._raise_first(((source, read, row[at[source]]) for source, read in readers), error)
+                self._raise_first(((number, source, read, row[at[source]]) for source, read in readers), error)
         return out
 
     def _read_columns(self, column: Callable[[int], Array], n_rows: int, order: list[int] | None) -> Array:
@@ -452,7 +456,7 @@ class Columns(Op):
                 else:
                     out[:, index] = numbers(raw) if kind == "number" else seconds(raw)
             except (TypeError, ValueError) as error:
-                self._raise_first(((source, read, value) for value in raw.tolist()), error)
+                self._raise_first(((row, source, read, value) for row, value in enumerate(raw.tolist())), error)
         return out
 
 

@@ -80,15 +80,10 @@ class Classes(Task):
         try:
             y = label_column(y)
         except ValueError as error:
-            raise ValueError(f"{error} {UNLABELED}" if "contains NaN" in str(error) else error) from error
+            unlabeled = any(part in str(error) for part in ("contains NaN", "of one kind"))
+            raise ValueError(f"{error} {UNLABELED}" if unlabeled else error) from error
         if len(y) != n_rows:
             raise ValueError(f"X has {n_rows} rows and {source} has {len(y)}; each row needs one label. {UNLABELED}")
-        if y.dtype == object and len({isinstance(label, str) for label in y.tolist()}) > 1:
-            other = next(label for label in y.tolist() if not isinstance(label, str))
-            raise ValueError(
-                f"{source} holds strings and {other!r} ({type(other).__name__}); class labels must be of one kind. "
-                f"{UNLABELED}"
-            )
         check_classification_targets(y.astype(str) if y.dtype == object and isinstance(y[0], str) else y)
         return y
 

@@ -48,6 +48,8 @@ _FREQUENT = 10
 _MOST_NAMED = 5
 #: So many distinct texts show whether a column may hold numbers or dates at all.
 _FIRST_FEW = 200
+#: What comes first in a date, as a warning says it.
+_FIRST = {"ymd": "year", "mdy": "month", "dmy": "day"}
 _CURRENCY = "[A-Z]{0,3}[$¢£¥€₹₽₩₺₫₱₦₪฿₴₸₿]|[A-Z]{3}(?= )"
 _AROUND = re.compile(
     rf"\(?[-+\u2212]?\s*(?P<before>{_CURRENCY})?\s*[-+\u2212]?\s*(?P<number>[\d.,](?:[\d.,'\s]*[\d.,])?(?:[eE][+-]?\d{{1,3}})?)"
@@ -222,11 +224,9 @@ class Notes:
         texts = [at for at, cell in enumerate(cells) if isinstance(cell, str) and not np.isnan(values[at])]
         if texts:
             text, value = cells[texts[0]], values[texts[0]]
-            read = (
-                f"{value:g}"
-                if column.kind == "number"
-                else f"{datetime.datetime.fromtimestamp(value, datetime.UTC):%Y-%m-%d %H:%M}"
-            )
+            read = f"{value:g}"
+            if column.kind == "datetime":
+                read = f"{np.datetime64(int(value), 's')}, {_FIRST[column.form]} first".replace("T", " ")
             self.texts.append(f"{name} ({text!r} as {read})")
         if column.strays:
             shown = ", ".join(map(plain_repr, list(dict.fromkeys(map(_hashable, column.strays)))[:3]))

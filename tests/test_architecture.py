@@ -146,7 +146,7 @@ def test_the_reader_of_imports_reads_them():
 @pytest.mark.parametrize("path", MODULES, ids=named)
 def test_torch_is_imported_where_nets_are_trained(path):
     heavy = {module.split(".")[0] for module, _ in imports(path)} & {"torch", "skorch"}
-    training = {"student/_torch_loss.py", "student/_mlp_training.py"}
+    training = {f"student/_{name}.py" for name in ("torch_loss", "net_inputs", "nets", "mlp_training")}
     assert (
         not heavy
         or (heavy == {"torch"} and named(path) in training)

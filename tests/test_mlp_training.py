@@ -9,7 +9,9 @@ from scipy.sparse import csr_matrix
 from skdistill import MLPStudent
 from skdistill.losses import CrossEntropy, Huber, SquaredError, Targets
 from skdistill.student._encoder import Encoded
-from skdistill.student._mlp_training import Goals, Inputs, Job, Nets, initial_layers, net_outputs, train_nets
+from skdistill.student._mlp_training import Job, net_outputs, train_nets
+from skdistill.student._net_inputs import Goals, Inputs
+from skdistill.student._nets import Nets, initial_layers
 from skdistill.student._torch_loss import TermsLoss, target_arrays
 
 CPU = torch.device("cpu")
@@ -49,7 +51,7 @@ def test_value_and_gradient_are_those_of_numpy(n_logits, class_weight, temperatu
     assert_allclose(loss.item(), value, rtol=1e-5, atol=1e-5)
     assert_allclose(z.grad.numpy(), gradient, rtol=1e-5, atol=1e-5)
 
-    goals = Goals([job(terms)], CPU)
+    goals = Goals([terms], CPU)
     losses, slopes = goals.losses_and_slopes(z.detach(), torch.arange(40))
     assert_allclose((losses + goals.constant).mean().item(), value, rtol=1e-5, atol=1e-5)
     assert_allclose(slopes.numpy() / 40, gradient, rtol=1e-5, atol=1e-5)
@@ -71,7 +73,7 @@ def test_losses_of_numbers_are_those_of_numpy(loss, alpha):
     terms = targets.terms(30)
     outputs = rng.normal(size=(30, 2))
     value, gradient = terms.value_and_gradient(outputs)
-    goals = Goals([job(terms)], CPU)
+    goals = Goals([terms], CPU)
     losses, slopes = goals.losses_and_slopes(torch.tensor(outputs, dtype=torch.float32), torch.arange(30))
     assert_allclose((losses + goals.constant).mean().item(), value, rtol=1e-5, atol=1e-6)
     assert_allclose(slopes.numpy() / 30, gradient, rtol=1e-5, atol=1e-5)
@@ -195,6 +197,6 @@ def test_no_more_steps_are_taken_than_wanted():
 def test_bins_that_are_worked_out_for_each_batch_are_the_same(monkeypatch, iris):
     student = MLPStudent((8,), max_epochs=5, random_state=0)
     once = student.fit(iris.X, iris.y).predict_proba(iris.X)
-    monkeypatch.setattr("skdistill.student._mlp_training._EXPANDED", 0)
+    monkeypatch.setattr("skdistill.student._net_inputs._EXPANDED", 0)
     each_time = student.fit(iris.X, iris.y).predict_proba(iris.X)
     assert_allclose(each_time, once, atol=1e-4)

@@ -134,6 +134,22 @@ def test_students_learn_several_outputs_of_any_unit(student):
     assert_array_equal(single.predict(X), clone(student).fit(X, y).predict(X))
 
 
+@pytest.mark.parametrize(("center", "unit"), [(1e15, 100.0), (0.0, 1e-15), (0.0, 1e300), (0.0, 1e-300)])
+def test_a_target_far_from_zero_or_of_any_size_is_learned(student, center, unit):
+    X, y = wavy(400)
+
+    def in_unit(values):
+        return center + unit * (values - 500) / 10
+
+    fitted = clone(student).fit(X, in_unit(y))
+    expected = clone(student).fit(X, y).predict(X)
+    assert r2_score((expected - 500) / 10, (fitted.predict(X) - center) / unit) > 0.99
+    distilled = DistilledRegressor(lambda X: in_unit(true_wave(X)), student=student, random_state=0).fit(X, in_unit(y))
+    plain = DistilledRegressor(true_wave, student=student, random_state=0).fit(X, y)
+    assert distilled.alpha_ == pytest.approx(plain.alpha_, abs=0.05)
+    assert r2_score((plain.predict(X) - 500) / 10, (distilled.predict(X) - center) / unit) > 0.99
+
+
 def test_a_constant_target_is_answered_with_the_constant(student, rows):
     X, _ = rows
     y = np.full(len(X), 0.1)
@@ -146,6 +162,8 @@ def test_a_tree_reads_in_the_targets_unit():
     X = np.arange(100.0)[:, None]
     tree = TreeStudentRegressor(2, smoothing=0).fit(X, np.where(X < 40, [[1500.0, 1]], [[7000.0, 2]]))
     assert tree.export_text().splitlines()[1] == "|   |--- 1500, 1"
+    far = TreeStudentRegressor(2, smoothing=0).fit(X, np.where(X[:, 0] < 40, 1e15, 1e15 + 100))
+    assert far.export_text().splitlines()[3] == "|   |--- 1000000000000100"
 
 
 def test_huber_is_robust_to_outliers(student):

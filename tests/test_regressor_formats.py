@@ -22,10 +22,11 @@ from skdistill.export import register_skl2onnx, to_c, to_onnx, to_python
 
 onnxruntime, skl2onnx = map(Optional, ("onnxruntime", "skl2onnx"))
 
-#: Targets: one around zero, one whose float32 is coarse, several of different units.
+#: Targets: one around zero, two whose float32 is coarse, several of different units.
 TARGETS = {
     "small": lambda score: score,
     "far": lambda score: 1e7 + score,
+    "farther": lambda score: 1e15 + 100 * score,
     "several": lambda score: np.column_stack([score, -1e-3 * score, 1e5 + score]),
 }
 
@@ -105,6 +106,17 @@ def test_onnx_answers_as_numpy_does(fitted):
         to_onnx(student, logits=True)
 
 
+@pytest.mark.parametrize("unit", [1e300, 1e-300])
+def test_numbers_that_float32_does_not_hold_are_the_same_in_every_format(unit, tmp_path):
+    pytest.importorskip("onnx")
+    X, score = numbers()
+    student = LinearStudentRegressor().fit(X, unit * (score + 1))
+    (pred,) = onnxruntime.InferenceSession(to_onnx(student, numbers="float64").SerializeToString()).run(None, {"X": X})
+    assert_allclose(pred[:, 0] / unit, student.predict(X) / unit, rtol=1e-9, atol=1e-9)
+    to_python(student, tmp_path / "student.py")
+    assert_allclose(runpy.run_path(str(tmp_path / "student.py"))["predict"](X), student.predict(X), rtol=1e-12)
+
+
 def test_onnx_on_wild_rows(on_mixed):
     pytest.importorskip("onnx")
     student, X = on_mixed
@@ -172,6 +184,12 @@ int main(void)
     given = "\n".join(" ".join(map(repr, row)) for row in X.tolist())
     pred = subprocess.run([tmp_path / "model"], input=given, capture_output=True, text=True, check=True).stdout
     assert_same_numbers(np.array(pred.split(), dtype=float), student, X)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_c_of_a_constant_that_reads_no_column_compiles(tmp_path):
+    to_c(LinearStudentRegressor().fit(numbers()[0], np.full(500, 4.0)), tmp_path / "model.c")
+    subprocess.run(["gcc", "-std=c99", "-Wall", "-Werror", "-c", "model.c"], check=True, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float16"])

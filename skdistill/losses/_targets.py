@@ -183,7 +183,7 @@ class Targets:
         if units is not None:
             center, scale = units
             # a constant is learned without a student: it is the center, and what a student adds counts for nothing
-            divisor = np.where(scale > 0, scale, 1.0)
+            divisor = np.where(scale > 0, scale, np.inf)
             answers, labels = (answers - center) / divisor, (labels - center) / divisor
         return Terms(
             soft=loss.softened(answers),

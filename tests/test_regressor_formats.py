@@ -22,11 +22,12 @@ from skdistill.export import register_skl2onnx, to_c, to_onnx, to_python
 
 onnxruntime, skl2onnx = map(Optional, ("onnxruntime", "skl2onnx"))
 
-#: Targets: one around zero, two whose float32 is coarse, several of different units.
+#: Targets: one around zero, two whose float32 is coarse, two with a bound each, several of different units.
 TARGETS = {
     "small": lambda score: score,
     "far": lambda score: 1e7 + score,
     "farther": lambda score: 1e15 + 100 * score,
+    "bounded": lambda score: np.column_stack([np.exp(score), -np.exp(score)]),
     "several": lambda score: np.column_stack([score, -1e-3 * score, 1e5 + score]),
 }
 
@@ -199,6 +200,7 @@ def test_a_quantised_student_answers_nearly_as_before(fitted, dtype, tmp_path):
     report = small.compression_report_
     assert report["nbytes"] < student.program_.nbytes
     assert report["r2"] > 0.99
+    assert small.program_.ops[-1] is student.program_.ops[-1]
     assert_allclose(report["max_change"], abs(small.program_(X) - student.program_(X)).max(), rtol=1e-6)
     small.export(tmp_path / "small.skd")
     assert_array_equal(skdistill.load(tmp_path / "small.skd").predict(X), small.predict(X))
@@ -210,6 +212,7 @@ def test_a_pruned_net_answers_nearly_as_before():
     student = small_mlp_regressor(hidden_layer_sizes=(32,), max_epochs=40).fit(X, Y)
     small = prune(student, X, keep=0.5, max_epochs=3)
     assert small.hidden_layer_sizes == (16,)
+    assert small.program_.ops[-1] is student.program_.ops[-1]
     assert small.compression_report_["r2"] > 0.97
     assert (r2_score(Y, small.predict(X), multioutput="raw_values") > 0.8).all()
     distilled = prune(student, X, keep=0.5, teacher=lambda X: -student.predict(X), max_epochs=3)

@@ -43,6 +43,8 @@ def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outp
     if isinstance(last, ops.Unstandardize):
         # not Add: onnxruntime removes the Add of a single number that is zero in float32
         values = graph.node("Sum", graph.node("Mul", x, last.scale[None]), last.center[None])
+        for kind, bound in (("Max", last.lower), ("Min", last.upper)):
+            values = values if bound is None else graph.node(kind, values, bound[None])
         graph.cast(values, _output_dtype(last), output=outputs[0])
         return
     if found.width == 1:

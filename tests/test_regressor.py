@@ -134,6 +134,67 @@ def test_students_learn_several_outputs_of_any_unit(student):
     assert_array_equal(single.predict(X), clone(student).fit(X, y).predict(X))
 
 
+@pytest.mark.parametrize(("center", "unit"), [(1e15, 100.0), (0.0, 1e-15), (0.0, 1e300), (0.0, 1e-300)])
+def test_a_target_far_from_zero_or_of_any_size_is_learned(student, center, unit):
+    X, y = wavy(400)
+
+    def in_unit(values):
+        return center + unit * (values - 500) / 10
+
+    fitted = clone(student).fit(X, in_unit(y))
+    expected = clone(student).fit(X, y).predict(X)
+    assert r2_score((expected - 500) / 10, (fitted.predict(X) - center) / unit) > 0.99
+    distilled = DistilledRegressor(lambda X: in_unit(true_wave(X)), student=student, random_state=0).fit(X, in_unit(y))
+    plain = DistilledRegressor(true_wave, student=student, random_state=0).fit(X, y)
+    assert distilled.alpha_ == pytest.approx(plain.alpha_, abs=0.05)
+    assert r2_score((plain.predict(X) - 500) / 10, (distilled.predict(X) - center) / unit) > 0.99
+
+
+def test_predictions_are_held_to_the_range_of_the_target(student):
+    X, y = wavy(400)
+    Y = np.column_stack([np.exp((y - 500) / 10), 500 - np.maximum(y, 500), y - 500])
+    lowest, highest = Y.min(axis=0), Y.max(axis=0)
+    free, auto, both = (
+        clone(student).set_params(clip=clip, loss=Huber()).fit(X, Y).predict(10 * X) for clip in (False, "auto", True)
+    )
+    if not isinstance(student, TreeStudentRegressor):
+        assert (free.min(axis=0) < lowest).all()
+        assert (free.max(axis=0) > highest).all()
+    # by default only zero is an edge: of the first output from below, of the second from above
+    assert_array_equal(auto[:, 0], np.maximum(free[:, 0], lowest[0]))
+    assert_array_equal(auto[:, 1], np.minimum(free[:, 1], highest[1]))
+    assert_array_equal(auto[:, 2], free[:, 2])
+    assert_array_equal(both, np.clip(free, lowest, highest))
+
+
+def test_only_what_is_fitted_bounds_predictions(rows):
+    X, y = rows
+    y = np.where(np.arange(len(y)) == 7, -5.0, y)
+    teacher = RandomForestRegressor(10, min_samples_leaf=9, random_state=0).fit(X, abs(y))
+    answers = teacher.predict(X)
+
+    def lowest(alpha, weight=None):
+        model = DistilledRegressor(teacher, student="linear", alpha=alpha).fit(X, y, sample_weight=weight)
+        return model.program_.ops[-1].lower
+
+    assert lowest(1) == answers.min()
+    assert lowest(0.5) is None
+    assert lowest(0) is None
+    assert lowest(0.5, np.where(y < 0, 0.0, 1.0)) == min(y[y > 0].min(), answers[y > 0].min())
+
+
+def test_a_distilled_net_predicts_nothing_below_zero_of_a_target_that_never_is():
+    X, y = wavy(400)
+    gross = 1e5 * np.exp((y - 500) / 5)
+    forest = RandomForestRegressor(30, random_state=0).fit(X, gross)
+    held, free = (
+        DistilledRegressor(forest, student=small_mlp_regressor(clip=clip), random_state=0).fit(X, gross).predict(3 * X)
+        for clip in ("auto", False)
+    )
+    assert held.min() == gross.min()
+    assert free.min() < 0
+
+
 def test_a_constant_target_is_answered_with_the_constant(student, rows):
     X, _ = rows
     y = np.full(len(X), 0.1)
@@ -146,6 +207,8 @@ def test_a_tree_reads_in_the_targets_unit():
     X = np.arange(100.0)[:, None]
     tree = TreeStudentRegressor(2, smoothing=0).fit(X, np.where(X < 40, [[1500.0, 1]], [[7000.0, 2]]))
     assert tree.export_text().splitlines()[1] == "|   |--- 1500, 1"
+    far = TreeStudentRegressor(2, smoothing=0).fit(X, np.where(X[:, 0] < 40, 1e15, 1e15 + 100))
+    assert far.export_text().splitlines()[3] == "|   |--- 1000000000000100"
 
 
 def test_huber_is_robust_to_outliers(student):
@@ -390,7 +453,10 @@ def test_memory_asks_the_teacher_once(rows, tmp_path):
 
 @pytest.mark.parametrize(
     "adapted",
-    [DecisionTreeRegressor(max_depth=4, random_state=0), make_pipeline(StandardScaler(), LinearStudentRegressor())],
+    [
+        DecisionTreeRegressor(max_depth=4, random_state=0),
+        make_pipeline(StandardScaler(), LinearStudentRegressor(clip=False)),
+    ],
     ids=["regressor", "pipeline"],
 )
 def test_any_regressor_is_a_student(adapted, rows, forest):

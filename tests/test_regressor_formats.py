@@ -22,10 +22,12 @@ from skdistill.export import register_skl2onnx, to_c, to_onnx, to_python
 
 onnxruntime, skl2onnx = map(Optional, ("onnxruntime", "skl2onnx"))
 
-#: Targets: one around zero, one whose float32 is coarse, several of different units.
+#: Targets: one around zero, two whose float32 is coarse, two with a bound each, several of different units.
 TARGETS = {
     "small": lambda score: score,
     "far": lambda score: 1e7 + score,
+    "farther": lambda score: 1e15 + 100 * score,
+    "bounded": lambda score: np.column_stack([np.exp(score), -np.exp(score)]),
     "several": lambda score: np.column_stack([score, -1e-3 * score, 1e5 + score]),
 }
 
@@ -105,6 +107,17 @@ def test_onnx_answers_as_numpy_does(fitted):
         to_onnx(student, logits=True)
 
 
+@pytest.mark.parametrize("unit", [1e300, 1e-300])
+def test_numbers_that_float32_does_not_hold_are_the_same_in_every_format(unit, tmp_path):
+    pytest.importorskip("onnx")
+    X, score = numbers()
+    student = LinearStudentRegressor().fit(X, unit * (score + 1))
+    (pred,) = onnxruntime.InferenceSession(to_onnx(student, numbers="float64").SerializeToString()).run(None, {"X": X})
+    assert_allclose(pred[:, 0] / unit, student.predict(X) / unit, rtol=1e-9, atol=1e-9)
+    to_python(student, tmp_path / "student.py")
+    assert_allclose(runpy.run_path(str(tmp_path / "student.py"))["predict"](X), student.predict(X), rtol=1e-12)
+
+
 def test_onnx_on_wild_rows(on_mixed):
     pytest.importorskip("onnx")
     student, X = on_mixed
@@ -174,6 +187,12 @@ int main(void)
     assert_same_numbers(np.array(pred.split(), dtype=float), student, X)
 
 
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_c_of_a_constant_that_reads_no_column_compiles(tmp_path):
+    to_c(LinearStudentRegressor().fit(numbers()[0], np.full(500, 4.0)), tmp_path / "model.c")
+    subprocess.run(["gcc", "-std=c99", "-Wall", "-Werror", "-c", "model.c"], check=True, cwd=tmp_path)
+
+
 @pytest.mark.parametrize("dtype", ["int8", "float16"])
 def test_a_quantised_student_answers_nearly_as_before(fitted, dtype, tmp_path):
     student, X, _ = fitted
@@ -181,6 +200,7 @@ def test_a_quantised_student_answers_nearly_as_before(fitted, dtype, tmp_path):
     report = small.compression_report_
     assert report["nbytes"] < student.program_.nbytes
     assert report["r2"] > 0.99
+    assert small.program_.ops[-1] is student.program_.ops[-1]
     assert_allclose(report["max_change"], abs(small.program_(X) - student.program_(X)).max(), rtol=1e-6)
     small.export(tmp_path / "small.skd")
     assert_array_equal(skdistill.load(tmp_path / "small.skd").predict(X), small.predict(X))
@@ -192,6 +212,7 @@ def test_a_pruned_net_answers_nearly_as_before():
     student = small_mlp_regressor(hidden_layer_sizes=(32,), max_epochs=40).fit(X, Y)
     small = prune(student, X, keep=0.5, max_epochs=3)
     assert small.hidden_layer_sizes == (16,)
+    assert small.program_.ops[-1] is student.program_.ops[-1]
     assert small.compression_report_["r2"] > 0.97
     assert (r2_score(Y, small.predict(X), multioutput="raw_values") > 0.8).all()
     distilled = prune(student, X, keep=0.5, teacher=lambda X: -student.predict(X), max_epochs=3)

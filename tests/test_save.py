@@ -27,7 +27,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_score
 from tables_helpers import every_kind
 
-from skdistill import DistilledClassifier, LinearStudent, Program, load
+from skdistill import DistilledClassifier, LinearStudent, LinearStudentRegressor, Program, load
 from skdistill.export import to_skd
 from skdistill.program import Affine, Columns, Relu, Softmax
 
@@ -388,6 +388,17 @@ def test_a_crafted_tree_that_never_ends_is_refused(path):
             load(path)
 
 
+@pytest.mark.parametrize("bounds", [([2.0], [1.0]), ([np.nan], None), (None, [np.inf]), ([1.0, 1.0], None)])
+def test_bounds_of_a_regressor_that_do_not_fit_are_refused(path, bounds):
+    student = LinearStudentRegressor().fit([[0.0], [1.0], [2.0]], [1.0, 2.0, 3.0])
+    *ops, end = student.program_.ops
+    lower, upper = (None if bound is None else np.array(bound) for bound in bounds)
+    student.program_ = Program([*ops, replace(end, lower=lower, upper=upper)])
+    student.export(path)
+    with pytest.raises(ValueError, match="its bounds do not fit its outputs"):
+        load(path)
+
+
 def test_crafted_lengths_are_refused(path, content):
     structure, arrays = taken_apart(content)
     made = {
@@ -441,3 +452,9 @@ def test_files_of_every_protocol_keep_loading(protocol):
     assert predictor.program_.fingerprint() == told["fingerprint"]
     assert predictor.classes_.tolist() == told["classes"]
     assert predictor.versions_["skdistill"]
+
+
+def test_a_regressors_file_from_before_there_were_bounds_keeps_loading():
+    predictor = load(DATA / "protocol-1-regressor.skd")
+    assert_allclose(predictor.predict([[0.0], [30.0], [-30.0]]), [2.00002598, 91.99994395, -83.93653733])
+    assert predictor.program_.fingerprint() == "29ca3600403c00dd5f4f59ece6d09d14543d703e087db037acccf1c84e64a35f"

@@ -83,12 +83,12 @@ def test_adapted_students_too_are_told_how_often_a_row_counts(rows):
 
 
 @pytest.mark.parametrize(("classifier", "regressor"), PAIRS, ids=lambda one: one.__name__)
-def test_a_regressor_has_the_classifiers_parameters_with_loss_for_class_weight(classifier, regressor):
+def test_a_regressor_has_the_classifiers_parameters_with_loss_and_clip_for_class_weight(classifier, regressor):
     of_classes, of_numbers = classifier().get_params(), regressor().get_params()
-    assert {name: of_numbers[name] for name in of_numbers if name != "loss"} == {
-        name: of_classes[name] for name in of_classes if name != "class_weight"
-    }
-    assert of_numbers["loss"] == "squared_error"
+    assert of_numbers.pop("loss") == "squared_error"
+    assert of_numbers.pop("clip") == "auto"
+    assert of_classes.pop("class_weight") is None
+    assert of_numbers == of_classes
     assert "class_weight" not in vars(regressor())
     with pytest.raises(TypeError, match="unexpected keyword argument 'class_weight'"):
         regressor(class_weight="balanced")
@@ -97,7 +97,9 @@ def test_a_regressor_has_the_classifiers_parameters_with_loss_for_class_weight(c
 
 
 def of_numbers_in_order(classifier):
-    return ["loss" if name == "class_weight" else name for name in signature(classifier).parameters]
+    names = list(signature(classifier).parameters)
+    at = names.index("class_weight")
+    return [*names[:at], "loss", "clip", *names[at + 1 :]]
 
 
 @pytest.mark.parametrize("student", [*CLASSIFIERS.values(), *REGRESSORS.values()], ids=lambda one: type(one).__name__)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import r2_score
 
 from ..program import Op, Program, fold, program_of, real_weights, run, shipped
+from ..tasks import NUMBERS
 
 Array = NDArray[Any]
 
@@ -89,7 +89,7 @@ def new_student(student: Any, before: Program, after: Program, method: str, rows
         if before.n_outputs is None:
             report["agreement"] = float((old_values.argmax(axis=1) == new_values.argmax(axis=1)).mean())
         else:
-            report["r2"] = float(r2_score(old_values, new_values))
+            report["r2"] = NUMBERS.score(old_values, new_values, None)
         report |= {"mean_change": float(change.mean()), "max_change": float(change.max())}
     new.compression_report_ = report
     return new

@@ -63,7 +63,7 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float
     if len(goals) < _FEWEST_ROWS:
         return True
     spread = task.spread(goals)
-    scale = 1.0 if spread is None else np.sqrt(np.where(spread > 0, spread, 1.0))
+    scale = 1.0 if spread is None else np.where(spread > 0, spread, 1.0)
     change, surprise = (answers - nearby) / scale, (goals - nearby) / scale
     known = float((change * surprise).sum()) / max(float((surprise**2).sum()), 1e-12)
     if known > task.memorised_share:

@@ -115,6 +115,10 @@ class _Module(Printer):
             center, scale = self.constant("center", last.center), self.constant("scale", last.scale)
             answer = f"out[j] = {center}[j] + {scale}[j] * (double)h[j];"
             self.emit("", "/* Unstandardize */", loop("j", self.width, answer))
+            for name, sign, bound in (("lower", "<", last.lower), ("upper", ">", last.upper)):
+                if bound is not None:
+                    edge = f"{self.constant(name, bound)}[j]"
+                    self.emit(loop("j", self.width, f"if (out[j] {sign} {edge}) out[j] = {edge};"))
         else:
             copied = "single(h[j])" if self.real == "double" else "h[j]"
             self.emit("", loop("j", self.width, f"out[j] = {copied};"))

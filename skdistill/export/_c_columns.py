@@ -59,7 +59,7 @@ def read_entry(to: Printer, entry: Columns | Bound, prefix: str, names: Names) -
         to.emit(loop("i", entry.n_columns, "x[i] = bounded(row->x[i]);"))
     elif entry.names is None and entry.all_numbers:
         n_read = len(entry.sources)
-        if entry.sources == tuple(range(n_read)):
+        if n_read and entry.sources == tuple(range(n_read)):
             to.emit(loop("i", n_read, "x[i] = row->x[i];"))
         elif n_read:
             sources = to.constant("source", smallest(np.array(entry.sources, dtype=np.int64)))

@@ -42,7 +42,10 @@ def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outp
     found = graph.whole()
     x = found.value
     if isinstance(last, ops.Unstandardize):
-        values = graph.node("Add", graph.node("Mul", x, last.scale[None]), last.center[None])
+        # not Add: onnxruntime removes the Add of a single number that is zero in float32
+        values = graph.node("Sum", graph.node("Mul", x, last.scale[None]), last.center[None])
+        for kind, bound in (("Max", last.lower), ("Min", last.upper)):
+            values = values if bound is None else graph.node(kind, values, bound[None])
         graph.cast(values, _output_dtype(last), output=outputs[0])
         return
     if found.width == 1:
@@ -65,10 +68,11 @@ def output_types(program: Program, classes: Array | None, n_rows: Any) -> dict[s
 
 
 def _output_dtype(last: Any) -> np.dtype[Any]:
-    """Return the dtype of a regressor's predictions: float32, unless float32 cannot distinguish them."""
+    """Return the dtype of a regressor's predictions: float32, unless float32 cannot hold or distinguish them."""
     spread = np.where(last.scale > 0, last.scale, np.inf)
-    coarse = (np.abs(last.center) * np.finfo(np.float32).eps > 1e-5 * spread).any()
-    return np.dtype(np.float64 if coarse else np.float32)
+    coarse = np.abs(last.center) * np.finfo(np.float32).eps > 1e-5 * spread
+    beyond = (np.abs(last.center) + last.scale > ops.LARGEST) | (spread < 1.0 / ops.LARGEST)
+    return np.dtype(np.float64 if (coarse | beyond).any() else np.float32)
 
 
 def _columns(graph: Graph, op: Columns) -> None:

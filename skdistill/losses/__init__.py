@@ -1,6 +1,17 @@
 """The distillation loss: what a student fits, and the loss's value and gradient, in numpy."""
 
-from ._losses import PROBABILITY_FLOOR, CrossEntropy, Huber, Loss, SquaredError, log_softmax, rounded, soften, softmax
+from ._losses import (
+    PROBABILITY_FLOOR,
+    CrossEntropy,
+    Huber,
+    Loss,
+    SquaredError,
+    exponents,
+    log_softmax,
+    rounded,
+    soften,
+    softmax,
+)
 from ._targets import Targets, distillation_loss, regression_loss, regression_loss_of
 from ._terms import Terms
 
@@ -13,6 +24,7 @@ __all__ = [
     "Targets",
     "Terms",
     "distillation_loss",
+    "exponents",
     "log_softmax",
     "regression_loss",
     "regression_loss_of",

@@ -26,6 +26,8 @@ Array = NDArray[Any]
 PROBABILITY_FLOOR = 1e-4
 #: The distance between the quartiles of a normal distribution, in standard deviations.
 _QUARTILE_DISTANCE = 1.349
+#: Numbers that deviate by no more than this share of the largest differ by the rounding of float64 alone.
+_ROUNDING = 16 * np.finfo(np.float64).eps
 
 
 def log_softmax(logits: ArrayLike) -> Array:
@@ -411,14 +413,18 @@ class SquaredError(Loss):
         values, weight = (np.concatenate(parts) for parts in zip(soft, labels, strict=True))
         values, weight = values[weight > 0], weight[weight > 0]
         weight = weight / weight.sum()
+        # squares of numbers below one do not overflow
+        exponent = exponents(values)
+        values = np.ldexp(values, -exponent)
         # far from zero, sums lose digits
         start = values[0]
         center, scale = self._location(values, weight, start)
         # what differs by rounding alone is the same number
         scale = rounded(scale)
-        flat = scale <= 1e-12 * np.maximum(np.abs(values).max(axis=0), np.finfo(np.float64).tiny)
+        flat = scale <= _ROUNDING
         step = np.where(flat, 1.0, scale) * 2.0**-12
-        return np.where(flat, start, np.round(center / step) * step), np.where(flat, 0.0, scale)
+        center, scale = np.where(flat, start, np.round(center / step) * step), np.where(flat, 0.0, scale)
+        return np.ldexp(center, exponent), np.ldexp(scale, exponent)
 
     def _location(self, values: Array, weight: Array, start: Array) -> tuple[Array, Array]:
         center = start + weight @ (values - start)
@@ -470,6 +476,15 @@ class Huber(SquaredError):  # noqa: N818
         )
         deviation = super()._location(values, weight, start)[1]
         return median, np.where(high > low, (high - low) / _QUARTILE_DISTANCE, deviation)
+
+
+def exponents(values: Array) -> Array:
+    """Return the exponent of the power of two just above each column, NaN left out; shape (n_columns,).
+
+    Numbers divided by it, which is exact, can be squared without overflow or underflow, and those near it differ
+    by what float64 can tell apart.
+    """
+    return np.frexp(np.nanmax(np.abs(values), axis=0, initial=0.0))[1]
 
 
 def rounded(values: Array) -> Array:

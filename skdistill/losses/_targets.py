@@ -91,6 +91,22 @@ class Targets:
         labelled = self.labelled().reshape(len(self.labels), *[1] * (self.labels.ndim - 1))
         return np.where(labelled, self.labels, self.loss.likeliest(self.answers))
 
+    def extremes(self) -> tuple[Array, Array]:
+        """Return the smallest and the largest of the numbers that are fitted, of each target: labels and answers.
+
+        Returns
+        -------
+        smallest, largest : ndarray of shape (n_targets,)
+            Of rows that have a weight, and of the terms that have a share. Soft labels are averages of what was
+            learned from labels, and count where there are no labels.
+        """
+        labels = self.soft_labels if self.labels is None else self.labels
+        terms = [(self.answers, self.alpha > 0), (labels, self.alpha < 1)]
+        counted = slice(None) if self.sample_weight is None else self.sample_weight > 0
+        values = np.concatenate([one[counted] for one, counts in terms if one is not None and counts])
+        # NaN marks a row without a label
+        return np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+
     def as_y(self) -> Array:
         """Return a label for each row as a scikit-learn transformer takes it: class labels, or values."""
         labels = self.as_labels()
@@ -183,7 +199,7 @@ class Targets:
         if units is not None:
             center, scale = units
             # a constant is learned without a student: it is the center, and what a student adds counts for nothing
-            divisor = np.where(scale > 0, scale, 1.0)
+            divisor = np.where(scale > 0, scale, np.inf)
             answers, labels = (answers - center) / divisor, (labels - center) / divisor
         return Terms(
             soft=loss.softened(answers),

@@ -35,7 +35,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import Bound, Op
+from ._ops import Bound, Op, Unstandardize
 from ._program import OPS, Program, run
 from ._table import Columns, words_in
 from ._text_cells import is_form
@@ -329,6 +329,8 @@ def _check_runs(program: Program, classes: Array | None, n_bytes: int) -> None:
     for op in program.ops:
         if isinstance(op, Tree):
             _check_tree(op)
+        if isinstance(op, Unstandardize):
+            _check_bounds(op)
     with np.errstate(all="ignore"):
         outputs = run(row, program.ops[1:])
     same = (classes is None) == (program.n_outputs is not None)
@@ -365,6 +367,12 @@ def _check_columns(entry: Columns) -> None:
         )
     )
     _check(fits, "its columns do not fit each other")
+
+
+def _check_bounds(end: Unstandardize) -> None:
+    bounds = [bound for bound in (end.lower, end.upper) if bound is not None]
+    fits = all(bound.shape == end.center.shape and np.isfinite(bound).all() for bound in bounds)
+    _check(fits and (len(bounds) < 2 or (bounds[0] <= bounds[1]).all()), "its bounds do not fit its outputs")
 
 
 def _check_tree(tree: Tree) -> None:

@@ -404,13 +404,20 @@ class Unstandardize(Op):
     """Convert standardised outputs to the target's own unit, ``x * scale + center``: the last op of a regressor.
 
     `center` and `scale` are float64 of shape (n_outputs,): float32 cannot resolve the seconds of a
-    year.
+    year. So are `lower` and `upper`, between which answers are held; either may be None. An output
+    without a bound has the lowest or the highest float64 there.
     """
 
     ENDS: ClassVar[bool] = True
 
     center: Array
     scale: Array
+    lower: Array | None = None
+    upper: Array | None = None
+
+    def state(self) -> dict[str, Any]:
+        """Return the fields of the op by name; a bound that is None is left out, as it was before there were bounds."""
+        return {name: value for name, value in super().state().items() if value is not None}
 
     @cached_property
     def _as_rows(self) -> tuple[Array, Array]:
@@ -419,7 +426,12 @@ class Unstandardize(Op):
     def __call__(self, X: Array) -> Array:
         scale, center = self._as_rows
         np.multiply(X, scale, out=X)
-        return np.add(X, center, out=X)
+        np.add(X, center, out=X)
+        if self.lower is not None:
+            np.maximum(X, self.lower, out=X)
+        if self.upper is not None:
+            np.minimum(X, self.upper, out=X)
+        return X
 
 
 #: The activations of a net, by the name of the parameter's value.

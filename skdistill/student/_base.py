@@ -19,7 +19,7 @@ from .._checks import check_rows, check_weights, row_counts
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, not_fitted, take_rows
 from ..losses import CrossEntropy, Loss, Targets, Terms, regression_loss_of
 from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
-from ..program import Op, Program, fold, in_order, is_frame
+from ..program import Op, Program, Unstandardize, fold, in_order, is_frame
 from ..tasks import CLASSES, NUMBERS, Task
 from ._change_points import with_change_points
 from ._columns import settled_kinds
@@ -46,6 +46,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         "encoder": [HasMethods(["fit", "transform"]), None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "loss": [StrOptions({"squared_error", "huber"}), Loss],
+        "clip": ["boolean", StrOptions({"auto"})],
         "verbose": ["verbose"],
     }
 
@@ -73,6 +74,10 @@ class ProgramStudent(ProgramModel, BaseEstimator):
     def _fit_weights(self, encoded: Encoded, terms: Terms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
         """Fit to encoded rows; return the ops that turn them into outputs, the first of them by `first_layer`."""
         raise NotImplementedError
+
+    def _end(self, targets: Targets, terms: Terms) -> Op:
+        """Return the op that turns outputs into answers."""
+        return targets.task.end(targets, terms)
 
     def fit_targets(self, X: Any, targets: Targets) -> Any:
         """Fit to a teacher's answers and labels together: what a distiller calls.
@@ -116,7 +121,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         layers = self._fit_layers(encoder, rows, terms, targets.sample_weight)
         if targets.classes is not None:
             self.classes_ = targets.classes
-        self.program_ = fold(Program([*encoder.ops, *layers, targets.task.end(targets, terms)]))
+        self.program_ = fold(Program([*encoder.ops, *layers, self._end(targets, terms)]))
         return self
 
     def _fit_encoder(self, X: Any, targets: Targets, terms: Terms) -> tuple[Encoder, Any]:
@@ -212,6 +217,7 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
     _task = NUMBERS
 
     loss: str | Loss
+    clip: bool | str = "auto"
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
@@ -240,6 +246,17 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
         """
         return self._fit_labels(X, y, sample_weight, regression_loss_of(self.loss))
 
+    def _end(self, targets: Targets, terms: Terms) -> Op:
+        end = super()._end(targets, terms)
+        if not self.clip or not isinstance(end, Unstandardize):
+            return end
+        (lower, upper), most = targets.extremes(), np.finfo(np.float64).max
+        if isinstance(self.clip, str):
+            # zero is the natural edge of prices, counts and durations; other ranges may be those of few rows
+            lower, upper = np.where(lower >= 0, lower, -most), np.where(upper <= 0, upper, most)
+        bounds = {"lower": lower} if (lower > -most).any() else {}
+        return replace(end, **bounds, **({"upper": upper} if (upper < most).any() else {}))
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
@@ -247,10 +264,10 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
 
 
 def regressor_init(init: Callable[..., None]) -> Callable[..., None]:
-    """Return the ``__init__`` of a regressor: that of the classifier, with `loss` in the place of `class_weight`.
+    """Return the ``__init__`` of a regressor: that of the classifier, with `loss` and `clip` for `class_weight`.
 
     scikit-learn reads an estimator's parameters off the signature of its ``__init__``, and both estimators of a
-    kind share all parameters but these two.
+    kind share all parameters but these three.
 
     Parameters
     ----------
@@ -263,14 +280,16 @@ def regressor_init(init: Callable[..., None]) -> Callable[..., None]:
         The regressor's.
     """
     loss = Parameter("loss", Parameter.KEYWORD_ONLY, default="squared_error", annotation="str | Loss")
+    clip = Parameter("clip", Parameter.KEYWORD_ONLY, default="auto", annotation="bool | str")
     written = signature(init)
-    parameters = [loss if name == "class_weight" else one for name, one in written.parameters.items()]
-    own = written.replace(parameters=parameters)
+    swapped = ((loss, clip) if name == "class_weight" else (one,) for name, one in written.parameters.items())
+    own = written.replace(parameters=[one for several in swapped for one in several])
 
     @wraps(init)
     def as_regressor(self: Any, *args: Any, **params: Any) -> None:
         given = own.bind(self, *args, **params)
-        self.loss = given.arguments.pop("loss", loss.default)
+        for one in (loss, clip):
+            setattr(self, one.name, given.arguments.pop(one.name, one.default))
         init(*given.args, **given.kwargs)
         del self.class_weight
 

@@ -129,7 +129,7 @@ class BaseLinear(ProgramStudent):
         """Return what one column adds to the logits, or to the prediction, by its value.
 
         The contributions of all columns of a row and ``intercept_`` add up to its ``decision_function``, or,
-        of a regressor, to its prediction: the student is an additive model.
+        of a regressor, to its prediction before `clip` holds it: the student is an additive model.
 
         Parameters
         ----------
@@ -300,6 +300,10 @@ class LinearStudentRegressor(RegressorPart, BaseLinear):
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
         What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
         off. Targets that a distiller passes to `fit_targets` bring their own loss.
+    clip : bool or "auto", default="auto"
+        Whether predictions are held between the smallest and the largest target of their output, labels and a
+        teacher's answers alike. "auto" does so on one side only, and only where zero is a natural edge: if no target
+        is negative, nothing below the smallest is predicted, and if none is positive, nothing above the largest.
     verbose : int, default=0
         1 shows a progress bar.
 

@@ -373,6 +373,10 @@ class MLPStudentRegressor(RegressorPart, BaseMLP):
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
         What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
         off. Targets that a distiller passes to `fit_targets` bring their own loss.
+    clip : bool or "auto", default="auto"
+        Whether predictions are held between the smallest and the largest target of their output, labels and a
+        teacher's answers alike. "auto" does so on one side only, and only where zero is a natural edge: if no target
+        is negative, nothing below the smallest is predicted, and if none is positive, nothing above the largest.
     device : str, default="cpu"
         The torch device to train on, such as "cuda".
     random_state : int, RandomState instance or None, default=None

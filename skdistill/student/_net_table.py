@@ -155,7 +155,7 @@ class NetTable:
         found = []
         for at, (one, own) in enumerate(zip(fits, terms, strict=True)):
             mine = nets[at * student.n_nets : (at + 1) * student.n_nets]
-            end = one.targets.task.end(one.targets, own)
+            end = student._end(one.targets, own)
             before = [] if one.start is None else one.start.history
             found.append(FittedNet([net.layers for net in mine], before + mine[0].history, end, one.targets))
         return found

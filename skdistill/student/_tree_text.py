@@ -95,7 +95,14 @@ def tree_text(program: Program, classes: Array | None, max_depth: int | None) ->
 def _leaves(program: Program, values: Array, classes: Array | None) -> list[str]:
     """Return the text of each leaf."""
     if classes is None:
-        return [", ".join(f"{number:.6g}" for number in row) for row in program.ops[-1](values).tolist()]
+        end: Any = program.ops[-1]
+        # more digits for an output that is far from zero, so that its numbers can be told apart
+        far = np.abs(end.center) / np.where(end.scale > 0, end.scale, np.inf)
+        digits = np.minimum(6 + np.log10(np.maximum(far, 1.0)).astype(int), 17).tolist()
+        return [
+            ", ".join(f"{number:.{most}g}" for number, most in zip(row, digits, strict=True))
+            for row in end(values).tolist()
+        ]
     proba, labels = softmax(values), classes.tolist()
     return [f"{labels[best]}: {row[best]:.2f}" for row, best in zip(proba, proba.argmax(axis=1).tolist(), strict=True)]
 

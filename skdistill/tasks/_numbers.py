@@ -12,7 +12,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from sklearn.model_selection import KFold
 
 from .._checks import check_numbers, column_or_rows, listed, missing_y
-from ..losses import Loss, SquaredError, Targets, Terms
+from ..losses import Loss, SquaredError, Targets, Terms, exponents
 from ..program import Op, Unstandardize, as_labels, column_names, is_frame
 from ._task import UNLABELED, Task, has_proba
 
@@ -143,25 +143,29 @@ class Numbers(Task):
 
     def row_losses(self, goals: Array, values: Array, spread: Array | None = None) -> Array:
         """Return the mean squared errors over outputs, each as a share of its variance."""
-        variance = goals.var(axis=0) if spread is None else spread
-        return ((values - goals) ** 2 / np.where(variance > 0, variance, 1.0)).mean(axis=1)
+        deviation = self.spread(goals) if spread is None else spread
+        return (((values - goals) / np.where(deviation > 0, deviation, 1.0)) ** 2).mean(axis=1)
 
-    def spread(self, labels: Array) -> Array | None:
-        """Return the variance of each output."""
-        return np.nanvar(labels, axis=0)
+    def spread(self, labels: Array) -> Array:
+        """Return the standard deviation of each output."""
+        exponent = exponents(labels)
+        return np.ldexp(np.nanstd(np.ldexp(labels, -exponent), axis=0), exponent)
 
     def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
         """Return RMSE, MAE and R2 against the labels, and R2 against the teacher; means over outputs."""
+        exponent, (goals, found) = _squarable(labels, values)
+        rmse = root_mean_squared_error(goals, found, sample_weight=weight, multioutput="raw_values")
         return {
-            "rmse": float(root_mean_squared_error(labels, values, sample_weight=weight)),
+            "rmse": float(np.ldexp(rmse, exponent).mean()),
             "mae": float(mean_absolute_error(labels, values, sample_weight=weight)),
-            "r2": float(r2_score(labels, values, sample_weight=weight)),
-            "r2_teacher": float(r2_score(teacher, values, sample_weight=weight)),
+            "r2": self.score(labels, values, weight),
+            "r2_teacher": self.score(teacher, values, weight),
         }
 
     def score(self, labels: Array, values: Array, weight: Array | None) -> float:
         """Return the R2, a mean over outputs."""
-        return float(r2_score(labels, values, sample_weight=weight))
+        _, (goals, found) = _squarable(labels, values)
+        return float(r2_score(goals, found, sample_weight=weight))
 
     def share_of_seen(self, students: float, teacher: float, n_rows: int) -> float:
         """Return a share that falls with what labels leave unexplained, and with how far the teacher is off.
@@ -174,7 +178,7 @@ class Numbers(Task):
         """Return that the teacher's R2 is below 0, where a constant does better: often its unit is another one."""
         if len(labels) < 30:
             return None
-        r2 = float(r2_score(labels, values, sample_weight=weight))
+        r2 = self.score(labels, values, weight)
         if r2 >= 0:
             return None
         centers = np.average(values, axis=0, weights=weight), np.average(labels, axis=0, weights=weight)
@@ -183,6 +187,12 @@ class Numbers(Task):
             f"its R2 on the {len(labels)} labelled rows is {r2:.3g}, below that of a constant. Its mean answer is "
             f"{teacher} and the mean of y {own}: they must be in the same unit"
         )
+
+
+def _squarable(*several: Array) -> tuple[Array, list[Array]]:
+    """Return arrays divided by a power of two for each output, and its exponent: their squares do not overflow."""
+    exponent = exponents(np.concatenate(several))
+    return exponent, [np.ldexp(one, -exponent) for one in several]
 
 
 #: The task of regressors.

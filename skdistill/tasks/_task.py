@@ -238,12 +238,12 @@ class Task:
         values : ndarray of shape (n_rows, n_targets)
             What a model answers.
         spread : ndarray of shape (n_targets,) or None
-            The variance of each number, of which errors are a share; None takes that of `goals`.
+            The standard deviation of each number, of which errors are a share; None takes that of `goals`.
         """
         raise NotImplementedError
 
     def spread(self, labels: Array) -> Array | None:
-        """Return the variance of labels that :meth:`row_losses` measures errors by, NaN left out."""
+        """Return the standard deviation of labels that :meth:`row_losses` measures errors by, NaN left out."""
         return None
 
     def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -414,7 +415,7 @@ def _learn_columns(
 ) -> list[Read]:
     """Return how columns are read; those that do not vary are not."""
     learned: list[Read] = []
-    texts: list[tuple[int, list[frozenset[bytes]], list[str]]] = []
+    texts: list[tuple[int, list[Any], list[str]]] = []
     for source, column in enumerate(columns):
         notes.settled(column)
         if column.kind != "category":
@@ -435,10 +436,9 @@ def _learn_columns(
         share = sum(counts[key] for key in kept) / sum(counts.values())
         words: list[str] = []
         if not column.order and share < _MOSTLY:
-            in_cells = [words_in(cell) for cell in cells]
-            words = _frequent_words(in_cells, np.maximum(weight, 1.0), min_frequency)
+            words = _frequent_words(counts, min_frequency)
             if words:
-                texts.append((source, in_cells, words))
+                texts.append((source, cells, words))
         if not words and share < _SELDOM and not column.order:
             notes.unread.append(
                 f"{plain_repr(column.name)} ({len(counts)} different values, such as {ranked[0]!r}, "
@@ -452,26 +452,29 @@ def _learn_columns(
             values = np.array([ranks.get(as_key(cell), np.nan) for cell in cells], dtype=np.float64)
             if not np.isnan(values).all():
                 learned.append(Read(source, "rank", ranks, values=values))
-    for source, in_cells, words in texts:
+    for source, cells, words in texts:
+        in_cells = [words_in(cell) for cell in cells]
         for word in words[: max(_MOST_WORDS // len(texts), _FEWEST_WORDS)]:
             values = np.array(Word(word).among(in_cells), dtype=np.float64)
             learned.append(Read(source, "word", word=word, values=values))
     return learned
 
 
-def _frequent_words(texts: list[frozenset[bytes]], weight: Array, min_frequency: int) -> list[str]:
-    """Return the words that occur in many texts, the most frequent first."""
+def _frequent_words(levels: dict[Any, float], min_frequency: int) -> list[str]:
+    """Return the words in many rows of a column, given as levels and their rows; the most frequent come first."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-    counts: dict[bytes, float] = {}
-    for words, mass in zip(texts, weight.tolist(), strict=True):
-        for word in words:
-            counts[word] = counts.get(word, 0.0) + mass
-    most = float(weight.sum()) - min_frequency
+    counts, n_texts = Counter[bytes](), Counter[bytes]()
+    for level, mass in levels.items():
+        for word in words_in(level):
+            counts[word] += mass  # type: ignore[assignment]
+            n_texts[word] += 1
+    most = sum(levels.values()) - min_frequency
     frequent = [
         word
         for word, count in counts.items()
-        if min_frequency <= count <= most and len(word) > 1 and not word.isdigit()
+        # a word of one text alone is that level
+        if min_frequency <= count <= most and n_texts[word] > 1 and len(word) > 1 and not word.isdigit()
     ]
     frequent.sort(key=lambda word: (-counts[word], word))
     # half a surrogate pair has no text

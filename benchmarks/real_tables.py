@@ -61,7 +61,7 @@ from tables import package
 Array = NDArray[Any]
 
 N_TREES, N_ROUNDS, EXPORTED_ROWS, CLOSE = 300, 300, 200, 1e-4
-#: A column is reported if more than this share of its cells are levels that the student does not tell apart.
+#: A column is reported if more than this share of its cells are read as the one level for all rare and unseen ones.
 MOSTLY = 0.5
 WHO = ("teacher", "default", "labels", "linear")
 FORMATS = ("onnx", "c", "py", "skd")
@@ -146,7 +146,7 @@ def kinds(frame: Any) -> str:
 
 
 def lost(program: Any, frame: Any) -> list[str]:
-    """Return which columns a student does not read, and which have mostly levels that it does not tell apart."""
+    """Return the columns of rows that a student does not read, and those that it reads mostly as its one rare level."""
     entry = program.ops[0]
     found = [f"{frame.columns[at]!r}: not read" for at in range(frame.shape[1]) if at not in set(entry.sources)]
     for source, kind, levels in entry.reads:
@@ -155,7 +155,7 @@ def lost(program: Any, frame: Any) -> list[str]:
         cells = frame.iloc[:, source].dropna()
         share = 1 - np.mean([cell in levels.levels for cell in cells.tolist()])
         if share > MOSTLY:
-            found.append(f"{frame.columns[source]!r}: {share:.0%} of {cells.nunique()} values as one rare level")
+            found.append(f"{frame.columns[source]!r}: {share:.0%} of the cells ({cells.nunique()} values) as one level")
     return found
 
 
@@ -305,7 +305,7 @@ def measure(table: RealTable, seed: int) -> dict[str, Any]:
                     break
         result["warnings"] += [f"{who}: {kind.__name__}: {text}" for kind, text in told(caught)]
     if "seconds default" in result:
-        result["lost"] = lost(distiller.program_, X)
+        result["lost"] = lost(distiller.program_, X_test)
         found, faults = differences(distiller, X_test[:EXPORTED_ROWS], classes, float(np.std(y)) if regression else 1.0)
         result |= found
         result["faults"] += faults
@@ -360,7 +360,7 @@ def main() -> int:
     print(
         "\nrows: to fit on. score: on rows held out. default: the distilled student; labels: the same net on labels\n"
         "alone; linear: a linear student on labels alone. onnx, c, py, skd: the largest difference of a file's\n"
-        f"answers from the student's, on {EXPORTED_ROWS} rows. lost: columns not read, or mostly levels not told apart.\n"
+        f"answers from the student's, on {EXPORTED_ROWS} rows. lost: columns not read, or mostly as one level.\n"
     )
     for key in ("warnings", "lost", "faults"):
         lines = [f"- {name}, {text}" for name, result in results.items() for text in result[key]]

@@ -165,11 +165,14 @@ def from_onnx(path: Path, rows: Any, classes: Array | None) -> Array:
     held = session.get_modelmeta().custom_metadata_map
     types = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(string)": object}
     wanted = {value.name: types[value.type] for value in session.get_inputs()}
+    columns = json.loads(held["columns"])
     if list(wanted) == ["X"]:
-        feeds = {"X": rows.to_numpy(dtype=wanted["X"])}
+        # what is not read may be a text
+        read = [np.zeros(len(rows)) if column["kind"] == "unused" else rows[column["name"]] for column in columns]
+        feeds = {"X": np.column_stack(read).astype(wanted["X"])}
     else:
         feeds = {}
-        for column in json.loads(held["columns"]):
+        for column in columns:
             if not column["input"]:
                 continue
             cells = rows[column["name"]]

@@ -56,6 +56,7 @@ from skdistill import (
     MLPStudent,
     MLPStudentRegressor,
 )
+from skdistill.program import cell_reader
 from tables import package
 
 Array = NDArray[Any]
@@ -73,19 +74,20 @@ MAIN = r"""
 #include <string.h>
 #include "student.h"
 
-static char line[1 << 22], bytes[1 << 21];
+static char line[1 << 22], bytes[1 << 22];
+static size_t n;
 
 static const char *text(void)
 {
     const char *cell = strtok(0, " \n");
-    size_t n = 0;
+    const char *const found = bytes + n;
     if (*cell == '-') return 0;
     for (cell++; *cell; cell += 2) {
         char pair[3] = {cell[0], cell[1], 0};
         bytes[n++] = (char)strtol(pair, 0, 16);
     }
-    bytes[n] = 0;
-    return bytes;
+    bytes[n++] = 0;
+    return found;
 }
 
 static double number(void) { return strtod(strtok(0, " \n"), 0); }
@@ -97,6 +99,7 @@ int main(void)
         TYPE out[WIDTH];
         (void)text;
         (void)number;
+        n = 0;
         strtok(line, " \n");
         READ
         CALL(&row, out);
@@ -167,16 +170,20 @@ def from_onnx(path: Path, rows: Any, classes: Array | None) -> Array:
     wanted = {value.name: types[value.type] for value in session.get_inputs()}
     columns = json.loads(held["columns"])
     if list(wanted) == ["X"]:
-        # what is not read may be a text
-        read = [np.zeros(len(rows)) if column["kind"] == "unused" else rows[column["name"]] for column in columns]
-        feeds = {"X": np.column_stack(read).astype(wanted["X"])}
+        feeds = {"X": rows.to_numpy().astype(wanted["X"])}
     else:
         feeds = {}
         for column in columns:
             if not column["input"]:
                 continue
             cells = rows[column["name"]]
-            if column["kind"] == "date":
+            if "form" in column:
+                kind = "datetime" if column["kind"] == "date" else "number"
+                cells = list(map(cell_reader(kind, column["form"]), cells))
+            elif column["kind"] == "number" and cells.dtype == object:
+                # written as texts, and not read
+                cells = package("pandas").to_numeric(cells, errors="coerce")
+            elif column["kind"] == "date":
                 cells = seconds(cells)
             elif column["kind"] == "text":
                 cells = cells.astype(object).map(str).where(cells.notna(), held["missing"])
@@ -202,11 +209,17 @@ def from_c(path: Path, rows: Any, classes: Array | None) -> Array:
     if field := re.search(r"double x\[(\d+)\]", struct[1]):
         read.append(f"for (int i = 0; i < {field[1]}; i++) row.x[i] = number();")
         cells += [list(map(hexadecimal, rows[name])) for name in rows]
-    for name, note in re.findall(r"^    .+? (\w+); /\* (\".*) \*/$", struct[1], re.MULTILINE):
-        column = rows[by_title[note[: note.rindex('": ') + 1]]]
-        if f"student_{name}_from_string" in header:
-            read.append(f"row.{name} = student_{name}_from_string(text());")
+    for name, note in re.findall(r"^    .+? \*?(\w+); /\* (\".*) \*/$", struct[1], re.MULTILINE):
+        own, _, what = note.partition('": ')
+        column = rows[by_title[own + '"']]
+        if f"student_{name}_from_string" in header or what.startswith("a text"):
+            call = f"student_{name}_from_string(text())" if f"student_{name}_from_string" in header else "text()"
+            read.append(f"row.{name} = {call};")
             cells.append([written(cell) for cell in column.astype(object).where(column.notna(), None)])
+        elif form := re.search(r'of the form "(.*)"', what):
+            kind = "datetime" if "seconds" in what else "number"
+            read.append(f"row.{name} = number();")
+            cells.append(list(map(hexadecimal, map(cell_reader(kind, form[1]), column))))
         else:
             read.append(f"row.{name} = number();")
             cells.append(list(map(hexadecimal, seconds(column) if "seconds since" in note else column)))

@@ -79,6 +79,7 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
     # members must not have the names of the files' macros
     fields = Names(f"{prefix.upper()}_{name}" for name in ("H", "WIDE"))
     members, enums, lookups = [], [], []
+    forms = dict(zip(entry.sources, entry.forms or (), strict=False))
     numbers: dict[int, str] = {}
     texts: dict[int, str] = {}
     levels_of: dict[int, _Enum] = {}
@@ -92,6 +93,8 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
         if plain:
             numbers[source] = fields(name)
             what = "seconds since 1970 (UTC)" if "datetime" in plain else "a number"
+            if forms.get(source):
+                what += f", in texts of the form {comment(forms[source])}"
             members.append(f"double {numbers[source]}; /* {title}: {what}; NAN where missing */")
         words = [
             (at, read.word) for at, (own, _, read) in enumerate(entry.reads) if own == source and isinstance(read, Word)

@@ -44,7 +44,7 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
     columns : list of dict
         For each column of a row its name, its input and the input's type ("float32", "float64" or
         "string"), its kind ("number", "date" or "text", also where the student does not use it; "unused" where that
-        is not known) and its levels, if it has any.
+        is not known), its levels, if it has any, and its form, if its texts are to be read as numbers or dates.
     pieces : list of Piece
         The inputs in the order of the columns. One of a column of which nothing is known has no name.
     """
@@ -52,8 +52,10 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
     names = getattr(entry, "names", None) or [f"column {index}" for index in range(n_columns)]
     levels: list[dict[Any, None]] = [{} for _ in range(n_columns)]
     held: list[str | None] = ["number"] * n_columns
+    forms: dict[int, str] = {}
     if isinstance(entry, Columns):
         held = held_by(entry)
+        forms = dict(zip(entry.sources, entry.forms or (), strict=False))
         # in the order of their ranks, if they have ranks
         for source, _, read in sorted(entry.reads, key=lambda one: one[1] != "rank"):
             levels[source] |= dict.fromkeys(read.levels) if isinstance(read, Levels) else {}
@@ -73,6 +75,8 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
             reserved.add(column["input"])
             own = types.get(what, dtype)
             column["type"] = "string" if own == TEXT else own.name
+            if forms.get(index):
+                column["form"] = forms[index]
             known = [level for level in levels[index] if level is not None]
             if what == "text" and known:
                 column["levels"] = [str(level) for level in known]

@@ -69,8 +69,8 @@ def to_onnx(
     model : onnx.ModelProto
         A model that ``onnx.checker`` has checked. Its metadata describe the inputs and outputs for a
         client: ``columns`` (JSON: for each column of a row its name, its kind, its input, the type of
-        the input, and its levels if it has any), ``classes`` (JSON; only for a classifier),
-        ``missing``, the Program's ``fingerprint`` and ``skdistill_version``.
+        the input, its unit if it is a date or a time span, and its levels if it has any), ``classes``
+        (JSON; only for a classifier), ``missing``, the Program's ``fingerprint`` and ``skdistill_version``.
 
     Raises
     ------

@@ -42,7 +42,8 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
     -------
     columns : list of dict
         For each column of a row its name, its input and the input's type ("float32", "float64" or
-        "string"), its kind ("number", "date", "text" or "unused") and its levels, if it has any.
+        "string"), its kind ("number", "date", "text" or "unused"), the unit of a date or a time span, and its levels,
+        if it has any.
     pieces : list of Piece
         The inputs in the order of the columns. The name of an unused column's input is empty.
     """
@@ -69,6 +70,10 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
             if "category" not in use and "rank" not in use:
                 column["kind"] = "date" if "datetime" in use else "number"
                 own = WIDE if "datetime" in use else dtype
+                if "datetime" in use:
+                    column["unit"] = "seconds since 1970 (UTC)"
+                elif index in (getattr(entry, "spans", None) or ()):
+                    column["unit"] = "seconds"
             elif "number" in use or (levels and are_numbers(levels)):
                 # JSON has no infinite numbers
                 finite = [level if abs(level) < np.inf else str(level) for level in levels]

@@ -83,12 +83,18 @@ def real_weights(weight: Array, scale: Array | None) -> Array:
 LARGEST = 1e30
 
 
+#: The parts of a date, which :func:`date_part` defines.
+DATE_PARTS: tuple[str, ...] = (
+    *("month", "day", "weekday", "hour", "time of day", "day of year"),
+    *("yearly sine", "yearly cosine", "weekly sine", "weekly cosine", "daily sine", "daily cosine"),
+)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class DateParts(Op):
     """Append parts of dates: for each ``j``, part ``parts[j]`` of column ``columns[j]``.
 
-    Dates are seconds since 1970 (UTC). The parts are "month" (1 to 12), "day" (1 to 31), "weekday"
-    (0 to 6, Monday first) and "hour" (0 to 23). A missing date is NaN, and so are its parts.
+    Dates are seconds since 1970 (UTC). A missing date is NaN, and so are its parts; :func:`date_part` lists them.
     """
 
     columns: tuple[int, ...]
@@ -106,8 +112,11 @@ def date_part(seconds: Array, part: str) -> Array:
     ----------
     seconds : ndarray of shape (n_rows,)
         Seconds since 1970 (UTC).
-    part : {"month", "day", "weekday", "hour"}
-        The part to return.
+    part : str
+        One of DATE_PARTS: "month" (1 to 12), "day" (of the month, 1 to 31), "weekday" (0 to 6, Monday first), "hour"
+        (0 to 23), "time of day" in hours, or "day of year" (1 to 366, as in a leap year: the first of March is the
+        61st day of every year). The sine and the cosine of a cycle, such as "weekly sine", say where in it a date is;
+        a yearly one has 365.2425 days, a year's mean length. They are rounded to a millionth.
 
     Returns
     -------
@@ -116,20 +125,47 @@ def date_part(seconds: Array, part: str) -> Array:
     """
     # numpy's dates are exact to the day within these years
     seconds = np.clip(seconds, -1e13, 1e13)
-    days = np.floor(seconds / 86400.0)
+    cycle, _, wave = part.partition(" ")
+    if wave in ("sine", "cosine"):
+        period = {"yearly": 31556952.0, "weekly": 604800.0, "daily": 86400.0}[cycle]
+        angle = (seconds - period * np.floor(seconds / period)) * (2.0 * np.pi / period)
+        # rounded, since libraries differ in the last digit, and ranks or a tree tell equal angles apart by it
+        return np.rint(1e6 * (np.sin(angle) if wave == "sine" else np.cos(angle))) / 1e6
+    # a quotient of whole seconds is never rounded up to the next day
+    whole = np.floor(seconds)
+    days = np.floor(whole / 86400.0)
     if part == "hour":
-        return np.floor((seconds - days * 86400.0) / 3600.0)
+        return np.floor((whole - days * 86400.0) / 3600.0)
+    if part == "time of day":
+        return (seconds - days * 86400.0) / 3600.0
     if part == "weekday":
         # 1970 began on a Thursday
         return np.mod(days + 3.0, 7.0)
     known = ~np.isnan(days)
     dates = np.where(known, days, 0.0).astype(np.int64).astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
-    if part == "month":
-        values = months.astype(np.int64) % 12 + 1
-    else:
-        values = (dates - months.astype("datetime64[D]")).astype(np.int64) + 1
+    month = months.astype(np.int64) % 12 + 1
+    day = (dates - months.astype("datetime64[D]")).astype(np.int64) + 1
+    leap_year = np.cumsum([0, 0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30])
+    values = {"month": month, "day": day, "day of year": leap_year[month] + day}[part]
     return np.where(known, values, np.nan)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Clip(Op):
+    """Clip each of `columns` to the range from `lower` to `upper`; a missing value stays missing.
+
+    Beyond the dates seen in fit, what depends on them is held as it was at the last one, and no trend is
+    extrapolated. `lower` and `upper` are float64 of shape (n_columns,), in the column's own unit.
+    """
+
+    columns: Array
+    lower: Array
+    upper: Array
+
+    def __call__(self, X: Array) -> Array:
+        X[:, self.columns] = np.minimum(np.maximum(X[:, self.columns], self.lower), self.upper)
+        return X
 
 
 @dataclass(frozen=True, eq=False, repr=False)

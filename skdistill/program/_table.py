@@ -106,6 +106,14 @@ def numbers(column: Array) -> Array:
     return np.array([as_number(value) for value in column.tolist()], dtype=np.float64)
 
 
+def is_span(column: Array) -> bool:
+    """Tell whether a column holds time spans and nothing else, apart from missing cells."""
+    if column.dtype != object:
+        return column.dtype.kind == "m"
+    known = [value for value in column.tolist() if not is_missing(value)]
+    return bool(known) and all(isinstance(value, datetime.timedelta | np.timedelta64) for value in known)
+
+
 def seconds(column: Array) -> Array:
     """Convert a column of dates to float64 seconds since 1970 (UTC), shape (n_rows,)."""
     if column.dtype.kind == "M":
@@ -286,6 +294,8 @@ class Columns(Op):
     numbered : tuple of int or None
         The column names seen in fit where these were integers. A frame with the same ones is read in their order,
         any other by position.
+    spans : tuple of int or None
+        The index in the row of each column of time spans, which are numbers of seconds.
     """
 
     names: tuple[str, ...] | None
@@ -295,10 +305,12 @@ class Columns(Op):
     levels: tuple[dict[Any, int], ...]
     sizes: tuple[int, ...]
     numbered: tuple[int, ...] | None = None
+    spans: tuple[int, ...] | None = None
 
     def state(self) -> dict[str, Any]:
-        # files and fingerprints of columns with other names are as they were before there were these
-        return {name: value for name, value in super().state().items() if name != "numbered" or value is not None}
+        # files and fingerprints of columns without these are as they were before there were these
+        optional = ("numbered", "spans")
+        return {name: value for name, value in super().state().items() if name not in optional or value is not None}
 
     @cached_property
     def _identity(self) -> bool:

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 import skdistill
 from skdistill import LinearStudent, MLPStudent
-from skdistill.program import cell_reader, seconds
+from skdistill.program import DATE_PARTS, cell_reader, date_part, seconds
 
 pd = Optional("pandas")
 
@@ -92,6 +92,33 @@ def text_table(n_rows=600, n_classes=2, seed=0):
         }
     )
     return frame, _labels(chosen @ [2.0, -2, 1, -1, 1, 2] + np.log(price) + reading + days / 1000, n_classes)
+
+
+def date_table(n_rows=900):
+    """Return a frame of dates by the hour and by the minute, and labels that depend on each of their parts."""
+    rng = np.random.default_rng(0)
+    seconds = np.column_stack([rng.integers(0, 4 * 8766, n_rows) * 3600, rng.integers(0, 4 * 525_960, n_rows) * 60])
+    seconds = seconds + 1514764800.0
+    parts = np.column_stack([date_part(column, part) for column in seconds.T for part in DATE_PARTS])
+    score = ((parts - parts.mean(axis=0)) / parts.std(axis=0)).sum(axis=1)
+    return pd.DataFrame(seconds.astype("datetime64[s]"), columns=["since", "until"]), _labels(score, 2)
+
+
+def dates_of_all_times(n_rows=3000):
+    """Return a frame like that of :func:`date_table`, as far as numpy's microseconds reach, 292,000 years from 1970."""
+    rng = np.random.default_rng(0)
+    edges = [
+        "NaT",
+        "0001-01-01",
+        "9999-12-31T23:59:59.999999",
+        "1969-12-31T23:59:59.999999",
+        "1970-01-01",
+        "-0001-02-28",
+    ]
+    edges += ["1600-02-29T12", "1900-02-28T23:59:59.5", "1900-03-01", "2000-02-29", "2023-12-31T23:30", "2024-12-31"]
+    ticks = rng.integers(-9 * 10**18, 9 * 10**18, n_rows), rng.integers(-(10**17), 10**17, n_rows)
+    cells = np.concatenate([np.array(edges, dtype="datetime64[us]"), *(one.astype("datetime64[us]") for one in ticks)])
+    return pd.DataFrame({"since": cells, "until": cells[::-1]})
 
 
 TABLES = {"mixed": mixed_table, "numbers": numeric_table, "texts": text_table}

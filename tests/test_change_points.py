@@ -47,6 +47,16 @@ def test_holidays_are_learnt(student):
     assert error(student.set_params(n_bins=16).fit(X, y), X_new, y_new) > 2.0
 
 
+def test_holidays_are_learnt_from_the_dates_of_several_years():
+    # in a leap year, Christmas is a day later in the year
+    pd = pytest.importorskip("pandas")
+    day = pd.Series(pd.date_range("2017-01-01", "2024-12-31"))
+    holiday = ((day.dt.month == 12) & (day.dt.day == 25)).to_numpy()
+    y = np.sin(day.dt.day_of_year / 58) - 4.0 * holiday + 0.3 * np.random.default_rng(0).normal(size=len(day))
+    student = LinearStudentRegressor(numeric="piecewise").fit(day.to_frame("day"), y)
+    assert_allclose(student.predict(day[holiday].to_frame("day")), y[holiday], atol=1.5)
+
+
 def test_a_teachers_change_points_are_learnt_without_labels():
     X, _ = calendar()
     X_new, y_new = calendar(1, noise=0.0)

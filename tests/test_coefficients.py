@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
 from skdistill import LinearStudent, LinearStudentRegressor
+from skdistill.program import date_part
 
 pd = Optional("pandas")
 
@@ -95,9 +96,8 @@ def test_encoded_inputs_have_names_and_give_the_logits():
     assert {"age", "age missing", "income", "rank of size", "when", "month of when", "hour of when"} <= set(names)
     row = MIXED.iloc[[1]]
     number = {"when": row["when"].astype("datetime64[s]").astype("int64").item(), "age": row["age"].item()}
-    when = row["when"].iloc[0]
-    parts = {"month": when.month, "day": when.day, "weekday": when.weekday(), "hour": when.hour}
-    number |= {f"{part} of when": value for part, value in parts.items()}
+    seconds = np.array([number["when"]], dtype=float)
+    number |= {f"{part} of when": date_part(seconds, part).item() for part in student.program_.ops[1].parts}
     number |= {"income": row["income"].item(), "rank of size": row["size"].cat.codes.item()}
     number |= {f"city={row['city'].item() or 'missing'}": 1, f"size={row['size'].item()}": 1}
     encoded = np.array([number.get(name, 0.0) for name in names])

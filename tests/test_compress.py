@@ -116,8 +116,8 @@ def test_rounding_errors_make_up_for_each_other():
     exact = student.program_.logits(fresh)
     off = np.abs(plain.logits(fresh) - exact).mean()
     given, drawn = (np.abs(quantize(student, X=rows).program_.logits(fresh) - exact).mean() for rows in (X, None))
-    assert given < 0.4 * off
-    assert drawn < 0.4 * off
+    assert given < 0.5 * off
+    assert drawn < 0.5 * off
 
 
 def test_hidden_units_of_any_size_are_no_loss():

@@ -194,18 +194,53 @@ def test_parts_of_a_date_are_those_of_the_calendar(dates):
         ("day", lambda date: date.day),
         ("weekday", lambda date: date.weekday()),
         ("hour", lambda date: date.hour),
+        ("time of day", lambda date: (date.hour * 3600 + date.minute * 60 + date.second) / 3600),
+        ("day of year", lambda date: dt.datetime(2000, date.month, date.day).timetuple().tm_yday),
     ):
         expected = [np.nan if date is None else of(date) for date in dates]
         assert_array_equal(date_part(np.array(seconds), part), expected)
 
 
-def test_parts_of_a_date_that_never_vary_are_left_out():
-    def parts(**step):
-        return LinearStudent().fit(beside_noise(JANUARY + np.arange(N) * pd.Timedelta(**step)), Y).program_.ops[1].parts
+@pytest.mark.parametrize("midnight", [-62135510400.0, -86400.0, 0.0, 86400.0, 951868800.0, 253402214400.0])
+def test_the_last_moment_of_a_day_belongs_to_it(midnight):
+    last = np.array([np.nextafter(midnight, -np.inf)])
+    assert date_part(last, "hour") == 23
+    assert 23.99 < date_part(last, "time of day") <= 24
+    assert date_part(last, "weekday") == date_part(np.array([midnight - 1]), "weekday")
 
-    assert parts(days=1) == ("month", "day", "weekday")
-    assert parts(days=7) == ("month", "day")
-    assert parts(seconds=100) == ("hour",)
+
+def test_a_cycle_begins_anew_after_its_length():
+    # in 400 years, the calendar begins anew as well
+    seconds = 86400.0 * np.array([0, 1.75, 7, 146097])
+    for cycle, share in (("daily", 1), ("weekly", 7), ("yearly", 365.2425)):
+        angle = 2 * np.pi * seconds / (86400 * share)
+        assert_allclose(date_part(seconds, f"{cycle} sine"), np.sin(angle), atol=1e-6)
+        assert_allclose(date_part(seconds, f"{cycle} cosine"), np.cos(angle), atol=1e-6)
+
+
+def test_parts_of_a_date_that_never_vary_are_left_out():
+    def parts(numeric="standard", **step):
+        X = beside_noise(JANUARY + np.arange(N) * pd.Timedelta(**step))
+        found = LinearStudent(numeric=numeric).fit(X, Y).program_.ops[1].parts
+        return [part for part in found if not part.endswith("cosine")]
+
+    yearly, weekly, daily = "yearly sine", "weekly sine", "daily sine"
+    assert parts(days=1) == ["month", "day", "weekday", yearly, weekly]
+    assert parts(days=1, numeric="piecewise") == ["month", "day", "weekday", "day of year", yearly, weekly]
+    assert parts(days=7) == ["month", "day", yearly]
+    # of a quarter, no cycle of the year can be learned
+    assert parts(hours=5) == ["month", "day", "weekday", "hour", weekly, daily]
+    assert parts(seconds=100) == ["time of day", daily]
+
+
+@pytest.mark.parametrize(
+    "student", [LinearStudent(numeric="standard"), LinearStudent(numeric="piecewise"), MLPStudent()]
+)
+def test_a_date_after_those_of_fit_is_read_as_the_last_of_them(student):
+    student = clone(student).fit(beside_noise(DATES), Y)
+    last = beside_noise(DATES)[-1:].assign(signal=DATES.max())
+    later = last.assign(signal=pd.Timestamp(DATES.max().to_pydatetime().replace(year=DATES.max().year + 400)))
+    assert_allclose(student.predict_proba(later), student.predict_proba(last), rtol=1e-6)
 
 
 def test_a_moment_is_the_same_in_every_time_zone():

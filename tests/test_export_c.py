@@ -11,6 +11,8 @@ from export_helpers import (
     assert_same_labels,
     assert_same_logits,
     cases,
+    date_table,
+    dates_of_all_times,
     expected_logits,
     fitted,
     mixed_table,
@@ -247,15 +249,20 @@ def test_rows_that_were_sparse(dense, tmp_path):
 
 
 def test_dates_of_any_year(tmp_path):
-    X, y = mixed_table()
-    student = MLPStudent((8,), numeric="standard", max_epochs=5, learning_rate=0.01, random_state=0).fit(
-        X[["since"]], y
-    )
-    rng = np.random.default_rng(0)
-    days = np.concatenate([rng.integers(-(10**8), 10**8, 1000), np.arange(-1_000_000, 1_000_000, 1999)])
-    seconds = days * 86400 + rng.integers(0, 86400, len(days))
-    rows = pd.DataFrame({"since": seconds.astype("datetime64[s]").astype("datetime64[us]")})
-    check(Compiled(student, tmp_path, flags=SANITIZE, columns=MIXED), rows)
+    X, y = date_table()
+    student = MLPStudent((8,), max_epochs=5, learning_rate=0.01, random_state=0).fit(X, y)
+    compiled = Compiled(student, tmp_path, flags=SANITIZE, columns={name: name for name in X})
+    check(compiled, dates_of_all_times())
+
+
+def test_the_unit_of_time_spans_is_said(tmp_path):
+    X = pd.DataFrame({"lasted": pd.to_timedelta(np.arange(50), "h"), "size": np.arange(50) % 7})
+    y = np.arange(50) > 20
+    named = Compiled(LinearStudent().fit(X, y), tmp_path).header
+    assert '"lasted": a time span in seconds; NAN where missing' in named
+    assert '"size": a number;' in named
+    unnamed = Compiled(LinearStudent().fit(X.astype(object).to_numpy(), y), tmp_path).header
+    assert "time spans, in seconds: 0 */" in unnamed
 
 
 def test_a_users_encoder_that_has_become_ops(tmp_path):

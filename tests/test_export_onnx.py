@@ -11,6 +11,8 @@ from export_helpers import (
     assert_same_labels,
     assert_same_logits,
     cases,
+    date_table,
+    dates_of_all_times,
     expected_logits,
     fitted,
     mixed_table,
@@ -32,7 +34,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, RobustScaler, S
 import skdistill
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent
 from skdistill.export import register_skl2onnx, to_onnx
-from skdistill.program import Op, Program
+from skdistill.program import DATE_PARTS, Op, Program
 
 pd = Optional("pandas")
 
@@ -166,18 +168,8 @@ class TestTypeOfNumbers:
 
 
 def test_dates_of_all_times():
-    # numpy's microseconds end 292,000 years from 1970, the parts of dates 317,000 years
-    seconds = np.r_[
-        np.random.default_rng(0).integers(-9 * 10**12, 9 * 10**12, 5000),
-        [-1, 0, 86399, -86400, 951782399, 951782400, 951868800, 4107542400],
-    ]
-    since = pd.Series(seconds.astype("datetime64[s]").astype("datetime64[us]"))
-    X = pd.DataFrame({"since": since, "other": np.arange(len(seconds)) % 7.0})
-    days = pd.date_range("1999-01-01", periods=3000, freq="13h").to_series().reset_index(drop=True)
-    train = pd.DataFrame({"since": days, "other": np.arange(3000) % 7.0})
-    y = ((days.dt.day < 10) ^ (days.dt.hour > 12) ^ (days.dt.day_of_week < 2) ^ (days.dt.month < 4)).astype(int)
-    student = small_mlp(max_epochs=5).fit(train, y)
-    assert set(student.program_.ops[1].parts) == {"day", "hour", "month", "weekday"}
+    student, X = small_mlp(max_epochs=5, numeric="piecewise").fit(*date_table()), dates_of_all_times()
+    assert set(student.program_.ops[1].parts) == set(DATE_PARTS)
     model = to_onnx(student, logits=True)
     assert_same_logits(session_of(model).run(None, onnx_feeds(model, X))[2], expected_logits(student, X))
 
@@ -221,6 +213,14 @@ class TestInputs:
         model = check(student, X)
         assert list(input_types(model)) == ["label_", "label__", "probabilities_", "column 3"]
         assert json.loads(metadata(model)["columns"])[4] == {"name": "never the same", "kind": "unused", "input": ""}
+
+    @pytest.mark.parametrize("named", [True, False])
+    def test_the_unit_of_dates_and_time_spans_is_said(self, named):
+        X = pd.DataFrame({"lasted": pd.to_timedelta(np.arange(50), "h"), "size": np.arange(50) % 7})
+        X["since"] = pd.Timestamp("2020-01-01") + X["lasted"]
+        X = X if named else X[["lasted", "size"]].astype(object).to_numpy()
+        found = json.loads(metadata(to_onnx(LinearStudent().fit(X, np.arange(50) > 20)))["columns"])
+        assert [one.get("unit") for one in found] == ["seconds", None, "seconds since 1970 (UTC)"][: len(found)]
 
     def test_columns_without_names(self):
         rng = np.random.default_rng(0)

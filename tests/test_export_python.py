@@ -12,6 +12,8 @@ from export_helpers import (
     assert_same_labels,
     assert_same_logits,
     cases,
+    date_table,
+    dates_of_all_times,
     expected_logits,
     fitted,
     mixed_table,
@@ -150,6 +152,11 @@ def test_frames_of_every_kind_of_column(in_order, tmp_path):
     }
     for form in forms.values():
         check(student, module, form, expected)
+
+
+def test_dates_of_all_times(tmp_path):
+    student = MLPStudent((8,), max_epochs=5, random_state=0).fit(*date_table())
+    check(student, exported(student, tmp_path), dates_of_all_times())
 
 
 @pytest.mark.parametrize("dense", [True, False])

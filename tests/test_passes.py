@@ -12,6 +12,7 @@ from skdistill.program import (
     LARGEST,
     Affine,
     Bound,
+    Clip,
     Columns,
     DateParts,
     Indicate,
@@ -112,6 +113,7 @@ def encoders():
     levels = ({"a": 0, "b": 1}, {"x": 0})
     entry = Columns(("c", "d", "n", "t", "m", "unread"), 6, (0, 1, 2, 3, 4), kinds, levels, (4, 3))
     parts = DateParts((3, 3), ("month", "hour"))
+    clip = Clip(np.array([3, 6]), np.array([1.59e9, 2.0]), np.array([1.595e9, 20.0]))
     gaps = Indicate(np.array([2, 4]))
     mean, scale, fill = RNG.normal(size=5), RNG.uniform(0.5, 2, 5), RNG.normal(size=5)
     mean[1], scale[1], fill[1] = 1.6e9, 1e6, 1.6e9
@@ -119,7 +121,7 @@ def encoders():
     bins = np.array([2, 2, 3, 4, 5, 5])
     piecewise = Piecewise(bins, floats(6), RNG.uniform(0.5, 1, 6).astype(np.float32))
     knots = np.sort(RNG.normal(size=(5, 9)), axis=1) * scale[:, None] + mean[:, None]
-    yield [entry, parts, gaps, standard, piecewise], 15
+    yield [entry, parts, clip, gaps, standard, piecewise], 15
     yield [entry, parts, gaps, Quantiles(2, knots, np.linspace(-1, 1, 9), fill)], 9
 
 

@@ -340,6 +340,25 @@ def edits():
     yield "codes", r"IndexError", lambda structure: op(structure, "Columns")["sizes"].__setitem__(-1, 1000)
     yield "kinds", r"columns do not fit", change("Columns", "kinds", ["number"])
     yield "names", r"columns do not fit", change("Columns", "names", ["a"] * 10)
+    yield "time spans", r"columns do not fit", change("Columns", "spans", [1000])
+    for at in (-1, 0, 1000):
+        yield (
+            f"a date in column {at}",
+            r"column that holds no date",
+            lambda structure, at=at: op(structure, "DateParts")["columns"].__setitem__(0, at),
+        )
+    yield (
+        "a part of a date that is code",
+        r"parts of dates",
+        lambda structure: op(structure, "DateParts")["parts"].__setitem__(
+            0, "__import__('os').system('touch executed')"
+        ),
+    )
+    yield (
+        "a clipped column that does not exist yet",
+        r"clips a column that holds no number",
+        lambda structure: structure["ops"].insert(1, structure["ops"].pop(2)),
+    )
     yield "a nested name", r"where a str should be", change("Columns", "names", [["a"]] * 10)
     yield (
         "an op of no such name",

@@ -66,7 +66,9 @@ def read_entry(to: Printer, entry: Columns | Bound, prefix: str, names: Names) -
             to.emit(loop("i", n_read, f"x[i] = row->x[{sources}[i]];"))
     else:
         return _read_fields(to, entry, prefix, names)
-    note = "/* numbers, in the order of the columns; NAN where missing */"
+    spans = ", ".join(map(str, getattr(entry, "spans", None) or ()))
+    unit = f"; time spans, in seconds: {spans}" if spans else ""
+    note = f"/* numbers, in the order of the columns; NAN where missing{unit} */"
     return [_struct(prefix, f"double x[{entry.n_columns}]; {note}")]
 
 
@@ -92,7 +94,8 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
         plain = [kind for at, kind, levels in entry.reads if at == source and levels is None]
         if plain:
             numbers[source] = fields(name)
-            what = "seconds since 1970 (UTC)" if "datetime" in plain else "a number"
+            what = "a time span in seconds" if source in (entry.spans or ()) else "a number"
+            what = "seconds since 1970 (UTC)" if "datetime" in plain else what
             if forms.get(source):
                 what += f", in texts of the form {comment(forms[source])}"
             members.append(f"double {numbers[source]}; /* {title}: {what}; NAN where missing */")

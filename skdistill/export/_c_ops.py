@@ -18,10 +18,34 @@ Array = NDArray[Any]
 _SMALL = 1e4
 
 
+#: The C expression of each part of a date ``X``; an ``angle`` is one in a cycle of so many seconds.
+_DATE_PARTS = {
+    "month": "month(X)",
+    "day": "day(X)",
+    "weekday": "weekday(X)",
+    "hour": "hour(X)",
+    "time of day": "time_of_day(X)",
+    "day of year": "day_of_year(X)",
+    "yearly sine": "rounded(sin(angle(X, 31556952.0)))",
+    "yearly cosine": "rounded(cos(angle(X, 31556952.0)))",
+    "weekly sine": "rounded(sin(angle(X, 604800.0)))",
+    "weekly cosine": "rounded(cos(angle(X, 604800.0)))",
+    "daily sine": "rounded(sin(angle(X, 86400.0)))",
+    "daily cosine": "rounded(cos(angle(X, 86400.0)))",
+}
+
+
 def _date_parts(to: Printer, op: ops.DateParts) -> None:
-    first = to.append(len(op.parts), 31.0)
+    first = to.append(len(op.parts), 366.0)
     for at, (column, part) in enumerate(zip(op.columns, op.parts, strict=True), start=first):
-        to.emit(f"x[{at}] = {part}(x[{column - to.n_codes}]);")
+        to.emit(f"x[{at}] = {_DATE_PARTS[part].replace('X', f'x[{column - to.n_codes}]')};")
+
+
+def _clip(to: Printer, op: ops.Clip) -> None:
+    lower, upper = to.constant("lowest", op.lower), to.constant("highest", op.upper)
+    column = to.constant("clipped_column", smallest(op.columns - to.n_codes))
+    x = f"x[{column}[i]]"
+    to.emit(loop("i", len(op.columns), f"{x} = clipped({x}, {lower}[i], {upper}[i]);"))
 
 
 def _indicate(to: Printer, op: ops.Indicate) -> None:
@@ -223,6 +247,7 @@ def _tree(to: Printer, op: Tree) -> None:
 
 
 PRINTERS: dict[type[Op], Callable[[Printer, Any], None]] = {
+    ops.Clip: _clip,
     ops.DateParts: _date_parts,
     ops.Indicate: _indicate,
     ops.Standardize: _standardize,

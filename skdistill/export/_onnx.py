@@ -73,8 +73,8 @@ def to_onnx(
     model : onnx.ModelProto
         A model that ``onnx.checker`` has checked. Its metadata describe the inputs and outputs for a
         client: ``columns`` (JSON: for each column of a row its name, its kind, its input, the type of
-        the input, its levels if it has any, and its form, such as "$0.", if texts are to be read as
-        numbers or dates), ``classes`` (JSON; only for a classifier),
+        the input, its unit if it is a date or a time span, its levels if it has any, and its form, such
+        as "$0.", if texts are to be read as numbers or dates), ``classes`` (JSON; only for a classifier),
         ``missing``, the Program's ``fingerprint`` and ``skdistill_version``.
 
     Raises

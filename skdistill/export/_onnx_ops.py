@@ -20,6 +20,10 @@ from ._onnx_graph import WIDE, Graph, Piece
 Array = NDArray[Any]
 
 
+#: The length in seconds of the cycles whose sines and cosines are parts of dates.
+_CYCLES = {"yearly": 31556952.0, "weekly": 604800.0, "daily": 86400.0}
+
+
 def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outputs: Sequence[str]) -> None:
     """Add all ops of a Program and its outputs to a graph.
 
@@ -116,18 +120,23 @@ def _date_parts(graph: Graph, op: ops.DateParts) -> None:
 
 
 def _parts_of(graph: Graph, seconds: str, kinds: Sequence[str]) -> list[str]:
-    """Return parts of dates, int64, each of the shape of `seconds`, none of which is missing or beyond 1e13."""
+    """Return parts of dates, each of the shape of `seconds`, none of which is missing or beyond 1e13."""
     # seconds since a first of March, a multiple of 400 years ago, so early that no number is negative
     start = (719468 + 1000 * 146097) * 86400
-    since = graph.node("Add", graph.cast(graph.node("Floor", seconds), np.int64), start)
+    whole = graph.node("Floor", seconds)
+    since = graph.node("Add", graph.cast(whole, np.int64), start)
     days = graph.node("Div", since, 86400)
+    of_day = graph.node("Mod", since, 86400)
     found: dict[str, str] = {}
     if "hour" in kinds:
-        found["hour"] = graph.node("Div", graph.node("Mod", since, 86400), 3600)
+        found["hour"] = graph.node("Div", of_day, 3600)
+    if "time of day" in kinds:
+        rest = graph.node("Sub", seconds, whole)
+        found["time of day"] = graph.node("Div", graph.node("Add", graph.cast(of_day, WIDE), rest), 3600.0)
     if "weekday" in kinds:
         # 400 years are a whole number of weeks, and that day was a Wednesday
         found["weekday"] = graph.node("Mod", graph.node("Add", days, 2), 7)
-    if "month" in kinds or "day" in kinds:
+    if not {"month", "day", "day of year"}.isdisjoint(kinds):
         # Neri and Schneider (2023), "Euclidean affine functions and their application to calendar algorithms"
         of_century = graph.node("Mod", graph.node("Add", graph.node("Mul", days, 4), 3), 146097)
         of_four_years = graph.node("Add", graph.node("Mul", graph.node("Div", of_century, 4), 4), 3)
@@ -135,12 +144,33 @@ def _parts_of(graph: Graph, seconds: str, kinds: Sequence[str]) -> list[str]:
         # the days of a year that begins on the first of March and ends with a leap day
         year = np.arange("2000-03-01", "2001-03-01", dtype="datetime64[D]")
         year = np.append(year, np.datetime64("2004-02-29"))
-        months = year.astype("datetime64[M]")
-        tables = {"day": (year - months).astype(np.int64) + 1, "month": months.astype(np.int64) % 12 + 1}
-        for kind, table in tables.items():
+        for kind in ("month", "day", "day of year"):
             if kind in kinds:
-                found[kind] = graph.node("Gather", table.astype(np.int8), of_year, axis=0)
+                table = ops.date_part(year.astype("datetime64[s]").astype(np.float64), kind)
+                found[kind] = graph.node(
+                    "Gather", table.astype(np.int8 if kind != "day of year" else np.int16), of_year, axis=0
+                )
+    for cycle, period in _CYCLES.items():
+        # onnxruntime has no cosine of float64
+        for kind, ahead in ((f"{cycle} sine", 0.0), (f"{cycle} cosine", np.pi / 2.0)):
+            if kind in kinds:
+                turns = graph.node("Floor", graph.node("Div", seconds, period))
+                come = graph.node("Sub", seconds, graph.node("Mul", turns, period))
+                angle = graph.node("Mul", come, 2.0 * np.pi / period)
+                sine = graph.node("Sin", graph.node("Add", angle, ahead))
+                found[kind] = graph.node("Div", graph.node("Round", graph.node("Mul", sine, 1e6)), 1e6)
     return [found[kind] for kind in kinds]
+
+
+def _clip(graph: Graph, op: ops.Clip) -> None:
+    x = graph.whole()
+    columns = op.columns - len(graph.categories)
+    lower, upper = np.full((1, x.width), -np.inf), np.full((1, x.width), np.inf)
+    lower[0, columns], upper[0, columns] = op.lower, op.upper
+    # comparisons keep missing values
+    value = graph.node("Where", graph.node("Less", x.value, lower), lower, x.value)
+    value = graph.node("Where", graph.node("Greater", value, upper), upper, value)
+    graph.pieces = [Piece(value, x.width)]
 
 
 def _indicate(graph: Graph, op: ops.Indicate) -> None:
@@ -313,6 +343,7 @@ _PRINTERS: dict[type[Op], Any] = {
     ops.Affine: _affine,
     ops.Bound: _bound,
     Columns: _columns,
+    ops.Clip: _clip,
     ops.DateParts: _date_parts,
     ops.Indicate: _indicate,
     ops.LookupAffine: _lookup_affine,

@@ -44,7 +44,8 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
     columns : list of dict
         For each column of a row its name, its input and the input's type ("float32", "float64" or
         "string"), its kind ("number", "date" or "text", also where the student does not use it; "unused" where that
-        is not known), its levels, if it has any, and its form, if its texts are to be read as numbers or dates.
+        is not known), the unit of a date or a time span, its levels, if it has any, and its form, if its texts are to
+        be read as numbers or dates.
     pieces : list of Piece
         The inputs in the order of the columns. One of a column of which nothing is known has no name.
     """
@@ -74,6 +75,10 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
                 column["input"] += "_"
             reserved.add(column["input"])
             own = types.get(what, dtype)
+            if what == "datetime":
+                column["unit"] = "seconds since 1970 (UTC)"
+            elif index in (getattr(entry, "spans", None) or ()):
+                column["unit"] = "seconds"
             column["type"] = "string" if own == TEXT else own.name
             if forms.get(index):
                 column["form"] = forms[index]

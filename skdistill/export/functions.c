@@ -58,17 +58,29 @@ static double bounded(double x)
     return x > 1e30 ? 1e30 : x < -1e30 ? -1e30 : x;
 }
 
+/* A number clipped to a range; NAN if it is missing. */
+static double clipped(double x, double lower, double upper)
+{
+    return x > upper ? upper : x < lower ? lower : x;
+}
+
 /* Seconds clipped to the years in which dates are exact. */
 static double within(double seconds)
 {
-    return seconds > 1e13 ? 1e13 : seconds < -1e13 ? -1e13 : seconds;
+    return clipped(seconds, -1e13, 1e13);
+}
+
+/* The day of a date, counted from 1970. The quotient of whole seconds is never rounded up to the next day. */
+static double day_number(double seconds)
+{
+    return floor(floor(within(seconds)) / 86400.0);
 }
 
 /* The day of a year that begins on the first of March, counted from 0; seconds are since 1970 and not missing.
    https://howardhinnant.github.io/date_algorithms.html */
 static int32_t day_of_march_year(double seconds)
 {
-    const int32_t days = (int32_t)floor(within(seconds) / 86400.0) + 719468;
+    const int32_t days = (int32_t)day_number(seconds) + 719468;
     const int32_t era = (days >= 0 ? days : days - 146096) / 146097;
     const int32_t day = days - era * 146097;
     const int32_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
@@ -96,15 +108,39 @@ static double day(double seconds)
 /* The day of the week, 0 to 6, Monday first: 1970 began on a Thursday. */
 static double weekday(double seconds)
 {
-    const double days = floor(within(seconds) / 86400.0) + 3.0;
+    const double days = day_number(seconds) + 3.0;
     return days - 7.0 * floor(days / 7.0);
 }
 
 /* The hour of the day, 0 to 23. */
 static double hour(double seconds)
 {
+    return floor((floor(within(seconds)) - day_number(seconds) * 86400.0) / 3600.0);
+}
+
+/* The time of day in hours. */
+static double time_of_day(double seconds)
+{
+    return (within(seconds) - day_number(seconds) * 86400.0) / 3600.0;
+}
+
+/* The day of the year, 1 to 366, as in a leap year. */
+static double day_of_year(double seconds)
+{
+    return isnan(seconds) ? seconds : (double)((day_of_march_year(seconds) + 60) % 366 + 1);
+}
+
+/* A number rounded to a millionth. */
+static double rounded(double x)
+{
+    return rint(1e6 * x) / 1e6;
+}
+
+/* How far a date has come in a cycle of so many seconds, as an angle. */
+static double angle(double seconds, double period)
+{
     const double known = within(seconds);
-    return floor((known - floor(known / 86400.0) * 86400.0) / 3600.0);
+    return (known - period * floor(known / period)) * (6.283185307179586 / period);
 }
 
 /* A standardised number, squashed beyond a limit; `filled` if it is missing. */

@@ -5,9 +5,11 @@ from ._io import dumps, read
 from ._of_model import program_of, program_or_none, shipped
 from ._ops import (
     ACTIVATIONS,
+    DATE_PARTS,
     LARGEST,
     Affine,
     Bound,
+    Clip,
     DateParts,
     Indicate,
     LookupAffine,
@@ -40,6 +42,7 @@ from ._table import (
     in_order,
     is_frame,
     is_missing,
+    is_span,
     named_columns,
     numbers,
     seconds,
@@ -53,10 +56,10 @@ from ._tree import Tree
 __all__ = ["Program", "dumps", "program_of", "program_or_none", "read", "run", "shipped"]
 __all__ += ["fold", "join", "rescale", "split"]
 # their ops, and what these share
-__all__ += ["ACTIVATIONS", "LARGEST", "Affine", "Bound", "Columns", "DateParts", "Indicate", "LookupAffine", "Op"]
-__all__ += ["Piecewise", "Quantiles", "Relu", "Silu", "Softmax", "Standardize", "Tanh", "Tree", "Unstandardize"]
-__all__ += ["date_part", "ops", "real_weights"]
+__all__ += ["ACTIVATIONS", "DATE_PARTS", "LARGEST", "Affine", "Bound", "Clip", "Columns", "DateParts", "Indicate"]
+__all__ += ["LookupAffine", "Op", "Piecewise", "Quantiles", "Relu", "Silu", "Softmax", "Standardize", "Tanh", "Tree"]
+__all__ += ["Unstandardize", "date_part", "ops", "real_weights"]
 # tables: their columns, and their cells
 __all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
-__all__ += ["Levels", "Word", "as_key", "as_labels", "as_number", "cell_reader", "is_missing", "numbers", "seconds"]
-__all__ += ["DATE_FORMS", "date_reader", "held_by", "number_reader", "with_unused", "words_in"]
+__all__ += ["Levels", "Word", "as_key", "as_labels", "as_number", "cell_reader", "is_missing", "is_span", "numbers"]
+__all__ += ["DATE_FORMS", "date_reader", "held_by", "number_reader", "seconds", "with_unused", "words_in"]

@@ -35,7 +35,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import Bound, Op, Unstandardize
+from ._ops import DATE_PARTS, Bound, Clip, DateParts, Op, Unstandardize
 from ._program import OPS, Program, run
 from ._table import Columns, words_in
 from ._text_cells import is_form
@@ -326,6 +326,7 @@ def _check_runs(program: Program, classes: Array | None, n_bytes: int) -> None:
         _check_columns(entry)
         row = np.full((1, len(entry.sources)), np.nan)
         row[0, : len(entry.sizes)] = np.array(entry.sizes, dtype=np.float64) - 1.0
+        _check_dates(program, entry)
     for op in program.ops:
         if isinstance(op, Tree):
             _check_tree(op)
@@ -362,6 +363,7 @@ def _check_columns(entry: Columns) -> None:
             for levels, size in zip(entry.levels, entry.sizes, strict=False)
             for code in levels.values()
         )
+        and all(0 <= source < entry.n_columns for source in entry.spans or ())
         and all(
             names is None or len(set(names)) == len(names) == entry.n_columns for names in (entry.names, entry.numbered)
         )
@@ -373,6 +375,18 @@ def _check_bounds(end: Unstandardize) -> None:
     bounds = [bound for bound in (end.lower, end.upper) if bound is not None]
     fits = all(bound.shape == end.center.shape and np.isfinite(bound).all() for bound in bounds)
     _check(fits and (len(bounds) < 2 or (bounds[0] <= bounds[1]).all()), "its bounds do not fit its outputs")
+
+
+def _check_dates(program: Program, entry: Columns) -> None:
+    """Check that what is made of dates are known parts of columns of numbers."""
+    columns = range(len(entry.sizes), len(entry.sources))
+    for op in program.ops:
+        if isinstance(op, DateParts):
+            _check(set(op.parts) <= set(DATE_PARTS), f"it asks for parts of dates {list(op.parts)!r}")
+            _check(set(op.columns) <= set(columns), "it asks for parts of a column that holds no date")
+            columns = range(columns.start, columns.stop + len(op.parts))
+        elif isinstance(op, Clip):
+            _check(set(op.columns.tolist()) <= set(columns), "it clips a column that holds no number")
 
 
 def _check_tree(tree: Tree) -> None:

@@ -83,53 +83,101 @@ def real_weights(weight: Array, scale: Array | None) -> Array:
 LARGEST = 1e30
 
 
+#: The parts of a date, which :func:`date_parts` defines.
+DATE_PARTS: tuple[str, ...] = (
+    *("month", "day", "weekday", "hour", "time of day", "day of year"),
+    *("yearly sine", "yearly cosine", "weekly sine", "weekly cosine", "daily sine", "daily cosine"),
+)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class DateParts(Op):
     """Append parts of dates: for each ``j``, part ``parts[j]`` of column ``columns[j]``.
 
-    Dates are seconds since 1970 (UTC). The parts are "month" (1 to 12), "day" (1 to 31), "weekday"
-    (0 to 6, Monday first) and "hour" (0 to 23). A missing date is NaN, and so are its parts.
+    Dates are seconds since 1970 (UTC). A missing date is NaN, and so are its parts; :func:`date_parts` defines them.
     """
 
     columns: tuple[int, ...]
     parts: tuple[str, ...]
 
     def __call__(self, X: Array) -> Array:
-        found = [date_part(X[:, column], part) for column, part in zip(self.columns, self.parts, strict=True)]
-        return np.column_stack([X, *found])
+        return np.concatenate([X, date_parts(X[:, self.columns], self.parts)], axis=1)
 
 
 def date_part(seconds: Array, part: str) -> Array:
-    """Return a part of dates in the proleptic Gregorian calendar, NaN where a date is missing.
+    """Return one part of dates, given and returned in the shape (n_rows,); see :func:`date_parts`."""
+    return date_parts(seconds[:, None], (part,))[:, 0]
+
+
+def date_parts(seconds: Array, parts: tuple[str, ...]) -> Array:
+    """Return parts of dates in the proleptic Gregorian calendar, NaN where a date is missing.
 
     Parameters
     ----------
-    seconds : ndarray of shape (n_rows,)
-        Seconds since 1970 (UTC).
-    part : {"month", "day", "weekday", "hour"}
-        The part to return.
+    seconds : ndarray of shape (n_rows, n_parts)
+        Seconds since 1970 (UTC), a column for each part.
+    parts : tuple of str
+        Members of DATE_PARTS: "month" (1 to 12), "day" (of the month, 1 to 31), "weekday" (0 to 6, Monday first),
+        "hour" (0 to 23), "time of day" in hours, or "day of year" (1 to 366, as in a leap year: the first of March is
+        the 61st day of every year). The sine and the cosine of a cycle, such as "weekly sine", say where in it a date
+        is; a yearly one has 365.2425 days, a year's mean length. They are rounded to a millionth.
 
     Returns
     -------
-    values : ndarray of shape (n_rows,)
-        The part, as float64.
+    values : ndarray of shape (n_rows, n_parts)
+        The parts, as float64.
     """
     # numpy's dates are exact to the day within these years
-    seconds = np.clip(seconds, -1e13, 1e13)
-    days = np.floor(seconds / 86400.0)
-    if part == "hour":
-        return np.floor((seconds - days * 86400.0) / 3600.0)
-    if part == "weekday":
-        # 1970 began on a Thursday
-        return np.mod(days + 3.0, 7.0)
-    known = ~np.isnan(days)
-    dates = np.where(known, days, 0.0).astype(np.int64).astype("datetime64[D]")
-    months = dates.astype("datetime64[M]")
-    if part == "month":
-        values = months.astype(np.int64) % 12 + 1
-    else:
-        values = (dates - months.astype("datetime64[D]")).astype(np.int64) + 1
-    return np.where(known, values, np.nan)
+    seconds = np.minimum(np.maximum(seconds, -1e13), 1e13)
+    # a quotient of whole seconds is never rounded up to the next day
+    whole = np.floor(seconds)
+    days = np.floor(whole / 86400.0)
+    values = np.empty(seconds.shape)
+    calendar = [at for at, part in enumerate(parts) if part in ("month", "day", "day of year")]
+    cycles = [at for at, part in enumerate(parts) if part.endswith("sine")]
+    for at, part in enumerate(parts):
+        if part == "hour":
+            values[:, at] = np.floor((whole[:, at] - days[:, at] * 86400.0) / 3600.0)
+        elif part == "time of day":
+            values[:, at] = (seconds[:, at] - days[:, at] * 86400.0) / 3600.0
+        elif part == "weekday":
+            # 1970 began on a Thursday
+            values[:, at] = np.mod(days[:, at] + 3.0, 7.0)
+    if calendar:
+        known = ~np.isnan(days[:, calendar])
+        dates = np.where(known, days[:, calendar], 0.0).astype(np.int64).astype("datetime64[D]")
+        months = dates.astype("datetime64[M]")
+        month, day = months.astype(np.int64) % 12, (dates - months).astype(np.int64) + 1
+        before = np.cumsum([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30])[month]
+        found = {"month": month + 1, "day": day, "day of year": before + day}
+        chosen = [found[parts[at]][:, place] for place, at in enumerate(calendar)]
+        values[:, calendar] = np.where(known, np.column_stack(chosen), np.nan)
+    if cycles:
+        periods = {"yearly": 31556952.0, "weekly": 604800.0, "daily": 86400.0}
+        period = np.array([periods[parts[at].split()[0]] for at in cycles])
+        ahead = np.array([np.pi / 2.0 if parts[at].endswith("cosine") else 0.0 for at in cycles])
+        turns = np.floor(seconds[:, cycles] / period)
+        angle = (seconds[:, cycles] - period * turns) * (2.0 * np.pi / period)
+        # rounded, since libraries differ in the last digit, and ranks or a tree tell equal angles apart by it
+        values[:, cycles] = np.rint(1e6 * np.sin(angle + ahead)) / 1e6
+    return values
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Clip(Op):
+    """Clip each of `columns` to the range from `lower` to `upper`; a missing value stays missing.
+
+    Beyond the dates seen in fit, what depends on them is held as it was at the last one, and no trend is
+    extrapolated. `lower` and `upper` are float64 of shape (n_columns,), in the column's own unit.
+    """
+
+    columns: Array
+    lower: Array
+    upper: Array
+
+    def __call__(self, X: Array) -> Array:
+        X[:, self.columns] = np.minimum(np.maximum(X[:, self.columns], self.lower), self.upper)
+        return X
 
 
 @dataclass(frozen=True, eq=False, repr=False)

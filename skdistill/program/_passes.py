@@ -198,10 +198,10 @@ def _take_outputs(layer: Any, kept: Array) -> Any:
 def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
     """Return the encoder and the layer after it without the columns that the layer does not use."""
     entry, *steps = encoder
-    if not isinstance(entry, Columns) or not all(isinstance(op, _APPENDING | _RUNS) for op in steps):
+    if not isinstance(entry, Columns) or not all(isinstance(op, _APPENDING | _RUNS | ops.Clip) for op in steps):
         return [*encoder, layer]
     if isinstance(layer, Tree):
-        n_appended = sum(len(getattr(op, "columns", ())) for op in steps)
+        n_appended = sum(len(op.columns) for op in steps if isinstance(op, _APPENDING))
         used = np.isin(np.arange(len(entry.sources) + n_appended), layer.columns)
     else:
         used = layer.weight.any(axis=1)
@@ -212,7 +212,7 @@ def _drop_columns(encoder: list[Op], layer: Any) -> list[Op]:
     # backwards: the columns that each step needs as input, and those that it still has to append
     needed, appended = used, []
     for op in reversed(steps):
-        read = np.asarray(getattr(op, "columns", ()), dtype=np.int64)
+        read = np.asarray(op.columns if isinstance(op, _APPENDING) else (), dtype=np.int64)
         n_before = len(needed) - len(read)
         needed, rest = needed[:n_before].copy(), needed[n_before:]
         needed[read[rest]] = True
@@ -259,9 +259,11 @@ def _narrow_layer(layer: Any, kept: Array) -> Any:
 
 
 def _narrow(op: Any, kept: Array, appended: Array) -> list[Op]:
-    """Narrow one of _APPENDING or _RUNS; the list is empty if no column is left."""
+    """Narrow one of _APPENDING or _RUNS, or a Clip; the list is empty if no column is left."""
     is_run = isinstance(op, _RUNS)
     own = kept[op.start : op.start + len(op.fill)] if is_run else appended
+    if isinstance(op, ops.Clip):
+        own = kept[op.columns]
     if not own.any():
         return []
     by_column = {

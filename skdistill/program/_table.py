@@ -109,6 +109,14 @@ def numbers(column: Array) -> Array:
     return np.array([as_number(value) for value in column.tolist()], dtype=np.float64)
 
 
+def is_span(column: Array) -> bool:
+    """Tell whether a column holds time spans and nothing else, apart from missing cells."""
+    if column.dtype != object:
+        return column.dtype.kind == "m"
+    known = [value for value in column.tolist() if not is_missing(value)]
+    return bool(known) and all(isinstance(value, datetime.timedelta | np.timedelta64) for value in known)
+
+
 def seconds(column: Array) -> Array:
     """Convert a column of dates to float64 seconds since 1970 (UTC), shape (n_rows,)."""
     if column.dtype.kind == "M":
@@ -297,6 +305,8 @@ class Columns(Op):
     unused : tuple of str or None
         What each column that is not read holds: "number", "datetime", "text", or "level" for categories that are
         numbers. None where it is not known, or all columns are numbers.
+    spans : tuple of int or None
+        The index in the row of each column of time spans, which are numbers of seconds.
     """
 
     names: tuple[str, ...] | None
@@ -309,10 +319,11 @@ class Columns(Op):
     forms: tuple[str, ...] | None = None
     words: tuple[str, ...] | None = None
     unused: tuple[str, ...] | None = None
+    spans: tuple[int, ...] | None = None
 
     def state(self) -> dict[str, Any]:
         # files and fingerprints of columns without the later fields are as they were before there were these
-        later = ("numbered", "forms", "words", "unused")
+        later = ("numbered", "forms", "words", "unused", "spans")
         return {name: value for name, value in super().state().items() if name not in later or value is not None}
 
     @cached_property

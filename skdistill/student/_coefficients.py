@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..program import (
     LARGEST,
     Bound,
+    Clip,
     Columns,
     Indicate,
     LookupAffine,
@@ -177,7 +178,7 @@ def _named_columns(program: Program) -> tuple[list[_Column], list[int]]:
             for at, lower, width in zip(op.columns, op.lower, op.width, strict=True):
                 low, high = (_edge(columns[at], edge) for edge in (lower, lower + width))
                 columns.append(_Column(f"{columns[at].name} from {low} to {high}"))
-        appended = not isinstance(op, Standardize | Quantiles)
+        appended = not isinstance(op, Clip | Standardize | Quantiles)
         sources += [sources[at] for at in op.columns] if appended else []  # type: ignore[attr-defined]
     return columns, sources
 

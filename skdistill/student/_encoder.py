@@ -14,9 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from ..program import (
+    DATE_PARTS,
     LARGEST,
     Affine,
     Bound,
+    Clip,
     Columns,
     DateParts,
     Indicate,
@@ -31,6 +33,7 @@ from ..program import (
     date_part,
     is_frame,
     is_missing,
+    is_span,
     run,
     with_unused,
     words_in,
@@ -53,6 +56,8 @@ _MOSTLY = 0.8
 _SELDOM = 0.1
 #: The number of rows encoded at a time where not all rows are held in float64.
 _BLOCK = 1024
+#: The parts of dates that are cycles.
+_CYCLES = [part for part in DATE_PARTS if part.endswith("sine")]
 
 
 @dataclass(frozen=True)
@@ -279,15 +284,25 @@ def fit_encoder(
     learned = _learn_columns(columns, weight, min_frequency, max_categories, notes)
     categories = [one for one in learned if one.kind == "category"]
     rest = [one for one in learned if one.kind != "category"]
-    ops: list[Op] = [entry_of(X, categories + rest, columns)]
+    spans = tuple(at for at, column in enumerate(columns) if column.kind == "number" and is_span(column.cells))
+    ops: list[Op] = [replace(entry_of(X, categories + rest, columns), spans=spans or None)]
     first = len(categories)
     values = [one.values for one in rest]
-    parts = [(at, part) for at, one in enumerate(rest) if one.kind == "datetime" for part in _parts(one.values)]
+    dates = [at for at, one in enumerate(rest) if one.kind == "datetime"]
+    parts = [(at, part) for at in dates for part in _parts(values[at], numeric)]
     if parts:
+        # cycles come last, since they get no bins
+        parts.sort(key=lambda one: one[1] in _CYCLES)
         ops.append(DateParts(tuple(first + at for at, _ in parts), tuple(part for _, part in parts)))
-        values += [date_part(rest[at].values, part) for at, part in parts]
+        values += [date_part(values[at], part) for at, part in parts]
+    if dates and numeric in ("standard", "piecewise"):
+        # new rows are mostly later: trees hold what the last dates gave, and a slope would go on
+        held = np.array([*dates, *range(len(rest), len(values))], dtype=np.int64)
+        lower, upper = (np.array([bound(values[at]) for at in held]) for bound in (np.nanmin, np.nanmax))
+        ops.append(Clip(first + held, lower, upper))
     if values and numeric != "raw":
-        ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins)
+        n_cycles = sum(part in _CYCLES for _, part in parts)
+        ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins, n_cycles)
     encoder = Encoder(ops)
     encoder.notes = notes
     return encoder
@@ -497,19 +512,32 @@ def _count_levels(cells: list[Any], weight: Array) -> dict[Any, float]:
     return counts
 
 
-def _parts(seconds: Array) -> list[str]:
-    """Return the names of those parts of dates that vary."""
-    found = {part: date_part(seconds[~np.isnan(seconds)], part) for part in ("month", "day", "weekday", "hour")}
-    return [part for part, values in found.items() if not _is_constant(values)]
+def _parts(seconds: Array, numeric: str) -> list[str]:
+    """Return the names of the parts of dates that vary, cycles included."""
+    seconds = seconds[~np.isnan(seconds)]
+    found = [part for part in ("month", "day", "weekday", "hour") if not _is_constant(date_part(seconds, part))]
+    if "hour" in found and not _is_constant(np.mod(np.floor(seconds / 60.0), 60.0)):
+        found[found.index("hour")] = "time of day"
+    if "month" in found:
+        # without bins, it is little more than the sum of month and day; within one year, it is the date once more
+        years = np.unique(seconds.astype("datetime64[s]").astype("datetime64[Y]"))
+        found += ["day of year"] if numeric != "standard" and len(years) > 1 else []
+        # half a year says nothing of the other half, and a sine would be extrapolated into it
+        found += ["yearly sine", "yearly cosine"] if len(np.unique(date_part(seconds, "month"))) == 12 else []
+    if "weekday" in found:
+        found += ["weekly sine", "weekly cosine"]
+    if "hour" in found or "time of day" in found:
+        found += ["daily sine", "daily cosine"]
+    return found
 
 
 def _encode_numbers(
-    first: int, values: list[Array], n_read: int, weight: Array, numeric: str, n_bins: int | str
+    first: int, values: list[Array], n_read: int, weight: Array, numeric: str, n_bins: int | str, n_cycles: int
 ) -> list[Op]:
     """Return the ops that encode numeric columns, fitted to their training values.
 
     The columns begin at index `first`. The first `n_read` of them are read from the rows; the others
-    are parts of dates.
+    are parts of dates, the last `n_cycles` of which are smooth and get no bins.
     """
     ops: list[Op] = []
     known = [~np.isnan(column) for column in values]
@@ -528,10 +556,11 @@ def _encode_numbers(
     mean, scale = (np.array(part) for part in zip(*(_moments(column, weight) for column in filled), strict=True))
     ops.append(Standardize(first, mean, scale, fill, _FAR))
     if numeric == "piecewise":
-        most = int(np.clip(_N_BINS // len(values), 4, 16)) if n_bins == "auto" else int(n_bins)
+        n_binned = len(values) - n_cycles
+        most = int(np.clip(_N_BINS // n_binned, 4, 16)) if n_bins == "auto" else int(n_bins)
         bins = [
             (first + at, lower, upper)
-            for at, column in enumerate(filled)
+            for at, column in enumerate(filled[:n_binned])
             for lower, upper in _bins((column - mean[at]) / scale[at], weight, most)
         ]
         if bins:

@@ -22,6 +22,7 @@ from ._ops import (
     Unstandardize,
     date_part,
     real_weights,
+    unsquashed,
 )
 from ._passes import fold, join, rescale, split
 from ._program import Program, run
@@ -49,7 +50,7 @@ __all__ += ["fold", "join", "rescale", "split"]
 # their ops, and what these share
 __all__ += ["ACTIVATIONS", "LARGEST", "Affine", "Bound", "Columns", "DateParts", "Indicate", "LookupAffine", "Op"]
 __all__ += ["Piecewise", "Quantiles", "Relu", "Silu", "Softmax", "Standardize", "Tanh", "Tree", "Unstandardize"]
-__all__ += ["date_part", "ops", "real_weights"]
+__all__ += ["date_part", "ops", "real_weights", "unsquashed"]
 # tables: their columns, and their cells
 __all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
 __all__ += ["Levels", "as_key", "as_labels", "as_number", "is_missing", "numbers", "seconds"]

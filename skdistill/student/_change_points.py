@@ -109,7 +109,7 @@ def with_change_points(encoder: Encoder, X: Any, target: Array, weight: Array) -
     if not segments:
         return encoder
     segments = sorted(segments, key=lambda segment: -segment.gain)[:_MOST_IN_ALL]
-    return Encoder(_with_bins(encoder.ops, segments), encoder.unseen)
+    return Encoder(_with_bins(encoder.ops, segments), encoder.unseen, encoder.dropped)
 
 
 def _residual(encoded: Encoded, target: Array, mass: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -41,12 +41,20 @@ from ..program import (
 
 Array = NDArray[Any]
 
-#: A number further from the mean is squashed, in standard deviations; normal columns never reach this.
-_FAR = 6.0
+#: A number further from the center is squashed, in scales, which are standard deviations of a normal column: such a
+#: column never reaches the first, so that a linear student is linear. With bins beside it, the second fits better.
+_FAR, _FAR_IN_BINS = 6.0, 3.0
+#: The interquartile range of a normal column, in standard deviations.
+_NORMAL_RANGE = 1.349
 #: The number of knots of the quantile encoding; more knots do not improve it.
 _N_KNOTS = 65
-#: The total number of bins of all numeric columns: more bins fit noise and enlarge the first layer.
+#: The number of bins of all numeric columns together, and the fewest and the most of a column: more fit noise. Many
+#: columns have fewer, and in the end none, so that the weights of a default net stay below 256 KB.
 _N_BINS = 160
+_FEWEST_BINS, _MOST_BINS = 4, 16
+_MOST_IN_ALL = 360
+#: How many columns a warning names.
+_MOST_NAMES = 5
 #: The number of rows encoded at a time where not all rows are held in float64.
 _BLOCK = 1024
 #: The kinds that the cells of an untyped column may have, in the order in which they are tried.
@@ -120,11 +128,14 @@ class Encoder:
     unseen : {"average", "nothing"}, default="average"
         The weights of a code without training rows, which is that of an unseen level, or of a missing
         value in a column that had none: the "average" of the weights of its column's levels, or zeros.
+    dropped : sequence of str, default=()
+        The numeric columns that are not read because they hardly vary.
     """
 
-    def __init__(self, ops: list[Op], unseen: str = "average") -> None:
+    def __init__(self, ops: list[Op], unseen: str = "average", dropped: Sequence[str] = ()) -> None:
         self.ops = ops
         self.unseen = unseen
+        self.dropped = list(dropped)
         self._counts: Array | None = None
         #: The divisor of each sparse column, set when training rows are encoded; None for a table.
         self.column_scale: Array | None = None
@@ -253,14 +264,15 @@ def fit_encoder(
     n_bins : int or "auto"
         The largest number of bins of a column's piecewise-linear encoding.
     min_frequency : int
-        A level in fewer rows than this is grouped with the other rare levels.
+        A level in fewer rows than this is grouped with the other rare levels, and a column of numbers in which
+        fewer rows differ from the most frequent value is not read; a missing value counts as a value.
     max_categories : int
         The largest number of levels of a column that are kept; the most frequent ones are.
 
     Returns
     -------
     encoder : Encoder
-        The ops.
+        The ops, and the names of the columns that hardly vary.
 
     Raises
     ------
@@ -271,8 +283,9 @@ def fit_encoder(
         return Encoder([Bound(X.shape[1])])
     weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
     learned = []
+    dropped: list[str] = []
     for index, column in enumerate(raw_columns(X)):
-        learned += _learn_column(index, column, weight, min_frequency, max_categories)
+        learned += _learn_column(index, column, weight, min_frequency, max_categories, dropped)
     categories = [one for one in learned if one.kind == "category"]
     rest = [one for one in learned if one.kind != "category"]
     ops: list[Op] = [entry_of(X, [(one.source, one.kind, one.levels, one.size) for one in categories + rest])]
@@ -284,7 +297,27 @@ def fit_encoder(
         values += [date_part(rest[at].values, part) for at, part in parts]
     if values and numeric != "raw":
         ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins)
-    return Encoder(ops)
+    return Encoder(ops, dropped=dropped)
+
+
+def unread_text(names: Sequence[str], reason: str) -> str:
+    """Return the text of a warning about columns that are not read.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The columns.
+    reason : str
+        Why they are not read, and what to do if they should be, as a sentence without a capital and a full stop.
+
+    Returns
+    -------
+    text : str
+        How many they are, the first of their names, and the reason.
+    """
+    count = "1 column is" if len(names) == 1 else f"{len(names)} columns are"
+    shown = ", ".join(map(repr, names[:_MOST_NAMES])) + (", ..." if len(names) > _MOST_NAMES else "")
+    return f"{count} not read ({shown}): {reason}."
 
 
 def entry_of(X: Any, reads: list[tuple[int, str, dict[Any, int] | None, int]]) -> Columns:
@@ -403,13 +436,16 @@ def _finite_values(column: Column) -> Array:
 
 
 def _learn_column(
-    source: int, column: Column, weight: Array, min_frequency: int, max_categories: int
+    source: int, column: Column, weight: Array, min_frequency: int, max_categories: int, dropped: list[str]
 ) -> list[_Learned]:
-    """Return the encodings of a column; none if it does not vary."""
+    """Return the encodings of a column; none if it does not vary, or hardly, which `dropped` then notes."""
     if column.kind != "category":
         values = np.clip(_finite_values(column), -LARGEST, LARGEST)
         known = values[~np.isnan(values)]
         if len(known) == 0 or (len(known) == len(values) and _is_constant(known)):
+            return []
+        if _hardly_varies(values, np.maximum(weight, 1.0), min_frequency):
+            dropped.append(str(column.name))
             return []
         return [_Learned(source, column.kind, values)]
     # a row counts as at least one row, even if its weight is smaller
@@ -473,18 +509,25 @@ def _encode_numbers(
         # ranks are uniform; sqrt(3) gives them a standard deviation of one
         return [*ops, Quantiles(first, knots, (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
     filled = [np.where(present, column, f) for column, present, f in zip(values, known, fill, strict=True)]
-    mean, scale = (np.array(part) for part in zip(*(_moments(column, weight) for column in filled), strict=True))
-    ops.append(Standardize(first, mean, scale, fill, _FAR))
+    center, scale = (np.array(part) for part in zip(*(_moments(column, weight) for column in filled), strict=True))
+    standardize = Standardize(first, center, scale, fill, _FAR_IN_BINS if numeric == "piecewise" else _FAR)
+    ops.append(standardize)
     if numeric == "piecewise":
-        most = int(np.clip(_N_BINS // len(values), 4, 16)) if n_bins == "auto" else int(n_bins)
+        most = _default_bins(len(values)) if n_bins == "auto" else int(n_bins)
         bins = [
             (first + at, lower, upper)
             for at, column in enumerate(filled)
-            for lower, upper in _bins((column - mean[at]) / scale[at], weight, most)
+            for lower, upper in _bins(standardize.squashed((column - center[at]) / scale[at]), weight, most)
         ]
         if bins:
             ops.append(as_bins(bins))
     return ops
+
+
+def _default_bins(n_columns: int) -> int:
+    """Return the largest number of bins of each column."""
+    wanted = int(np.clip(_N_BINS // n_columns, _FEWEST_BINS, _MOST_BINS))
+    return min(wanted, _MOST_IN_ALL // n_columns)
 
 
 def as_bins(bins: list[tuple[int, float, float]]) -> Piecewise:
@@ -504,12 +547,35 @@ def _is_constant(values: Array) -> bool:
     return bool(upper - lower <= max(rounding, np.finfo(np.float32).tiny))
 
 
+def _hardly_varies(values: Array, weight: Array, min_frequency: int) -> bool:
+    """Tell whether too few rows differ from the most frequent value, of which a missing one may be one."""
+    _, place = np.unique(values, return_inverse=True)
+    mass = np.bincount(place, weights=weight)
+    # half the rows of a small table are enough
+    return bool(mass.sum() - mass.max() < min(min_frequency, mass.sum() // 2))
+
+
 def _moments(values: Array, weight: Array) -> tuple[float, float]:
-    """Return the weighted mean and standard deviation; the deviation is one if the values do not vary."""
+    """Return the center and scale of a column, robust to outliers: the median, and the interquartile range.
+
+    The range is divided by that of a normal column. Where it is zero, the median distance of the numbers that differ
+    from the median becomes two deviations, and so do the two values of a flag, of which the center is the mean.
+    """
     if _is_constant(values):
         return float(values[0]), 1.0
-    mean = np.average(values, weights=weight)
-    return float(mean), float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
+    lowest, highest = values.min(), values.max()
+    if ((values == lowest) | (values == highest)).all():
+        return float(np.average(values, weights=weight)), float(highest - lowest) / 2.0
+    quartiles = _quantiles(values, weight, [0.25, 0.5, 0.75])
+    lower, center, upper = quartiles.tolist()
+    if not _is_constant(quartiles):
+        return center, (upper - lower) / _NORMAL_RANGE
+    distance = np.abs(values - center)
+    apart = distance > 0
+    typical = float(_quantiles(distance[apart], weight[apart], [0.5])[0])
+    # numbers may differ by rounding
+    half = highest - lowest if _is_constant(center + np.array([0.0, typical])) else typical
+    return center, float(half) / 2.0
 
 
 def _quantiles(values: Array, weight: Array, levels: ArrayLike) -> Array:
@@ -521,7 +587,7 @@ def _quantiles(values: Array, weight: Array, levels: ArrayLike) -> Array:
 
 def _bins(values: Array, weight: Array, n_bins: int) -> list[tuple[float, float]]:
     """Return the bins between the quantiles of a column; none if there are fewer than two bins."""
+    if n_bins < 2:
+        return []
     edges = np.unique(_quantiles(values, weight, np.linspace(0.0, 1.0, n_bins + 1)))
-    # clipped, since the numbers in the bins are squashed beyond _FAR
-    edges = np.unique(np.clip(edges, -_FAR, _FAR))
     return list(pairwise(edges.tolist())) if len(edges) > 2 else []

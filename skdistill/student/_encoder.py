@@ -42,10 +42,12 @@ from ..program import (
 Array = NDArray[Any]
 
 #: A number further from the center is squashed, in scales, which are standard deviations of a normal column: such a
-#: column never reaches the first, so that a linear student is linear. With bins beside it, the second fits better.
-_FAR, _FAR_IN_BINS = 6.0, 3.0
+#: column hardly reaches the first, so that a linear student is linear. For nets and with bins the second fits better.
+_FAR, _FAR_IN_BINS = 4.0, 3.0
 #: The interquartile range of a normal column, in standard deviations.
 _NORMAL_RANGE = 1.349
+#: What a rare value does can be learned from so many rows; with fewer, it is made the smaller the fewer they are.
+_ENOUGH = 50.0
 #: The number of knots of the quantile encoding; more knots do not improve it.
 _N_KNOTS = 65
 #: The number of bins of all numeric columns together, and the fewest and the most of a column: more fit noise. Many
@@ -513,21 +515,15 @@ def _encode_numbers(
     standardize = Standardize(first, center, scale, fill, _FAR_IN_BINS if numeric == "piecewise" else _FAR)
     ops.append(standardize)
     if numeric == "piecewise":
-        most = _default_bins(len(values)) if n_bins == "auto" else int(n_bins)
-        bins = [
-            (first + at, lower, upper)
-            for at, column in enumerate(filled)
-            for lower, upper in _bins(standardize.squashed((column - center[at]) / scale[at]), weight, most)
-        ]
+        scaled = [standardize.squashed((column - center[at]) / scale[at]) for at, column in enumerate(filled)]
+        wanted = int(np.clip(_N_BINS // len(values), _FEWEST_BINS, _MOST_BINS))
+        for most in range(wanted, 0, -1) if n_bins == "auto" else [int(n_bins)]:
+            bins = [(first + at, *edges) for at, column in enumerate(scaled) for edges in _bins(column, weight, most)]
+            if n_bins != "auto" or len(bins) <= _MOST_IN_ALL:
+                break
         if bins:
             ops.append(as_bins(bins))
     return ops
-
-
-def _default_bins(n_columns: int) -> int:
-    """Return the largest number of bins of each column."""
-    wanted = int(np.clip(_N_BINS // n_columns, _FEWEST_BINS, _MOST_BINS))
-    return min(wanted, _MOST_IN_ALL // n_columns)
 
 
 def as_bins(bins: list[tuple[int, float, float]]) -> Piecewise:
@@ -559,23 +555,26 @@ def _moments(values: Array, weight: Array) -> tuple[float, float]:
     """Return the center and scale of a column, robust to outliers: the median, and the interquartile range.
 
     The range is divided by that of a normal column. Where it is zero, the median distance of the numbers that differ
-    from the median becomes two deviations, and so do the two values of a flag, of which the center is the mean.
+    from the median becomes two deviations, and so does that of two values, of which the center is the mean. These
+    are fewer deviations where less than _ENOUGH rows say what a rare value does.
     """
     if _is_constant(values):
         return float(values[0]), 1.0
     lowest, highest = values.min(), values.max()
-    if ((values == lowest) | (values == highest)).all():
-        return float(np.average(values, weights=weight)), float(highest - lowest) / 2.0
     quartiles = _quantiles(values, weight, [0.25, 0.5, 0.75])
     lower, center, upper = quartiles.tolist()
-    if not _is_constant(quartiles):
-        return center, (upper - lower) / _NORMAL_RANGE
     distance = np.abs(values - center)
     apart = distance > 0
+    n_apart = weight[apart].sum()
+    rarity = max(1.0, min(_ENOUGH, weight.sum() / 4.0) / n_apart)
+    if ((values == lowest) | (values == highest)).all():
+        return float(np.average(values, weights=weight)), float(highest - lowest) / 2.0 * rarity
+    if not _is_constant(quartiles):
+        return center, (upper - lower) / _NORMAL_RANGE
     typical = float(_quantiles(distance[apart], weight[apart], [0.5])[0])
     # numbers may differ by rounding
-    half = highest - lowest if _is_constant(center + np.array([0.0, typical])) else typical
-    return center, float(half) / 2.0
+    two = highest - lowest if _is_constant(center + np.array([0.0, typical])) else typical
+    return center, float(two) / 2.0 * rarity
 
 
 def _quantiles(values: Array, weight: Array, levels: ArrayLike) -> Array:
@@ -587,7 +586,5 @@ def _quantiles(values: Array, weight: Array, levels: ArrayLike) -> Array:
 
 def _bins(values: Array, weight: Array, n_bins: int) -> list[tuple[float, float]]:
     """Return the bins between the quantiles of a column; none if there are fewer than two bins."""
-    if n_bins < 2:
-        return []
     edges = np.unique(_quantiles(values, weight, np.linspace(0.0, 1.0, n_bins + 1)))
     return list(pairwise(edges.tolist())) if len(edges) > 2 else []

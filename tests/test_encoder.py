@@ -13,6 +13,8 @@ from sklearn.base import clone
 
 from skdistill import LinearStudent, MLPStudent
 from skdistill.program import Indicate, LookupAffine, Piecewise, Quantiles, Standardize, date_part
+from skdistill.student import fit_encoder
+from skdistill.student._encoder import unread_text
 
 pa = Optional("pyarrow")
 pd = Optional("pandas")
@@ -349,9 +351,9 @@ def test_outliers_are_squashed(rng):
     x = rng.normal(5, 2, N)
     student = LinearStudent().fit(x[:, None], x + NOISE > 5)
     scale = the_op(student, Standardize)
-    deviations = np.array([0, 1, 6, 7, 1000, 1e20])
+    deviations = np.array([0, 1, 4, 5, 1000, 1e20])
     zero, one, *far = student.decision_function(scale.mean + scale.scale * deviations[:, None])
-    assert_allclose((np.array(far) - zero) / (one - zero), 6 + np.log1p(deviations[2:] - 6), rtol=1e-6)
+    assert_allclose((np.array(far) - zero) / (one - zero), 4 + np.log1p(deviations[2:] - 4), rtol=1e-6)
 
 
 @pytest.mark.parametrize("numeric", ["standard", "quantile", "piecewise"])
@@ -359,7 +361,43 @@ def test_a_few_absurd_numbers_in_training_spoil_little(numeric):
     x = Y + 0.3 * NOISE
     x[:3] = [1e6, -1e6, 1e7]
     student = LinearStudent(numeric=numeric).fit(x[:, None], Y)
-    assert (student.score(x[3:, None], Y[3:]) > 0.9) == (numeric != "standard")
+    assert student.score(x[3:, None], Y[3:]) > 0.9
+
+
+def test_half_the_rows_are_far_out_where_the_others_are_equal(rng):
+    # what differs from the median is two deviations off in the median, flags are so from each other
+    amounts = np.where(np.arange(N) < 80, np.exp(rng.normal(8, 3, N)), 0.0)
+    flags, rare = np.arange(N) < 200, np.arange(N) < 10
+    scale = the_op(LinearStudent().fit(np.column_stack([amounts, flags, rare]), Y), Standardize)
+    # and the less far the fewer rows differ, if these are less than fifty
+    assert_allclose(scale.scale, [np.quantile(amounts[:80], 0.5, method="inverted_cdf") / 2, 0.5, 2.5])
+    assert_allclose(scale.mean, [0, 0.5, 0.025])
+
+
+@pytest.mark.parametrize("rare", [1.0, np.nan, 1e9])
+def test_a_column_in_which_too_few_rows_differ_is_not_read(rare):
+    X = beside_noise(np.where(np.arange(N) < 4, rare, 0.0))
+    assert list(kinds(LinearStudent().fit(X, Y))) == [1]
+    assert list(kinds(LinearStudent(min_frequency=4).fit(X, Y))) == [0, 1]
+    found = fit_encoder(X, None, numeric="standard", n_bins="auto", min_frequency=5, max_categories=9)
+    assert found.dropped == ["signal"]
+    # a row of weight two counts as two rows, and a small table has no more than these
+    weight = np.where(np.arange(N) < 4, 2.0, 1.0)
+    assert list(kinds(LinearStudent().fit(X, Y, sample_weight=weight))) == [0, 1]
+    assert list(kinds(LinearStudent().fit(X[2:6], [0, 1] * 2))) == [0, 1]
+
+
+def test_a_warning_counts_columns_and_names_the_first():
+    assert unread_text(["a"], "why") == "1 column is not read ('a'): why."
+    assert unread_text(list("abcdefg"), "why") == "7 columns are not read ('a', 'b', 'c', 'd', 'e', ...): why."
+
+
+def test_a_net_of_many_columns_has_no_bins(rng, tmp_path):
+    X = rng.normal(size=(200, 500))
+    net = MLPStudent(max_epochs=1).fit(X, Y[:200])
+    assert not any(type(op) is Piecewise for op in net.program_.ops)
+    net.export(tmp_path / "net.skd")
+    assert (tmp_path / "net.skd").stat().st_size < 256 * 1024
 
 
 @pytest.mark.parametrize("numeric", ["standard", "quantile", "piecewise"])
@@ -397,7 +435,7 @@ def test_n_bins_bounds_the_bins_of_each_column(n_bins, rng):
     assert (op.width > 0).all()
 
 
-@pytest.mark.parametrize(("n_columns", "n_bins"), [(1, 16), (20, 8), (60, 4)])
+@pytest.mark.parametrize(("n_columns", "n_bins"), [(1, 16), (20, 8), (60, 4), (120, 3)])
 def test_columns_share_the_bins_where_none_are_asked_for(n_columns, n_bins, rng):
     X = rng.normal(size=(N, n_columns))
     net = MLPStudent((2,), max_epochs=1, random_state=0).fit(X, Y)

@@ -187,7 +187,8 @@ def check(compiled, rows, written=None):
     logits, best, proba, names = compiled.run(rows if written is None else written)
     assert_same_logits(logits, expected)
     assert_same_labels(student.classes_[best], expected, student.classes_)
-    assert_allclose(proba, student.program_(rows), atol=1e-5)
+    # logits of some hundreds are sums of float32
+    assert_allclose(proba, student.program_(rows), atol=3e-5)
     assert_allclose(proba.sum(axis=1), 1.0, atol=1e-6)
     assert names == [str(student.classes_[index]) for index in best]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Columns, Indicate, Piecewise, Program, Quantiles, Standardize, Tree
+from ..program import Columns, Indicate, Piecewise, Program, Quantiles, Standardize, Tree, unsquashed
 
 _N_ROWS = 2000
 #: The fraction of missing cells in a column that had missing values in training.
@@ -64,7 +64,7 @@ def _numbers(ops: Sequence[Any], column: int, rng: np.random.Generator) -> NDArr
             if isinstance(op, Quantiles):
                 return np.interp(rng.random(_N_ROWS), np.linspace(0.0, 1.0, op.knots.shape[1]), op.knots[at])
             # if the op only fills missing values, its fill value is the best estimate of the centre
-            drawn = (op.mean[at] if op.mean[at] else op.fill[at]) + op.scale[at] * drawn
+            drawn = (op.mean[at] if op.mean[at] else op.fill[at]) + op.scale[at] * unsquashed(drawn, op.limit)
         elif isinstance(op, Tree):
             thresholds = op.thresholds[op.columns == column].astype(np.float64)
             if len(thresholds):

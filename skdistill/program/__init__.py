@@ -24,6 +24,7 @@ from ._ops import (
     Unstandardize,
     date_part,
     real_weights,
+    unsquashed,
 )
 from ._passes import fold, join, rescale, split
 from ._program import Program, run
@@ -58,7 +59,7 @@ __all__ += ["fold", "join", "rescale", "split"]
 # their ops, and what these share
 __all__ += ["ACTIVATIONS", "DATE_PARTS", "LARGEST", "Affine", "Bound", "Clip", "Columns", "DateParts", "Indicate"]
 __all__ += ["LookupAffine", "Op", "Piecewise", "Quantiles", "Relu", "Silu", "Softmax", "Standardize", "Tanh", "Tree"]
-__all__ += ["Unstandardize", "date_part", "ops", "real_weights"]
+__all__ += ["Unstandardize", "date_part", "ops", "real_weights", "unsquashed"]
 # tables: their columns, and their cells
 __all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
 __all__ += ["Levels", "Word", "as_key", "as_labels", "as_number", "cell_reader", "is_missing", "is_span", "numbers"]

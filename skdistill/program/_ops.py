@@ -241,10 +241,21 @@ class Standardize(Op):
         # one check covers missing, infinite and far numbers, all of which are rare
         if not np.maximum.reduce(np.abs(Z), axis=None, initial=0.0) <= self.limit:
             np.copyto(Z, filled, where=np.isnan(Z))
-            np.clip(Z, -LARGEST, LARGEST, out=Z)
-            far = np.abs(Z) - self.limit
-            np.copyto(Z, np.copysign(self.limit + np.log1p(np.maximum(far, 0.0)), Z), where=far > 0)
+            np.copyto(Z, self.squashed(Z))
         return X
+
+    def squashed(self, Z: Array) -> Array:
+        """Return standardised numbers squashed, as they leave the op."""
+        Z = np.clip(Z, -LARGEST, LARGEST)
+        far = np.abs(Z) - self.limit
+        np.copyto(Z, np.copysign(self.limit + np.log1p(np.maximum(far, 0.0)), Z), where=far > 0)
+        return Z
+
+
+def unsquashed(Z: Array, limit: float) -> Array:
+    """Return the standardised numbers that a Standardize of some `limit` squashes to these."""
+    far = np.maximum(np.abs(Z) - limit, 0.0)
+    return np.where(far > 0, np.copysign(limit + np.expm1(far), Z), Z)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

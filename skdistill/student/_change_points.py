@@ -109,7 +109,9 @@ def with_change_points(encoder: Encoder, X: Any, target: Array, weight: Array) -
     if not segments:
         return encoder
     segments = sorted(segments, key=lambda segment: -segment.gain)[:_MOST_IN_ALL]
-    return Encoder(_with_bins(encoder.ops, segments), encoder.unseen)
+    found = Encoder(_with_bins(encoder.ops, segments), encoder.unseen)
+    found.notes = encoder.notes
+    return found
 
 
 def _residual(encoded: Encoded, target: Array, mass: Array) -> Array:

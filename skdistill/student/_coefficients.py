@@ -191,10 +191,10 @@ def _edge(column: _Column, edge: float) -> str:
 
 
 def _raw(column: _Column, standardised: Any) -> Any:
-    """Return standardised numbers in the column's own unit, to a millionth of its standard deviation."""
+    """Return standardised numbers in the column's own unit, to a millionth of its scale."""
     decimals = 6 - int(np.ceil(np.log10(column.scale)))
     # adding zero turns a negative zero into a plain one
-    return np.round(column.mean + column.scale * standardised, decimals) + 0.0
+    return np.round(column.raw(standardised), decimals) + 0.0
 
 
 def _as_cells(values: Any) -> Array:
@@ -236,8 +236,8 @@ def _range(steps: Sequence[Any], column: _Column, at: int) -> Array:
         raise ValueError(
             f"The student does not know the range of {column.name}; pass the values at which to show its shape."
         )
-    if np.isclose(column.scale**2, column.mean * (1 - column.mean), rtol=1e-5, atol=0):
-        # among numbers from 0 to 1, zeros and ones alone deviate so much from their mean
+    if column.scale == 0.5 and 0 < column.mean < 1:
+        # of numbers with two values the scale is half their distance, and the center their mean
         return np.array([0.0, 1.0])
     edges = np.array([-_REACH, _REACH])
     bins = next((op for op in steps if isinstance(op, Piecewise) and at in op.columns), None)
@@ -245,4 +245,4 @@ def _range(steps: Sequence[Any], column: _Column, at: int) -> Array:
         lower, width = (part[bins.columns == at] for part in (bins.lower, bins.width))
         edges = np.concatenate([lower, lower + width])
     points = np.concatenate([edges, np.linspace(edges.min(), edges.max(), _N_POINTS)])
-    return np.unique(column.mean + column.scale * points if column.kind == "datetime" else _raw(column, points))
+    return np.unique(column.raw(points) if column.kind == "datetime" else _raw(column, points))

@@ -214,6 +214,7 @@ class Notes:
     texts: list[str] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    constant: list[str] = field(default_factory=list)
 
     def settled(self, column: Column) -> None:
         """Note a column whose texts are read, or some of whose cells are not."""
@@ -250,6 +251,11 @@ class Notes:
                 self.unread,
                 "Not used, since its values hardly repeat:",
                 "Group them, lower min_frequency, or pass an encoder=.",
+            ),
+            (
+                self.constant,
+                "Not used, since fewer rows than min_frequency differ from their most frequent value:",
+                "Lower min_frequency, or pass an encoder=.",
             ),
         ):
             if parts:

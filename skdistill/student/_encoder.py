@@ -42,11 +42,17 @@ from ._columns import Column, Notes, plain_repr, raw_columns
 
 Array = NDArray[Any]
 
-#: A number further from the mean is squashed, in standard deviations; normal columns never reach this.
-_FAR = 6.0
+#: A number further from the center is squashed, in scales, which are standard deviations of a normal column: such a
+#: column hardly reaches the first, so that a linear student is linear. For nets and with bins the second fits better.
+_FAR, _FAR_IN_BINS = 4.0, 3.0
+#: The interquartile range of a normal column, in standard deviations.
+_NORMAL_RANGE = 1.349
+#: What a rare value does can be learned from so many rows; with fewer, it is made the smaller the fewer they are.
+_ENOUGH = 50.0
 #: The number of knots of the quantile encoding; more knots do not improve it.
 _N_KNOTS = 65
-#: The total number of bins of all numeric columns: more bins fit noise and enlarge the first layer.
+#: The number of bins of all numeric columns together, and the fewest and the most of a column: more fit noise. Many
+#: columns have fewer, and in the end none, so that the weights of a default net stay below 256 KB.
 _N_BINS = 160
 #: The words that are looked for in all texts together, and in each at least.
 _MOST_WORDS = 128
@@ -54,6 +60,8 @@ _FEWEST_WORDS = 8
 #: Words are looked for in texts fewer of which are frequent levels; a warning names columns with fewer still.
 _MOSTLY = 0.8
 _SELDOM = 0.1
+_FEWEST_BINS, _MOST_BINS = 4, 16
+_MOST_IN_ALL = 360
 #: The number of rows encoded at a time where not all rows are held in float64.
 _BLOCK = 1024
 #: The parts of dates that are cycles.
@@ -260,7 +268,8 @@ def fit_encoder(
     n_bins : int or "auto"
         The largest number of bins of a column's piecewise-linear encoding.
     min_frequency : int
-        A level in fewer rows than this is grouped with the other rare levels.
+        A level in fewer rows than this is grouped with the other rare levels, and a column of numbers in which
+        fewer rows differ from the most frequent value is not read; a missing value counts as a value.
     max_categories : int
         The largest number of levels of a column that are kept; the most frequent ones are.
     kinds : sequence of (str, str) or None, default=None
@@ -269,7 +278,7 @@ def fit_encoder(
     Returns
     -------
     encoder : Encoder
-        The ops.
+        The ops, and the names of the columns that hardly vary.
 
     Raises
     ------
@@ -436,7 +445,11 @@ def _learn_columns(
         if column.kind != "category":
             values = np.clip(_finite_values(column), -LARGEST, LARGEST)
             known = values[~np.isnan(values)]
-            if len(known) and not (len(known) == len(values) and _is_constant(known)):
+            if len(known) == 0 or (len(known) == len(values) and _is_constant(known)):
+                continue
+            if _hardly_varies(values, np.maximum(weight, 1.0), min_frequency):
+                notes.constant.append(plain_repr(column.name))
+            else:
                 learned.append(Read(source, column.kind, form=column.form, values=values))
             continue
         cells = column.cells.tolist()
@@ -553,16 +566,17 @@ def _encode_numbers(
         # ranks are uniform; sqrt(3) gives them a standard deviation of one
         return [*ops, Quantiles(first, knots, (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
     filled = [np.where(present, column, f) for column, present, f in zip(values, known, fill, strict=True)]
-    mean, scale = (np.array(part) for part in zip(*(_moments(column, weight) for column in filled), strict=True))
-    ops.append(Standardize(first, mean, scale, fill, _FAR))
+    center, scale = (np.array(part) for part in zip(*(_moments(column, weight) for column in filled), strict=True))
+    standardize = Standardize(first, center, scale, fill, _FAR_IN_BINS if numeric == "piecewise" else _FAR)
+    ops.append(standardize)
     if numeric == "piecewise":
         n_binned = len(values) - n_cycles
-        most = int(np.clip(_N_BINS // n_binned, 4, 16)) if n_bins == "auto" else int(n_bins)
-        bins = [
-            (first + at, lower, upper)
-            for at, column in enumerate(filled[:n_binned])
-            for lower, upper in _bins((column - mean[at]) / scale[at], weight, most)
-        ]
+        scaled = [standardize.squashed((filled[at] - center[at]) / scale[at]) for at in range(n_binned)]
+        wanted = int(np.clip(_N_BINS // max(n_binned, 1), _FEWEST_BINS, _MOST_BINS))
+        for most in range(wanted, 0, -1) if n_bins == "auto" else [int(n_bins)]:
+            bins = [(first + at, *edges) for at, column in enumerate(scaled) for edges in _bins(column, weight, most)]
+            if n_bins != "auto" or len(bins) <= _MOST_IN_ALL:
+                break
         if bins:
             ops.append(as_bins(bins))
     return ops
@@ -585,12 +599,38 @@ def _is_constant(values: Array) -> bool:
     return bool(upper - lower <= max(rounding, np.finfo(np.float32).tiny))
 
 
+def _hardly_varies(values: Array, weight: Array, min_frequency: int) -> bool:
+    """Tell whether too few rows differ from the most frequent value, of which a missing one may be one."""
+    _, place = np.unique(values, return_inverse=True)
+    mass = np.bincount(place, weights=weight)
+    # half the rows of a small table are enough
+    return bool(mass.sum() - mass.max() < min(min_frequency, mass.sum() // 2))
+
+
 def _moments(values: Array, weight: Array) -> tuple[float, float]:
-    """Return the weighted mean and standard deviation; the deviation is one if the values do not vary."""
+    """Return the center and scale of a column, robust to outliers: the median, and the interquartile range.
+
+    The range is divided by that of a normal column. Where it is zero, the median distance of the numbers that differ
+    from the median becomes two deviations, and so does that of two values, of which the center is the mean. These
+    are fewer deviations where less than _ENOUGH rows say what a rare value does.
+    """
     if _is_constant(values):
         return float(values[0]), 1.0
-    mean = np.average(values, weights=weight)
-    return float(mean), float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
+    lowest, highest = values.min(), values.max()
+    quartiles = _quantiles(values, weight, [0.25, 0.5, 0.75])
+    lower, center, upper = quartiles.tolist()
+    distance = np.abs(values - center)
+    apart = distance > 0
+    n_apart = weight[apart].sum()
+    rarity = max(1.0, min(_ENOUGH, weight.sum() / 4.0) / n_apart)
+    if ((values == lowest) | (values == highest)).all():
+        return float(np.average(values, weights=weight)), float(highest - lowest) / 2.0 * rarity
+    if not _is_constant(quartiles):
+        return center, (upper - lower) / _NORMAL_RANGE
+    typical = float(_quantiles(distance[apart], weight[apart], [0.5])[0])
+    # numbers may differ by rounding
+    two = highest - lowest if _is_constant(center + np.array([0.0, typical])) else typical
+    return center, float(two) / 2.0 * rarity
 
 
 def _quantiles(values: Array, weight: Array, levels: ArrayLike) -> Array:
@@ -603,6 +643,4 @@ def _quantiles(values: Array, weight: Array, levels: ArrayLike) -> Array:
 def _bins(values: Array, weight: Array, n_bins: int) -> list[tuple[float, float]]:
     """Return the bins between the quantiles of a column; none if there are fewer than two bins."""
     edges = np.unique(_quantiles(values, weight, np.linspace(0.0, 1.0, n_bins + 1)))
-    # clipped, since the numbers in the bins are squashed beyond _FAR
-    edges = np.unique(np.clip(edges, -_FAR, _FAR))
     return list(pairwise(edges.tolist())) if len(edges) > 2 else []

@@ -196,14 +196,15 @@ class LinearStudent(ClassifierPart, BaseLinear):
         L-BFGS stops when no component of the gradient is larger than this, or when the loss falls by
         less than 1e-9 of itself.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
-        How numbers are encoded. "standard": standardised, squashed beyond six standard deviations.
+        How numbers are encoded. "standard": scaled by the interquartile range, squashed beyond four deviations.
         "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
         encoding over quantile bins in addition. "auto": "standard".
     n_bins : int or "auto", default="auto"
         Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
-        bins among the numeric columns, 4 to 16 each.
+        bins among the numeric columns, 4 to 16 each, but never more than 360 in all.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories.
+        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
+        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
@@ -225,10 +226,10 @@ class LinearStudent(ClassifierPart, BaseLinear):
     coef_ : ndarray of shape (n_logits, n_encoded)
         What each encoded input adds to each logit; two classes have a single logit, that of the second.
         A standardised number counts in the column's own unit: the coefficient is the slope per unit of the
-        raw number. That holds up to six standard deviations from the mean; beyond, numbers are squashed to
-        ``6 + log(1 + distance - 6)`` deviations. A quantile score is a number's rank, scaled to a standard
-        deviation of one. A level of a category, or "missing", counts as 0 or 1, and a
-        bin as how far into it the number has come, 0 to 1.
+        raw number. That holds up to four deviations (three with bins) from the median, where one is the
+        interquartile range over 1.349; beyond, numbers are squashed to ``4 + log(1 + distance - 4)`` deviations.
+        A quantile score is a number's rank, scaled to a standard deviation of one. A level of a
+        category, or "missing", counts as 0 or 1, and a bin as how far into it the number has come, 0 to 1.
     intercept_ : ndarray of shape (n_logits,)
         What a row gets whose encoded inputs are all zero.
     coef_names_ : ndarray of shape (n_encoded,)
@@ -281,15 +282,16 @@ class LinearStudentRegressor(RegressorPart, BaseLinear):
         L-BFGS stops when no component of the gradient is larger than this, or when the loss falls by
         less than 1e-9 of itself.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
-        How numbers are encoded. "standard": standardised, squashed beyond six standard deviations.
+        How numbers are encoded. "standard": scaled by the interquartile range, squashed beyond four deviations.
         "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
         encoding over quantile bins in addition. "auto": "standard".
     n_bins : int or "auto", default="auto"
         Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
-        bins among the numeric columns, 4 to 16 each, and adds bins for narrow ranges in which the
-        target changes abruptly, such as holidays.
+        bins among the numeric columns, 4 to 16 each, but never more than 360 in all. It adds
+        bins for narrow ranges in which the target changes abruptly, such as holidays.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories.
+        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
+        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
@@ -315,10 +317,10 @@ class LinearStudentRegressor(RegressorPart, BaseLinear):
     coef_ : ndarray of shape (n_outputs, n_encoded)
         What each encoded input adds to each output, in the target's unit.
         A standardised number counts in the column's own unit: the coefficient is the slope per unit of the
-        raw number. That holds up to six standard deviations from the mean; beyond, numbers are squashed to
-        ``6 + log(1 + distance - 6)`` deviations. A quantile score is a number's rank, scaled to a standard
-        deviation of one. A level of a category, or "missing", counts as 0 or 1, and a
-        bin as how far into it the number has come, 0 to 1.
+        raw number. That holds up to four deviations (three with bins) from the median, where one is the
+        interquartile range over 1.349; beyond, numbers are squashed to ``4 + log(1 + distance - 4)`` deviations.
+        A quantile score is a number's rank, scaled to a standard deviation of one. A level of a
+        category, or "missing", counts as 0 or 1, and a bin as how far into it the number has come, 0 to 1.
     intercept_ : ndarray of shape (n_outputs,)
         What a row gets whose encoded inputs are all zero.
     coef_names_ : ndarray of shape (n_encoded,)

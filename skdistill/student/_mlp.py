@@ -248,14 +248,15 @@ class MLPStudent(ClassifierPart, BaseMLP):
     patience : int, default=15
         Number of epochs to wait for a better fit to the held-out rows.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
-        How numbers are encoded. "standard": standardised, squashed beyond six standard deviations.
+        How numbers are encoded. "standard": scaled by the interquartile range, squashed beyond four deviations.
         "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
         encoding over quantile bins in addition. "auto": "piecewise".
     n_bins : int or "auto", default="auto"
         Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
-        bins among the numeric columns, 4 to 16 each.
+        bins among the numeric columns, 4 to 16 each, but never more than 360 in all.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories.
+        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
+        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
@@ -354,15 +355,16 @@ class MLPStudentRegressor(RegressorPart, BaseMLP):
     patience : int, default=15
         Number of epochs to wait for a better fit to the held-out rows.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
-        How numbers are encoded. "standard": standardised, squashed beyond six standard deviations.
+        How numbers are encoded. "standard": scaled by the interquartile range, squashed beyond four deviations.
         "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
         encoding over quantile bins in addition. "auto": "piecewise".
     n_bins : int or "auto", default="auto"
         Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
-        bins among the numeric columns, 4 to 16 each, and adds bins for narrow ranges in which the
-        target changes abruptly, such as holidays.
+        bins among the numeric columns, 4 to 16 each, but never more than 360 in all. It adds
+        bins for narrow ranges in which the target changes abruptly, such as holidays.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories.
+        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
+        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None

@@ -131,7 +131,8 @@ class TreeStudent(ClassifierPart, BaseTree):
         How strongly a node is shrunk towards its parent: as if it held so many more rows with the
         parent's mean target. The mean targets by which categories are ordered are shrunk as well.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories.
+        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
+        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
@@ -204,7 +205,8 @@ class TreeStudentRegressor(RegressorPart, BaseTree):
         How strongly a node is shrunk towards its parent: as if it held so many more rows with the
         parent's mean target. The mean targets by which categories are ordered are shrunk as well.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories.
+        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
+        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import softmax
-from ..program import Columns, DateParts, Levels, Program, Standardize, Tree, Word, real_weights
+from ..program import Columns, DateParts, Levels, Program, Standardize, Tree, Word, real_weights, unsquashed
 
 Array = NDArray[Any]
 
@@ -22,17 +22,22 @@ _MOST_LEVELS = 8
 
 @dataclass(frozen=True)
 class _Column:
-    """A column that a tree tests: its name and kind, and its levels by code or its mean and scale."""
+    """A column that a tree tests: its name and kind, and its levels by code or its mean, scale and limit."""
 
     name: str
     kind: str = "number"
     levels: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    limit: float = np.inf
+
+    def raw(self, standardised: Any) -> Any:
+        """Return standardised numbers in the column's own unit."""
+        return self.mean + self.scale * unsquashed(standardised, self.limit)
 
     def at(self, threshold: float) -> str:
         """Return a threshold in the column's own unit."""
-        value = self.mean + self.scale * threshold
+        value = float(self.raw(threshold))
         if self.kind == "datetime":
             return f"{datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=value):%Y-%m-%d %H:%M}"
         return f"{value:.6g}"
@@ -138,5 +143,5 @@ def _columns(program: Program) -> list[_Column]:
             ]
         elif isinstance(op, Standardize):
             for index, (mean, scale) in enumerate(zip(op.mean, op.scale, strict=True), start=op.start):
-                found[index] = _Column(found[index].name, found[index].kind, (), float(mean), float(scale))
+                found[index] = _Column(found[index].name, found[index].kind, (), float(mean), float(scale), op.limit)
     return found

@@ -435,7 +435,8 @@ def _learn_columns(
         share = sum(counts[key] for key in kept) / sum(counts.values())
         words: list[str] = []
         if not column.order and share < _MOSTLY:
-            in_cells = [words_in(cell) for cell in cells]
+            in_level = {key: words_in(key) for key in counts}
+            in_cells = [in_level[cell] if isinstance(cell, str) else frozenset() for cell in cells]
             words = _frequent_words(in_cells, np.maximum(weight, 1.0), min_frequency)
             if words:
                 texts.append((source, in_cells, words))

@@ -179,6 +179,42 @@ def test_whole_numbers_that_are_categories_keep_all_their_digits_and_gaps():
             assert_array_equal(model.predict(X[:n_rows]), y[:n_rows])
 
 
+LEVELS = {
+    "texts": (["a", "b", ""], "c"),
+    "whole numbers": ([1, 2, 3], 4),
+    "fractions": ([0.5, 1.5, 2.5], 1),
+    "booleans": ([False, True], "True"),
+    "dates": ([dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 2)], dt.datetime(2020, 1, 3)),
+}
+
+
+@pytest.mark.parametrize("more", [0, 1000])
+@pytest.mark.parametrize(("levels", "unseen"), LEVELS.values(), ids=LEVELS)
+def test_categories_are_read_the_same_by_level_and_by_cell(levels, unseen, more):
+    codes = np.random.default_rng(0).integers(-1, len(levels), 300)
+    X = pd.DataFrame({"level": pd.Categorical.from_codes(codes, levels), "number": np.arange(300.0)})
+    program = LinearStudent().fit(X, codes == 0).program_
+    levels = pd.Index(levels, dtype=object).append(pd.Index([unseen, *(f"level {number}" for number in range(more))]))
+    X["level"] = pd.Categorical.from_codes(np.where(np.arange(300) % 5, codes, len(levels) - more - 1), levels)
+    by_cell = program(X.to_dict("records"))
+    assert len(np.unique(by_cell.round(3))) > 4
+    assert_array_equal(program(X), by_cell)
+    assert_array_equal(program(X[:8]), by_cell[:8])
+
+
+@pytest.mark.parametrize("n_rows", FEW_AND_MANY)
+def test_a_frame_of_numbers_alone_is_read_as_its_cells_are_and_left_as_it_is(n_rows):
+    values = np.random.default_rng(0).uniform(0, 99, (300, 5))
+    types = ["float64", "float32", "int64", "uint8", "bool"]
+    X = pd.DataFrame(values, columns=list("abcde")).astype(dict(zip("abcde", types, strict=True)))
+    X.loc[::7, "a"] = np.nan
+    student = LinearStudent().fit(X, values[:, 0] > values[:, 1])
+    for frame in (X[:n_rows], X[["e", "d", "c", "b", "a"]][:n_rows], X[["a", "b"]][:n_rows].assign(c=1, d=2, e=True)):
+        before = frame.copy()
+        assert_array_equal(student.program_(frame), student.program_(frame.to_dict("records")))
+        pd.testing.assert_frame_equal(frame, before)
+
+
 def test_a_date_or_duration_is_the_same_number_however_it_is_read():
     # a float holds no microsecond of them; to the last bit, the way of rounding counts
     when = pd.Series([dt.datetime(3112, 1, 1, 0, 0, 0, 2229), dt.datetime(1705, 3, 4, 5, 6, 7, 8), None] * 4)

@@ -205,11 +205,13 @@ def test_tables_with_little_to_draw_from(X):
         assert set(after) <= set(before)
 
 
-def test_of_many_rows_new_ones_are_made_from_20_000():
-    X = np.random.default_rng(0).normal(size=(20_500, 1))
-    _, model = distilled(X, augment=0.5)
-    assert model.distillation_report_["n_new"] == 10_000
-    assert len(model.student_.rows_) == 30_500
+def test_of_many_rows_new_ones_are_made_between_neighbours_still():
+    side = np.where(np.arange(9_000) % 3, 10, -10)
+    X = np.random.default_rng(0).normal(size=(9_000, 3)) + side[:, None]
+    rows = made(X, augment=1)
+    assert len(rows) == 9_000
+    assert (abs(np.sign(rows).sum(axis=1)) == 3).all()
+    assert len(np.unique(rows, axis=0)) > 7_000
 
 
 def test_of_many_columns_new_rows_are_made_between_neighbours_still():

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from ..program import column_names, in_order, is_frame
@@ -19,8 +18,8 @@ Array = NDArray[Any]
 
 #: A column with at most so many distinct values takes a neighbour's value as it is.
 _FEW_VALUES = 16
-#: New rows are made from at most so many rows, since every row is compared with every other.
-MOST_SOURCES = 20_000
+#: A row is compared with at most so many others.
+_MOST_COMPARED = 2_048
 #: At most so many pairs of columns are checked for combinations that do not occur.
 _MOST_PAIRS = 2_000
 #: How likely a cell is to be changed.
@@ -56,12 +55,12 @@ def munge(
 ) -> tuple[Array, Array]:
     """Make new rows between neighbours: MUNGE for columns of mixed types.
 
-    A new row starts as a copy of a row. Half of its cells, drawn by chance, take the value of the
-    nearest other row; a number is drawn around that value, with the distance between the two as its
-    deviation, and becomes the nearest number that occurs in its column. So every cell is one that
-    occurs: whole numbers stay whole, and nothing lies outside its column's range. Where a new row would
-    combine two levels, or a level and a missing value, that never occur together, it keeps all levels, and
-    all columns with missing values, of the row that it is a copy of.
+    A new row starts as a copy of a row. Half of its cells, drawn by chance, take the value of the nearest
+    other row, or of a near one if there are many rows; a number is drawn around that value, with the distance
+    between the two as its deviation, and becomes the nearest number that occurs in its column. So every cell
+    is one that occurs: whole numbers stay whole, and nothing lies outside its column's range. Where a new row
+    would combine two levels, or a level and a missing value, that never occur together, it keeps all levels,
+    and all columns with missing values, of the row that it is a copy of.
 
     Bucila, Caruana and Niculescu-Mizil (2006), "Model Compression",
     https://doi.org/10.1145/1150402.1150464.
@@ -86,15 +85,9 @@ def munge(
     source : ndarray of shape (n_new,)
         Which row each of them is a copy of.
     """
-    n_rows = len(points)
-    chosen = np.arange(n_rows)
-    if n_rows > MOST_SOURCES:
-        chosen = np.sort(rng.choice(n_rows, MOST_SOURCES, replace=False))
-        points = points[chosen]
-    rounds = -(-n_new // len(chosen))
-    source = np.concatenate([rng.permutation(len(chosen)) for _ in range(rounds)])[:n_new]
-    neighbour = chosen[_nearest_other(points)[source]]
-    source = chosen[source]
+    rounds = -(-n_new // len(points))
+    source = np.concatenate([rng.permutation(len(points)) for _ in range(rounds)])[:n_new]
+    neighbour = _near_other(points)[source]
     index = np.empty((n_new, len(columns)), dtype=np.int64)
     levels: dict[int, Array] = {}
     for at, (values, is_number) in enumerate(zip(columns, numeric, strict=True)):
@@ -120,16 +113,30 @@ def munge(
     return index, source
 
 
-def _nearest_other(points: Array) -> Array:
-    """Return for each row the nearest other one."""
+def _near_other(points: Array) -> Array:
+    """Return for each row the nearest other one of those around it; of few rows, the nearest of all.
+
+    As in a k-d tree (Bentley 1975, https://doi.org/10.1145/361002.361007), rows are halved along the coordinate of the
+    largest spread until few are left, but only these are searched.
+    """
     if len(points) < 2 or points.shape[1] == 0:
         # no column tells rows apart
         return np.roll(np.arange(len(points)), -1)
+    near = np.empty(len(points), dtype=np.int64)
+    parts = [np.arange(len(points))]
     # the same rows whatever the number of threads
     with threadpool_limits(limits=1):
-        found = NearestNeighbors(n_neighbors=1).fit(points).kneighbors(return_distance=False)
-    # rows asked about themselves are left out of their own neighbours
-    return found[:, 0]
+        while parts:
+            rows = parts.pop()
+            inside = points[rows]
+            if len(rows) > _MOST_COMPARED:
+                widest = inside[:, inside.var(axis=0).argmax()]
+                parts += np.array_split(rows[np.argsort(widest, kind="stable")], 2)
+                continue
+            distances = (inside**2).sum(axis=1) - 2.0 * inside @ inside.T
+            np.fill_diagonal(distances, np.inf)
+            near[rows] = rows[distances.argmin(axis=1)]
+    return near
 
 
 def _rows_nearest(values: Array, wanted: Array) -> Array:
@@ -173,11 +180,18 @@ def assemble(X: Any, index: Array) -> Any:
     """
     if not is_frame(X):
         return np.take_along_axis(np.asarray(X), index, axis=0)
+    if hasattr(X, "iloc"):
+        one, *others = set(X.dtypes)
+        if isinstance(one, np.dtype) and one.kind != "O" and not others:
+            # at once, for a frame of hundreds of columns
+            return type(X)(np.take_along_axis(X.to_numpy(), index, axis=0), columns=X.columns)
+        taken = {at: X.iloc[:, at].take(rows).reset_index(drop=True) for at, rows in enumerate(index.T)}
+        return type(X)(taken).set_axis(X.columns, axis=1)
     import narwhals as nw
 
     frame = nw.from_native(X, eager_only=True)
     # by place, since a name may be a number
-    columns = [nw.maybe_reset_index(frame[:, at][rows]).to_frame() for at, rows in enumerate(index.T)]
+    columns = [frame[:, at][rows].to_frame() for at, rows in enumerate(index.T)]
     return (columns[0] if len(columns) == 1 else nw.concat(columns, how="horizontal")).to_native()
 
 
@@ -208,24 +222,25 @@ def stack(X: Any, below: Any) -> Any:
     import narwhals as nw
 
     below = in_order(below, column_names(X))
-    if hasattr(X, "iloc"):
-        types = _levels_of_both(X, below)
+    if hasattr(X, "iloc") and (types := _levels_of_both(X, below)):
         X, below = X.astype(types), below.astype(types)
     upper, lower = (nw.from_native(frame, eager_only=True) for frame in (X, below))
-    pairs = [_of_one_type(upper[:, at], lower[:, at]) for at in range(upper.shape[1])]
-    upper, lower = (
-        frame.with_columns(*parts) for frame, parts in zip((upper, lower), zip(*pairs, strict=True), strict=True)
-    )
+    kinds = enumerate(zip(upper.schema.values(), lower.schema.values(), strict=True))
+    pairs = [_of_one_type(upper[:, at], lower[:, at]) for at, (above, under) in kinds if above != under]
+    if pairs:
+        upper, lower = (
+            frame.with_columns(*parts) for frame, parts in zip((upper, lower), zip(*pairs, strict=True), strict=True)
+        )
     return nw.maybe_reset_index(nw.concat([upper, lower], how="vertical")).to_native()
 
 
 def _levels_of_both(X: Any, below: Any) -> dict[Any, Any]:
     """Return, for each column of categories of a pandas frame, the type that has the levels below as well."""
     types = {}
-    for at, name in enumerate(X.columns):
-        column = X.iloc[:, at]
-        if column.dtype.name != "category":
+    for at, (name, dtype) in enumerate(zip(X.columns, X.dtypes, strict=True)):
+        if dtype.name != "category":
             continue
+        column = X.iloc[:, at]
         new = [level for level in below.iloc[:, at].dropna().unique().tolist() if level not in column.cat.categories]
         if new and column.cat.ordered:
             raise ValueError(
@@ -240,8 +255,6 @@ def _of_one_type(upper: Any, lower: Any) -> tuple[Any, Any]:
     import narwhals as nw
 
     kinds = upper.dtype, lower.dtype
-    if kinds[0] == kinds[1]:
-        return upper, lower
     strange = kinds[0].is_numeric() and isinstance(kinds[1], nw.String)
     if hasattr(upper.to_native(), "iloc") and not strange:
         # pandas finds it by itself

@@ -54,7 +54,9 @@ def neighbour_space(X: Any, seed: int) -> NeighbourSpace:
     space : NeighbourSpace
         The points, the columns, and which of the columns hold numbers.
     """
-    encoder = fit_encoder(X, None, numeric="standard", n_bins="auto", min_frequency=2, max_categories=64)
+    raw = list(raw_columns(X))
+    kinds = [(column.kind, column.form) for column in raw]
+    encoder = fit_encoder(X, None, numeric="standard", n_bins="auto", min_frequency=2, max_categories=64, kinds=kinds)
     encoded = encoder.encode(X)
     points = encoded.numbers
     if encoded.sparse is not None:
@@ -62,7 +64,7 @@ def neighbour_space(X: Any, seed: int) -> NeighbourSpace:
     if points.shape[1] > _MOST_DIMENSIONS:
         points = GaussianRandomProjection(_MOST_DIMENSIONS, random_state=seed).fit_transform(points)
     columns, numeric = [], []
-    for column in raw_columns(X):
+    for column in raw:
         is_number = column.kind != "category"
         if is_number:
             columns.append(column.values)

@@ -15,7 +15,7 @@ from .._sklearn import take_rows
 from ..losses import CrossEntropy, Targets
 from ..student import Fit, scale_logits, traits_of
 from ..tasks import Task
-from ._augment import MOST_SOURCES, new_rows, stack
+from ._augment import new_rows, stack
 from ._bench import Bench, bench_of
 from ._label_ensemble import LabelEnsemble, fit_label_ensemble
 from ._memorisation import has_seen
@@ -275,9 +275,9 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
     """
     report = made.report
     X, targets, labelled = _counted(X, targets)
-    ratio = report["n_new"] / min(report["n_rows"], MOST_SOURCES)
-    fixed = replace(plan, alpha=report["alpha"], augment=ratio, label_ensemble=report["n_label_models"])
-    rows = _Rows(fixed, X, targets, ask, np.zeros(X.shape[0], dtype=bool), _n_new(fixed, X, ask, True))
+    fixed = replace(plan, alpha=report["alpha"], label_ensemble=report["n_label_models"])
+    n_new = _n_new(plan, X, ask, report["n_new"] > 0)
+    rows = _Rows(fixed, X, targets, ask, np.zeros(X.shape[0], dtype=bool), n_new)
     whole, _, _ = rows.with_soft_labels(fixed, labelled, False)
     choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"])
     counts = {"n_rows": X.shape[0], "n_left_out": 0, "n_labelled": len(labelled), "n_new": rows.n_new}
@@ -402,12 +402,11 @@ def _wants_ensemble(plan: Plan) -> bool:
 
 def _n_new(plan: Plan, X: Any, ask: Ask | None, wanted: bool) -> int:
     """Return how many new rows to make."""
-    n_sources = min(X.shape[0], MOST_SOURCES)
     if not isinstance(plan.augment, str):
-        return round(plan.augment * n_sources)
+        return round(plan.augment * X.shape[0])
     if not wanted or ask is None or sparse.issparse(X) or len(X.shape) != 2:
         return 0
-    return min(_NEW_ROWS, _MOST_NEW * n_sources)
+    return min(_NEW_ROWS, _MOST_NEW * X.shape[0])
 
 
 def _temperatures(plan: Plan, targets: Targets) -> list[float | None]:

@@ -96,6 +96,7 @@ def _text(program: Program, classes: Array | None, stem: str) -> str:
         largest=_ops.LARGEST,
         block=_program._BLOCK,
         few_rows=_table._FEW_ROWS,
+        many_rows=_table._MANY_ROWS,
         loop_rows=_tree._LOOP_ROWS,
         answers=answers.rstrip(),
         sources="\n\n".join(_sources(answers + ops)).rstrip(),

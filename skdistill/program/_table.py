@@ -25,6 +25,8 @@ Array = NDArray[Any]
 
 #: A frame of up to this many rows is read cell by cell.
 _FEW_ROWS = 8
+#: The numbers of up to this many rows are read at once, which takes twice the memory but much less time per column.
+_MANY_ROWS = 4096
 _EPOCH = datetime.datetime(1970, 1, 1)
 _EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -223,12 +225,17 @@ def column_reader(X: Any) -> Callable[[int], Array]:
         return lambda index: X[:, index]
     import narwhals as nw
 
-    frame = nw.from_native(X, eager_only=True)
-
     typed = nw.Boolean | nw.String | nw.Date | nw.Duration
 
     def read(index: int) -> Array:
-        series = frame[:, index]
+        column = _native_column(X, index)
+        if _is_plain(getattr(column, "dtype", None)):
+            return column.to_numpy()
+        by_level = _by_level(X, index)
+        if by_level is not None:
+            levels, where = by_level
+            return np.fromiter(levels, dtype=object, count=len(levels))[where]
+        series = nw.from_native(column, series_only=True)
         dtype = series.dtype
         if dtype.is_numeric() or isinstance(dtype, typed) or (isinstance(dtype, nw.Datetime) and not dtype.time_zone):
             return series.to_numpy()
@@ -246,24 +253,84 @@ def category_order(X: Any, index: int) -> tuple[Any, ...] | None:
     """
     if not is_frame(X):
         return None
+    column = _native_column(X, index)
+    if _is_plain(getattr(column, "dtype", None)):
+        return None
     import narwhals as nw
 
-    dtype = nw.from_native(X, eager_only=True)[:, index].dtype
+    dtype = nw.from_native(column, series_only=True).dtype
     if isinstance(dtype, nw.Enum):
         return tuple(dtype.categories)
     return () if isinstance(dtype, nw.Categorical) else None
 
 
+def _native_column(X: Any, index: int) -> Any:
+    """Return a column of a frame in the form of its own library, which is much faster than through narwhals."""
+    if hasattr(X, "iloc"):
+        return X.iloc[:, index]
+    if hasattr(X, "to_series"):
+        return X.to_series(index)
+    import narwhals as nw
+
+    return nw.from_native(X, eager_only=True)[:, index].to_native()
+
+
+def _is_plain(dtype: Any) -> bool:
+    """Tell whether the type of a pandas column is one of numpy's numbers."""
+    return isinstance(dtype, np.dtype) and dtype.kind in "fiub"
+
+
+def _is_category(dtype: Any) -> bool:
+    """Tell whether the type of a pandas column is that of categories."""
+    return not isinstance(dtype, np.dtype) and getattr(dtype, "name", "") == "category"
+
+
+def _plain_columns(X: Any) -> set[int]:
+    """Return the positions of those columns of a pandas or polars frame that :func:`_floats` reads."""
+    if hasattr(X, "iloc"):
+        return {at for at, dtype in enumerate(X.dtypes.tolist()) if _is_plain(dtype)}
+    if hasattr(X, "to_series"):
+        return {at for at, dtype in enumerate(X.dtypes) if dtype.is_float() or dtype.is_integer()}
+    return set()
+
+
+def _floats(X: Any, places: list[int]) -> Array:
+    """Return a copy of columns of a pandas or polars frame as float64."""
+    if places != list(range(X.shape[1])):
+        X = X.take(places, axis=1) if hasattr(X, "iloc") else X[:, places]
+    return np.array(X.to_numpy(), dtype=np.float64, order="C")
+
+
+def _by_level(X: Any, index: int) -> tuple[list[Any], Array] | None:
+    """Return the levels that occur in a pandas column of categories, and where in them each cell is; else None."""
+    if not hasattr(X, "iloc") or not _is_category((column := X.iloc[:, index]).dtype):
+        return None
+    # many more levels may be declared than occur
+    codes, where = np.unique(column.array.codes, return_inverse=True)
+    n_missing = np.count_nonzero(codes < 0)
+    return [None] * n_missing + column.array.categories.take(codes[n_missing:]).tolist(), where
+
+
+def _distinct_texts(cells: list[Any]) -> tuple[list[Any], Array]:
+    """Return the distinct texts among cells, None for all else, and where in them each cell is."""
+    found: dict[Any, int] = {}
+    where = [found.setdefault(cell if isinstance(cell, str) else None, len(found)) for cell in cells]
+    return list(found), np.array(where)
+
+
 def _cells(X: Any) -> list[Sequence[Any]]:
     """Return the rows of a small frame as lists of cells."""
     if hasattr(X, "iloc"):
+        categories = [at for at, dtype in enumerate(X.dtypes.tolist()) if _is_category(dtype)]
         with np.errstate(invalid="ignore"):
-            values = X.values
-        if values.dtype != object and any(dtype.name == "category" for dtype in X.dtypes):
-            # in a common dtype, integer categories would be rounded to float or lose their missing values
-            values = X.astype(object).values
+            values = (X.select_dtypes(exclude="category") if categories else X).values
         # the cells of a frame that holds only dates would be integers, namely nanoseconds
-        return (values.astype(f"{values.dtype.kind}8[us]") if values.dtype.kind in "mM" else values).tolist()
+        rows = (values.astype(f"{values.dtype.kind}8[us]") if values.dtype.kind in "mM" else values).tolist()
+        for at in categories:
+            # in the frame's values, all levels that are declared would be converted, to the type of the numbers
+            for index, row in enumerate(rows):
+                row.insert(at, X.iat[index, at])
+        return rows
     if hasattr(X, "rows"):
         return X.rows()
     return list(zip(*(column.to_pylist() for column in X.columns), strict=True))
@@ -386,12 +453,15 @@ class Columns(Op):
         if is_frame(X):
             order = self._order(column_names(X))
             if X.shape[0] <= _FEW_ROWS or not _has_narwhals():
+                places = self._places(order)
+                if self._numeric is not None and hasattr(X, "iloc") and _plain_columns(X).issuperset(places):
+                    return _floats(X, places)
                 return self._read_rows(_cells(X), order)
         else:
             X = np.asarray(X)
             if X.ndim != 2 or X.shape[1] != self.n_columns:
                 raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
-        return self._read_columns(column_reader(X), X.shape[0], order)
+        return self._read_columns(X, order)
 
     def _row(self, row: dict[Any, Any]) -> list[Any]:
         """Return the values of a dict in the order of the columns."""
@@ -449,23 +519,35 @@ class Columns(Op):
                 self._raise_first(((number, source, read, row[at[source]]) for source, read in readers), error)
         return out
 
-    def _read_columns(self, column: Callable[[int], Array], n_rows: int, order: list[int] | None) -> Array:
-        out = np.empty((n_rows, len(self.sources)))
+    def _places(self, order: list[int] | None) -> list[int]:
+        """Return the position in the rows of each column that is read."""
+        return list(self.sources) if order is None else [order[source] for source in self.sources]
+
+    def _read_columns(self, X: Any, order: list[int] | None) -> Array:
+        places, column = self._places(order), column_reader(X)
+        out = np.empty((X.shape[0], len(places)))
+        plain = _plain_columns(X) if X.shape[0] <= _MANY_ROWS else set()
+        at_once = [at for at, (_, read) in enumerate(self._readers) if read is as_number and places[at] in plain]
+        if at_once:
+            out[:, at_once] = _floats(X, [places[at] for at in at_once])
         # a text is cut into words once
         cut, words = -1, list[frozenset[bytes]]()
-        for index, ((source, kind, _), (_, read)) in enumerate(zip(self.reads, self._readers, strict=True)):
-            if isinstance(read, Word) and source == cut:
-                out[:, index] = read.among(words)
+        where: Any = None
+        for index in sorted({*range(len(places))}.difference(at_once)):
+            place, (source, read) = places[index], self._readers[index]
+            if isinstance(read, Levels | FormReader):
+                cells, where = _by_level(X, place) or (column(place).tolist(), slice(None))
+                out[:, index] = np.array(read.many(cells), dtype=np.float64)[where]
                 continue
-            raw = column(source if order is None else order[source])
+            if isinstance(read, Word):
+                if source != cut:
+                    texts, where = _by_level(X, place) or _distinct_texts(column(place).tolist())
+                    cut, words = source, [words_in(text) for text in texts]
+                out[:, index] = np.array(read.among(words))[where]
+                continue
+            raw = column(place)
             try:
-                if isinstance(read, Word):
-                    cut, words = source, [words_in(cell) for cell in raw.tolist()]
-                    out[:, index] = read.among(words)
-                elif isinstance(read, Levels | FormReader):
-                    out[:, index] = read.many(raw.tolist())
-                else:
-                    out[:, index] = numbers(raw) if kind == "number" else seconds(raw)
+                out[:, index] = numbers(raw) if read is as_number else seconds(raw)
             except (TypeError, ValueError) as error:
                 self._raise_first(((row, source, read, value) for row, value in enumerate(raw.tolist())), error)
         return out

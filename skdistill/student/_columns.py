@@ -117,7 +117,7 @@ def raw_columns(X: Any, settled: Sequence[tuple[str, str]] | None = None) -> Ite
     read = column_reader(X)
     for index, name in enumerate(column_names(X) if is_frame(X) else range(X.shape[1])):
         cells = read(index)
-        order = category_order(X, index)
+        order = category_order(X, index) if cells.dtype.kind == "O" else None
         kind, form, strays = "category", "", ()
         if settled is not None:
             kind, form = settled[index]

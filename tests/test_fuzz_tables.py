@@ -167,6 +167,7 @@ def test_a_tree_of_any_table(table, min_samples_leaf):
     check(tree, *bearable(tree, X, fresh))
 
 
+@OF_COLUMNS
 @pytest.mark.filterwarnings("ignore:LinearStudent did not converge")
 @settings(max_examples=30)
 @given(

@@ -278,6 +278,7 @@ def test_sparse_rows_stay_sparse_in_a_net(wide, never_dense):
     assert net.score(X, y) > 0.9
 
 
+@pytest.mark.filterwarnings("ignore:Not used, since fewer rows")
 def test_sparse_and_dense_rows_get_the_same_answers(student, wide):
     X, y = wide
     dense = X.toarray()
@@ -343,12 +344,12 @@ def test_other_columns_are_refused_by_name(owner, kind, n_rows, table, linear):
 def test_columns_of_the_same_name_are_refused(table, linear):
     X, y = table
     twice = X.rename(columns={"visits": "age"})
-    with pytest.raises(ValueError, match=r"missing \['visits'\]; twice \['age'\]"):
+    with pytest.raises(ValueError, match=r"columns of the same name: \['age'\]"):
         linear.predict(twice)
-    with pytest.raises(ValueError, match=r"(?s)unique.*'age'"):
+    with pytest.raises(ValueError, match=r"columns of the same name: \['age'\]"):
         LinearStudent().fit(twice, y)
     arrow = pa.Table.from_arrays([pa.array(y), pa.array(y)], names=["age", "age"])
-    with pytest.raises(ValueError, match=r"(?s)unique.*'age'"):
+    with pytest.raises(ValueError, match=r"columns of the same name: \['age'\]"):
         LinearStudent().fit(arrow, y)
 
 
@@ -358,7 +359,7 @@ def test_text_among_numbers_is_refused_by_column_and_value(kind, n_rows, table, 
     X, _ = table
     for name, cell in (("age", "forty"), ("age", ""), ("online", "yes"), ("parts", "a few"), ("since", "today")):
         rows = X[:n_rows].assign(**{name: cell})
-        with pytest.raises(ValueError, match=f"Column '{name}' holds '{cell}', which is not what it held in fit"):
+        with pytest.raises(ValueError, match=f"Column '{name}' holds '{cell}' in row .*; it held numbers in fit"):
             linear.predict(FORMS[kind](rows))
 
 
@@ -368,7 +369,7 @@ def test_a_number_or_a_date_out_of_place_is_refused_by_column_and_value(table, l
     for n_rows in (1, 300):
         for name, cell, seen in (("since", 2024, "2024"), ("age", day, "2024"), ("lasted", day, "2024")):
             rows = X[:n_rows].assign(**{name: cell})
-            with pytest.raises(ValueError, match=f"Column '{name}' holds .*{seen}.*, which is not what it held in fit"):
+            with pytest.raises(ValueError, match=f"Column '{name}' holds .*{seen}.* in row 0; it held (numbers|dates) in fit"):
                 linear.predict(rows)
 
 
@@ -377,7 +378,7 @@ def test_one_wrong_cell_among_many_is_found(table):
     cells = X[["age", "visits"]].astype(object).to_numpy()
     model = LinearStudent().fit(cells, y)
     cells[250, 1] = "many"
-    with pytest.raises(ValueError, match="Column 1 holds 'many', which is not what it held in fit"):
+    with pytest.raises(ValueError, match="Column 1 holds 'many' in row 250; it held numbers in fit"):
         model.predict(cells)
 
 
@@ -429,7 +430,7 @@ def test_a_dict_without_the_right_cells(table, linear):
         for rows in (wrong, [row, wrong]):
             with pytest.raises(ValueError, match=f"The columns of X are not those seen in fit: {message}"):
                 linear.program_(rows)
-    with pytest.raises(ValueError, match="Column 'age' holds 'forty', which is not what it held in fit"):
+    with pytest.raises(ValueError, match="Column 'age' holds 'forty' in row 0; it held numbers in fit"):
         linear.program_(row | {"age": "forty"})
 
 
@@ -655,18 +656,15 @@ def test_a_teacher_that_fills_gaps_itself_lets_the_student_see_them(clients):
         assert np.isfinite(model.predict_proba(asked)).all()
 
 
-def test_a_teacher_that_takes_no_gaps_has_taught_nothing_about_them(clients):
+def test_a_student_answers_for_gaps_whatever_its_teacher_takes(clients):
     X, y, _ = clients
     numbers = X[["age", "visits"]]
     filled = numbers.fillna(40.0)
     model = DistilledClassifier(GaussianNB(), student="linear", alpha=0.5).fit(filled, y)
     for cell in (np.nan, np.inf):
         for n_rows in (1, 300):
-            with pytest.raises(ValueError, match="Input X contains NaN or infinity"):
-                model.predict(filled[:n_rows].assign(age=cell))
-    model = DistilledClassifier(GaussianNB(), student="linear", alpha=0.5).fit(filled.to_numpy(), y)
-    with pytest.raises(ValueError, match="Input X contains NaN"):
-        model.predict(numbers.to_numpy())
+            rows = filled[:n_rows].assign(age=cell)
+            assert_array_equal(model.predict_proba(rows), model.student_.program_(rows))
 
 
 def test_whoever_has_answered_for_gaps_takes_them(clients):

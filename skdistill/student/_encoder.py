@@ -51,8 +51,8 @@ _NORMAL_RANGE = 1.349
 _ENOUGH = 50.0
 #: The number of knots of the quantile encoding; more knots do not improve it.
 _N_KNOTS = 65
-#: The number of bins of all numeric columns together, and the fewest and the most of a column: more fit noise. Many
-#: columns have fewer, and in the end none, so that the weights of a default net stay below 256 KB.
+#: The number of bins of all numeric columns together, and the fewest and the most of a column: more fit noise. So that
+#: nets stay small, there are never more in all than the last.
 _N_BINS = 160
 #: The words that are looked for in all texts together, and in each at least.
 _MOST_WORDS = 128

@@ -134,7 +134,8 @@ def is_frame(X: Any) -> bool:
 def column_names(X: Any) -> list[Any]:
     """Return the names of a frame's columns."""
     # pyarrow has another attribute for them; its `columns` are the data
-    return list(X.column_names if hasattr(X, "column_names") else X.columns)
+    names = X.column_names if hasattr(X, "column_names") else X.columns
+    return names.tolist() if hasattr(names, "tolist") else list(names)
 
 
 def in_order(X: Any, names: list[str]) -> Any:
@@ -288,7 +289,9 @@ def _is_category(dtype: Any) -> bool:
 def _plain_columns(X: Any) -> set[int]:
     """Return the positions of those columns of a pandas or polars frame that :func:`_floats` reads."""
     if hasattr(X, "iloc"):
-        return {at for at, dtype in enumerate(X.dtypes.tolist()) if _is_plain(dtype)}
+        dtypes = X.dtypes.tolist()
+        plain = set(filter(_is_plain, set(dtypes)))
+        return {at for at, dtype in enumerate(dtypes) if dtype in plain}
     if hasattr(X, "to_series"):
         return {at for at, dtype in enumerate(X.dtypes) if dtype.is_float() or dtype.is_integer()}
     return set()

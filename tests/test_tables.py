@@ -359,7 +359,9 @@ def test_text_among_numbers_is_refused_by_column_and_value(kind, n_rows, table, 
     X, _ = table
     for name, cell in (("age", "forty"), ("age", ""), ("online", "yes"), ("parts", "a few"), ("since", "today")):
         rows = X[:n_rows].assign(**{name: cell})
-        with pytest.raises(ValueError, match=f"Column '{name}' holds '{cell}' in row .*; it held (numbers|dates) in fit"):
+        with pytest.raises(
+            ValueError, match=f"Column '{name}' holds '{cell}' in row .*; it held (numbers|dates) in fit"
+        ):
             linear.predict(FORMS[kind](rows))
 
 
@@ -369,7 +371,9 @@ def test_a_number_or_a_date_out_of_place_is_refused_by_column_and_value(table, l
     for n_rows in (1, 300):
         for name, cell, seen in (("since", 2024, "2024"), ("age", day, "2024"), ("lasted", day, "2024")):
             rows = X[:n_rows].assign(**{name: cell})
-            with pytest.raises(ValueError, match=f"Column '{name}' holds .*{seen}.* in row 0; it held (numbers|dates) in fit"):
+            with pytest.raises(
+                ValueError, match=f"Column '{name}' holds .*{seen}.* in row 0; it held (numbers|dates) in fit"
+            ):
                 linear.predict(rows)
 
 

@@ -211,8 +211,9 @@ class TestInputs:
         )
         student = LinearStudent().fit(X, (X["label"] == "a") ^ (X["label_"] > 0))
         model = check(student, X)
-        assert list(input_types(model)) == ["label_", "label__", "probabilities_", "column 3"]
-        assert json.loads(metadata(model)["columns"])[4] == {"name": "never the same", "kind": "unused", "input": ""}
+        assert list(input_types(model)) == ["label_", "label__", "probabilities_", "column 3", "never the same"]
+        same = {"name": "never the same", "kind": "text", "input": "never the same", "type": "string"}
+        assert json.loads(metadata(model)["columns"])[4] == same
 
     @pytest.mark.parametrize("named", [True, False])
     def test_the_unit_of_dates_and_time_spans_is_said(self, named):
@@ -237,7 +238,8 @@ class TestInputs:
         assert input_types(check(student, fresh))["code"] == "tensor(double)"
         # one whose levels are all rare
         X = pd.DataFrame({"code": pd.Categorical([1, 2, 3] * 20, categories=[1, 2, 3]), "x": [0.0, 1.0] * 30})
-        student = LinearStudent(min_frequency=50).fit(X.mask(X["x"] + X["code"].astype(int) == 1), [0, 1] * 30)
+        with pytest.warns(UserWarning, match="'code' \\(3 different values, such as 2, none of them in 50 rows"):
+            student = LinearStudent(min_frequency=50).fit(X.mask(X["x"] + X["code"].astype(int) == 1), [0, 1] * 30)
         model = to_onnx(student, logits=True)
         assert input_types(model)["code"] == "tensor(string)"
         assert_same_logits(session_of(model).run(None, onnx_feeds(model, X))[2], expected_logits(student, X))
@@ -261,8 +263,9 @@ class TestInputs:
         X = pd.DataFrame({"a": [1.0] * 10, "b": ["x"] * 10})
         for student in (LinearStudent(), TreeStudent()):
             model = to_onnx(student.fit(X, [0] * 3 + [1] * 7))
-            proba = session_of(model).run(["probabilities"], {"X": np.zeros((4, 2), np.float32)})[0]
-            assert_allclose(proba, student.predict_proba(X)[:4], atol=1e-6)
+            assert input_types(model) == {"a": "tensor(float)", "b": "tensor(string)"}
+            proba = session_of(model).run(["probabilities"], onnx_feeds(model, X))[0]
+            assert_allclose(proba, student.predict_proba(X), atol=1e-6)
 
 
 @pytest.mark.parametrize(

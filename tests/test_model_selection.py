@@ -54,7 +54,6 @@ def test_grid_search_over_temperature_alpha_and_the_student(iris, iris_forest):
     assert best.program_.fingerprint() == again.fit(iris.X, iris.y).program_.fingerprint()
 
 
-@pytest.mark.filterwarnings("ignore:Not used, since fewer rows")
 def test_halving_grid_search(linear, digits, digits_forest):
     # in its first rounds few rows, and so few classes, are seen; the teacher knows them all
     model = DistilledClassifier(digits_forest, student=small_mlp(max_epochs=3), alpha=0.5)

@@ -392,7 +392,8 @@ def test_the_retention_of_a_loss_is_the_teachers_over_the_students(iris, iris_fo
         random_state=0,
     )
     losses = [log_loss(iris.y, one.predict_proba(iris.X)) for one in (iris_forest, result.students["linear"])]
-    assert_allclose(result.choice["retention"], losses[0] / losses[1])
+    # the search counts no probability as less than a floor
+    assert_allclose(result.choice["retention"], losses[0] / losses[1], rtol=1e-3)
     assert result.scoring == "neg_log_loss"
 
 

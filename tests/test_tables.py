@@ -278,7 +278,6 @@ def test_sparse_rows_stay_sparse_in_a_net(wide, never_dense):
     assert net.score(X, y) > 0.9
 
 
-@pytest.mark.filterwarnings("ignore:Not used, since fewer rows")
 def test_sparse_and_dense_rows_get_the_same_answers(student, wide):
     X, y = wide
     dense = X.toarray()

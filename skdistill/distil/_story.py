@@ -198,7 +198,7 @@ def check(
         answers = None if answers is None else replace(answers, origin="unseen")
     # what the student would refuse is refused before a teacher is fitted, or asked
     counts = None if weight is None else np.flatnonzero(np.append(weight > 0, np.ones(learned.shape[0] - len(weight))))
-    check_learnable(student, learned if counts is None else take_rows(learned, counts))
+    check_learnable(student, learned if counts is None else take_rows(learned, counts), warn=not in_search()[0])
     temperature = getattr(model, "temperature", 1.0)
     seed = _seed(model, student)
     given_plan = (model.alpha, temperature, model.augment, model.label_ensemble, seed, model.verbose, model.n_jobs)

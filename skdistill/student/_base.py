@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import check_array
 
 from .._checks import check_rows, check_weights, row_counts
-from .._sklearn import HasMethods, Interval, StrOptions, fit_context, not_fitted, take_rows
+from .._sklearn import HasMethods, Interval, StrOptions, fit_context, in_search, not_fitted, take_rows
 from ..losses import CrossEntropy, Loss, Targets, Terms, regression_loss_of
 from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
 from ..program import Op, Program, Unstandardize, fold, in_order, is_frame
@@ -109,7 +109,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         targets = self._task.only_labels(
             y, n_rows=X.shape[0], sample_weight=weight, loss=loss, called=type(self).__name__
         )
-        return self._fit_checked(X, targets, warn=True)
+        return self._fit_checked(X, targets, warn=not in_search()[0])
 
     def _fit_checked(self, X: Any, targets: Targets, *, warn: bool = False) -> Any:
         X, targets = counted_rows(X, targets)
@@ -309,7 +309,7 @@ def counted_rows(X: Any, targets: Targets) -> tuple[Any, Targets]:
     return take_rows(X, rows), targets.take(rows)
 
 
-def check_learnable(student: Any, X: Any) -> None:
+def check_learnable(student: Any, X: Any, *, warn: bool) -> None:
     """Refuse rows that `fit` would refuse for what is in them, and warn of columns that it does not read as they are.
 
     A distiller asks for that before its teacher does long work.
@@ -320,6 +320,8 @@ def check_learnable(student: Any, X: Any) -> None:
         Not fitted. Of those that are not skdistill's, nothing is known beforehand.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
         The rows, raw.
+    warn : bool
+        Whether to warn: a fold of a search need not.
 
     Raises
     ------
@@ -332,7 +334,9 @@ def check_learnable(student: Any, X: Any) -> None:
         Of texts that are read as numbers or dates, of cells that are not, and of columns that are not used.
     """
     if isinstance(student, ProgramStudent) and student.encoder is None:
-        check_columns(X, student.min_frequency, student.max_categories).warn()
+        notes = check_columns(X, student.min_frequency, student.max_categories)
+        if warn:
+            notes.warn()
 
 
 def settle_kinds(student: Any, X: Any) -> dict[str, Any]:

@@ -254,8 +254,8 @@ class Notes:
             ),
             (
                 self.constant,
-                "Not used, since fewer rows than min_frequency differ from their most frequent value:",
-                "Lower min_frequency, or pass an encoder=.",
+                "Not used, since they hardly vary and there are hundreds of others:",
+                "Select columns yourself, or pass an encoder=.",
             ),
         ):
             if parts:

@@ -62,6 +62,9 @@ _MOSTLY = 0.8
 _SELDOM = 0.1
 _FEWEST_BINS, _MOST_BINS = 4, 16
 _MOST_IN_ALL = 360
+#: Where there are more columns of numbers than that, those are not read in which fewer than this share of the rows differ
+#: from the most frequent value.
+_RARE = 0.01
 #: The number of rows encoded at a time where not all rows are held in float64.
 _BLOCK = 1024
 #: The parts of dates that are cycles.
@@ -268,8 +271,8 @@ def fit_encoder(
     n_bins : int or "auto"
         The largest number of bins of a column's piecewise-linear encoding.
     min_frequency : int
-        A level in fewer rows than this is grouped with the other rare levels, and a column of numbers in which
-        fewer rows differ from the most frequent value is not read; a missing value counts as a value.
+        A level in fewer rows than this is grouped with the other rare levels. In a table of hundreds of numeric
+        columns, one in which fewer rows differ from the most frequent value is not read.
     max_categories : int
         The largest number of levels of a column that are kept; the most frequent ones are.
     kinds : sequence of (str, str) or None, default=None
@@ -439,6 +442,8 @@ def _learn_columns(
 ) -> list[Read]:
     """Return how columns are read; those that do not vary are not."""
     learned: list[Read] = []
+    wide = sum(column.kind != "category" for column in columns) > _MOST_IN_ALL
+    fewest = max(min_frequency, _RARE * len(weight))
     texts: list[tuple[int, list[Any], list[str]]] = []
     for source, column in enumerate(columns):
         notes.settled(column)
@@ -447,7 +452,7 @@ def _learn_columns(
             known = values[~np.isnan(values)]
             if len(known) == 0 or (len(known) == len(values) and _is_constant(known)):
                 continue
-            if _hardly_varies(values, np.maximum(weight, 1.0), min_frequency):
+            if wide and _hardly_varies(values, np.maximum(weight, 1.0), fewest):
                 notes.constant.append(plain_repr(column.name))
             else:
                 learned.append(Read(source, column.kind, form=column.form, values=values))
@@ -599,12 +604,11 @@ def _is_constant(values: Array) -> bool:
     return bool(upper - lower <= max(rounding, np.finfo(np.float32).tiny))
 
 
-def _hardly_varies(values: Array, weight: Array, min_frequency: int) -> bool:
+def _hardly_varies(values: Array, weight: Array, fewest: float) -> bool:
     """Tell whether too few rows differ from the most frequent value, of which a missing one may be one."""
     _, place = np.unique(values, return_inverse=True)
     mass = np.bincount(place, weights=weight)
-    # half the rows of a small table are enough
-    return bool(mass.sum() - mass.max() < min(min_frequency, mass.sum() // 2))
+    return bool(mass.sum() - mass.max() < fewest)
 
 
 def _moments(values: Array, weight: Array) -> tuple[float, float]:

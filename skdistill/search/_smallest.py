@@ -126,7 +126,7 @@ def smallest_within(
     ...     model,
     ...     {"student": ["linear", "additive"]},
     ...     scoring={"accuracy": "accuracy", "bytes": make_size_scorer()},
-    ...     refit=smallest_within(0.02),
+    ...     refit=smallest_within(0.03),
     ...     cv=3,
     ... ).fit(X, y)
     >>> search.best_params_

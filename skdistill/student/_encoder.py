@@ -62,8 +62,8 @@ _MOSTLY = 0.8
 _SELDOM = 0.1
 _FEWEST_BINS, _MOST_BINS = 4, 16
 _MOST_IN_ALL = 360
-#: Where there are more columns of numbers than that, those are not read in which fewer than this share of the rows differ
-#: from the most frequent value.
+#: With more columns of numbers than that, those are not read in which fewer than this share of the rows differ from the
+#: most frequent value.
 _RARE = 0.01
 #: The number of rows encoded at a time where not all rows are held in float64.
 _BLOCK = 1024

@@ -313,8 +313,9 @@ def fit_encoder(
         lower, upper = (np.array([bound(values[at]) for at in held]) for bound in (np.nanmin, np.nanmax))
         ops.append(Clip(first + held, lower, upper))
     if values and numeric != "raw":
-        n_cycles = sum(part in _CYCLES for _, part in parts)
-        ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins, n_cycles)
+        # words and cycles have no bends
+        bent = [one.kind != "word" for one in rest] + [part not in _CYCLES for _, part in parts]
+        ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins, np.flatnonzero(bent).tolist())
     encoder = Encoder(ops)
     encoder.notes = notes
     return encoder
@@ -550,12 +551,18 @@ def _parts(seconds: Array, numeric: str) -> list[str]:
 
 
 def _encode_numbers(
-    first: int, values: list[Array], n_read: int, weight: Array, numeric: str, n_bins: int | str, n_cycles: int
+    first: int,
+    values: list[Array],
+    n_read: int,
+    weight: Array,
+    numeric: str,
+    n_bins: int | str,
+    binned: Sequence[int],
 ) -> list[Op]:
     """Return the ops that encode numeric columns, fitted to their training values.
 
     The columns begin at index `first`. The first `n_read` of them are read from the rows; the others
-    are parts of dates, the last `n_cycles` of which are smooth and get no bins.
+    are parts of dates. Those of `binned` get bins.
     """
     ops: list[Op] = []
     known = [~np.isnan(column) for column in values]
@@ -575,13 +582,18 @@ def _encode_numbers(
     standardize = Standardize(first, center, scale, fill, _FAR_IN_BINS if numeric == "piecewise" else _FAR)
     ops.append(standardize)
     if numeric == "piecewise":
-        n_binned = len(values) - n_cycles
-        scaled = [standardize.squashed((filled[at] - center[at]) / scale[at]) for at in range(n_binned)]
-        wanted = int(np.clip(_N_BINS // max(n_binned, 1), _FEWEST_BINS, _MOST_BINS))
-        for most in range(wanted, 0, -1) if n_bins == "auto" else [int(n_bins)]:
-            bins = [(first + at, *edges) for at, column in enumerate(scaled) for edges in _bins(column, weight, most)]
-            if n_bins != "auto" or len(bins) <= _MOST_IN_ALL:
-                break
+        most = (
+            int(np.clip(_N_BINS // max(len(binned), 1), _FEWEST_BINS, _MOST_BINS)) if n_bins == "auto" else int(n_bins)
+        )
+        scaled = {at: standardize.squashed((filled[at] - center[at]) / scale[at]) for at in binned}
+        if n_bins == "auto" and most * len(binned) > _MOST_IN_ALL:
+            # a column of two values takes none
+            several = [
+                at for at, column in scaled.items() if ((column != column.min()) & (column != column.max())).any()
+            ]
+            scaled = {at: scaled[at] for at in several}
+            most = min(most, _MOST_IN_ALL // max(len(several), 1))
+        bins = [(first + at, *edges) for at, column in scaled.items() for edges in _bins(column, weight, most)]
         if bins:
             ops.append(as_bins(bins))
     return ops

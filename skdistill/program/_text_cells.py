@@ -26,6 +26,11 @@ def is_form(kind: str, form: str) -> bool:
     return not form or (kind in ("number", "datetime") and bool(known))
 
 
+def is_short(text: str) -> bool:
+    """Tell whether a text may be a number or a date."""
+    return len(text) <= 64
+
+
 def number_reader(form: str) -> Callable[[str], float]:
     """Return the function that reads texts as numbers, NaN where a text is none.
 
@@ -52,7 +57,7 @@ def number_reader(form: str) -> Callable[[str], float]:
                 text = text[1:].strip()
             text = text.removeprefix(before).strip()
         text = text.removesuffix(after).strip()
-        if plain.fullmatch(text) is None:
+        if not is_short(text) or plain.fullmatch(text) is None:
             return float("nan")
         value = float(between.sub("", text).replace(",", "."))
         return -value if negative else value
@@ -75,7 +80,7 @@ def date_reader(form: str) -> Callable[[str], datetime.datetime | None]:
     whole = re.compile(f"{day.pattern}(?:{time.pattern})?")
 
     def read(text: str) -> datetime.datetime | None:
-        text = text.strip()
+        text = text.strip() if is_short(text) else ""
         try:
             if form == "ymd" and not text.isdecimal():
                 return datetime.datetime.fromisoformat(text)

@@ -26,6 +26,7 @@ from ..program import (
     date_reader,
     is_frame,
     is_missing,
+    is_short,
     number_reader,
     numbers,
     seconds,
@@ -173,10 +174,12 @@ def _numbers_in(texts: Counter[str]) -> tuple[str, str, int]:
     """Return the kind, the form of those texts that are numbers, and how many are."""
     before, after = Counter[str](), Counter[str]()
     first = list(texts)[:_FIRST_FEW]
-    found = [_AROUND.fullmatch(text.strip()) for text in first]
-    if sum(map(bool, found)) >= len(first) / 2:
+    n_found = sum(_number_in(text) is not None for text in first)
+    if not n_found:
+        return "number", "0.", 0
+    if n_found >= len(first) / 2:
         for text, count in texts.items():
-            around = _AROUND.fullmatch(text.strip())
+            around = _number_in(text)
             if around and _CODE.fullmatch(around["number"]):
                 # an index, a postal code
                 return "number", "0.", 0
@@ -193,6 +196,11 @@ def _numbers_in(texts: Counter[str]) -> tuple[str, str, int]:
         n_read = sum(count for text, count in texts.items() if not is_missing(read(text)))
         best = max(best, ("number", form, n_read), key=lambda one: one[2])
     return best
+
+
+def _number_in(text: str) -> re.Match[str] | None:
+    """Match a number and what stands around it."""
+    return _AROUND.fullmatch(text.strip()) if is_short(text) else None
 
 
 def _dates_in(texts: Counter[str]) -> tuple[str, str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +25,17 @@ _LARGEST_COUNT = 1e6
 #: How far from one a row of probabilities may sum: answers that were stored with three decimals
 #: pass, a row of anything else does not.
 SUM_TOLERANCE = 1e-3
+
+
+def user_level() -> int:
+    """Return the `stacklevel` by which a warning of the caller points to the code that called skdistill."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
+        "skdistill",
+        "sklearn",
+    ):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def import_optional(name: str, caller: str, package: str) -> Any:

@@ -371,7 +371,8 @@ def test_a_number_or_a_date_out_of_place_is_refused_by_column_and_value(table, l
         for name, cell, seen in (("since", 2024, "2024"), ("age", day, "2024"), ("lasted", day, "2024")):
             rows = X[:n_rows].assign(**{name: cell})
             with pytest.raises(
-                ValueError, match=f"Column '{name}' holds .*{seen}.* in row 0; it held (numbers|dates) in fit"
+                ValueError,
+                match=f"Column '{name}' holds .*{seen}.* in row 0; it held (numbers|dates|time spans.*) in fit",
             ):
                 linear.predict(rows)
 

@@ -77,12 +77,96 @@ def test_texts_that_are_dates_are_read_as_these(form):
         [f"{x:05d}" for x in range(N)],
         [f"{x}-{x + 5}" for x in range(N)],
         [f"no. {x}" for x in range(N)],
-        [f"{x}.{x}.{x}.{x}" for x in range(N)],
+        [f"10.{x % 255}.{x}.1" for x in range(N)],
+        [f"20.{x % 12 + 1}.{x}" for x in range(N)],
+        [f"{x // 60}:{x % 60:02}" for x in range(N)],
     ],
-    ids=["codes", "ranges", "named", "addresses"],
+    ids=["codes", "ranges", "named", "addresses", "versions", "times"],
 )
 def test_other_texts_are_no_numbers(cells):
-    fit(LinearStudent(), pd.DataFrame({"x": cells, "y": VALUE}), Y, "Not used.*'x' \\(300 different values")
+    fit(LinearStudent(), pd.DataFrame({"x": cells, "y": VALUE}), Y, r"Not used, or only in part.*'x' \(300 different")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"{x / 1000:.1f}k" if x >= 1000 else f"{x:.0f}" for x in VALUE * 3],
+        [f"{x:.1f} %" if at % 2 else f"{x / 100:.3f}" for at, x in enumerate(VALUE)],
+        [f"{'$' if at % 2 else '€'}{x:.2f}" for at, x in enumerate(VALUE)],
+    ],
+    ids=["thousands", "percent", "currencies"],
+)
+def test_several_notations_are_not_mixed(cells):
+    X = pd.DataFrame({"x": cells})
+    student = LinearStudent()
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        student.fit(X, Y)
+    assert any("Read as texts" in str(one.message) and "'x' (" in str(one.message) for one in seen)
+    assert "number" not in student.program_.ops[0].kinds
+
+
+def test_points_part_thousands_where_nothing_else_makes_sense():
+    values = RNG.integers(1, 9000, N)
+    X = pd.DataFrame({"x": [f"{x:,}".replace(",", ".") for x in values]})
+    student = fit(LinearStudent(), X, values > 4000, "'x'")
+    same = LinearStudent().fit(pd.DataFrame({"x": values}), values > 4000)
+    assert_array_equal(student.predict_proba(X), same.predict_proba(pd.DataFrame({"x": values})))
+
+
+@pytest.mark.parametrize(
+    ("cells", "form"),
+    [
+        (DAY.strftime("%d-%b-%y"), "dmy"),
+        (DAY.strftime("%d.%m.%y"), "dmy"),
+        ([f"0{x % 9 + 1}.0{x % 7 + 1}.2021" for x in range(N)], "dmy"),
+        ([f"01/0{x % 9 + 1}/2021" for x in range(N)], "dmy"),
+        (DAY.strftime("%a, %d %b %Y %H:%M:%S GMT"), "dmy"),
+        (DAY.strftime("%Y%m%d"), "ymd"),
+    ],
+    ids=["Oracle", "two digits", "dots", "firsts of months", "HTTP", "compact"],
+)
+def test_the_order_of_a_date_is_told_by_its_notation(cells, form):
+    X = pd.DataFrame({"x": cells})
+    student = fit(LinearStudent(min_frequency=40), X, DAY.month < 6, "'x'")
+    assert student.program_.ops[0].forms == (form,)
+
+
+def test_an_ambiguous_order_is_called_a_guess():
+    X = pd.DataFrame({"x": [f"{x % 9 + 1}/{x % 7 + 1}/2021" for x in range(40)]})
+    fit(LinearStudent(), X, Y[:40], "which is a guess")
+
+
+@pytest.mark.parametrize("nothing", ["", "n/a", "None", "-", "?", "0000-00-00"])
+@pytest.mark.parametrize("kind", ["number", "datetime"])
+def test_texts_that_say_nothing_are_missing(kind, nothing):
+    written = [f"{x:.2f}" for x in VALUE] if kind == "number" else DAY.strftime("%d/%m/%Y")
+    cells = pd.Series(written, dtype=object)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        found = [
+            TreeStudent(random_state=0).fit(pd.DataFrame({"x": cells.mask(np.arange(N) % 3 == 0, gap)}), Y)
+            for gap in (nothing, None)
+        ]
+    assert found[0].program_.ops[0].forms == found[1].program_.ops[0].forms
+    assert_array_equal(found[0].program_({"x": nothing}), found[1].program_({"x": None}))
+    assert sum("Cells unlike" in str(one.message) for one in seen) == (nothing != "")
+
+
+def test_another_notation_is_read_if_it_is_iso_and_warned_of_otherwise():
+    X = pd.DataFrame({"x": DAY.strftime("%d/%m/%Y")})
+    student = fit(LinearStudent(), X, DAY.month < 6, "day first")
+    for form in ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y"):
+        assert_array_equal(student.predict_proba(pd.DataFrame({"x": DAY.strftime(form)})), student.predict_proba(X))
+    with pytest.warns(UserWarning, match="Column 'x' holds '.*': 300 of 300 cells are read as missing"):
+        student.predict(pd.DataFrame({"x": DAY.strftime("%A")}))
+
+
+def test_flags_may_be_written_out_later():
+    X = pd.DataFrame({"x": pd.Series([*(VALUE > 400)[1:], "maybe"], dtype=object)})
+    student = fit(LinearStudent(), X, Y, "Cells unlike.*'maybe'")
+    for flag in (True, False):
+        assert_array_equal(student.program_({"x": str(flag)}), student.program_({"x": flag}))
 
 
 def test_whole_numbers_written_as_frequent_levels_are_levels():

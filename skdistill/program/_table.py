@@ -9,6 +9,7 @@ without it, every frame is read cell by cell.
 from __future__ import annotations
 
 import datetime
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -501,6 +502,8 @@ class Columns(Op):
             except (TypeError, ValueError) as first:
                 name = repr(self.names[source]) if self.names else source
                 held = "dates" if read is as_seconds else "numbers"
+                if source in (self.spans or ()):
+                    held = "time spans, which may be given in seconds,"
                 message = (
                     f"Column {name} holds {value!r} in row {row}; it held {held} in fit. Correct it, or make it "
                     f"missing (None). ({first})"
@@ -540,7 +543,10 @@ class Columns(Op):
             place, (source, read) = places[index], self._readers[index]
             if isinstance(read, Levels | FormReader):
                 cells, where = _by_level(X, place) or (column(place).tolist(), slice(None))
-                out[:, index] = np.array(read.many(cells), dtype=np.float64)[where]
+                values = np.array(read.many(cells), dtype=np.float64)
+                if isinstance(read, FormReader):
+                    warn_of_another_form(self._names[source] if self._names else source, cells, values)
+                out[:, index] = values[where]
                 continue
             if isinstance(read, Word):
                 if source != cut:
@@ -616,13 +622,32 @@ class FormReader:
 
     def __call__(self, value: Any) -> float:
         try:
-            return self._read(self._read_text(value) if isinstance(value, str) else value)
+            return self._read(self._of_text(value) if isinstance(value, str) else value)
         except (TypeError, ValueError):
             return np.nan
+
+    def _of_text(self, text: str) -> Any:
+        # booleans are often written out
+        flag = {"True": 1.0, "False": 0.0}.get(text) if self._read is as_number else None
+        return self._read_text(text) if flag is None else flag
 
     def many(self, values: list[Any]) -> list[float]:
         """Read every cell of a column."""
         return [self(value) for value in values]
+
+
+def warn_of_another_form(name: Any, cells: list[Any], values: Array) -> None:
+    """Warn if most cells of a column cannot be read as those of fit were."""
+    unread = [
+        cell for cell, value in zip(cells, values.tolist(), strict=True) if value != value and not is_missing(cell)
+    ]
+    if len(unread) > len(cells) / 2:
+        warnings.warn(
+            f"Column {name!r} holds {unread[0]!r}: {len(unread)} of {len(cells)} cells are read as missing, since they "
+            "were written in another way in fit.",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 def cell_reader(kind: str, form: str) -> Callable[[Any], float]:

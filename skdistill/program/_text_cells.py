@@ -2,11 +2,13 @@
 
 How the texts of a column are read is its form, which is settled when an encoder is fitted:
 
-- of numbers, what stands around a zero and its decimal mark: ``"0."`` for ``"1,234.5"``, ``"$0."`` for ``"$1,234.50"``,
+- of numbers, what stands around a zero and its decimal mark: ``"0."`` for ``"1,234.5"``, ``"$0."`` for ``"$1,234"``,
   ``"0,%"`` for ``"12,5 %"``;
-- of dates, the order of year, month and day: ``"ymd"``, ``"mdy"`` or ``"dmy"``.
+- of dates, the order of year, month and day: ``"ymd"``, ``"mdy"`` or ``"dmy"``; each reads a year of four digits that
+  comes first.
 
-A text that has another form is missing.
+A text that has another form is missing. What stands behind a number may be left out if it is a currency alone, since
+"3.9k" and "360" have different units.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ def number_reader(form: str) -> Callable[[str], float]:
     between = re.compile("[' \xa0\u2009\u202f" + ("," if mark == "." else ".") + "]")
     whole = rf"(?:\d{{1,3}}(?:{between.pattern}\d{{3}})+|\d+)"
     plain = re.compile(rf"{whole}(?:[{mark}]\d*)?(?:[eE][+-]?\d{{1,3}})?|[{mark}]\d+")
+    optional = after in "$¢£¥€₹₽₩₺₫₱₦₪฿₴₸₿" or (len(after) == 3 and after.isupper())
 
     def read(text: str) -> float:
         text = text.strip()
@@ -56,6 +59,8 @@ def number_reader(form: str) -> Callable[[str], float]:
                 negative ^= text[0] != "+"
                 text = text[1:].strip()
             text = text.removeprefix(before).strip()
+        if not optional and not text.endswith(after):
+            return float("nan")
         text = text.removesuffix(after).strip()
         if not is_short(text) or plain.fullmatch(text) is None:
             return float("nan")
@@ -73,23 +78,24 @@ def date_reader(form: str) -> Callable[[str], datetime.datetime | None]:
     form : str
         One of DATE_FORMS. Of "ymd" are the texts of ISO 8601, too.
     """
-    order = [form.index(part) for part in "ymd"]
     months = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+    weekday = r"(?:[A-Za-z]{3,9}, ?)?"
     day = re.compile(r"(\d{1,4}|[A-Za-z]{3,9})[ ,./-]+(\d{1,2}|[A-Za-z]{3,9})[ ,./-]+(\d{1,4})")
     time = re.compile(r"[T ,]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d{1,6})?)? ?([AaPp]\.?[Mm]\.?)?")
-    whole = re.compile(f"{day.pattern}(?:{time.pattern})?")
+    whole = re.compile(f"{weekday}{day.pattern}(?:{time.pattern})?(?: ?(?:GMT|UTC|Z))?")
 
     def read(text: str) -> datetime.datetime | None:
         text = text.strip() if is_short(text) else ""
         try:
-            if form == "ymd" and not text.isdecimal():
+            if text[:4].isdecimal() and (len(text) == 8 or not text.isdecimal()):
                 return datetime.datetime.fromisoformat(text)
         except ValueError:
             pass
         found = whole.fullmatch(text)
         if found is None:
             return None
-        year, month, day = (found[1 + at] for at in order)
+        order = "ymd" if re.fullmatch(r"\d{4}", found[1]) else form
+        year, month, day = (found[1 + order.index(part)] for part in "ymd")
         if not month.isdigit():
             name = month[:3].lower()
             month = str(months.index(name) + 1) if name in months else "0"
@@ -97,7 +103,7 @@ def date_reader(form: str) -> Callable[[str], datetime.datetime | None]:
         half = (found[8] or "").lower()[:1]
         if half:
             hour = hour % 12 + (12 if half == "p" else 0)
-        if len(year) not in (2, 4):
+        if len(year) != 4 and (len(year) != 2 or order == "ymd"):
             return None
         try:
             full = int(year) if len(year) == 4 else (int(year) + 31) % 100 + 1969

@@ -7,15 +7,17 @@ import decimal
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import user_level
 from ..program import (
     DATE_FORMS,
     as_key,
@@ -43,10 +45,33 @@ _TYPES: dict[str, tuple[type, ...]] = {
 _NEARLY_ALL = 0.95
 #: Texts alone are numbers or dates if so many of them are.
 _MOST_TEXTS = 0.8
+#: What is read as texts although it holds so many numbers or dates is worth a warning.
+_UNCLEAR = 0.3
+#: Texts that say that there is nothing.
+_NONE = frozenset(
+    [
+        "",
+        "-",
+        "--",
+        ".",
+        "?",
+        "#n/a",
+        "0000-00-00",
+        "missing",
+        "n/a",
+        "na",
+        "nan",
+        "nat",
+        "nil",
+        "none",
+        "null",
+        "unknown",
+    ]
+)
 #: A level with so many rows can be learned.
 _FREQUENT = 10
-#: The most columns that a warning names.
-_MOST_NAMED = 5
+#: The most columns of which a warning gives an example, and that it names.
+_MOST_NAMED, _MOST_LISTED = 5, 30
 #: So many distinct texts show whether a column may hold numbers or dates at all.
 _FIRST_FEW = 200
 #: What comes first in a date, as a warning says it.
@@ -79,6 +104,8 @@ class Column:
         How texts are read as numbers or dates; empty where there are none.
     strays : tuple, default=()
         The cells that are not of its kind, and so are missing.
+    unclear : str, default=""
+        What part of the texts of a category are, which are not read so: "62 % numbers".
     """
 
     name: Any
@@ -87,6 +114,7 @@ class Column:
     order: tuple[Any, ...] = ()
     form: str = ""
     strays: tuple[Any, ...] = ()
+    unclear: str = ""
 
     @cached_property
     def values(self) -> Array:
@@ -119,7 +147,7 @@ def raw_columns(X: Any, settled: Sequence[tuple[str, str]] | None = None) -> Ite
     for index, name in enumerate(column_names(X) if is_frame(X) else range(X.shape[1])):
         cells = read(index)
         order = category_order(X, index) if cells.dtype.kind == "O" else None
-        kind, form, strays = "category", "", ()
+        kind, form, strays, unclear = "category", "", (), ""
         if settled is not None:
             kind, form = settled[index]
         elif cells.dtype.kind in "fiubm":
@@ -127,8 +155,8 @@ def raw_columns(X: Any, settled: Sequence[tuple[str, str]] | None = None) -> Ite
         elif cells.dtype.kind == "M":
             kind = "datetime"
         elif order is None:
-            kind, form, strays = _settle(cells.tolist())
-        yield Column(name, cells, kind, order or (), form, strays)
+            kind, form, strays, unclear = _settle(cells.tolist())
+        yield Column(name, cells, kind, order or (), form, strays, unclear)
 
 
 def settled_kinds(X: Any) -> list[tuple[str, str]]:
@@ -136,11 +164,11 @@ def settled_kinds(X: Any) -> list[tuple[str, str]]:
     return [(column.kind, column.form) for column in raw_columns(X)]
 
 
-def _settle(cells: list[Any]) -> tuple[str, str, tuple[Any, ...]]:
-    """Return the kind of an untyped column, its form, and the cells that are not of that kind.
+def _settle(cells: list[Any]) -> tuple[str, str, tuple[Any, ...], str]:
+    """Return the kind of an untyped column, its form, the cells that are not of that kind, and what is unclear.
 
     What nearly all cells are is the kind; otherwise a column of frequent levels holds categories; otherwise the
-    kind is what most cells are.
+    kind is what most cells are. Texts such as "n/a" do not count.
     """
     present = [cell for cell in cells if not is_missing(cell)]
     types = {
@@ -148,20 +176,23 @@ def _settle(cells: list[Any]) -> tuple[str, str, tuple[Any, ...]]:
     }
     kinds = set(types.values())
     if len(kinds) <= 1 and "" not in kinds:
-        return next(iter(kinds), "number"), "", ()
-    texts = Counter(cell for cell in present if isinstance(cell, str))
+        return next(iter(kinds), "number"), "", (), ""
+    told = [cell for cell in present if not (isinstance(cell, str) and cell.strip().lower() in _NONE)]
+    texts = Counter(cell for cell in told if isinstance(cell, str))
     others = Counter(types[type(cell)] for cell in present if not isinstance(cell, str))
-    found = []
-    for kind, form, n_read in (_numbers_in(texts), _dates_in(texts)):
-        # a code that is a whole number is a level unless numbers stand beside it
-        found.append((others[kind] + n_read, kind, form))
+    # of eight digits, most numbers are no dates
+    found = [(others[kind] + n_read, kind, form) for kind, form, n_read in (_dates_in(texts), _numbers_in(texts))]
     n_most, kind, form = max(found, key=lambda one: one[0])
+    # a code that is a whole number is a level unless numbers stand beside it
     whole = not others[kind] and all(map(_WHOLE.fullmatch, texts))
-    fewest = len(present) * (0.5 if others[kind] else _MOST_TEXTS)
-    if n_most < fewest or ((whole or n_most < _NEARLY_ALL * len(present)) and _has_frequent_levels(present)):
-        return "category", "", ()
+    fewest = len(told) * (0.5 if others[kind] else _MOST_TEXTS)
+    frequent = (whole or n_most < _NEARLY_ALL * len(told)) and _has_frequent_levels(told)
+    if not told or n_most < fewest or frequent:
+        share = n_most / max(len(told), 1)
+        what = "numbers" if kind == "number" else "dates"
+        return "category", "", (), f"{share:.0%} {what}" if share >= _UNCLEAR and not frequent else ""
     read = cell_reader(kind, form)
-    return kind, form, tuple(cell for cell in present if is_missing(read(cell)))
+    return kind, form, tuple(cell for cell in present if is_missing(read(cell)) and cell != ""), ""
 
 
 def _has_frequent_levels(cells: list[Any]) -> bool:
@@ -190,12 +221,24 @@ def _numbers_in(texts: Counter[str]) -> tuple[str, str, int]:
         max((one for one in counts if one), key=lambda one: counts[one], default="") for counts in (before, after)
     ]
     best = ("number", "0.", 0)
-    for mark in ".,":
-        form = f"{affixes[0]}0{mark}{affixes[1]}"
+    for mark, behind in product(",." if _has_thousands(texts) else ".,", dict.fromkeys((affixes[1], ""))):
+        form = f"{affixes[0]}0{mark}{behind}"
         read = number_reader(form)
         n_read = sum(count for text, count in texts.items() if not is_missing(read(text)))
         best = max(best, ("number", form, n_read), key=lambda one: one[2])
     return best
+
+
+def _has_thousands(texts: Iterable[str]) -> bool:
+    """Tell whether points part thousands: three digits follow each, and numbers without one have three at most."""
+    found = [around["number"] for around in map(_number_in, texts) if around]
+    parted = [one for one in found if "." in one]
+    whole = [one for one in found if "." not in one]
+    return (
+        bool(parted and whole)
+        and all(re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})+", one) for one in parted)
+        and all(len(one) <= 3 for one in whole)
+    )
 
 
 def _number_in(text: str) -> re.Match[str] | None:
@@ -206,7 +249,10 @@ def _number_in(text: str) -> re.Match[str] | None:
 def _dates_in(texts: Counter[str]) -> tuple[str, str, int]:
     """Return the kind, the form of those texts that are dates, and how many are."""
     best = ("datetime", DATE_FORMS[0], 0)
-    for form in DATE_FORMS:
+    # where both are possible, the day comes first before points, and where all first fields are equal
+    fields = [re.split(r"[ ,./-]+", text.strip()) for text in texts]
+    dotted = all("." in text for text in texts) or len({one[0] for one in fields}) == 1 < len(texts)
+    for form in ("ymd", "dmy", "mdy") if dotted else DATE_FORMS:
         read = date_reader(form)
         first = list(texts)[:_FIRST_FEW]
         if sum(read(text) is not None for text in first) >= len(first) / 2:
@@ -221,21 +267,27 @@ class Notes:
 
     texts: list[str] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
+    unclear: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     constant: list[str] = field(default_factory=list)
 
     def settled(self, column: Column) -> None:
         """Note a column whose texts are read, or some of whose cells are not."""
+        if column.unclear:
+            self.unclear.append(f"{plain_repr(column.name)} ({column.unclear})")
         if not column.form:
             return
         name, cells = plain_repr(column.name), column.cells.tolist()
         values = column.values
         texts = [at for at, cell in enumerate(cells) if isinstance(cell, str) and not np.isnan(values[at])]
+        known = [cells[at] for at in texts]
         if texts:
             text, value = cells[texts[0]], values[texts[0]]
             read = f"{value:g}"
             if column.kind == "datetime":
                 read = f"{np.datetime64(int(value), 's')}, {_FIRST[column.form]} first".replace("T", " ")
+                if column.form != "ymd" and all(map(date_reader("mdy" if column.form == "dmy" else "dmy"), known)):
+                    read += ", which is a guess"
             self.texts.append(f"{name} ({text!r} as {read})")
         if column.strays:
             shown = ", ".join(map(plain_repr, list(dict.fromkeys(map(_hashable, column.strays)))[:3]))
@@ -253,12 +305,17 @@ class Notes:
             (
                 self.strays,
                 "Cells unlike the rest of their column are read as missing in",
-                "Correct them, or make all of the column texts.",
+                "Make them missing or correct them, or make the column categorical.",
+            ),
+            (
+                self.unclear,
+                "Read as texts, although many are numbers or dates in one notation:",
+                "Bring the others to that notation, or convert the column before fit.",
             ),
             (
                 self.unread,
-                "Not used, since its values hardly repeat:",
-                "Group them, lower min_frequency, or pass an encoder=.",
+                "Not used, or only in part, since their values hardly repeat:",
+                "Drop them, group their values, lower the student's min_frequency, or give it an encoder=.",
             ),
             (
                 self.constant,
@@ -267,8 +324,11 @@ class Notes:
             ),
         ):
             if parts:
-                more = f" and {len(parts) - _MOST_NAMED} more" if len(parts) > _MOST_NAMED else ""
-                warnings.warn(f"{says} {'; '.join(parts[:_MOST_NAMED])}{more}. {remedy}", UserWarning, stacklevel=2)
+                # of the others, the names
+                names = [part.partition(" (")[0] for part in parts[_MOST_NAMED:_MOST_LISTED]]
+                more = len(parts) - _MOST_NAMED - len(names)
+                listed = "; ".join([*parts[:_MOST_NAMED], *names]) + (f" and {more} more" if more > 0 else "")
+                warnings.warn(f"{says} {listed}. {remedy}", UserWarning, stacklevel=user_level())
 
 
 def plain_repr(value: Any) -> str:

@@ -67,6 +67,8 @@ _MOST_IN_ALL = 360
 _RARE = 0.01
 #: The number of rows encoded at a time where not all rows are held in float64.
 _BLOCK = 1024
+#: So many different days let parts of dates be read.
+_DATES = 32
 #: The parts of dates that are cycles.
 _CYCLES = [part for part in DATE_PARTS if part.endswith("sine")]
 
@@ -476,7 +478,8 @@ def _learn_columns(
         if not words and share < _SELDOM and not column.order:
             notes.unread.append(
                 f"{plain_repr(column.name)} ({len(counts)} different values, such as {ranked[0]!r}, "
-                f"{'none' if not kept else f'only {len(kept)}'} of them in {min_frequency} rows or more)"
+                f"{f'of which {len(kept)} are used' if kept else 'none of them in'}"
+                f"{'' if kept else f' {min_frequency} rows or more'})"
             )
         if kept or n_missing or column.order:
             levels = {key: code for code, key in enumerate(kept)}
@@ -534,7 +537,10 @@ def _count_levels(cells: list[Any], weight: Array) -> dict[Any, float]:
 def _parts(seconds: Array, numeric: str) -> list[str]:
     """Return the names of the parts of dates that vary, cycles included."""
     seconds = seconds[~np.isnan(seconds)]
-    found = [part for part in ("month", "day", "weekday", "hour") if not _is_constant(date_part(seconds, part))]
+    # a part of a few dates tells them apart and nothing else
+    several = len(np.unique(np.floor(seconds / 86400.0))) >= _DATES
+    wanted = ("month", "day", "weekday", "hour") if several else ("hour",)
+    found = [part for part in wanted if not _is_constant(date_part(seconds, part))]
     if "hour" in found and not _is_constant(np.mod(np.floor(seconds / 60.0), 60.0)):
         found[found.index("hour")] = "time of day"
     if "month" in found:

@@ -110,7 +110,7 @@ def bearable(student, X, fresh):
 
 
 #: What a fit says of columns that it cannot read as they are.
-OF_COLUMNS = pytest.mark.filterwarnings("ignore:(Not used|Texts are read|Cells unlike)")
+OF_COLUMNS = pytest.mark.filterwarnings("ignore:(Not used|Texts are read|Cells unlike|Read as texts|Column .* holds)")
 
 
 def check(student, rows, records=None):

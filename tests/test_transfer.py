@@ -108,7 +108,7 @@ def test_new_rows_come_in_the_form_of_the_rows_with_cells_that_occur(form):
     assert model.distillation_report_["n_new"] == 120
 
 
-@pytest.mark.filterwarnings("ignore:(Not used|Texts are read|Cells unlike)")
+@pytest.mark.filterwarnings("ignore:(Not used|Texts are read|Cells unlike|Read as texts|Column .* holds)")
 @settings(max_examples=15)
 @given(tables(), st.integers(0, 9))
 def test_new_rows_of_wild_tables(table, seed):

@@ -6,9 +6,10 @@ import warnings
 import numpy as np
 import pytest
 from helpers import Optional, small_mlp
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
-from skdistill import DistilledClassifier, LinearStudent, LinearStudentRegressor, TreeStudent
+from skdistill import DistilledClassifier, LinearStudent, LinearStudentRegressor, TreeStudent, load
+from skdistill.program import cell_reader
 
 pd = Optional("pandas")
 
@@ -167,6 +168,78 @@ def test_flags_may_be_written_out_later():
     student = fit(LinearStudent(), X, Y, "Cells unlike.*'maybe'")
     for flag in (True, False):
         assert_array_equal(student.program_({"x": str(flag)}), student.program_({"x": flag}))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("(-5)", -5),
+        ("-$5", -5),
+        ("$-5", -5),
+        ("($5)", -5),
+        ("+5", 5),
+        ("--5", None),
+        ("0,500", None),
+        ("26e17", None),
+        ("2.6e17", 2.6e17),
+        ("1e+400", None),
+        ("1,234,567.5", 1234567.5),
+        ("1,23", None),
+        ("٣", 3),
+        ("1" * 70, None),
+    ],
+)
+def test_a_written_number(text, number):
+    found = cell_reader("number", "$0.")(text)
+    assert np.isnan(found) if number is None else found == number
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("5 marbles 2021", None),
+        ("5 Sept 2021", (2021, 9, 5)),
+        ("5/3/2021 13:00 AM", None),
+        ("5/3/68", (2068, 3, 5)),
+        ("5/3/69", (1969, 3, 5)),
+        ("2021/3/5", (2021, 3, 5)),
+        ("29/2/2021", None),
+        ("5.3.2021 12:30 am", (2021, 3, 5)),
+    ],
+)
+def test_a_written_date(text, day):
+    found = cell_reader("datetime", "dmy")(text)
+    assert np.isnan(found) if day is None else dt.datetime.fromtimestamp(found, dt.UTC).date() == dt.date(*day)
+
+
+def test_dates_in_nanoseconds_are_dates_in_a_frame_of_any_length():
+    days = DAY.astype("datetime64[ns]")
+    written = fit(LinearStudent(), pd.DataFrame({"x": DAY.strftime("%d/%m/%Y")}), DAY.month < 6, "day first")
+    levels = LinearStudent(min_frequency=1).fit(pd.DataFrame({"x": pd.Categorical(DAY)}), DAY.month < 6)
+    for student in (written, levels):
+        rows = pd.DataFrame({"x": days})
+        one_by_one = [student.predict_proba(rows[at : at + 1])[0] for at in range(20)]
+        assert_allclose(student.predict_proba(rows)[:20], one_by_one, rtol=1e-9)
+    as_fitted = pd.DataFrame({"x": DAY.strftime("%d/%m/%Y")})
+    assert_array_equal(written.predict_proba(pd.DataFrame({"x": days})), written.predict_proba(as_fitted))
+
+
+def test_the_kind_does_not_depend_on_the_order_of_rows():
+    cells = [f"junk {x}" for x in range(250)] + [f"${x:.2f}" for x in range(2000)]
+    for order in (cells, cells[::-1]):
+        X = pd.DataFrame({"x": order})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Texts are read|Cells unlike")
+            assert LinearStudent().fit(X, np.arange(2250) % 2).program_.ops[0].forms == ("$0.",)
+
+
+def test_words_of_any_script_are_saved(tmp_path):
+    words = ["red\xa0wine", "日本\u3000酒", "zero\u200bwidth", "ab\ud800", "plain"]
+    cells = [f"{words[at % 5]} {words[at % 3]} i{at}x" for at in range(N)]
+    X = pd.DataFrame({"x": pd.Series(cells, dtype=object)})
+    student = LinearStudent().fit(X, np.arange(N) % 5 == 0)
+    student.export(tmp_path / "words.skd")
+    assert_array_equal(load(tmp_path / "words.skd").predict_proba(X), student.predict_proba(X))
 
 
 def test_whole_numbers_written_as_frequent_levels_are_levels():

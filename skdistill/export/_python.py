@@ -29,7 +29,7 @@ _WIDTH = 100
 
 
 def to_python(student: Any, path: str | os.PathLike[str]) -> None:
-    """Write a student as one Python file that needs only Python 3.10 and numpy.
+    """Write a student as one Python file that needs only Python 3.11 and numpy.
 
     The file holds the weights and computes the same predictions as the student, in float64. It
     defines ``CLASSES``, ``COLUMNS`` (the names, or None), ``predict_proba(rows)``, ``predict(rows)``
@@ -138,7 +138,12 @@ def column_reader(X):
     if hasattr(X, "iloc"):
         return lambda index: np.asarray(X.iloc[:, index])
     if hasattr(X, "column_names"):
-        return lambda index: np.asarray(X.column(index))
+        # numpy takes the null of a dictionary for its last level
+        def read(index):
+            column = X.column(index)
+            return np.array(column.to_pylist()) if str(column.type).startswith("dictionary") else np.asarray(column)
+
+        return read
     return lambda index: np.asarray(X[:, index])
 '''
 

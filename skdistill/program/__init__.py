@@ -46,6 +46,7 @@ from ._table import (
     is_span,
     named_columns,
     numbers,
+    plain_cells,
     seconds,
     with_unused,
     words_in,
@@ -63,4 +64,14 @@ __all__ += ["Unstandardize", "date_part", "ops", "real_weights", "unsquashed"]
 # tables: their columns, and their cells
 __all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
 __all__ += ["Levels", "Word", "as_key", "as_labels", "as_number", "cell_reader", "is_missing", "is_span", "numbers"]
-__all__ += ["DATE_FORMS", "date_reader", "held_by", "is_short", "number_reader", "seconds", "with_unused", "words_in"]
+__all__ += [
+    "DATE_FORMS",
+    "date_reader",
+    "held_by",
+    "is_short",
+    "number_reader",
+    "plain_cells",
+    "seconds",
+    "with_unused",
+    "words_in",
+]

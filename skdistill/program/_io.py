@@ -352,7 +352,7 @@ def _check_columns(entry: Columns) -> None:
         and len(entry.levels) == len(with_levels)
         and len(entry.sizes) == n_categories
         and len(entry.words or ()) == entry.kinds.count("word")
-        and all(word and word.isprintable() and words_in(word) == {word.encode()} for word in entry.words or ())
+        and all(words_in(word) == {word.encode()} for word in entry.words or ())
         and (entry.forms is None or len(entry.forms) == len(entry.kinds))
         and all(is_form(kind, form) for kind, form in zip(entry.kinds, entry.forms or (), strict=False))
         and (entry.unused is None or len(entry.unused) == n_unused)

@@ -46,8 +46,8 @@ def is_missing(value: Any) -> bool:
         return False
     try:
         return bool(value != value)
-    except (TypeError, ValueError):
-        # comparing pandas' NA or an array has no truth value
+    except (TypeError, ValueError, ArithmeticError):
+        # comparing pandas' NA or an array has no truth value, and a signalling NaN of decimal cannot be compared
         return type(value).__name__ == "NAType"
 
 
@@ -315,6 +315,11 @@ def _by_level(X: Any, index: int) -> tuple[list[Any], Array] | None:
     return [None] * n_missing + column.array.categories.take(codes[n_missing:]).tolist(), where
 
 
+def plain_cells(column: Array) -> list[Any]:
+    """Return the cells of a column as Python values; of dates in nanoseconds, tolist makes integers."""
+    return (column.astype(f"{column.dtype.kind}8[us]") if column.dtype.kind in "mM" else column).tolist()
+
+
 def _distinct_texts(cells: list[Any]) -> tuple[list[Any], Array]:
     """Return the distinct texts among cells, None for all else, and where in them each cell is."""
     found: dict[Any, int] = {}
@@ -542,7 +547,7 @@ class Columns(Op):
         for index in sorted({*range(len(places))}.difference(at_once)):
             place, (source, read) = places[index], self._readers[index]
             if isinstance(read, Levels | FormReader):
-                cells, where = _by_level(X, place) or (column(place).tolist(), slice(None))
+                cells, where = _by_level(X, place) or (plain_cells(column(place)), slice(None))
                 values = np.array(read.many(cells), dtype=np.float64)
                 if isinstance(read, FormReader):
                     warn_of_another_form(self._names[source] if self._names else source, cells, values)
@@ -550,7 +555,7 @@ class Columns(Op):
                 continue
             if isinstance(read, Word):
                 if source != cut:
-                    texts, where = _by_level(X, place) or _distinct_texts(column(place).tolist())
+                    texts, where = _by_level(X, place) or _distinct_texts(plain_cells(column(place)))
                     cut, words = source, [words_in(text) for text in texts]
                 out[:, index] = np.array(read.among(words))[where]
                 continue
@@ -558,7 +563,7 @@ class Columns(Op):
             try:
                 out[:, index] = numbers(raw) if read is as_number else seconds(raw)
             except (TypeError, ValueError) as error:
-                self._raise_first(((row, source, read, value) for row, value in enumerate(raw.tolist())), error)
+                self._raise_first(((row, source, read, value) for row, value in enumerate(plain_cells(raw))), error)
         return out
 
 

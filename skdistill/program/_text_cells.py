@@ -45,8 +45,10 @@ def number_reader(form: str) -> Callable[[str], float]:
     mark, after = rest[0], rest[1:]
     # thousands are parted by the other mark, a space or an apostrophe
     between = re.compile("[' \xa0\u2009\u202f" + ("," if mark == "." else ".") + "]")
-    whole = rf"(?:\d{{1,3}}(?:{between.pattern}\d{{3}})+|\d+)"
-    plain = re.compile(rf"{whole}(?:[{mark}]\d*)?(?:[eE][+-]?\d{{1,3}})?|[{mark}]\d+")
+    whole = rf"(?:[1-9]\d{{0,2}}(?:{between.pattern}\d{{3}})+|\d+)"
+    # "26e17" may be a code
+    exponent = rf"(?:[eE][+-]\d{{1,3}})?|\d+[{mark}]\d+[eE]\d{{1,3}}"
+    plain = re.compile(rf"{whole}(?:[{mark}]\d*)?{exponent}|[{mark}]\d+")
     optional = after in "$¢£¥€₹₽₩₺₫₱₦₪฿₴₸₿" or (len(after) == 3 and after.isupper())
 
     def read(text: str) -> float:
@@ -54,17 +56,22 @@ def number_reader(form: str) -> Callable[[str], float]:
         negative = text.startswith("(") and text.endswith(")")
         text = text[1:-1].strip() if negative else text
         # a sign stands before or behind a currency
-        for _ in range(2):
-            if text[:1] in ("-", "\u2212", "+"):
-                negative ^= text[0] != "+"
-                text = text[1:].strip()
-            text = text.removeprefix(before).strip()
+        start = text.removeprefix(before).strip()
+        if start[:1] in ("-", "\u2212", "+"):
+            negative |= start[0] != "+"
+            text = start[1:].strip()
+        elif text[:1] in ("-", "\u2212", "+"):
+            negative |= text[0] != "+"
+            text = text[1:].strip()
+        text = text.removeprefix(before).strip()
         if not optional and not text.endswith(after):
             return float("nan")
         text = text.removesuffix(after).strip()
         if not is_short(text) or plain.fullmatch(text) is None:
             return float("nan")
         value = float(between.sub("", text).replace(",", "."))
+        if value == float("inf"):
+            return float("nan")
         return -value if negative else value
 
     return read
@@ -78,7 +85,8 @@ def date_reader(form: str) -> Callable[[str], datetime.datetime | None]:
     form : str
         One of DATE_FORMS. Of "ymd" are the texts of ISO 8601, too.
     """
-    months = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+    months = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october"]
+    months += ["november", "december"]
     weekday = r"(?:[A-Za-z]{3,9}, ?)?"
     day = re.compile(r"(\d{1,4}|[A-Za-z]{3,9})[ ,./-]+(\d{1,2}|[A-Za-z]{3,9})[ ,./-]+(\d{1,4})")
     time = re.compile(r"[T ,]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d{1,6})?)? ?([AaPp]\.?[Mm]\.?)?")
@@ -97,10 +105,11 @@ def date_reader(form: str) -> Callable[[str], datetime.datetime | None]:
         order = "ymd" if re.fullmatch(r"\d{4}", found[1]) else form
         year, month, day = (found[1 + order.index(part)] for part in "ymd")
         if not month.isdigit():
-            name = month[:3].lower()
-            month = str(months.index(name) + 1) if name in months else "0"
+            month = str(next((at for at, name in enumerate(months, 1) if name.startswith(month.lower())), 0))
         hour, minute, second = (int(part or 0) for part in found.groups()[3:6])
         half = (found[8] or "").lower()[:1]
+        if half and not 1 <= hour <= 12:
+            return None
         if half:
             hour = hour % 12 + (12 if half == "p" else 0)
         if len(year) != 4 and (len(year) != 2 or order == "ymd"):

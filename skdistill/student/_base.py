@@ -252,8 +252,10 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
             return end
         (lower, upper), most = targets.extremes(), np.finfo(np.float64).max
         if isinstance(self.clip, str):
-            # zero is the natural edge of prices, counts and durations; other ranges may be those of few rows
-            lower, upper = np.where(lower >= 0, lower, -most), np.where(upper <= 0, upper, most)
+            # zero is the natural edge of prices, counts and durations; far from it, the smallest target is one of few
+            near = 2.0 * end.scale
+            lower = np.where(lower >= 0, np.where(lower <= near, lower, 0.0), -most)
+            upper = np.where(upper <= 0, np.where(upper >= -near, upper, 0.0), most)
         bounds = {"lower": lower} if (lower > -most).any() else {}
         return replace(end, **bounds, **({"upper": upper} if (upper < most).any() else {}))
 

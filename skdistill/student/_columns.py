@@ -31,6 +31,7 @@ from ..program import (
     is_short,
     number_reader,
     numbers,
+    plain_cells,
     seconds,
 )
 
@@ -121,7 +122,7 @@ class Column:
         """Its numbers, or its dates in seconds since 1970, as float64 of shape (n_rows,), NaN where missing."""
         if self.form:
             read = cell_reader(self.kind, self.form)
-            return np.array([read(cell) for cell in self.cells.tolist()], dtype=np.float64)
+            return np.array([read(cell) for cell in plain_cells(self.cells)], dtype=np.float64)
         return (numbers if self.kind == "number" else seconds)(self.cells)
 
     @property
@@ -204,7 +205,7 @@ def _has_frequent_levels(cells: list[Any]) -> bool:
 def _numbers_in(texts: Counter[str]) -> tuple[str, str, int]:
     """Return the kind, the form of those texts that are numbers, and how many are."""
     before, after = Counter[str](), Counter[str]()
-    first = list(texts)[:_FIRST_FEW]
+    first = _some(texts)
     n_found = sum(_number_in(text) is not None for text in first)
     if not n_found:
         return "number", "0.", 0
@@ -235,10 +236,16 @@ def _has_thousands(texts: Iterable[str]) -> bool:
     parted = [one for one in found if "." in one]
     whole = [one for one in found if "." not in one]
     return (
-        bool(parted and whole)
+        len(whole) >= max(3, 0.05 * len(found)) <= len(parted)
         and all(re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})+", one) for one in parted)
         and all(len(one) <= 3 for one in whole)
     )
+
+
+def _some(texts: Iterable[str]) -> list[str]:
+    """Return some texts, from the first to the last."""
+    texts = list(texts)
+    return texts[:: max(1, len(texts) // _FIRST_FEW)]
 
 
 def _number_in(text: str) -> re.Match[str] | None:
@@ -250,11 +257,11 @@ def _dates_in(texts: Counter[str]) -> tuple[str, str, int]:
     """Return the kind, the form of those texts that are dates, and how many are."""
     best = ("datetime", DATE_FORMS[0], 0)
     # where both are possible, the day comes first before points, and where all first fields are equal
-    fields = [re.split(r"[ ,./-]+", text.strip()) for text in texts]
-    dotted = all("." in text for text in texts) or len({one[0] for one in fields}) == 1 < len(texts)
+    first = [text.strip() for text in _some(texts) if is_short(text)]
+    leading = {re.split(r"[ ,./-]+", text)[0] for text in first}
+    dotted = all("." in text for text in first) or len(leading) == 1 < len(first)
     for form in ("ymd", "dmy", "mdy") if dotted else DATE_FORMS:
         read = date_reader(form)
-        first = list(texts)[:_FIRST_FEW]
         if sum(read(text) is not None for text in first) >= len(first) / 2:
             n_read = sum(count for text, count in texts.items() if read(text) is not None)
             best = max(best, ("datetime", form, n_read), key=lambda one: one[2])

@@ -34,6 +34,7 @@ from ..program import (
     is_frame,
     is_missing,
     is_span,
+    plain_cells,
     run,
     with_unused,
     words_in,
@@ -460,7 +461,7 @@ def _learn_columns(
             else:
                 learned.append(Read(source, column.kind, form=column.form, values=values))
             continue
-        cells = column.cells.tolist()
+        cells = plain_cells(column.cells)
         # a row counts as at least one row, even if its weight is smaller
         counts = _count_levels(cells, np.maximum(weight, 1.0))
         if len(counts) < 2:
@@ -514,9 +515,9 @@ def _frequent_words(levels: dict[Any, float], min_frequency: int) -> list[str]:
         if min_frequency <= count <= most and n_texts[word] > 1 and len(word) > 1 and not word.isdigit()
     ]
     frequent.sort(key=lambda word: (-counts[word], word))
-    # half a surrogate pair has no text
-    found = [word.decode("utf-8", "ignore") for word in frequent]
-    return [word for word in found if word not in ENGLISH_STOP_WORDS]
+    # half a surrogate pair is no text, and decodes to another
+    found = [(word, word.decode("utf-8", "ignore")) for word in frequent]
+    return [text for word, text in found if text.encode() == word and text not in ENGLISH_STOP_WORDS]
 
 
 def _count_levels(cells: list[Any], weight: Array) -> dict[Any, float]:

@@ -144,8 +144,8 @@ def kinds(frame: Any) -> str:
         "booleans": frame.select_dtypes("bool").shape[1],
         "texts": len(categories(frame)),
     }
-    told = [f"{count} {kind}" for kind, count in counts.items() if count]
-    return ", ".join([*told, f"{frame.isna().to_numpy().mean():.0%} missing"])
+    described = [f"{count} {kind}" for kind, count in counts.items() if count]
+    return ", ".join([*described, f"{frame.isna().to_numpy().mean():.0%} missing"])
 
 
 def lost(program: Any, frame: Any) -> list[str]:
@@ -290,8 +290,8 @@ def differences(model: Any, rows: Any, classes: Array | None, spread: float) -> 
                 if not found[suffix] <= CLOSE:
                     faults.append(f".{suffix}: off by {found[suffix]:.2g}")
             except Exception as error:
-                told = getattr(error, "stderr", None) or error
-                faults.append(f".{suffix}: {type(error).__name__}: {str(told)[:500]}")
+                described = getattr(error, "stderr", None) or error
+                faults.append(f".{suffix}: {type(error).__name__}: {str(described)[:500]}")
         path = Path(folder) / "student.skd"
         found["kilobytes"] = path.stat().st_size / 1000 if path.exists() else float("nan")
     return found, faults
@@ -319,7 +319,7 @@ def measure(table: RealTable, seed: int) -> dict[str, Any]:
                 result["faults"].append(f"{who}: {type(error).__name__}: {str(error)[:500]}")
                 if who == "teacher":
                     break
-        result["warnings"] += [f"{who}: {kind.__name__}: {text}" for kind, text in told(caught)]
+        result["warnings"] += [f"{who}: {kind.__name__}: {text}" for kind, text in described(caught)]
     if "seconds default" in result:
         result["lost"] = lost(distiller.program_, X_test)
         found, faults = differences(distiller, X_test[:EXPORTED_ROWS], classes, float(np.std(y)) if regression else 1.0)
@@ -328,7 +328,7 @@ def measure(table: RealTable, seed: int) -> dict[str, Any]:
     return result
 
 
-def told(caught: list[warnings.WarningMessage]) -> list[tuple[type[Warning], str]]:
+def described(caught: list[warnings.WarningMessage]) -> list[tuple[type[Warning], str]]:
     """Return each warning once."""
     return list(dict.fromkeys((one.category, str(one.message)) for one in caught))
 

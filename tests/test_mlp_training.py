@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from skdistill import MLPStudent
 from skdistill.losses import CrossEntropy, Huber, SquaredError, Targets
-from skdistill.student._encoder import Encoded
+from skdistill.student._encoded import Encoded
 from skdistill.student._mlp_training import Job, net_outputs, train_nets
 from skdistill.student._net_inputs import Goals, Inputs
 from skdistill.student._nets import Nets, initial_layers

@@ -3,7 +3,8 @@
 from ._base import ProgramStudent, check_learnable, scale_logits, settle_kinds
 from ._coefficients import ShapeFunction
 from ._columns import raw_columns
-from ._encoder import Encoded, Encoder, fit_encoder
+from ._encoded import Encoded, Encoder
+from ._encoder import fit_encoder
 from ._linear import LinearStudent, LinearStudentRegressor
 from ._mlp import MLPStudent, MLPStudentRegressor, fit_net
 from ._net_table import Fit, FittedNet, NetTable

@@ -23,7 +23,8 @@ from ..program import Op, Program, Unstandardize, fold, in_order, is_frame
 from ..tasks import CLASSES, NUMBERS, Task
 from ._change_points import with_change_points
 from ._columns import settled_kinds
-from ._encoder import Encoded, Encoder, as_delivered, check_columns, fit_encoder
+from ._encoded import Encoded, Encoder
+from ._encoder import as_delivered, check_columns, fit_encoder
 from ._protocol import Traits
 from ._transformers import read_transformer
 

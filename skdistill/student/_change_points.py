@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from .._sklearn import take_rows
 from ..program import Op, Piecewise, Standardize
-from ._encoder import Encoded, Encoder, as_bins
+from ._encoded import Encoded, Encoder
+from ._encoder import as_bins
 
 Array = NDArray[Any]
 

@@ -178,18 +178,18 @@ def _settle(cells: list[Any]) -> tuple[str, str, tuple[Any, ...], str]:
     kinds = set(types.values())
     if len(kinds) <= 1 and "" not in kinds:
         return next(iter(kinds), "number"), "", (), ""
-    told = [cell for cell in present if not (isinstance(cell, str) and cell.strip().lower() in _NONE)]
-    texts = Counter(cell for cell in told if isinstance(cell, str))
+    given = [cell for cell in present if not (isinstance(cell, str) and cell.strip().lower() in _NONE)]
+    texts = Counter(cell for cell in given if isinstance(cell, str))
     others = Counter(types[type(cell)] for cell in present if not isinstance(cell, str))
     # of eight digits, most numbers are no dates
     found = [(others[kind] + n_read, kind, form) for kind, form, n_read in (_dates_in(texts), _numbers_in(texts))]
     n_most, kind, form = max(found, key=lambda one: one[0])
     # a code that is a whole number is a level unless numbers stand beside it
     whole = not others[kind] and all(map(_WHOLE.fullmatch, texts))
-    fewest = len(told) * (0.5 if others[kind] else _MOST_TEXTS)
-    frequent = (whole or n_most < _NEARLY_ALL * len(told)) and _has_frequent_levels(told)
-    if not told or n_most < fewest or frequent:
-        share = n_most / max(len(told), 1)
+    fewest = len(given) * (0.5 if others[kind] else _MOST_TEXTS)
+    frequent = (whole or n_most < _NEARLY_ALL * len(given)) and _has_frequent_levels(given)
+    if not given or n_most < fewest or frequent:
+        share = n_most / max(len(given), 1)
         what = "numbers" if kind == "number" else "dates"
         return "category", "", (), f"{share:.0%} {what}" if share >= _UNCLEAR and not frequent else ""
     read = cell_reader(kind, form)

@@ -1,11 +1,10 @@
-"""The encoder: learns from raw rows the ops that turn them into ``[codes | numbers]``."""
+"""Fitting an encoder: learns from raw rows the ops that turn them into ``[codes | numbers]``."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -16,13 +15,11 @@ from scipy import sparse
 from ..program import (
     DATE_PARTS,
     LARGEST,
-    Affine,
     Bound,
     Clip,
     Columns,
     DateParts,
     Indicate,
-    LookupAffine,
     Op,
     Piecewise,
     Quantiles,
@@ -35,11 +32,11 @@ from ..program import (
     is_missing,
     is_span,
     plain_cells,
-    run,
     with_unused,
     words_in,
 )
 from ._columns import Column, Notes, plain_repr, raw_columns
+from ._encoded import Encoder
 
 Array = NDArray[Any]
 
@@ -66,187 +63,10 @@ _MOST_IN_ALL = 360
 #: With more columns of numbers than that, those are not read in which fewer than this share of the rows differ from the
 #: most frequent value.
 _RARE = 0.01
-#: The number of rows encoded at a time where not all rows are held in float64.
-_BLOCK = 1024
 #: So many different days let parts of dates be read.
 _DATES = 32
 #: The parts of dates that are cycles.
 _CYCLES = [part for part in DATE_PARTS if part.endswith("sine")]
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Encoded rows: the inputs of a student's first layer.
-
-    Parameters
-    ----------
-    numbers : ndarray of shape (n_rows, n_numbers)
-        The dense columns: float64, or float32 for the training of a net.
-    sparse : csr_matrix of shape (n_rows, n_sparse) or None
-        One-hot columns of the categories, or the user's own sparse columns.
-    bins : Piecewise or None, default=None
-        Its columns are further dense ones, which are worked out where they are needed: they take several times the
-        memory of `numbers`.
-    """
-
-    numbers: Array
-    sparse: sparse.csr_matrix | None = None
-    bins: Piecewise | None = None
-
-    @property
-    def n_rows(self) -> int:
-        """The number of rows."""
-        return int(self.numbers.shape[0])
-
-    @property
-    def n_encoded(self) -> int:
-        """The number of inputs of the first layer: the sparse columns, then the dense ones."""
-        return self.n_sparse + int(self.numbers.shape[1]) + (0 if self.bins is None else len(self.bins.columns))
-
-    @property
-    def n_sparse(self) -> int:
-        """The number of sparse inputs; they come first."""
-        return 0 if self.sparse is None else int(self.sparse.shape[1])
-
-    @cached_property
-    def _transposed(self) -> Any:
-        return None if self.sparse is None else self.sparse.T.tocsr()
-
-    def times(self, weight: Array) -> Array:
-        """Return the rows times `weight` of shape (n_encoded, n_out)."""
-        out = self.numbers @ weight[self.n_sparse :]
-        return out if self.sparse is None else out + self.sparse @ weight[: self.n_sparse]
-
-    def transposed_times(self, gradient: Array) -> Array:
-        """Return the transposed rows times `gradient` of shape (n_rows, n_out)."""
-        dense = self.numbers.T @ gradient
-        return dense if self.sparse is None else np.concatenate([self._transposed @ gradient, dense])
-
-    def take(self, rows: Array) -> Encoded:
-        """Return the rows with the given indices, with float32 numbers, for the training of a net."""
-        numbers = self.numbers[rows].astype(np.float32, copy=False)
-        return replace(self, numbers=numbers, sparse=None if self.sparse is None else self.sparse[rows])
-
-
-class Encoder:
-    """A fitted encoding of a table: the first ops of a Program.
-
-    Parameters
-    ----------
-    ops : list of Op
-        The ops from raw rows to ``[codes | numbers]``.
-    unseen : {"average", "nothing"}, default="average"
-        The weights of a code without training rows, which is that of an unseen level, or of a missing
-        value in a column that had none: the "average" of the weights of its column's levels, or zeros.
-    """
-
-    def __init__(self, ops: list[Op], unseen: str = "average") -> None:
-        self.ops = ops
-        self.unseen = unseen
-        #: What a user has to know of how the columns are read.
-        self.notes = Notes()
-        self._counts: Array | None = None
-        #: The divisor of each sparse column, set when training rows are encoded; None for a table.
-        self.column_scale: Array | None = None
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The number of codes of each categorical column."""
-        entry = self.ops[0]
-        return entry.sizes if isinstance(entry, Columns) else ()
-
-    @property
-    def offsets(self) -> Array:
-        """The first row of each categorical column in the table of all codes."""
-        return np.cumsum([0, *self.sizes])[:-1].astype(np.int64)
-
-    def read(self, X: Any, dtype: type[np.floating] = np.float64) -> Any:
-        """Apply the ops to rows; return ``[codes | numbers]``, or sparse rows.
-
-        With a smaller `dtype`, rows are read in blocks, so that they are never all held in float64.
-        """
-        Z = self.ops[0](X)
-        if dtype is np.float64 or sparse.issparse(Z) or len(Z) <= _BLOCK:
-            return run(Z, self.ops[1:])
-        first = run(Z[:_BLOCK], self.ops[1:])
-        read = np.empty((len(Z), first.shape[1]), dtype=dtype)
-        read[:_BLOCK] = first
-        for start in range(_BLOCK, len(Z), _BLOCK):
-            read[start : start + _BLOCK] = run(Z[start : start + _BLOCK], self.ops[1:])
-        return read
-
-    def encode(
-        self,
-        X: Any,
-        sample_weight: Array | None = None,
-        dtype: type[np.floating] = np.float64,
-        *,
-        further: bool = False,
-    ) -> Encoded:
-        """Encode the training rows and count the occurrences of each code; `further` rows are not counted."""
-        last = self.ops[-1]
-        if dtype is np.float64 or not isinstance(last, Piecewise):
-            return self.encode_read(self.read(X, dtype), sample_weight, further=further)
-        encoded = self.encode_read(Encoder(self.ops[:-1]).read(X, dtype), sample_weight, further=further)
-        # columns of numbers, of which the codes are none
-        return replace(encoded, bins=replace(last, columns=last.columns - len(self.sizes)))
-
-    def encode_read(self, Z: Any, sample_weight: Array | None = None, *, further: bool = False) -> Encoded:
-        """Encode training rows that :meth:`read` has returned."""
-        if isinstance(self.ops[0], Bound):
-            # scaling by the largest magnitude keeps zeros; columns of tiny numbers are not scaled up
-            largest = np.asarray(abs(Z).max(axis=0).todense()).ravel()
-            self.column_scale = np.where(largest > 1.0 / LARGEST, largest, 1.0)
-            scaled = sparse.csr_matrix(Z @ sparse.diags_array(1.0 / self.column_scale))
-            return Encoded(np.empty((Z.shape[0], 0)), scaled)
-        n_codes = len(self.sizes)
-        if n_codes == 0:
-            return Encoded(Z)
-        indices = (Z[:, :n_codes].astype(np.int32) + self.offsets.astype(np.int32)).ravel()
-        size = int(sum(self.sizes))
-        if not further:
-            weight = np.ones(len(Z)) if sample_weight is None else sample_weight
-            self._counts = np.bincount(indices, weights=np.repeat(weight, n_codes), minlength=size)
-        shape = (len(Z), size)
-        indptr = np.arange(0, len(indices) + 1, n_codes)
-        onehot = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=shape)
-        return Encoded(np.ascontiguousarray(Z[:, n_codes:]), onehot)
-
-    def first_layer(self, weight: Array, bias: Array) -> Op:
-        """Return the op that applies a first layer to encoded rows.
-
-        Parameters
-        ----------
-        weight : ndarray of shape (n_encoded, n_out)
-            The weights, those of the sparse columns first.
-        bias : ndarray of shape (n_out,)
-            The biases.
-
-        Returns
-        -------
-        op : Affine or LookupAffine
-            With float32 weights.
-        """
-        weight = np.asarray(weight, dtype=np.float64)
-        bias = np.ascontiguousarray(bias, dtype=np.float32)
-        if self.column_scale is not None:
-            weight = weight / self.column_scale[:, None]
-        if not self.sizes:
-            return Affine(np.ascontiguousarray(weight, dtype=np.float32), bias)
-        assert self._counts is not None
-        n_codes = len(self._counts)
-        tables = weight[:n_codes].copy()
-        for start, size in zip(self.offsets, self.sizes, strict=True):
-            rows = slice(start, start + size)
-            seen = self._counts[rows] > 0
-            average = self._counts[rows] @ tables[rows] / self._counts[rows].sum()
-            tables[rows][~seen] = average if self.unseen == "average" else 0.0
-        return LookupAffine(
-            self.offsets,
-            np.ascontiguousarray(tables, dtype=np.float32),
-            np.ascontiguousarray(weight[n_codes:], dtype=np.float32),
-            bias,
-        )
 
 
 def fit_encoder(

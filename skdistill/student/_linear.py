@@ -18,7 +18,7 @@ from ..losses import Terms, rounded
 from ..program import Op
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
 from ._coefficients import Coefficients, ShapeFunction, read_coefficients, read_shape
-from ._encoder import Encoded
+from ._encoded import Encoded
 from ._progress import Progress
 
 Array = NDArray[Any]

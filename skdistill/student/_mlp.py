@@ -14,7 +14,7 @@ from .._sklearn import Interval, StrOptions
 from ..losses import Terms
 from ..program import ACTIVATIONS, Affine, Op
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
-from ._encoder import Encoded
+from ._encoded import Encoded
 from ._protocol import Traits
 
 Array = NDArray[Any]

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 
 from ..losses import Terms
-from ._encoder import Encoded
+from ._encoded import Encoded
 from ._net_inputs import Goals, Inputs
 from ._nets import Nets, initial_layers
 from ._progress import Progress

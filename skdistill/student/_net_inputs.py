@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..losses import CrossEntropy, SquaredError, Terms
-from ._encoder import Encoded
+from ._encoded import Encoded
 from ._torch_loss import losses_and_slopes
 
 Array = NDArray[Any]

@@ -21,7 +21,8 @@ from sklearn.preprocessing import (
 )
 
 from ..program import LARGEST, Op, Standardize, as_key, is_missing
-from ._encoder import Encoder, Read, entry_of
+from ._encoded import Encoder
+from ._encoder import Read, entry_of
 
 Array = NDArray[Any]
 

@@ -13,7 +13,7 @@ from .._sklearn import Interval, not_fitted
 from ..losses import CrossEntropy, Terms
 from ..program import Op
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
-from ._encoder import Encoder
+from ._encoded import Encoder
 from ._progress import Progress
 from ._tree_growing import grow_tree
 from ._tree_text import tree_text

@@ -1,5 +1,6 @@
 """Saving and loading: the same answers with numpy alone; damaged, crafted and later files are refused."""
 
+import functools
 import io
 import json
 import os
@@ -27,9 +28,20 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_score
 from tables_helpers import every_kind
 
-from skdistill import DistilledClassifier, LinearStudent, LinearStudentRegressor, Program, load
+from skdistill import DistilledClassifier, LinearStudent, LinearStudentRegressor, MLPStudent, Program, load
 from skdistill.export import to_skd
-from skdistill.program import Affine, Columns, Relu, Softmax
+from skdistill.program import (
+    Affine,
+    Clip,
+    Columns,
+    Indicate,
+    LookupAffine,
+    Piecewise,
+    Relu,
+    Softmax,
+    Standardize,
+    dumps,
+)
 
 DATA = Path(__file__).parent / "data"
 
@@ -145,7 +157,7 @@ def test_levels_of_every_type(path):
     levels = ({"": 0, "日本\n": 1, True: 2, 7: 3, 2.5: 4, float("inf"): 5, "\ud800": 6, 10**30: 7, None: 8},)
     entry = Columns(("c", "n"), 2, (0, 1), ("category", "number"), levels, (10,))
     rng = np.random.default_rng(0)
-    program = Program([entry, Affine(rng.normal(size=(2, 3)), np.zeros(3)), Softmax()])
+    program = Program([entry, Affine(rng.normal(size=(2, 3)).astype(np.float32), np.zeros(3, np.float32)), Softmax()])
     student = LinearStudent().fit([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]], [0, 1, 2])
     student.program_ = program
     student.export(path)
@@ -154,6 +166,43 @@ def test_levels_of_every_type(path):
     assert again.ops[0].levels == levels
     assert [type(key) for key in again.ops[0].levels[0]] == [type(key) for key in levels[0]]
     assert again.fingerprint() == program.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "change"),
+    [
+        (Standardize, "scale", lambda value: value[:1]),
+        (Standardize, "scale", lambda value: value * 0),
+        (Standardize, "mean", lambda value: value * np.nan),
+        (Standardize, "fill", lambda value: value.astype(np.float32)),
+        (Indicate, "columns", lambda value: value - 100),
+        (Indicate, "columns", lambda value: value + 10**6),
+        (Clip, "lower", lambda value: value[:1]),
+        (Clip, "lower", lambda value: value + 1e20),
+        (Clip, "upper", lambda value: value * np.inf),
+        (Piecewise, "columns", lambda value: value * 0),
+        (Piecewise, "width", lambda value: value * 0),
+        (Columns, "sizes", lambda value: (1, *value[1:])),
+        (Columns, "n_columns", lambda value: 10**10),
+        (LookupAffine, "offsets", lambda value: value - 3),
+        (LookupAffine, "bias", lambda value: value * np.nan),
+        (Affine, "weight", lambda value: value[:-1]),
+        (Affine, "weight", lambda value: value.astype(np.float64)),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(kind, field, change, path):
+    student = _fitted_mixed()
+    ops = list(student.program_.ops)
+    at = next(at for at, op in enumerate(ops) if type(op) is kind)
+    ops[at] = replace(ops[at], **{field: change(getattr(ops[at], field))})
+    path.write_bytes(dumps(Program(ops), student.classes_, {}))
+    with pytest.raises(ValueError, match="(do not fit each other|not finite)"):
+        load(path)
+
+
+@functools.cache
+def _fitted_mixed():
+    return MLPStudent((8,), max_epochs=2, random_state=0).fit(*mixed_table())
 
 
 def test_an_op_that_a_file_does_not_hold_is_refused(path):
@@ -329,7 +378,7 @@ def edits():
         r"array of type '<U1000000000'",
         change("LookupAffine", "weight", ["<U1000000000", "|u1", [1, 1]]),
     )
-    yield "shapes that do not fit", r"no Program that runs", change("Standardize", "start", 1000)
+    yield "shapes that do not fit", r"Standardize do not fit each other", change("Standardize", "start", 1000)
     yield "array where a number is", r"where a float should be", change("Standardize", "limit", ["<f8", "<f4", []])
     yield (
         "code where a number is",
@@ -337,26 +386,30 @@ def edits():
         change("Standardize", "limit", "__import__('os').system('touch executed')"),
     )
     yield "columns", r"columns do not fit", change("Columns", "n_columns", 3)
-    yield "codes", r"IndexError", lambda structure: op(structure, "Columns")["sizes"].__setitem__(-1, 1000)
+    yield (
+        "codes",
+        r"LookupAffine do not fit each other",
+        lambda structure: op(structure, "Columns")["sizes"].__setitem__(-1, 1000),
+    )
     yield "kinds", r"columns do not fit", change("Columns", "kinds", ["number"])
     yield "names", r"columns do not fit", change("Columns", "names", ["a"] * 10)
     yield "time spans", r"columns do not fit", change("Columns", "spans", [1000])
     for at in (-1, 0, 1000):
         yield (
             f"a date in column {at}",
-            r"column that holds no date",
+            r"DateParts do not fit each other",
             lambda structure, at=at: op(structure, "DateParts")["columns"].__setitem__(0, at),
         )
     yield (
         "a part of a date that is code",
-        r"parts of dates",
+        r"DateParts do not fit each other",
         lambda structure: op(structure, "DateParts")["parts"].__setitem__(
             0, "__import__('os').system('touch executed')"
         ),
     )
     yield (
         "a clipped column that does not exist yet",
-        r"clips a column that holds no number",
+        r"Clip do not fit each other",
         lambda structure: structure["ops"].insert(1, structure["ops"].pop(2)),
     )
     yield "a nested name", r"where a str should be", change("Columns", "names", [["a"]] * 10)
@@ -414,7 +467,7 @@ def test_bounds_of_a_regressor_that_do_not_fit_are_refused(path, bounds):
     lower, upper = (None if bound is None else np.array(bound) for bound in bounds)
     student.program_ = Program([*ops, replace(end, lower=lower, upper=upper)])
     student.export(path)
-    with pytest.raises(ValueError, match="its bounds do not fit its outputs"):
+    with pytest.raises(ValueError, match="Unstandardize (do not fit each other|holds a number that is not finite)"):
         load(path)
 
 

@@ -35,7 +35,20 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import DATE_PARTS, Bound, Clip, DateParts, Op, Unstandardize
+from ._ops import (
+    DATE_PARTS,
+    Affine,
+    Bound,
+    Clip,
+    DateParts,
+    Indicate,
+    LookupAffine,
+    Op,
+    Piecewise,
+    Quantiles,
+    Standardize,
+    Unstandardize,
+)
 from ._program import OPS, Program, run
 from ._table import Columns, words_in
 from ._text_cells import is_form
@@ -53,6 +66,8 @@ _DIGEST = hashlib.sha256().digest_size
 #: The largest structure in bytes; that of a table of 1,000 columns with 256 levels each has 5 MB.
 _LONGEST = 64 * 2**20
 _CHUNK = 2**20
+#: The most columns of a row.
+_MOST_COLUMNS = 2**24
 
 _FLOATS = ("<f2", "<f4", "<f8")
 _INTEGERS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
@@ -326,12 +341,7 @@ def _check_runs(program: Program, classes: Array | None, n_bytes: int) -> None:
         _check_columns(entry)
         row = np.full((1, len(entry.sources)), np.nan)
         row[0, : len(entry.sizes)] = np.array(entry.sizes, dtype=np.float64) - 1.0
-        _check_dates(program, entry)
-    for op in program.ops:
-        if isinstance(op, Tree):
-            _check_tree(op)
-        if isinstance(op, Unstandardize):
-            _check_bounds(op)
+    _check_ops(program)
     with np.errstate(all="ignore"):
         outputs = run(row, program.ops[1:])
     same = (classes is None) == (program.n_outputs is not None)
@@ -351,6 +361,8 @@ def _check_columns(entry: Columns) -> None:
         and set(entry.kinds[:n_categories]) <= {"category"}
         and len(entry.levels) == len(with_levels)
         and len(entry.sizes) == n_categories
+        and all(size >= 2 for size in entry.sizes)
+        and 0 < entry.n_columns <= _MOST_COLUMNS
         and len(entry.words or ()) == entry.kinds.count("word")
         and all(words_in(word) == {word.encode()} for word in entry.words or ())
         and (entry.forms is None or len(entry.forms) == len(entry.kinds))
@@ -371,22 +383,72 @@ def _check_columns(entry: Columns) -> None:
     _check(fits, "its columns do not fit each other")
 
 
-def _check_bounds(end: Unstandardize) -> None:
-    bounds = [bound for bound in (end.lower, end.upper) if bound is not None]
-    fits = all(bound.shape == end.center.shape and np.isfinite(bound).all() for bound in bounds)
-    _check(fits and (len(bounds) < 2 or (bounds[0] <= bounds[1]).all()), "its bounds do not fit its outputs")
+def _check_ops(program: Program) -> None:
+    """Check each op against the columns that reach it: what it names is there, and its arrays fit each other."""
+    entry = program.ops[0]
+    sizes = entry.sizes if isinstance(entry, Columns) else ()
+    n_codes, width = len(sizes), len(entry.sources) if isinstance(entry, Columns) else entry.n_columns  # type: ignore[attr-defined]
+    starts = np.cumsum([0, *sizes])
+    for op in program.ops[1:]:
+        name, state = type(op).__name__, op.state()
+        arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
+        numbers = [
+            value for key, value in arrays.items() if value.dtype.kind == "f" and key not in ("thresholds", "ranks")
+        ]
+        _check(all(np.isfinite(value).all() for value in numbers), f"its op {name} holds a number that is not finite")
+        fits = True
+        if isinstance(op, DateParts | Indicate | Piecewise | Clip):
+            n = len(op.columns)
+            fits = all(n_codes <= int(column) < width for column in op.columns)
+            fits &= all(len(state[key]) == n for key in ("parts", "lower", "width", "upper") if key in state)
+            if isinstance(op, DateParts):
+                fits &= set(op.parts) <= set(DATE_PARTS)
+            elif isinstance(op, Clip):
+                fits &= bool((op.lower <= op.upper).all())
+            elif isinstance(op, Piecewise):
+                fits &= bool((op.width > 0).all())
+            fits &= _of_types(arrays, columns="i8", lower="f8", width="f8", upper="f8")
+            width += 0 if isinstance(op, Clip) else n
+        elif isinstance(op, Standardize | Quantiles):
+            n = len(op.fill)
+            fits = n_codes <= op.start <= op.start + n <= width
+            fits &= all(len(state[key]) == n for key in ("mean", "scale", "knots") if key in state)
+            fits &= not isinstance(op, Standardize) or bool((op.scale > 0).all() and op.limit > 0)
+            fits &= not isinstance(op, Quantiles) or op.knots.shape[1:] == op.scores.shape
+            fits &= _of_types(arrays, **dict.fromkeys(("mean", "scale", "fill", "knots", "scores"), "f8"))
+        elif isinstance(op, LookupAffine | Affine | Tree):
+            if not isinstance(op, Affine):
+                table = op.ranks if isinstance(op, Tree) else op.tables
+                fits = op.offsets.tolist() == starts[:-1].tolist() and len(table) == starts[-1]
+            if isinstance(op, Tree):
+                _check_tree(op)
+                fits &= bool(((op.columns >= 0) & (op.columns < width)).all())
+                width, n_codes = op.values.shape[1], 0
+            else:
+                n_dense = width - n_codes if isinstance(op, LookupAffine) else width
+                fits &= op.weight.shape == (n_dense, len(op.bias)) and op.bias.ndim == 1
+                fits &= all(
+                    state.get(key) is None or state[key].shape == op.bias.shape for key in ("scale", "tables_scale")
+                )
+                width, n_codes = len(op.bias), 0
+            fits &= _of_types(
+                arrays, bias="f4", scale="f4", tables_scale="f4", values_scale="f4", offsets="i8", columns="i8"
+            )
+            fits &= all(
+                arrays[key].dtype.str[1:] in ("f4", "f2", "i1")
+                for key in ("weight", "tables", "values")
+                if key in arrays
+            )
+        elif isinstance(op, Unstandardize):
+            fits = all(value.shape == (width,) for value in arrays.values())
+            fits &= _of_types(arrays, center="f8", scale="f8", lower="f8", upper="f8")
+            fits &= op.lower is None or op.upper is None or bool((op.lower <= op.upper).all())
+        _check(fits, f"the parts of its op {name} do not fit each other, or the columns before it")
 
 
-def _check_dates(program: Program, entry: Columns) -> None:
-    """Check that what is made of dates are known parts of columns of numbers."""
-    columns = range(len(entry.sizes), len(entry.sources))
-    for op in program.ops:
-        if isinstance(op, DateParts):
-            _check(set(op.parts) <= set(DATE_PARTS), f"it asks for parts of dates {list(op.parts)!r}")
-            _check(set(op.columns) <= set(columns), "it asks for parts of a column that holds no date")
-            columns = range(columns.start, columns.stop + len(op.parts))
-        elif isinstance(op, Clip):
-            _check(set(op.columns.tolist()) <= set(columns), "it clips a column that holds no number")
+def _of_types(arrays: Mapping[str, Array], **types: str) -> bool:
+    """Tell whether arrays have the types of their names."""
+    return all(value.dtype.str[1:] == types[key] for key, value in arrays.items() if key in types)
 
 
 def _check_tree(tree: Tree) -> None:

@@ -413,14 +413,10 @@ def _encode_numbers(
             int(np.clip(_N_BINS // max(len(binned), 1), _FEWEST_BINS, _MOST_BINS)) if n_bins == "auto" else int(n_bins)
         )
         scaled = {at: standardize.squashed((filled[at] - center[at]) / scale[at]) for at in binned}
-        if n_bins == "auto" and most * len(binned) > _MOST_IN_ALL:
-            # a column of two values takes none
-            several = [
-                at for at, column in scaled.items() if ((column != column.min()) & (column != column.max())).any()
-            ]
-            scaled = {at: scaled[at] for at in several}
-            most = min(most, _MOST_IN_ALL // max(len(several), 1))
         bins = [(first + at, *edges) for at, column in scaled.items() for edges in _bins(column, weight, most)]
+        while n_bins == "auto" and len(bins) > _MOST_IN_ALL:
+            most = min(most - 1, most * _MOST_IN_ALL // len(bins))
+            bins = [(first + at, *edges) for at, column in scaled.items() for edges in _bins(column, weight, most)]
         if bins:
             ops.append(as_bins(bins))
     return ops
@@ -485,5 +481,7 @@ def _quantiles(values: Array, weight: Array, levels: ArrayLike) -> Array:
 
 def _bins(values: Array, weight: Array, n_bins: int) -> list[tuple[float, float]]:
     """Return the bins between the quantiles of a column; none if there are fewer than two bins."""
+    if n_bins < 2:
+        return []
     edges = np.unique(_quantiles(values, weight, np.linspace(0.0, 1.0, n_bins + 1)))
     return list(pairwise(edges.tolist())) if len(edges) > 2 else []

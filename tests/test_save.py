@@ -484,6 +484,8 @@ def test_crafted_lengths_are_refused(path, content):
         "JSONDecodeError": forged(b"{", arrays),
         "UnicodeDecodeError": forged(b'"\xff"', arrays),
     }
+    # few bytes that unpack into a million lists
+    made["claims a structure of 3000000 bytes"] = forged(b"[]," * 10**6, arrays)
     for said, file in made.items():
         path.write_bytes(file)
         with pytest.raises(ValueError, match=said):

@@ -119,9 +119,8 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
     if is_frame(X):
         if X.shape[0] == 0 or X.shape[1] == 0:
             raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row and one column.")
-        names = column_names(X)
-        if len(set(names)) < len(names):
-            twice = [name for name, count in Counter(names).items() if count > 1]
+        twice = [name for name, count in Counter(column_names(X)).items() if count > 1] if reset else []
+        if twice:
             raise ValueError(f"X has columns of the same name: {listed(twice)}. Rename or drop them.")
         if not reset and named:
             # columns are matched by their names, whatever their order, when they are read
@@ -280,7 +279,7 @@ def label_column(y: Any) -> Array:
     """
     y = column_or_1d(y, warn=True)
     if y.dtype == object:
-        cells = y.tolist()
+        cells = [label.item() if isinstance(label, np.generic) else label for label in y.tolist()]
         missing = [row for row, label in enumerate(cells) if is_missing(label)]
         if missing:
             raise ValueError(

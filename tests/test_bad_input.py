@@ -387,7 +387,8 @@ def test_rows_that_cannot_be_predicted(make, iris):
 @pytest.mark.parametrize("make", ESTIMATORS.values(), ids=ESTIMATORS)
 def test_labels_in_an_array_of_objects(make, iris):
     y = (iris.y == 1).tolist()
-    assert make().fit(iris.X, np.array(y, dtype=object)).classes_.tolist() == [False, True]
+    for labels in (y, [np.bool_(one) for one in y]):
+        assert make().fit(iris.X, np.array(labels, dtype=object)).classes_.tolist() == [False, True]
     for strange, message in (
         ([None, *y[1:]], r"Input y contains NaN: the label of row 0 is None \(1 in all\)"),
         ([7, *map(str, y[1:])], r"y holds strings and \[7\]; class labels must be of one kind"),

@@ -343,7 +343,7 @@ def test_other_columns_are_refused_by_name(owner, kind, n_rows, table, linear):
 def test_columns_of_the_same_name_are_refused(table, linear):
     X, y = table
     twice = X.rename(columns={"visits": "age"})
-    with pytest.raises(ValueError, match=r"columns of the same name: \['age'\]"):
+    with pytest.raises(ValueError, match=r"missing \['visits'\]; twice \['age'\]"):
         linear.predict(twice)
     with pytest.raises(ValueError, match=r"columns of the same name: \['age'\]"):
         LinearStudent().fit(twice, y)

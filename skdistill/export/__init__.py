@@ -2,10 +2,22 @@
 
 from ._c import to_c
 from ._files import check_ops, write_files
+from ._native import Unavailable, compiled
 from ._onnx import to_onnx
 from ._python import to_python
 from ._skd import to_skd
 from ._skl2onnx import register_skl2onnx
 from ._suffix import to_file
 
-__all__ = ["check_ops", "register_skl2onnx", "to_c", "to_file", "to_onnx", "to_python", "to_skd", "write_files"]
+__all__ = [
+    "Unavailable",
+    "check_ops",
+    "compiled",
+    "register_skl2onnx",
+    "to_c",
+    "to_file",
+    "to_onnx",
+    "to_python",
+    "to_skd",
+    "write_files",
+]

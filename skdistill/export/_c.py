@@ -21,6 +21,8 @@ Array = NDArray[Any]
 #: The definitions of tables, the declarations, and the functions: of each a comment, its signature and its lines.
 Answers = tuple[list[str], list[str], list[tuple[str, str, list[str]]]]
 
+#: The ops that C has a printer for.
+C_OPS = frozenset({Columns, Bound, Softmax, Unstandardize, *PRINTERS})
 #: The headers of C99; a header of the same name would hide the original.
 _HEADERS = frozenset(
     """
@@ -86,15 +88,15 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
         raise ValueError(
             f"path must be a name that ends in '.c' and is not the name of a standard header; got {str(path)!r}."
         )
-    check_ops(program, {Columns, Bound, Softmax, Unstandardize, *PRINTERS}, "C")
-    source, header = _Module(program, classes_of(student), path.stem).print()
+    check_ops(program, C_OPS, "C")
+    source, header = Module(program, classes_of(student), path.stem).print()
     write_files({path: source.encode("ascii"), path.with_suffix(".h"): header.encode("utf-8")})
 
 
-class _Module(Printer):
-    """The source and the header of one Program."""
+class Module(Printer):
+    """The source and the header of one Program; where rows are `encoded`, they come as the entry returns them."""
 
-    def __init__(self, program: Program, classes: Array | None, stem: str) -> None:
+    def __init__(self, program: Program, classes: Array | None, stem: str, *, encoded: bool = False) -> None:
         self.stem = stem
         self.prefix = identifier(stem)
         self.upper = self.prefix.upper()
@@ -102,7 +104,7 @@ class _Module(Printer):
         found = [] if classes is None else classes.tolist()
         self.labels = [str(label) for label in found]
         self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
-        super().__init__(program, self.prefix, names)
+        super().__init__(program, self.prefix, names, encoded=encoded)
         self.rom += sum(len(utf8(label)) + 1 + 4 for label in self.labels)
 
     def print(self) -> tuple[str, str]:

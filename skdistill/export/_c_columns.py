@@ -72,6 +72,17 @@ def read_entry(to: Printer, entry: Columns | Bound, prefix: str, names: Names) -
     return [_struct(prefix, f"double x[{entry.n_columns}]; {note}")]
 
 
+def read_encoded(to: Printer, entry: Columns | Bound, prefix: str, names: Names) -> list[str]:
+    """Do what :func:`read_entry` does for rows as the entry returns them: codes, then numbers."""
+    assert isinstance(entry, Columns)
+    n, n_codes = len(entry.sources), to.n_codes
+    if n_codes:
+        to.emit(loop("i", n_codes, "code[i] = (int)row->x[i];"))
+    if n > n_codes:
+        to.emit(loop("i", n - n_codes, f"x[i] = row->x[i + {n_codes}];"))
+    return [_struct(prefix, f"double x[{max(n, 1)}]; /* codes and numbers */")]
+
+
 def _struct(prefix: str, *members: str) -> str:
     return block(f"typedef struct {prefix}_row ", members, f" {prefix}_row;")
 

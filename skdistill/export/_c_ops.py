@@ -197,13 +197,17 @@ def _add_listed(to: Printer, values: Array, weight: str, start: str, source: str
 
 
 def _activation(to: Printer, op: Op) -> None:
-    f = "" if to.real == "double" else "f"
-    formula = {
-        ops.Relu: "h[j] > 0 ? h[j] : 0",
-        ops.Tanh: f"tanh{f}(h[j])",
-        ops.Silu: f"h[j] / (1 + exp{f}(-h[j]))",
-    }[type(op)]
-    to.emit(loop("j", to.width, f"h[j] = {formula};"))
+    to.emit(loop("j", to.width, f"h[j] = {activated(op, 'h[j]', '' if to.real == 'double' else 'f')};"))
+
+
+def activated(op: Op, h: str, f: str) -> str:
+    """Return the expression of an activation of `h`; `f` is the suffix of the functions of its type."""
+    formulas: dict[type[Op], str] = {
+        ops.Relu: f"{h} > 0 ? {h} : 0",
+        ops.Tanh: f"tanh{f}({h})",
+        ops.Silu: f"{h} / (1 + exp{f}(-{h}))",
+    }
+    return formulas[type(op)]
 
 
 def _tree(to: Printer, op: Tree) -> None:

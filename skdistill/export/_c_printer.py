@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..program import LARGEST, Bound, Columns, Program
-from ._c_columns import read_entry
+from ._c_columns import read_encoded, read_entry
 from ._c_text import Names, array, definition, loop, string, utf8
 
 Array = NDArray[Any]
@@ -54,9 +54,11 @@ class Printer:
         The prefix of every public identifier.
     names : Names
         The identifiers of the file's scope.
+    encoded : bool, default=False
+        Whether a row comes as the entry returns it.
     """
 
-    def __init__(self, program: Program, prefix: str, names: Names) -> None:
+    def __init__(self, program: Program, prefix: str, names: Names, *, encoded: bool = False) -> None:
         self.program = program
         entry = program.ops[0]
         assert isinstance(entry, Columns | Bound)
@@ -65,8 +67,8 @@ class Printer:
         self.definitions: list[str] = []
         self.statements = [f"/* {type(entry).__name__} */"]
         self._constants = Names()
-        self.row = read_entry(self, entry, prefix, names)
         self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
+        self.row = (read_encoded if encoded else read_entry)(self, entry, prefix, names)
         n_read = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
         #: The largest magnitude of each number in ``x``.
         self.bounds = np.full(n_read - self.n_codes, LARGEST)

@@ -160,16 +160,13 @@ static double standardized(double x, double mean, double factor, double filled, 
 /* The score of a number, interpolated linearly between the knots' scores; the score of `fill` if it is missing. */
 static double interpolated(double x, const double *knots, const double *scores, int n, double fill)
 {
-    int low = 0, high = n - 1;
+    int low = 0;
     if (isnan(x)) x = fill;
-    if (x < knots[low]) return scores[low];
-    if (x >= knots[high]) return scores[high];
-    while (high - low > 1) {
-        const int middle = (low + high) / 2;
-        if (knots[middle] <= x) low = middle; else high = middle;
-    }
+    if (x < knots[0]) return scores[0];
+    if (x >= knots[n - 1]) return scores[n - 1];
+    for (int left = n - 1; left > 1; left -= left / 2) low = knots[low + left / 2] <= x ? low + left / 2 : low;
     if (knots[low] == x) return scores[low];
-    return scores[low] + (scores[high] - scores[low]) / (knots[high] - knots[low]) * (x - knots[low]);
+    return scores[low] + (scores[low + 1] - scores[low]) / (knots[low + 1] - knots[low]) * (x - knots[low]);
 }
 
 /* How far a number reaches into a bin, 0 to 1. */
@@ -206,10 +203,8 @@ static int list_bins(double x, int first, int last, const double *lower, const d
                      int found, real *v, position *at)
 {
     int bin = first;
-    while (last - bin > 1) {
-        const int middle = (bin + last) / 2;
-        if (x > lower[middle]) bin = middle; else last = middle;
-    }
+    /* without a branch, which could not be predicted */
+    for (int left = last - first; left > 1; left -= left / 2) bin = x > lower[bin + left / 2] ? bin + left / 2 : bin;
     v[found] = (real)share(x, lower[bin], per_width[bin]);
     v[found + 1] = 1 - v[found];
     at[found] = (position)(n_before + bin);

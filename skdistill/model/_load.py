@@ -70,6 +70,8 @@ class _Loaded(ProgramModel):
 
     def _rows(self, X: Any) -> Any:
         """Return rows as the Program takes them; they must be a table with the right number of columns."""
+        if type(X) is np.ndarray and X.dtype.kind == "f" and X.shape[1:] == (self.n_features_in_,) and len(X):
+            return X
         if isinstance(X, dict) or (isinstance(X, list) and X and all(isinstance(row, dict) for row in X)):
             return X
         if not is_frame(X) and not hasattr(X, "tocsr"):

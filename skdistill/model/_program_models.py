@@ -46,6 +46,39 @@ class Exportable:
 
         to_file(self, path, **options)
 
+    def compile(self) -> Any:
+        """Return the fitted student as native code: a row takes some 2 microseconds from Python.
+
+        The machine's C compiler (``cc``, ``gcc`` or ``clang``; the environment variable ``CC`` names another) builds
+        a shared library once, and checks it against numpy. It stays in ``~/.cache/skdistill`` (below
+        ``XDG_CACHE_HOME`` where that is set), keyed by the code and the compiler. Where there is no compiler, a
+        warning says so, and numpy answers.
+
+        Returns
+        -------
+        model : LoadedClassifier or LoadedRegressor
+            It takes the same rows and gives the same answers within 1e-4 of a logit, since layers are computed in
+            float32. Other threads go on while it answers. A pickle of it answers with numpy until it is compiled
+            again.
+
+        Raises
+        ------
+        NotFittedError
+            If the student is not fitted.
+        TypeError
+            If the student has no Program, or its Program has an op that C has no printer for.
+
+        Examples
+        --------
+        >>> from skdistill import LinearStudent
+        >>> student = LinearStudent().fit([[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"])
+        >>> student.compile().predict([[0.2], [2.9]])
+        array(['no', 'yes'], dtype='<U3')
+        """
+        from ._compile import compiled_model
+
+        return compiled_model(self)
+
 
 class ProgramModel(Exportable):
     """A model that predicts with a Program; numpy is enough for it."""

@@ -403,7 +403,7 @@ class Columns(Op):
         return {name: value for name, value in super().state().items() if name not in later or value is not None}
 
     @cached_property
-    def _identity(self) -> bool:
+    def identity(self) -> bool:
         """Whether every column of the row is read, in order, as a number."""
         return self.sources == tuple(range(self.n_columns)) and self.all_numbers
 
@@ -451,7 +451,7 @@ class Columns(Op):
         if type(X) is np.ndarray and X.dtype.kind in "fiub" and self._numeric is not None:
             if X.ndim != 2 or X.shape[1] != self.n_columns:
                 raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
-            return X.astype(np.float64) if self._identity else X[:, self._numeric].astype(np.float64, copy=False)
+            return X.astype(np.float64) if self.identity else X[:, self._numeric].astype(np.float64, copy=False)
         if isinstance(X, dict):
             return self._read_rows([self._row(X)])
         if isinstance(X, list) and X and isinstance(X[0], dict):

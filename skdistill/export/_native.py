@@ -1,0 +1,321 @@
+"""Native code: compiles what a Program does after its entry with the machine's C compiler, and answers with it."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..program import Bound, Columns, Op, Program, Softmax, Unstandardize, real_weights, run, split
+from ._c import C_OPS, Module
+from ._c_ops import activated
+from ._c_text import array
+from ._files import check_ops, write_files
+
+Array = NDArray[Any]
+
+#: A product and a sum may be one instruction, which rounds once.
+_FLAGS = ("-std=c99", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
+#: Logits of the trial may differ from numpy's by this, or by this part of them: layers are computed in float.
+_TOLERANCE = 1e-4
+_N_TRIAL = 64
+#: Seconds that the compiler may take.
+_PATIENCE = 600.0
+
+
+#: What the library consists of beside exported code.
+_NATIVE = files(__package__).joinpath("native.c").read_text("utf-8")
+#: The width of a row in its arrays is a multiple of this, as in native.c.
+_LANES = 16
+
+
+class Unavailable(Exception):  # noqa: N818
+    """Why there is no native code."""
+
+
+class NativeProgram(Program):
+    """A Program whose ops after the entry run as compiled C.
+
+    :func:`compiled` makes it. Pickled, it is a Program that answers with numpy.
+
+    Parameters
+    ----------
+    ops : sequence of Op
+        The operations.
+    library : path
+        The shared library.
+    n_logits : int
+        The number of outputs of the last layer.
+    """
+
+    __slots__ = ("_as_they_are", "_logits", "_shape", "answers", "library")
+
+    def __init__(self, ops: Sequence[Op], library: Path, n_logits: int) -> None:
+        super().__init__(ops)
+        self.library = library
+        try:
+            loaded = ctypes.CDLL(str(library))
+        except OSError as error:
+            raise Unavailable(f"{str(library)!r} cannot be loaded ({error})") from error
+        function, width = loaded.skdistill_rows, _width(self)
+        function.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_void_p)
+        function.restype = None
+        entry = self.ops[0]
+        self._as_they_are, self._shape = isinstance(entry, Columns) and entry.identity, (width,)
+        self.answers = _Function(function, False, width, self.n_outputs or max(n_logits, 2))
+        self._logits = _Function(function, True, width, n_logits)
+
+    def __call__(self, X: Any) -> Array:
+        """Return the class probabilities of rows, or a regressor's predictions.
+
+        Parameters
+        ----------
+        X : array or frame of shape (n_rows, n_columns), dict, or list of dict
+            Rows in the form they had in fit. They are not validated.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_rows, n_classes) or (n_rows, n_outputs)
+            Probabilities, or predictions in the target's unit, in float64.
+        """
+        return self.answers(self._encoded(X))
+
+    def _encoded(self, X: Any) -> Array:
+        """Return rows as the entry does, without a copy of those that it leaves as they are."""
+        if self._as_they_are and type(X) is np.ndarray and X.dtype.kind == "f" and X.shape[1:] == self._shape:
+            return X
+        return self._entry(X)
+
+    def logits(self, X: Any) -> Array:
+        """Return the logits of rows, or a regressor's standardised predictions.
+
+        Parameters
+        ----------
+        X : array or frame of shape (n_rows, n_columns), dict, or list of dict
+            As in a call.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_rows, n_classes), or (n_rows, 1) for two classes
+            The input of the last op, in float64.
+        """
+        return self._logits(self._encoded(X))
+
+
+class _Function:
+    """A function of the library, called with rows as the entry returns them.
+
+    ctypes releases the interpreter's lock while it runs.
+    """
+
+    def __init__(self, function: Any, logits: bool, n_in: int, n_out: int) -> None:
+        self._function, self._logits, self._n_in, self._n_out = function, int(logits), n_in, n_out
+        self._local = threading.local()
+
+    def __call__(self, Z: Array) -> Array:
+        if Z.shape[0] != 1:
+            Z = np.ascontiguousarray(Z, dtype=np.float64)
+            out = np.empty((len(Z), self._n_out))
+            self._function(Z.ctypes.data, len(Z), self._logits, out.ctypes.data)
+            return out
+        # asking an array for its address takes longer than copying a row; each thread has arrays of its own
+        try:
+            given, at_given, answer, at_answer = self._local.row
+        except AttributeError:
+            given, answer = np.empty((1, self._n_in)), np.empty((1, self._n_out))
+            at_given, at_answer = given.ctypes.data, answer.ctypes.data
+            self._local.row = given, at_given, answer, at_answer
+        given[:] = Z
+        self._function(at_given, 1, self._logits, at_answer)
+        return answer.copy()
+
+
+def _width(program: Program) -> int:
+    """Return the number of columns that the entry returns."""
+    entry = program.ops[0]
+    assert isinstance(entry, Columns)
+    return len(entry.sources)
+
+
+def compiled(program: Program) -> NativeProgram:
+    """Compile a Program, or find in the cache what was compiled before, and check it against numpy.
+
+    Parameters
+    ----------
+    program : Program
+        The Program.
+
+    Returns
+    -------
+    native : NativeProgram
+        The same Program in native code.
+
+    Raises
+    ------
+    Unavailable
+        If there is no compiler, it fails, or its code does not give numpy's answers; the message says which.
+    TypeError
+        If the Program has an op that C has no printer for.
+    """
+    check_ops(program, C_OPS, "C")
+    if isinstance(program.ops[0], Bound):
+        raise Unavailable("scipy multiplies the rows of a sparse matrix")
+    sources, n_logits = _sources(program)
+    command, machine = _compiler()
+    digest = hashlib.sha256("\0".join([*sources.values(), *command, machine]).encode()).hexdigest()
+    library = _cache() / f"{digest[:40]}{'.dll' if sys.platform == 'win32' else '.so'}"
+    if not library.exists():
+        _build(command, sources, library)
+    native = NativeProgram(program.ops, library, n_logits)
+    _try(native, program)
+    return native
+
+
+def _sources(program: Program) -> tuple[dict[str, str], int]:
+    """Return the files of the library, and the number of logits.
+
+    ``model.c`` is the exported code of a row that comes as the entry returns it, ``first.c`` that of a net's first
+    layer alone, and ``native.c`` asks them for many rows.
+    """
+    last = program.ops[-1]
+    model = _logits_of(program.ops[:-1], "model")
+    sources = dict(zip(("model.c", "model.h"), model.print(), strict=True))
+    n = model.width
+    known = {"WIDTH": _width(program), "N_LOGITS": n, "N_ANSWERS": max(n, 2)}
+    arrays: dict[str, Array] = {}
+    if isinstance(last, Unstandardize):
+        known |= {"N_ANSWERS": n, "REGRESSES": 1}
+        edges = {"lower": (last.lower, -np.inf), "upper": (last.upper, np.inf)}
+        arrays = {"center": last.center, "scale": last.scale}
+        arrays |= {name: np.full(n, none) if edge is None else edge for name, (edge, none) in edges.items()}
+    text = [f"#define {name} {value}" for name, value in known.items()]
+    parts = split(program)
+    if parts is not None and len(parts[1]) > 1 and model.real == "float":
+        encoder, layers, activations = parts
+        sources |= dict(zip(("first.c", "first.h"), _logits_of([*encoder, layers[0]], "first").print(), strict=True))
+        text += _later_layers(layers, activations, arrays)
+    text += [array(name, values).replace("[]", "[] __attribute__((aligned(64)))", 1) for name, values in arrays.items()]
+    sources["parts.h"] = "\n".join(text) + "\n"
+    sources["native.c"] = _NATIVE
+    return sources, n
+
+
+def _logits_of(ops: Sequence[Op], stem: str) -> Module:
+    """Return the code of ops that end in a layer or a tree."""
+    state = ops[-1].state()
+    n = len(state["bias"]) if "bias" in state else state["values"].shape[1]
+    return Module(Program([*ops, Softmax()]), np.arange(max(n, 2)), stem, encoded=True)
+
+
+def _later_layers(layers: Sequence[Any], activations: Sequence[Op], arrays: dict[str, Array]) -> list[str]:
+    """Add the weights of all layers but the first, and return what ``native.c`` needs to know of them."""
+    sizes = [len(layer.bias) for layer in layers]
+    padded = [-(-size // _LANES) * _LANES for size in sizes]
+    given, result, steps = "a", "b", []
+    for at, (layer, activation) in enumerate(zip(layers[1:], activations, strict=True)):
+        margin = (0, padded[at + 1] - sizes[at + 1])
+        weight = real_weights(layer.weight, layer.scale).astype(np.float32)
+        arrays |= {f"weight_{at}": np.pad(weight, ((0, 0), margin)), f"bias_{at}": np.pad(layer.bias, margin)}
+        steps += [
+            f"for (int i = 0; i < ROWS * {padded[at]}; i++) {given}[i] = {activated(activation, f'{given}[i]', 'f')};",
+            f"dense({given}, {sizes[at]}, {padded[at]}, weight_{at}, bias_{at}, {padded[at + 1]}, {result});",
+        ]
+        given, result = result, given
+    steps += [f"for (int r = 0; r < ROWS; r++) memcpy(z[r], {given} + r * {padded[-1]}, sizeof z[r]);"]
+    known = {"FIRST_PADDED": padded[0], "WIDEST": max(padded), "LATER_LAYERS": " ".join(steps)}
+    return [f"#define {name} {value}" for name, value in known.items()]
+
+
+def _compiler() -> tuple[list[str], str]:
+    """Return the command of the compiler, and what it says of its version and of this machine's processor."""
+    named = os.environ.get("CC")
+    command = shlex.split(named) if named else [next(filter(shutil.which, ("cc", "gcc", "clang")), "")]
+    if not command or not shutil.which(command[0]):
+        looked = f"CC={named!r} is none" if named else "cc, gcc and clang were not found; the variable CC names another"
+        raise Unavailable(f"there is no C compiler ({looked})")
+    command += _FLAGS
+    about = ["-dM", "-E", "-x", "c", os.devnull]
+    try:
+        return [*command, "-march=native"], _run([*command, "-march=native", *about])
+    except Unavailable:
+        # not every compiler knows the option on every processor
+        return command, _run([*command, *about])
+
+
+def _run(command: list[str], folder: str | None = None) -> str:
+    """Run a command to its end, and return what it prints."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"the compiler does not run ({error})") from error
+    if done.returncode:
+        raise Unavailable(f"{shlex.join(command)} fails: {done.stderr.strip()[:500]}")
+    return done.stdout
+
+
+def _cache() -> Path:
+    """Return the folder of compiled libraries, which nobody else may write to."""
+    caches = {"win32": os.environ.get("LOCALAPPDATA", ""), "darwin": "~/Library/Caches"}.get(sys.platform, "~/.cache")
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or caches).expanduser() / "skdistill"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError as error:
+        raise Unavailable(f"{str(folder)!r} cannot be made ({error}); XDG_CACHE_HOME names another folder") from error
+    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+        raise Unavailable(f"others may write to {str(folder)!r}, and what lies there is executed; chmod 700 it")
+    return folder
+
+
+def _build(command: list[str], sources: dict[str, str], library: Path) -> None:
+    """Compile sources to a library, which is there only once it is whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in sources.items():
+            Path(folder, name).write_text(text, "utf-8")
+        _run([*command, *(name for name in sources if name.endswith(".c")), "-o", library.name, "-lm"], folder)
+        try:
+            write_files({library: Path(folder, library.name).read_bytes()})
+        except OSError as error:
+            raise Unavailable(f"{str(library)!r} cannot be written ({error})") from error
+
+
+def _try(native: NativeProgram, program: Program) -> None:
+    """Check native code against numpy on encoded rows of all kinds."""
+    entry = program.ops[0]
+    assert isinstance(entry, Columns)
+    rng, n_codes = np.random.default_rng(0), len(entry.sizes)
+    rows = np.empty((_N_TRIAL, _width(program)))
+    rows[:, :n_codes] = rng.integers(0, np.array(entry.sizes, dtype=np.int64), (_N_TRIAL, n_codes))
+    # numbers around the constants of the ops, of every magnitude, and missing ones
+    known = [
+        value.ravel()
+        for op in program.ops[1:-1]
+        for value in op.state().values()
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    ]
+    around = rng.choice(np.concatenate([np.zeros(1), *known]), (_N_TRIAL, rows.shape[1] - n_codes))
+    size = 10.0 ** rng.uniform(-3.0, 3.0, (_N_TRIAL, 1))
+    rows[:, n_codes:] = around + size * rng.standard_normal(around.shape)
+    rows[:, n_codes:][rng.random(around.shape) < 0.05] = np.nan
+    with np.errstate(all="ignore"):
+        wanted = run(rows.copy(), program.ops[1:])
+    found = native.answers(rows)
+    close = np.abs(found - wanted) <= _TOLERANCE * np.maximum(1.0, np.abs(wanted).max())
+    if not close.all():
+        raise Unavailable(f"the compiled code answers {found[~close][0]} where numpy answers {wanted[~close][0]}")

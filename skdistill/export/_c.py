@@ -14,12 +14,18 @@ from ..program import Bound, Columns, Program, Softmax, Unstandardize, program_o
 from ._c_columns import enumerator
 from ._c_ops import PRINTERS
 from ._c_printer import FUNCTIONS, Printer
-from ._c_text import Names, block, block_comment, comment, enum, identifier, loop, string, utf8
+from ._c_text import Names, block, block_comment, comment, enum, identifier, loop
 from ._files import check_ops, classes_of, used, write_files
 
 Array = NDArray[Any]
 #: The definitions of tables, the declarations, and the functions: of each a comment, its signature and its lines.
 Answers = tuple[list[str], list[str], list[tuple[str, str, list[str]]]]
+
+#: With such options a compiler takes every number for finite, and answers rows with missing numbers wrongly.
+_NEEDS_NAN = """\
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0) || defined(_M_FP_FAST)
+#error "compile without -ffast-math, -ffinite-math-only and /fp:fast: a missing number is NAN"
+#endif"""
 
 #: The headers of C99; a header of the same name would hide the original.
 _HEADERS = frozenset(
@@ -88,7 +94,7 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
         )
     check_ops(program, {Columns, Bound, Softmax, Unstandardize, *PRINTERS}, "C")
     source, header = _Module(program, classes_of(student), path.stem).print()
-    write_files({path: source.encode("ascii"), path.with_suffix(".h"): header.encode("utf-8")})
+    write_files({path: source.encode("utf-8"), path.with_suffix(".h"): header.encode("utf-8")})
 
 
 class _Module(Printer):
@@ -103,7 +109,7 @@ class _Module(Printer):
         self.labels = [str(label) for label in found]
         self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
         super().__init__(program, self.prefix, names)
-        self.rom += sum(len(utf8(label)) + 1 + 4 for label in self.labels)
+        self.rom += 4 * len(self.labels)
 
     def print(self) -> tuple[str, str]:
         """Return the source and the header."""
@@ -150,13 +156,16 @@ class _Module(Printer):
                 f"ROM: {self.rom} bytes of constants, a pointer counted as 4, and the code.",
                 f"Stack: {stack} bytes of arrays, and what the compiler needs for calls and registers.",
                 "The code allocates nothing and keeps no state: all functions are reentrant. A missing number is NAN; "
-                "compile without -ffast-math, which does not support it.",
+                "-ffast-math, which does not support it, is refused.",
             ]
         )
+        note = "Make every column missing. Zeros are not missing: they are the number 0 and the first level of an enum."
+        answers.append((note, f"void {self.prefix}_set_missing({self.prefix}_row *row)", self.missing))
         defined = [block(f"{signature}\n", body) for _, signature, body in answers]
         source = [
             title,
             f'#include "{self.stem}.h"\n\n#include <math.h>\n#include <stdint.h>',
+            _NEEDS_NAN,
             *(["\n".join(types)] if types else []),
             *(text.replace("PREFIX", self.upper) for name, text in FUNCTIONS.items() if name in functions),
             *self.definitions,
@@ -180,7 +189,16 @@ class _Module(Printer):
         """Return what a regressor's file holds besides the row; the lines apply all ops."""
         note = f"The predictions. `out` has room for {self.upper}_N_OUTPUTS."
         signature = f"void {self.prefix}_predict(const {self.prefix}_row *row, double *out)"
-        return [], [f"enum {{ {self.upper}_N_OUTPUTS = {self.width} }};"], [(note, signature, lines)]
+        answers = [(note, signature, lines), self._of_rows("predict", "double", self.width)]
+        return [], [f"enum {{ {self.upper}_N_OUTPUTS = {self.width} }};"], answers
+
+    def _of_rows(self, name: str, kind: str, n: int, call: str = "{}(rows, out)") -> tuple[str, str, list[str]]:
+        """Return the function that answers several rows by the one for a row, which fills `n` numbers of `out`."""
+        function, room = f"{self.prefix}_{name}", "n_rows" if n == 1 else f"{n} * n_rows"
+        note = f"The same for each of some rows, one after the other. `out` has room for {room}."
+        signature = f"void {function}_rows(const {self.prefix}_row *rows, int n_rows, {kind} *out)"
+        step = call.format(function)
+        return note, signature, [f"for (; n_rows > 0; n_rows--, rows++, out += {n}) {step};"]
 
     def _classifier(self, lines: list[str]) -> Answers:
         """Return what a classifier's file holds besides the row; the lines apply all ops."""
@@ -227,6 +245,8 @@ class _Module(Printer):
         answers = [
             (logits, f"void {prefix}_logits({row}, float *out)", lines),
             ("The most probable class.", f"int {prefix}_predict({row})", best),
+            self._of_rows("predict", "int", 1, "*out = {}(rows)"),
             (probabilities, f"void {prefix}_predict_proba({row}, float *out)", proba),
+            self._of_rows("predict_proba", "float", n_classes),
         ]
-        return [block(f"{names} = ", map(string, self.labels), ";", ",")], declared, answers
+        return [block(f"{names} = ", map(self.text, self.labels), ";", ",")], declared, answers

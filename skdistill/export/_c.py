@@ -27,11 +27,11 @@ _NEEDS_NAN = """\
 #error "compile without -ffast-math, -ffinite-math-only and /fp:fast: a missing number is NAN"
 #endif"""
 
-#: The headers of C99; a header of the same name would hide the original.
+#: The headers of C99, and one that they include; a header of the same name would hide the original.
 _HEADERS = frozenset(
     """
-    assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg stdbool stddef stdint
-    stdio stdlib string tgmath time wchar wctype
+    assert complex ctype errno features fenv float inttypes iso646 limits locale math setjmp signal stdarg stdbool
+    stddef stdint stdio stdlib string tgmath time wchar wctype
     """.split()  # noqa: SIM905
 )
 
@@ -47,13 +47,22 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
       for each class;
     - ``int churn_predict(const churn_row *row)``, an index into ``churn_classes``;
     - ``void churn_predict_proba(const churn_row *row, float *out)``, a probability for each class;
+    - ``churn_predict_rows`` and ``churn_predict_proba_rows``, which take ``const churn_row *rows, int n_rows``
+      and an `out` for the answers of all rows, one after the other;
+    - ``void churn_set_missing(churn_row *row)``, which makes every column missing;
     - an enum of the levels of each categorical column, and a function that finds a level by its
       text, such as ``churn_plan_from_string``.
 
     A regressor has ``void churn_predict(const churn_row *row, double *out)`` instead of the first
-    three: the predictions in the target's own unit.
+    three, the predictions in the target's own unit, and of the functions for several rows ``churn_predict_rows``.
 
-    A missing number is ``NAN``. The encoding is computed in double; layers are computed in float,
+    A missing number is ``NAN``, and each enum has an enumerator for a missing level. A row of zeros is not missing:
+    zero is a number, and the first level of an enum. Compilers are told to refuse ``-ffast-math``, which takes away
+    ``NAN``. A column such as ``SIZE_MAX``, which begins as macros do, becomes a field in lower case.
+
+    The header includes nothing, so that what ``cc -E -P churn.h`` prints can be given to ``cdef`` of cffi.
+
+    The encoding is computed in double; layers are computed in float,
     unless their inputs may be large. int8 and float16 weights are stored as such. With GCC and glibc
     on x86-64, layers are also compiled for AVX2, and processors that have AVX2 run that version.
 
@@ -71,7 +80,9 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
     TypeError
         If the student has no Program, or its Program has an op that C has no printer for.
     ValueError
-        If `path` does not end in ".c", or the header would have the name of a standard header.
+        If `path` does not end in ".c", the header would have the name of a standard header, or the name has
+        characters that an ``#include`` cannot hold: a double quotation mark, a backslash, ``??``, or one that is
+        not printable.
     OSError
         If the files cannot be written.
 
@@ -88,9 +99,14 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
     """
     program = program_of(student)
     path = Path(path)
-    if path.suffix != ".c" or path.stem in _HEADERS:
+    if path.suffix != ".c" or path.stem.lower() in _HEADERS:
         raise ValueError(
             f"path must be a name that ends in '.c' and is not the name of a standard header; got {str(path)!r}."
+        )
+    if not path.stem.isprintable() or re.search(r'["\\]|\?\?', path.stem):
+        raise ValueError(
+            "path must be a name without quotation marks, backslashes, '??' and unprintable characters, "
+            f"so that it can be included; got {str(path)!r}."
         )
     check_ops(program, {Columns, Bound, Softmax, Unstandardize, *PRINTERS}, "C")
     source, header = _Module(program, classes_of(student), path.stem).print()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..program import Bound, Columns, Levels, Word
-from ._c_text import Names, block, comment, enum, identifier, loop, number, smallest, utf8
+from ._c_text import Names, block, comment, enum, identifier, loop, member, number, smallest, utf8
 
 if TYPE_CHECKING:
     from ._c_printer import Printer
@@ -79,9 +79,7 @@ def _struct(prefix: str, *members: str) -> str:
 
 def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list[str]:
     """Do what :func:`read_entry` does for a struct of named fields."""
-    # members must not have the names of the files' macros
-    fields = Names(f"{prefix.upper()}_{name}" for name in ("H", "WIDE"))
-    members, enums, lookups = [], [], []
+    fields, members, enums, lookups = Names(), [], [], []
     forms = dict(zip(entry.sources, entry.forms or (), strict=False))
     numbers: dict[int, str] = {}
     texts: dict[int, str] = {}
@@ -90,7 +88,7 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
     for source in sorted(set(entry.sources)):
         title, name = f"column {source}", f"x{source}"
         if entry.names is not None:
-            title, name = comment(entry.names[source]), identifier(entry.names[source])
+            title, name = comment(entry.names[source]), member(entry.names[source])
         # a column that is read both as a number and as a level becomes two fields
         plain = [kind for at, kind, levels in entry.reads if at == source and levels is None]
         if plain:

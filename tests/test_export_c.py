@@ -34,6 +34,7 @@ from skdistill import LinearStudent, MLPStudent, TreeStudent
 from skdistill.export import to_c
 
 pd = Optional("pandas")
+cffi = Optional("cffi")
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
@@ -310,7 +311,8 @@ def test_any_name_of_a_column_a_level_or_a_class_becomes_an_identifier(tmp_path)
     rng = np.random.default_rng(0)
     levels = [*NAMES, "OTHER", "missing", "a\0b", "\ud800", "x" * 5000, "??=", "/* \\"]
     frame = pd.DataFrame({name: rng.choice(np.array(levels, dtype=object), 900) for name in NAMES}, dtype=object)
-    y = np.array(NAMES)[rng.integers(0, len(NAMES), 900)]
+    labels = [*NAMES, "y" * 5000]
+    y = np.array(labels)[rng.integers(0, len(labels), 900)]
     student = LinearStudent().fit(frame, y)
     compiled = Compiled(student, tmp_path, flags=["-O0"])
     names = [name for _, name, _ in compiled.fields]
@@ -322,7 +324,7 @@ def test_any_name_of_a_column_a_level_or_a_class_becomes_an_identifier(tmp_path)
     expected = expected_logits(student, frame)
     logits, _, _, found = compiled.run(frame)
     assert_same_logits(logits, expected)
-    assert set(found) <= set(NAMES)
+    assert set(found) <= set(labels)
     # a header of C is one of C++ too
     if shutil.which("g++"):
         (tmp_path / "main.cpp").write_text('#include "model.h"\nint main() { return 0; }\n')
@@ -336,6 +338,72 @@ def test_columns_named_as_what_the_code_names(tmp_path):
     compiled = Compiled(student, tmp_path, flags=["-O2"])
     compiled.columns = dict(zip([name for _, name, _ in compiled.fields], names, strict=True))
     check(compiled, X)
+
+
+C99 = """assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg stdbool stddef
+stdint stdio stdlib string time wchar wctype"""
+
+
+def test_columns_named_as_macros(tmp_path):
+    (tmp_path / "all.h").write_text("".join(f"#include <{name}.h>\n" for name in C99.split()))
+    for_each = {"gcc": ["model.c"], "g++": ["-x", "c++", "model.h"]}
+    if shutil.which("g++") is None:
+        del for_each["g++"]
+    macros = {"NAN", "M_PI", "HUGE_VALF", "__FILE__", "unix"}
+    for compiler in for_each:
+        listed = [compiler, "-dM", "-E", "-x", "c++" if compiler == "g++" else "c", "all.h"]
+        found = subprocess.run(listed, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        macros |= set(re.findall(r"^#define (\w+)", found, re.MULTILINE))
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(12, len(macros))), columns=sorted(macros))
+    to_c(LinearStudent().fit(X, X["NAN"] > 0), tmp_path / "model.c")
+    for compiler, files in for_each.items():
+        strict = [compiler, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-include", "all.h"]
+        subprocess.run([*strict, *files], cwd=tmp_path, check=True)
+    # a prefix, a column and a level may spell a macro as well
+    for name, column, levels in [("m", "pi", ["2", "4"]), ("uint", "fast8", ["max", "width"])]:
+        X = pd.DataFrame({column: levels * 10})
+        to_c(LinearStudent().fit(X, X[column] == levels[0]), tmp_path / f"{name}.c")
+        subprocess.run(["gcc", "-fsyntax-only", "-include", "all.h", f"{name}.c"], cwd=tmp_path, check=True)
+
+
+def test_options_that_know_no_nan_are_refused(tmp_path):
+    to_c(fitted("linear"), tmp_path / "model.c")
+    for option in ["-ffast-math", "-ffinite-math-only"]:
+        command = ["gcc", "-fsyntax-only", option, "model.c"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode != 0
+        assert "compile without -ffast-math" in done.stderr
+
+
+def test_cffi_reads_the_header_and_asks_for_many_rows(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = text_table(n_classes=3)
+    X = X[["note"]].assign(plan=rng.choice(np.array(["basic", "pro", None]), len(X)), age=rng.normal(size=len(X)))
+    X.loc[::7, "age"] = np.nan
+    student = LinearStudent().fit(X, y)
+    compiled = Compiled(student, tmp_path, flags=["-shared", "-fPIC"])
+    compiled.compile("model.c", "-o", "model.so", "-lm")
+    ffi = cffi.FFI()
+    ffi.cdef(subprocess.check_output(["gcc", "-E", "-P", "model.h"], cwd=tmp_path, text=True))
+    lib = ffi.dlopen(str(tmp_path / "model.so"))
+    rows, proba, best = (ffi.new(f"{kind}[]", len(X) * n) for kind, n in [("model_row", 1), ("float", 3), ("int", 1)])
+    kept = []
+    for at, (note, plan, age) in enumerate(zip(X["note"], X["plan"], X["age"], strict=True)):
+        # of a missing cell nothing is written
+        lib.model_set_missing(ffi.addressof(rows, at))
+        if isinstance(note, str):
+            kept.append(ffi.new("char[]", note.encode()))
+            rows[at].note = kept[-1]
+        if isinstance(plan, str):
+            rows[at].plan = lib.model_plan_from_string(plan.encode())
+        if not np.isnan(age):
+            rows[at].age = age
+    lib.model_predict_proba_rows(rows, len(X), proba)
+    lib.model_predict_rows(rows, len(X), best)
+    expected = student.predict_proba(X)
+    assert_allclose(np.reshape(list(proba), expected.shape), expected, atol=1e-5)
+    assert_array_equal(student.classes_[list(best)], student.predict(X))
+    assert ffi.string(lib.model_classes[2]).decode() == str(student.classes_[2])
 
 
 def test_levels_that_are_no_texts(tmp_path):
@@ -412,9 +480,15 @@ def test_tables_of_one_kind_of_column(model, table, tmp_path):
     check(Compiled(clone(model).fit(X, y), tmp_path, columns={"plan": "plan", "city": "city", "age": "age"}), X)
 
 
-@pytest.mark.parametrize("name", ["model.txt", "model", "math.c", "string.c"])
+@pytest.mark.parametrize("name", ["größe.c", "it's 2?.c"])
+def test_a_name_of_other_characters_is_included(name, tmp_path):
+    to_c(fitted("linear"), tmp_path / name)
+    subprocess.run(["gcc", *STRICT, "-fsyntax-only", name], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("name", ["model.txt", "model", "math.c", "String.c", 'a"b.c', "a\\b.c", "a\nb.c", "a??=.c"])
 def test_a_path_that_is_none_of_a_file_of_c(name, tmp_path):
-    with pytest.raises(ValueError, match="path must be a name that ends in"):
+    with pytest.raises(ValueError, match="path must be a name "):
         to_c(fitted("linear"), tmp_path / name)
     assert not list(tmp_path.iterdir())
 

@@ -170,14 +170,14 @@ def test_c_answers_as_numpy_does_in_double(fitted, tmp_path):
 #include "model.h"
 int main(void)
 {{
-    model_row row;
-    double out[MODEL_N_OUTPUTS];
-    for (;;) {{
-        for (int i = 0; i < 5; i++)
-            if (scanf("%lf", &row.x[i]) != 1) return MODEL_N_OUTPUTS != {n_outputs};
-        model_predict(&row, out);
-        for (int j = 0; j < {n_outputs}; j++) printf("%.17g ", out[j]);
-    }}
+    static model_row rows[{len(X)}];
+    static double out[{len(X)} * MODEL_N_OUTPUTS];
+    for (int i = 0; i < {len(X)}; i++)
+        for (int j = 0; j < 5; j++)
+            if (scanf("%lf", &rows[i].x[j]) != 1) return 1;
+    model_predict_rows(rows, {len(X)}, out);
+    for (int i = 0; i < {len(X)} * {n_outputs}; i++) printf("%.17g ", out[i]);
+    return MODEL_N_OUTPUTS != {n_outputs};
 }}
 """)
     strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", "-O2"]

@@ -14,7 +14,7 @@ from ..program import Bound, Columns, Program, Softmax, Unstandardize, program_o
 from ._c_columns import enumerator
 from ._c_ops import PRINTERS
 from ._c_printer import FUNCTIONS, Printer
-from ._c_text import Names, block, block_comment, comment, enum, identifier, loop, string, utf8
+from ._c_text import Names, block, block_comment, comment, enum, identifier, loop
 from ._files import check_ops, classes_of, used, write_files
 
 Array = NDArray[Any]
@@ -23,11 +23,17 @@ Answers = tuple[list[str], list[str], list[tuple[str, str, list[str]]]]
 
 #: The ops that C has a printer for.
 C_OPS = frozenset({Columns, Bound, Softmax, Unstandardize, *PRINTERS})
-#: The headers of C99; a header of the same name would hide the original.
+#: With such options a compiler takes every number for finite, and answers rows with missing numbers wrongly.
+_NEEDS_NAN = """\
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0) || defined(_M_FP_FAST)
+#error "compile without -ffast-math, -ffinite-math-only and /fp:fast: a missing number is NAN"
+#endif"""
+
+#: The headers of C99, and one that they include; a header of the same name would hide the original.
 _HEADERS = frozenset(
     """
-    assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg stdbool stddef stdint
-    stdio stdlib string tgmath time wchar wctype
+    assert complex ctype errno features fenv float inttypes iso646 limits locale math setjmp signal stdarg stdbool
+    stddef stdint stdio stdlib string tgmath time wchar wctype
     """.split()  # noqa: SIM905
 )
 
@@ -43,13 +49,22 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
       for each class;
     - ``int churn_predict(const churn_row *row)``, an index into ``churn_classes``;
     - ``void churn_predict_proba(const churn_row *row, float *out)``, a probability for each class;
+    - ``churn_predict_rows`` and ``churn_predict_proba_rows``, which take ``const churn_row *rows, int n_rows``
+      and an `out` for the answers of all rows, one after the other;
+    - ``void churn_set_missing(churn_row *row)``, which makes every column missing;
     - an enum of the levels of each categorical column, and a function that finds a level by its
       text, such as ``churn_plan_from_string``.
 
     A regressor has ``void churn_predict(const churn_row *row, double *out)`` instead of the first
-    three: the predictions in the target's own unit.
+    three, the predictions in the target's own unit, and of the functions for several rows ``churn_predict_rows``.
 
-    A missing number is ``NAN``. The encoding is computed in double; layers are computed in float,
+    A missing number is ``NAN``, and each enum has an enumerator for a missing level. A row of zeros is not missing:
+    zero is a number, and the first level of an enum. Compilers are told to refuse ``-ffast-math``, which takes away
+    ``NAN``. A column such as ``SIZE_MAX``, which begins as macros do, becomes a field in lower case.
+
+    The header includes nothing, so that what ``cc -E -P churn.h`` prints can be given to ``cdef`` of cffi.
+
+    The encoding is computed in double; layers are computed in float,
     unless their inputs may be large. int8 and float16 weights are stored as such. With GCC and glibc
     on x86-64, layers are also compiled for AVX2, and processors that have AVX2 run that version.
 
@@ -67,7 +82,9 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
     TypeError
         If the student has no Program, or its Program has an op that C has no printer for.
     ValueError
-        If `path` does not end in ".c", or the header would have the name of a standard header.
+        If `path` does not end in ".c", the header would have the name of a standard header, or the name has
+        characters that an ``#include`` cannot hold: a double quotation mark, a backslash, ``??``, or one that is
+        not printable.
     OSError
         If the files cannot be written.
 
@@ -84,13 +101,18 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
     """
     program = program_of(student)
     path = Path(path)
-    if path.suffix != ".c" or path.stem in _HEADERS:
+    if path.suffix != ".c" or path.stem.lower() in _HEADERS:
         raise ValueError(
             f"path must be a name that ends in '.c' and is not the name of a standard header; got {str(path)!r}."
         )
+    if not path.stem.isprintable() or re.search(r'["\\]|\?\?', path.stem):
+        raise ValueError(
+            "path must be a name without quotation marks, backslashes, '??' and unprintable characters, "
+            f"so that it can be included; got {str(path)!r}."
+        )
     check_ops(program, C_OPS, "C")
     source, header = Module(program, classes_of(student), path.stem).print()
-    write_files({path: source.encode("ascii"), path.with_suffix(".h"): header.encode("utf-8")})
+    write_files({path: source.encode("utf-8"), path.with_suffix(".h"): header.encode("utf-8")})
 
 
 class Module(Printer):
@@ -105,7 +127,7 @@ class Module(Printer):
         self.labels = [str(label) for label in found]
         self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
         super().__init__(program, self.prefix, names, encoded=encoded)
-        self.rom += sum(len(utf8(label)) + 1 + 4 for label in self.labels)
+        self.rom += 4 * len(self.labels)
 
     def print(self) -> tuple[str, str]:
         """Return the source and the header."""
@@ -152,13 +174,16 @@ class Module(Printer):
                 f"ROM: {self.rom} bytes of constants, a pointer counted as 4, and the code.",
                 f"Stack: {stack} bytes of arrays, and what the compiler needs for calls and registers.",
                 "The code allocates nothing and keeps no state: all functions are reentrant. A missing number is NAN; "
-                "compile without -ffast-math, which does not support it.",
+                "-ffast-math, which does not support it, is refused.",
             ]
         )
+        note = "Make every column missing. Zeros are not missing: they are the number 0 and the first level of an enum."
+        answers.append((note, f"void {self.prefix}_set_missing({self.prefix}_row *row)", self.missing))
         defined = [block(f"{signature}\n", body) for _, signature, body in answers]
         source = [
             title,
             f'#include "{self.stem}.h"\n\n#include <math.h>\n#include <stdint.h>',
+            _NEEDS_NAN,
             *(["\n".join(types)] if types else []),
             *(text.replace("PREFIX", self.upper) for name, text in FUNCTIONS.items() if name in functions),
             *self.definitions,
@@ -182,7 +207,16 @@ class Module(Printer):
         """Return what a regressor's file holds besides the row; the lines apply all ops."""
         note = f"The predictions. `out` has room for {self.upper}_N_OUTPUTS."
         signature = f"void {self.prefix}_predict(const {self.prefix}_row *row, double *out)"
-        return [], [f"enum {{ {self.upper}_N_OUTPUTS = {self.width} }};"], [(note, signature, lines)]
+        answers = [(note, signature, lines), self._of_rows("predict", "double", self.width)]
+        return [], [f"enum {{ {self.upper}_N_OUTPUTS = {self.width} }};"], answers
+
+    def _of_rows(self, name: str, kind: str, n: int, call: str = "{}(rows, out)") -> tuple[str, str, list[str]]:
+        """Return the function that answers several rows by the one for a row, which fills `n` numbers of `out`."""
+        function, room = f"{self.prefix}_{name}", "n_rows" if n == 1 else f"{n} * n_rows"
+        note = f"The same for each of some rows, one after the other. `out` has room for {room}."
+        signature = f"void {function}_rows(const {self.prefix}_row *rows, int n_rows, {kind} *out)"
+        step = call.format(function)
+        return note, signature, [f"for (; n_rows > 0; n_rows--, rows++, out += {n}) {step};"]
 
     def _classifier(self, lines: list[str]) -> Answers:
         """Return what a classifier's file holds besides the row; the lines apply all ops."""
@@ -229,6 +263,8 @@ class Module(Printer):
         answers = [
             (logits, f"void {prefix}_logits({row}, float *out)", lines),
             ("The most probable class.", f"int {prefix}_predict({row})", best),
+            self._of_rows("predict", "int", 1, "*out = {}(rows)"),
             (probabilities, f"void {prefix}_predict_proba({row}, float *out)", proba),
+            self._of_rows("predict_proba", "float", n_classes),
         ]
-        return [block(f"{names} = ", map(string, self.labels), ";", ",")], declared, answers
+        return [block(f"{names} = ", map(self.text, self.labels), ";", ",")], declared, answers

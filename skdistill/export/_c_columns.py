@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..program import Bound, Columns, Levels, Word
-from ._c_text import Names, block, comment, enum, identifier, loop, number, smallest, utf8
+from ._c_text import Names, block, comment, enum, identifier, loop, member, number, smallest, utf8
 
 if TYPE_CHECKING:
     from ._c_printer import Printer
@@ -69,6 +69,7 @@ def read_entry(to: Printer, entry: Columns | Bound, prefix: str, names: Names) -
     spans = ", ".join(map(str, getattr(entry, "spans", None) or ()))
     unit = f"; time spans, in seconds: {spans}" if spans else ""
     note = f"/* numbers, in the order of the columns; NAN where missing{unit} */"
+    to.missing.append(loop("i", entry.n_columns, "row->x[i] = NAN;"))
     return [_struct(prefix, f"double x[{entry.n_columns}]; {note}")]
 
 
@@ -89,9 +90,7 @@ def _struct(prefix: str, *members: str) -> str:
 
 def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list[str]:
     """Do what :func:`read_entry` does for a struct of named fields."""
-    # members must not have the names of the files' macros
-    fields = Names(f"{prefix.upper()}_{name}" for name in ("H", "WIDE"))
-    members, enums, lookups = [], [], []
+    fields, members, enums, lookups = Names(), [], [], []
     forms = dict(zip(entry.sources, entry.forms or (), strict=False))
     numbers: dict[int, str] = {}
     texts: dict[int, str] = {}
@@ -100,7 +99,7 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
     for source in sorted(set(entry.sources)):
         title, name = f"column {source}", f"x{source}"
         if entry.names is not None:
-            title, name = comment(entry.names[source]), identifier(entry.names[source])
+            title, name = comment(entry.names[source]), member(entry.names[source])
         # a column that is read both as a number and as a level becomes two fields
         plain = [kind for at, kind, levels in entry.reads if at == source and levels is None]
         if plain:
@@ -110,6 +109,7 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
             if forms.get(source):
                 what += f", in texts of the form {comment(forms[source])}"
             members.append(f"double {numbers[source]}; /* {title}: {what}; NAN where missing */")
+            to.missing.append(f"row->{numbers[source]} = NAN;")
         words = [
             (at, read.word) for at, (own, _, read) in enumerate(entry.reads) if own == source and isinstance(read, Word)
         ]
@@ -118,6 +118,7 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
             one = levels_of[source] = _Enum(fields(f"{name}_level" if plain else name), tables, prefix, names)
             enums.append(one.declaration(title))
             members.append(f"{one.kind} {one.name}; /* {title}: a level; {one.missing} where missing */")
+            to.missing.append(f"row->{one.name} = {one.missing};")
             lookups += _look_up_text(to, one) + _look_up_number(to, one)
         if words:
             text = texts[source] = fields(f"{name}_text" if source in levels_of else name)
@@ -125,6 +126,7 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
                 f"const char *{text}; /* {title}: a text in UTF-8, whose words are read; NULL where missing */"
             )
             literals = [to.text(word) for _, word in words]
+            to.missing.append(f"row->{text} = 0;")
             to.definitions.append(block(f"static const char *const words_of_{text}[] = ", literals, ";", ","))
             to.rom += 4 * len(words)
             to.emit(f"find_words(row->{text}, words_of_{text}, {len(words)}, x + {words[0][0] - n_codes});")
@@ -139,7 +141,10 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
             to.emit(f"{target} = row->{texts[source]} == 0 ? {levels.missing} : {levels.other};")
     if lookups:
         lookups.insert(0, "/* A level by its text, in UTF-8, or by its number; NULL and NAN are missing. */")
-    struct = _struct(prefix, *(members or ["char nothing; /* the student uses no column */"]))
+    if not members:
+        members.append("char nothing; /* the student uses no column */")
+        to.missing.append("row->nothing = 0;")
+    struct = _struct(prefix, *members)
     return [*enums, struct, *(["\n".join(lookups)] if lookups else [])]
 
 

@@ -66,6 +66,8 @@ class Printer:
         self.rom = 0
         self.definitions: list[str] = []
         self.statements = [f"/* {type(entry).__name__} */"]
+        #: The statements that make every field of a row missing.
+        self.missing: list[str] = []
         self._constants = Names()
         self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
         self.row = (read_encoded if encoded else read_entry)(self, entry, prefix, names)

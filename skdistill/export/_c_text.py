@@ -18,7 +18,7 @@ Array = NDArray[Any]
 _WIDTH = 110
 #: Longer identifiers are truncated: C99 guarantees only 63 significant characters, and a prefix is added.
 _LONGEST = 36
-#: Names that an identifier must not have: keywords of C and C++, and macros of common headers and compilers.
+#: Names that an identifier must not have: keywords of C and C++, and macros in lower case.
 _TAKEN = frozenset(
     """
     alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval
@@ -28,10 +28,13 @@ _TAKEN = frozenset(
     short signed sizeof static static_assert static_cast struct switch template this thread_local throw true try
     typedef typeid typename typeof union unsigned using virtual void volatile wchar_t while xor xor_eq
     complex imaginary noreturn errno stdin stdout stderr assert offsetof isnan isinf signbit linux unix i386 arm near
-    far small huge interface main
-    I NULL NAN INFINITY HUGE_VAL EOF BUFSIZ RAND_MAX EXIT_SUCCESS EXIT_FAILURE TRUE FALSE BOOL ERROR DOMAIN OVERFLOW
-    UNDERFLOW PI CHAR_BIT CHAR_MIN CHAR_MAX INT_MIN INT_MAX LONG_MIN LONG_MAX MIN MAX IN OUT CONST VOID
+    far small huge interface main math_errhandling sched_priority
     """.split()  # noqa: SIM905
+)
+#: Macros that a prefix, a column and a level can spell together, as in M_PI_2.
+_MACRO = re.compile(
+    r"M_PI_[24]|M_SQRT1_2|FP_FAST_FMA[FL]?|FP_INT_[A-Z]+|UINT_(FAST|LEAST)\d+_(MAX|WIDTH)|SIG_ATOMIC_(MIN|MAX|WIDTH)"
+    r"|(FLT|L?DBL)_[A-Z]+(_10)?_(DIG|EXP|METHOD|MIN|SUBNORM)|FE_(ALL_EXCEPT|DFL_ENV)|CLOCKS_PER_SEC|MB_(CUR|LEN)_MAX"
 )
 
 
@@ -45,11 +48,21 @@ def identifier(text: str) -> str:
     name = re.sub("[^A-Za-z0-9]+", "_", "".join(spelled)).strip("_")[:_LONGEST].rstrip("_") or "x"
     if name[0].isdigit():
         name = f"x{name}"
-    return f"{name}_" if name in _TAKEN else name
+    # the prefixes are those of signal.h
+    return f"{name}_" if name in _TAKEN or name.startswith(("si_", "sa_", "sigev_")) else name
+
+
+def member(text: str) -> str:
+    """Return an identifier for a member of a struct, which is in lower case unless it begins like a word.
+
+    Names such as SIZE_MAX and M_PIl are macros of headers, or may become so.
+    """
+    name = identifier(text)
+    return name if re.match("[A-Z]?[a-z]", name) else identifier(name.lower())
 
 
 class Names:
-    """The identifiers of one scope: a number is appended to a name that is taken."""
+    """The identifiers of one scope: a number is appended to a name that is taken, or that a macro has."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
@@ -57,7 +70,7 @@ class Names:
     def __call__(self, name: str) -> str:
         """Return `name`, with a number if it is taken, and reserve the result."""
         found, number = name, 1
-        while found in self._taken:
+        while found in self._taken or _MACRO.fullmatch(found):
             number += 1
             found = f"{name}_{number}"
         self._taken.add(found)

@@ -3,15 +3,21 @@
 Run: ``python benchmarks/predict_latency.py``
 
 One row is given as an ndarray of shape (1, n_columns), on one thread; then one row of a table of
-strings and numbers (wa_churn, see tables.py), as a DataFrame and as a dict. What is timed is a call,
-in the processor's time, so how well the nets are trained does not matter; they take a few epochs each.
+strings and numbers (wa_churn, see tables.py), as a DataFrame and as a dict; then native code, beside LightGBM
+compiled by lleaves and by treelite (``pip install lightgbm lleaves treelite tl2cgen``, and gcc), and many rows at once,
+beside onnxruntime. What is timed is a call, in the processor's time, so how well the nets are trained does not matter;
+they take a few epochs each.
 """
 
 from __future__ import annotations
 
+import tempfile
 import warnings
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from time import process_time
+from typing import Any
 
 import numpy as np
 from sklearn.compose import make_column_transformer
@@ -24,10 +30,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from _common import median_seconds, one_thread, print_header, print_table
 from skdistill import MLPStudent
-from tables import load
+from tables import load, package
 
 CALLS, IN_A_ROW, FOREST_CALLS = 1000, 50, 50
-N_TREES = 500
+N_TREES, N_ROUNDS, N_ROWS = 500, 400, 100_000
 CLASSES = (2, 10)
 WIDTHS = ((64,), (128, 128))
 
@@ -96,6 +102,61 @@ def measure_raw() -> list[list[str]]:
     return rows
 
 
+def compiled_lightgbm(X: Any, y: Any, row: Any, folder: Path) -> dict[str, Callable[[], object]]:
+    """Return calls that have a row answered by LightGBM: as it is, and compiled by others."""
+    lightgbm, lleaves, tl2cgen = package("lightgbm"), package("lleaves"), package("tl2cgen")
+    booster = lightgbm.LGBMClassifier(n_estimators=N_ROUNDS, random_state=0, n_jobs=1, verbose=-1).fit(X, y).booster_
+    booster.save_model(folder / "lightgbm.txt")
+    by_llvm = lleaves.Model(str(folder / "lightgbm.txt"))
+    by_llvm.compile()
+    model = package("treelite").frontend.from_lightgbm(booster)
+    tl2cgen.export_lib(model, "gcc", folder / "lightgbm.so", params={"parallel_comp": 2}, options=["-O3"])
+    by_gcc = tl2cgen.Predictor(folder / "lightgbm.so", nthread=1)
+    np.testing.assert_allclose(by_llvm.predict(X[:50]), booster.predict(X[:50]), atol=1e-6)
+    return {
+        "LightGBM": partial(booster.predict, row, num_threads=1),
+        "LightGBM, lleaves": partial(by_llvm.predict, row, n_jobs=1),
+        "LightGBM, treelite": lambda: by_gcc.predict(tl2cgen.DMatrix(row, dtype="float64")),
+    }
+
+
+def measure_native() -> tuple[list[list[str]], list[list[str]]]:
+    """Return the rows of the tables of single rows and of many."""
+    X, y = make_classification(20_000, 20, n_informative=12, random_state=0)
+    row, many = np.ascontiguousarray(X[:1]), np.random.default_rng(0).standard_normal((N_ROWS, 20)) * X.std(axis=0)
+    nets = {"(64,)": MLPStudent((64,), numeric="standard"), "default": MLPStudent()}
+    one, batch = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        calls = compiled_lightgbm(X, y, row, Path(folder))
+        for name, net in nets.items():
+            net.set_params(max_epochs=3, random_state=0).fit(X, y)
+            native, path = net.compile(), Path(folder, "net.onnx")
+            cells = dict(enumerate(row[0].tolist()))
+            calls |= {
+                f"{name}, compiled: array": partial(native.predict_proba, row),
+                f"{name}, compiled: dict": partial(native.predict_proba, cells),
+                f"{name}, numpy: array": partial(net.predict_proba, row),
+            }
+            net.export(path)
+            options = package("onnxruntime").SessionOptions()
+            options.intra_op_num_threads = 1
+            session, single = package("onnxruntime").InferenceSession(path, options), many.astype(np.float32)
+            entry = session.get_inputs()[0].name
+            ways = [
+                partial(net.program_, many),
+                partial(native.program_, many),
+                partial(session.run, ["probabilities"], {entry: single}),
+            ]
+            by_numpy, by_c, by_onnx = median_seconds(ways, 9, clock=process_time)
+            micro = [f"{1e6 * seconds / N_ROWS:.2f}" for seconds in (by_numpy, by_c, by_onnx)]
+            batch.append([name, *micro, f"{by_numpy / by_c:.1f}", f"{by_numpy / by_onnx:.1f}"])
+        found = median_seconds(list(calls.values()), CALLS, in_a_row=IN_A_ROW, clock=process_time)
+    times = dict(zip(calls, found, strict=True))
+    best = min(times["LightGBM, lleaves"], times["LightGBM, treelite"])
+    one = [[name, f"{1e6 * seconds:.1f}", f"1/{best / seconds:.1f}"] for name, seconds in times.items()]
+    return one, batch
+
+
 def main() -> None:
     missing = ""
     with one_thread():
@@ -105,6 +166,7 @@ def main() -> None:
             raw_rows = measure_raw()
         except ImportError as error:
             missing = str(error)
+        one, batch = measure_native()
     header = ["net", "program_", "predict_proba", "pipeline", "forest"]
     ratios = ["predict_proba / pipeline", "program_ / pipeline", "predict_proba / forest", "program_ / forest"]
     print_table([*header, *ratios], rows)
@@ -114,6 +176,13 @@ def main() -> None:
         f"{IN_A_ROW} at a time in turn, and of {FOREST_CALLS} of the forest.\n"
         "Expected: predict_proba at most 1/3 of the pipeline, program_ at most 1/10.\n"
     )
+    print_table(["one row of 20 numbers", "us", "of the faster compiled LightGBM"], one)
+    print(
+        f"\nLightGBM has {N_ROUNDS} rounds; lleaves and treelite (tl2cgen, gcc -O3) compile it. Expected of a compiled "
+        "student: at most 1/3 of\nthe faster, 3 us for an array and 10 us for a dict.\n"
+    )
+    print_table([f"{N_ROWS:,} rows, us a row", "numpy", "compiled", "ONNX", "numpy / compiled", "numpy / ONNX"], batch)
+    print("\nExpected: compiled 4 times as fast as numpy in float64, ONNX no slower than numpy.\n")
     if missing:
         print(f"One row of wa_churn was not measured: {missing}")
         return

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -76,8 +76,8 @@ class NativeProgram(Program):
         function.restype = None
         entry = self.ops[0]
         self._as_they_are, self._shape = isinstance(entry, Columns) and entry.identity, (width,)
-        self.answers = _Function(function, False, width, self.n_outputs or max(n_logits, 2))
-        self._logits = _Function(function, True, width, n_logits)
+        self.answers = _caller(function, False, width, self.n_outputs or max(n_logits, 2))
+        self._logits = _caller(function, True, width, n_logits)
 
     def __call__(self, X: Any) -> Array:
         """Return the class probabilities of rows, or a regressor's predictions.
@@ -116,32 +116,29 @@ class NativeProgram(Program):
         return self._logits(self._encoded(X))
 
 
-class _Function:
-    """A function of the library, called with rows as the entry returns them.
+def _caller(function: Any, logits: bool, n_in: int, n_out: int) -> Callable[[Array], Array]:
+    """Return a function of rows as the entry returns them; other threads go on while ctypes runs the library's."""
+    # names of an outer function are found faster than attributes
+    local, empty, wanted = threading.local(), np.empty, int(logits)
 
-    ctypes releases the interpreter's lock while it runs.
-    """
-
-    def __init__(self, function: Any, logits: bool, n_in: int, n_out: int) -> None:
-        self._function, self._logits, self._n_in, self._n_out = function, int(logits), n_in, n_out
-        self._local = threading.local()
-
-    def __call__(self, Z: Array) -> Array:
+    def call(Z: Array) -> Array:
         if Z.shape[0] != 1:
             Z = np.ascontiguousarray(Z, dtype=np.float64)
-            out = np.empty((len(Z), self._n_out))
-            self._function(Z.ctypes.data, len(Z), self._logits, out.ctypes.data)
+            out = empty((Z.shape[0], n_out))
+            function(Z.ctypes.data, Z.shape[0], wanted, out.ctypes.data)
             return out
         # asking an array for its address takes longer than copying a row; each thread has arrays of its own
         try:
-            given, at_given, answer, at_answer = self._local.row
+            given, at_given, answer, at_answer = local.row
         except AttributeError:
-            given, answer = np.empty((1, self._n_in)), np.empty((1, self._n_out))
+            given, answer = empty((1, n_in)), empty((1, n_out))
             at_given, at_answer = given.ctypes.data, answer.ctypes.data
-            self._local.row = given, at_given, answer, at_answer
+            local.row = given, at_given, answer, at_answer
         given[:] = Z
-        self._function(at_given, 1, self._logits, at_answer)
+        function(at_given, 1, wanted, at_answer)
         return answer.copy()
+
+    return call
 
 
 def _width(program: Program) -> int:

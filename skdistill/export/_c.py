@@ -59,14 +59,14 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
     three, the predictions in the target's own unit, and of the functions for several rows ``churn_predict_rows``.
 
     A missing number is ``NAN``, and each enum has an enumerator for a missing level. A row of zeros is not missing:
-    zero is a number, and the first level of an enum. Compilers are told to refuse ``-ffast-math``, which takes away
-    ``NAN``. A column such as ``SIZE_MAX``, which begins as macros do, becomes a field in lower case.
+    zero is a number, and the first level of an enum. Compiling with ``-ffast-math``, which takes away ``NAN``, is an
+    error. A column such as ``SIZE_MAX``, which begins as macros do, becomes a field in lower case.
 
     The header includes nothing, so that what ``cc -E -P churn.h`` prints can be given to ``cdef`` of cffi.
 
-    The encoding is computed in double; layers are computed in float,
-    unless their inputs may be large. int8 and float16 weights are stored as such. With GCC and glibc
-    on x86-64, layers are also compiled for AVX2, and processors that have AVX2 run that version.
+    The encoding is computed in double; layers are computed in float, unless their inputs may be large.
+    int8 and float16 weights are stored as such. With GCC and glibc on x86-64, layers are also compiled
+    for AVX2, and processors that have AVX2 run that version.
 
     Parameters
     ----------
@@ -177,8 +177,8 @@ class Module(Printer):
                 "-ffast-math, which does not support it, is refused.",
             ]
         )
-        note = "Make every column missing. Zeros are not missing: they are the number 0 and the first level of an enum."
-        answers.append((note, f"void {self.prefix}_set_missing({self.prefix}_row *row)", self.missing))
+        set_missing = f"void {self.prefix}_set_missing({self.prefix}_row *row)"
+        answers.append(("Make every column missing.", set_missing, self.missing))
         defined = [block(f"{signature}\n", body) for _, signature, body in answers]
         source = [
             title,

@@ -85,7 +85,8 @@ def read_encoded(to: Printer, entry: Columns | Bound, prefix: str, names: Names)
 
 
 def _struct(prefix: str, *members: str) -> str:
-    return block(f"typedef struct {prefix}_row ", members, f" {prefix}_row;")
+    note = f"/* Zeros are not missing, but the number 0 and the first level of an enum; see {prefix}_set_missing. */"
+    return block(f"{note}\ntypedef struct {prefix}_row ", members, f" {prefix}_row;")
 
 
 def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list[str]:

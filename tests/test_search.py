@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from shutil import which
 
 import numpy as np
 import pytest
@@ -31,6 +32,16 @@ pd = Optional("pandas")
 
 #: Nets of few epochs are fitted sooner than a process starts.
 distill = partial(distill_to_budget, n_jobs=1)
+
+
+def rows_of(result):
+    """Return the figures of each student as a dict."""
+    return [dict(zip(result.results_, values, strict=True)) for values in zip(*result.results_.values(), strict=True)]
+
+
+def choice_of(result):
+    """Return the figures of the student that was chosen."""
+    return rows_of(result)[result.best_index_]
 
 
 def net(**params):
@@ -195,32 +206,7 @@ def test_a_clearly_worse_student_is_not_chosen_however_many_agree_with_it():
         students={name: Fixed(answer) for name, answer in answers.items()},
         random_state=0,
     )
-    assert result.choice["name"] == "right"
-
-
-def test_with_few_rows_the_default_candidates_include_ensembles_of_small_nets(iris, iris_forest, monkeypatch):
-    fit_targets, seen = MLPStudent.fit_targets, set()
-
-    def noting(self, X, targets):
-        seen.add((tuple(self.hidden_layer_sizes), self.n_nets))
-        # nothing is shown of how good they are
-        return fit_targets(self.set_params(hidden_layer_sizes=(), max_epochs=1), X, targets)
-
-    monkeypatch.setattr(MLPStudent, "fit_targets", noting)
-    X, y = iris.X[::5], iris.y[::5]
-    result = distill(iris_forest, X, y, X_valid=iris.X[1::9], y_valid=iris.y[1::9], random_state=0)
-    assert {one for one in seen if one[1] > 1} == {((8,), 4), ((32,), 2)}
-    assert len(seen) == 8
-    assert {"linear", "additive", "tree", "mlp 8", "mlp 8, 4 nets", "mlp 96x96, int8"} <= set(result.students)
-
-
-def test_an_ensemble_replaces_a_single_net_of_the_same_kind(table):
-    X, y = table
-    # without hidden units there is nothing to prune
-    plain = {"hidden_layer_sizes": (), "max_epochs": 3}
-    students = {"one": net(**plain), "four": net(n_nets=4, **plain)}
-    given = {"X_valid": X[300:], "y_valid": y[300:], "students": students, "random_state": 0}
-    assert distill(Frames(X[:300], y[:300]), X[:300], y[:300], **given).choice["name"].startswith("four")
+    assert choice_of(result)["name"] == "right"
 
 
 @pytest.fixture(scope="module")
@@ -288,126 +274,167 @@ def test_the_teacher_is_asked_once_for_each_row(searched, table):
     first, new, last = teacher.asked
     pd.testing.assert_frame_equal(first, X[:400])
     pd.testing.assert_frame_equal(last, X[400:])
-    assert len(new) == result.model.distillation_report_["n_new"] == 5 * 400
-    assert len(result.students) == 12
+    assert len(new) == result.best_estimator_.distillation_report_["n_new"] == 5 * 400
+    assert len(result.students) == 8
 
 
-def test_the_frontier_holds_every_student_and_its_figures(searched, table):
+def test_the_results_hold_every_student_and_its_figures(searched, table):
     X, y = table
     result, teacher = searched
     names = ["linear", "tree", "net", "wide net"]
     names += [f"{name}, int8" for name in names]
-    pruned = [f"wide net, pruned to {kept}" for kept in ("75%", "50%")]
-    names += [*pruned, *(f"{name}, int8" for name in pruned)]
-    assert {row["name"] for row in result.frontier} == set(names) == set(result.students)
+    assert {row["name"] for row in rows_of(result)} == set(names) == set(result.students)
     teacher_pred = teacher.forest.predict_proba(read(X[400:]))
-    for row in result.frontier:
+    for row in rows_of(result):
         student = result.students[row["name"]]
         proba = student.predict_proba(X[400:])
         assert row["nbytes"] == program_bytes(student)
         assert row["n_parameters"] == n_parameters(student)
-        assert row["latency_us"] > 0
         assert_allclose(row["fidelity"], fidelity_score(teacher_pred, proba))
-        assert_allclose(row["score"], np.mean(student.predict(X[400:]) == y[400:]))
-        assert_allclose(row["retention"], retention_score(y[400:], teacher_pred, proba))
+        assert_allclose(row["score"], -log_loss(y[400:], proba), rtol=1e-6)
+        assert_allclose(row["retention"], retention_score(y[400:], teacher_pred, proba, scoring="neg_log_loss"))
         assert row["within_budget"] == (row["nbytes"] <= 1_500)
-        no_larger = [one for one in result.frontier if one is not row and one["nbytes"] <= row["nbytes"]]
-        assert row["on_frontier"] == all(one["score"] < row["score"] for one in no_larger)
-    sizes = [row["nbytes"] for row in result.frontier]
+        assert row["params"]["weights"] == ("int8" if row["name"].endswith("int8") else None)
+    sizes = [row["nbytes"] for row in rows_of(result)]
     assert sizes == sorted(sizes)
     assert result.n_rows == 400
-    assert result.n_held_out == 200
-    assert_allclose(result.teacher_score, np.mean(np.array(["no", "yes"])[teacher_pred.argmax(axis=1)] == y[400:]))
+    assert result.n_valid == 200
+    assert_allclose(result.teacher_score, -log_loss(y[400:], teacher_pred))
+    assert list(pd.DataFrame(result.results_)["name"]) == [row["name"] for row in rows_of(result)]
+    assert result.best_score_ == choice_of(result)["score"]
+    assert result.best_params_ is choice_of(result)["params"]
 
 
-def test_the_best_within_the_limits_is_chosen_and_is_a_model_like_any_other(searched, table, tmp_path):
+def test_the_smallest_that_is_not_clearly_worse_is_chosen_and_is_a_model_like_any_other(searched, table, tmp_path):
     X, y = table
     result, _ = searched
-    within = [row for row in result.frontier if row["within_budget"]]
-    assert 0 < len(within) < len(result.frontier)
+    within = [row for row in rows_of(result) if row["within_budget"]]
+    assert 0 < len(within) < len(result.students)
     assert result.met
-    choice = result.choice
-    assert choice in within
-    # what is worse in score is so by no more than chance has it: two standard errors of 200 rows
-    assert choice["score"] > max(row["score"] for row in within) - 2 * np.sqrt(0.25 / 200)
-    model = result.model
+    at = (y[400:] == "yes").astype(int)
+    losses = {
+        row["name"]: -np.log(result.students[row["name"]].predict_proba(X[400:])[np.arange(200), at]) for row in within
+    }
+    lowest = min(losses.values(), key=np.mean)
+    more = {name: loss - lowest for name, loss in losses.items()}
+    good = [row for row in within if more[row["name"]].mean() <= more[row["name"]].std(ddof=1) / np.sqrt(200)]
+    assert choice_of(result)["nbytes"] == min(row["nbytes"] for row in good)
+    model = result.best_estimator_
     assert isinstance(model, DistilledClassifier)
-    assert model is result.nearest
-    assert program_bytes(model) == result.choice["nbytes"] <= 1_500
-    assert_allclose(model.score(X[400:], y[400:]), result.choice["score"])
+    assert program_bytes(model) == choice_of(result)["nbytes"] <= 1_500
+    assert_allclose(-log_loss(y[400:], model.predict_proba(X[400:])), choice_of(result)["score"])
     model.export(tmp_path / "student.skd")
     assert_array_equal(load(tmp_path / "student.skd").predict(X[400:]), model.predict(X[400:]))
     assert_array_equal(pickle.loads(pickle.dumps(model.student_)).predict(X), model.predict(X))
     assert model.distillation_report_["n_label_models"] > 0
     text = str(result)
-    assert text.startswith(f"{result.choice['name']} meets the budget (max_bytes=1,500)")
-    assert f"* {result.choice['name']}" in text
-    assert all(row["name"] in text for row in result.frontier)
+    assert text.startswith(f"{choice_of(result)['name']} meets the budget (max_bytes=1,500)")
+    assert f"* {choice_of(result)['name']}" in text
+    assert all(row["name"] in text for row in rows_of(result))
 
 
-def test_the_smallest_that_keeps_enough_is_chosen_where_nothing_limits_its_size(searched, iris, iris_forest):
+def test_retention_is_a_limit(iris, iris_forest):
     students = {"additive": "additive", "linear": LinearStudent(), "weak": LinearStudent(C=1e-6)}
-    result = distill(clone(iris_forest), iris.X, iris.y, min_retention=0.9, students=students, random_state=0)
+    result = distill(clone(iris_forest), iris.X, iris.y, min_retention=0.5, students=students, random_state=0)
     assert result.met
-    within = [row for row in result.frontier if row["within_budget"]]
-    assert result.choice["nbytes"] == min(row["nbytes"] for row in within)
-    assert not next(row for row in result.frontier if row["name"] == "weak")["within_budget"]
-    assert result.budget == {"min_retention": 0.9}
+    assert not next(row for row in rows_of(result) if row["name"] == "weak")["within_budget"]
+    assert result.budget == {"min_retention": 0.5}
     # an unfitted teacher has not seen the rows held out
-    assert result.n_held_out == 30
-    assert_allclose(result.model.teacher_.score(iris.X, iris.y) * 150, 150, atol=30)
+    assert result.n_valid == 30
+    assert result.leaked is False
+    assert_allclose(result.best_estimator_.teacher_.score(iris.X, iris.y) * 150, 150, atol=30)
+
+
+def test_a_student_that_never_names_a_rare_class_is_not_chosen():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 2))
+    y = (rng.random(3000) < 1 / (1 + np.exp(5 - 2 * X[:, 0]))).astype(int)
+    students = {"stump": TreeStudent(max_leaf_nodes=2), "linear": "linear"}
+    forest = RandomForestClassifier(50, min_samples_leaf=20, random_state=0)
+    result = distill(forest, X, y, min_retention=0.97, students=students, random_state=0)
+    assert choice_of(result)["name"].startswith("linear")
+    assert result.met
+    within = {row["name"] for row in rows_of(result) if row["within_budget"]}
+    assert not any(name.startswith("stump") for name in within)
+    with pytest.warns(UserWarning, match=r"Class 1 has 2.8% of the validation rows.*neg_log_loss"):
+        distill(forest, X, y, scoring="accuracy", students=students, refit=False, random_state=0)
+    # a score that is no mean over rows
+    ranked = distill(forest, X, y, scoring="average_precision", students=students, refit=False, random_state=0)
+    assert choice_of(ranked)["name"].startswith("linear")
+    assert ranked.scoring == "average_precision"
 
 
 def test_none_meets_the_budget_and_the_nearest_is_named(iris, iris_forest):
     students = {"linear": "linear", "additive": "additive"}
-    given = {"X_valid": iris.X, "y_valid": iris.y, "students": students, "random_state": 0}
-    result = distill(iris_forest, iris.X, iris.y, max_bytes=10, **given)
+    given = {"X_valid": iris.X[::2], "y_valid": iris.y[::2], "students": students, "random_state": 0}
+    fit = partial(distill, iris_forest, iris.X[1::2], iris.y[1::2], **given)
+    with pytest.warns(UserWarning, match=r"No student meets the budget \(max_bytes=10\); linear"):
+        result = fit(max_bytes=10)
     assert not result.met
-    assert result.model is None
     # none is small enough: the one that exceeds the limit least
-    assert result.choice["nbytes"] == min(row["nbytes"] for row in result.frontier)
+    assert choice_of(result)["nbytes"] == min(row["nbytes"] for row in rows_of(result))
     text = str(result)
     assert text.startswith("No student meets the budget (max_bytes=10)")
-    assert f"comes nearest: it has {result.choice['nbytes']} bytes" in text
-    result = distill(iris_forest, iris.X, iris.y, max_bytes=1e6, min_retention=5, **given)
-    assert result.model is None
-    # all are small enough: the best
-    assert result.choice["score"] > max(row["score"] for row in result.frontier) - 0.05
-    assert f"its retention is {result.choice['retention']:.4f}" in str(result)
+    assert f"comes nearest: it has {choice_of(result)['nbytes']} bytes." in text
+    with pytest.warns(UserWarning, match="No student meets"):
+        result = fit(max_bytes=1e6, min_retention=5)
+    # all are small enough: as if retention were not asked for
+    assert result.best_index_ == fit(max_bytes=1e6).best_index_
+    assert f"its retention is {choice_of(result)['retention']:.4f}" in str(result)
     assert "bytes" not in str(result).splitlines()[0].split("nearest")[1]
-    assert result.nearest.score(iris.X, iris.y) > 0.8
-    slow = distill(iris_forest, iris.X, iris.y, max_latency_us=1e-3, **given)
-    assert "a row takes" in str(slow)
+    assert result.best_estimator_.score(iris.X, iris.y) > 0.8
+    with pytest.warns(UserWarning, match="a row takes"):
+        fit(max_latency_us=1e-3)
 
 
-def test_the_retention_of_a_loss_is_the_teachers_over_the_students(iris, iris_forest):
-    result = distill(
-        iris_forest,
-        iris.X,
-        iris.y,
-        X_valid=iris.X,
-        y_valid=iris.y,
-        scoring="neg_log_loss",
-        students={"linear": "linear"},
-        random_state=0,
-    )
-    losses = [log_loss(iris.y, one.predict_proba(iris.X)) for one in (iris_forest, result.students["linear"])]
-    # the search counts no probability as less than a floor
-    assert_allclose(result.choice["retention"], losses[0] / losses[1], rtol=1e-3)
-    assert result.scoring == "neg_log_loss"
+@pytest.mark.parametrize("form", [None, "compiled", "dict", "array", "frame", "onnx"])
+def test_a_row_is_timed_as_it_will_be_served(form, table):
+    X, y = table
+    if form == "onnx":
+        pytest.importorskip("onnxruntime")
+    if form == "compiled" and not any(map(which, ("cc", "gcc", "clang"))):
+        pytest.skip("there is no compiler")
+    students = {"linear": "linear", "other": Fixed(lambda X: np.full(len(X), 0.5))}
+    given = {"X_valid": X[300:], "y_valid": y[300:], "students": students, "random_state": 0}
+    result = distill(Frames(X[:300], y[:300]), X[:300], y[:300], latency_of=form, max_latency_us=1e6, **given)
+    assert result.latency_of == form or (form is None and result.latency_of in ("compiled", "dict"))
+    assert f"A row is served as: {result.latency_of}" in str(result)
+    times = {row["name"]: row["latency_us"] for row in rows_of(result)}
+    assert times["linear"] > 0
+    # what has no Program answers rows as they were in fit alone
+    assert np.isnan(times["other"]) == (result.latency_of != "frame")
+
+
+def test_how_a_row_will_be_served_is_checked(iris, iris_forest):
+    for form, message in (("json", "latency_of must be one of"), ("dict", "needs columns with names")):
+        with pytest.raises(ValueError, match=message):
+            distill(iris_forest, iris.X, iris.y, latency_of=form, random_state=0)
+
+
+def test_nets_that_are_too_large_are_not_tried(table, monkeypatch):
+    X, y = table
+    monkeypatch.setattr(MLPStudent, "_largest_batch", 2048)
+    given = {"X_valid": X[50:90], "y_valid": y[50:90], "random_state": 0}
+    result = distill(Frames(X[:50], y[:50]), X[:50], y[:50], max_bytes=2_500, **given)
+    nets = {row["name"]: row["nbytes"] for row in rows_of(result) if row["name"].startswith("mlp")}
+    assert nets
+    assert all(nbytes <= 2_500 for name, nbytes in nets.items() if name.endswith("int8"))
+    with pytest.warns(UserWarning, match="No student meets"):
+        none = distill(Frames(X[:50], y[:50]), X[:50], y[:50], max_bytes=10, **given)
+    assert {name.split(",")[0] for name in none.students} == {"linear", "additive", "tree", "mlp 8"}
 
 
 def test_a_student_without_a_program_has_no_size(iris, iris_forest):
     students = {"other": LogisticRegression(max_iter=1000), "linear": "linear"}
-    given = {"X_valid": iris.X, "y_valid": iris.y, "students": students, "random_state": 0}
-    result = distill(iris_forest, iris.X, iris.y, **given)
-    other = result.frontier[-1]
+    given = {"X_valid": iris.X[::2], "y_valid": iris.y[::2], "students": students, "random_state": 0}
+    result = distill(iris_forest, iris.X[1::2], iris.y[1::2], **given)
+    other = rows_of(result)[-1]
     assert other["name"] == "other"
-    assert other["nbytes"] is other["n_parameters"] is None
+    assert np.isnan([other["nbytes"], other["n_parameters"]]).all()
     assert other["within_budget"]
     assert "no Program" in str(result)
-    limited = distill(iris_forest, iris.X, iris.y, max_bytes=1e9, **given)
-    assert not limited.frontier[-1]["within_budget"]
+    limited = distill(iris_forest, iris.X[1::2], iris.y[1::2], max_bytes=1e9, **given)
+    assert not rows_of(limited)[-1]["within_budget"]
 
 
 def test_the_same_seed_finds_the_same(table):
@@ -442,17 +469,17 @@ def test_the_chosen_student_is_refitted_with_the_held_out_rows(refitted_search, 
     X, _ = table
     result, teacher = refitted_search
     assert result.refitted
-    name = result.choice["name"]
+    name = choice_of(result)["name"]
     assert name.startswith("net")
-    assert (result.n_rows, result.n_held_out) == (320, 80)
-    report = result.model.distillation_report_
+    assert (result.n_rows, result.n_valid) == (320, 80)
+    report = result.best_estimator_.distillation_report_
     assert (report["n_rows"], report["n_labelled"]) == (400, 400)
     assert report["n_new"] > 0
     measured = result.students[name]
-    assert result.model.program_.fingerprint() != measured.program_.fingerprint()
+    assert result.best_estimator_.program_.fingerprint() != measured.program_.fingerprint()
     # the same kind and size, and similar predictions
-    assert abs(program_bytes(result.model) - program_bytes(measured)) < 100
-    assert np.mean(result.model.predict(X[:200]) == measured.predict(X[:200])) > 0.9
+    assert abs(program_bytes(result.best_estimator_) - program_bytes(measured)) < 100
+    assert np.mean(result.best_estimator_.predict(X[:200]) == measured.predict(X[:200])) > 0.9
     assert str(result).endswith(f"{name} was then fitted again to all of them")
     # the training rows, new ones, those held out, new ones of all
     assert [len(rows) for rows in teacher.asked] == [320, 5 * 320, 80, report["n_new"]]
@@ -464,14 +491,17 @@ def test_the_chosen_student_is_refitted_with_the_held_out_rows(refitted_search, 
     ("refit", "given", "again"), [(False, False, False), ("auto", True, False), (True, True, True)]
 )
 def test_given_validation_rows_are_used_to_refit_on_request(refit, given, again, iris, iris_forest):
-    valid = {"X_valid": iris.X[::3], "y_valid": iris.y[::3]} if given else {}
+    valid = {"X_valid": iris.X[::3] + 0.01, "y_valid": iris.y[::3]} if given else {}
     result = distill(
         clone(iris_forest), iris.X, iris.y, refit=refit, students={"linear": "linear"}, random_state=0, **valid
     )
     assert result.refitted == again
-    same = result.model.program_.fingerprint() == result.students[result.choice["name"]].program_.fingerprint()
+    same = (
+        result.best_estimator_.program_.fingerprint()
+        == result.students[choice_of(result)["name"]].program_.fingerprint()
+    )
     assert same != again
-    assert result.model.distillation_report_["n_rows"] == result.n_rows + again * result.n_held_out
+    assert result.best_estimator_.distillation_report_["n_rows"] == result.n_rows + again * result.n_valid
     with pytest.raises(ValueError, match="refit must be True, False or 'auto'; got 'no'"):
         distill(iris_forest, iris.X, iris.y, refit="no", random_state=0)
 
@@ -483,8 +513,8 @@ def test_a_regression_student_is_refitted_too():
     forest = RandomForestRegressor(30, random_state=0)
     result = distill(forest, X, y, students={"linear": "linear"}, random_state=0)
     assert result.refitted
-    assert result.model.distillation_report_["n_rows"] == 300
-    assert r2_score(y, result.model.predict(X)) > 0.95
+    assert result.best_estimator_.distillation_report_["n_rows"] == 300
+    assert r2_score(y, result.best_estimator_.predict(X)) > 0.95
 
 
 def test_a_refit_that_exceeds_the_budget_is_dropped():
@@ -499,14 +529,14 @@ def test_a_refit_that_exceeds_the_budget_is_dropped():
 
     given = {"classes": [0, 1], "students": {"linear": LinearStudent()}, "random_state": 0}
     measured = distill(teacher, X, y, refit=False, **given)
-    size = measured.choice["nbytes"]
+    size = choice_of(measured)["nbytes"]
     larger = distill(teacher, X, y, **given)
     assert larger.refitted
-    assert program_bytes(larger.model) > size
+    assert program_bytes(larger.best_estimator_) > size
     kept = distill(teacher, X, y, max_bytes=size, **given)
     assert kept.met
     assert not kept.refitted
-    assert program_bytes(kept.model) == size
+    assert program_bytes(kept.best_estimator_) == size
 
 
 def test_any_number_of_processes_finds_the_same(table):
@@ -518,30 +548,32 @@ def test_any_number_of_processes_finds_the_same(table):
     ]
     one, two = ({name: taken.program_.fingerprint() for name, taken in result.students.items()} for result in found)
     assert one == two
-    assert found[0].model.program_.fingerprint() == found[1].model.program_.fingerprint()
-    assert found[0].model.distillation_report_ == found[1].model.distillation_report_
+    assert found[0].best_estimator_.program_.fingerprint() == found[1].best_estimator_.program_.fingerprint()
+    assert found[0].best_estimator_.distillation_report_ == found[1].best_estimator_.distillation_report_
 
 
-def test_a_teacher_that_has_memorised_the_rows_is_warned_of():
+def test_validation_rows_that_were_seen_are_warned_of():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(300, 4)), rng.integers(2, size=300)
     teacher = RandomForestClassifier(50, random_state=0).fit(X, y)
-    with pytest.warns(UserWarning, match="has memorised X.*X_valid and y_valid"):
-        result = distill(teacher, X, y, students={"net": net(hidden_layer_sizes=())}, random_state=0)
-    assert result.choice["retention"] < 0.9
+    fit = partial(distill, teacher, students={"net": net(hidden_layer_sizes=())}, random_state=0)
+    with pytest.warns(UserWarning, match="fitted on X, the rows held out among them.*X_valid and y_valid"):
+        result = fit(X, y)
+    assert choice_of(result)["retention"] < 0.9
+    assert "rows held out of X" in str(result)
+    assert "The teacher has been fitted on them" in str(result)
+    with pytest.warns(UserWarning, match="Most rows of X_valid are rows of X"):
+        result = fit(X[:200], y[:200], X_valid=X[150:201], y_valid=y[150:201])
+    assert "validation rows given" in str(result)
+    assert fit(X[:200], y[:200], X_valid=X[150:], y_valid=y[150:]).leaked is False
+    # linear students do without the check
+    linear = distill(teacher, X, y, students={"linear": "linear"}, random_state=0)
+    assert linear.leaked is None
+    assert "may have been fitted on the validation rows" in str(linear)
 
 
 def test_progress_is_shown(iris, iris_forest, capsys):
-    distill(
-        iris_forest,
-        iris.X,
-        iris.y,
-        X_valid=iris.X,
-        y_valid=iris.y,
-        students={"linear": "linear"},
-        random_state=0,
-        verbose=1,
-    )
+    distill(iris_forest, iris.X, iris.y, students={"linear": "linear"}, random_state=0, verbose=1)
     shown = capsys.readouterr().err
     assert "distill_to_budget" in shown
     assert "retention=" in shown
@@ -571,7 +603,7 @@ def test_bad_input_raises_before_the_teacher_is_asked(iris):
 def test_an_unfitted_teacher_is_fitted_to_the_training_rows(iris, tmp_path):
     forest = CountingForest(tmp_path / "log")
     result = distill(forest, iris.X, iris.y, students={"linear": "linear"}, random_state=0)
-    assert result.model.teacher_ is not forest
+    assert result.best_estimator_.teacher_ is not forest
     assert result.n_rows == 120
     assert not hasattr(forest, "classes_")
 
@@ -599,22 +631,22 @@ def test_regression_has_a_budget_too(regression_search, tmp_path):
     result, forest, X, y = regression_search
     assert result.scoring == "r2"
     assert result.met
-    assert isinstance(result.model, DistilledRegressor)
-    assert program_bytes(result.model) <= 4_000
+    assert isinstance(result.best_estimator_, DistilledRegressor)
+    assert program_bytes(result.best_estimator_) <= 4_000
     teacher_pred = forest.predict(X)
     assert_allclose(result.teacher_score, r2_score(y, teacher_pred))
-    assert {"linear", "net", "net, int8", "net, pruned to 50%"} <= set(result.students)
-    for row in result.frontier:
+    assert {"linear", "net", "net, int8"} <= set(result.students)
+    for row in rows_of(result):
         student_pred = result.students[row["name"]].predict(X)
         assert_allclose(row["score"], r2_score(y, student_pred))
         assert_allclose(row["retention"], r2_score(y, student_pred) / r2_score(y, teacher_pred))
         assert_allclose(row["fidelity"], r2_score(teacher_pred, student_pred))
         assert_allclose(row["rmse"], root_mean_squared_error(y, student_pred))
     # a line cannot follow a wave
-    assert result.choice["name"] != "linear"
-    result.model.export(tmp_path / "student.skd")
-    assert_allclose(load(tmp_path / "student.skd").predict(X), result.model.predict(X))
-    assert_allclose(result.model.ask_teacher(X), teacher_pred)
+    assert choice_of(result)["name"] != "linear"
+    result.best_estimator_.export(tmp_path / "student.skd")
+    assert_allclose(load(tmp_path / "student.skd").predict(X), result.best_estimator_.predict(X))
+    assert_allclose(result.best_estimator_.ask_teacher(X), teacher_pred)
 
 
 def test_a_callable_regressor_and_another_scoring(regression_search):
@@ -627,9 +659,9 @@ def test_a_callable_regressor_and_another_scoring(regression_search):
         students={"linear": "linear"},
         random_state=0,
     )
-    assert isinstance(result.model, DistilledRegressor)
+    assert isinstance(result.best_estimator_, DistilledRegressor)
     assert result.teacher_score < 0
-    assert 0 < result.choice["retention"] < 1
+    assert 0 < choice_of(result)["retention"] < 1
     with pytest.raises(ValueError, match="classes is given"):
         distill(forest, X, y, classes=[0, 1], random_state=0)
     with pytest.raises(ValueError, match="y_valid contains NaN"):
@@ -645,14 +677,14 @@ def test_outputs_are_matched_by_name():
     def teacher(X):
         return pd.DataFrame(ridge.predict(X), columns=Y.columns)[turned]
 
-    for valid in ({}, {"X_valid": X, "y_valid": Y[turned]}):
+    for valid in ({}, {"X_valid": X + 1, "y_valid": Y[turned] + 1}):
         rows = {name: values if name == "X_valid" else values[Y.columns] for name, values in valid.items()}
         result, expected = (
             distill(asked, X, Y, students={"linear": "linear"}, random_state=0, **more)
             for asked, more in ((teacher, valid), (ridge, rows))
         )
         assert_allclose(
-            [result.teacher_score, result.choice["score"]], [expected.teacher_score, expected.choice["score"]]
+            [result.teacher_score, choice_of(result)["score"]], [expected.teacher_score, choice_of(expected)["score"]]
         )
-        assert_allclose(result.model.ask_teacher(X), ridge.predict(X))
-    assert "r2 and fidelity on 200 validation rows beside 200; the teacher's" in str(result)
+        assert_allclose(result.best_estimator_.ask_teacher(X), ridge.predict(X))
+    assert "r2 and fidelity on 200 validation rows given, of students of 200 rows; the teacher's" in str(result)

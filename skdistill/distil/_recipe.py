@@ -79,16 +79,16 @@ class TrainingSet:
         What the student's logits are multiplied by in the end.
     report : dict
         As ``distillation_report_``.
-    student, fitted : estimator or None
-        The student that the choice was made for, and this one fitted, where that is done already.
+    fitted : list of (estimator, estimator)
+        Students that are fitted already, each after it was as it was given: the one that the choice was made for, and
+        others that were fitted beside it.
     """
 
     rows: Any
     targets: Targets
     logit_scale: float
     report: dict[str, Any]
-    student: Any = None
-    fitted: Any = None
+    fitted: Sequence[tuple[Any, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,9 @@ class _Rows:
         return stack(self.given, self.below) if self.n_new else self.given
 
 
-def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = "unknown") -> TrainingSet:
+def choose(
+    plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = "unknown", others: Sequence[Any] = ()
+) -> TrainingSet:
     """Choose what the user left open, and make the training set.
 
     Parameters
@@ -192,6 +194,9 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
         From rows to the teacher's answers; None where it cannot be asked again.
     origin : {"in_sample", "out_of_fold", "unseen", "unknown"}, default="unknown"
         Whether the teacher has seen the labels of these rows.
+    others : sequence of student
+        Nets that differ from the plan's in hidden units and number of nets alone: where that is trained here, so are
+        these.
 
     Returns
     -------
@@ -212,7 +217,7 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
     whole, bench, ensemble = rows.with_soft_labels(plan, labelled, by_rule)
     choice = _Choice(targets.alpha, _temperature(targets))
     candidates: list[Candidate] = []
-    fitted, logit_scale = None, 1.0
+    fitted, logit_scale = [], 1.0
     if by_rule and bench is not None and ensemble is not None:
         choice = _by_rule(plan, rows, whole, ensemble, origin)
         if traits_of(plan.student).in_epochs:
@@ -220,9 +225,11 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
             goals = _chosen(whole, choice, rows.fresh)
             # of many rows, a teacher that has memorised noise has nothing to add on new ones
             used = np.arange(rows.n_given if choice.far_ahead and not again else len(rows.held_out))
-            fitted, logit_scale, candidates = _fit_net(
-                plan, bench, goals, used, rows.held_out, scaled=not choice.far_ahead, again=again
-            )
+            nets = [plan.student, *others]
+            ways = {"scaled": not choice.far_ahead, "again": again}
+            found = _fit_nets(plan, bench, nets, goals, used, rows.held_out, **ways)
+            _, logit_scale, candidates = found[0]
+            fitted = [(net, one) for net, (one, _, _) in zip(nets, found, strict=True)]
     elif choosing:
         candidates = _fit_candidates(plan, X, replace(targets, held_out=held_out))
     if candidates:
@@ -249,7 +256,7 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
         "teacher": _scores(task, targets, held_out, None) if choosing else None,
     }
     final = replace(_chosen(whole, choice, rows.fresh), held_out=None)
-    return TrainingSet(rows.all(), final, logit_scale, report, plan.student, fitted)
+    return TrainingSet(rows.all(), final, logit_scale, report, fitted)
 
 
 def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: Ask | None) -> TrainingSet:
@@ -416,37 +423,56 @@ def _temperatures(plan: Plan, targets: Targets) -> list[float | None]:
     return [first, *_TEMPERATURES] if tried else [first]
 
 
-def _fit_net(
-    plan: Plan, bench: Bench, targets: Targets, used: Array, held_out: Array, *, scaled: bool, again: bool
-) -> tuple[Any, float, list[Candidate]]:
-    """Return the fitted net, what its logits were multiplied by, and the candidates.
+def _fit_nets(
+    plan: Plan,
+    bench: Bench,
+    students: Sequence[Any],
+    targets: Targets,
+    used: Array,
+    held_out: Array,
+    *,
+    scaled: bool,
+    again: bool,
+) -> list[tuple[Any, float, list[Candidate]]]:
+    """Return each net fitted, what its logits were multiplied by, and the candidates.
 
-    It is fitted to the rows that are `used`. With several temperatures, the one with the lowest loss on the held-out
-    rows is taken. In the end it may be fitted `again`, from where it is, with others held out, new ones among them.
+    They are fitted to the rows that are `used`. With several temperatures, the one with the lowest loss on the held-out
+    rows is taken. In the end they may be fitted `again`, from where they are, with others held out, new ones among
+    them.
     """
     task, valid = plan.task, np.flatnonzero(held_out)
     # one who weighs classes does not want probabilities
     scaled = scaled and traits_of(plan.student).scalable and plan.student.class_weight is None
-    nets, found, seed = [], [], plan.seed % 2**31
+    seed = plan.seed % 2**31
+    tried: list[list[tuple[Any, float, Candidate]]] = [[] for _ in students]
     for temperature in _temperatures(plan, targets):
         goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
-        (net,) = bench.fit([Fit(goals, used[~held_out[used]], valid, seed)])
-        values = bench.answers(net)[valid]
-        scale = _logit_scale(task, targets, valid, values) if scaled else 1.0
-        values = task.rescaled(values, scale)
-        losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
-        nets.append((net, scale))
-        found.append(Candidate(targets.alpha, temperature, losses, scores))
-    means = [np.average(one.losses, weights=_weight(targets, valid)) for one in found]
-    best = int(np.argmin(means))
-    net, scale = nets[best]
+        fits = [Fit(goals, used[~held_out[used]], valid, seed, student=one) for one in students]
+        for net, found in zip(bench.fit(fits), tried, strict=True):
+            values = bench.answers(net)[valid]
+            scale = _logit_scale(task, targets, valid, values) if scaled else 1.0
+            values = task.rescaled(values, scale)
+            losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
+            found.append((net, scale, Candidate(targets.alpha, temperature, losses, scores)))
+    weight = _weight(targets, valid)
+    best = [min(found, key=lambda one: np.average(one[2].losses, weights=weight)) for found in tried]
+    nets = [net for net, _, _ in best]
     if again:
         others = np.zeros(len(held_out), dtype=bool)
         others[np.random.RandomState(seed).permutation(used)[: round(0.1 * len(used) * bench.validates)]] = True
-        (net,) = bench.fit([Fit(net.targets, used[~others[used]], np.flatnonzero(others), seed, start=net)])
-    student = bench.as_student(net)
-    scale_logits(student, scale)
-    return student, scale, found
+        rows, valid = used[~others[used]], np.flatnonzero(others)
+        nets = bench.fit(
+            [
+                Fit(net.targets, rows, valid, seed, start=net, student=one)
+                for net, one in zip(nets, students, strict=True)
+            ]
+        )
+    fitted = []
+    for net, (_, scale, _), found in zip(nets, best, tried, strict=True):
+        student = bench.as_student(net)
+        scale_logits(student, scale)
+        fitted.append((student, scale, [candidate for *_, candidate in found]))
+    return fitted
 
 
 def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:

@@ -276,8 +276,9 @@ def teach(training_set: TrainingSet, student: Any) -> Any:
     student : estimator
         Not fitted; it stays as it is.
     """
-    if training_set.fitted is not None and student is training_set.student:
-        return training_set.fitted
+    for given, fitted in training_set.fitted:
+        if given is student:
+            return fitted
     fitted = copy_unfitted(student).fit_targets(training_set.rows, training_set.targets)
     scale_logits(fitted, training_set.logit_scale)
     return fitted

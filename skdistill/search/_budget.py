@@ -5,11 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
@@ -19,18 +17,20 @@ from sklearn.utils.multiclass import type_of_target
 from .. import distil
 from .._checks import check_rows, columns_as_in_fit
 from .._sklearn import copy_unfitted, take_rows
-from ..metrics import latency
-from ..program import named_columns, program_or_none
+from ..compress import quantize
+from ..program import column_names, is_frame, named_columns, program_or_none
 from ..student import Progress, make_student
 from ..tasks import CLASSES, NUMBERS, Task
 from ..teacher import asks_for_fit, is_estimator, models_of
 from . import _candidates as pool
 from ._choice import Validation, by_size, choose_student, is_within
 from ._result import BudgetResult
+from ._serving import check_form, latencies
 
-#: About how long the latency of one student is measured, in seconds, and on how many rows at most.
-_TIMED = 0.3
+#: Latency is measured on so many rows at most.
 _TIMED_ROWS = 200
+#: A class with a smaller share of the rows hardly counts in accuracy.
+_RARE = 0.05
 _DISTILLERS: dict[Task, Any] = {CLASSES: distil.DistilledClassifier, NUMBERS: distil.DistilledRegressor}
 
 
@@ -42,6 +42,7 @@ def distill_to_budget(
     max_bytes: float | None = None,
     max_latency_us: float | None = None,
     min_retention: float | None = None,
+    latency_of: str | None = None,
     scoring: str | Callable[..., Any] | None = None,
     X_valid: Any = None,
     y_valid: ArrayLike | None = None,
@@ -53,22 +54,18 @@ def distill_to_budget(
     n_jobs: int | None = -1,
     verbose: int = 0,
 ) -> BudgetResult:
-    """Find the best student within a budget of bytes, latency or retention.
+    """Find the smallest good student within a budget of bytes, time or retention.
+
+    Among the students within all limits whose mean loss on the validation rows is not clearly higher than the lowest
+    (by one standard error of the difference, paired by row), the smallest is taken. The loss is log-loss for
+    classification and the squared error for regression, or what `scoring` says.
 
     The candidates are linear, additive and tree students and nets of rising width; with up to 5,000 rows to learn from
-    also ensembles of small nets, each of which ends as one net; all of these in int8; and the largest net with fewer
-    units. They share what costs most: the teacher's answers, one for each row, and what DistilledClassifier's
-    recipe makes of them for the largest net, which is the label ensemble and the new rows. Each is measured on rows
-    that it has not seen. Where there are few rows, the student that is taken is then fitted again to all of them.
-
-    Where there is a limit to bytes or latency, or none at all, the best student within all limits is taken: among those
-    whose score is not lower than the highest by more than two standard errors of the difference, the one with the
-    lowest loss. For regression that is the squared error. For classification it is log-loss, and its goals are to one
-    quarter the labels, which are few and noisy, and to three quarters the mean answer of the good students. Since large
-    students agree on noise, too, an ensemble of small nets is taken unless another student's log-loss against the
-    labels is lower by more than one standard error; and always in place of a single net of the same kind, since the
-    mean of several has no higher expected loss. With `min_retention` alone, the smallest student that keeps it is
-    taken.
+    also ensembles of small nets, each of which ends as one net; and all of these in int8. Nets that would be larger
+    than `max_bytes` in int8 are not tried. The candidates share what costs most: the teacher's answers, one for each
+    row, what DistilledClassifier's recipe makes of them for the largest net, which is the label ensemble and the new
+    rows, and the encoded table. Each is measured on rows that it has not seen. Where there are few rows, the student
+    that is taken is then fitted again to all of them.
 
     Parameters
     ----------
@@ -82,12 +79,18 @@ def distill_to_budget(
     max_bytes : float, default=None
         The most bytes of a student (``program_bytes``).
     max_latency_us : float, default=None
-        The longest time of one row, in microseconds: the median of ``latency(student.predict_proba, ...)``, on
-        this machine and one thread.
+        The longest time of one row, in microseconds: the median, on this machine and one thread.
     min_retention : float, default=None
-        The least share of the teacher's score on the rows held out (``retention_score``).
+        The least share of the teacher's score on the validation rows (``retention_score``).
+    latency_of : {"compiled", "dict", "array", "frame", "onnx"}, default=None
+        How a row will be served, which is what is timed. "compiled": by ``student.compile()``, from a dict where `X`
+        is a frame and else from an array; "dict", "array" and "frame": by numpy, from one of these; "onnx": by
+        onnxruntime. None compiles where the machine has a C compiler, and else takes "dict", or "array" where columns
+        have no names. Times are measured where this or `max_latency_us` is given.
     scoring : str or callable, default=None
-        The score that is to be retained, as in ``retention_score``. None takes "accuracy", for regression "r2".
+        The score that the choice goes by and that is to be retained, as in ``retention_score``. None takes
+        "neg_log_loss", for regression "r2". A score that is no mean over rows, such as "roc_auc", is compared by the
+        jackknife over ten parts of the validation rows.
     X_valid : array-like, sparse matrix or frame of shape (n_valid, n_columns), default=None
         Validation rows, which best neither teacher nor students have seen. None holds rows of `X` out.
     y_valid : array-like of shape (n_valid,) or (n_valid, n_outputs), default=None
@@ -106,27 +109,31 @@ def distill_to_budget(
     random_state : int, RandomState instance or None, default=None
         Seeds the rows held out, and all training.
     n_jobs : int or None, default=-1
-        Number of processes used to fit nets: -1 is as many as there are processors, and no more than there are
-        nets; None is one. The result is the same with any number.
+        Number of processes used to fit students that are not trained side by side: -1 is as many as there are
+        processors, None is one. The result is the same with any number.
     verbose : int, default=0
         1 shows a progress bar with each student's retention.
 
     Returns
     -------
     result : BudgetResult
-        The chosen ``model``, a fitted DistilledClassifier or DistilledRegressor, or None where no student meets the
-        budget and ``nearest`` is the one that comes closest: of the students that are small and fast enough the best,
-        or if there is none, the one that exceeds the limits least. And the figures of all (``frontier``).
+        As a search of scikit-learn: ``best_estimator_``, a fitted DistilledClassifier or DistilledRegressor,
+        ``best_params_`` and the figures of all students (``results_``). Where no student meets the budget (``met`` is
+        False), it is the one that comes closest: the choice among those that are small and fast enough, or if there is
+        none, the one that exceeds the limits least.
 
     Raises
     ------
     ValueError
-        If a limit, a label or a row is not what it must be, or there are too few validation rows.
+        If a limit, a label or a row is not what it must be, there are too few validation rows, or a student cannot be
+        served as `latency_of` says.
 
     Warns
     -----
     UserWarning
-        If the teacher is fitted and so far ahead on rows held out of `X` that it has memorised them.
+        If no student meets the budget; if retention is judged on rows that the teacher has been fitted to, as the
+        recipe's memorisation check finds, or on rows most of which are rows of `X`; and if it is that of accuracy
+        where a class has less than 5 % of the rows.
 
     Notes
     -----
@@ -134,8 +141,10 @@ def distill_to_budget(
     new ones, so that students seem to retain less than they do. To compare like with like, give `X_valid` and
     `y_valid` that the teacher has not seen, or an unfitted teacher.
 
-    The student is chosen among many by the rows held out, and so its figures flatter it a little. Measure it
+    The student is chosen among many by the validation rows, and so its figures flatter it a little. Measure it
     on other rows again before a promise is made.
+
+    The rule is that of one standard error, Breiman and others (1984), with the error of the paired difference.
 
     Examples
     --------
@@ -147,9 +156,9 @@ def distill_to_budget(
     >>> result = distill_to_budget(
     ...     RandomForestClassifier(random_state=0), X, y, max_bytes=2_000, students=students, random_state=0
     ... )
-    >>> result.met, result.choice["nbytes"] <= 2_000
+    >>> result.met, result.results_["nbytes"][result.best_index_] <= 2_000
     (True, True)
-    >>> result.model.predict(X[:2])
+    >>> result.best_estimator_.predict(X[:2])
     array([0, 0])
     """
     if not isinstance(refit, bool) and refit != "auto":
@@ -159,6 +168,7 @@ def distill_to_budget(
     for name, value in budget.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
             raise ValueError(f"{name} must be a positive number; got {value!r}.")
+    check_form(latency_of, X)
     task = _task(teacher, y)
     if classes is not None and task.classes(np.asarray(classes)) is None:
         raise ValueError(f"classes is given, and the teacher is a {task.estimator}.")
@@ -167,81 +177,148 @@ def distill_to_budget(
     if y_names is not None:
         y_valid = named_columns(y_valid, y_names, "y_valid")[0]
     rows, y, rows_valid, y_valid = _split(task, X, y, X_valid, y_valid, validation_fraction, seed)
-    given = pool.default_students(seed, len(y), task) if students is None else dict(students)
+    validation = Validation(task, scoring, y_valid, seed)
+    given = pool.default_students(task, rows, y, seed, max_bytes) if students is None else dict(students)
     candidates = {name: make_student(student, task, random_state=seed) for name, student in given.items()}
     if not candidates:
         raise ValueError("students holds no student; needed is at least one.")
-    # no more processes than there are nets, since all else takes no time
-    n_jobs = min(effective_n_jobs(n_jobs), max(1, sum(pool.hidden_units(one) != () for one in candidates.values())))
-    model = _DISTILLERS[task](teacher, student=pool.largest(candidates), random_state=seed, n_jobs=n_jobs)
+    largest = pool.largest(candidates)
+    beside = pool.beside(candidates, largest)
+    model = _DISTILLERS[task](teacher, student=candidates[largest], random_state=seed, n_jobs=n_jobs)
     if classes is not None:
         model.set_params(classes=classes)
-    validation = Validation(task, scoring, y_valid, seed)
     refits = refit is True or (refit == "auto" and X_valid is None and len(y) <= pool.FEW_ROWS)
-    n_steps = 1 + len(candidates) + pool.n_variants(candidates) + refits
-    with Progress(verbose, n_steps, "distill_to_budget", "step") as progress:
+    with Progress(verbose, 2 + 2 * len(candidates) + refits, "distill_to_budget", "step") as progress:
         request = distil.check(model, rows, y, given=None, X_unlabeled=None, sample_weight=None, fit_params={})
         request = replace(request, y_names=y_names)
         asked = distil.ask(request)
-        training_set = distil.choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
+        nets = [candidates[name] for name in beside]
+        training_set = distil.choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin, nets)
         teacher_values = asked.teacher.ask(rows_valid)
         teacher_score = validation.set_teacher(teacher_values, asked.teacher.order)
-        if X_valid is None:
-            _warn_of_memorised_rows(task, teacher, training_set)
         progress.step()
-        whole: dict[str, Any] = {}
-        # the largest, which take longest, first
-        names = list(reversed(candidates))
-        calls = ((training_set, candidates[name]) for name in names)
-        for name, student in zip(names, distil.in_parallel(n_jobs, _teach, calls), strict=True):
-            whole[name] = student
-            progress.step()
-        found = {pool.Variant(name): whole[name] for name in candidates}
-        found |= pool.smaller_variants(whole, rows, seed, n_jobs)
-        frontier: list[dict[str, Any]] = []
-        timed = take_rows(rows_valid, slice(_TIMED_ROWS))
-        # measured once nothing else is running, which would make them look slow
-        for variant, student in found.items():
-            predict = partial(task.predict, student)
-            row: dict[str, Any] = {
-                "name": variant.name,
-                **_sizes(student),
-                "latency_us": latency(predict, timed, batch_rows=1, max_seconds=_TIMED).median_us,
-                **validation.figures(variant.name, predict(rows_valid)),
-            }
-            frontier.append({**row, "within_budget": is_within(row, budget)})
-            progress.step(retention=row["retention"])
-        frontier = sorted(frontier, key=by_size)
-        steady = [variant.name for variant in found if variant.base == pool.smallest_ensemble(candidates)]
-        choice = choose_student(frontier, budget, validation, candidates, steady, pool.ensembles_of(candidates, found))
-        variant = next(variant for variant in found if variant.name == choice["name"])
-        student, refitted = found[variant], False
+        whole = {name: student for name, (_, student) in zip([largest, *beside], training_set.fitted, strict=False)}
+        others = [name for name in candidates if name not in whole]
+        calls = ((training_set, candidates[name]) for name in others)
+        whole |= zip(others, distil.in_parallel(n_jobs, _teach, calls), strict=True)
+        progress.step()
+        found = [
+            (name if bits is None else f"{name}, {bits}", name, bits, _of_bits(whole[name], bits, rows))
+            for name in candidates
+            for bits in (None, "int8")
+            if bits is None or program_or_none(whole[name]) is not None
+        ]
+        found.sort(key=lambda one: by_size(_sizes(one[-1])))
+        figures: list[dict[str, Any]] = []
+        losses = []
+        for name, base, bits, student in found:
+            values = task.predict(student, rows_valid)
+            params = {"student": candidates[base], "weights": bits}
+            figures.append({"name": name, "params": params, **_sizes(student), **validation.figures(values)})
+            losses.append(validation.losses(values))
+            progress.step(retention=figures[-1]["retention"])
+        form = None
+        if max_latency_us is not None or latency_of is not None:
+            # measured once nothing else is running, which would make them look slow
+            timed = take_rows(rows_valid, slice(_TIMED_ROWS))
+            form, times = latencies([student for *_, student in found], latency_of, timed, task)
+            for row, time in zip(figures, times, strict=True):
+                row["latency_us"] = time
+        for row in figures:
+            row["within_budget"] = is_within(row, budget)
+        best = choose_student(figures, losses, budget)
+        chosen = figures[best]
+        _, base, bits, student = found[best]
+        refitted = False
         if refits:
             # the validation rows below those that are fitted so far
             labels = np.concatenate([asked.targets.labels, task.encode_known(y_valid, asked.teacher.order)])
             targets = replace(asked.targets.with_below(teacher_values), labels=labels)
             all_rows = distil.stack(asked.rows, rows_valid)
             again = distil.choose_again(request.plan, training_set, all_rows, targets, asked.ask_again)
-            same = variant.of(_teach(again, candidates[variant.base]), all_rows, seed)
+            same = _of_bits(_teach(again, candidates[base]), bits, all_rows)
             # with more rows an encoder can keep more categories
-            if not choice["within_budget"] or is_within({**choice, **_sizes(same)}, budget):
+            if not chosen["within_budget"] or is_within({**chosen, **_sizes(same)}, budget):
                 student, training_set, refitted = same, again, True
             progress.step()
     model.student = copy_unfitted(student)
     distil.finish(model, asked, training_set, student)
-    return BudgetResult(
-        model=model if choice["within_budget"] else None,
-        nearest=model,
-        choice=choice,
-        frontier=frontier,
-        students={variant.name: student for variant, student in found.items()},
+    result = BudgetResult(
+        best_estimator_=model,
+        best_index_=best,
+        results_={
+            key: values if key == "params" else np.array(values)
+            for key in chosen
+            for values in [[row[key] for row in figures]]
+        },
+        students={name: student for name, *_, student in found},
         teacher_score=teacher_score,
         scoring=validation.scoring if isinstance(validation.scoring, str) else repr(validation.scoring),
+        latency_of=form,
         n_rows=training_set.report["n_rows"] - (len(y_valid) if refitted else 0),
-        n_held_out=len(y_valid),
+        n_valid=len(y_valid),
+        held_out=X_valid is None,
+        leaked=_leaked(teacher, training_set) if X_valid is None else _share_among(rows_valid, rows) > 0.5,
         refitted=refitted,
         budget=budget,
     )
+    _warn(result, y_valid if task == CLASSES else None)
+    return result
+
+
+def _warn(result: BudgetResult, y_valid: Any) -> None:
+    """Warn of what makes the figures of a result less than they seem."""
+    if not result.met:
+        warnings.warn(str(result).splitlines()[0] + " It is best_estimator_.", UserWarning, stacklevel=3)
+    if result.leaked and result.held_out:
+        warnings.warn(
+            "The teacher has been fitted on X, the rows held out among them: it looks better on these than on new "
+            "ones, and the students' retention is underrated. Give X_valid and y_valid that the teacher has not seen, "
+            "or an unfitted teacher.",
+            UserWarning,
+            stacklevel=3,
+        )
+    elif result.leaked:
+        warnings.warn(
+            "Most rows of X_valid are rows of X: students, and a teacher fitted on X, have seen them, and their scores "
+            "say little of new rows. Give X_valid and y_valid without them.",
+            UserWarning,
+            stacklevel=3,
+        )
+    if y_valid is not None and result.scoring == "accuracy":
+        labels, counts = np.unique(y_valid, return_counts=True)
+        if counts.min() < _RARE * len(y_valid):
+            warnings.warn(
+                f"Class {labels[counts.argmin()]} has {counts.min() / len(y_valid):.1%} of the validation rows, and "
+                "accuracy hardly counts it: a student that never predicts it may retain the accuracy. Use "
+                "scoring='neg_log_loss', or 'average_precision' for two classes.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+
+def _leaked(teacher: Any, training_set: distil.TrainingSet) -> bool | None:
+    """Return whether the teacher has seen rows held out of X; None where the recipe has not found out."""
+    # one that was fitted here, was fitted to the other rows
+    return False if asks_for_fit(teacher) else training_set.report["memorised"]
+
+
+def _share_among(rows: Any, others: Any) -> float:
+    """Return the share of rows that are also among others; of sparse ones zero."""
+    if not is_frame(rows) and not isinstance(rows, np.ndarray):
+        return 0.0
+    seen = set(_cells(others, others))
+    return float(np.mean([row in seen for row in _cells(rows, others)]))
+
+
+def _cells(X: Any, like: Any) -> list[tuple[str, ...]]:
+    """Return the cells of each row as texts, columns in the order of others."""
+    columns = [X[name] for name in column_names(like)] if is_frame(X) else np.asarray(X).reshape(len(X), -1).T
+    return list(zip(*(map(str, column) for column in columns), strict=True))
+
+
+def _of_bits(student: Any, bits: str | None, rows: Any) -> Any:
+    return student if bits is None else quantize(student, bits, rows)
 
 
 def _task(teacher: Any, y: ArrayLike) -> Task:
@@ -289,17 +366,6 @@ def _teach(training_set: distil.TrainingSet, student: Any) -> Any:
         return distil.teach(training_set, student)
 
 
-def _warn_of_memorised_rows(task: Task, teacher: Any, training_set: distil.TrainingSet) -> None:
-    gap = training_set.report["teacher_gap"]
-    if not asks_for_fit(teacher) and gap is not None and gap > task.memorised_gap:
-        warnings.warn(
-            f"The teacher's {task.gap_in} on X is {gap:.2f} above that of students on rows that they have not "
-            "seen: it has memorised X, the rows held out among them, and the students' retention is underrated. "
-            "Give X_valid and y_valid that the teacher has not seen, or an unfitted teacher.",
-            stacklevel=3,
-        )
-
-
-def _sizes(student: Any) -> dict[str, int | None]:
+def _sizes(student: Any) -> dict[str, float]:
     program = program_or_none(student)
-    return {key: getattr(program, key, None) for key in ("nbytes", "n_parameters")}
+    return {key: getattr(program, key, np.nan) for key in ("nbytes", "n_parameters")}

@@ -7,101 +7,132 @@ from typing import Any
 
 from ._choice import is_within
 
-#: The columns of the text form: name, key of a row, how it is written.
+#: The columns of the text form: name, key of a figure, how it is written.
 _COLUMNS = (
     ("student", "name", "{}"),
-    ("bytes", "nbytes", "{:,}"),
-    ("µs a row", "latency_us", "{:.0f}"),
+    ("bytes", "nbytes", "{:,.0f}"),
+    ("µs a row", "latency_us", "{:.3g}"),
     ("score", "score", "{:.4f}"),
     ("retention", "retention", "{:.4f}"),
     ("fidelity", "fidelity", "{:.4f}"),
 )
 #: For each limit, the figure that it is set to, and how a miss is told.
 _LIMITS = {
-    "max_bytes": ("nbytes", "it has {:,} bytes"),
-    "max_latency_us": ("latency_us", "a row takes {:.0f} µs"),
+    "max_bytes": ("nbytes", "it has {:,.0f} bytes"),
+    "max_latency_us": ("latency_us", "a row takes {:.3g} µs"),
     "min_retention": ("retention", "its retention is {:.4f}"),
 }
 
 
 @dataclass(frozen=True)
 class BudgetResult:
-    """What :func:`distill_to_budget` returns; printed, it is a table of what was tried.
+    """What :func:`distill_to_budget` returns; it reads as a search of scikit-learn, and prints as a table.
 
     Parameters
     ----------
-    model : DistilledClassifier, DistilledRegressor or None
-        The chosen student, fitted, with its teacher; it predicts and exports. None where none meets the budget.
-    nearest : DistilledClassifier or DistilledRegressor
-        The chosen student, or, where none meets the budget, the one that comes nearest.
-    choice : dict
-        The row of ``frontier`` that is about it.
-    frontier : list of dict
-        A row for each student that was tried, by rising size, those without a Program last: ``name``; ``nbytes``
-        and ``n_parameters`` (None without a Program); ``latency_us``, the median of one row; ``score``,
-        ``retention``, ``fidelity`` and ``log_loss``, for regression R2 against the teacher and ``rmse``, on the
-        validation rows; ``within_budget``; and ``on_frontier``,
-        whether each other student that is no larger has a lower score.
+    best_estimator_ : DistilledClassifier or DistilledRegressor
+        The chosen student, fitted, with its teacher; it predicts and exports. Where none meets the budget, the one that
+        comes nearest.
+    best_index_ : int
+        Its place in ``results_``.
+    results_ : dict of str to ndarray
+        The figures of each student that was tried, by rising size, those without a Program last, as
+        ``pandas.DataFrame`` takes them: ``name``; ``params``, a list of dict: the ``student``, not fitted, and its
+        ``weights``, "int8" or None; ``nbytes`` and ``n_parameters`` (NaN without a Program); ``score``, ``retention``,
+        ``fidelity`` and ``log_loss``, for regression R2 against the teacher and ``rmse``, on the validation rows;
+        ``latency_us``, the median of one row, where it was measured; and ``within_budget``.
     students : dict of str to student
         All that were tried, fitted, by name.
     teacher_score : float
-        The teacher's score on the rows held out.
+        The teacher's score on the validation rows.
     scoring : str
         The name of the score.
-    n_rows, n_held_out : int
+    latency_of : str or None
+        How a row was served: "compiled", "dict", "array", "frame" or "onnx"; None where no time was measured.
+    n_rows, n_valid : int
         How many rows the students were fitted to, new ones aside, and how many validation rows there are.
+    held_out : bool
+        Whether these were held out of `X`, and not given.
+    leaked : bool or None
+        Whether the teacher has been fitted on validation rows; None where that is not known.
     refitted : bool
-        Whether ``nearest``, and so ``model``, was then fitted again to both. Its figures are those of the first fit,
-        and its bytes may differ a little.
+        Whether ``best_estimator_`` was then fitted again to both. Its figures are those of the first fit, and its
+        bytes may differ a little.
     budget : dict of str to float
         The limits that were given.
     """
 
-    model: Any
-    nearest: Any
-    choice: dict[str, Any]
-    frontier: list[dict[str, Any]]
+    best_estimator_: Any
+    best_index_: int
+    results_: dict[str, Any]
     students: dict[str, Any] = field(repr=False)
     teacher_score: float
     scoring: str
+    latency_of: str | None
     n_rows: int
-    n_held_out: int
+    n_valid: int
+    held_out: bool
+    leaked: bool | None
     refitted: bool
     budget: dict[str, float]
 
     @property
+    def best_params_(self) -> dict[str, Any]:
+        """The student that was chosen, not fitted, and the type of its weights."""
+        return self.results_["params"][self.best_index_]  # type: ignore[no-any-return]
+
+    @property
+    def best_score_(self) -> float:
+        """Its score on the validation rows."""
+        return float(self.results_["score"][self.best_index_])
+
+    @property
     def met(self) -> bool:
-        """Whether a student meets the budget."""
-        return self.model is not None
+        """Whether it meets the budget."""
+        return bool(self.results_["within_budget"][self.best_index_])
 
     def __str__(self) -> str:
         limits = ", ".join(f"{name}={value:,}" for name, value in self.budget.items()) or "no limit"
-        name = self.choice["name"]
+        rows = [dict(zip(self.results_, values, strict=True)) for values in zip(*self.results_.values(), strict=True)]
+        best = rows[self.best_index_]
+        name = best["name"]
         if self.met:
-            head = f"{name} meets the budget ({limits})"
+            head = f"{name} meets the budget ({limits})."
         else:
-            head = f"No student meets the budget ({limits}); {name} comes nearest: {self._misses()}"
-        cells = [[title for title, _, _ in _COLUMNS]]
-        for row in self.frontier:
-            marked = {**row, "name": f"{'*' if row is self.choice else ' '} {row['name']}"}
-            cells.append(
-                ["no Program" if marked[key] is None else form.format(marked[key]) for _, key, form in _COLUMNS]
-            )
+            head = f"No student meets the budget ({limits}); {name} comes nearest: {self._misses(best)}."
+        columns = [column for column in _COLUMNS if column[1] in best]
+        cells = [[title for title, _, _ in columns]]
+        for at, row in enumerate(rows):
+            marked = {**row, "name": f"{'*' if at == self.best_index_ else ' '} {row['name']}"}
+            cells.append([_written(marked[key], form) for _, key, form in columns])
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in cells
         ]
-        foot = (
-            f"{self.scoring} and fidelity on {self.n_held_out:,} validation rows beside {self.n_rows:,}; "
-            f"the teacher's is {self.teacher_score:.4f}"
-        )
+        where = "held out of X" if self.held_out else "given"
+        foot = [
+            f"{self.scoring} and fidelity on {self.n_valid:,} validation rows {where}, of students of {self.n_rows:,} "
+            f"rows; the teacher's score is {self.teacher_score:.4f}"
+        ]
+        if self.leaked is None:
+            foot.append("The teacher may have been fitted on the validation rows; then retention is underrated")
+        elif self.leaked:
+            seen = "has been fitted on them, and" if self.held_out else "and the students may have seen most of them:"
+            foot.append(f"The teacher {seen} retention says little")
+        if self.latency_of is not None:
+            foot.append(f"A row is served as: {self.latency_of}")
         if self.refitted:
-            foot += f"\n{name} was then fitted again to all of them"
-        return "\n".join([head, "", *lines, "", foot])
+            foot.append(f"{name} was then fitted again to all of them")
+        return "\n".join([head, "", *lines, "", *foot])
 
-    def _misses(self) -> str:
+    def _misses(self, row: dict[str, Any]) -> str:
         return ", ".join(
-            "it has no Program" if self.choice[key] is None else form.format(self.choice[key])
+            _written(row[key], form, "it has no Program")
             for name, (key, form) in _LIMITS.items()
-            if name in self.budget and not is_within(self.choice, {name: self.budget[name]})
+            if name in self.budget and not is_within(row, {name: self.budget[name]})
         )
+
+
+def _written(value: Any, form: str, missing: str = "no Program") -> str:
+    """Return a figure as text; one that is NaN is missing."""
+    return missing if value != value else form.format(value)

@@ -50,6 +50,8 @@ class Job:
         Seeds the initial weights, the batches and the dropout.
     init : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,)) or None, default=None
         Weight and bias of each layer to start from; None draws them.
+    hidden : sequence of int or None, default=None
+        Its hidden units; None takes the student's.
     """
 
     rows: Array
@@ -57,6 +59,7 @@ class Job:
     terms: Terms
     seed: int
     init: Layers | None = None
+    hidden: Sequence[int] | None = None
 
 
 @dataclass
@@ -88,7 +91,9 @@ def train_nets(
     most_steps: int | None = None,
     name: str | None = None,
 ) -> list[TrainedNet]:
-    """Train nets of one shape side by side: AdamW, a warm-up and a cosine, early stopping for each.
+    """Train nets side by side: AdamW, a warm-up and a cosine, early stopping for each.
+
+    They have as many hidden layers. A narrower one has units without weights, which stay so: they get no gradient.
 
     A net is validated and kept as the running average of its weights, with polynomial decay: Shamir and
     Zhang (2013), "Stochastic Gradient Descent for Non-smooth Optimization", https://arxiv.org/abs/1212.1824.
@@ -166,9 +171,12 @@ class _Run:
         self.alive = list(range(len(jobs)))
         self.nets = [TrainedNet() for _ in jobs]
         self.generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
-        sizes = [inputs.n_inputs, *student.hidden_layer_sizes, jobs[0].terms.n_outputs]
+        ends = inputs.n_inputs, jobs[0].terms.n_outputs
+        hidden = [student.hidden_layer_sizes if job.hidden is None else job.hidden for job in jobs]
+        self.sizes = [[ends[0], *units, ends[1]] for units in hidden]
+        sizes = [max(units) for units in zip(*self.sizes, strict=True)]
         self.shapes = [shape for n_in, n_out in pairwise(sizes) for shape in ((n_in, n_out), (1, n_out))]
-        starts = [self._start(job, sizes, at) for at, job in enumerate(jobs)]
+        starts = [self._start(job, at) for at, job in enumerate(jobs)]
         flat = torch.cat([torch.stack(parts).reshape(-1) for parts in zip(*starts, strict=True)]).to(device)
         self.now = Nets(flat, self.shapes, student.activation, inputs, student.dropout > 0)
         # AdamW's two moments, and the running average
@@ -190,10 +198,15 @@ class _Run:
             for offset, *both in zip(self.goals.offsets, self.rows, self.held_out, strict=True)
         ]
 
-    def _start(self, job: Job, sizes: list[int], at: int) -> list[Tensor]:
+    def _start(self, job: Job, at: int) -> list[Tensor]:
         if job.init is None:
-            return initial_layers(sizes, self.inputs.n_sparse, self.inputs.n_active, self.generators[at])
-        return _as_tensors(job.init)
+            own = initial_layers(self.sizes[at], self.inputs.n_sparse, self.inputs.n_active, self.generators[at])
+        else:
+            own = _as_tensors(job.init)
+        parts = [torch.zeros(shape) for shape in self.shapes]
+        for part, values in zip(parts, own, strict=True):
+            part[: values.shape[0], : values.shape[1]] = values
+        return parts
 
     def _order(self) -> Tensor:
         """Return each net's rows of an epoch in a shuffled order, shape (n_alive, n_rows)."""
@@ -283,8 +296,12 @@ class _Run:
         return shown
 
     def _layers(self, at: int) -> Layers:
-        parts = [part[at].cpu().numpy().copy() for part in self.now.views(self.average)]
-        return [(weight, bias[0]) for weight, bias in zip(parts[::2], parts[1::2], strict=True)]
+        parts = [part[at].cpu().numpy() for part in self.now.views(self.average)]
+        shapes = pairwise(self.sizes[self.alive[at]])
+        return [
+            (weight[:n_in, :n_out].copy(), bias[0, :n_out].copy())
+            for (n_in, n_out), weight, bias in zip(shapes, parts[::2], parts[1::2], strict=True)
+        ]
 
     def keep(self, numbers: Sequence[int]) -> None:
         """Go on with some of the nets alone."""

@@ -45,6 +45,8 @@ class Fit:
         Whether the student's `class_weight` counts; without, its probabilities are those of the labels.
     start : FittedNet or None, default=None
         What was trained for the same targets on other rows: to go on from there takes a part of the steps.
+    student : MLPStudent, MLPStudentRegressor or None, default=None
+        A net that differs from that of the table in hidden units and number of nets alone; None takes that one.
     """
 
     targets: Targets
@@ -53,6 +55,7 @@ class Fit:
     seed: int
     weighs_classes: bool = True
     start: FittedNet | None = None
+    student: Any = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,15 @@ class FittedNet:
         From outputs to answers.
     targets : Targets
         What was fitted.
+    student : MLPStudent, MLPStudentRegressor or None
+        As in Fit.
     """
 
     nets: list[list[tuple[Array, Array]]]
     history: list[dict[str, float]]
     end: Op
     targets: Targets
+    student: Any = None
 
 
 class NetTable:
@@ -129,6 +135,17 @@ class NetTable:
         fitted : list of FittedNet
             In the order of the fits.
         """
+        found: dict[int, FittedNet] = {}
+        depths = [len(self._student_of(one).hidden_layer_sizes) for one in fits]
+        for depth in dict.fromkeys(depths):
+            several = [at for at, own in enumerate(depths) if own == depth]
+            found |= zip(several, self._fit_side_by_side([fits[at] for at in several], name), strict=True)
+        return [found[at] for at in range(len(fits))]
+
+    def _student_of(self, one: Fit) -> Any:
+        return self.student if one.student is None else one.student
+
+    def _fit_side_by_side(self, fits: Sequence[Fit], name: str | None) -> list[FittedNet]:
         from ._mlp_training import Job, train_nets
 
         student, n_rows = self.student, self._encoded.n_rows
@@ -142,9 +159,11 @@ class NetTable:
         jobs = []
         for one, own in zip(fits, terms, strict=True):
             held_out = one.held_out if self.validates else one.held_out[:0]
-            for number in range(student.n_nets):
+            net = self._student_of(one)
+            for number in range(net.n_nets):
                 init = None if one.start is None else one.start.nets[number]
-                jobs.append(Job(one.rows, held_out, own, (one.seed + 7919 * number) % 2**31, init))
+                seed = (one.seed + 7919 * number) % 2**31
+                jobs.append(Job(one.rows, held_out, own, seed, init, net.hidden_layer_sizes))
         batch_size = student._rows_in_a_step(len(jobs[0].rows))
         steps = _steps(jobs, batch_size)
         most = min(student.max_epochs * steps, _MOST_STEPS)
@@ -153,11 +172,13 @@ class NetTable:
         nets = train_nets(student, self._encoded, jobs, batch_size=batch_size, most_steps=most, name=name)
         self.n_steps += steps * sum(len(net.history) for net in nets)
         found = []
-        for at, (one, own) in enumerate(zip(fits, terms, strict=True)):
-            mine = nets[at * student.n_nets : (at + 1) * student.n_nets]
+        for one, own in zip(fits, terms, strict=True):
+            n_nets = self._student_of(one).n_nets
+            mine, nets = nets[:n_nets], nets[n_nets:]
             end = student._end(one.targets, own)
             before = [] if one.start is None else one.start.history
-            found.append(FittedNet([net.layers for net in mine], before + mine[0].history, end, one.targets))
+            layers = [net.layers for net in mine]
+            found.append(FittedNet(layers, before + mine[0].history, end, one.targets, one.student))
         return found
 
     def seconds(self, *several: Sequence[Fit]) -> float:
@@ -191,6 +212,9 @@ class NetTable:
     def as_student(self, fitted: FittedNet) -> Any:
         """Return a fit as a student."""
         student = self.student
+        if fitted.student is not None:
+            sizes = {name: getattr(fitted.student, name) for name in ("hidden_layer_sizes", "n_nets")}
+            student = copy(student).set_params(**sizes)
         layers = student._as_fitted(fitted.nets, fitted.history, self._encoder.first_layer)
         if fitted.targets.classes is not None:
             student.classes_ = fitted.targets.classes

@@ -32,8 +32,6 @@ class Classes(Task):
     gap_in = "accuracy"
     loss_name = "log_loss"
     fidelity = "agreement"
-    label_share = 0.25
-    selection_margin = 1.0
     logit_scales = tuple(np.round(np.geomspace(0.7, 2.5, 27), 3).tolist())
     answer_scales = tuple(np.round(np.geomspace(0.15, 3.0, 40), 3).tolist())
     memorised_share = 0.67

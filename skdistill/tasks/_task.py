@@ -43,10 +43,6 @@ class Task:
     memorised_gap: ClassVar[float] = 0.15
     #: The share of one that has memorised noise; None where it falls gradually.
     noisy_share: ClassVar[float | None] = None
-    #: The search's choice: how much the labels count beside the consensus of good students, and by how many standard
-    #: errors a single net has to beat an ensemble.
-    label_share: ClassVar[float] = 1.0
-    selection_margin: ClassVar[float] = 0.0
     #: Among the scores: the loss that a choice is made by, and the agreement with the teacher.
     loss_name: ClassVar[str]
     fidelity: ClassVar[str]

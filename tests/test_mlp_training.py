@@ -134,21 +134,24 @@ def table(n_rows=300, n_classes=3, seed=0):
     return Encoded(X), proba
 
 
-def test_several_nets_are_what_each_would_be_by_itself():
+@pytest.mark.parametrize("activation", ["relu", "silu", "tanh"])
+def test_several_nets_are_what_each_would_be_by_itself(activation):
     encoded, proba = table()
     terms = [Targets(proba, proba.argmax(1), None, alpha, classes=np.arange(3)).terms(300) for alpha in (1.0, 0.3)]
     jobs = [
         job(terms[0], np.arange(0, 240), np.arange(240, 300), 1),
         job(terms[1], np.arange(60, 300), np.arange(0, 60), 2),
-        job(terms[0], np.arange(0, 240), np.arange(240, 300), 3),
+        # a narrower one has units without weights for a while
+        job(terms[0], np.arange(0, 240), np.arange(240, 300), 3, hidden=(3,)),
     ]
-    student = MLPStudent((8,), max_epochs=25, patience=4)
+    student = MLPStudent((8,), activation=activation, max_epochs=25, patience=4)
     together = train_nets(student, encoded, jobs, batch_size=16)
     for one, net in zip(jobs, together, strict=True):
         (alone,) = train_nets(student, encoded, [one], batch_size=16)
         assert len(alone.history) == len(net.history)
         for pair, other in zip(alone.layers, net.layers, strict=True):
             assert_allclose(pair[0], other[0], atol=2e-4)
+        assert len(net.layers[1][0]) == (8 if one.hidden is None else 3)
         assert_allclose(alone.history[-1]["valid_loss"], net.history[-1]["valid_loss"], rtol=1e-3)
 
 

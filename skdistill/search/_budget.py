@@ -246,11 +246,7 @@ def distill_to_budget(
     result = BudgetResult(
         best_estimator_=model,
         best_index_=best,
-        results_={
-            key: values if key == "params" else np.array(values)
-            for key in chosen
-            for values in [[row[key] for row in figures]]
-        },
+        results_={key: np.array([row[key] for row in figures]) for key in chosen},
         students={name: student for name, *_, student in found},
         teacher_score=teacher_score,
         scoring=validation.scoring if isinstance(validation.scoring, str) else repr(validation.scoring),

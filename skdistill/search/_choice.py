@@ -111,10 +111,11 @@ def choose_student(rows: Sequence[dict[str, Any]], losses: Sequence[Array], budg
     least = min(excess)
     if least > 0:
         return excess.index(least)
-    small = [at for at, row in enumerate(rows) if is_within(row, budget)] or np.flatnonzero(np.array(excess) == 0)
-    lowest = losses[min(small, key=lambda at: losses[at].mean())]
+    fitting = [at for at, over in enumerate(excess) if over == 0]
+    small = [at for at in fitting if is_within(rows[at], budget)] or fitting
+    lowest = min((losses[at] for at in small), key=np.mean)
     good = [at for at in small if not _is_clear(losses[at] - lowest)]
-    return int(min(good, key=lambda at: by_size(rows[at])))
+    return min(good, key=lambda at: by_size(rows[at]))
 
 
 def _is_clear(differences: Array) -> bool:
@@ -130,7 +131,7 @@ def is_within(row: dict[str, Any], budget: dict[str, float]) -> bool:
 
 def by_size(row: dict[str, Any]) -> float:
     """Return a key that sorts students by size, the smallest first and those without a size last."""
-    return float(np.nan_to_num(row["nbytes"], nan=np.inf))
+    return float("inf") if np.isnan(row["nbytes"]) else row["nbytes"]
 
 
 def _excess(row: dict[str, Any], budget: dict[str, float]) -> float:

@@ -37,8 +37,8 @@ class BudgetResult:
         Its place in ``results_``.
     results_ : dict of str to ndarray
         The figures of each student that was tried, by rising size, those without a Program last, as
-        ``pandas.DataFrame`` takes them: ``name``; ``params``, a list of dict: the ``student``, not fitted, and its
-        ``weights``, "int8" or None; ``nbytes`` and ``n_parameters`` (NaN without a Program); ``score``, ``retention``,
+        ``pandas.DataFrame`` takes them: ``name``; ``params``, a dict: the ``student``, not fitted, and its ``weights``,
+        "int8" or None; ``nbytes`` and ``n_parameters`` (NaN without a Program); ``score``, ``retention``,
         ``fidelity`` and ``log_loss``, for regression R2 against the teacher and ``rmse``, on the validation rows;
         ``latency_us``, the median of one row, where it was measured; and ``within_budget``.
     students : dict of str to student
@@ -79,7 +79,7 @@ class BudgetResult:
     @property
     def best_params_(self) -> dict[str, Any]:
         """The student that was chosen, not fitted, and the type of its weights."""
-        return self.results_["params"][self.best_index_]  # type: ignore[no-any-return]
+        return self.results_["params"][self.best_index_]
 
     @property
     def best_score_(self) -> float:

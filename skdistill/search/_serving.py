@@ -28,7 +28,7 @@ def check_form(form: str | None, X: Any) -> None:
     if form in ("dict", "frame") and not is_frame(X):
         raise ValueError(f"latency_of={form!r} needs columns with names, and X is of type {type(X).__name__}.")
     if form == "onnx":
-        import_optional("onnxruntime", "latency_of='onnx'", "skdistill[export]")
+        _onnxruntime()
 
 
 def latencies(students: Sequence[Any], form: str | None, X: Any, task: Task) -> tuple[str, list[float]]:
@@ -86,18 +86,23 @@ def _call(student: Any, form: str, X: Any, task: Task) -> Callable[[Any], Any] |
                 raise ValueError(f"latency_of='compiled' is not possible: {reason}") from reason
     if is_frame(X) and form in ("compiled", "dict"):
         return lambda rows: program(rows[0])
-    return program  # type: ignore[no-any-return]
+    return program
+
+
+def _onnxruntime() -> Any:
+    return import_optional("onnxruntime", "latency_of='onnx'", "skdistill[export]")
 
 
 def _onnx_call(student: Any) -> Callable[[Any], Any]:
     """Return what answers a row of zeros and empty texts by onnxruntime: which row it is takes no other time."""
-    from onnxruntime import InferenceSession, SessionOptions
-
     from ..export import to_onnx
 
-    options = SessionOptions()
+    runtime = _onnxruntime()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = InferenceSession(to_onnx(student).SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(
+        to_onnx(student).SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     feeds = {one.name: np.zeros((1, one.shape[1]), _CELLS.get(one.type, np.float32)) for one in session.get_inputs()}
     for cells in feeds.values():
         if cells.dtype == object:

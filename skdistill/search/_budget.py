@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -60,9 +60,9 @@ def distill_to_budget(
     (by one standard error of the difference, paired by row), the smallest is taken. The loss is log-loss for
     classification and the squared error for regression, or what `scoring` says.
 
-    The candidates are linear, additive and tree students and nets of rising width; with up to 5,000 rows to learn from
-    also ensembles of small nets, each of which ends as one net; and all of these in int8. Nets that would be larger
-    than `max_bytes` in int8 are not tried. The candidates share what costs most: the teacher's answers, one for each
+    The candidates are linear and additive students and nets of rising width, with up to 5,000 rows to learn from also
+    an ensemble of small nets, which ends as one net; and all of these in int8. The largest is as wide as `max_bytes`
+    allows in int8. The candidates share what costs most: the teacher's answers, one for each
     row, what DistilledClassifier's recipe makes of them for the largest net, which is the label ensemble and the new
     rows, and the encoded table. Each is measured on rows that it has not seen. Where there are few rows, the student
     that is taken is then fitted again to all of them.
@@ -295,7 +295,7 @@ def _warn(result: BudgetResult, y_valid: Any) -> None:
 
 def _leaked(teacher: Any, training_set: distil.TrainingSet) -> bool | None:
     """Return whether the teacher has seen rows held out of X; None where the recipe has not found out."""
-    # one that was fitted here, was fitted to the other rows
+    # one that was fitted here was fitted to the other rows
     return False if asks_for_fit(teacher) else training_set.report["memorised"]
 
 
@@ -303,14 +303,16 @@ def _share_among(rows: Any, others: Any) -> float:
     """Return the share of rows that are also among others; of sparse ones zero."""
     if not is_frame(rows) and not isinstance(rows, np.ndarray):
         return 0.0
-    seen = set(_cells(others, others))
-    return float(np.mean([row in seen for row in _cells(rows, others)]))
+    names = column_names(others) if is_frame(others) else range(others.shape[1])
+    seen = set(_cells(others, names))
+    return float(np.mean([row in seen for row in _cells(rows, names)]))
 
 
-def _cells(X: Any, like: Any) -> list[tuple[str, ...]]:
-    """Return the cells of each row as texts, columns in the order of others."""
-    columns = [X[name] for name in column_names(like)] if is_frame(X) else np.asarray(X).reshape(len(X), -1).T
-    return list(zip(*(map(str, column) for column in columns), strict=True))
+def _cells(X: Any, names: Iterable[Any]) -> Iterator[Any]:
+    """Yield what is in the cells of each row."""
+    if isinstance(X, np.ndarray) and X.dtype.kind in "biuf":
+        return map(bytes, np.ascontiguousarray(X, dtype=np.float64))
+    return zip(*(map(str, X[name] if is_frame(X) else X[:, name]) for name in names), strict=True)
 
 
 def _of_bits(student: Any, bits: str | None, rows: Any) -> Any:

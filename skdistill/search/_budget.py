@@ -156,8 +156,8 @@ def distill_to_budget(
     >>> result = distill_to_budget(
     ...     RandomForestClassifier(random_state=0), X, y, max_bytes=2_000, students=students, random_state=0
     ... )
-    >>> result.met, result.results_["nbytes"][result.best_index_] <= 2_000
-    (True, True)
+    >>> result.met, sorted(result.best_params_)
+    (True, ['student', 'weights'])
     >>> result.best_estimator_.predict(X[:2])
     array([0, 0])
     """

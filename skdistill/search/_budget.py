@@ -178,8 +178,13 @@ def distill_to_budget(
         y_valid = named_columns(y_valid, y_names, "y_valid")[0]
     rows, y, rows_valid, y_valid = _split(task, X, y, X_valid, y_valid, validation_fraction, seed)
     validation = Validation(task, scoring, y_valid, seed)
-    given = pool.default_students(task, rows, y, seed, max_bytes) if students is None else dict(students)
-    candidates = {name: make_student(student, task, random_state=seed) for name, student in given.items()}
+    few = len(y) <= pool.FEW_ROWS
+    refits = refit is True or (refit == "auto" and X_valid is None and few)
+    if students is None:
+        # those that it is refitted to may have more levels and bins
+        every = (distil.stack(rows, rows_valid), np.concatenate([y, y_valid])) if refits else (rows, y)
+        students = pool.default_students(task, *every, seed, few=few, max_bytes=max_bytes)
+    candidates = {name: make_student(student, task, random_state=seed) for name, student in students.items()}
     if not candidates:
         raise ValueError("students holds no student; needed is at least one.")
     largest = pool.largest(candidates)
@@ -187,7 +192,6 @@ def distill_to_budget(
     model = _DISTILLERS[task](teacher, student=candidates[largest], random_state=seed, n_jobs=n_jobs)
     if classes is not None:
         model.set_params(classes=classes)
-    refits = refit is True or (refit == "auto" and X_valid is None and len(y) <= pool.FEW_ROWS)
     with Progress(verbose, 2 + 2 * len(candidates) + refits, "distill_to_budget", "step") as progress:
         request = distil.check(model, rows, y, given=None, X_unlabeled=None, sample_weight=None, fit_params={})
         request = replace(request, y_names=y_names)

@@ -20,7 +20,7 @@ FEW_ROWS = 5_000
 _MOST_STEPS = 200
 
 
-def default_students(task: Task, X: Any, y: Any, seed: int, max_bytes: float | None) -> dict[str, Any]:
+def default_students(task: Task, X: Any, y: Any, seed: int, *, few: bool, max_bytes: float | None) -> dict[str, Any]:
     """Return the candidates, not fitted, by name.
 
     Trees are none of them: none came first on the tables of benchmarks/budget.py, and they differ so much from nets
@@ -36,7 +36,7 @@ def default_students(task: Task, X: Any, y: Any, seed: int, max_bytes: float | N
         return made("mlp", hidden_layer_sizes=units, n_nets=n_nets)
 
     wide = {f"mlp {units}x{units}": net(units, units) for units in _WIDTHS}
-    small = {"mlp 8, 4 nets": net(8, n_nets=4)} if len(y) <= FEW_ROWS else {"mlp 32": net(32)}
+    small = {"mlp 8, 4 nets": net(8, n_nets=4)} if few else {"mlp 32": net(32)}
     nets = {"mlp 8": net(8), **small, **wide}
     if max_bytes is not None:
         nbytes = _bytes_in_int8(nets, task, X, y)

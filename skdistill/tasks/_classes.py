@@ -26,7 +26,7 @@ class Classes(Task):
     estimator = "classifier"
     method = "predict_proba"
     given = "teacher_proba"
-    scoring = "accuracy"
+    scoring = "neg_log_loss"
     out_of_bag = "oob_decision_function_"
     stratified = True
     gap_in = "accuracy"

@@ -14,7 +14,7 @@ from ..program import Bound, Columns, Program, Softmax, Unstandardize, program_o
 from ._c_columns import enumerator
 from ._c_ops import PRINTERS
 from ._c_printer import FUNCTIONS, Printer
-from ._c_text import Names, block, block_comment, comment, enum, identifier, loop, string, utf8
+from ._c_text import Names, block, block_comment, comment, enum, identifier, loop
 from ._files import check_ops, classes_of, used, write_files
 
 Array = NDArray[Any]
@@ -103,7 +103,7 @@ class _Module(Printer):
         self.labels = [str(label) for label in found]
         self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
         super().__init__(program, self.prefix, names)
-        self.rom += sum(len(utf8(label)) + 1 + 4 for label in self.labels)
+        self.rom += 4 * len(self.labels)
 
     def print(self) -> tuple[str, str]:
         """Return the source and the header."""
@@ -229,4 +229,4 @@ class _Module(Printer):
             ("The most probable class.", f"int {prefix}_predict({row})", best),
             (probabilities, f"void {prefix}_predict_proba({row}, float *out)", proba),
         ]
-        return [block(f"{names} = ", map(string, self.labels), ";", ",")], declared, answers
+        return [block(f"{names} = ", map(self.text, self.labels), ";", ",")], declared, answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,7 @@ def to_onnx(
     outputs = output_types(program, classes, "N")
     dtype = np.dtype(numbers if numbers != "auto" else "float64" if needs_float64(program) else "float32")
     columns, pieces = describe(program, dtype, list(outputs))
+    _check_utf8([json.dumps(columns, ensure_ascii=False), *([] if classes is None else map(str, classes.tolist()))])
     inputs = [piece for piece in pieces if piece.value]
     rows = InputRows(pieces, [column["name"] for column in columns], missing)
     taken, endings = {*outputs, *(piece.value for piece in inputs)}, count()
@@ -159,6 +161,15 @@ def to_onnx(
     if path is not None:
         write_files({path: model.SerializeToString()})
     return model
+
+
+def _check_utf8(texts: Iterable[str]) -> None:
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            half = text[error.start]
+            raise ValueError(f"ONNX holds texts in UTF-8, and a name, level or class has {half!r} in it.") from error
 
 
 def _has_words(program: Program) -> bool:

@@ -10,6 +10,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -148,8 +149,9 @@ def column_reader(X):
 '''
 
 
-def _sources(text: str) -> list[str]:
-    """Return the sources of the functions and ops that a text uses, directly or indirectly, copied from the package."""
+@cache
+def _own_sources() -> dict[str, str]:
+    """Return the sources of the package's functions and ops by name."""
     sources = {
         name: re.sub(r"^@dataclass.*\n", "", inspect.getsource(one))
         for module in (_program, _table, _text_cells, _ops, _tree)
@@ -159,6 +161,12 @@ def _sources(text: str) -> list[str]:
     sources |= {"column_reader": _FRAMES}
     for name in ("Op", "Program", "_has_narwhals"):
         del sources[name]
+    return sources
+
+
+def _sources(text: str) -> list[str]:
+    """Return the sources of the functions and ops that a text uses, directly or indirectly, copied from the package."""
+    sources = _own_sources()
     needed = used(text, sources, _names)
     return [source for name, source in sources.items() if name in needed]
 

@@ -15,6 +15,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
+import fuzz_files
 import joblib
 import numpy as np
 import pytest
@@ -452,7 +453,50 @@ def edits():
         r"class labels of type",
         lambda structure: structure.__setitem__("classes", ["<U1000000000", ["a", "b"]]),
     )
+    yield (
+        "a label twice",
+        r"class label twice",
+        lambda structure: structure["classes"][1].__setitem__(1, structure["classes"][1][0]),
+    )
+    yield "labels in another order", r"fingerprint", lambda structure: structure["classes"][1].reverse()
+    yield (
+        "labels of another type",
+        r"not of the type \|i1",
+        lambda structure: structure.__setitem__("classes", ["|i1", [0.5, 1]]),
+    )
+    yield (
+        "thousands of ops",
+        r"list of up to 1000",
+        lambda structure: structure["ops"].__setitem__(slice(-1, -1), [["Relu", {}]] * 5000),
+    )
+    yield (
+        "an activation of no layer",
+        r"ops do not follow each other",
+        lambda structure: structure["ops"].insert(-1, ["Relu", {}]),
+    )
+    yield (
+        "levels whose hashes collide",
+        r"columns do not fit each other: levels",
+        lambda structure: op(structure, "Columns")["levels"].__setitem__(
+            0, [[at * (2**61 - 1) for at in range(2000)], [0] * 2000]
+        ),
+    )
+    yield (
+        "a level twice",
+        r"level twice",
+        lambda structure: op(structure, "Columns")["levels"].__setitem__(0, [[1, True], [0, 1]]),
+    )
+    yield "many columns without a name", r"columns do not fit each other: n_columns", many_columns
+    yield (
+        "a number stored as another",
+        r"stored as '\|i1'",
+        lambda structure: op(structure, "Standardize")["mean"].__setitem__(1, "|i1"),
+    )
     yield "fingerprint", r"fingerprint", lambda structure: structure.__setitem__("fingerprint", "0" * 64)
+
+
+def many_columns(structure):
+    op(structure, "Columns").update(n_columns=3 * 10**8, names=None)
 
 
 @pytest.mark.parametrize(("said", "edit"), [pytest.param(said, edit, id=name) for name, said, edit in edits()])
@@ -497,7 +541,10 @@ def test_crafted_lengths_are_refused(path, content):
         "belong to no op": forged(structure, arrays + b"1234"),
         "are left": forged(structure, arrays[:-4]),
         "protocol 0": forged(structure, arrays, protocol=0),
-        "RecursionError": forged(b"[" * 10**6, arrays),
+        "RecursionError": forged(b"[" * 10**5, arrays),
+        "about 400001 values": forged(b"[" + b"[]," * 200_000, arrays),
+        "names something twice": forged(b'{"ops":1,"ops":1}', arrays),
+        "holds NaN": forged(b"[NaN]", arrays),
         "JSONDecodeError": forged(b"{", arrays),
         "UnicodeDecodeError": forged(b'"\xff"', arrays),
     }
@@ -526,6 +573,22 @@ def test_a_small_file_that_claims_much_allocates_little(path, content):
         assert peak < 2**22
 
 
+def test_mutants_of_files_are_refused_or_answer_and_export(tmp_path):
+    for number in range(100):
+        *_, mutant = fuzz_files.mutant(0, number)
+        fuzz_files.examine(mutant, tmp_path)
+
+
+def test_a_fingerprint_covers_the_labels_and_tells_texts_apart():
+    student = _fitted_mixed()
+    program, (entry, *rest) = student.program_, student.program_.ops
+    prints = [program.fingerprint(labels) for labels in (None, student.classes_, student.classes_[::-1])]
+    prints += [program.fingerprint(np.array(labels, dtype=object)) for labels in ([0, 1], ["0", "1"], [False, True])]
+    for levels in ({1: 0, "a": 1}, {True: 0, "a": 1}, {"1": 0, "a": 1}, {"1', 'a": 0}):
+        prints.append(Program([replace(entry, levels=(levels, *entry.levels[1:])), *rest]).fingerprint())
+    assert len(set(prints)) == len(prints)
+
+
 def test_a_later_protocol_is_refused_by_its_number(path, content):
     structure, arrays = taken_apart(content)
     path.write_bytes(forged(structure, arrays, protocol=3))
@@ -533,10 +596,10 @@ def test_a_later_protocol_is_refused_by_its_number(path, content):
         load(path)
 
 
-@pytest.mark.parametrize("protocol", [1])
+@pytest.mark.parametrize("protocol", [1, 2])
 def test_files_of_every_protocol_keep_loading(protocol):
     predictor = load(DATA / f"protocol-{protocol}.skd")
-    told = json.loads((DATA / f"protocol-{protocol}.json").read_text())
+    told = json.loads((DATA / "protocol-1.json").read_text())
     for row in told["rows"]:
         row["since"] = None if row["since"] is None else datetime.fromisoformat(row["since"])
     assert_allclose(predictor.predict_proba(told["rows"]), told["proba"], rtol=1e-9)

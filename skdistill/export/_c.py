@@ -95,7 +95,7 @@ class _Module(Printer):
     """The source and the header of one Program."""
 
     def __init__(self, program: Program, classes: Array | None, stem: str) -> None:
-        self.stem = stem
+        self.stem, self.classes = stem, classes
         self.prefix = identifier(stem)
         self.upper = self.prefix.upper()
         names = Names(f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "N_OUTPUTS", "H", "WIDE"))
@@ -145,7 +145,7 @@ class _Module(Printer):
         title = block_comment(
             [
                 f"{self.prefix}: a fitted student, exported by skdistill {__version__}.",
-                f"Fingerprint of its Program: {self.program.fingerprint()}",
+                f"Fingerprint: {self.program.fingerprint(self.classes)}",
                 "",
                 f"ROM: {self.rom} bytes of constants, a pointer counted as 4, and the code.",
                 f"Stack: {stack} bytes of arrays, and what the compiler needs for calls and registers.",

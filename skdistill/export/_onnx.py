@@ -76,7 +76,7 @@ def to_onnx(
         client: ``columns`` (JSON: for each column of a row its name, its kind, its input, the type of
         the input, its unit if it is a date or a time span, its levels if it has any, and its form, such
         as "$0.", if texts are to be read as numbers or dates), ``classes`` (JSON; only for a classifier),
-        ``missing``, the Program's ``fingerprint`` and ``skdistill_version``.
+        ``missing``, the ``fingerprint`` of the Program and its classes, and ``skdistill_version``.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def to_onnx(
     )
     metadata = {
         "skdistill_version": __version__,
-        "fingerprint": program.fingerprint(),
+        "fingerprint": program.fingerprint(labels),
         **({} if classes is None else {"classes": json.dumps(classes.tolist(), ensure_ascii=False)}),
         "columns": json.dumps(columns, ensure_ascii=False),
         "missing": missing,

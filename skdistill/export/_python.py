@@ -91,7 +91,7 @@ def _text(program: Program, classes: Array | None, stem: str) -> str:
         version=__version__,
         module=stem if stem.isidentifier() and not keyword.iskeyword(stem) else "student",
         method="predict" if classes is None else "predict_proba",
-        fingerprint=program.fingerprint(),
+        fingerprint=program.fingerprint(classes),
         classes=made,
         columns="None" if names is None else _listed(map(_literal, names)),
         largest=_ops.LARGEST,

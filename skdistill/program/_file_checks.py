@@ -145,12 +145,12 @@ def _columns(entry: Columns, most: int) -> Found:
     yield "sizes", len(entry.sizes) == n_categories and all(size >= 2 for size in entry.sizes)
     yield "levels", len(entry.levels) == len(with_levels)
     for kind, levels, size in zip(with_levels, entry.levels, (*entry.sizes, *[0] * len(with_levels)), strict=False):
+        least, most_of = (0, size - 1) if kind == "category" else (-_LARGEST_RANK, _LARGEST_RANK)
         codes = levels.values()
-        if kind == "category":
-            yield "levels", all(type(code) is int and 0 <= code < size for code in codes)
-        else:
-            yield "levels", all(-_LARGEST_RANK <= code <= _LARGEST_RANK for code in codes)
-        yield "levels", _spread(level for level in levels if not isinstance(level, str | None))
+        yield "levels", not codes or (least <= min(codes) and max(codes) <= most_of)
+        yield "levels", kind == "rank" or set(map(type, codes)) <= {int}
+        if set(map(type, levels)) != {str}:
+            yield "levels", _spread(level for level in levels if not isinstance(level, str | None))
     yield "names", entry.names is None or entry.numbered is None
     for names in (entry.names, entry.numbered):
         yield "names", names is None or len(names) == n

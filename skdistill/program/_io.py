@@ -63,6 +63,8 @@ _FLOATS = ("<f2", "<f4", "<f8")
 _INTEGERS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
 _TYPES = frozenset({*_FLOATS, *_INTEGERS, "|b1"})
 _LABELS = _TYPES | {"<U", "|O"}
+#: The types of a class label, or of a level, which may stand for missing values.
+_PLAIN = frozenset({str, bool, int, float})
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,6 @@ class Saved:
 
 #: Evaluating annotations is slow; each op's are evaluated once.
 _type_hints = cache(get_type_hints)
-
-
-def _plain(values: Any) -> bool:
-    """Tell whether all values are strings, booleans or numbers."""
-    return all(isinstance(one, str | bool | int | float) for one in values)
 
 
 def _brief(value: Any) -> str:
@@ -175,7 +172,7 @@ def _smallest(value: Array, own: str) -> str:
 def _labels_out(classes: Array) -> list[Any]:
     """Return the type of the class labels, and the labels."""
     kind, values = labels_of(classes)
-    if not _plain(values) or kind not in _LABELS:
+    if not {*map(type, values)} <= _PLAIN or kind not in _LABELS:
         raise TypeError(
             f"A file holds class labels that are strings, numbers or booleans; these are {classes.dtype}, for example "
             f"{values[0]!r}."
@@ -230,7 +227,8 @@ def _decode(protocol: int, packed: bytes, arrays: bytes, n_structure: int) -> Sa
     try:
         structure = _unpack(packed, n_structure)
         whole = type(structure) is dict and list(structure) == ["ops", "classes", "versions", "fingerprint"]
-        check(whole, f"its structure is {_brief(structure)}")
+        if not whole:
+            raise Fault(f"its structure is {_brief(structure)}")
         versions = structure["versions"]
         texts = type(versions) is dict and all(type(version) is str for version in versions.values())
         check(texts, f"it claims the versions {_brief(versions)}")
@@ -318,15 +316,19 @@ def _field_in(kind: Any, value: Any, arrays: _Arrays) -> Any:
         return None if value is None else _field_in(of[0], value, arrays)
     wanted: type = list if origin else kind
     fits = type(value) is wanted or (kind is float and type(value) is int)
-    check(fits, f"it holds {_brief(value)} where a {wanted.__name__} should be")
+    if not fits:
+        # not by check, which would write the message of every field
+        raise Fault(f"it holds {_brief(value)} where a {wanted.__name__} should be")
     if origin is np.ndarray:
         return arrays.next(*value)
     if origin is tuple:
+        if {*map(type, value)} == {of[0]}:
+            return tuple(value)
         return tuple(_field_in(of[0], one, arrays) for one in value)
     if origin is dict:
         keys, codes = value
-        check(_plain(key for key in keys if key is not None), "it holds a level that is neither a string nor a number")
-        check(all(type(one) in (int, float) for one in codes), "it holds a code that is not a number")
+        check({*map(type, keys)} <= _PLAIN | {type(None)}, "it holds a level that is neither a string nor a number")
+        check({*map(type, codes)} <= {int, float}, "it holds a code that is not a number")
         levels = dict(zip(keys, codes, strict=True))
         check(len(levels) == len(keys), "it holds a level twice")
         return levels
@@ -338,11 +340,12 @@ def _program_in(ops: Any, arrays: _Arrays) -> Program:
     found = []
     for name, values in ops:
         check(type(name) is str and name in OPS, f"it holds an op {_brief(name)}, and there is none of that name")
-        check(type(values) is dict, f"its op {name} holds {_brief(values)}")
+        check(type(values) is dict, f"its op {name} does not hold fields")
         kinds, own = _type_hints(OPS[name]), fields(OPS[name])  # type: ignore[arg-type]
         # a field that may be left out is None by default
         declared = [field.name for field in own if field.name in values or field.default is not None]
-        check(list(values) == declared, f"its op {name} holds {_brief(list(values))} and should hold {declared}")
+        if list(values) != declared:
+            raise Fault(f"its op {name} holds {_brief(list(values))} and should hold {declared}")
         found.append(OPS[name](**{key: _field_in(kinds[key], value, arrays) for key, value in values.items()}))
     left = len(arrays.content) - arrays.at
     check(left == 0, f"it holds {left} bytes that belong to no op")
@@ -353,7 +356,10 @@ def _labels_in(stored: Any) -> Array | None:
     if stored is None:
         return None
     kind, values = stored
-    check(type(values) is list and _plain(values), "it holds a class label that is neither a string nor a number")
+    check(
+        type(values) is list and {*map(type, values)} <= _PLAIN,
+        "it holds a class label that is neither a string nor a number",
+    )
     check(kind in _LABELS, f"it claims class labels of type {_brief(kind)}")
     labels = np.array(values, dtype=np.dtype(kind).newbyteorder("="))
     same = [(type(one), one) for one in labels.tolist()] == [(type(one), one) for one in values]

@@ -455,7 +455,7 @@ def edits():
     )
     yield (
         "a label twice",
-        r"class label twice",
+        r"label twice",
         lambda structure: structure["classes"][1].__setitem__(1, structure["classes"][1][0]),
     )
     yield "labels in another order", r"fingerprint", lambda structure: structure["classes"][1].reverse()
@@ -476,14 +476,14 @@ def edits():
     )
     yield (
         "levels whose hashes collide",
-        r"columns do not fit each other: levels",
+        r"too many numbers that are levels",
         lambda structure: op(structure, "Columns")["levels"].__setitem__(
             0, [[at * (2**61 - 1) for at in range(2000)], [0] * 2000]
         ),
     )
     yield (
         "a level twice",
-        r"level twice",
+        r"level or a class label twice",
         lambda structure: op(structure, "Columns")["levels"].__setitem__(0, [[1, True], [0, 1]]),
     )
     yield "many columns without a name", r"columns do not fit each other: n_columns", many_columns

@@ -28,6 +28,8 @@ _HEADERS = frozenset(
     stdio stdlib string tgmath time wchar wctype
     """.split()  # noqa: SIM905
 )
+#: What the name of a header may be, in an #include.
+_INCLUDED = re.compile(r"[ !#->@-\[\]-~]+")
 
 
 def to_c(student: Any, path: str | os.PathLike[str]) -> None:
@@ -82,9 +84,10 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
     """
     program = program_of(student)
     path = Path(path)
-    if path.suffix != ".c" or path.stem in _HEADERS:
+    if path.suffix != ".c" or path.stem in _HEADERS or not _INCLUDED.fullmatch(path.stem):
         raise ValueError(
-            f"path must be a name that ends in '.c' and is not the name of a standard header; got {str(path)!r}."
+            "path must be a name that ends in '.c', is not the name of a standard header, and has ASCII characters "
+            f"alone, without quotes, backslashes and question marks; got {str(path)!r}."
         )
     check_ops(program, {Columns, Bound, Softmax, Unstandardize, *PRINTERS}, "C")
     source, header = _Module(program, classes_of(student), path.stem).print()

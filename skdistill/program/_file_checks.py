@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import accumulate, groupby, pairwise
 from typing import Any
 
@@ -149,14 +149,12 @@ def _columns(entry: Columns, most: int) -> Found:
         codes = levels.values()
         yield "levels", not codes or (least <= min(codes) and max(codes) <= most_of)
         yield "levels", kind == "rank" or set(map(type, codes)) <= {int}
-        if set(map(type, levels)) != {str}:
-            yield "levels", _spread(level for level in levels if not isinstance(level, str | None))
     yield "names", entry.names is None or entry.numbered is None
     for names in (entry.names, entry.numbered):
         yield "names", names is None or len(names) == n
     yield "names", len(set(entry.names or ())) == len(entry.names or ())
     yield "names", all(one < other for one, other in pairwise(sorted(entry.numbered or ())))
-    yield "names", all(abs(name) < 2**63 for name in entry.numbered or ())
+    yield "names", all(abs(name) < 2**60 for name in entry.numbered or ())
     yield "forms", entry.forms is None or len(entry.forms) == len(kinds)
     yield "forms", all(is_form(kind, form) for kind, form in zip(kinds, entry.forms or (), strict=False))
     yield "words", len(entry.words or ()) == kinds.count("word")
@@ -169,10 +167,13 @@ def _columns(entry: Columns, most: int) -> Found:
     yield "spans", len(entry.spans or ()) <= n and all(0 <= source < n for source in entry.spans or ())
 
 
-def _spread(numbers: Iterable[Any]) -> bool:
-    """Tell whether numbers are few, or rather, few enough that a dict of them is fast; -1 and -2 share a hash."""
-    hashes = sorted(map(hash, numbers))
-    return len(hashes) <= _MOST_NUMBERS and all(one != other for one, other in zip(hashes, hashes[2:], strict=False))
+def check_keys(keys: Collection[Any]) -> None:
+    """Check before they are keys of a dict that it will be a fast one, and that none is there twice."""
+    # the hashes of texts cannot be foreseen; -1 and -2 share one
+    hashes = sorted(hash(key) for key in keys if not isinstance(key, str | None))
+    spread = all(one != other for one, other in zip(hashes, hashes[2:], strict=False))
+    check(len(hashes) <= _MOST_NUMBERS and spread, "it holds too many numbers that are levels or class labels")
+    check(len(set(keys)) == len(keys), "it holds a level or a class label twice")
 
 
 def _check_op(op: Op, sizes: tuple[int, ...], width: int) -> int:

@@ -38,7 +38,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from ._file_checks import MOST_OPS, Fault, check, check_program
+from ._file_checks import MOST_OPS, Fault, check, check_keys, check_program
 from ._ops import Op
 from ._program import OPS, Program, labels_of
 
@@ -329,9 +329,8 @@ def _field_in(kind: Any, value: Any, arrays: _Arrays) -> Any:
         keys, codes = value
         check({*map(type, keys)} <= _PLAIN | {type(None)}, "it holds a level that is neither a string nor a number")
         check({*map(type, codes)} <= {int, float}, "it holds a code that is not a number")
-        levels = dict(zip(keys, codes, strict=True))
-        check(len(levels) == len(keys), "it holds a level twice")
-        return levels
+        check_keys(keys)
+        return dict(zip(keys, codes, strict=True))
     return kind(value)
 
 
@@ -364,5 +363,5 @@ def _labels_in(stored: Any) -> Array | None:
     labels = np.array(values, dtype=np.dtype(kind).newbyteorder("="))
     same = [(type(one), one) for one in labels.tolist()] == [(type(one), one) for one in values]
     check(same, f"its class labels are not of the type {kind} that it claims")
-    check(len(set(values)) == len(values), "it holds a class label twice")
+    check_keys(values)
     return labels

@@ -522,6 +522,13 @@ def test_a_crafted_tree_that_never_ends_is_refused(path, unchecked):
             load(path)
 
 
+def test_classes_and_the_program_of_a_regressor_are_refused(path, unchecked):
+    program = LinearStudentRegressor().fit([[0.0], [1.0], [2.0]], [1.0, 2.0, 3.0]).program_
+    path.write_bytes(unchecked(program, np.array([0, 1])))
+    with pytest.raises(ValueError, match="class labels and the Program of a regressor"):
+        load(path)
+
+
 @pytest.mark.parametrize("bounds", [([2.0], [1.0]), ([np.nan], None), (None, [np.inf]), ([1.0, 1.0], None)])
 def test_bounds_of_a_regressor_that_do_not_fit_are_refused(path, bounds, unchecked):
     student = LinearStudentRegressor().fit([[0.0], [1.0], [2.0]], [1.0, 2.0, 3.0])

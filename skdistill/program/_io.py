@@ -172,7 +172,7 @@ def _smallest(value: Array, own: str) -> str:
 def _labels_out(classes: Array) -> list[Any]:
     """Return the type of the class labels, and the labels."""
     kind, values = labels_of(classes)
-    if not {*map(type, values)} <= _PLAIN or kind not in _LABELS:
+    if not all(isinstance(one, tuple(_PLAIN)) for one in values) or kind not in _LABELS:
         raise TypeError(
             f"A file holds class labels that are strings, numbers or booleans; these are {classes.dtype}, for example "
             f"{values[0]!r}."

@@ -301,7 +301,7 @@ class _Arrays:
         check(n_bytes <= left, f"it claims an array of {n_bytes} bytes where {left} are left")
         found = np.frombuffer(self.content, dtype=stored, count=count, offset=self.at)
         self.at += n_bytes
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             array = found.astype(np.dtype(own).newbyteorder("="))
         # infinite and missing numbers are looked for later
         same = own in _FLOATS or (array == found).all()

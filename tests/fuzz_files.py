@@ -705,7 +705,7 @@ def run_c(model, cells, folder):
                 if isinstance(cell, bool | int | float) and f"{lookup}number" in header:
                     lines.append(f"row.{name} = {lookup}number({c_number(min(max(cell, -1e300), 1e300))});")
                 else:
-                    lines.append(f"row.{name} = {lookup}string({literal(cell) if isinstance(cell, str) else 0});")
+                    lines.append(f"row.{name} = {lookup}string({0 if cell is None else literal(str(cell))});")
             elif star:
                 lines.append(f"row.{name} = {literal(row[source]) if isinstance(row[source], str) else 0};")
             else:
@@ -879,6 +879,8 @@ def main():
             what, failure = "failed", "another answer under the same fingerprint"
         for one in what.split(", "):
             counts[one] += 1
+        if "differs" in what:
+            print(f"{number} ({origin}: {changes}): {what}", flush=True)
         if failure:
             failures.append(number)
             print(f"{number} ({origin}: {changes}): {failure}", flush=True)

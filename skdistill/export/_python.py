@@ -113,7 +113,8 @@ def predict_proba(rows):
 
 def predict(rows):
     """Return the most probable class, shape (n_rows,)."""
-    return CLASSES[predict_proba(rows).argmax(axis=1)]
+    found = logits(rows)
+    return CLASSES[found.argmax(axis=1) if found.shape[1] > 1 else (found[:, 0] > 0).astype(int)]
 
 
 def logits(rows):

@@ -415,7 +415,7 @@ def change_json(structure, rng):
 
 def change_size(structure, rng):
     """Put in what costs much for its bytes."""
-    fields, how, n = any_op(structure, rng, "Columns"), rng.randrange(8), rng.choice([5000, 5000, 30_000, 100_000])
+    fields, how, n = any_op(structure, rng, "Columns"), rng.randrange(9), rng.choice([5000, 5000, 30_000, 100_000])
     if how == 0:
         structure["ops"][1:1] = [["Relu", {}] for _ in range(n)]
     elif how == 1 and fields.get("levels"):
@@ -432,7 +432,7 @@ def change_size(structure, rng):
     elif how == 5:
         fields = any_op(structure, rng, "DateParts")
         for name in fields:
-            fields[name] = fields[name] * n
+            fields[name] = fields[name] * min(n, 10**6 // len(fields[name]))
     elif how == 6:
         last = copy.deepcopy(next((one for one in reversed(structure["ops"]) if one[0] == "Affine"), ["Tanh", {}]))
         one = np.ones((1, 1), np.float32)
@@ -440,6 +440,8 @@ def change_size(structure, rng):
             if isinstance(value, Raw):
                 value.put(one if name == "weight" else one[0])
         structure["ops"][-1:-1] = [copy.copy(last) for _ in range(rng.choice([10, 990, 5000]))]
+    elif how == 8 and structure["classes"]:
+        structure["classes"] = ["<U", [str(at) for at in range(rng.choice([1, n]))] + ["a" * 10 * n]]
     else:
         tree = any_op(structure, rng, "Tree")
         if tree:

@@ -458,6 +458,11 @@ def edits():
         r"label twice",
         lambda structure: structure["classes"][1].__setitem__(1, structure["classes"][1][0]),
     )
+    yield (
+        "a long label",
+        r"one of them of 100000 characters",
+        lambda structure: structure["classes"].__setitem__(slice(None), ["<U", ["a", "b" * 10**5]]),
+    )
     yield "labels in another order", r"fingerprint", lambda structure: structure["classes"][1].reverse()
     yield (
         "labels of another type",

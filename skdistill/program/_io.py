@@ -58,6 +58,8 @@ _LONGEST = 64 * 2**20
 _DENSEST, _FIRST = 50, 2**20
 _MOST_VALUES, _FIRST_VALUES = 4, 2**17
 _CHUNK = 2**20
+#: The most characters of a class label, and of all when each is as long: an array of texts takes that much.
+_LONGEST_LABEL, _MOST_IN_LABELS = 2**16, 2**22
 
 _FLOATS = ("<f2", "<f4", "<f8")
 _INTEGERS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
@@ -360,7 +362,11 @@ def _labels_in(stored: Any) -> Array | None:
         "it holds a class label that is neither a string nor a number",
     )
     check(kind in _LABELS, f"it claims class labels of type {_brief(kind)}")
-    labels = np.array(values, dtype=np.dtype(kind).newbyteorder("="))
+    longest = max((len(one) for one in values if type(one) is str), default=0)
+    fits = longest <= _LONGEST_LABEL and longest * len(values) <= _MOST_IN_LABELS
+    check(fits, f"it holds {len(values)} class labels, one of them of {longest} characters")
+    with np.errstate(all="ignore"):
+        labels = np.array(values, dtype=np.dtype(kind).newbyteorder("="))
     same = [(type(one), one) for one in labels.tolist()] == [(type(one), one) for one in values]
     check(same, f"its class labels are not of the type {kind} that it claims")
     check_keys(values)

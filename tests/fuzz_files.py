@@ -886,7 +886,7 @@ def main():
         if failure:
             failures.append(number)
             print(f"{number} ({origin}: {changes}): {failure}", flush=True)
-            if options.keep:
+            if options.keep and origin:
                 options.keep.mkdir(exist_ok=True)
                 (options.keep / f"{number}.skd").write_bytes(mutant(options.seed, number)[2])
         if (number + 1) % 1000 == 0:

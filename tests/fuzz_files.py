@@ -645,7 +645,7 @@ def check_c_text(text):
     if not ALLOWED.fullmatch(bare) or re.search(rf"\bsystem\s*\(|\b{CANARY}\b\s*\(", bare, re.IGNORECASE):
         raise Failed("foreign text in C")
     directives = re.findall(r"^\s*#\s*(.*)", bare, re.MULTILINE)
-    known = r"include|define|ifndef|ifdef|if|elif|else|endif|pragma|undef"
+    known = r"error|include|define|ifndef|ifdef|if|elif|else|endif|pragma|undef"
     if not all(re.match(known, line) and CANARY not in line.lower() for line in directives):
         raise Failed("foreign text in C: a directive")
 

@@ -412,7 +412,7 @@ def test_tables_of_one_kind_of_column(model, table, tmp_path):
     check(Compiled(clone(model).fit(X, y), tmp_path, columns={"plan": "plan", "city": "city", "age": "age"}), X)
 
 
-@pytest.mark.parametrize("name", ["model.txt", "model", "math.c", "string.c", 'a"b.c', "größe.c", "a\nb.c"])
+@pytest.mark.parametrize("name", ["model.txt", "model", "math.c", "string.c"])
 def test_a_path_that_is_none_of_a_file_of_c(name, tmp_path):
     with pytest.raises(ValueError, match="path must be a name that ends in"):
         to_c(fitted("linear"), tmp_path / name)

@@ -14,7 +14,7 @@ from ..program import Bound, Columns, Program, Softmax, Unstandardize, program_o
 from ._c_columns import enumerator
 from ._c_ops import PRINTERS
 from ._c_printer import FUNCTIONS, Printer
-from ._c_text import Names, block, block_comment, comment, enum, identifier, loop
+from ._c_text import Names, block, block_comment, comment, enum, identifier, loop, string, utf8
 from ._files import check_ops, classes_of, used, write_files
 
 Array = NDArray[Any]
@@ -28,8 +28,6 @@ _HEADERS = frozenset(
     stdio stdlib string tgmath time wchar wctype
     """.split()  # noqa: SIM905
 )
-#: What the name of a header may be, in an #include.
-_INCLUDED = re.compile(r"[ !#->@-\[\]-~]+")
 
 
 def to_c(student: Any, path: str | os.PathLike[str]) -> None:
@@ -84,10 +82,9 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
     """
     program = program_of(student)
     path = Path(path)
-    if path.suffix != ".c" or path.stem in _HEADERS or not _INCLUDED.fullmatch(path.stem):
+    if path.suffix != ".c" or path.stem in _HEADERS:
         raise ValueError(
-            "path must be a name that ends in '.c', is not the name of a standard header, and has ASCII characters "
-            f"alone, without quotes, backslashes and question marks; got {str(path)!r}."
+            f"path must be a name that ends in '.c' and is not the name of a standard header; got {str(path)!r}."
         )
     check_ops(program, {Columns, Bound, Softmax, Unstandardize, *PRINTERS}, "C")
     source, header = _Module(program, classes_of(student), path.stem).print()
@@ -98,15 +95,16 @@ class _Module(Printer):
     """The source and the header of one Program."""
 
     def __init__(self, program: Program, classes: Array | None, stem: str) -> None:
-        self.stem, self.classes = stem, classes
+        self.stem = stem
         self.prefix = identifier(stem)
         self.upper = self.prefix.upper()
+        self.classes = classes
         names = Names(f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "N_OUTPUTS", "H", "WIDE"))
         found = [] if classes is None else classes.tolist()
         self.labels = [str(label) for label in found]
         self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
         super().__init__(program, self.prefix, names)
-        self.rom += 4 * len(self.labels)
+        self.rom += sum(len(utf8(label)) + 1 + 4 for label in self.labels)
 
     def print(self) -> tuple[str, str]:
         """Return the source and the header."""
@@ -232,4 +230,4 @@ class _Module(Printer):
             ("The most probable class.", f"int {prefix}_predict({row})", best),
             (probabilities, f"void {prefix}_predict_proba({row}, float *out)", proba),
         ]
-        return [block(f"{names} = ", map(self.text, self.labels), ";", ",")], declared, answers
+        return [block(f"{names} = ", map(string, self.labels), ";", ",")], declared, answers

@@ -181,7 +181,7 @@ class TestInputs:
         assert (tmp_path / "student.onnx").read_bytes() == model.SerializeToString()
         found = metadata(model)
         assert found["skdistill_version"] == skdistill.__version__
-        assert found["fingerprint"] == student.program_.fingerprint()
+        assert found["fingerprint"] == student.program_.fingerprint(student.classes_)
         assert json.loads(found["classes"]) == student.classes_.tolist()
         assert found["missing"] == "<missing>"
         columns = {column["name"]: column for column in json.loads(found["columns"])}

@@ -87,7 +87,7 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
                 column["levels"] = [str(level) for level in known]
             elif what == "level" and known:
                 # JSON has no infinite numbers
-                column["levels"] = [level if abs(level) < np.inf else str(level) for level in known]
+                column["levels"] = [str(level) if level in (np.inf, -np.inf) else level for level in known]
         columns.append(column)
     if {*held} == {"number"}:
         return [column | {"input": "X", "type": dtype.name} for column in columns], [Piece("X", n_columns, dtype)]

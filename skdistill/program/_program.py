@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,12 @@ OPS: dict[str, type[Op]] = {
     for name, op in vars(module).items()
     if isinstance(op, type) and issubclass(op, Op) and op is not Op
 }
+
+
+def labels_of(classes: Array) -> tuple[str, list[Any]]:
+    """Return the type of class labels, without the length of texts, and the labels as Python values."""
+    kind = "<U" if classes.dtype.kind in "UT" else classes.dtype.newbyteorder("<").str
+    return kind, [one.item() if isinstance(one, np.generic) else one for one in classes.tolist()]
 
 
 def run(Z: Array, ops: Sequence[Op]) -> Array:
@@ -146,14 +152,28 @@ class Program:
         """The size of the Program's arrays in bytes."""
         return sum(value.nbytes for op in self.ops for value in op.state().values() if isinstance(value, np.ndarray))
 
-    def fingerprint(self) -> str:
-        """Return a SHA-256 of the ops and every number in them; equal Programs have equal fingerprints.
+    def fingerprint(self, classes: Array | None = None) -> str:
+        """Return a SHA-256 of the ops and every number and name in them; equal Programs have equal fingerprints.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (n_classes,), default=None
+            Class labels that the fingerprint is to cover too, as that in a file does: a classifier with other labels
+            predicts something else.
 
         Returns
         -------
         digest : str
             64 hexadecimal digits, the same on every machine.
         """
+        # what repr escapes differs between versions of Python
+        digest = self._digest(ascii)
+        if classes is not None:
+            digest.update(ascii(labels_of(classes)).encode())
+        return digest.hexdigest()
+
+    def _digest(self, written: Callable[[Any], str]) -> Any:
+        """Return a SHA-256 of the ops, given what writes the fields that are not arrays."""
         digest = hashlib.sha256()
         for op in self.ops:
             digest.update(type(op).__name__.encode())
@@ -165,8 +185,8 @@ class Program:
                     digest.update(f"{little.str}{value.shape}".encode())
                     digest.update(np.ascontiguousarray(value, dtype=little).tobytes())
                 else:
-                    digest.update(repr(value).encode())
-        return digest.hexdigest()
+                    digest.update(written(value).encode())
+        return digest
 
     def __repr__(self) -> str:
         ops = "".join(f"\n  {op!r}," for op in self.ops)

@@ -213,11 +213,14 @@ def _listed(names: list[Any]) -> str:
 
 
 def _mismatch(names: list[Any], wanted: Sequence[Any]) -> ValueError:
-    missing = [name for name in wanted if name not in names]
-    extra = [name for name in names if name not in wanted]
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    counts, known = dict.fromkeys(names, 0), set(wanted)
+    for name in names:
+        counts[name] += 1
+    missing = [name for name in wanted if name not in counts]
+    extra = [name for name in names if name not in known]
+    twice = sorted(str(name) for name, count in counts.items() if count > 1)
     faults = {"missing": missing, "unexpected": extra, "twice": twice}
-    parts = [f"{what} {listed}" for what, listed in faults.items() if listed]
+    parts = [f"{what} {_listed(names)}" for what, names in faults.items() if names]
     return ValueError(f"The columns of X are not those seen in fit: {'; '.join(parts)}.")
 
 

@@ -217,9 +217,9 @@ def test_a_frame_of_numbers_alone_is_read_as_its_cells_are_and_left_as_it_is(n_r
 
 def test_a_date_or_duration_is_the_same_number_however_it_is_read():
     # a float holds no microsecond of them; to the last bit, the way of rounding counts
-    when = pd.Series([dt.datetime(3112, 1, 1, 0, 0, 0, 2229), dt.datetime(1705, 3, 4, 5, 6, 7, 8), None] * 4)
-    lasted = pd.Series([dt.timedelta(200_000, 3, 2229), dt.timedelta(-150_000, 7, 5), None] * 4)
-    X = pd.DataFrame({"when": when.astype("datetime64[us]"), "lasted": lasted.astype("timedelta64[us]")})
+    when = np.array([dt.datetime(3112, 1, 1, 0, 0, 0, 2229), dt.datetime(1705, 3, 4, 5, 6, 7, 8), None] * 4, "M8[us]")
+    lasted = np.array([dt.timedelta(200_000, 3, 2229), dt.timedelta(-150_000, 7, 5), None] * 4, "m8[us]")
+    X = pd.DataFrame({"when": when, "lasted": lasted})
     read = LinearStudent().fit(X, np.arange(12) % 2).program_.ops[0]
     as_they_are = {"when": dt.datetime(3112, 1, 1, 0, 0, 0, 2229), "lasted": dt.timedelta(200_000, 3, 2229)}
     many = read(X)

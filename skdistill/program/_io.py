@@ -313,7 +313,8 @@ class _Arrays:
 
 def _field_in(kind: Any, value: Any, arrays: _Arrays) -> Any:
     """Return a field of an op, checked against the type that the op's class declares."""
-    origin, of = get_origin(kind), get_args(kind)
+    # since numpy 2.5, NDArray is an alias with a name of its own
+    origin, of = np.ndarray if get_origin(kind) is NDArray else get_origin(kind), get_args(kind)
     if origin is UnionType:
         return None if value is None else _field_in(of[0], value, arrays)
     wanted: type = list if origin else kind

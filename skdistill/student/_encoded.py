@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from .._sklearn import take_rows
 from ..program import LARGEST, Affine, Bound, Columns, LookupAffine, Op, Piecewise, run
 from ._columns import Notes
 
@@ -110,14 +111,19 @@ class Encoder:
 
         With a smaller `dtype`, rows are read in blocks, so that they are never all held in float64.
         """
-        Z = self.ops[0](X)
-        if dtype is np.float64 or sparse.issparse(Z) or len(Z) <= _BLOCK:
-            return run(Z, self.ops[1:])
-        first = run(Z[:_BLOCK], self.ops[1:])
-        read = np.empty((len(Z), first.shape[1]), dtype=dtype)
+        entry, *ops = self.ops
+        if isinstance(entry, Columns) and entry.all_numbers:
+            Z, ops = X, self.ops
+        else:
+            # what most cells of a column of texts are is told by all rows
+            Z = entry(X)
+        if dtype is np.float64 or sparse.issparse(Z) or Z.shape[0] <= _BLOCK:
+            return run(Z, ops).astype(dtype, copy=False)
+        first = run(take_rows(Z, slice(_BLOCK)), ops)
+        read = np.empty((Z.shape[0], first.shape[1]), dtype=dtype)
         read[:_BLOCK] = first
-        for start in range(_BLOCK, len(Z), _BLOCK):
-            read[start : start + _BLOCK] = run(Z[start : start + _BLOCK], self.ops[1:])
+        for start in range(_BLOCK, len(read), _BLOCK):
+            read[start : start + _BLOCK] = run(take_rows(Z, slice(start, start + _BLOCK)), ops)
         return read
 
     def encode(

@@ -181,11 +181,11 @@ class NetTable:
             total += len(fits) * self.student.n_nets * min(self.student.max_epochs * steps, _MOST_STEPS)
         return step * total
 
-    def answers(self, fitted: FittedNet) -> Array:
-        """Return what a fit answers for all rows, shape (n_rows, n_targets)."""
+    def answers(self, fitted: FittedNet, rows: Array) -> Array:
+        """Return what a fit answers for rows, given by index; shape (n_rows, n_targets)."""
         from ._mlp_training import net_outputs
 
-        outputs = [net_outputs(self.student.activation, self._encoded, layers) for layers in fitted.nets]
+        outputs = [net_outputs(self.student.activation, self._encoded, layers, rows) for layers in fitted.nets]
         return run(np.asarray(np.mean(outputs, axis=0, dtype=np.float64)), [fitted.end])
 
     def as_student(self, fitted: FittedNet) -> Any:

@@ -63,8 +63,8 @@ _MOST_IN_ALL = 360
 #: With more columns of numbers than that, those are not read in which fewer than this share of the rows differ from the
 #: most frequent value.
 _RARE = 0.01
-#: So many cells of numbers are sorted at once.
-_CELLS_AT_ONCE = 1 << 22
+#: So many cells of numbers are sorted at once, which a processor holds near.
+_CELLS_AT_ONCE = 1 << 18
 #: So many different days let parts of dates be read.
 _DATES = 32
 #: The parts of dates that are cycles.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,10 @@ class TrainingSet:
 
     Parameters
     ----------
-    rows : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
-        The rows, new ones among them.
+    table : _Rows
+        The rows, and the new ones.
     targets : Targets
-        What to fit on them.
+        What to fit on all of them.
     logit_scale : float
         What the student's logits are multiplied by in the end.
     report : dict
@@ -83,12 +84,17 @@ class TrainingSet:
         The student that the choice was made for, and this one fitted, where that is done already.
     """
 
-    rows: Any
+    table: _Rows
     targets: Targets
     logit_scale: float
     report: dict[str, Any]
     student: Any = None
     fitted: Any = None
+
+    @cached_property
+    def rows(self) -> Any:
+        """All rows, raw; a student that is fitted already needs none."""
+        return self.table.all()
 
 
 @dataclass(frozen=True)
@@ -249,7 +255,7 @@ def choose(plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = 
         "teacher": _scores(task, targets, held_out, None) if choosing else None,
     }
     final = replace(_chosen(whole, choice, rows.fresh), held_out=None)
-    return TrainingSet(rows.all(), final, logit_scale, report, plan.student, fitted)
+    return TrainingSet(rows, final, logit_scale, report, plan.student, fitted)
 
 
 def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: Ask | None) -> TrainingSet:
@@ -281,7 +287,7 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
     whole, _, _ = rows.with_soft_labels(fixed, labelled, False)
     choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"])
     counts = {"n_rows": X.shape[0], "n_left_out": 0, "n_labelled": len(labelled), "n_new": rows.n_new}
-    return TrainingSet(rows.all(), _chosen(whole, choice, rows.fresh), made.logit_scale, report | counts)
+    return TrainingSet(rows, _chosen(whole, choice, rows.fresh), made.logit_scale, report | counts)
 
 
 def _counted(X: Any, targets: Targets) -> tuple[Any, Targets, Array]:
@@ -431,7 +437,7 @@ def _fit_net(
     for temperature in _temperatures(plan, targets):
         goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
         (net,) = bench.fit([Fit(goals, used[~held_out[used]], valid, seed)])
-        values = bench.answers(net)[valid]
+        values = bench.answers(net, valid)
         scale = _logit_scale(task, targets, valid, values) if scaled else 1.0
         values = task.rescaled(values, scale)
         losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
@@ -470,7 +476,7 @@ def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
         for way, one in zip(
             ways, bench.fit([Fit(goal, rows, valid, plan.seed % 2**31) for goal in goals]), strict=True
         ):
-            values = bench.answers(one)[valid]
+            values = bench.answers(one, valid)
             losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
             found.append(Candidate(way.alpha, way.temperature, losses, scores))
         return found

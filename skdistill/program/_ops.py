@@ -247,8 +247,9 @@ class Standardize(Op):
     def squashed(self, Z: Array) -> Array:
         """Return standardised numbers squashed, as they leave the op."""
         Z = np.clip(Z, -LARGEST, LARGEST)
-        far = np.abs(Z) - self.limit
-        np.copyto(Z, np.copysign(self.limit + np.log1p(np.maximum(far, 0.0)), Z), where=far > 0)
+        far = np.abs(Z) > self.limit
+        beyond = Z[far]
+        Z[far] = np.copysign(self.limit + np.log1p(np.abs(beyond) - self.limit), beyond)
         return Z
 
 

@@ -231,8 +231,16 @@ def column_reader(X: Any) -> Callable[[int], Array]:
     import narwhals as nw
 
     typed = nw.Boolean | nw.String | nw.Date | nw.Duration
+    at_once: dict[int, Array] = {}
+    if hasattr(X, "iloc") and X.shape[0] <= _MANY_ROWS:
+        dtypes = X.dtypes.tolist()
+        for dtype in filter(_is_plain, set(dtypes)):
+            places = [at for at, one in enumerate(dtypes) if one == dtype]
+            at_once |= zip(places, X.iloc[:, places].to_numpy().T, strict=True)
 
     def read(index: int) -> Array:
+        if index in at_once:
+            return at_once[index]
         column = _native_column(X, index)
         if _is_plain(getattr(column, "dtype", None)):
             return column.to_numpy()
@@ -542,6 +550,8 @@ class Columns(Op):
         out = np.empty((X.shape[0], len(places)))
         plain = _plain_columns(X) if X.shape[0] <= _MANY_ROWS else set()
         at_once = [at for at, (_, read) in enumerate(self._readers) if read is as_number and places[at] in plain]
+        if places and len(at_once) == len(places):
+            return _floats(X, places)
         if at_once:
             out[:, at_once] = _floats(X, [places[at] for at in at_once])
         # a text is cut into words once

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from ..losses import Loss, Targets, Terms
 from ..program import Op
@@ -171,7 +171,8 @@ class Task:
     def split(self, labels: Array, share: float, seed: int) -> tuple[Array, Array]:
         """Return the rows to fit and those to hold out, sorted."""
         stratify = self.strata(labels, share)
-        kept, held_out = train_test_split(np.arange(len(labels)), test_size=share, random_state=seed, stratify=stratify)
+        splitter = (ShuffleSplit if stratify is None else StratifiedShuffleSplit)(1, test_size=share, random_state=seed)
+        kept, held_out = next(splitter.split(labels, stratify))
         return np.sort(kept), np.sort(held_out)
 
     def strata(self, labels: Array, share: float) -> Array | None:

@@ -64,7 +64,7 @@ class Graph:
         self.categories: list[tuple[int, Levels]] = []
         self.pieces: list[Piece] = []
         #: The dtype of the layers.
-        self.real = WIDE
+        self.real: np.dtype[Any] = WIDE
         self._unique = unique
         self._made: dict[Any, str] = {}
 
@@ -111,7 +111,7 @@ class Graph:
         self.pieces[first:last] = [self._joined(self.pieces[first:last], dtype)]
         return first
 
-    def whole(self, dtype: DTypeLike = None) -> Piece:
+    def whole(self, dtype: DTypeLike | None = None) -> Piece:
         """Return all numbers as one piece of a dtype, by default that of the layers."""
         self.pieces = [self._joined(self.pieces, dtype or self.real)]
         return self.pieces[0]

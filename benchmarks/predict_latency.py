@@ -3,8 +3,9 @@
 Run: ``python benchmarks/predict_latency.py``
 
 One row is given as an ndarray of shape (1, n_columns), on one thread; then one row of a table of
-strings and numbers (wa_churn, see tables.py), as a DataFrame and as a dict. What is timed is a call,
-in the processor's time, so how well the nets are trained does not matter; they take a few epochs each.
+strings and numbers (wa_churn, see tables.py), as a DataFrame and as a dict; then a batch, in numpy and
+onnxruntime. What is timed is a call, in the processor's time, so how well the nets are trained does not
+matter; they take a few epochs each.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from _common import median_seconds, one_thread, print_header, print_table
-from skdistill import MLPStudent
+from skdistill import LinearStudent, MLPStudent, Program
+from skdistill.export import to_onnx
 from tables import load
 
 CALLS, IN_A_ROW, FOREST_CALLS = 1000, 50, 50
 N_TREES = 500
+BATCH, BATCH_CALLS = 100_000, 9
 CLASSES = (2, 10)
 WIDTHS = ((64,), (128, 128))
 
@@ -96,6 +99,31 @@ def measure_raw() -> list[list[str]]:
     return rows
 
 
+def measure_batch() -> list[list[str]]:
+    """Return a row of the table of batches for each student: microseconds a row."""
+    from onnxruntime import InferenceSession, SessionOptions
+
+    X, y = make_classification(BATCH, 20, n_informative=12, random_state=0)
+    given, options = X.astype(np.float32), SessionOptions()
+    options.intra_op_num_threads = 1
+    rows = []
+    students = {str(width): MLPStudent(width, max_epochs=3, random_state=0) for width in WIDTHS}
+    for name, student in {**students, "additive": LinearStudent(numeric="piecewise")}.items():
+        program = student.fit(X[:5_000], y[:5_000]).program_
+        session = InferenceSession(
+            to_onnx(student, numbers="float32").SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        calls = [
+            partial(program, X),
+            partial(Program(program.ops, batch_dtype="float32"), X),
+            partial(session.run, None, {"X": given}),
+        ]
+        wide, narrow, onnx = median_seconds(calls, BATCH_CALLS, clock=process_time)
+        times = (f"{1e6 * seconds / BATCH:.2f}" for seconds in (wide, narrow, onnx))
+        rows.append([name, *times, f"{narrow / wide:.2f}", f"{onnx / wide:.2f}"])
+    return rows
+
+
 def main() -> None:
     missing = ""
     with one_thread():
@@ -105,6 +133,7 @@ def main() -> None:
             raw_rows = measure_raw()
         except ImportError as error:
             missing = str(error)
+        batch_rows = measure_batch()
     header = ["net", "program_", "predict_proba", "pipeline", "forest"]
     ratios = ["predict_proba / pipeline", "program_ / pipeline", "predict_proba / forest", "program_ / forest"]
     print_table([*header, *ratios], rows)
@@ -113,6 +142,18 @@ def main() -> None:
         f"MLPClassifier).\nforest: predict_proba of {N_TREES} trees, n_jobs=1. Medians of {CALLS} calls of each net, "
         f"{IN_A_ROW} at a time in turn, and of {FOREST_CALLS} of the forest.\n"
         "Expected: predict_proba at most 1/3 of the pipeline, program_ at most 1/10.\n"
+    )
+    header_of_batches = [
+        f"student, {BATCH:,} rows",
+        "float64",
+        "float32",
+        "ONNX",
+        "float32 / float64",
+        "ONNX / float64",
+    ]
+    print_table(header_of_batches, batch_rows)
+    print(
+        "\nMicroseconds a row of 20 numbers in one batch: program_, with batch_dtype, and in onnxruntime, one thread.\n"
     )
     if missing:
         print(f"One row of wa_churn was not measured: {missing}")

@@ -114,6 +114,15 @@ sys.stdout.buffer.write(pickle.dumps(load(sys.argv[1]).predict_proba(X)))
 """
 
 
+def test_batches_may_be_computed_in_float32(path):
+    fitted("mlp").export(path)
+    rows = mixed_table()[0]
+    narrow = load(path, batch_dtype="float32")
+    assert_array_equal(narrow.predict_proba(rows), Program(narrow.program_.ops, "float32")(rows))
+    with pytest.raises(ValueError, match="batch_dtype='float16' is not known"):
+        load(path, batch_dtype="float16")
+
+
 def test_a_frame_is_read_without_narwhals_too(path):
     X = wild_rows(mixed_table()[0], 60)
     fitted("linear").export(path)

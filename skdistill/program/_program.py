@@ -34,14 +34,14 @@ def labels_of(classes: Array) -> tuple[str, list[Any]]:
     return kind, [one.item() if isinstance(one, np.generic) else one for one in classes.tolist()]
 
 
-def run(Z: Array, ops: Sequence[Op]) -> Array:
+def run(Z: Array, ops: Sequence[Callable[[Array], Array]]) -> Array:
     """Apply ops one after the other; they may overwrite `Z`."""
     for op in ops:
         Z = op(Z)
     return Z
 
 
-def _run_blocks(Z: Any, ops: Sequence[Op]) -> Array:
+def _run_blocks(Z: Any, ops: Sequence[Callable[[Array], Array]]) -> Array:
     n_rows = Z.shape[0]
     if n_rows <= _BLOCK:
         return run(Z, ops)
@@ -60,11 +60,17 @@ class Program:
     ops : sequence of Op
         The operations. The first is Columns or Bound, which reads the rows; the last is Softmax for
         a classifier, Unstandardize for a regressor.
+    batch_dtype : {"float64", "float32"}, default="float64"
+        The type in which the layers of a net are computed for more than one row. float32 takes about 0.6 of the time.
+        Probabilities, or predictions in standard deviations of the target, then differ by about 1e-6 from those of
+        the same row alone, which are always computed in float64.
 
     Attributes
     ----------
     ops : tuple of Op
         The operations.
+    batch_dtype : str
+        The type in which batches are computed.
 
     Examples
     --------
@@ -78,9 +84,9 @@ class Program:
     2
     """
 
-    __slots__ = ("_entry", "_rest", "ops")
+    __slots__ = ("_batch", "_entry", "_rest", "batch_dtype", "ops")
 
-    def __init__(self, ops: Sequence[Op]) -> None:
+    def __init__(self, ops: Sequence[Op], batch_dtype: str = "float64") -> None:
         if not ops or not isinstance(ops[0], Columns | Bound) or not ops[-1].ENDS:
             raise ValueError(
                 "A Program begins with Columns or Bound and ends in Softmax, Unstandardize or an op with ENDS; got "
@@ -89,9 +95,17 @@ class Program:
         self.ops = tuple(ops)
         self._entry = ops[0]
         self._rest = self.ops[1:]
+        self.batch_dtype = batch_dtype
+        self._batch: Sequence[Callable[[Array], Array]] = self._rest[:-1]
+        if batch_dtype == "float32":
+            from ._float32 import float32_steps
 
-    def __reduce__(self) -> tuple[type[Program], tuple[tuple[Op, ...]]]:
-        return Program, (self.ops,)
+            self._batch = float32_steps(self)
+        elif batch_dtype != "float64":
+            raise ValueError(f'batch_dtype={batch_dtype!r} is not known; needed is "float64" or "float32".')
+
+    def __reduce__(self) -> tuple[type[Program], tuple[tuple[Op, ...], str]]:
+        return Program, (self.ops, self.batch_dtype)
 
     def __call__(self, X: Any) -> Array:
         """Return the class probabilities of rows, or a regressor's predictions.
@@ -109,7 +123,7 @@ class Program:
         """
         Z = self._entry(X)
         if Z.shape[0] > 1:
-            return _run_blocks(Z, self._rest)
+            return _run_blocks(Z, (*self._batch, self._rest[-1]))
         for op in self._rest:
             Z = op(Z)
         return Z
@@ -128,7 +142,8 @@ class Program:
             The input of the last op. Where that is a Softmax, a single column ``z`` means the logits
             ``(0, z)``.
         """
-        return _run_blocks(self._entry(X), self._rest[:-1])
+        Z = self._entry(X)
+        return _run_blocks(Z, self._batch if Z.shape[0] > 1 else self._rest[:-1])
 
     @property
     def n_outputs(self) -> int | None:

@@ -319,7 +319,8 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
     scale, share = 1.0, 1.0
     fresh = np.flatnonzero(rows.fresh)
     if memorised:
-        share = task.share_of_seen(students, teacher, len(known))
+        of_fresh = whole.answers[fresh], [values[fresh] for values in ensemble.each]
+        share = task.share_of_seen(students, teacher, len(known), *of_fresh)
         if len(fresh):
             # calibrated students say how sure one can be of rows whose labels nobody has seen
             reference = ensemble.soft_labels[fresh]

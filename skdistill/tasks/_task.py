@@ -255,7 +255,9 @@ class Task:
         """Return how good answers are, 1 at best: what the gap between teacher and students is taken in."""
         raise NotImplementedError
 
-    def share_of_seen(self, students: float, teacher: float, n_rows: int) -> float:
+    def share_of_seen(
+        self, students: float, teacher: float, n_rows: int, answers: Array, each: Sequence[Array]
+    ) -> float:
         """Return the share of a teacher that has seen the labels.
 
         Parameters
@@ -266,6 +268,10 @@ class Task:
             The teacher's on the same rows.
         n_rows : int
             How many rows these are.
+        answers : ndarray of shape (n_new, n_targets)
+            The teacher's answers for new rows; there may be none.
+        each : sequence of ndarray of shape (n_new, n_targets)
+            The answers of each of the students for these.
         """
         raise NotImplementedError
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from importlib import import_module
 from time import process_time
 
 import numpy as np
@@ -101,16 +102,15 @@ def measure_raw() -> list[list[str]]:
 
 def measure_batch() -> list[list[str]]:
     """Return a row of the table of batches for each student: microseconds a row."""
-    from onnxruntime import InferenceSession, SessionOptions
-
+    runtime = import_module("onnxruntime")
     X, y = make_classification(BATCH, 20, n_informative=12, random_state=0)
-    given, options = X.astype(np.float32), SessionOptions()
+    given, options = X.astype(np.float32), runtime.SessionOptions()
     options.intra_op_num_threads = 1
     rows = []
     students = {str(width): MLPStudent(width, max_epochs=3, random_state=0) for width in WIDTHS}
     for name, student in {**students, "additive": LinearStudent(numeric="piecewise")}.items():
         program = student.fit(X[:5_000], y[:5_000]).program_
-        session = InferenceSession(
+        session = runtime.InferenceSession(
             to_onnx(student, numbers="float32").SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         calls = [

@@ -134,7 +134,7 @@ def to_onnx(
     graph = Graph(unique, rows)
     if not logits:
         outputs.pop("logits", None)
-    print_program(graph, program.ops, classes, list(outputs))
+    print_program(graph, program, classes, list(outputs))
     make = onnx.helper.make_tensor_value_info
     model = onnx.helper.make_model(
         onnx.helper.make_graph(

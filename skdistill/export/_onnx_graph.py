@@ -63,6 +63,8 @@ class Graph:
         #: The index in the row and the levels of each category.
         self.categories: list[tuple[int, Levels]] = []
         self.pieces: list[Piece] = []
+        #: Whether rounding numbers to float32 would do harm, before they become bins.
+        self.exact = False
         #: The dtype of the layers.
         self.real: np.dtype[Any] = WIDE
         self._unique = unique

@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..program import Columns, Levels, Op, Program, Tree, Word, ops
 from ._onnx_graph import NARROW, WIDE, Graph, Piece
+from ._onnx_rows import needs_float64
 
 Array = NDArray[Any]
 
@@ -31,15 +32,15 @@ _NEAR_MEAN = 16.0
 _FEW_COLUMNS, _NARROW_BINS = 64, 1e6
 
 
-def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outputs: Sequence[str]) -> None:
+def print_program(graph: Graph, program: Program, classes: Array | None, outputs: Sequence[str]) -> None:
     """Add all ops of a Program and its outputs to a graph.
 
     Parameters
     ----------
     graph : Graph
         The graph, which knows the input rows.
-    steps : sequence of Op
-        The ops of the Program.
+    program : Program
+        The Program.
     classes : ndarray of shape (n_classes,) or None
         The class labels: int64, or strings in an object array. None for a regressor.
     outputs : sequence of str
@@ -47,9 +48,10 @@ def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outp
         for two classes; of a regressor the name of its predictions, shape (n_rows, n_outputs), of the dtype of
         :func:`output_types`.
     """
-    last = steps[-1]
+    *steps, last = program.ops
+    graph.exact = needs_float64(program)
     narrow = not isinstance(last, ops.Unstandardize) or _output_dtype(last) == NARROW
-    for op in steps[:-1]:
+    for op in steps:
         if isinstance(op, ops.Affine | ops.LookupAffine):
             if narrow and all(piece.bound <= _SMALL for piece in graph.pieces):
                 graph.real = NARROW
@@ -199,7 +201,7 @@ def _indicate(graph: Graph, op: ops.Indicate) -> None:
 def _standardize(graph: Graph, op: ops.Standardize) -> None:
     n_columns, limit = len(op.mean), op.limit
     # if rounding the inputs to float32 does no harm, nor does rounding deviations from a mean that is near
-    rounded = limit <= _SMALL and {piece.dtype for piece in graph.pieces} == {NARROW}
+    rounded = not graph.exact and limit <= _SMALL and {piece.dtype for piece in graph.pieces} == {NARROW}
     is_near = (np.abs(op.mean) <= _NEAR_MEAN * op.scale) & (op.scale < ops.LARGEST) & (op.scale > 1.0 / ops.LARGEST)
     first = NARROW if rounded and is_near.all() else WIDE
     at = graph.take(op.start, n_columns, first)
@@ -234,7 +236,7 @@ def _quantiles(graph: Graph, op: ops.Quantiles) -> None:
     knots, axis = graph.constant(op.knots.ravel()), graph.constant([2])
     by_column = graph.node("Reshape", knots, [1, n_columns, n_knots])
     passed = graph.node("GreaterOrEqual", graph.node("Unsqueeze", x, axis), by_column)
-    n_passed = graph.node("ReduceSum", graph.cast(passed, np.int32), axis, keepdims=0)
+    n_passed = graph.cast(graph.node("ReduceSum", graph.cast(passed, NARROW), axis, keepdims=0), np.int32)
     score = graph.node("Gather", np.append(op.scores[0], op.scores), n_passed, axis=0)
     # below its first knot, a column refers to the last knot of the previous column, whose slope is zero too
     last = graph.node("Add", n_passed, np.arange(n_columns, dtype=np.int32)[None] * n_knots - 1)

@@ -1,7 +1,7 @@
-"""What a fit costs: MLPStudent's over a bare torch loop, and a distilled student's over its teacher's own.
+"""What a fit costs: over a bare torch loop, over the teacher's own fit, and over the training of nets.
 
-Run: ``python benchmarks/fit_overhead.py`` (some five minutes; ``--loop`` or ``--teacher`` for one of the two;
-the second needs lightgbm)
+Run: ``python benchmarks/fit_overhead.py`` (some five minutes; ``--loop``, ``--teacher`` or ``--wide`` for one
+of the three; the second needs lightgbm, the third pandas)
 
 Of the first, both sides train the same net from the same targets: as many steps, batches of the same size, AdamW
 with the same settings, one thread. The bare loop is what one would write by hand, tensors at hand
@@ -14,14 +14,19 @@ distillation loss, where it computes both terms.
 
 Of the second, a teacher is fitted, and students of it; what they take includes asking it. Both are in
 CPU seconds, on one thread.
+
+Of the third, default fits of wide frames are parted into the nets' training and all else: encoding, new rows,
+choices. What the teacher, which is fitted beforehand, takes to answer is left out.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from time import process_time
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -34,6 +39,7 @@ from torch.nn import functional
 from _common import median_seconds, one_thread, print_header, print_table
 from skdistill import DistilledClassifier, MLPStudent
 from skdistill.losses import CrossEntropy
+from skdistill.student import _mlp_training
 from skdistill.tasks import CLASSES
 from tables import package
 
@@ -53,6 +59,9 @@ N_TREES, N_ROUNDS = 500, 300
 OWN = [(2_000, 2), (20_000, 2)]
 #: What students are made of, in the order of the table.
 STUDENTS: list[dict[str, Any]] = [{}, {"alpha": 0.5}, {"student": "linear"}, {"student": "tree"}]
+#: Rows and columns of wide frames, and the share of a fit that may be outside training.
+WIDE = [(133, 500), (1_500, 1_500)]
+OUTSIDE = 0.10
 
 
 def bare_loop(
@@ -179,18 +188,51 @@ def teachers() -> None:
     print('plain: with alpha=0.5. linear, tree: with student="linear", "tree".')
 
 
+def clocked(seconds: list[float], function: Callable[..., Any], *args: Any, **params: Any) -> Any:
+    """Call a function, and append the CPU seconds that it took."""
+    start = process_time()
+    answer = function(*args, **params)
+    seconds.append(process_time() - start)
+    return answer
+
+
+def wide_fit(n_rows: int, n_columns: int) -> list[str]:
+    """Return a row of the table."""
+    rng = np.random.default_rng(0)
+    X = package("pandas").DataFrame(rng.normal(size=(n_rows, n_columns)), columns=[f"A{at}" for at in range(n_columns)])
+    y = (X["A0"] + X["A1"] + 0.3 * rng.normal(size=n_rows) > 0).to_numpy()
+    forest = RandomForestClassifier(50, random_state=0).fit(X, y)
+    answering, training, whole = list[float](), list[float](), list[float]()
+    model = DistilledClassifier(
+        partial(clocked, answering, forest.predict_proba), classes=[False, True], random_state=0
+    )
+    with patch.object(_mlp_training, "train_nets", partial(clocked, training, _mlp_training.train_nets)):
+        clocked(whole, model.fit, X, y)
+    seconds = whole[0] - sum(answering)
+    outside = 1.0 - sum(training) / seconds
+    return [f"{n_rows:,}", f"{n_columns:,}", f"{seconds:.2f}", f"{sum(training):.2f}", f"{outside:.1%}"]
+
+
+def wide() -> None:
+    """Print how much of a default fit of wide frames is not training."""
+    wide_fit(200, 20)  # imports, and what else is done once
+    print_table(["rows", "columns", "fit, s", "training, s", "outside"], [wide_fit(*case) for case in WIDE])
+    print(f"\nCPU seconds of one fit without the teacher's. Expected: at most {OUTSIDE:.0%} outside training.")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a fit costs over a bare torch loop, and over the teacher's own.")
+    parser = argparse.ArgumentParser(description="What a fit costs: over a loop, a teacher's, and training.")
     parser.add_argument("--loop", action="store_true", help="the bare loop alone")
     parser.add_argument("--teacher", action="store_true", help="the teacher's own fit alone")
+    parser.add_argument("--wide", action="store_true", help="wide frames alone")
     args = parser.parse_args()
+    everything = not (args.loop or args.teacher or args.wide)
     torch.set_num_threads(1)
     with one_thread():
         print_header("What a fit costs, one thread", "scikit-learn", "torch", "skorch")
-        if args.loop or not args.teacher:
-            loops()
-        if args.teacher or not args.loop:
-            teachers()
+        for wanted, part in ((args.loop, loops), (args.teacher, teachers), (args.wide, wide)):
+            if wanted or everything:
+                part()
 
 
 if __name__ == "__main__":

@@ -20,9 +20,8 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
 forest = RandomForestClassifier(300, random_state=0).fit(X_train, y_train)
 student = DistilledClassifier(forest, student=MLPStudent((32,)), alpha=0.5, random_state=0).fit(X_train, y_train)
-plain = MLPStudent((32,), random_state=0).fit(X_train, y_train)
 
-report = compare(forest, {"MLP (32,)": student}, X_test, y_test, labels_only=plain)
+report = compare(forest, {"MLP (32,)": student}, X_test, y_test, X_train=X_train, y_train=y_train)
 print(report)
 
 # %%

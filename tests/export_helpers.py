@@ -184,7 +184,7 @@ def wild_rows(X, n=2000, seed=0):
         if cells.dtype.kind == "M":
             column = cells.to_numpy(dtype="datetime64[us]")[rows]
             far = rng.integers(-(10**10), 10**10, n).astype("datetime64[s]").astype("datetime64[us]")
-            far[rng.random(n) < 0.3] = np.datetime64("NaT")
+            far[rng.random(n) < 0.3] = np.datetime64("NaT", "us")
         elif cells.dtype.kind in "fiub":
             column = cells.to_numpy(dtype=np.float64)[rows]
             far = _wild_numbers(column, n, rng)

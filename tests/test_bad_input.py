@@ -338,7 +338,7 @@ def test_a_cell_that_cannot_be_read_is_named_with_its_row(make, iris):
 
 def test_an_infinite_number_is_refused_by_the_name_of_its_column(iris):
     pd = pytest.importorskip("pandas")
-    frame = pd.DataFrame(iris.X, columns=["sl", "sw", "pl", "pw"])
+    frame = pd.DataFrame(iris.X.copy(), columns=["sl", "sw", "pl", "pw"])
     frame.loc[[5, 9], "pl"] = np.inf, -np.inf
     for student in (LinearStudent(), MLPStudent()):
         with pytest.raises(ValueError, match=r"Column 'pl' holds an infinite number in row 5 \(2 in all\)"):

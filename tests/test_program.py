@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
+from export_helpers import cases, fitted, mixed_table, wild_rows
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -70,6 +71,20 @@ def test_many_rows_are_answered_like_one(n_rows, n_logits):
     assert together.shape == (n_rows, max(2, n_logits))
     for row in (0, 1, 1022, n_rows - 1):
         assert_allclose(together[row], program(X[row : row + 1])[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "numeric", "n_classes", "dtype"), cases())
+def test_batches_in_float32_differ_by_a_millionth_on_the_wildest_rows(kind, numeric, n_classes, dtype):
+    program = fitted(kind, numeric, n_classes, dtype).program_
+    narrow = Program(program.ops, batch_dtype="float32")
+    for rows in (mixed_table()[0], wild_rows(mixed_table()[0])):
+        assert_allclose(narrow(rows), program(rows), rtol=0, atol=1e-6)
+        assert_array_equal(narrow(rows[:1]), program(rows[:1]))
+        assert_array_equal(narrow.logits(rows[:1]), program.logits(rows[:1]))
+    differs = kind == "mlp" or (kind == "linear" and numeric == "piecewise")
+    assert np.array_equal(narrow(rows), program(rows)) != differs
+    copied = pickle.loads(pickle.dumps(narrow))
+    assert_array_equal(copied(rows), narrow(rows))
 
 
 def test_standardize_fills_gaps_and_squashes_what_is_far_out():

@@ -169,6 +169,16 @@ def test_a_teacher_that_has_seen_the_labels_is_told_from_one_that_has_not():
     assert report["alpha"] < 0.5
 
 
+def test_a_teacher_far_ahead_of_unsteady_students_keeps_half():
+    # nets cannot tell one column from 300 by 150 rows, and a forest can
+    X = np.random.default_rng(0).normal(size=(150, 300))
+    y = (X[:, 0] > 0).astype(int)
+    report = fit(DecisionTreeClassifier(max_depth=1).fit(X, y), X, y).distillation_report_
+    assert report["memorised"]
+    assert report["teacher_gap"] > 0.15
+    assert report["alpha"] == 0.5
+
+
 @pytest.mark.parametrize(
     "teacher",
     [

@@ -86,16 +86,6 @@ def test_a_loaded_file_is_a_fitted_regressor(fitted, tmp_path):
         assert r2_score(student.predict(X), distilled.predict(X)) > 0.8
 
 
-def test_a_file_with_classes_and_the_program_of_a_regressor_is_refused(tmp_path):
-    from skdistill.program import dumps
-
-    X, score = numbers()
-    program = LinearStudentRegressor().fit(X, score).program_
-    (tmp_path / "forged.skd").write_bytes(dumps(program, np.array([0, 1]), {}))
-    with pytest.raises(ValueError, match="class labels and the Program of a regressor"):
-        skdistill.load(tmp_path / "forged.skd")
-
-
 def test_onnx_answers_as_numpy_does(fitted):
     pytest.importorskip("onnx")
     student, X, _ = fitted

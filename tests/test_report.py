@@ -21,7 +21,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_score
+from sklearn.metrics import accuracy_score, average_precision_score, confusion_matrix, log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -48,6 +48,13 @@ def mixed_report(n_classes):
     return report, {"teacher": teacher, "linear": model, "tree": tree}, X, y
 
 
+def calibration_error_of(happened, proba):
+    """Return the calibration error of a class's probabilities, by scikit-learn's curve."""
+    rate, mean = calibration_curve(happened, proba, n_bins=15)
+    n_rows = np.histogram(proba, np.linspace(0.0, 1.0, 16))[0]
+    return n_rows[n_rows > 0] @ np.abs(rate - mean) / len(proba)
+
+
 @pytest.mark.parametrize("n_classes", [2, 26])
 def test_every_figure_is_that_of_its_metric_and_of_scikit_learn(n_classes):
     report, models, X, y = mixed_report(n_classes)
@@ -59,8 +66,13 @@ def test_every_figure_is_that_of_its_metric_and_of_scikit_learn(n_classes):
         student_proba, row, details = model.predict_proba(X), report.table[name], report.details[name]
         assert row["accuracy"] == accuracy_score(y, model.predict(X))
         assert_allclose(row["log_loss"], log_loss(y, student_proba, labels=classes), rtol=1e-12)
-        assert_allclose(row["retention"], row["accuracy"] / report.table["teacher"]["accuracy"], rtol=1e-12)
-        assert_allclose(row["retention"], metrics.retention_score(y, teacher_proba, student_proba, classes=classes))
+        assert_allclose(row["retention"], report.table["teacher"]["log_loss"] / row["log_loss"], rtol=1e-12)
+        retention = metrics.retention_score(y, teacher_proba, student_proba, classes=classes, scoring=report.scoring)
+        assert_allclose(row["retention"], retention)
+        of_classes = [
+            calibration_error_of(y == label, own) for label, own in zip(classes, student_proba.T, strict=True)
+        ]
+        assert_allclose(row["classwise_calibration_error"], np.mean(of_classes), atol=1e-12)
         assert_allclose(row["fidelity"], metrics.fidelity_score(teacher_proba, student_proba), rtol=1e-12)
         assert_allclose(row["fidelity"], accuracy_score(models["teacher"].predict(X), model.predict(X)))
         assert_allclose(row["fidelity_log_loss"], metrics.fidelity_log_loss(teacher_proba, student_proba), rtol=1e-12)
@@ -170,7 +182,7 @@ def test_students_of_every_kind_some_without_a_program(iris, iris_forest, tmp_pa
         "loaded": skdistill.load(tmp_path / "student.skd"),
         "plain": LogisticRegression(max_iter=1000).fit(iris.X, iris.y),
     }
-    report = compare(iris_forest, students, iris.X, iris.y, tolerance=1.0, latency=False)
+    report = compare(iris_forest, students, iris.X, iris.y, scoring="accuracy", tolerance=1.0, latency=False)
     assert report.table["tree"]["model"] == "DecisionTreeClassifier"
     assert report.table["search"]["model"] == "LinearStudent"
     nbytes = linear.best_estimator_.program_.nbytes
@@ -193,15 +205,100 @@ def test_rows_without_names_and_sparse_rows(iris, iris_forest):
     assert report._repr_html_()
 
 
-def test_a_student_that_loses_to_labels_alone_is_said_to(cancer, cancer_forest):
-    good = LinearStudent().fit(cancer.X, cancer.y)
-    poor = LinearStudent().fit(cancer.X, np.random.default_rng(0).permutation(cancer.y))
-    report = compare(cancer_forest, {"student": poor}, cancer.X, cancer.y, labels_only=good, latency=False)
-    assert any("loses to labels alone" in sentence for sentence in report.findings())
-    report = compare(cancer_forest, {"student": good}, cancer.X, cancer.y, labels_only=poor, latency=False)
-    assert any("was worth it" in sentence for sentence in report.findings())
-    same = compare(cancer_forest, {"student": good}, cancer.X, cancer.y, labels_only=good, latency=False)
-    assert any("No clear gain" in sentence for sentence in same.findings())
+def noisy_rows(n, seed):
+    """Return rows, noisy labels, a teacher that knows the truth, and one that is far from sure of it."""
+    X = np.random.default_rng(seed).normal(size=(n, 6))
+    truth = 1 / (1 + np.exp(-3 * X[:, 0]))
+    y = (np.random.default_rng(seed + 1).random(n) < truth).astype(int)
+
+    def knows(X):
+        proba = 1 / (1 + np.exp(-3 * X[:, 0]))
+        return np.column_stack([1 - proba, proba])
+
+    return X, y, knows, lambda X: knows(X / 10)
+
+
+def test_a_gain_is_claimed_beside_the_same_student_on_labels_alone_and_by_two_standard_errors(tmp_path):
+    X, y, knows, doubts = noisy_rows(60, 0)
+    X_test, y_test, *_ = noisy_rows(2000, 10)
+
+    def found(teacher, alpha, **given):
+        model = DistilledClassifier(teacher, student="linear", alpha=alpha).fit(X, y)
+        given = given or {"X_train": X, "y_train": y}
+        return compare(
+            teacher, {"mine": given.pop("as_", lambda one: one)(model)}, X_test, y_test, latency=False, **given
+        )
+
+    report = found(knows, 0.9)
+    assert list(report.table) == ["teacher", "mine", "labels only"]
+    assert report.findings()[0].startswith("mine is the only student.")
+    assert report.verdict.startswith("Distilling was worth it: the log loss of mine is")
+    plain = LinearStudent().fit(X, y)
+    gain, error = metrics.paired_gain(
+        y_test,
+        report.details["mine"].answers["student"],
+        plain.predict(X_test),
+        scoring="accuracy",
+        response_method="predict",
+    )
+    right = (report.details["mine"].answers["student"] == y_test) * 1.0 - (plain.predict(X_test) == y_test)
+    assert gain == pytest.approx(right.mean())
+    # fifty groups tell a standard error within a few tenths
+    assert error == pytest.approx(right.std() / np.sqrt(2000), rel=0.4)
+    assert found(doubts, 0.9).verdict.startswith("Labels alone are better")
+    few = compare(
+        knows,
+        {"mine": DistilledClassifier(knows, student="linear", alpha=0.9).fit(X, y)},
+        X_test[:12],
+        y_test[:12],
+        X_train=X,
+        y_train=y,
+        latency=False,
+    )
+    assert few.verdict.startswith("There is no difference that 12 rows can show")
+    # no claim without the teacher, without a yardstick, or beside a yardstick of another kind
+    assert found(knows, 0.0).verdict.startswith("None of this is due to the teacher")
+    unknown = "Whether distilling was worth it is not known: "
+    assert found(knows, 0.9, labels_only=None).verdict.startswith(f"{unknown}there is no student of the same kind")
+    other = LinearStudent(C=100.0).fit(X, y)
+    assert found(knows, 0.9, labels_only=other).verdict.startswith(f"{unknown}labels only is of another kind")
+    student = found(knows, 0.9, labels_only=plain, as_=lambda model: model.student_)
+    assert student.verdict.startswith(f"{unknown}mine is no DistilledClassifier")
+
+
+def test_each_kind_of_student_is_fitted_to_labels_alone_once(iris, iris_forest):
+    fit = {"X_train": iris.X, "y_train": iris.y}
+    students = {
+        name: DistilledClassifier(iris_forest, student=student, alpha=alpha).fit(iris.X, iris.y)
+        for name, student, alpha in (("a", "linear", 0.5), ("b", "linear", 1.0), ("c", "tree", 0.5))
+    }
+    report = compare(iris_forest, students, iris.X, iris.y, latency=False, **fit)
+    assert list(report.table) == ["teacher", "a", "b", "c", "a, labels only", "c, labels only"]
+    with pytest.raises(ValueError, match="y_train go together"):
+        compare(iris_forest, students, iris.X, iris.y, X_train=iris.X)
+
+
+def test_rare_classes_have_figures_of_their_own_and_the_reader_is_told():
+    X, y, *_ = noisy_rows(4000, 0)
+    y = y * (X[:, 1] > 1.9)
+    model = DistilledClassifier(LinearStudent().fit(X, y), student="tree", alpha=0.5).fit(X, y)
+    report = compare(model.teacher_, model, X, y, latency=False)
+    row, proba = report.table["TreeStudent"], model.predict_proba(X)[:, 1]
+    assert row["rare_average_precision"] == pytest.approx(average_precision_score(y, proba))
+    assert row["rare_roc_auc"] == pytest.approx(roc_auc_score(y, proba))
+    assert row["rare_probability"] == pytest.approx(proba.mean() / y.mean())
+    assert "accuracy says little here" in report.findings()[0]
+    assert "AP rare" in str(report)
+
+
+def test_all_rows_that_a_new_model_changes(tmp_path):
+    report, models, X, y = mixed_report(26)
+    changed = report.changed_rows()
+    old, new = models["teacher"].predict(X), models[report.chosen].predict(X)
+    assert_array_equal(changed["row"], np.flatnonzero(old != new))
+    assert_array_equal(changed["teacher"], old[old != new])
+    assert_array_equal(changed["label"], y[old != new])
+    assert len(pd.DataFrame(changed)) == len(changed["student_probability"])
 
 
 def test_the_smallest_within_the_tolerance_is_chosen(iris, iris_forest):

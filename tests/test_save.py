@@ -15,6 +15,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
+import fuzz_files
 import joblib
 import numpy as np
 import pytest
@@ -49,6 +50,18 @@ DATA = Path(__file__).parent / "data"
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "student.skd"
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """What writes a file that `dumps` would refuse."""
+
+    def made(program, classes):
+        with monkeypatch.context() as without:
+            without.setattr("skdistill.program._io.check_program", lambda *_: None)
+            return dumps(program, classes, {})
+
+    return made
 
 
 @pytest.mark.parametrize(("kind", "numeric", "n_classes", "dtype"), cases())
@@ -99,6 +112,15 @@ from skdistill import load
 X = pickle.load(sys.stdin.buffer)
 sys.stdout.buffer.write(pickle.dumps(load(sys.argv[1]).predict_proba(X)))
 """
+
+
+def test_batches_may_be_computed_in_float32(path):
+    fitted("mlp").export(path)
+    rows = mixed_table()[0]
+    narrow = load(path, batch_dtype="float32")
+    assert_array_equal(narrow.predict_proba(rows), Program(narrow.program_.ops, "float32")(rows))
+    with pytest.raises(ValueError, match="batch_dtype='float16' is not known"):
+        load(path, batch_dtype="float16")
 
 
 def test_a_frame_is_read_without_narwhals_too(path):
@@ -157,7 +179,10 @@ def test_levels_of_every_type(path):
     levels = ({"": 0, "日本\n": 1, True: 2, 7: 3, 2.5: 4, float("inf"): 5, "\ud800": 6, 10**30: 7, None: 8},)
     entry = Columns(("c", "n"), 2, (0, 1), ("category", "number"), levels, (10,))
     rng = np.random.default_rng(0)
-    program = Program([entry, Affine(rng.normal(size=(2, 3)).astype(np.float32), np.zeros(3, np.float32)), Softmax()])
+    tables, weight = (rng.normal(size=(n, 3)).astype(np.float32) for n in (10, 1))
+    scale = Standardize(1, np.zeros(1), np.ones(1), np.zeros(1), 4.0)
+    layer = LookupAffine(np.zeros(1, np.int64), tables, weight, np.zeros(3, np.float32))
+    program = Program([entry, scale, layer, Softmax()])
     student = LinearStudent().fit([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]], [0, 1, 2])
     student.program_ = program
     student.export(path)
@@ -190,13 +215,16 @@ def test_levels_of_every_type(path):
         (Affine, "weight", lambda value: value.astype(np.float64)),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(kind, field, change, path):
+def test_arrays_that_do_not_fit_are_refused(kind, field, change, path, unchecked):
     student = _fitted_mixed()
     ops = list(student.program_.ops)
     at = next(at for at, op in enumerate(ops) if type(op) is kind)
     ops[at] = replace(ops[at], **{field: change(getattr(ops[at], field))})
-    path.write_bytes(dumps(Program(ops), student.classes_, {}))
-    with pytest.raises(ValueError, match=r"do not fit each other|not finite"):
+    fault = r"do not fit each other|not finite|larger numbers"
+    with pytest.raises(ValueError, match=f"A file cannot hold this student: .*({fault})"):
+        dumps(Program(ops), student.classes_, {})
+    path.write_bytes(unchecked(Program(ops), student.classes_))
+    with pytest.raises(ValueError, match=fault):
         load(path)
 
 
@@ -339,7 +367,7 @@ def forged(structure, arrays, **claims):
     packed = zlib.compress(text)
     told = {
         "magic": b"\x93skd\r\n\x1a\n",
-        "protocol": 1,
+        "protocol": 2,
         "n_packed": len(packed),
         "n_text": len(text),
         "n_arrays": len(arrays),
@@ -409,7 +437,7 @@ def edits():
     )
     yield (
         "a clipped column that does not exist yet",
-        r"Clip do not fit each other",
+        r"ops do not follow each other",
         lambda structure: structure["ops"].insert(1, structure["ops"].pop(2)),
     )
     yield "a nested name", r"where a str should be", change("Columns", "names", [["a"]] * 10)
@@ -422,7 +450,7 @@ def edits():
     yield "a field too many", r"should hold", change("Softmax", "more", 1)
     yield "no ops", r"belong to no op", lambda structure: structure.__setitem__("ops", [])
     yield "no entry", r"begins with Columns or Bound|should", lambda structure: structure["ops"].pop(0)
-    yield "nothing", r"KeyError", lambda structure: structure.clear()
+    yield "nothing", r"structure is {}", lambda structure: structure.clear()
     yield "labels", r"3 class labels", lambda structure: structure["classes"][1].append(7)
     yield (
         "labels that are lists",
@@ -434,7 +462,55 @@ def edits():
         r"class labels of type",
         lambda structure: structure.__setitem__("classes", ["<U1000000000", ["a", "b"]]),
     )
+    yield (
+        "a label twice",
+        r"label twice",
+        lambda structure: structure["classes"][1].__setitem__(1, structure["classes"][1][0]),
+    )
+    yield (
+        "a long label",
+        r"one of them of 100000 characters",
+        lambda structure: structure["classes"].__setitem__(slice(None), ["<U", ["a", "b" * 10**5]]),
+    )
+    yield "labels in another order", r"fingerprint", lambda structure: structure["classes"][1].reverse()
+    yield (
+        "labels of another type",
+        r"not of the type \|i1",
+        lambda structure: structure.__setitem__("classes", ["|i1", [0.5, 1]]),
+    )
+    yield (
+        "thousands of ops",
+        r"list of up to 1000",
+        lambda structure: structure["ops"].__setitem__(slice(-1, -1), [["Relu", {}]] * 5000),
+    )
+    yield (
+        "an activation of no layer",
+        r"ops do not follow each other",
+        lambda structure: structure["ops"].insert(-1, ["Relu", {}]),
+    )
+    yield (
+        "levels whose hashes collide",
+        r"too many numbers that are levels",
+        lambda structure: op(structure, "Columns")["levels"].__setitem__(
+            0, [[at * (2**61 - 1) for at in range(2000)], [0] * 2000]
+        ),
+    )
+    yield (
+        "a level twice",
+        r"level or a class label twice",
+        lambda structure: op(structure, "Columns")["levels"].__setitem__(0, [[1, True], [0, 1]]),
+    )
+    yield "many columns without a name", r"columns do not fit each other: n_columns", many_columns
+    yield (
+        "a number stored as another",
+        r"stored as '\|i1'",
+        lambda structure: op(structure, "Standardize")["mean"].__setitem__(1, "|i1"),
+    )
     yield "fingerprint", r"fingerprint", lambda structure: structure.__setitem__("fingerprint", "0" * 64)
+
+
+def many_columns(structure):
+    op(structure, "Columns").update(n_columns=3 * 10**8, names=None)
 
 
 @pytest.mark.parametrize(("said", "edit"), [pytest.param(said, edit, id=name) for name, said, edit in edits()])
@@ -448,25 +524,31 @@ def test_a_crafted_structure_is_refused(path, content, said, edit, monkeypatch):
     assert os.listdir(path.parent) == ["student.skd"]
 
 
-def test_a_crafted_tree_that_never_ends_is_refused(path):
+def test_a_crafted_tree_that_never_ends_is_refused(path, unchecked):
     tree = fitted("tree").program_.ops[-2]
     assert len(tree.columns) > 2
     for name, value in (("left", 0), ("right", len(tree.columns)), ("left", ~len(tree.values))):
-        student, child = LinearStudent().fit([[0.0], [1.0]], [0, 1]), getattr(tree, name).copy()
+        child = getattr(tree, name).copy()
         child[1] = value
-        student.program_ = Program([*fitted("tree").program_.ops[:-2], replace(tree, **{name: child}), Softmax()])
-        student.export(path)
+        program = Program([*fitted("tree").program_.ops[:-2], replace(tree, **{name: child}), Softmax()])
+        path.write_bytes(unchecked(program, np.array([0, 1])))
         with pytest.raises(ValueError, match=r"a node that leads nowhere or back|IndexError"):
             load(path)
 
 
+def test_classes_and_the_program_of_a_regressor_are_refused(path, unchecked):
+    program = LinearStudentRegressor().fit([[0.0], [1.0], [2.0]], [1.0, 2.0, 3.0]).program_
+    path.write_bytes(unchecked(program, np.array([0, 1])))
+    with pytest.raises(ValueError, match="class labels and the Program of a regressor"):
+        load(path)
+
+
 @pytest.mark.parametrize("bounds", [([2.0], [1.0]), ([np.nan], None), (None, [np.inf]), ([1.0, 1.0], None)])
-def test_bounds_of_a_regressor_that_do_not_fit_are_refused(path, bounds):
+def test_bounds_of_a_regressor_that_do_not_fit_are_refused(path, bounds, unchecked):
     student = LinearStudentRegressor().fit([[0.0], [1.0], [2.0]], [1.0, 2.0, 3.0])
     *ops, end = student.program_.ops
     lower, upper = (None if bound is None else np.array(bound) for bound in bounds)
-    student.program_ = Program([*ops, replace(end, lower=lower, upper=upper)])
-    student.export(path)
+    path.write_bytes(unchecked(Program([*ops, replace(end, lower=lower, upper=upper)]), None))
     with pytest.raises(ValueError, match=r"Unstandardize (do not fit each other|holds a number that is not finite)"):
         load(path)
 
@@ -480,7 +562,10 @@ def test_crafted_lengths_are_refused(path, content):
         "belong to no op": forged(structure, arrays + b"1234"),
         "are left": forged(structure, arrays[:-4]),
         "protocol 0": forged(structure, arrays, protocol=0),
-        "RecursionError": forged(b"[" * 10**6, arrays),
+        "RecursionError": forged(b"[" * 10**5, arrays),
+        "about 400001 values": forged(b"[" + b"[]," * 200_000, arrays),
+        "names something twice": forged(b'{"ops":1,"ops":1}', arrays),
+        "holds NaN": forged(b"[NaN]", arrays),
         "JSONDecodeError": forged(b"{", arrays),
         "UnicodeDecodeError": forged(b'"\xff"', arrays),
     }
@@ -509,17 +594,33 @@ def test_a_small_file_that_claims_much_allocates_little(path, content):
         assert peak < 2**22
 
 
+def test_mutants_of_files_are_refused_or_answer_and_export(tmp_path):
+    for number in range(100):
+        *_, mutant = fuzz_files.mutant(0, number)
+        fuzz_files.examine(mutant, tmp_path)
+
+
+def test_a_fingerprint_covers_the_labels_and_tells_texts_apart():
+    student = _fitted_mixed()
+    program, (entry, *rest) = student.program_, student.program_.ops
+    prints = [program.fingerprint(labels) for labels in (None, student.classes_, student.classes_[::-1])]
+    prints += [program.fingerprint(np.array(labels, dtype=object)) for labels in ([0, 1], ["0", "1"], [False, True])]
+    for levels in ({1: 0, "a": 1}, {True: 0, "a": 1}, {"1": 0, "a": 1}, {"1', 'a": 0}):
+        prints.append(Program([replace(entry, levels=(levels, *entry.levels[1:])), *rest]).fingerprint())
+    assert len(set(prints)) == len(prints)
+
+
 def test_a_later_protocol_is_refused_by_its_number(path, content):
     structure, arrays = taken_apart(content)
-    path.write_bytes(forged(structure, arrays, protocol=2))
-    with pytest.raises(ValueError, match="it is of protocol 2, and this skdistill reads protocols up to 1; a later"):
+    path.write_bytes(forged(structure, arrays, protocol=3))
+    with pytest.raises(ValueError, match="it is of protocol 3, and this skdistill reads protocols up to 2; a later"):
         load(path)
 
 
-@pytest.mark.parametrize("protocol", [1])
+@pytest.mark.parametrize("protocol", [1, 2])
 def test_files_of_every_protocol_keep_loading(protocol):
     predictor = load(DATA / f"protocol-{protocol}.skd")
-    told = json.loads((DATA / f"protocol-{protocol}.json").read_text())
+    told = json.loads((DATA / "protocol-1.json").read_text())
     for row in told["rows"]:
         row["since"] = None if row["since"] is None else datetime.fromisoformat(row["since"])
     assert_allclose(predictor.predict_proba(told["rows"]), told["proba"], rtol=1e-9)

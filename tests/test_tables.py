@@ -215,11 +215,34 @@ def test_a_frame_of_numbers_alone_is_read_as_its_cells_are_and_left_as_it_is(n_r
         pd.testing.assert_frame_equal(frame, before)
 
 
+def test_the_layout_of_a_frame_is_not_taken_for_that_of_the_one_before():
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 3)), columns=["a", "b", "c"])
+    model = LinearStudent().fit(X, X["a"] > X["b"])
+    wanted = model.predict_proba(X)
+    swapped, texts = X.set_axis(["b", "a", "c"], axis=1), X.assign(b="none")
+    frames = [
+        X,
+        X[["c", "a", "b"]],
+        X.astype({"a": object}),
+        X.astype("Float64"),
+        FORMS["polars"](X),
+        FORMS["pyarrow"](X),
+    ]
+    for n_rows in FEW_AND_MANY:
+        for frame in [*frames, *frames[::-1]]:
+            assert_allclose(model.predict_proba(frame[:n_rows]), wanted[:n_rows], rtol=0, atol=1e-12)
+            assert not np.allclose(model.predict_proba(swapped[:n_rows]), wanted[:n_rows])
+            with pytest.raises(ValueError, match="Column 'b' holds 'none' in row 0"):
+                model.predict_proba(texts[:n_rows])
+            with pytest.raises(ValueError, match=re.escape("missing ['a']; unexpected ['d']")):
+                model.predict_proba(X[:n_rows].rename(columns={"a": "d"}))
+
+
 def test_a_date_or_duration_is_the_same_number_however_it_is_read():
     # a float holds no microsecond of them; to the last bit, the way of rounding counts
-    when = pd.Series([dt.datetime(3112, 1, 1, 0, 0, 0, 2229), dt.datetime(1705, 3, 4, 5, 6, 7, 8), None] * 4)
-    lasted = pd.Series([dt.timedelta(200_000, 3, 2229), dt.timedelta(-150_000, 7, 5), None] * 4)
-    X = pd.DataFrame({"when": when.astype("datetime64[us]"), "lasted": lasted.astype("timedelta64[us]")})
+    when = np.array([dt.datetime(3112, 1, 1, 0, 0, 0, 2229), dt.datetime(1705, 3, 4, 5, 6, 7, 8), None] * 4, "M8[us]")
+    lasted = np.array([dt.timedelta(200_000, 3, 2229), dt.timedelta(-150_000, 7, 5), None] * 4, "m8[us]")
+    X = pd.DataFrame({"when": when, "lasted": lasted})
     read = LinearStudent().fit(X, np.arange(12) % 2).program_.ops[0]
     as_they_are = {"when": dt.datetime(3112, 1, 1, 0, 0, 0, 2229), "lasted": dt.timedelta(200_000, 3, 2229)}
     many = read(X)

@@ -34,8 +34,8 @@ class Bench(Protocol):
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
         """Fit students, called `name` in a progress bar; return what :meth:`answers` and :meth:`as_student` take."""
 
-    def answers(self, fitted: Any) -> Array:
-        """Return what a student answers for all rows, shape (n_rows, n_targets)."""
+    def answers(self, fitted: Any, rows: Array) -> Array:
+        """Return what a student answers for rows, given by index; shape (n_rows, n_targets)."""
 
     def as_student(self, fitted: Any) -> Any:
         """Return the fitted student."""
@@ -82,8 +82,8 @@ class _OneByOne:
                 progress.step()
         return fitted
 
-    def answers(self, fitted: Any) -> Array:
-        return self._plan.task.predict(fitted, self._X)
+    def answers(self, fitted: Any, rows: Array) -> Array:
+        return self._plan.task.predict(fitted, take_rows(self._X, rows))
 
     def as_student(self, fitted: Any) -> Any:
         return fitted

@@ -137,7 +137,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
        near them.
     4. gives a teacher that has not seen them the share with which its answers and those of the ensemble fit the labels
        best (stacking, Wolpert, 1992). One that has seen them gets 0.5, or 0.25 if its accuracy is more than 0.15 above
-       the ensemble's: it has memorised noise.
+       the ensemble's and the ensemble's students agree with each other on new rows: it has memorised noise.
     5. calibrates the teacher's answers by temperature scaling (Guo and others, 2017): to the labels if it has not
        seen them, else, for new rows, to the ensemble.
     6. fits the student; multiplies its logits by the factor that is clearly best on the rows held out, unless the

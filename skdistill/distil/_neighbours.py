@@ -55,8 +55,7 @@ def neighbour_space(X: Any, seed: int) -> NeighbourSpace:
         The points, the columns, and which of the columns hold numbers.
     """
     raw = list(raw_columns(X))
-    kinds = [(column.kind, column.form) for column in raw]
-    encoder = fit_encoder(X, None, numeric="standard", n_bins="auto", min_frequency=2, max_categories=64, kinds=kinds)
+    encoder = fit_encoder(X, None, numeric="standard", n_bins="auto", min_frequency=2, max_categories=64, columns=raw)
     encoded = encoder.encode(X)
     points = encoded.numbers
     if encoded.sparse is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,10 @@ class TrainingSet:
 
     Parameters
     ----------
-    rows : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
-        The rows, new ones among them.
+    table : _Rows
+        The rows, and the new ones.
     targets : Targets
-        What to fit on them.
+        What to fit on all of them.
     logit_scale : float
         What the student's logits are multiplied by in the end.
     report : dict
@@ -84,11 +85,16 @@ class TrainingSet:
         others that were fitted beside it.
     """
 
-    rows: Any
+    table: _Rows
     targets: Targets
     logit_scale: float
     report: dict[str, Any]
     fitted: Sequence[tuple[Any, Any]] = ()
+
+    @cached_property
+    def rows(self) -> Any:
+        """All rows, raw; a student that is fitted already needs none."""
+        return self.table.all()
 
 
 @dataclass(frozen=True)
@@ -256,7 +262,7 @@ def choose(
         "teacher": _scores(task, targets, held_out, None) if choosing else None,
     }
     final = replace(_chosen(whole, choice, rows.fresh), held_out=None)
-    return TrainingSet(rows.all(), final, logit_scale, report, fitted)
+    return TrainingSet(rows, final, logit_scale, report, fitted)
 
 
 def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: Ask | None) -> TrainingSet:
@@ -288,7 +294,7 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
     whole, _, _ = rows.with_soft_labels(fixed, labelled, False)
     choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"])
     counts = {"n_rows": X.shape[0], "n_left_out": 0, "n_labelled": len(labelled), "n_new": rows.n_new}
-    return TrainingSet(rows.all(), _chosen(whole, choice, rows.fresh), made.logit_scale, report | counts)
+    return TrainingSet(rows, _chosen(whole, choice, rows.fresh), made.logit_scale, report | counts)
 
 
 def _counted(X: Any, targets: Targets) -> tuple[Any, Targets, Array]:
@@ -320,7 +326,8 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
     scale, share = 1.0, 1.0
     fresh = np.flatnonzero(rows.fresh)
     if memorised:
-        share = task.share_of_seen(students, teacher, len(known))
+        of_fresh = whole.answers[fresh], [values[fresh] for values in ensemble.each]
+        share = task.share_of_seen(students, teacher, len(known), *of_fresh)
         if len(fresh):
             # calibrated students say how sure one can be of rows whose labels nobody has seen
             reference = ensemble.soft_labels[fresh]
@@ -449,7 +456,7 @@ def _fit_nets(
         goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
         fits = [Fit(goals, used[~held_out[used]], valid, seed, student=one) for one in students]
         for net, found in zip(bench.fit(fits), tried, strict=True):
-            values = bench.answers(net)[valid]
+            values = bench.answers(net, valid)
             scale = _logit_scale(task, targets, valid, values) if scaled else 1.0
             values = task.rescaled(values, scale)
             losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
@@ -496,7 +503,7 @@ def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
         for way, one in zip(
             ways, bench.fit([Fit(goal, rows, valid, plan.seed % 2**31) for goal in goals]), strict=True
         ):
-            values = bench.answers(one)[valid]
+            values = bench.answers(one, valid)
             losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
             found.append(Candidate(way.alpha, way.temperature, losses, scores))
         return found

@@ -122,6 +122,7 @@ class Module(Printer):
         self.stem = stem
         self.prefix = identifier(stem)
         self.upper = self.prefix.upper()
+        self.classes = classes
         names = Names(f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "N_OUTPUTS", "H", "WIDE"))
         found = [] if classes is None else classes.tolist()
         self.labels = [str(label) for label in found]
@@ -169,7 +170,7 @@ class Module(Printer):
         title = block_comment(
             [
                 f"{self.prefix}: a fitted student, exported by skdistill {__version__}.",
-                f"Fingerprint of its Program: {self.program.fingerprint()}",
+                f"Fingerprint: {self.program.fingerprint(self.classes)}",
                 "",
                 f"ROM: {self.rom} bytes of constants, a pointer counted as 4, and the code.",
                 f"Stack: {stack} bytes of arrays, and what the compiler needs for calls and registers.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def to_onnx(
         client: ``columns`` (JSON: for each column of a row its name, its kind, its input, the type of
         the input, its unit if it is a date or a time span, its levels if it has any, and its form, such
         as "$0.", if texts are to be read as numbers or dates), ``classes`` (JSON; only for a classifier),
-        ``missing``, the Program's ``fingerprint`` and ``skdistill_version``.
+        ``missing``, the ``fingerprint`` of the Program and its classes, and ``skdistill_version``.
 
     Raises
     ------
@@ -121,6 +122,7 @@ def to_onnx(
     outputs = output_types(program, classes, "N")
     dtype = np.dtype(numbers if numbers != "auto" else "float64" if needs_float64(program) else "float32")
     columns, pieces = describe(program, dtype, list(outputs))
+    _check_utf8([json.dumps(columns, ensure_ascii=False), *([] if classes is None else map(str, classes.tolist()))])
     inputs = [piece for piece in pieces if piece.value]
     rows = InputRows(pieces, [column["name"] for column in columns], missing)
     taken, endings = {*outputs, *(piece.value for piece in inputs)}, count()
@@ -132,7 +134,7 @@ def to_onnx(
     graph = Graph(unique, rows)
     if not logits:
         outputs.pop("logits", None)
-    print_program(graph, program.ops, classes, list(outputs))
+    print_program(graph, program, classes, list(outputs))
     make = onnx.helper.make_tensor_value_info
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
@@ -149,7 +151,7 @@ def to_onnx(
     )
     metadata = {
         "skdistill_version": __version__,
-        "fingerprint": program.fingerprint(),
+        "fingerprint": program.fingerprint(labels),
         **({} if classes is None else {"classes": json.dumps(classes.tolist(), ensure_ascii=False)}),
         "columns": json.dumps(columns, ensure_ascii=False),
         "missing": missing,
@@ -159,6 +161,15 @@ def to_onnx(
     if path is not None:
         write_files({path: model.SerializeToString()})
     return model
+
+
+def _check_utf8(texts: Iterable[str]) -> None:
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            half = text[error.start]
+            raise ValueError(f"ONNX holds texts in UTF-8, and a name, level or class has {half!r} in it.") from error
 
 
 def _has_words(program: Program) -> bool:

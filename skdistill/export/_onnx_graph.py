@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-#: The dtype in which the ops compute.
-WIDE = np.dtype(np.float64)
+#: The dtype in which rows are encoded, and layers computed some of whose inputs may be large; others are in NARROW.
+WIDE, NARROW = np.dtype(np.float64), np.dtype(np.float32)
 
 
 def tensor_type(dtype: DTypeLike) -> int:
@@ -31,11 +31,15 @@ def tensor_type(dtype: DTypeLike) -> int:
 
 @dataclass(frozen=True)
 class Piece:
-    """Adjacent columns in one value of shape (n_rows, width)."""
+    """Adjacent columns in one value of shape (n_rows, width).
+
+    No cell is missing, or larger in magnitude than `bound`, unless that is infinite.
+    """
 
     value: str
     width: int
     dtype: np.dtype[Any] = WIDE
+    bound: float = np.inf
 
 
 class Graph:
@@ -59,6 +63,10 @@ class Graph:
         #: The index in the row and the levels of each category.
         self.categories: list[tuple[int, Levels]] = []
         self.pieces: list[Piece] = []
+        #: Whether rounding numbers to float32 would do harm, before they become bins.
+        self.exact = False
+        #: The dtype of the layers.
+        self.real: np.dtype[Any] = WIDE
         self._unique = unique
         self._made: dict[Any, str] = {}
 
@@ -99,24 +107,27 @@ class Graph:
             return value
         return self.node("Gather", value, columns, axis=1)
 
-    def take(self, start: int, width: int) -> int:
-        """Join `width` columns from `start` on into one piece of float64; return its index."""
+    def take(self, start: int, width: int, dtype: DTypeLike = WIDE) -> int:
+        """Join `width` columns from `start` on into one piece of a dtype; return its index."""
         first, last = self._cut(start), self._cut(start + width)
-        self.pieces[first:last] = [self._joined(self.pieces[first:last])]
+        self.pieces[first:last] = [self._joined(self.pieces[first:last], dtype)]
         return first
 
-    def whole(self, dtype: DTypeLike = WIDE) -> Piece:
-        """Return all numbers as one piece of a dtype."""
-        self.pieces = [self._joined(self.pieces, dtype)]
+    def whole(self, dtype: DTypeLike | None = None) -> Piece:
+        """Return all numbers as one piece of a dtype, by default that of the layers."""
+        self.pieces = [self._joined(self.pieces, dtype or self.real)]
         return self.pieces[0]
 
+    def as_real(self, piece: Piece) -> Piece:
+        """Return a piece in the dtype of the layers."""
+        return self._joined([piece], self.real)
+
     def holding(self, columns: Sequence[int]) -> tuple[Piece, Array]:
-        """Return a piece of float64 that holds the given columns, and their indices in it."""
+        """Return a piece that holds the given columns, of float64 if it has several dtypes, and their indices in it."""
         start = len(self.categories)
-        for index, piece in enumerate(self.pieces):
+        for piece in self.pieces:
             if min(columns) >= start and max(columns) < start + piece.width:
-                self.pieces[index] = self._joined([piece])
-                return self.pieces[index], np.asarray(columns, dtype=np.int64) - start
+                return piece, np.asarray(columns, dtype=np.int64) - start
             start += piece.width
         return self.whole(), np.asarray(columns, dtype=np.int64) - len(self.categories)
 
@@ -134,7 +145,7 @@ class Graph:
         return len(self.pieces)
 
     def _part(self, piece: Piece, start: int, stop: int) -> Piece:
-        return Piece(self.node("Slice", piece.value, [start], [stop], [1]), stop - start, piece.dtype)
+        return Piece(self.node("Slice", piece.value, [start], [stop], [1]), stop - start, piece.dtype, piece.bound)
 
     def _joined(self, pieces: list[Piece], dtype: DTypeLike = WIDE) -> Piece:
         # columns of one dtype are joined first, so that one node casts them all
@@ -142,4 +153,5 @@ class Graph:
         for found, group in groupby(pieces, key=attrgetter("dtype")):
             value = self.concat([piece.value for piece in group])
             values.append(value if found == np.dtype(dtype) else self.cast(value, dtype))
-        return Piece(self.concat(values), sum(piece.width for piece in pieces), np.dtype(dtype))
+        bound = max((piece.bound for piece in pieces), default=np.inf)
+        return Piece(self.concat(values), sum(piece.width for piece in pieces), np.dtype(dtype), bound)

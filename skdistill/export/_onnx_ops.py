@@ -1,8 +1,8 @@
 """The ONNX nodes of each op of a Program.
 
-They compute in float64, as numpy does. In float32, a sum over outliers loses more than the 1e-4 by
-which formats may differ. Weights are stored in the dtype that they have in the Program; a runtime
-converts them once, when it loads the model.
+Rows are encoded in float64, as numpy does. Layers are computed in float32, as in C, if all their inputs
+are bounded: otherwise a sum over outliers loses more than the 1e-4 by which formats may differ. Weights are
+stored in the dtype that they have in the Program; a runtime converts them once, when it loads the model.
 """
 
 from __future__ import annotations
@@ -12,27 +12,35 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..program import Columns, Levels, Op, Program, Tree, Word, ops
-from ._onnx_graph import WIDE, Graph, Piece
+from ._onnx_graph import NARROW, WIDE, Graph, Piece
+from ._onnx_rows import needs_float64
 
 Array = NDArray[Any]
 
 
 #: The length in seconds of the cycles whose sines and cosines are parts of dates.
 _CYCLES = {"yearly": 31556952.0, "weekly": 604800.0, "daily": 86400.0}
+#: Layers are computed in float32 if all inputs of the first are below this bound.
+_SMALL = 1e4
+#: Numbers are standardised in float32 if no mean is larger than this, in standard deviations.
+_NEAR_MEAN = 16.0
+#: Bins of up to this many columns are computed by a matrix product, whose time grows with them, and none of which is
+#: narrower than the reciprocal of the second number: a product rounds before it subtracts.
+_FEW_COLUMNS, _NARROW_BINS = 64, 1e6
 
 
-def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outputs: Sequence[str]) -> None:
+def print_program(graph: Graph, program: Program, classes: Array | None, outputs: Sequence[str]) -> None:
     """Add all ops of a Program and its outputs to a graph.
 
     Parameters
     ----------
     graph : Graph
         The graph, which knows the input rows.
-    steps : sequence of Op
-        The ops of the Program.
+    program : Program
+        The Program.
     classes : ndarray of shape (n_classes,) or None
         The class labels: int64, or strings in an object array. None for a regressor.
     outputs : sequence of str
@@ -40,12 +48,20 @@ def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outp
         for two classes; of a regressor the name of its predictions, shape (n_rows, n_outputs), of the dtype of
         :func:`output_types`.
     """
-    last = steps[-1]
-    for op in steps[:-1]:
+    *steps, last = program.ops
+    graph.exact = needs_float64(program)
+    narrow = not isinstance(last, ops.Unstandardize) or _output_dtype(last) == NARROW
+    for op in steps:
+        if isinstance(op, ops.Affine | ops.LookupAffine):
+            if narrow and all(piece.bound <= _SMALL for piece in graph.pieces):
+                graph.real = NARROW
+            # all further layers are in the dtype of the first
+            narrow = False
         _PRINTERS[type(op)](graph, op)
     found = graph.whole()
     x = found.value
     if isinstance(last, ops.Unstandardize):
+        x = x if graph.real == WIDE else graph.cast(x, WIDE)
         # not Add: onnxruntime removes the Add of a single number that is zero in float32
         values = graph.node("Sum", graph.node("Mul", x, last.scale[None]), last.center[None])
         for kind, bound in (("Max", last.lower), ("Min", last.upper)):
@@ -53,12 +69,12 @@ def print_program(graph: Graph, steps: Sequence[Op], classes: Array | None, outp
         graph.cast(values, _output_dtype(last), output=outputs[0])
         return
     if found.width == 1:
-        x = graph.node("Mul", x, [[0.0, 1.0]])
+        x = graph.node("Mul", x, np.array([[0.0, 1.0]], dtype=graph.real))
     best = graph.node("ArgMax", x, axis=1, keepdims=0)
     graph.node("Gather", classes, best, axis=0, output=outputs[0])
-    graph.cast(graph.node("Softmax", x, axis=1), np.float32, output=outputs[1])
+    graph.cast(graph.node("Softmax", x, axis=1), NARROW, output=outputs[1])
     for name in outputs[2:]:
-        graph.node("Identity", x, output=name)
+        graph.cast(x, WIDE, output=name)
 
 
 def output_types(program: Program, classes: Array | None, n_rows: Any) -> dict[str, tuple[np.dtype[Any], list[Any]]]:
@@ -91,7 +107,7 @@ def _columns(graph: Graph, op: Columns) -> None:
         elif kind == "rank":
             for at, _, levels in reads:
                 assert isinstance(levels, Levels)
-                graph.pieces.append(Piece(graph.rows.look_up(graph, at, levels, np.float32), 1, np.dtype(np.float32)))
+                graph.pieces.append(Piece(graph.rows.look_up(graph, at, levels, NARROW), 1, NARROW))
         else:
             graph.pieces += graph.rows.numbers(graph, [at for at, *_ in reads])
     if not op.sources:
@@ -107,6 +123,8 @@ def _date_parts(graph: Graph, op: ops.DateParts) -> None:
     dates, columns = graph.holding(op.columns)
     distinct, places = np.unique(columns, return_inverse=True)
     seconds = graph.node("Gather", dates.value, distinct, axis=1)
+    if dates.dtype != WIDE:
+        seconds = graph.cast(seconds, WIDE)
     kinds = sorted(set(op.parts))
     missing = graph.node("IsNaN", seconds)
     known = graph.node("Where", missing, 0.0, seconds)
@@ -163,7 +181,7 @@ def _parts_of(graph: Graph, seconds: str, kinds: Sequence[str]) -> list[str]:
 
 
 def _clip(graph: Graph, op: ops.Clip) -> None:
-    x = graph.whole()
+    x = graph.whole(WIDE)
     columns = op.columns - len(graph.categories)
     lower, upper = np.full((1, x.width), -np.inf), np.full((1, x.width), np.inf)
     lower[0, columns], upper[0, columns] = op.lower, op.upper
@@ -177,25 +195,33 @@ def _indicate(graph: Graph, op: ops.Indicate) -> None:
     held, columns = graph.holding(op.columns.tolist())
     width = held.width if len(graph.pieces) == 1 else None
     missing = graph.gather(graph.node("IsNaN", held.value), columns, width)
-    graph.pieces.append(Piece(graph.cast(missing, np.float32), len(columns), np.dtype(np.float32)))
+    graph.pieces.append(Piece(graph.cast(missing, NARROW), len(columns), NARROW, 1.0))
 
 
 def _standardize(graph: Graph, op: ops.Standardize) -> None:
-    at = graph.take(op.start, len(op.mean))
-    Z = _fill(graph, graph.pieces[at].value, op.fill)
+    n_columns, limit = len(op.mean), op.limit
+    # if rounding the inputs to float32 does no harm, nor does rounding deviations from a mean that is near
+    rounded = not graph.exact and limit <= _SMALL and {piece.dtype for piece in graph.pieces} == {NARROW}
+    is_near = (np.abs(op.mean) <= _NEAR_MEAN * op.scale) & (op.scale < ops.LARGEST) & (op.scale > 1.0 / ops.LARGEST)
+    first = NARROW if rounded and is_near.all() else WIDE
+    at = graph.take(op.start, n_columns, first)
+    Z = graph.pieces[at].value
     if op.mean.any():
-        Z = graph.node("Sub", Z, op.mean[None])
+        Z = graph.node("Sub", Z, op.mean[None].astype(first))
     if (op.scale != 1.0).any():
-        Z = graph.node("Mul", Z, 1.0 / op.scale[None])
-    if op.limit >= ops.LARGEST:
-        Z = _cut(graph, Z, ops.LARGEST)
-    else:
-        near = _cut(graph, Z, op.limit)
-        # the signed distance beyond the limit
-        far = _cut(graph, graph.node("Sub", Z, near), ops.LARGEST)
-        grown = graph.node("Log", graph.node("Add", graph.node("Abs", far), 1.0))
-        Z = graph.node("Add", near, graph.node("Mul", graph.node("Sign", far), grown))
-    graph.pieces[at] = Piece(Z, len(op.mean))
+        Z = graph.node("Mul", Z, (1.0 / op.scale[None]).astype(first))
+    dtype = NARROW if rounded else WIDE
+    if dtype != first:
+        Z = graph.cast(Z, dtype)
+    Z = _fill(graph, Z, ((op.fill - op.mean) / op.scale).astype(dtype))
+    near, bound = _cut(graph, Z, min(limit, ops.LARGEST), dtype), ops.LARGEST
+    if limit < ops.LARGEST:
+        # one beyond the limit, where a number is as far as that; its logarithm, added to the limit, keeps the sign
+        far = _clipped(graph, graph.node("Abs", Z), limit, ops.LARGEST, dtype)
+        grown = graph.node("Log", graph.node("Sub", far, np.array(limit - 1.0, dtype=dtype)))
+        near = graph.node("Add", near, graph.node("Mul", near, graph.node("Mul", grown, np.array(1.0 / limit, dtype))))
+        bound = limit + float(np.log1p(ops.LARGEST))
+    graph.pieces[at] = Piece(near, n_columns, dtype, bound)
 
 
 def _quantiles(graph: Graph, op: ops.Quantiles) -> None:
@@ -210,22 +236,32 @@ def _quantiles(graph: Graph, op: ops.Quantiles) -> None:
     knots, axis = graph.constant(op.knots.ravel()), graph.constant([2])
     by_column = graph.node("Reshape", knots, [1, n_columns, n_knots])
     passed = graph.node("GreaterOrEqual", graph.node("Unsqueeze", x, axis), by_column)
-    n_passed = graph.node("ReduceSum", graph.cast(passed, np.int32), axis, keepdims=0)
+    n_passed = graph.cast(graph.node("ReduceSum", graph.cast(passed, NARROW), axis, keepdims=0), np.int32)
     score = graph.node("Gather", np.append(op.scores[0], op.scores), n_passed, axis=0)
     # below its first knot, a column refers to the last knot of the previous column, whose slope is zero too
     last = graph.node("Add", n_passed, np.arange(n_columns, dtype=np.int32)[None] * n_knots - 1)
     start = graph.node("Gather", knots, last, axis=0)
     slope = graph.node("Gather", slopes.ravel(), last, axis=0)
     rise = graph.node("Mul", graph.node("Sub", x, start), slope)
-    graph.pieces[at] = Piece(graph.node("Add", score, rise), n_columns)
+    graph.pieces[at] = Piece(graph.node("Add", score, rise), n_columns, bound=float(np.abs(op.scores).max()))
 
 
 def _piecewise(graph: Graph, op: ops.Piecewise) -> None:
     held, columns = graph.holding(op.columns.tolist())
-    bins = graph.node("Gather", held.value, columns, axis=1)
-    bins = graph.node("Sub", bins, op.lower[None])
-    bins = graph.node("Mul", bins, 1.0 / op.width[None])
-    graph.pieces.append(Piece(graph.node("Clip", bins, 0.0, 1.0), len(columns)))
+    per_width, n_bins = 1.0 / op.width, len(columns)
+    if held.bound <= _SMALL and held.width <= _FEW_COLUMNS and per_width.max() <= _NARROW_BINS:
+        # no cell is missing: zero times it would be missing too
+        weight = np.zeros((held.width, n_bins))
+        weight[columns, np.arange(n_bins)] = per_width
+        bins = graph.node("Gemm", held.value, weight.astype(held.dtype), (-op.lower * per_width).astype(held.dtype))
+    else:
+        bins = graph.node("Gather", held.value, columns, axis=1)
+        if held.dtype != WIDE:
+            bins = graph.cast(bins, WIDE)
+        held = Piece(bins, n_bins)
+        bins = graph.node("Mul", graph.node("Sub", bins, op.lower[None]), per_width[None])
+    bound = 1.0 if held.bound < np.inf else np.inf
+    graph.pieces.append(Piece(_clipped(graph, bins, 0.0, 1.0, held.dtype), n_bins, held.dtype, bound))
 
 
 def _affine(graph: Graph, op: ops.Affine) -> None:
@@ -235,7 +271,7 @@ def _affine(graph: Graph, op: ops.Affine) -> None:
 def _lookup_affine(graph: Graph, op: ops.LookupAffine) -> None:
     found = _looked_up(graph, op.tables, op.tables_scale, _codes(graph, op.offsets))
     total = graph.node("ReduceSum", found, [1], keepdims=0)
-    numbers = _product(graph, op) if len(op.weight) else graph.cast(op.bias, WIDE)
+    numbers = _product(graph, op) if len(op.weight) else _real(graph, op.bias)
     _set(graph, graph.node("Add", numbers, total), len(op.bias))
 
 
@@ -285,12 +321,12 @@ def _activation(graph: Graph, op: ops.Relu | ops.Tanh) -> None:
 def _silu(graph: Graph, op: ops.Silu) -> None:
     x = graph.whole()
     # not with Sigmoid: onnxruntime 1.20 would fuse it into a QuickGelu, which it lacks for float64
-    gate = graph.node("Add", graph.node("Exp", graph.node("Neg", x.value)), 1.0)
+    gate = graph.node("Add", graph.node("Exp", graph.node("Neg", x.value)), np.array(1.0, dtype=graph.real))
     _set(graph, graph.node("Div", x.value, gate), x.width)
 
 
 def _set(graph: Graph, value: str, width: int) -> None:
-    graph.categories, graph.pieces = [], [Piece(value, width)]
+    graph.categories, graph.pieces = [], [Piece(value, width, graph.real)]
 
 
 def _codes(graph: Graph, offsets: Array) -> str:
@@ -304,25 +340,37 @@ def _codes(graph: Graph, offsets: Array) -> str:
 
 
 def _looked_up(graph: Graph, table: Array, scale: Array | None, index: str) -> str:
-    """Return rows of a table as float64; only these rows are converted, not the whole table."""
+    """Return rows of a table in the dtype of the layers; only these rows are converted, not the whole table."""
     rows = graph.node("Gather", table, index, axis=0)
     if scale is not None:
         # one scale for each column
         rows = graph.node("DequantizeLinear", rows, scale, axis=-1)
-    return graph.cast(rows, WIDE)
+    held = NARROW if scale is not None else table.dtype
+    return rows if held == graph.real else graph.cast(rows, graph.real)
 
 
 def _product(graph: Graph, op: ops.Affine | ops.LookupAffine) -> str:
     """Return the product of all numbers and the weights, and the bias; these are stored in their own dtype."""
-    x, bias = graph.whole().value, graph.cast(op.bias, WIDE)
+    total = _real(graph, op.bias)
     if len(op.weight) == 0:
-        return graph.node("Add", _zeros(graph, x), bias)
-    weight = graph.cast(op.weight, WIDE)
+        return graph.node("Add", _zeros(graph, graph.whole().value), total)
     if op.scale is None:
-        return graph.node("Gemm", x, weight, bias)
+        # a sum of products takes less time than joining their factors
+        first = 0
+        for piece in map(graph.as_real, graph.pieces):
+            if piece.width:
+                weight = _real(graph, op.weight[first : first + piece.width])
+                total, first = graph.node("Gemm", piece.value, weight, total), first + piece.width
+        return total
     # Not DequantizeLinear: onnxruntime runs it in each call, or also rounds the activations to int8. Scaling
     # after the product is exact, and the cast of the weights runs once, when the model is loaded.
-    return graph.node("Add", graph.node("Mul", graph.node("MatMul", x, weight), graph.cast(op.scale, WIDE)), bias)
+    product = graph.node("MatMul", graph.whole().value, _real(graph, op.weight))
+    return graph.node("Add", graph.node("Mul", product, _real(graph, op.scale)), total)
+
+
+def _real(graph: Graph, constant: Array) -> str:
+    """Return a constant in the dtype of the layers, stored in its own."""
+    return graph.constant(constant) if constant.dtype == graph.real else graph.cast(constant, graph.real)
 
 
 def _zeros(graph: Graph, rows: str) -> str:
@@ -335,8 +383,12 @@ def _fill(graph: Graph, value: str, fill: Array) -> str:
     return graph.node("Where", graph.node("IsNaN", value), fill[None], value)
 
 
-def _cut(graph: Graph, value: str, limit: float) -> str:
-    return graph.node("Clip", value, -limit, limit)
+def _cut(graph: Graph, value: str, limit: float, dtype: DTypeLike = WIDE) -> str:
+    return _clipped(graph, value, -limit, limit, dtype)
+
+
+def _clipped(graph: Graph, value: str, lower: float, upper: float, dtype: DTypeLike) -> str:
+    return graph.node("Clip", value, np.array(lower, dtype=dtype), np.array(upper, dtype=dtype))
 
 
 _PRINTERS: dict[type[Op], Any] = {

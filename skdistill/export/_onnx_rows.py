@@ -87,7 +87,7 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
                 column["levels"] = [str(level) for level in known]
             elif what == "level" and known:
                 # JSON has no infinite numbers
-                column["levels"] = [level if abs(level) < np.inf else str(level) for level in known]
+                column["levels"] = [str(level) if level in (np.inf, -np.inf) else level for level in known]
         columns.append(column)
     if {*held} == {"number"}:
         return [column | {"input": "X", "type": dtype.name} for column in columns], [Piece("X", n_columns, dtype)]
@@ -173,7 +173,7 @@ class InputRows:
         if any(one(self._missing) for one in words):
             known = graph.node("Not", graph.node("RegexFullMatch", value, pattern=re.escape(self._missing)))
             found = [graph.node("And", each, known) for each in found]
-        return Piece(graph.cast(graph.concat(found), np.float32), len(words), np.dtype(np.float32))
+        return Piece(graph.cast(graph.concat(found), np.float32), len(words), np.dtype(np.float32), 1.0)
 
     def look_up(self, graph: Graph, source: int, levels: Levels, dtype: DTypeLike) -> str:
         """Map the levels of a column to their codes; return them, shape (n_rows, 1)."""

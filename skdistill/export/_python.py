@@ -10,6 +10,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -90,7 +91,7 @@ def _text(program: Program, classes: Array | None, stem: str) -> str:
         version=__version__,
         module=stem if stem.isidentifier() and not keyword.iskeyword(stem) else "student",
         method="predict" if classes is None else "predict_proba",
-        fingerprint=program.fingerprint(),
+        fingerprint=program.fingerprint(classes),
         classes=made,
         columns="None" if names is None else _listed(map(_literal, names)),
         largest=_ops.LARGEST,
@@ -112,7 +113,8 @@ def predict_proba(rows):
 
 def predict(rows):
     """Return the most probable class, shape (n_rows,)."""
-    return CLASSES[predict_proba(rows).argmax(axis=1)]
+    found = logits(rows)
+    return CLASSES[found.argmax(axis=1) if found.shape[1] > 1 else (found[:, 0] > 0).astype(int)]
 
 
 def logits(rows):
@@ -148,8 +150,9 @@ def column_reader(X):
 '''
 
 
-def _sources(text: str) -> list[str]:
-    """Return the sources of the functions and ops that a text uses, directly or indirectly, copied from the package."""
+@cache
+def _own_sources() -> dict[str, str]:
+    """Return the sources of the package's functions and ops by name."""
     sources = {
         name: re.sub(r"^@dataclass.*\n", "", inspect.getsource(one))
         for module in (_program, _table, _text_cells, _ops, _tree)
@@ -159,6 +162,12 @@ def _sources(text: str) -> list[str]:
     sources |= {"column_reader": _FRAMES}
     for name in ("Op", "Program", "_has_narwhals"):
         del sources[name]
+    return sources
+
+
+def _sources(text: str) -> list[str]:
+    """Return the sources of the functions and ops that a text uses, directly or indirectly, copied from the package."""
+    sources = _own_sources()
     needed = used(text, sources, _names)
     return [source for name, source in sources.items() if name in needed]
 

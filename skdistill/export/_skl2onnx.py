@@ -93,7 +93,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     rows = InputRows(_pieces(operator.inputs, program, names), names, MISSING)
     graph = Graph(scope.get_unique_variable_name, rows)
     outputs = [variable.full_name for variable in operator.outputs]
-    print_program(graph, program.ops, _labels(scope, operator), outputs)
+    print_program(graph, program, _labels(scope, operator), outputs)
     container.nodes.extend(graph.nodes)
     container.initializers.extend(graph.constants)
     container.node_domain_version_pair_sets.update(opsets_of(program).items())

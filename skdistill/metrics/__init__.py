@@ -15,6 +15,7 @@ from ._fidelity import (
 from ._fidelity import labelled as labelled
 from ._fidelity import named_pair as named_pair
 from ._fidelity import proba_pair as proba_pair
+from ._paired import paired_gain as paired_gain
 from ._pareto import undominated as undominated
 from ._retention import answer_score, retention_score
 from ._retention import as_scorer as as_scorer

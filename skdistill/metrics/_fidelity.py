@@ -122,6 +122,7 @@ def expected_calibration_error(
     *,
     classes: ArrayLike | None = None,
     n_bins: int = 15,
+    classwise: bool = False,
     sample_weight: ArrayLike | None = None,
 ) -> float:
     """Return the expected calibration error: the mean distance between a model's confidence and its accuracy.
@@ -141,6 +142,11 @@ def expected_calibration_error(
         if there are fewer of these the names of a frame.
     n_bins : int, default=15
         The number of bins between 0 and 1. A confidence on an edge belongs to the bin below.
+    classwise : bool, default=False
+        Whether the probability of every class is compared with its rate, rather than that of the predicted class with
+        the accuracy; the error is then the mean over the classes (Kull and others, 2019,
+        https://arxiv.org/abs/1910.12656). It also shows what is wrong with the probabilities of a class that is
+        seldom predicted.
     sample_weight : array-like of shape (n_rows,), default=None
         Non-negative weights.
 
@@ -164,13 +170,17 @@ def expected_calibration_error(
         raise ValueError(f"n_bins must be a positive int; got {n_bins!r}.")
     y = label_column(y_true)
     values, labels = labelled(y, proba, classes, "proba")
-    named = labels[values.argmax(axis=1)]
-    confidence = values.max(axis=1)
     weight = check_weights(sample_weight, values)
     weight = np.ones(len(y)) if weight is None else weight
-    bins = np.clip(np.ceil(confidence * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
-    gaps = np.bincount(bins, weights=weight * ((named == y) - confidence), minlength=n_bins)
-    return float(np.abs(gaps).sum() / weight.sum())
+
+    def error(confidence: Array, happened: Array) -> float:
+        bins = np.clip(np.ceil(confidence * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
+        gaps = np.bincount(bins, weights=weight * (happened - confidence), minlength=n_bins)
+        return float(np.abs(gaps).sum() / weight.sum())
+
+    if classwise:
+        return float(np.mean([error(own, y == label) for own, label in zip(values.T, labels, strict=True)]))
+    return error(values.max(axis=1), labels[values.argmax(axis=1)] == y)
 
 
 def slice_agreement(teacher_proba: ArrayLike, student_proba: ArrayLike, by: ArrayLike) -> dict[Any, tuple[int, float]]:

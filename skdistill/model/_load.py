@@ -12,7 +12,7 @@ from ..program import Bound, Columns, Program, is_frame, read
 from ._program_models import ProgramClassifier, ProgramModel, ProgramRegressor
 
 
-def load(path: str | os.PathLike[str]) -> LoadedClassifier | LoadedRegressor:
+def load(path: str | os.PathLike[str], *, batch_dtype: str = "float64") -> LoadedClassifier | LoadedRegressor:
     """Load a student that ``export("....skd")`` has written.
 
     Numpy is all it takes: no scikit-learn, no torch. Nothing in the file is executed.
@@ -21,6 +21,10 @@ def load(path: str | os.PathLike[str]) -> LoadedClassifier | LoadedRegressor:
     ----------
     path : path-like
         The file.
+    batch_dtype : {"float64", "float32"}, default="float64"
+        The type in which the layers of a net are computed for more than one row. float32 takes about 0.6 of the time.
+        Probabilities, or predictions in standard deviations of the target, then differ by about 1e-6 from those of
+        the same row alone, which are always computed in float64.
 
     Returns
     -------
@@ -33,7 +37,7 @@ def load(path: str | os.PathLike[str]) -> LoadedClassifier | LoadedRegressor:
         If there is no such file.
     ValueError
         If the file is damaged, was not written by skdistill, or was written by a later version in a
-        format that this one cannot read.
+        format that this one cannot read; or if `batch_dtype` has another value.
 
     Examples
     --------
@@ -49,9 +53,10 @@ def load(path: str | os.PathLike[str]) -> LoadedClassifier | LoadedRegressor:
     array(['no', 'no', 'yes', 'yes'], dtype='<U3')
     """
     saved = read(path)
+    program = Program(saved.program.ops, batch_dtype)
     if saved.classes is None:
-        return LoadedRegressor(saved.program, saved.versions)
-    return LoadedClassifier(saved.program, saved.classes, saved.versions)
+        return LoadedRegressor(program, saved.versions)
+    return LoadedClassifier(program, saved.classes, saved.versions)
 
 
 class _Loaded(ProgramModel):

@@ -9,12 +9,15 @@ The layout of a file::
     digest     SHA-256 of everything before it
 
 An array is stored in the smallest type that holds each of its numbers exactly. Reading restores its
-original type.
+original type. The fingerprint is :meth:`Program.fingerprint` of the class labels.
 
 Protocols: files of every earlier protocol keep loading. To change what is written, or what
 :meth:`Program.fingerprint` hashes, add one to PROTOCOL, keep :func:`read` able to read the older
 protocols, and commit a small file of the new protocol to tests/data/. A new op needs no new protocol:
 a version that does not know the op raises an error that names it.
+
+1. The fingerprint is of the ops alone, with texts as repr writes them.
+2. The fingerprint is of the ops and the class labels.
 """
 
 from __future__ import annotations
@@ -35,29 +38,14 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ops import (
-    DATE_PARTS,
-    Affine,
-    Bound,
-    Clip,
-    DateParts,
-    Indicate,
-    LookupAffine,
-    Op,
-    Piecewise,
-    Quantiles,
-    Standardize,
-    Unstandardize,
-)
-from ._program import OPS, Program, run
-from ._table import Columns, words_in
-from ._text_cells import is_form
-from ._tree import Tree
+from ._file_checks import MOST_OPS, Fault, check, check_keys, check_program
+from ._ops import Op
+from ._program import OPS, Program, labels_of
 
 Array = NDArray[Any]
 
 #: The protocol of written files; reading a file of a higher protocol raises ValueError.
-PROTOCOL = 1
+PROTOCOL = 2
 
 _MAGIC = b"\x93skd\r\n\x1a\n"
 _LENGTHS = struct.Struct("<IIIQ")
@@ -65,16 +53,20 @@ _START = len(_MAGIC) + _LENGTHS.size
 _DIGEST = hashlib.sha256().digest_size
 #: The largest structure in bytes; that of a table of 1,000 columns with 256 levels each has 5 MB.
 _LONGEST = 64 * 2**20
-#: How many times its packed bytes a structure may have: one of empty lists fills the memory from few.
-_DENSEST = 50
+#: How many times its packed bytes a structure may have, and how many values for each of them, beyond the first: few
+#: bytes unpack to many empty lists, which fill the memory.
+_DENSEST, _FIRST = 50, 2**20
+_MOST_VALUES, _FIRST_VALUES = 4, 2**17
 _CHUNK = 2**20
-#: The most columns of a row.
-_MOST_COLUMNS = 2**24
+#: The most characters of a class label, and of all when each is as long: an array of texts takes that much.
+_LONGEST_LABEL, _MOST_IN_LABELS = 2**16, 2**22
 
 _FLOATS = ("<f2", "<f4", "<f8")
 _INTEGERS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
 _TYPES = frozenset({*_FLOATS, *_INTEGERS, "|b1"})
 _LABELS = _TYPES | {"<U", "|O"}
+#: The types of a class label, or of a level, which may stand for missing values.
+_PLAIN = frozenset({str, bool, int, float})
 
 
 @dataclass(frozen=True)
@@ -100,18 +92,9 @@ class Saved:
 _type_hints = cache(get_type_hints)
 
 
-class _Fault(ValueError):  # noqa: N818
-    """A fault of a file; the message does not name the file yet."""
-
-
-def _check(fits: Any, fault: str) -> None:
-    if not fits:
-        raise _Fault(fault)
-
-
-def _plain(values: Any) -> bool:
-    """Tell whether all values are strings, booleans or numbers."""
-    return all(isinstance(one, str | bool | int | float) for one in values)
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 # --------------------------------------------------------------------------------------- writing
@@ -138,17 +121,26 @@ def dumps(program: Program, classes: Array | None, versions: Mapping[str, str]) 
     ------
     TypeError
         If a file cannot hold the type of an op or of a class label; the message names it.
+    ValueError
+        If :func:`read` would refuse the file; the message says why.
     """
     pieces: list[bytes] = []
     ops = [_op_out(op, pieces) for op in program.ops]
     labels = None if classes is None else _labels_out(classes)
     arrays = b"".join(pieces)
-    # the fingerprint is that of the Program as it will be read: an enum level, for instance, becomes its value
-    again = _program_in(ops, _Arrays(arrays))
-    structure = {"ops": ops, "classes": labels, "versions": dict(versions), "fingerprint": again.fingerprint()}
-    text = json.dumps(structure, separators=(",", ":")).encode()
-    packed = zlib.compress(text, 9)
-    content = _MAGIC + _LENGTHS.pack(PROTOCOL, len(packed), len(text), len(arrays)) + packed + arrays
+    # the fingerprint is that of what will be read: an enum level, for instance, becomes its value
+    read_ops, read_labels = json.loads(json.dumps([ops, labels]))
+    try:
+        fingerprint = _program_in(read_ops, _Arrays(arrays)).fingerprint(_labels_in(read_labels))
+        structure = {"ops": ops, "classes": labels, "versions": dict(versions), "fingerprint": fingerprint}
+        text = json.dumps(structure, separators=(",", ":")).encode()
+        packed = zlib.compress(text, 9)
+        start = _MAGIC + _LENGTHS.pack(PROTOCOL, len(packed), len(text), len(arrays))
+        content = start + packed + arrays
+        _check_start(start, len(content) + _DIGEST)
+        _decode(PROTOCOL, packed, arrays, len(text))
+    except Fault as fault:
+        raise ValueError(f"A file cannot hold this student: {fault}.") from fault.__cause__
     return content + hashlib.sha256(content).digest()
 
 
@@ -181,9 +173,8 @@ def _smallest(value: Array, own: str) -> str:
 
 def _labels_out(classes: Array) -> list[Any]:
     """Return the type of the class labels, and the labels."""
-    kind = "<U" if classes.dtype.kind in "UT" else classes.dtype.newbyteorder("<").str
-    values = [one.item() if isinstance(one, np.generic) else one for one in classes.tolist()]
-    if not _plain(values) or kind not in _LABELS:
+    kind, values = labels_of(classes)
+    if not all(isinstance(one, tuple(_PLAIN)) for one in values) or kind not in _LABELS:
         raise TypeError(
             f"A file holds class labels that are strings, numbers or booleans; these are {classes.dtype}, for example "
             f"{values[0]!r}."
@@ -220,57 +211,75 @@ def read(path: str | os.PathLike[str]) -> Saved:
         with Path(path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             start = file.read(_START)
-            n_packed, n_structure, n_arrays = _check_start(start, size)
+            protocol, n_packed, n_structure, n_arrays = _check_start(start, size)
             # the contents of a huge file are loaded only after its digest has been checked
             digest, left = hashlib.sha256(start), size - _START - _DIGEST
             while left > 0 and (chunk := file.read(min(left, _CHUNK))):
                 digest.update(chunk)
                 left -= len(chunk)
-            _check(digest.digest() == file.read(_DIGEST), "its bytes are not those that were written")
+            check(digest.digest() == file.read(_DIGEST), "its bytes are not those that were written")
             file.seek(_START)
-            return _decode(file.read(n_packed), file.read(n_arrays), n_structure)
-    except _Fault as fault:
+            return _decode(protocol, file.read(n_packed), file.read(n_arrays), n_structure)
+    except Fault as fault:
         raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {fault}.") from fault.__cause__
 
 
-def _decode(packed: bytes, arrays: bytes, n_structure: int) -> Saved:
+def _decode(protocol: int, packed: bytes, arrays: bytes, n_structure: int) -> Saved:
     # a file with a correct digest may still be malicious
     try:
         structure = _unpack(packed, n_structure)
-        program = _program_in(structure["ops"], _Arrays(arrays))
-        classes = None if structure["classes"] is None else _labels_in(*structure["classes"])
-        _check_runs(program, classes, len(arrays))
-        versions = {str(name): str(version) for name, version in structure["versions"].items()}
-        same = program.fingerprint() == structure["fingerprint"]
-        _check(same, "its fingerprint is not that of the Program that it holds")
-    except _Fault:
+        whole = type(structure) is dict and list(structure) == ["ops", "classes", "versions", "fingerprint"]
+        if not whole:
+            raise Fault(f"its structure is {_brief(structure)}")
+        versions = structure["versions"]
+        texts = type(versions) is dict and all(type(version) is str for version in versions.values())
+        check(texts, f"it claims the versions {_brief(versions)}")
+        program, classes = _program_in(structure["ops"], _Arrays(arrays)), _labels_in(structure["classes"])
+        check_program(program, classes, len(packed) + len(arrays))
+        fingerprint = program.fingerprint(classes) if protocol > 1 else program._digest(repr).hexdigest()
+        check(fingerprint == structure["fingerprint"], "its fingerprint is not that of what it holds")
+    except Fault:
         raise
     except Exception as error:
-        raise _Fault(f"it holds no Program that runs ({type(error).__name__}: {error})") from error
+        raise Fault(f"it holds no Program that runs ({type(error).__name__}: {_brief(error)})") from error
     return Saved(program, classes, versions)
 
 
-def _check_start(start: bytes, size: int) -> tuple[int, int, int]:
-    """Check the magic bytes, the protocol and the lengths at the start of a file; return the lengths."""
-    _check(start.startswith(_MAGIC), "it is not a file that export('....skd') has written")
-    _check(len(start) == _START, f"it ends after {size} bytes")
+def _check_start(start: bytes, size: int) -> tuple[int, int, int, int]:
+    """Check the magic bytes, the protocol and the lengths at the start of a file; return the last two."""
+    check(start.startswith(_MAGIC), "it is not a file that export('....skd') has written")
+    check(len(start) == _START, f"it ends after {size} bytes")
     protocol, packed, structure, arrays = _LENGTHS.unpack(start[len(_MAGIC) :])
     ours = f"this skdistill reads protocols up to {PROTOCOL}; a later skdistill has written it"
-    _check(protocol <= PROTOCOL, f"it is of protocol {protocol}, and {ours}")
-    _check(protocol > 0, "there is no protocol 0")
+    check(protocol <= PROTOCOL, f"it is of protocol {protocol}, and {ours}")
+    check(protocol > 0, "there is no protocol 0")
     wanted = _START + packed + arrays + _DIGEST
-    _check(size == wanted, f"it has {size} bytes, and should have {wanted}")
-    most = min(_LONGEST, _DENSEST * packed + 2**20)
-    _check(structure <= most, f"it claims a structure of {structure} bytes, more than {most}")
-    return packed, structure, arrays
+    check(size == wanted, f"it has {size} bytes, and should have {wanted}")
+    most = min(_LONGEST, _DENSEST * packed + _FIRST)
+    check(structure <= most, f"it claims a structure of {structure} bytes, more than {most}")
+    return protocol, packed, structure, arrays
 
 
 def _unpack(packed: bytes, length: int) -> Any:
     unpacker = zlib.decompressobj()
     text = unpacker.decompress(packed, length + 1)
     whole = len(text) == length and unpacker.eof and not unpacker.unused_data
-    _check(whole, "its structure has another length than it claims")
-    return json.loads(text)
+    check(whole, "its structure has another length than it claims")
+    n_values = sum(map(text.count, (b",", b":", b"[", b"{")))
+    most = _MOST_VALUES * len(packed) + _FIRST_VALUES
+    check(n_values <= most, f"its structure has about {n_values} values, more than {most}")
+    return json.loads(text, object_pairs_hook=_distinct, parse_constant=_infinite)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    check(len(found) == len(pairs), "its structure names something twice")
+    return found
+
+
+def _infinite(text: str) -> float:
+    check(text != "NaN", "its structure holds NaN")
+    return float(text)
 
 
 class _Arrays:
@@ -281,183 +290,85 @@ class _Arrays:
         self.at = 0
 
     def next(self, own: Any, stored: Any, shape: Any) -> Array:
-        _check(own in _TYPES and stored in _TYPES, f"it claims an array of type {own!r}, stored as {stored!r}")
+        fits = own in _TYPES and stored in _TYPES and (own in _FLOATS) == (stored in _FLOATS)
+        check(fits, f"it claims an array of type {_brief(own)}, stored as {_brief(stored)}")
         total = len(self.content)
         # no side may be longer than the file, even if another side is zero
-        fits = len(shape) <= 2 and all(type(side) is int and 0 <= side <= total for side in shape)
-        _check(fits, f"it claims an array of shape {shape!r}")
+        fits = (
+            type(shape) is list and len(shape) <= 2 and all(type(side) is int and 0 <= side <= total for side in shape)
+        )
+        check(fits, f"it claims an array of shape {_brief(shape)}")
         count = math.prod(shape)
         n_bytes, left = count * np.dtype(stored).itemsize, total - self.at
-        _check(n_bytes <= left, f"it claims an array of {n_bytes} bytes where {left} are left")
+        check(n_bytes <= left, f"it claims an array of {n_bytes} bytes where {left} are left")
         found = np.frombuffer(self.content, dtype=stored, count=count, offset=self.at)
         self.at += n_bytes
-        return found.astype(np.dtype(own).newbyteorder("=")).reshape(shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = found.astype(np.dtype(own).newbyteorder("="))
+        # infinite and missing numbers are looked for later
+        same = own in _FLOATS or (array == found).all()
+        check(same, f"it claims an array of type {own!r} that holds larger numbers")
+        return array.reshape(shape)
 
 
 def _field_in(kind: Any, value: Any, arrays: _Arrays) -> Any:
     """Return a field of an op, checked against the type that the op's class declares."""
-    origin, of = get_origin(kind), get_args(kind)
+    # since numpy 2.5, NDArray is an alias with a name of its own
+    origin, of = np.ndarray if get_origin(kind) is NDArray else get_origin(kind), get_args(kind)
     if origin is UnionType:
         return None if value is None else _field_in(of[0], value, arrays)
+    wanted: type = list if origin else kind
+    fits = type(value) is wanted or (kind is float and type(value) is int)
+    if not fits:
+        # not by check, which would write the message of every field
+        raise Fault(f"it holds {_brief(value)} where a {wanted.__name__} should be")
     if origin is np.ndarray:
         return arrays.next(*value)
     if origin is tuple:
+        if {*map(type, value)} == {of[0]}:
+            return tuple(value)
         return tuple(_field_in(of[0], one, arrays) for one in value)
     if origin is dict:
         keys, codes = value
-        _check(_plain(key for key in keys if key is not None), "it holds a level that is neither a string nor a number")
-        _check(all(type(one) in (int, float) for one in codes), "it holds a code that is not a number")
+        check({*map(type, keys)} <= _PLAIN | {type(None)}, "it holds a level that is neither a string nor a number")
+        check({*map(type, codes)} <= {int, float}, "it holds a code that is not a number")
+        check_keys(keys)
         return dict(zip(keys, codes, strict=True))
-    fits = type(value) is kind or (kind is float and type(value) is int)
-    _check(fits, f"it holds {value!r} where a {kind.__name__} should be")
     return kind(value)
 
 
 def _program_in(ops: Any, arrays: _Arrays) -> Program:
+    check(type(ops) is list and len(ops) <= MOST_OPS, f"it holds other ops than a list of up to {MOST_OPS}")
     found = []
     for name, values in ops:
-        _check(name in OPS, f"it holds an op {name!r}, and there is none of that name")
+        check(type(name) is str and name in OPS, f"it holds an op {_brief(name)}, and there is none of that name")
+        check(type(values) is dict, f"its op {name} does not hold fields")
         kinds, own = _type_hints(OPS[name]), fields(OPS[name])  # type: ignore[arg-type]
         # a field that may be left out is None by default
         declared = [field.name for field in own if field.name in values or field.default is not None]
-        _check(list(values) == declared, f"its op {name} holds {list(values)} and should hold {declared}")
+        if list(values) != declared:
+            raise Fault(f"its op {name} holds {_brief(list(values))} and should hold {declared}")
         found.append(OPS[name](**{key: _field_in(kinds[key], value, arrays) for key, value in values.items()}))
     left = len(arrays.content) - arrays.at
-    _check(left == 0, f"it holds {left} bytes that belong to no op")
+    check(left == 0, f"it holds {left} bytes that belong to no op")
     return Program(found)
 
 
-def _labels_in(kind: Any, values: Any) -> Array:
-    _check(_plain(values), "it holds a class label that is neither a string nor a number")
-    _check(kind in _LABELS, f"it claims class labels of type {kind!r}")
-    return np.array(values, dtype=np.dtype(kind).newbyteorder("="))
-
-
-def _check_runs(program: Program, classes: Array | None, n_bytes: int) -> None:
-    """Check that the parts of a Program fit each other by predicting a row whose values are all missing."""
-    entry = program.ops[0]
-    if isinstance(entry, Bound):
-        _check(0 < entry.n_columns <= n_bytes, f"it claims {entry.n_columns} columns")
-        row = np.zeros((1, entry.n_columns))
-    else:
-        assert isinstance(entry, Columns)
-        _check_columns(entry)
-        row = np.full((1, len(entry.sources)), np.nan)
-        row[0, : len(entry.sizes)] = np.array(entry.sizes, dtype=np.float64) - 1.0
-    _check_ops(program)
-    with np.errstate(all="ignore"):
-        outputs = run(row, program.ops[1:])
-    same = (classes is None) == (program.n_outputs is not None)
-    _check(same, "it holds class labels and the Program of a regressor, or neither")
-    wanted, what = (program.n_outputs, "outputs") if classes is None else (len(classes), "class labels")
-    fault = f"it holds {wanted} {what}, and its Program returns shape {outputs.shape}"
-    _check(outputs.shape == (1, wanted), fault)
-
-
-def _check_columns(entry: Columns) -> None:
-    with_levels = [kind for kind in entry.kinds if kind in ("category", "rank")]
-    n_categories = with_levels.count("category")
-    n_unused = entry.n_columns - len(set(entry.sources))
-    fits = (
-        len(entry.kinds) == len(entry.sources)
-        and set(entry.kinds) <= {"category", "rank", "number", "datetime", "word"}
-        and set(entry.kinds[:n_categories]) <= {"category"}
-        and len(entry.levels) == len(with_levels)
-        and len(entry.sizes) == n_categories
-        and all(size >= 2 for size in entry.sizes)
-        and 0 < entry.n_columns <= _MOST_COLUMNS
-        and len(entry.words or ()) == entry.kinds.count("word")
-        and all(words_in(word) == {word.encode()} for word in entry.words or ())
-        and (entry.forms is None or len(entry.forms) == len(entry.kinds))
-        and all(is_form(kind, form) for kind, form in zip(entry.kinds, entry.forms or (), strict=False))
-        and (entry.unused is None or len(entry.unused) == n_unused)
-        and set(entry.unused or ()) <= {"number", "datetime", "text", "level"}
-        and all(0 <= source < entry.n_columns for source in entry.sources)
-        and all(
-            0 <= code < size
-            for levels, size in zip(entry.levels, entry.sizes, strict=False)
-            for code in levels.values()
-        )
-        and all(0 <= source < entry.n_columns for source in entry.spans or ())
-        and all(
-            names is None or len(set(names)) == len(names) == entry.n_columns for names in (entry.names, entry.numbered)
-        )
+def _labels_in(stored: Any) -> Array | None:
+    if stored is None:
+        return None
+    kind, values = stored
+    check(
+        type(values) is list and {*map(type, values)} <= _PLAIN,
+        "it holds a class label that is neither a string nor a number",
     )
-    _check(fits, "its columns do not fit each other")
-
-
-def _check_ops(program: Program) -> None:
-    """Check each op against the columns that reach it: what it names is there, and its arrays fit each other."""
-    entry = program.ops[0]
-    sizes = entry.sizes if isinstance(entry, Columns) else ()
-    n_codes, width = len(sizes), len(entry.sources) if isinstance(entry, Columns) else entry.n_columns  # type: ignore[attr-defined]
-    starts = np.cumsum([0, *sizes])
-    for op in program.ops[1:]:
-        name, state = type(op).__name__, op.state()
-        arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
-        numbers = [
-            value for key, value in arrays.items() if value.dtype.kind == "f" and key not in ("thresholds", "ranks")
-        ]
-        _check(all(np.isfinite(value).all() for value in numbers), f"its op {name} holds a number that is not finite")
-        fits = True
-        if isinstance(op, DateParts | Indicate | Piecewise | Clip):
-            n = len(op.columns)
-            fits = all(n_codes <= int(column) < width for column in op.columns)
-            fits &= all(len(state[key]) == n for key in ("parts", "lower", "width", "upper") if key in state)
-            if isinstance(op, DateParts):
-                fits &= set(op.parts) <= set(DATE_PARTS)
-            elif isinstance(op, Clip):
-                fits &= bool((op.lower <= op.upper).all())
-            elif isinstance(op, Piecewise):
-                fits &= bool((op.width > 0).all())
-            fits &= _of_types(arrays, columns="i8", lower="f8", width="f8", upper="f8")
-            width += 0 if isinstance(op, Clip) else n
-        elif isinstance(op, Standardize | Quantiles):
-            n = len(op.fill)
-            fits = n_codes <= op.start <= op.start + n <= width
-            fits &= all(len(state[key]) == n for key in ("mean", "scale", "knots") if key in state)
-            fits &= not isinstance(op, Standardize) or bool((op.scale > 0).all() and op.limit > 0)
-            fits &= not isinstance(op, Quantiles) or op.knots.shape[1:] == op.scores.shape
-            fits &= _of_types(arrays, **dict.fromkeys(("mean", "scale", "fill", "knots", "scores"), "f8"))
-        elif isinstance(op, LookupAffine | Affine | Tree):
-            if not isinstance(op, Affine):
-                table = op.ranks if isinstance(op, Tree) else op.tables
-                fits = op.offsets.tolist() == starts[:-1].tolist() and len(table) == starts[-1]
-            if isinstance(op, Tree):
-                _check_tree(op)
-                fits &= bool(((op.columns >= 0) & (op.columns < width)).all())
-                width, n_codes = op.values.shape[1], 0
-            else:
-                n_dense = width - n_codes if isinstance(op, LookupAffine) else width
-                fits &= op.weight.shape == (n_dense, len(op.bias)) and op.bias.ndim == 1
-                fits &= all(
-                    state.get(key) is None or state[key].shape == op.bias.shape for key in ("scale", "tables_scale")
-                )
-                width, n_codes = len(op.bias), 0
-            fits &= _of_types(
-                arrays, bias="f4", scale="f4", tables_scale="f4", values_scale="f4", offsets="i8", columns="i8"
-            )
-            fits &= all(
-                arrays[key].dtype.str[1:] in ("f4", "f2", "i1")
-                for key in ("weight", "tables", "values")
-                if key in arrays
-            )
-        elif isinstance(op, Unstandardize):
-            fits = all(value.shape == (width,) for value in arrays.values())
-            fits &= _of_types(arrays, center="f8", scale="f8", lower="f8", upper="f8")
-            fits &= op.lower is None or op.upper is None or bool((op.lower <= op.upper).all())
-        _check(fits, f"the parts of its op {name} do not fit each other, or the columns before it")
-
-
-def _of_types(arrays: Mapping[str, Array], **types: str) -> bool:
-    """Tell whether arrays have the types of their names."""
-    return all(value.dtype.str[1:] == types[key] for key, value in arrays.items() if key in types)
-
-
-def _check_tree(tree: Tree) -> None:
-    """Check that each node of a tree leads to a later node or to a leaf, so that every path ends."""
-    nodes = np.arange(len(tree.columns))
-    for following in (tree.left, tree.right):
-        inner = following >= 0
-        ends = (following[inner] > nodes[inner]).all() and (~following[~inner] < len(tree.values)).all()
-        _check(ends, "its tree has a node that leads nowhere or back")
+    check(kind in _LABELS, f"it claims class labels of type {_brief(kind)}")
+    longest = max((len(one) for one in values if type(one) is str), default=0)
+    fits = longest <= _LONGEST_LABEL and longest * len(values) <= _MOST_IN_LABELS
+    check(fits, f"it holds {len(values)} class labels, one of them of {longest} characters")
+    with np.errstate(all="ignore"):
+        labels = np.array(values, dtype=np.dtype(kind).newbyteorder("="))
+    same = [(type(one), one) for one in labels.tolist()] == [(type(one), one) for one in values]
+    check(same, f"its class labels are not of the type {kind} that it claims")
+    check_keys(values)
+    return labels

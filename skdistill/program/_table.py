@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.util import find_spec
+from itertools import repeat
 from typing import Any, NoReturn
 
 import numpy as np
@@ -213,11 +214,14 @@ def _listed(names: list[Any]) -> str:
 
 
 def _mismatch(names: list[Any], wanted: Sequence[Any]) -> ValueError:
-    missing = [name for name in wanted if name not in names]
-    extra = [name for name in names if name not in wanted]
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    counts, known = dict.fromkeys(names, 0), set(wanted)
+    for name in names:
+        counts[name] += 1
+    missing = [name for name in wanted if name not in counts]
+    extra = [name for name in names if name not in known]
+    twice = sorted(str(name) for name, count in counts.items() if count > 1)
     faults = {"missing": missing, "unexpected": extra, "twice": twice}
-    parts = [f"{what} {listed}" for what, listed in faults.items() if listed]
+    parts = [f"{what} {_listed(names)}" for what, names in faults.items() if names]
     return ValueError(f"The columns of X are not those seen in fit: {'; '.join(parts)}.")
 
 
@@ -228,12 +232,20 @@ def column_reader(X: Any) -> Callable[[int], Array]:
     import narwhals as nw
 
     typed = nw.Boolean | nw.String | nw.Date | nw.Duration
+    at_once: dict[int, Array] = {}
+    if hasattr(X, "iloc") and X.shape[0] <= _MANY_ROWS:
+        dtypes = X.dtypes.tolist()
+        for dtype in filter(_is_plain, set(dtypes)):
+            places = [at for at, one in enumerate(dtypes) if one == dtype]
+            at_once |= zip(places, X.iloc[:, places].to_numpy().T, strict=True)
 
     def read(index: int) -> Array:
+        if index in at_once:
+            return at_once[index]
         column = _native_column(X, index)
-        if _is_plain(getattr(column, "dtype", None)):
+        if isinstance(getattr(column, "dtype", None), np.dtype):
             return column.to_numpy()
-        by_level = _by_level(X, index)
+        by_level = _by_level(column)
         if by_level is not None:
             levels, where = by_level
             return np.fromiter(levels, dtype=object, count=len(levels))[where]
@@ -272,6 +284,8 @@ def _native_column(X: Any, index: int) -> Any:
         return X.iloc[:, index]
     if hasattr(X, "to_series"):
         return X.to_series(index)
+    if hasattr(X, "column_names"):
+        return X.column(index)
     import narwhals as nw
 
     return nw.from_native(X, eager_only=True)[:, index].to_native()
@@ -305,14 +319,37 @@ def _floats(X: Any, places: list[int]) -> Array:
     return np.array(X.to_numpy(), dtype=np.float64, order="C")
 
 
-def _by_level(X: Any, index: int) -> tuple[list[Any], Array] | None:
-    """Return the levels that occur in a pandas column of categories, and where in them each cell is; else None."""
-    if not hasattr(X, "iloc") or not _is_category((column := X.iloc[:, index]).dtype):
+def _by_level(column: Any) -> tuple[list[Any], Array] | None:
+    """Return the levels of a pandas, polars or pyarrow column, and where in them each cell is.
+
+    The last level is None, for missing cells; -1 stands for it, too. Some levels may not occur. The result is None
+    unless the column is one of strings or categories.
+    """
+    dtype = getattr(column, "dtype", None)
+    if hasattr(column, "iloc"):
+        if _is_category(dtype):
+            levels, codes = column.array.categories, column.array.codes
+        elif getattr(dtype, "type", None) is str:
+            codes, levels = column.factorize()
+        else:
+            return None
+    elif hasattr(column, "dictionary_encode"):
+        if not str(column.type).startswith(("string", "large_string", "dictionary")):
+            return None
+        column = column.dictionary_encode().unify_dictionaries().combine_chunks()
+        levels, codes = column.dictionary, column.indices.cast("int64").fill_null(-1).to_numpy()
+    elif str(dtype).startswith(("String", "Categorical", "Enum")):
+        texts = column.cast(str)
+        levels = texts.unique()
+        codes = texts.replace_strict(levels, range(len(levels))).to_numpy()
+    else:
         return None
-    # many more levels may be declared than occur
-    codes, where = np.unique(column.array.codes, return_inverse=True)
-    n_missing = np.count_nonzero(codes < 0)
-    return [None] * n_missing + column.array.categories.take(codes[n_missing:]).tolist(), where
+    if len(levels) > len(codes):
+        # many more levels may be declared than occur
+        present, codes = np.unique(codes, return_inverse=True)
+        n_missing = np.count_nonzero(present < 0)
+        levels, codes = levels.take(present[n_missing:]), codes - n_missing
+    return [*(levels.tolist() if hasattr(levels, "tolist") else levels.to_list()), None], codes
 
 
 def plain_cells(column: Array) -> list[Any]:
@@ -327,22 +364,19 @@ def _distinct_texts(cells: list[Any]) -> tuple[list[Any], Array]:
     return list(found), np.array(where)
 
 
-def _cells(X: Any) -> list[Sequence[Any]]:
-    """Return the rows of a small frame as lists of cells."""
+def _cells(X: Any, places: Sequence[int]) -> list[Any]:
+    """Return the rows of a small frame, each with its cells by position; of pandas frames, those in `places` alone."""
     if hasattr(X, "iloc"):
-        categories = [at for at, dtype in enumerate(X.dtypes.tolist()) if _is_category(dtype)]
-        with np.errstate(invalid="ignore"):
-            values = (X.select_dtypes(exclude="category") if categories else X).values
-        # the cells of a frame that holds only dates would be integers, namely nanoseconds
-        rows = (values.astype(f"{values.dtype.kind}8[us]") if values.dtype.kind in "mM" else values).tolist()
-        for at in categories:
-            # in the frame's values, all levels that are declared would be converted, to the type of the numbers
-            for index, row in enumerate(rows):
-                row.insert(at, X.iat[index, at])
-        return rows
+        # all values at once would be converted to one type, with every level that is declared
+        cell, needed = X.iat, set(places)
+        return [{place: _python_value(cell[row, place]) for place in needed} for row in range(X.shape[0])]
     if hasattr(X, "rows"):
         return X.rows()
     return list(zip(*(column.to_pylist() for column in X.columns), strict=True))
+
+
+def _python_value(cell: Any) -> Any:
+    return cell.item() if isinstance(cell, np.generic) else cell
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -456,18 +490,15 @@ class Columns(Op):
             return self._read_rows([self._row(X)])
         if isinstance(X, list) and X and isinstance(X[0], dict):
             return self._read_rows([self._row(row) for row in X])
-        if hasattr(X, "toarray"):
-            X = X.toarray()
         order = None
         if is_frame(X):
-            order = self._order(column_names(X))
+            order, numeric = self._layout(X)
+            if numeric is not None and X.shape[0] <= _MANY_ROWS and (values := X.to_numpy()).dtype.kind in "fiub":
+                return np.array(values[:, numeric], dtype=np.float64, order="C")
             if X.shape[0] <= _FEW_ROWS or not _has_narwhals():
-                places = self._places(order)
-                if self._numeric is not None and hasattr(X, "iloc") and _plain_columns(X).issuperset(places):
-                    return _floats(X, places)
-                return self._read_rows(_cells(X), order)
+                return self._read_rows(_cells(X, self._places(order)), order)
         else:
-            X = np.asarray(X)
+            X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
             if X.ndim != 2 or X.shape[1] != self.n_columns:
                 raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
         return self._read_columns(X, order)
@@ -481,6 +512,21 @@ class Columns(Op):
             except KeyError:
                 pass
         raise self._mismatch(list(row))
+
+    def _layout(self, X: Any) -> tuple[list[int] | None, slice | list[int] | None]:
+        """Return the order of a frame's columns, and where the numbers are that are read, if it holds nothing else.
+
+        Those of the last frame are remembered: comparing its columns is much faster.
+        """
+        names = X.columns if hasattr(X, "iloc") else column_names(X)
+        kind, last, order, numeric = self.__dict__.get("_last", (None, None, None, None))
+        if kind is not type(X) or not (names == last if isinstance(names, list) else names.equals(last)):
+            order, numeric = self._order(column_names(X)), None
+            if self.all_numbers and len(_plain_columns(X)) == X.shape[1]:
+                places = self._places(order)
+                numeric = slice(None) if places == list(range(X.shape[1])) else places
+            self.__dict__["_last"] = type(X), names, order, numeric
+        return order, numeric
 
     def _order(self, names: list[Any]) -> list[int] | None:
         """Return the position of each column in a frame; None if the order is that of fit."""
@@ -539,23 +585,29 @@ class Columns(Op):
         out = np.empty((X.shape[0], len(places)))
         plain = _plain_columns(X) if X.shape[0] <= _MANY_ROWS else set()
         at_once = [at for at, (_, read) in enumerate(self._readers) if read is as_number and places[at] in plain]
+        if places and len(at_once) == len(places):
+            return _floats(X, places)
         if at_once:
             out[:, at_once] = _floats(X, [places[at] for at in at_once])
         # a text is cut into words once
         cut, words = -1, list[frozenset[bytes]]()
         where: Any = None
+
+        def by_level(place: int) -> tuple[list[Any], Any] | None:
+            return _by_level(_native_column(X, place)) if is_frame(X) else None
+
         for index in sorted({*range(len(places))}.difference(at_once)):
             place, (source, read) = places[index], self._readers[index]
             if isinstance(read, Levels | FormReader):
-                cells, where = _by_level(X, place) or (plain_cells(column(place)), slice(None))
-                values = np.array(read.many(cells), dtype=np.float64)
+                cells, where = by_level(place) or (plain_cells(column(place)), np.arange(len(out)))
+                values = read.many(cells)
                 if isinstance(read, FormReader):
-                    warn_of_another_form(self._names[source] if self._names else source, cells, values)
+                    warn_of_another_form(self._names[source] if self._names else source, cells, values, where)
                 out[:, index] = values[where]
                 continue
             if isinstance(read, Word):
                 if source != cut:
-                    texts, where = _by_level(X, place) or _distinct_texts(plain_cells(column(place)))
+                    texts, where = by_level(place) or _distinct_texts(plain_cells(column(place)))
                     cut, words = source, [words_in(text) for text in texts]
                 out[:, index] = np.array(read.among(words))[where]
                 continue
@@ -587,15 +639,19 @@ class Levels:
             return self.missing
         return self.levels.get(as_key(value), self.other)
 
-    def many(self, values: list[Any]) -> list[float]:
+    def many(self, values: list[Any]) -> Array:
         """Look up every value of a column."""
         try:
-            codes = list(map(self.levels.get, values))
+            codes = np.fromiter(map(self.levels.get, values, repeat(np.nan)), np.float64, len(values))
         except TypeError:
-            return [self(value) for value in values]
-        rest = {value for code, value in zip(codes, values, strict=True) if code is None}
-        unusual = {value: self._unusual(value) for value in rest}
-        return [unusual[value] if code is None else code for code, value in zip(codes, values, strict=True)]
+            return np.array([self(value) for value in values], dtype=np.float64)
+        unusual: dict[Any, float] = {}
+        for at in np.flatnonzero(np.isnan(codes)).tolist():
+            value = values[at]
+            if value not in unusual:
+                unusual[value] = self._unusual(value)
+            codes[at] = unusual[value]
+        return codes
 
 
 class Word:
@@ -636,20 +692,19 @@ class FormReader:
         flag = {"True": 1.0, "False": 0.0}.get(text) if self._read is as_number else None
         return self._read_text(text) if flag is None else flag
 
-    def many(self, values: list[Any]) -> list[float]:
+    def many(self, values: list[Any]) -> Array:
         """Read every cell of a column."""
-        return [self(value) for value in values]
+        return np.array([self(value) for value in values], dtype=np.float64)
 
 
-def warn_of_another_form(name: Any, cells: list[Any], values: Array) -> None:
-    """Warn if most cells of a column cannot be read as those of fit were."""
-    unread = [
-        cell for cell, value in zip(cells, values.tolist(), strict=True) if value != value and not is_missing(cell)
-    ]
-    if len(unread) > len(cells) / 2:
+def warn_of_another_form(name: Any, levels: list[Any], values: Array, where: Array) -> None:
+    """Warn if most cells of a column, each at its place among its levels, cannot be read as those of fit were."""
+    unread = [at for at, value in enumerate(values.tolist()) if value != value and not is_missing(levels[at])]
+    n_cells = np.bincount(where % len(levels), minlength=len(levels))[unread]
+    if n_cells.sum() > len(where) / 2:
         warnings.warn(
-            f"Column {name!r} holds {unread[0]!r}: {len(unread)} of {len(cells)} cells are read as missing, since they "
-            "were written in another way in fit.",
+            f"Column {name!r} holds {levels[unread[n_cells.argmax()]]!r}: {n_cells.sum()} of {len(where)} cells are "
+            "read as missing, since they were written in another way in fit.",
             UserWarning,
             stacklevel=6,
         )

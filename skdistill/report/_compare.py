@@ -20,6 +20,7 @@ from ._figures import costs
 from ._kinds import KINDS
 from ._report import Details, Report
 from ._slices import chosen_columns, groups, large_enough, names_of
+from ._verdict import labels_only_twins, verdict
 
 
 def compare(
@@ -31,7 +32,9 @@ def compare(
     teacher_proba: ArrayLike | None = None,
     teacher_pred: ArrayLike | None = None,
     classes: ArrayLike | None = None,
-    labels_only: Any = None,
+    labels_only: Any = "auto",
+    X_train: Any = None,
+    y_train: ArrayLike | None = None,
     scoring: str | None = None,
     tolerance: float = 0.01,
     slice_by: Sequence[Any] | None = None,
@@ -64,14 +67,19 @@ def compare(
     classes : array-like of shape (n_classes,), default=None
         The labels of the columns of probabilities, for a teacher that does not know them. None takes those of the
         first student with as many classes.
-    labels_only : str or estimator, default=None
+    labels_only : str, estimator or None, default="auto"
         The baseline, a student that was fitted to the labels alone: the name of one of the students, or another
-        estimator.
+        estimator. "auto" fits one to `X_train` and `y_train` for each kind of student, with the same parameters; None,
+        or "auto" without these rows, has no baseline.
+    X_train : array-like, sparse matrix or frame of shape (n_train, n_columns), default=None
+        The rows that the students were fitted to.
+    y_train : array-like of shape (n_train,) or (n_train, n_outputs), default=None
+        Their labels.
     scoring : str, default=None
-        The name of one of scikit-learn's scorers, for the retention. None takes "accuracy", for regressors
-        "r2".
+        The name of one of scikit-learn's scorers, for retention, choice and verdict. None takes "neg_log_loss", for
+        regressors "r2".
     tolerance : float, default=0.01
-        The chosen student is the smallest whose retention is within this of the highest.
+        The chosen student is the smallest whose retention is lower than the highest by no more than this share of it.
     slice_by : sequence of str or int, default=None
         The columns by whose categories or quartiles the rows are sliced. None takes the first fifty. The rows are
         always sliced by class, or by the quartiles of the target.
@@ -113,7 +121,7 @@ def compare(
     True
     """
     named, task = asking.named_students(students)
-    named, baseline = _with_baseline(named, labels_only, task)
+    named, baselines = _with_baselines(named, labels_only, X_train, y_train, task)
     scoring = task.scoring if scoring is None else scoring
     _check_options(scoring, tolerance, min_rows, n_bins)
     columns = chosen_columns(X, slice_by)
@@ -136,7 +144,7 @@ def compare(
         if name == "teacher":
             role, model, program, predict = "teacher", teacher, None, asking.predict_of(teacher, task)
         else:
-            role = "labels only" if name == baseline else "student"
+            role = "labels only" if name in baselines else "student"
             model, shipping = asking.inner(named[name]), shipped(named[name])
             program = program_or_none(shipping) if hasattr(shipping, "program_") else None
             predict = getattr(shipping, task.method)
@@ -147,6 +155,7 @@ def compare(
         table[name] = {"kind": role, "model": _class_of(model), **figures, **cost}
         in_fit = getattr(named.get(name), "distillation_report_", None)
         details[name] = Details(slices=by_slice, in_fit=in_fit, **kind.details(pred))
+    chosen = _choose(table, tolerance)
     environment: dict[str, Any] = {"machine": machine()}
     if times is not None:
         environment |= {"n_threads": times.n_threads, "batch_rows": times.batch_rows}
@@ -154,7 +163,9 @@ def compare(
         table=table,
         task=task,
         columns=kind.columns,
-        chosen=_choose(table, tolerance),
+        chosen=chosen,
+        verdict=verdict(chosen, named, baselines, preds, kind),
+        notes=kind.notes(),
         scoring=scoring,
         tolerance=tolerance,
         n_rows=n_rows_of(X),
@@ -176,22 +187,30 @@ def _check_options(scoring: str, tolerance: float, min_rows: int, n_bins: int) -
             raise ValueError(f"{name}={value!r}; needed is a number that is at least {low}.")
 
 
-def _with_baseline(named: dict[str, Any], labels_only: Any, task: Task) -> tuple[dict[str, Any], str | None]:
-    """Return the students with the labels-only one among them, and its name."""
+def _with_baselines(
+    named: dict[str, Any], labels_only: Any, X_train: Any, y_train: Any, task: Task
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the students with the labels-only ones among them, and the names of these."""
     if "teacher" in named:
         raise ValueError("A student is called 'teacher', which is the report's name of the teacher.")
-    if labels_only is None:
-        return named, None
-    if isinstance(labels_only, str):
+    if (X_train is None) != (y_train is None):
+        raise ValueError("X_train and y_train go together; one of them is None.")
+    by_name = isinstance(labels_only, str) and (labels_only != "auto" or "auto" in named)
+    if labels_only is not None and by_name:
         if labels_only not in named:
             raise ValueError(f"labels_only={labels_only!r} is none of the students {list(named)}.")
         if len(named) == 1:
             raise ValueError("The only student is the one that labels_only names; needed is another.")
-        return named, labels_only
-    if "labels only" in named:
-        raise ValueError("A student is called 'labels only'; name it in labels_only instead.")
-    asking.check_student(labels_only, "labels_only", task)
-    return {**named, "labels only": labels_only}, "labels only"
+        return named, [labels_only]
+    if isinstance(labels_only, str):
+        found = {} if X_train is None else labels_only_twins(named, X_train, y_train)
+    else:
+        found = {} if labels_only is None else {"labels only": labels_only}
+    if taken := [name for name in found if name in named]:
+        raise ValueError(f"A student is called {taken[0]!r}; name it in labels_only instead.")
+    for one in found.values():
+        asking.check_student(one, "labels_only", task)
+    return {**named, **found}, list(found)
 
 
 def _class_of(model: Any) -> str:
@@ -209,7 +228,7 @@ def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float) -> str:
     students = {name: row for name, row in table.items() if row["kind"] == "student"}
     kept = [row["retention"] for row in students.values() if not np.isnan(row["retention"])]
     # without any retention all students count as good
-    good = [name for name, row in students.items() if not kept or row["retention"] >= max(kept) - tolerance]
+    good = [name for name, row in students.items() if not kept or row["retention"] >= max(kept) * (1.0 - tolerance)]
 
     def size(name: str) -> tuple[bool, float]:
         own, pickled = students[name]["program_bytes"], students[name]["pickle_bytes"]

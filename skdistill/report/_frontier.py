@@ -42,7 +42,8 @@ class FrontierDisplay(Display):
     --------
     >>> from skdistill import FrontierDisplay
     >>> display = FrontierDisplay.from_predictions(
-    ...     [0, 1], [[0.9, 0.1], [0.2, 0.8]], {"linear": [[0.8, 0.2], [0.4, 0.6]]}, {"linear": 284}
+    ...     [0, 1], [[0.9, 0.1], [0.2, 0.8]], {"linear": [[0.8, 0.2], [0.4, 0.6]]}, {"linear": 284},
+    ...     scoring="accuracy",
     ... )
     >>> display.retentions
     {'linear': 1.0}
@@ -129,7 +130,7 @@ class FrontierDisplay(Display):
         *,
         classes: ArrayLike | None = None,
         labels_only: str | None = None,
-        scoring: str = "accuracy",
+        scoring: str = "neg_log_loss",
         cost: str = "program_bytes",
         ax: Any = None,
     ) -> FrontierDisplay:
@@ -149,7 +150,7 @@ class FrontierDisplay(Display):
             The labels of the columns; None takes the sorted labels of `y_true`.
         labels_only : str, default=None
             The name of the student that was fitted to the labels alone.
-        scoring : str, default="accuracy"
+        scoring : str, default="neg_log_loss"
             The name of one of scikit-learn's scorers, for the retention.
         cost : {"program_bytes", "pickle_bytes", "median_us"}, default="program_bytes"
             The meaning of the costs.

@@ -10,7 +10,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, root_mean_squared_error
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    confusion_matrix,
+    log_loss,
+    roc_auc_score,
+    root_mean_squared_error,
+)
 
 from .. import metrics
 from .._checks import column_or_rows
@@ -21,6 +28,8 @@ from ._figures import output_curves, reliability_curve, rows_apart
 from ._slices import ranges
 
 Array = NDArray[Any]
+#: A class with a smaller share of the rows is rare; of many classes, one with less than half an equal share.
+_RARE = 0.05
 #: What draws a picture on axes, its description in text, and its caption in HTML.
 Picture = tuple[Callable[[Any], Any], str, str]
 
@@ -86,6 +95,10 @@ class Kind:
         """Return ways to slice the rows by their target: for each the slice of each row."""
         raise NotImplementedError
 
+    def notes(self) -> list[str]:
+        """Return what has to be known of the rows to read the figures, in sentences."""
+        return []
+
     def scores(self, pred: Array) -> dict[str, float]:
         """Return the figures of a model that do not depend on `scoring` or slices."""
         raise NotImplementedError
@@ -96,11 +109,6 @@ class Kind:
 
     def closeness(self, pred: Array, rows: Array) -> float:
         """Return how close model and teacher are on some rows."""
-        raise NotImplementedError
-
-    @staticmethod
-    def gain_text(gain: float, error: float, student: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-        """Return how much better a student is than the labels-only one, in per cent, as the end of a sentence."""
         raise NotImplementedError
 
     @staticmethod
@@ -167,6 +175,14 @@ class _Classification(Kind):
     scores_shown = (
         Column("accuracy", "accuracy", decimal, "The share of rows whose class is predicted correctly."),
         Column("log_loss", "log-loss", decimal, "The mean of -log(probability of the label); lower is better."),
+        Column("rare_average_precision", "AP rare", decimal, "The average precision of the rare class, or their mean."),
+        Column("rare_roc_auc", "AUC rare", decimal, "The area under the ROC curve of the rare class, or their mean."),
+        Column(
+            "rare_probability",
+            "prob/rate",
+            decimal,
+            "The mean probability of the rare class or classes over their rate.",
+        ),
     )
     fidelity_shown = (
         Column(
@@ -179,6 +195,12 @@ class _Classification(Kind):
             decimal,
             "Expected calibration error: the mean distance between confidence and accuracy.",
         ),
+        Column(
+            "classwise_calibration_error",
+            "ECE class",
+            decimal,
+            "The calibration error of each class's probability against its rate, the mean over the classes.",
+        ),
         Column("worst_slice_agreement", "worst slice", percent, "The lowest agreement with the teacher on any slice."),
     )
     slice_column, overall_key = Column("agreement", "agreement", percent, ""), "fidelity"
@@ -190,14 +212,42 @@ class _Classification(Kind):
     def slices_by_target(self) -> dict[str, Array]:
         return {"class": self.y.astype(object)}
 
+    @property
+    def rare(self) -> dict[int, float]:
+        """The column and the share of each class that has few of the rows, but some."""
+        shares = (self.y[:, None] == self.classes).mean(axis=0)
+        most = min(_RARE, 0.5 / len(shares))
+        return {at: share for at, share in enumerate(shares.tolist()) if 0.0 < share < most}
+
+    def notes(self) -> list[str]:
+        if not self.rare:
+            return []
+        share, names = sum(self.rare.values()), [repr(self.classes.tolist()[at]) for at in self.rare]
+        which = f"class {names[0]} has" if len(names) == 1 else f"the classes {', '.join(names)} together have"
+        return [
+            f"Of the rows, {which} {percent(share)}: a model that never predicts {'it' if len(names) == 1 else 'them'} "
+            f"can be right on {percent(1.0 - share)}, so that accuracy says little here. Log-loss, average precision, "
+            "ROC-AUC and the mean probability over the rate (1 is right) say more."
+        ]
+
     def scores(self, pred: Array) -> dict[str, float]:
         y, teacher, classes = self.y, self.teacher_pred, self.classes
+        rare = [(y == classes[at], pred[:, at], share) for at, share in self.rare.items()]
+        of_rare = {
+            "rare_average_precision": [average_precision_score(own, proba) for own, proba, _ in rare],
+            "rare_roc_auc": [roc_auc_score(own, proba) for own, proba, _ in rare],
+            "rare_probability": [proba.mean() / share for _, proba, share in rare],
+        }
         return {
+            **{key: float(np.mean(values)) for key, values in of_rare.items() if values},
             "accuracy": float(accuracy_score(y, classes[pred.argmax(axis=1)])),
             "log_loss": float(log_loss(y, pred, labels=classes)),
             "fidelity": metrics.fidelity_score(teacher, pred),
             "fidelity_log_loss": metrics.fidelity_log_loss(teacher, pred),
             "calibration_error": metrics.expected_calibration_error(y, pred, classes=classes, n_bins=self.n_bins),
+            "classwise_calibration_error": metrics.expected_calibration_error(
+                y, pred, classes=classes, n_bins=self.n_bins, classwise=True
+            ),
         }
 
     def closeness(self, pred: Array, rows: Array) -> float:
@@ -210,20 +260,11 @@ class _Classification(Kind):
             answers |= {side: classes[proba.argmax(axis=1)], f"{side}_probability": proba.max(axis=1)}
         total_variation = np.abs(teacher - pred).sum(axis=1) / 2
         return {
-            "row_scores": (answers["student"] == y).astype(float),
+            "answers": answers,
             "reliability": reliability_curve(y, pred, classes, self.n_bins),
             "confusion": confusion_matrix(answers["teacher"], answers["student"], labels=classes),
             "disagreements": rows_apart(self.X, total_variation, **answers),
         }
-
-    @staticmethod
-    def gain_text(gain: float, error: float, student: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-        closer = 100 * (student["fidelity"] - baseline["fidelity"])
-        sides = ["higher" if difference >= 0 else "lower" for difference in (gain, closer)]
-        return (
-            f"its accuracy is {abs(gain):.2f} points {sides[0]} (± {error:.2f}, one standard error) and its agreement "
-            f"with the teacher {abs(closer):.2f} points {sides[1]}"
-        )
 
     @staticmethod
     def pictures(report: Any, name: str, key: str) -> Iterator[Picture]:
@@ -286,21 +327,14 @@ class _Regression(Kind):
         # each output over its spread, so that all outputs count alike
         spread = self.teacher_pred.std(axis=0)
         apart = (np.abs(self.teacher_pred - pred) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
-        label, teacher, student = map(column_or_rows, (self.y, self.teacher_pred, pred))
+        sides = {"label": self.y, "teacher": self.teacher_pred, "student": pred}
+        answers = {name: column_or_rows(values) for name, values in sides.items()}
         return {
-            "row_scores": -self.task.row_losses(self.y, pred),
+            "answers": answers,
             "predictions": pred,
             "curves": output_curves(self.y, pred),
-            "disagreements": rows_apart(self.X, apart, label=label, teacher=teacher, student=student),
+            "disagreements": rows_apart(self.X, apart, **answers),
         }
-
-    @staticmethod
-    def gain_text(gain: float, error: float, student: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-        closer = f"{in_units(student['fidelity_rmse'])} instead of {in_units(baseline['fidelity_rmse'])}"
-        return (
-            f"its mean squared error is {'lower' if gain >= 0 else 'higher'} by {abs(gain):.2f} % of the target's "
-            f"variance (± {error:.2f}, one standard error) and its RMSE to the teacher is {closer}"
-        )
 
     @staticmethod
     def pictures(report: Any, name: str, key: str) -> Iterator[Picture]:

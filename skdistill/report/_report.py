@@ -29,9 +29,9 @@ class Details:
         ``rmse`` to the teacher, the highest first.
     disagreements : list of dict
         The rows on which model and teacher differ most.
-    row_scores : ndarray of shape (n_rows,)
-        The model's score on each row: 1 if it predicts the label, else 0; for regressors minus the squared error,
-        in variances of the target.
+    answers : dict of str to ndarray of shape (n_rows, ...)
+        The ``label`` of each row and what ``teacher`` and ``student`` predict; for classifiers also
+        ``teacher_probability`` and ``student_probability``, that of the predicted class.
     in_fit : dict or None
         The ``distillation_report_`` of a distilled model.
     reliability : dict of str to ndarray of shape (n_filled_bins,), or None
@@ -47,7 +47,7 @@ class Details:
 
     slices: list[dict[str, Any]]
     disagreements: list[dict[str, Any]]
-    row_scores: NDArray[Any]
+    answers: dict[str, NDArray[Any]]
     in_fit: Mapping[str, Any] | None
     reliability: dict[str, NDArray[Any]] | None = None
     confusion: NDArray[Any] | None = None
@@ -78,6 +78,10 @@ class Report:
         The figures that are shown: key, title, format and meaning.
     chosen : str
         The smallest student whose retention is within `tolerance` of the highest.
+    verdict : str
+        Whether distilling was worth it, in a sentence.
+    notes : list of str
+        What has to be known of the rows to read the figures.
     scoring : str
         The scorer of the retention.
     tolerance : float
@@ -100,6 +104,8 @@ class Report:
     task: Task
     columns: tuple[Column, ...]
     chosen: str
+    verdict: str
+    notes: list[str]
     scoring: str
     tolerance: float
     n_rows: int
@@ -175,10 +181,10 @@ class Report:
             else f"its retention ({self.scoring}) is {percent(student['retention'])}"
         )
         fidelity = self.kind.fidelity_text.format(percent(student["fidelity"]))
-        found = [
-            f"{self.chosen} is the smallest student whose retention is within {100 * self.tolerance:g} % of the "
-            f"highest. On {count(self.n_rows)} rows it {fidelity}; {kept}."
-        ]
+        is_chosen = f"is the smallest student whose retention is within {100 * self.tolerance:g} % of the highest"
+        if [row["kind"] for row in self.table.values()].count("student") == 1:
+            is_chosen = "is the only student"
+        found = [*self.notes, f"{self.chosen} {is_chosen}. On {count(self.n_rows)} rows it {fidelity}; {kept}."]
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:
             ratio = teacher["pickle_bytes"] / student["pickle_bytes"]
@@ -187,18 +193,33 @@ class Report:
             saved.append(f"predicts a row {_times(teacher['median_us'] / student['median_us'], 'faster', 'slower')}")
         if saved:
             found.append(f"It {' and '.join(saved)} than the teacher.")
-        found += [self._against(name) for name, row in self.table.items() if row["kind"] == "labels only"]
-        return found
+        return [*found, self.verdict]
 
-    def _against(self, baseline: str) -> str:
-        """Return how the chosen student does beside the one that was fitted to the labels alone."""
-        difference = 100 * (self.details[self.chosen].row_scores - self.details[baseline].row_scores)
-        gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
-        verdict = "No clear gain"
-        if abs(gain) > error:
-            verdict = "Distilling was worth it" if gain > 0 else "It loses to labels alone"
-        better = self.kind.gain_text(gain, error, self.table[self.chosen], self.table[baseline])
-        return f"{verdict}: beside {baseline}, fitted to labels alone, {better}."
+    def changed_rows(self, name: str | None = None) -> dict[str, NDArray[Any]]:
+        """Return all rows for which a student predicts another class or number than the teacher.
+
+        With the model in service as the teacher, these are the rows that a new one would change.
+
+        Parameters
+        ----------
+        name : str, default=None
+            The student; None takes the chosen one.
+
+        Returns
+        -------
+        rows : dict of str to ndarray of shape (n_changed, ...)
+            The positions (``row``), and for each the ``label`` and what ``teacher`` and ``student`` predict; for
+            classifiers also the probabilities of the classes that they predict. It suits ``pandas.DataFrame``.
+
+        Raises
+        ------
+        KeyError
+            If there is no such student.
+        """
+        answers = self.details[self.chosen if name is None else name].answers
+        changed = answers["teacher"] != answers["student"]
+        rows = np.flatnonzero(changed if changed.ndim == 1 else changed.any(axis=1))
+        return {"row": rows, **{key: values[rows] for key, values in answers.items()}}
 
     def foot(self) -> str:
         """Return how and where the times were measured.
@@ -232,7 +253,7 @@ class Report:
         kind = self.table[name]["kind"]
         if name == self.chosen:
             return " *"
-        return " (labels only)" if kind == "labels only" and name != kind else ""
+        return " (labels only)" if kind == "labels only" and kind not in name else ""
 
     def to_pandas(self) -> Any:
         """Return the table as a pandas DataFrame, a row for each model.

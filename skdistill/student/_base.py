@@ -22,7 +22,7 @@ from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
 from ..program import Op, Program, Unstandardize, fold, in_order, is_frame
 from ..tasks import CLASSES, NUMBERS, Task
 from ._change_points import with_change_points
-from ._columns import settled_kinds
+from ._columns import raw_columns, settled_kinds
 from ._encoded import Encoded, Encoder
 from ._encoder import as_delivered, check_columns, fit_encoder
 from ._protocol import Traits
@@ -136,8 +136,8 @@ class ProgramStudent(ProgramModel, BaseEstimator):
                 n_bins=self.n_bins,
                 min_frequency=self.min_frequency,
                 max_categories=self.max_categories,
-                # settled for a table that these rows are a part of
-                kinds=self.__dict__.pop("_kinds", None),
+                # kinds may be settled for a table that these rows are a part of
+                columns=None if sparse.issparse(X) else raw_columns(X, self.__dict__.pop("_kinds", None)),
             )
             if numeric == "piecewise" and self.n_bins == "auto" and targets.classes is None:
                 encoder = with_change_points(encoder, X, *terms.blended())

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from .._sklearn import take_rows
 from ..program import LARGEST, Affine, Bound, Columns, LookupAffine, Op, Piecewise, run
 from ._columns import Notes
 
@@ -105,19 +106,25 @@ class Encoder:
         """The first row of each categorical column in the table of all codes."""
         return np.cumsum([0, *self.sizes])[:-1].astype(np.int64)
 
-    def read(self, X: Any, dtype: type[np.floating] = np.float64) -> Any:
-        """Apply the ops to rows; return ``[codes | numbers]``, or sparse rows.
+    def read(self, X: Any, dtype: type[np.floating] = np.float64, *, above: int = 0) -> Any:
+        """Apply the ops to rows; return ``[codes | numbers]`` below so many empty rows `above`, or sparse rows.
 
         With a smaller `dtype`, rows are read in blocks, so that they are never all held in float64.
         """
-        Z = self.ops[0](X)
-        if dtype is np.float64 or sparse.issparse(Z) or len(Z) <= _BLOCK:
-            return run(Z, self.ops[1:])
-        first = run(Z[:_BLOCK], self.ops[1:])
-        read = np.empty((len(Z), first.shape[1]), dtype=dtype)
-        read[:_BLOCK] = first
-        for start in range(_BLOCK, len(Z), _BLOCK):
-            read[start : start + _BLOCK] = run(Z[start : start + _BLOCK], self.ops[1:])
+        entry, *ops = self.ops
+        if isinstance(entry, Columns) and entry.all_numbers:
+            Z, ops = X, self.ops
+        else:
+            # what most cells of a column of texts are is told by all rows
+            Z = entry(X)
+        if not above and (dtype is np.float64 or sparse.issparse(Z) or Z.shape[0] <= _BLOCK):
+            return run(Z, ops).astype(dtype, copy=False)
+        read = np.empty((0, 0))
+        for start in range(0, Z.shape[0], _BLOCK):
+            block = run(take_rows(Z, slice(start, start + _BLOCK)), ops)
+            if start == 0:
+                read = np.empty((above + Z.shape[0], block.shape[1]), dtype=dtype)
+            read[above + start : above + start + _BLOCK] = block
         return read
 
     def encode(
@@ -126,17 +133,21 @@ class Encoder:
         sample_weight: Array | None = None,
         dtype: type[np.floating] = np.float64,
         *,
-        further: bool = False,
+        above: Encoded | None = None,
     ) -> Encoded:
-        """Encode the training rows and count the occurrences of each code; `further` rows are not counted."""
-        last = self.ops[-1]
+        """Encode the training rows and count the occurrences of each code; rows that have others `above` do not count.
+
+        Those are returned with them.
+        """
+        last, n_above = self.ops[-1], 0 if above is None else above.n_rows
         if dtype is np.float64 or not isinstance(last, Piecewise):
-            return self.encode_read(self.read(X, dtype), sample_weight, further=further)
-        encoded = self.encode_read(Encoder(self.ops[:-1]).read(X, dtype), sample_weight, further=further)
+            return self.encode_read(self.read(X, dtype, above=n_above), sample_weight, above=above)
+        Z = Encoder(self.ops[:-1]).read(X, dtype, above=n_above)
+        encoded = self.encode_read(Z, sample_weight, above=above)
         # columns of numbers, of which the codes are none
         return replace(encoded, bins=replace(last, columns=last.columns - len(self.sizes)))
 
-    def encode_read(self, Z: Any, sample_weight: Array | None = None, *, further: bool = False) -> Encoded:
+    def encode_read(self, Z: Any, sample_weight: Array | None = None, *, above: Encoded | None = None) -> Encoded:
         """Encode training rows that :meth:`read` has returned."""
         if isinstance(self.ops[0], Bound):
             # scaling by the largest magnitude keeps zeros; columns of tiny numbers are not scaled up
@@ -144,18 +155,20 @@ class Encoder:
             self.column_scale = np.where(largest > 1.0 / LARGEST, largest, 1.0)
             scaled = sparse.csr_matrix(Z @ sparse.diags_array(1.0 / self.column_scale))
             return Encoded(np.empty((Z.shape[0], 0)), scaled)
-        n_codes = len(self.sizes)
+        n_codes, n_above = len(self.sizes), 0 if above is None else above.n_rows
+        numbers = np.ascontiguousarray(Z[:, n_codes:])
+        if above is not None:
+            numbers[:n_above] = above.numbers
         if n_codes == 0:
-            return Encoded(Z)
-        indices = (Z[:, :n_codes].astype(np.int32) + self.offsets.astype(np.int32)).ravel()
+            return Encoded(numbers)
+        indices = (Z[n_above:, :n_codes].astype(np.int32) + self.offsets.astype(np.int32)).ravel()
         size = int(sum(self.sizes))
-        if not further:
+        if above is None:
             weight = np.ones(len(Z)) if sample_weight is None else sample_weight
             self._counts = np.bincount(indices, weights=np.repeat(weight, n_codes), minlength=size)
-        shape = (len(Z), size)
         indptr = np.arange(0, len(indices) + 1, n_codes)
-        onehot = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=shape)
-        return Encoded(np.ascontiguousarray(Z[:, n_codes:]), onehot)
+        onehot = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=(len(Z) - n_above, size))
+        return Encoded(numbers, onehot if above is None else sparse.vstack([above.sparse, onehot], format="csr"))
 
     def first_layer(self, weight: Array, bias: Array) -> Op:
         """Return the op that applies a first layer to encoded rows.

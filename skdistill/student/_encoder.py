@@ -63,6 +63,8 @@ _MOST_IN_ALL = 360
 #: With more columns of numbers than that, those are not read in which fewer than this share of the rows differ from the
 #: most frequent value.
 _RARE = 0.01
+#: So many cells of numbers are sorted at once, which a processor holds near.
+_CELLS_AT_ONCE = 1 << 18
 #: So many different days let parts of dates be read.
 _DATES = 32
 #: The parts of dates that are cycles.
@@ -77,7 +79,7 @@ def fit_encoder(
     n_bins: int | str,
     min_frequency: int,
     max_categories: int,
-    kinds: Sequence[tuple[str, str]] | None = None,
+    columns: Iterable[Column] | None = None,
 ) -> Encoder:
     """Fit an encoder to a table.
 
@@ -98,8 +100,8 @@ def fit_encoder(
         columns, one in which fewer rows differ from the most frequent value is not read.
     max_categories : int
         The largest number of levels of a column that are kept; the most frequent ones are.
-    kinds : sequence of (str, str) or None, default=None
-        The kind and form of each column, where they were settled for a table that X is a part of.
+    columns : iterable of Column or None, default=None
+        The columns of `X`, where their kinds were settled before.
 
     Returns
     -------
@@ -114,7 +116,7 @@ def fit_encoder(
     if sparse.issparse(X):
         return Encoder([Bound(X.shape[1])])
     weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
-    columns = list(raw_columns(X, kinds))
+    columns = list(columns or raw_columns(X))
     notes = Notes()
     learned = _learn_columns(columns, weight, min_frequency, max_categories, notes)
     categories = [one for one in learned if one.kind == "category"]
@@ -247,10 +249,9 @@ def check_columns(X: Any, min_frequency: int, max_categories: int) -> Notes:
     return notes
 
 
-def _finite_values(column: Column) -> Array:
-    """Return the numbers of a column, NaN where missing; raise ValueError if a number is infinite."""
-    values = column.values
-    infinite = np.isinf(values)
+def _check_finite(column: Column) -> None:
+    """Raise ValueError if a number of a column is infinite."""
+    infinite = np.isinf(column.values)
     if infinite.any():
         row = int(np.argmax(infinite))
         raise ValueError(
@@ -258,7 +259,6 @@ def _finite_values(column: Column) -> Array:
             "Input X contains infinity or a value too large to learn from; "
             "make it missing (NaN) or a large finite number."
         )
-    return values
 
 
 def _learn_columns(
@@ -266,20 +266,26 @@ def _learn_columns(
 ) -> list[Read]:
     """Return how columns are read; those that do not vary are not."""
     learned: list[Read] = []
-    wide = sum(column.kind != "category" for column in columns) > _MOST_IN_ALL
-    fewest = max(min_frequency, _RARE * len(weight))
+    numeric = [source for source, column in enumerate(columns) if column.kind != "category"]
+    fewest = max(min_frequency, _RARE * len(weight)) if len(numeric) > _MOST_IN_ALL else 0.0
+    at_once = max(1, _CELLS_AT_ONCE // len(weight))
+    for start in range(0, len(numeric), at_once):
+        some = numeric[start : start + at_once]
+        block = np.array([columns[source].values for source in some])
+        if np.isinf(block).any():
+            for source in some:
+                _check_finite(columns[source])
+        np.clip(block, -LARGEST, LARGEST, out=block)
+        for source, values, off_mode in zip(some, block, _off_mode(block, np.maximum(weight, 1.0)), strict=True):
+            column = columns[source]
+            if off_mode and off_mode < fewest:
+                notes.constant.append(plain_repr(column.name))
+            elif off_mode:
+                learned.append(Read(source, column.kind, form=column.form, values=values))
     texts: list[tuple[int, list[Any], list[str]]] = []
     for source, column in enumerate(columns):
         notes.settled(column)
         if column.kind != "category":
-            values = np.clip(_finite_values(column), -LARGEST, LARGEST)
-            known = values[~np.isnan(values)]
-            if len(known) == 0 or (len(known) == len(values) and _is_constant(known)):
-                continue
-            if wide and _hardly_varies(values, np.maximum(weight, 1.0), fewest):
-                notes.constant.append(plain_repr(column.name))
-            else:
-                learned.append(Read(source, column.kind, form=column.form, values=values))
             continue
         cells = plain_cells(column.cells)
         # a row counts as at least one row, even if its weight is smaller
@@ -310,6 +316,7 @@ def _learn_columns(
             values = np.array([ranks.get(as_key(cell), np.nan) for cell in cells], dtype=np.float64)
             if not np.isnan(values).all():
                 learned.append(Read(source, "rank", ranks, values=values))
+    learned.sort(key=lambda one: one.source)
     for source, cells, words in texts:
         in_cells = [words_in(cell) for cell in cells]
         for word in words[: max(_MOST_WORDS // len(texts), _FEWEST_WORDS)]:
@@ -361,8 +368,8 @@ def _parts(seconds: Array, numeric: str) -> list[str]:
     # a part of a few dates tells them apart and nothing else
     several = len(np.unique(np.floor(seconds / 86400.0))) >= _DATES
     wanted = ("month", "day", "weekday", "hour") if several else ("hour",)
-    found = [part for part in wanted if not _is_constant(date_part(seconds, part))]
-    if "hour" in found and not _is_constant(np.mod(np.floor(seconds / 60.0), 60.0)):
+    found = [part for part in wanted if np.ptp(date_part(seconds, part))]
+    if "hour" in found and np.ptp(np.mod(np.floor(seconds / 60.0), 60.0)):
         found[found.index("hour")] = "time of day"
     if "month" in found:
         # without bins, it is little more than the sum of month and day; within one year, it is the date once more
@@ -392,31 +399,33 @@ def _encode_numbers(
     are parts of dates. Those of `binned` get bins.
     """
     ops: list[Op] = []
-    known = [~np.isnan(column) for column in values]
+    block = np.array(values)
+    missing = np.isnan(block)
     # the parts of a date are missing where the date is, so they need no indicator of their own
-    with_missing = [first + at for at, present in enumerate(known[:n_read]) if not present.all()]
-    if with_missing:
-        ops.append(Indicate(np.array(with_missing, dtype=np.int64)))
-    observed = [(column[present], weight[present]) for column, present in zip(values, known, strict=True)]
-    fill = np.array([_quantiles(column, mass, [0.5])[0] for column, mass in observed])
+    with_missing = np.flatnonzero(missing[:n_read].any(axis=1))
+    if len(with_missing):
+        ops.append(Indicate(first + with_missing))
+    ranked, mass = _ranked(block, weight)
+    (fill,) = _quantiles(ranked, mass, [0.5]).T
     if numeric == "quantile":
         levels = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS
-        knots = np.array([_quantiles(column, mass, levels) for column, mass in observed])
         # ranks are uniform; sqrt(3) gives them a standard deviation of one
-        return [*ops, Quantiles(first, knots, (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
-    filled = [np.where(present, column, f) for column, present, f in zip(values, known, fill, strict=True)]
-    center, scale = (np.array(part) for part in zip(*(_moments(column, weight) for column in filled), strict=True))
+        return [*ops, Quantiles(first, _quantiles(ranked, mass, levels), (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
+    if len(with_missing):
+        np.copyto(block, fill[:, None], where=missing)
+        ranked, mass = _ranked(block, weight)
+    center, scale = _moments(block, ranked, mass, weight)
     standardize = Standardize(first, center, scale, fill, _FAR_IN_BINS if numeric == "piecewise" else _FAR)
     ops.append(standardize)
     if numeric == "piecewise":
         most = (
             int(np.clip(_N_BINS // max(len(binned), 1), _FEWEST_BINS, _MOST_BINS)) if n_bins == "auto" else int(n_bins)
         )
-        scaled = {at: standardize.squashed((filled[at] - center[at]) / scale[at]) for at in binned}
-        bins = [(first + at, *edges) for at, column in scaled.items() for edges in _bins(column, weight, most)]
+        scaled = standardize.squashed((ranked - center[:, None]) / scale[:, None])
+        bins = _bins(first, binned, scaled, mass, most)
         while n_bins == "auto" and len(bins) > _MOST_IN_ALL:
             most = min(most - 1, most * _MOST_IN_ALL // len(bins))
-            bins = [(first + at, *edges) for at, column in scaled.items() for edges in _bins(column, weight, most)]
+            bins = _bins(first, binned, scaled, mass, most)
         if bins:
             ops.append(as_bins(bins))
     return ops
@@ -432,56 +441,87 @@ def as_bins(bins: list[tuple[int, float, float]]) -> Piecewise:
     return Piecewise(columns.astype(np.int64), lower, width)
 
 
-def _is_constant(values: Array) -> bool:
+def _is_constant(lower: Array, upper: Array) -> Array:
     """Tell whether numbers do not vary, vary only by rounding, or vary by less than a float32 can hold."""
-    lower, upper = values.min(), values.max()
-    rounding = 16 * np.finfo(np.float64).eps * max(abs(lower), abs(upper))
-    return bool(upper - lower <= max(rounding, np.finfo(np.float32).tiny))
+    rounding = 16 * np.finfo(np.float64).eps * np.maximum(np.abs(lower), np.abs(upper))
+    return upper - lower <= np.maximum(rounding, np.finfo(np.float32).tiny)
 
 
-def _hardly_varies(values: Array, weight: Array, fewest: float) -> bool:
-    """Tell whether too few rows differ from the most frequent value, of which a missing one may be one."""
-    _, place = np.unique(values, return_inverse=True)
-    mass = np.bincount(place, weights=weight)
-    return bool(mass.sum() - mass.max() < fewest)
+def _off_mode(values: Array, weight: Array) -> Array:
+    """Return the weight of the rows that differ from each column's most frequent value, which may be a missing one.
+
+    It is zero where a column does not vary, and of a value in less than half of the rows it is an upper bound. `values`
+    and the result have shapes (n_columns, n_rows) and (n_columns,).
+    """
+    # beyond all numbers
+    filled = np.where(np.isnan(values), 2.0 * LARGEST, values)
+    ranked, mass = _ranked(filled, weight)
+    # a value in half of the rows or more is their median
+    off_mode = (filled != _quantiles(ranked, mass, [0.5])) @ weight
+    return np.where(_is_constant(ranked[:, 0], ranked[:, -1]), 0.0, off_mode)
 
 
-def _moments(values: Array, weight: Array) -> tuple[float, float]:
-    """Return the center and scale of a column, robust to outliers: the median, and the interquartile range.
+def _moments(values: Array, ranked: Array, mass: Array, weight: Array) -> tuple[Array, Array]:
+    """Return the centers and scales of columns, robust to outliers: the median, and the interquartile range.
 
     The range is divided by that of a normal column. Where it is zero, the median distance of the numbers that differ
     from the median becomes two deviations, and so does that of two values, of which the center is the mean. These
-    are fewer deviations where less than _ENOUGH rows say what a rare value does.
+    are fewer deviations where less than _ENOUGH rows say what a rare value does. A constant has a scale of one.
     """
-    if _is_constant(values):
-        return float(values[0]), 1.0
-    lowest, highest = values.min(), values.max()
-    quartiles = _quantiles(values, weight, [0.25, 0.5, 0.75])
-    lower, center, upper = quartiles.tolist()
-    distance = np.abs(values - center)
-    apart = distance > 0
-    n_apart = weight[apart].sum()
-    rarity = max(1.0, min(_ENOUGH, weight.sum() / 4.0) / n_apart)
-    if ((values == lowest) | (values == highest)).all():
-        return float(np.average(values, weights=weight)), float(highest - lowest) / 2.0 * rarity
-    if not _is_constant(quartiles):
-        return center, (upper - lower) / _NORMAL_RANGE
-    typical = float(_quantiles(distance[apart], weight[apart], [0.5])[0])
+    lowest, highest = ranked[:, 0], ranked[:, -1]
+    lower, center, upper = _quantiles(ranked, mass, [0.25, 0.5, 0.75]).T
+    two = ((ranked == lowest[:, None]) | (ranked == highest[:, None])).all(axis=1)
+    scale = (upper - lower) / _NORMAL_RANGE
+    few = np.flatnonzero(two | _is_constant(lower, upper))
+    distance = np.abs(values[few] - center[few, None])
+    distance[distance == 0] = np.nan
+    n_apart = (~np.isnan(distance) * weight).sum(axis=1)
+    constant = _is_constant(lowest[few], highest[few])
+    n_apart[constant] = distance[constant] = 1.0
+    (typical,) = _quantiles(*_ranked(distance, weight), [0.5]).T
+    spread = highest[few] - lowest[few]
     # numbers may differ by rounding
-    two = highest - lowest if _is_constant(center + np.array([0.0, typical])) else typical
-    return center, float(two) / 2.0 * rarity
+    typical = np.where(two[few] | _is_constant(center[few], center[few] + typical), spread, typical)
+    rarity = np.maximum(1.0, min(_ENOUGH, weight.sum() / 4.0) / n_apart)
+    scale[few] = np.where(constant, 1.0, typical / 2.0 * rarity)
+    center[two] = np.average(values[two], axis=1, weights=weight)
+    center[few[constant]] = values[few[constant], 0]
+    return center, scale
 
 
-def _quantiles(values: Array, weight: Array, levels: ArrayLike) -> Array:
-    """Return weighted quantiles at the given levels: a row of weight two counts as two rows."""
-    found = np.quantile(values, np.asarray(levels), weights=weight, method="inverted_cdf")
+def _ranked(values: Array, weight: Array) -> tuple[Array, Array]:
+    """Return the values of each column in ascending order, missing ones last, and the weights in that order.
+
+    Weights that are all equal are returned as they are, of shape (n_rows,).
+    """
+    if (weight == weight[0]).all():
+        return np.sort(values, axis=1), weight
+    order = np.argsort(values, axis=1)
+    return np.take_along_axis(values, order, axis=1), weight[order]
+
+
+def _quantiles(ranked: Array, mass: Array, levels: ArrayLike) -> Array:
+    """Return weighted quantiles of ranked columns, shape (n_columns, n_levels): a row of weight two counts as two."""
+    n_known = np.count_nonzero(~np.isnan(ranked), axis=1).tolist()
+
+    def places(mass: Array) -> Array:
+        below = mass.cumsum()
+        return np.searchsorted(below / below[-1], levels)
+
+    if mass.ndim == 1:
+        at = {n: places(mass[:n]) for n in set(n_known)}
+        found = [values[at[n]] for values, n in zip(ranked, n_known, strict=True)]
+    else:
+        found = [values[places(own[:n])] for values, own, n in zip(ranked, mass, n_known, strict=True)]
+    edges = np.array(found).reshape(len(ranked), np.size(levels))
     # tiny numbers become zero, so that no slope between two quantiles is infinite
-    return np.where(np.abs(found) < np.finfo(np.float32).tiny, 0.0, found)
+    return np.where(np.abs(edges) < np.finfo(np.float32).tiny, 0.0, edges)
 
 
-def _bins(values: Array, weight: Array, n_bins: int) -> list[tuple[float, float]]:
-    """Return the bins between the quantiles of a column; none if there are fewer than two bins."""
+def _bins(first: int, binned: Sequence[int], ranked: Array, mass: Array, n_bins: int) -> list[tuple[int, float, float]]:
+    """Return column and edges of the bins between quantiles; a column has none if there are fewer than two."""
     if n_bins < 2:
         return []
-    edges = np.unique(_quantiles(values, weight, np.linspace(0.0, 1.0, n_bins + 1)))
-    return list(pairwise(edges.tolist())) if len(edges) > 2 else []
+    quantiles = _quantiles(ranked, mass, np.linspace(0.0, 1.0, n_bins + 1)).tolist()
+    found = ((first + at, list(dict.fromkeys(quantiles[at]))) for at in binned)
+    return [(column, *edges) for column, each in found if len(each) > 2 for edges in pairwise(each)]

@@ -319,7 +319,7 @@ class _Run:
 
 @own_torch_state(one_thread=True)
 @torch.no_grad()
-def net_outputs(activation: str, encoded: Encoded, layers: Layers) -> Array:
+def net_outputs(activation: str, encoded: Encoded, layers: Layers, rows: Array) -> Array:
     """Return the outputs of a net for encoded rows.
 
     Parameters
@@ -330,6 +330,8 @@ def net_outputs(activation: str, encoded: Encoded, layers: Layers) -> Array:
         The rows.
     layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
         Weight and bias of each layer.
+    rows : ndarray of shape (n_rows,)
+        Which rows.
 
     Returns
     -------
@@ -340,5 +342,5 @@ def net_outputs(activation: str, encoded: Encoded, layers: Layers) -> Array:
     parts = _as_tensors(layers)
     shapes = [(part.shape[0], part.shape[1]) for part in parts]
     net = Nets(torch.cat([part.reshape(-1) for part in parts]), shapes, activation, inputs)
-    rows = torch.arange(encoded.n_rows)
-    return torch.cat([net.forward(some, len(some))[0].clone() for some in torch.split(rows, _BLOCK)]).numpy()
+    several = torch.split(torch.as_tensor(rows), _BLOCK)
+    return torch.cat([net.forward(some, len(some))[0].clone() for some in several]).numpy()

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from .._checks import check_rows
 from .._sklearn import copy_unfitted
@@ -115,10 +114,8 @@ class NetTable:
 
     def add(self, X: Any) -> None:
         """Put further rows, of the same columns, below the others."""
-        above = self._encoded
-        below = self._encoder.encode(self.student._encoder_rows(X), dtype=self.student._dtype, further=True)
-        both = None if below.sparse is None else sparse.vstack([above.sparse, below.sparse], format="csr")
-        self._encoded = replace(above, numbers=np.concatenate([above.numbers, below.numbers]), sparse=both)
+        rows = self.student._encoder_rows(X)
+        self._encoded = self._encoder.encode(rows, dtype=self.student._dtype, above=self._encoded)
 
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[FittedNet]:
         """Train the nets of several fits side by side.
@@ -202,11 +199,11 @@ class NetTable:
             total += len(fits) * self.student.n_nets * min(self.student.max_epochs * steps, _MOST_STEPS)
         return step * total
 
-    def answers(self, fitted: FittedNet) -> Array:
-        """Return what a fit answers for all rows, shape (n_rows, n_targets)."""
+    def answers(self, fitted: FittedNet, rows: Array) -> Array:
+        """Return what a fit answers for rows, given by index; shape (n_rows, n_targets)."""
         from ._mlp_training import net_outputs
 
-        outputs = [net_outputs(self.student.activation, self._encoded, layers) for layers in fitted.nets]
+        outputs = [net_outputs(self.student.activation, self._encoded, layers, rows) for layers in fitted.nets]
         return run(np.asarray(np.mean(outputs, axis=0, dtype=np.float64)), [fitted.end])
 
     def as_student(self, fitted: FittedNet) -> Any:

@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 #: The smallest probability of a class in a leaf.
 _FLOOR = 1e-6
+#: Where missing values are placed, far from the places of numbers.
+_FAR = 2.0**60
 _NEWTON_STEPS = 60
 _REWEIGHTINGS = 60
 
@@ -70,6 +72,7 @@ def grow_tree(
     mass = on_grid(mass)
     ranks = [_rank_codes(Z[:, j].astype(np.int64), size, blend, mass, smoothing) for j, size in enumerate(sizes)]
     numbers, levels = _rank_numbers(Z, ranks)
+    numbers, copied, gaps = _placed_gaps(numbers)
     # for two classes one column says it all
     goal = blend[:, 1:] if in_classes and blend.shape[1] == 2 else blend
     rows, share = np.arange(len(mass)), mass
@@ -83,7 +86,17 @@ def grow_tree(
     inner, leaves = (np.flatnonzero(chosen) for chosen in (nodes.children_left >= 0, nodes.children_left < 0))
     name = np.empty(nodes.node_count, dtype=np.int64)
     name[inner], name[leaves] = np.arange(len(inner)), ~np.arange(len(leaves))
-    columns = nodes.feature[inner].astype(np.int64)
+    left, right = nodes.children_left[inner], nodes.children_right[inner]
+    # where all numbers go one way, they go left
+    turned = nodes.threshold[inner] < -_FAR / 4
+    left, right = np.where(turned, right, left), np.where(turned, left, right)
+    columns = np.append(np.arange(len(levels)), copied)[nodes.feature[inner]]
+    # of no missing value in training, the larger part is the better guess
+    seen_missing = np.zeros((nodes.node_count, len(levels)), dtype=bool)
+    seen_missing[:, copied] = fitted.decision_path(numbers).T @ gaps > 0
+    below = (nodes.feature[inner] < len(levels)) & ~turned
+    larger = nodes.n_node_samples[left] > nodes.n_node_samples[right]
+    missing_left = np.where(seen_missing[inner, columns], below, larger)
     cuts = [_cut(levels[column], cut) for column, cut in zip(columns, nodes.threshold[inner], strict=True)]
     rows_of = fitted.apply(numbers)
     n_outputs = soft.shape[1]
@@ -111,9 +124,9 @@ def grow_tree(
         np.concatenate([*ranks, np.empty(0)]).astype(np.float32),
         columns,
         np.array(cuts, dtype=np.float32),
-        np.asarray(nodes.missing_go_to_left)[inner].astype(bool),
-        name[nodes.children_left[inner]],
-        name[nodes.children_right[inner]],
+        missing_left,
+        name[left],
+        name[right],
         np.ascontiguousarray(values, dtype=np.float32),
     )
 
@@ -187,11 +200,33 @@ def _places(values: Array, levels: Array) -> Array:
     return np.searchsorted(levels, values) - np.searchsorted(levels, 0.0)
 
 
+def _placed_gaps(numbers: Any) -> tuple[Any, Array, Array]:
+    """Return rows with missing values below all numbers, and copies of their columns with them above all numbers.
+
+    So the better side is found for them; scikit-learn's own search for it is wrong in some trees before 1.9.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n_rows, n_columns + n_copied) or csc_matrix
+        The rows; sparse ones have no missing values.
+    copied : ndarray of shape (n_copied,)
+        The columns with missing values.
+    gaps : ndarray of shape (n_rows, n_copied)
+        Where they are missing.
+    """
+    if sparse.issparse(numbers):
+        return numbers, np.empty(0, dtype=np.int64), np.empty((numbers.shape[0], 0), dtype=bool)
+    gaps = np.isnan(numbers)
+    copied = np.flatnonzero(gaps.any(axis=0))
+    above = np.where(gaps, np.float32(_FAR), numbers)[:, copied]
+    return np.hstack([np.where(gaps, np.float32(-_FAR), numbers), above]), copied, gaps[:, copied]
+
+
 def _cut(levels: Array | None, threshold: float) -> float:
     """Return the float32 between the numbers on either side of a threshold between places."""
     if levels is None:
         return threshold
-    if np.isinf(threshold):
+    if abs(threshold) > _FAR / 4:
         # missing values on one side, all others on the other
         return float(np.finfo(np.float32).max)
     below = int(np.floor(threshold)) + int(np.searchsorted(levels, 0.0))

@@ -167,7 +167,9 @@ class Numbers(Task):
         _, (goals, found) = _squarable(labels, values)
         return float(r2_score(goals, found, sample_weight=weight))
 
-    def share_of_seen(self, students: float, teacher: float, n_rows: int) -> float:
+    def share_of_seen(
+        self, students: float, teacher: float, n_rows: int, answers: Array, each: Sequence[Array]
+    ) -> float:
         """Return a share that falls with what labels leave unexplained, and with how far the teacher is off.
 
         So far ahead it has memorised noise, so far behind it knows less than the labels.

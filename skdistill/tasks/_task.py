@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from ..losses import Loss, Targets, Terms
 from ..program import Op
@@ -167,7 +167,8 @@ class Task:
     def split(self, labels: Array, share: float, seed: int) -> tuple[Array, Array]:
         """Return the rows to fit and those to hold out, sorted."""
         stratify = self.strata(labels, share)
-        kept, held_out = train_test_split(np.arange(len(labels)), test_size=share, random_state=seed, stratify=stratify)
+        splitter = (ShuffleSplit if stratify is None else StratifiedShuffleSplit)(1, test_size=share, random_state=seed)
+        kept, held_out = next(splitter.split(labels, stratify))
         return np.sort(kept), np.sort(held_out)
 
     def strata(self, labels: Array, share: float) -> Array | None:
@@ -250,7 +251,9 @@ class Task:
         """Return how good answers are, 1 at best: what the gap between teacher and students is taken in."""
         raise NotImplementedError
 
-    def share_of_seen(self, students: float, teacher: float, n_rows: int) -> float:
+    def share_of_seen(
+        self, students: float, teacher: float, n_rows: int, answers: Array, each: Sequence[Array]
+    ) -> float:
         """Return the share of a teacher that has seen the labels.
 
         Parameters
@@ -261,6 +264,10 @@ class Task:
             The teacher's on the same rows.
         n_rows : int
             How many rows these are.
+        answers : ndarray of shape (n_new, n_targets)
+            The teacher's answers for new rows; there may be none.
+        each : sequence of ndarray of shape (n_new, n_targets)
+            The answers of each of the students for these.
         """
         raise NotImplementedError
 

@@ -1,0 +1,119 @@
+"""The verdict: whether the rows show that a student has gained by its teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .._sklearn import copy_unfitted
+from ..metrics import paired_gain
+from . import _asking as asking
+from ._columns import count
+from ._kinds import Kind
+
+#: A gain is shown by the rows where it is larger than so many of its standard errors.
+_ERRORS = 2.0
+#: Parameters that do not make a student another one.
+_INCIDENTAL = ("random_state", "verbose", "n_jobs")
+
+
+def same_kind(student: Any, other: Any) -> bool:
+    """Tell whether two models differ in nothing but what they were fitted to: one class, the same parameters."""
+    return _settings(student) is not None and _settings(student) == _settings(other)
+
+
+def _settings(student: Any) -> tuple[type, dict[str, str]] | None:
+    own = asking.inner(student)
+    if not hasattr(own, "get_params"):
+        return None
+    return type(own), {name: repr(value) for name, value in own.get_params().items() if name not in _INCIDENTAL}
+
+
+def labels_only_twins(students: Mapping[str, Any], X: Any, y: Any) -> dict[str, Any]:
+    """Fit for each kind of student the same one to labels alone; a model that was loaded has none.
+
+    Parameters
+    ----------
+    students : dict of str to estimator
+        Fitted.
+    X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        The rows that they were fitted to.
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        Their labels.
+
+    Returns
+    -------
+    twins : dict of str to estimator
+        Fitted, "labels only", or where there are several each after the first student of its kind.
+    """
+    kinds: dict[str, Any] = {}
+    for name, student in students.items():
+        if _settings(student) is not None and not any(same_kind(student, one) for one in kinds.values()):
+            kinds[name] = asking.inner(student)
+    twins = {name: copy_unfitted(own).fit(X, y) for name, own in kinds.items()}
+    return {"labels only" if len(twins) == 1 else f"{name}, labels only": twin for name, twin in twins.items()}
+
+
+def verdict(chosen: str, named: Mapping[str, Any], baselines: list[str], preds: Mapping[str, Any], kind: Kind) -> str:
+    """Return in a sentence whether distilling was worth it, or why the rows cannot show that.
+
+    A gain is claimed only where the student is known to have learned from the teacher, the other student is of the same
+    kind and size, and the gain is larger than two standard errors.
+
+    Parameters
+    ----------
+    chosen : str
+        The student.
+    named : dict of str to estimator
+        All students by name.
+    baselines : list of str
+        Those that were fitted to labels alone.
+    preds : dict of str to ndarray
+        What each answers.
+    kind : Kind
+        Classes or numbers, and the score.
+
+    Returns
+    -------
+    sentence : str
+        The verdict.
+    """
+    alpha = getattr(getattr(named[chosen], "best_estimator_", named[chosen]), "alpha_", None)
+    if not baselines:
+        return (
+            "Whether distilling was worth it is not known: there is no student of the same kind that was fitted to "
+            "labels alone. Give X_train and y_train, or labels_only."
+        )
+    alike = [name for name in baselines if same_kind(named[chosen], named[name])]
+    baseline = (alike or baselines)[0]
+    gain, error = paired_gain(
+        kind.y,
+        preds[chosen],
+        preds[baseline],
+        scoring=kind.scoring,
+        response_method=kind.task.method,
+        classes=kind.classes,
+    )
+    metric, is_loss = kind.scoring.removeprefix("neg_").replace("_", " "), kind.scoring.startswith("neg_")
+    side = "lower" if (gain > 0) == is_loss else "higher"
+    apart = f"{abs(gain):.4g} {side} (± {_ERRORS * error:.2g}, two standard errors)"
+    beside = f"the {metric} of {chosen} is {apart} than that of {baseline}, fitted to labels alone"
+    if alpha == 0:
+        return (
+            f"None of this is due to the teacher: alpha of {chosen} is 0, so that it has not learned from it; {beside}."
+        )
+    if not alike:
+        return (
+            f"Whether distilling was worth it is not known: {baseline} is of another kind or has other parameters than "
+            f"{chosen}; {beside}."
+        )
+    if alpha is None:
+        return (
+            f"Whether distilling was worth it is not known: {chosen} is no DistilledClassifier or DistilledRegressor, "
+            f"which says whether it has learned from the teacher; {beside}."
+        )
+    if not abs(gain) > _ERRORS * error:
+        return f"There is no difference that {count(len(np.asarray(kind.y)))} rows can show: {beside}."
+    return f"{'Distilling was worth it' if gain > 0 else 'Labels alone are better'}: {beside}."

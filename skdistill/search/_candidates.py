@@ -17,7 +17,7 @@ _WIDTHS = (96, 88, 80, 72, 64, 56, 48, 40, 32)
 #: With fewer rows, holding some out costs accuracy.
 FEW_ROWS = 5_000
 #: Steps of L-BFGS: with many columns and classes its last ones take longest and change least.
-_MOST_STEPS = 200
+_MOST_STEPS = 150
 
 
 def default_students(task: Task, X: Any, y: Any, seed: int, *, few: bool, max_bytes: float | None) -> dict[str, Any]:

@@ -533,7 +533,8 @@ def test_a_refit_that_exceeds_the_budget_is_dropped():
     larger = distill(teacher, X, y, **given)
     assert larger.refitted
     assert program_bytes(larger.best_estimator_) > size
-    kept = distill(teacher, X, y, max_bytes=size, **given)
+    with pytest.warns(UserWarning, match="not fitted again to all rows: it would have"):
+        kept = distill(teacher, X, y, max_bytes=size, **given)
     assert kept.met
     assert not kept.refitted
     assert program_bytes(kept.best_estimator_) == size

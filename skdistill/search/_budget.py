@@ -131,9 +131,9 @@ def distill_to_budget(
     Warns
     -----
     UserWarning
-        If no student meets the budget; if retention is judged on rows that the teacher has been fitted to, as the
-        recipe's memorisation check finds, or on rows most of which are rows of `X`; and if it is that of accuracy
-        where a class has less than 5 % of the rows.
+        If no student meets the budget, or the one that is taken would exceed it once it is fitted again; if retention
+        is judged on rows that the teacher has been fitted to, as the recipe's memorisation check finds, or on rows most
+        of which are rows of `X`; and if it is that of accuracy where a class has less than 5 % of the rows.
 
     Notes
     -----
@@ -244,6 +244,13 @@ def distill_to_budget(
             # with more rows an encoder can keep more categories
             if not chosen["within_budget"] or is_within({**chosen, **_sizes(same)}, budget):
                 student, training_set, refitted = same, again, True
+            else:
+                size = _sizes(same)["nbytes"]
+                warnings.warn(
+                    f"{chosen['name']} is not fitted again to all rows: it would have {size:,} bytes.",
+                    UserWarning,
+                    stacklevel=2,
+                )
             progress.step()
     model.student = copy_unfitted(student)
     distil.finish(model, asked, training_set, student)

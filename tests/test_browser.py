@@ -100,7 +100,7 @@ def test_node(site):
     for name, (student, table) in students.items():
         assert found[name]["fingerprint"] == student.program_.fingerprint(student.classes_)
         expected = student.predict_proba(rows[table])
-        assert_allclose([answer["probabilities"] for answer in found[name]["answers"]], expected, atol=1e-6)
+        assert_allclose([answer["probabilities"] for answer in found[name]["answers"]], expected, atol=5e-5)
         clear = np.diff(np.sort(expected, axis=1)[:, -2:])[:, 0] > 1e-5
         labels = np.array([answer["label"] for answer in found[name]["answers"]])
         assert (labels == student.classes_[expected.argmax(axis=1)])[clear].all()
@@ -164,7 +164,7 @@ def test_chromium(url, browser):
     browser.value(f"({FILL})({json.dumps([names.index('since'), '2020-02-29T05:30'])})")
     expected = student.program_(row)[0]
     browser.wait_for(f"Math.abs({SHOWN}[{expected.argmax()}] - {expected.max()}) < 1e-6")
-    assert_allclose(browser.value(SHOWN), expected, atol=1e-6)
+    assert_allclose(browser.value(SHOWN), expected, atol=5e-5)
     assert browser.value("document.querySelector('tr.best td').innerText") == student.classes_[expected.argmax()]
     # readable on a phone as well
     for width in (360, 1200):

@@ -493,9 +493,12 @@ class Columns(Op):
         order = None
         if is_frame(X):
             order, numeric = self._layout(X)
-            if numeric is not None and X.shape[0] <= _MANY_ROWS and (values := X.to_numpy()).dtype.kind in "fiub":
+            few = X.shape[0] <= _FEW_ROWS
+            # polars hands out a few rows faster as they are
+            at_once = numeric is not None and X.shape[0] <= _MANY_ROWS and (hasattr(X, "iloc") or not few)
+            if at_once and (values := X.to_numpy()).dtype.kind in "fiub":
                 return np.array(values[:, numeric], dtype=np.float64, order="C")
-            if X.shape[0] <= _FEW_ROWS or not _has_narwhals():
+            if few or not _has_narwhals():
                 return self._read_rows(_cells(X, self._places(order)), order)
         else:
             X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)

@@ -119,6 +119,7 @@ def test_what_was_compiled_is_found_again_and_a_pickle_needs_no_compiler(tmp_pat
     assert native.program_.library == again.program_.library == library
     assert library.stat().st_mtime_ns == before
     # it is a model like the one that load returns
+    assert again.versions_ == skdistill.load(tmp_path / "student.skd").versions_ != {}
     thawed = pickle.loads(pickle.dumps(again))
     assert type(thawed.program_) is Program
     assert_allclose(thawed.predict_proba(X), again.predict_proba(X), atol=1e-6)

@@ -231,8 +231,8 @@ def test_a_gain_is_claimed_beside_the_same_student_on_labels_alone_and_by_two_st
 
     report = found(knows, 0.9)
     assert list(report.table) == ["teacher", "mine", "labels only"]
-    assert report.findings()[0].startswith("mine is the only student.")
-    assert report.verdict.startswith("Distilling was worth it: the log loss of mine is")
+    assert report.findings()[0].startswith("On 2,000 rows mine agrees with the teacher on")
+    assert report.verdict.startswith("Distilling was worth it: the log-loss of mine is")
     plain = LinearStudent().fit(X, y)
     gain, error = metrics.paired_gain(
         y_test,
@@ -255,7 +255,7 @@ def test_a_gain_is_claimed_beside_the_same_student_on_labels_alone_and_by_two_st
         y_train=y,
         latency=False,
     )
-    assert few.verdict.startswith("There is no difference that 12 rows can show")
+    assert few.verdict.startswith("On 12 rows the teacher makes no measurable difference")
     # no claim without the teacher, without a yardstick, or beside a yardstick of another kind
     assert found(knows, 0.0).verdict.startswith("None of this is due to the teacher")
     unknown = "Whether distilling was worth it is not known: "
@@ -298,6 +298,7 @@ def test_all_rows_that_a_new_model_changes(tmp_path):
     assert_array_equal(changed["row"], np.flatnonzero(old != new))
     assert_array_equal(changed["teacher"], old[old != new])
     assert_array_equal(changed["label"], y[old != new])
+    assert_array_equal(changed["index"], X.index[old != new])
     assert len(pd.DataFrame(changed)) == len(changed["student_probability"])
 
 
@@ -580,6 +581,8 @@ def test_the_retention_of_a_loss_and_the_last_step_of_a_pipeline_are_named():
     teacher = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     report = compare(teacher, LinearStudent().fit(X, y), X, y, scoring="neg_log_loss", latency=False)
     retention = report.table["LinearStudent"]["retention"]
-    assert f"its retention (neg_log_loss) is {100 * retention:.2f}%." in report.findings()[0]
+    change = 1 / retention - 1
+    side = "lower" if change < 0 else "higher"
+    assert f"its log-loss is {100 * abs(change):.2f}% {side} than the teacher's." in report.findings()[0]
     assert report.table["teacher"]["model"] == "LogisticRegression"
     assert "<h1>Students of LogisticRegression</h1>" in report._repr_html_()

@@ -108,7 +108,7 @@ def _read_fields(to: Printer, entry: Columns, prefix: str, names: Names) -> list
             what = "a time span in seconds" if source in (entry.spans or ()) else "a number"
             what = "seconds since 1970 (UTC)" if "datetime" in plain else what
             if forms.get(source):
-                what += f", in texts of the form {comment(forms[source])}"
+                what += f", to be parsed from texts of the form {comment(forms[source])}"
             members.append(f"double {numbers[source]}; /* {title}: {what}; NAN where missing */")
             to.missing.append(f"row->{numbers[source]} = NAN;")
         words = [

@@ -18,6 +18,8 @@ def compiled_model(model: Any) -> LoadedClassifier | LoadedRegressor:
         program = compiled(program)
     except Unavailable as reason:
         warnings.warn(f"Nothing was compiled, and numpy answers: {reason}.", UserWarning, stacklevel=3)
+    inner = shipped(model)
+    versions = getattr(inner, "versions_", None)
     if program.n_outputs is not None:
-        return LoadedRegressor(program)
-    return LoadedClassifier(program, shipped(model).classes_)
+        return LoadedRegressor(program, versions)
+    return LoadedClassifier(program, inner.classes_, versions)

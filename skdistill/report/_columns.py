@@ -44,6 +44,11 @@ def in_units(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 9999.5 else f"{value:.4g}"
 
 
+def metric_name(scoring: str) -> str:
+    """Return the name of a scorer's metric as one writes it."""
+    return scoring.removeprefix("neg_").replace("_", " ").replace("log loss", "log-loss")
+
+
 def microseconds(value: float) -> str:
     """Return a time given in microseconds."""
     if value >= 999_500:

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from .._sklearn import n_rows_of
 from ..metrics import machine
-from ..program import program_or_none, shipped
+from ..program import is_frame, program_or_none, shipped
 from ..tasks import Task
 from ..teacher import is_estimator, models_of
 from . import _asking as asking
@@ -173,6 +173,7 @@ def compare(
         n_bins=n_bins,
         min_rows=min_rows,
         details=details,
+        index=np.asarray(X.index) if is_frame(X) and hasattr(X, "index") else None,
         environment=environment,
     )
 

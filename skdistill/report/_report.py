@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .._checks import import_optional
 from ..export import write_files
 from ..tasks import Task
-from ._columns import Column, count, percent
+from ._columns import Column, count, metric_name, percent
 from ._kinds import KINDS, Kind
 from ._page import fragment, page
 
@@ -95,6 +95,8 @@ class Report:
     details : dict of str to Details
         For each model the curves of the pictures, and the slices and rows on which it differs most from the
         teacher.
+    index : ndarray of shape (n_rows,) or None
+        The index of the test rows, where they are a frame that has one.
     environment : dict
         ``machine``, a dict of versions and hardware; if times were measured also ``n_threads`` and
         ``batch_rows``.
@@ -113,6 +115,7 @@ class Report:
     n_bins: int
     min_rows: int
     details: dict[str, Details]
+    index: Any
     environment: dict[str, Any]
 
     @property
@@ -175,16 +178,24 @@ class Report:
             What the chosen student keeps and saves, and whether distilling was worth it.
         """
         student, teacher = self.table[self.chosen], self.table["teacher"]
-        kept = (
-            f"the teacher's own {self.scoring} is not above zero, so there is no retention"
-            if np.isnan(student["retention"])
-            else f"its retention ({self.scoring}) is {percent(student['retention'])}"
-        )
+        retention, metric = student["retention"], metric_name(self.scoring)
+        kept = f"its {metric} is {percent(retention)} of the teacher's"
+        if np.isnan(retention):
+            kept = f"the teacher's own {metric} is not above zero, so there is no retention"
+        elif self.scoring.startswith("neg_") and 0.0 < retention < np.inf:
+            change = 1.0 / retention - 1.0
+            kept = f"its {metric} is {percent(abs(change))} {'lower' if change < 0 else 'higher'} than the teacher's"
         fidelity = self.kind.fidelity_text.format(percent(student["fidelity"]))
-        is_chosen = f"is the smallest student whose retention is within {100 * self.tolerance:g} % of the highest"
-        if [row["kind"] for row in self.table.values()].count("student") == 1:
-            is_chosen = "is the only student"
-        found = [*self.notes, f"{self.chosen} {is_chosen}. On {count(self.n_rows)} rows it {fidelity}; {kept}."]
+        rows, several = (
+            f"On {count(self.n_rows)} rows",
+            [row["kind"] for row in self.table.values()].count("student") > 1,
+        )
+        within = f"within {100 * self.tolerance:g} % of the highest"
+        chosen = f"{self.chosen} is the smallest student whose retention is {within}."
+        found = [
+            *self.notes,
+            f"{chosen} {rows} it {fidelity}; {kept}." if several else f"{rows} {self.chosen} {fidelity}; {kept}.",
+        ]
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:
             ratio = teacher["pickle_bytes"] / student["pickle_bytes"]
@@ -208,8 +219,9 @@ class Report:
         Returns
         -------
         rows : dict of str to ndarray of shape (n_changed, ...)
-            The positions (``row``), and for each the ``label`` and what ``teacher`` and ``student`` predict; for
-            classifiers also the probabilities of the classes that they predict. It suits ``pandas.DataFrame``.
+            The positions (``row``) and the ``index``, where the test rows have one, and for each the ``label`` and
+            what ``teacher`` and ``student`` predict; for classifiers also the probabilities of the classes that they
+            predict. It suits ``pandas.DataFrame``.
 
         Raises
         ------
@@ -219,7 +231,8 @@ class Report:
         answers = self.details[self.chosen if name is None else name].answers
         changed = answers["teacher"] != answers["student"]
         rows = np.flatnonzero(changed if changed.ndim == 1 else changed.any(axis=1))
-        return {"row": rows, **{key: values[rows] for key, values in answers.items()}}
+        index = {} if self.index is None else {"index": self.index[rows]}
+        return {"row": rows, **index, **{key: values[rows] for key, values in answers.items()}}
 
     def foot(self) -> str:
         """Return how and where the times were measured.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from .._sklearn import copy_unfitted
 from ..metrics import paired_gain
 from . import _asking as asking
-from ._columns import count
+from ._columns import count, metric_name
 from ._kinds import Kind
 
 #: A gain is shown by the rows where it is larger than so many of its standard errors.
@@ -52,7 +51,10 @@ def labels_only_twins(students: Mapping[str, Any], X: Any, y: Any) -> dict[str, 
     for name, student in students.items():
         if _settings(student) is not None and not any(same_kind(student, one) for one in kinds.values()):
             kinds[name] = asking.inner(student)
-    twins = {name: copy_unfitted(own).fit(X, y) for name, own in kinds.items()}
+    with warnings.catch_warnings():
+        # what there is to say of these rows, the fit of the student has said
+        warnings.simplefilter("ignore", UserWarning)
+        twins = {name: copy_unfitted(own).fit(X, y) for name, own in kinds.items()}
     return {"labels only" if len(twins) == 1 else f"{name}, labels only": twin for name, twin in twins.items()}
 
 
@@ -96,7 +98,7 @@ def verdict(chosen: str, named: Mapping[str, Any], baselines: list[str], preds: 
         response_method=kind.task.method,
         classes=kind.classes,
     )
-    metric, is_loss = kind.scoring.removeprefix("neg_").replace("_", " "), kind.scoring.startswith("neg_")
+    metric, is_loss = metric_name(kind.scoring), kind.scoring.startswith("neg_")
     side = "lower" if (gain > 0) == is_loss else "higher"
     apart = f"{abs(gain):.4g} {side} (± {_ERRORS * error:.2g}, two standard errors)"
     beside = f"the {metric} of {chosen} is {apart} than that of {baseline}, fitted to labels alone"
@@ -115,5 +117,5 @@ def verdict(chosen: str, named: Mapping[str, Any], baselines: list[str], preds: 
             f"which says whether it has learned from the teacher; {beside}."
         )
     if not abs(gain) > _ERRORS * error:
-        return f"There is no difference that {count(len(np.asarray(kind.y)))} rows can show: {beside}."
+        return f"On {count(len(kind.y))} rows the teacher makes no measurable difference: {beside}."
     return f"{'Distilling was worth it' if gain > 0 else 'Labels alone are better'}: {beside}."

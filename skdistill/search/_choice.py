@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._sklearn import is_loss
 from ..metrics import answer_score, as_scorer, retention_ratio
-from ..tasks import CLASSES, Task
+from ..tasks import Task
 
 Array = NDArray[Any]
 
@@ -39,11 +39,10 @@ class Validation:
     """
 
     def __init__(self, task: Task, scoring: str | Callable[..., Any] | None, y: Array, seed: int) -> None:
-        own = "neg_log_loss" if task == CLASSES else task.scoring
-        self.scoring = own if scoring is None else scoring
+        self.scoring = task.scoring if scoring is None else scoring
         # a score that does not exist is found before long work starts
         self._is_loss = is_loss(as_scorer(self.scoring))
-        self._by_row = self.scoring in (own, "accuracy")
+        self._by_row = self.scoring in (task.scoring, "accuracy")
         self._task, self._y = task, y
         n_parts = min(_N_PARTS, len(y))
         # the score of a single row may be undefined

@@ -265,7 +265,9 @@ def choose(
     return TrainingSet(rows, final, logit_scale, report, fitted)
 
 
-def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: Ask | None) -> TrainingSet:
+def choose_again(
+    plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: Ask | None, net: Any = None
+) -> TrainingSet:
     """Make a training set of more rows by the choices that were made for some of them.
 
     Parameters
@@ -280,6 +282,8 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
         The teacher's answers and the labels of these rows.
     ask : callable or None
         As in :func:`choose`.
+    net : student or None, default=None
+        A net that was fitted with the first one: it is fitted again to the encoded table.
 
     Returns
     -------
@@ -291,10 +295,24 @@ def choose_again(plan: Plan, made: TrainingSet, X: Any, targets: Targets, ask: A
     fixed = replace(plan, alpha=report["alpha"], label_ensemble=report["n_label_models"])
     n_new = _n_new(plan, X, ask, report["n_new"] > 0)
     rows = _Rows(fixed, X, targets, ask, np.zeros(X.shape[0], dtype=bool), n_new)
-    whole, _, _ = rows.with_soft_labels(fixed, labelled, False)
+    whole, bench, _ = rows.with_soft_labels(fixed, labelled, False)
     choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"])
+    goals = _chosen(whole, choice, rows.fresh)
+    fitted = []
+    if net is not None and bench is not None:
+        seed = plan.seed % 2**31
+        (trained,) = bench.fit([Fit(goals, *_tenth_out(np.arange(len(rows.held_out)), bench, seed), seed, student=net)])
+        student = bench.as_student(trained)
+        scale_logits(student, made.logit_scale)
+        fitted = [(net, student)]
     counts = {"n_rows": X.shape[0], "n_left_out": 0, "n_labelled": len(labelled), "n_new": rows.n_new}
-    return TrainingSet(rows, _chosen(whole, choice, rows.fresh), made.logit_scale, report | counts)
+    return TrainingSet(rows, goals, made.logit_scale, report | counts, fitted)
+
+
+def _tenth_out(used: Array, bench: Bench, seed: int) -> tuple[Array, Array]:
+    """Return the rows to fit, and a tenth to validate the fit by, drawn by chance; none where nothing validates."""
+    out = np.random.RandomState(seed).permutation(used)[: round(0.1 * len(used) * bench.validates)]
+    return used[~np.isin(used, out)], np.sort(out)
 
 
 def _counted(X: Any, targets: Targets) -> tuple[Any, Targets, Array]:
@@ -465,9 +483,7 @@ def _fit_nets(
     best = [min(found, key=lambda one: np.average(one[2].losses, weights=weight)) for found in tried]
     nets = [net for net, _, _ in best]
     if again:
-        others = np.zeros(len(held_out), dtype=bool)
-        others[np.random.RandomState(seed).permutation(used)[: round(0.1 * len(used) * bench.validates)]] = True
-        rows, valid = used[~others[used]], np.flatnonzero(others)
+        rows, valid = _tenth_out(used, bench, seed)
         nets = bench.fit(
             [
                 Fit(net.targets, rows, valid, seed, start=net, student=one)

@@ -239,7 +239,8 @@ def distill_to_budget(
             labels = np.concatenate([asked.targets.labels, task.encode_known(y_valid, asked.teacher.order)])
             targets = replace(asked.targets.with_below(teacher_values), labels=labels)
             all_rows = distil.stack(asked.rows, rows_valid)
-            again = distil.choose_again(request.plan, training_set, all_rows, targets, asked.ask_again)
+            net = candidates[base] if base in [largest, *beside] and training_set.fitted else None
+            again = distil.choose_again(request.plan, training_set, all_rows, targets, asked.ask_again, net)
             same = _of_bits(_teach(again, candidates[base]), bits, all_rows)
             # with more rows an encoder can keep more categories
             if not chosen["within_budget"] or is_within({**chosen, **_sizes(same)}, budget):

@@ -4,6 +4,7 @@ import os
 import pickle
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,6 +119,11 @@ def test_what_was_compiled_is_found_again_and_a_pickle_needs_no_compiler(tmp_pat
     again = skdistill.load(tmp_path / "student.skd").compile()
     assert native.program_.library == again.program_.library == library
     assert library.stat().st_mtime_ns == before
+    # one that was damaged would end the process that loads it
+    whole = library.read_bytes()
+    library.unlink()
+    library.write_bytes(whole[: len(whole) // 2])
+    assert distiller.compile().program_.library.read_bytes() == whole
     # it is a model like the one that load returns
     assert again.versions_ == skdistill.load(tmp_path / "student.skd").versions_ != {}
     thawed = pickle.loads(pickle.dumps(again))
@@ -131,7 +137,9 @@ def test_what_was_compiled_is_found_again_and_a_pickle_needs_no_compiler(tmp_pat
     [
         ("no-such-compiler", "there is no C compiler .*no-such-compiler"),
         ("false", "false .* fails"),
-        ("true", "cannot be"),
+        ("true", "FileNotFoundError"),
+        ("cc 'x", "No closing quotation"),
+        ("g++", "undefined symbol"),
     ],
 )
 def test_without_native_code_numpy_answers_and_a_warning_says_why(compiler, reason, tmp_path, monkeypatch):
@@ -141,6 +149,13 @@ def test_without_native_code_numpy_answers_and_a_warning_says_why(compiler, reas
     with pytest.warns(UserWarning, match=f"numpy answers: .*{reason}"):
         model = student.compile()
     assert_array_equal(model.predict_proba(X), student.predict_proba(X))
+
+
+def test_without_a_home_numpy_answers(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "expanduser", lambda self: (_ for _ in ()).throw(RuntimeError("no home")))
+    with pytest.warns(UserWarning, match="numpy answers: RuntimeError: no home"):
+        fitted("linear", table="numbers").compile()
 
 
 def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, average_precision_score, confusion_matrix, log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -249,13 +250,13 @@ def test_a_gain_is_claimed_beside_the_same_student_on_labels_alone_and_by_two_st
     few = compare(
         knows,
         {"mine": DistilledClassifier(knows, student="linear", alpha=0.9).fit(X, y)},
-        X_test[:12],
-        y_test[:12],
+        X_test[:40],
+        y_test[:40],
         X_train=X,
         y_train=y,
         latency=False,
     )
-    assert few.verdict.startswith("On 12 rows the teacher makes no measurable difference")
+    assert few.verdict.startswith("On 40 rows the teacher makes no measurable difference")
     # no claim without the teacher, without a yardstick, or beside a yardstick of another kind
     assert found(knows, 0.0).verdict.startswith("None of this is due to the teacher")
     unknown = "Whether distilling was worth it is not known: "
@@ -274,6 +275,13 @@ def test_each_kind_of_student_is_fitted_to_labels_alone_once(iris, iris_forest):
     }
     report = compare(iris_forest, students, iris.X, iris.y, latency=False, **fit)
     assert list(report.table) == ["teacher", "a", "b", "c", "a, labels only", "c, labels only"]
+    few = compare(iris_forest, students["a"], iris.X[::8], iris.y[::8], latency=False, **fit)
+    assert "19 rows are too few to tell" in few.verdict
+    # of a Pipeline the last step is what learned from the teacher
+    steps = make_pipeline(StandardScaler(), DistilledClassifier(GaussianNB(), student="linear", alpha=0.5))
+    report = compare(iris_forest, {"steps": steps.fit(iris.X, iris.y)}, iris.X, iris.y, latency=False, **fit)
+    assert report.table["labels only"]["model"] == "LinearStudent"
+    assert report.verdict.startswith(("On 150 rows", "Labels alone are better"))
     with pytest.raises(ValueError, match="y_train go together"):
         compare(iris_forest, students, iris.X, iris.y, X_train=iris.X)
 

@@ -13,7 +13,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -185,6 +185,21 @@ def test_bad_input_is_refused(given, error, message):
     full = {"teacher": Ridge().fit(X, y), "students": {"a": student}, "X": X, "y": y, "latency": False, **given}
     with pytest.raises(error, match=message):
         compare(**full)
+
+
+def test_outputs_of_the_training_rows_are_matched_by_name_and_no_student_need_be_good():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    Y = pd.DataFrame({"p": 2 * X[:, 0], "q": np.exp(X[:, 1])})
+    teacher = LinearRegression().fit(X, Y)
+    model = DistilledRegressor(teacher, student="linear", alpha=0.5).fit(X, Y)
+    found = [
+        compare(teacher, model, X, Y, X_train=X, y_train=Y[order], latency=False).table["labels only"]["r2"]
+        for order in (["p", "q"], ["q", "p"])
+    ]
+    assert found[0] == pytest.approx(found[1])
+    poor = LinearStudentRegressor().fit(X, np.random.default_rng(1).permutation(Y["p"]) * 3)
+    report = compare(LinearRegression().fit(X, Y["p"]), poor, X, Y["p"], latency=False)
+    assert report.table[report.chosen]["retention"] < 0
 
 
 def test_classifiers_and_regressors_are_not_compared_with_each_other(iris, iris_forest):

@@ -94,13 +94,10 @@ class NativeProgram(Program):
         outputs : ndarray of shape (n_rows, n_classes) or (n_rows, n_outputs)
             Probabilities, or predictions in the target's unit, in float64.
         """
-        return self.answers(self._encoded(X))
-
-    def _encoded(self, X: Any) -> Array:
-        """Return rows as the entry does, without a copy of those that it leaves as they are."""
         if self._as_they_are and type(X) is np.ndarray and X.dtype.kind == "f" and X.shape[1:] == self._shape:
-            return X
-        return self._entry(X)
+            # the entry would only copy them
+            return self.answers(X)
+        return self.answers(self._entry(X))
 
     def logits(self, X: Any) -> Array:
         """Return the logits of rows, or a regressor's standardised predictions.
@@ -115,7 +112,7 @@ class NativeProgram(Program):
         logits : ndarray of shape (n_rows, n_classes), or (n_rows, 1) for two classes
             The input of the last op, in float64.
         """
-        return self._logits(self._encoded(X))
+        return self._logits(self._entry(X))
 
 
 def _caller(function: Any, logits: bool, n_in: int, n_out: int) -> Callable[[Array], Array]:
@@ -173,15 +170,35 @@ def compiled(program: Program) -> NativeProgram:
     check_ops(program, C_OPS, "C")
     if isinstance(program.ops[0], Bound):
         raise Unavailable("scipy multiplies the rows of a sparse matrix")
+    try:
+        return _compiled(program)
+    except (OSError, RuntimeError, ValueError, AttributeError) as error:
+        # no home, no space, no temporary folder, a compiler of another language, ...
+        raise Unavailable(f"{type(error).__name__}: {error}") from error
+
+
+def _compiled(program: Program) -> NativeProgram:
     sources, n_logits = _sources(program)
     command, machine = _compiler()
-    digest = hashlib.sha256("\0".join([*sources.values(), *command, machine]).encode()).hexdigest()
-    library = _cache() / f"{digest[:40]}{'.dll' if sys.platform == 'win32' else '.so'}"
-    if not library.exists():
-        _build(command, sources, library)
+    key = hashlib.sha256("\0".join([*sources.values(), *command, machine]).encode()).hexdigest()[:40]
+    folder = _cache()
+    library = _found(folder, key) or _build(command, sources, folder, key)
     native = NativeProgram(program.ops, library, n_logits)
     _try(native, program)
     return native
+
+
+def _found(folder: Path, key: str) -> Path | None:
+    """Return the library of a key that is as it was built, as its name says; to load a damaged one ends the process."""
+    for path in folder.glob(f"{key}-*"):
+        if path.name == _name_of(path.read_bytes(), key):
+            return path
+        path.unlink(missing_ok=True)
+    return None
+
+
+def _name_of(content: bytes, key: str) -> str:
+    return f"{key}-{hashlib.sha256(content).hexdigest()[:16]}{'.dll' if sys.platform == 'win32' else '.so'}"
 
 
 def _sources(program: Program) -> tuple[dict[str, str], int]:
@@ -282,16 +299,16 @@ def _cache() -> Path:
     return folder
 
 
-def _build(command: list[str], sources: dict[str, str], library: Path) -> None:
+def _build(command: list[str], sources: dict[str, str], folder: Path, key: str) -> Path:
     """Compile sources to a library, which is there only once it is whole."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as scratch:
         for name, text in sources.items():
-            Path(folder, name).write_text(text, "utf-8")
-        _run([*command, *(name for name in sources if name.endswith(".c")), "-o", library.name, "-lm"], folder)
-        try:
-            write_files({library: Path(folder, library.name).read_bytes()})
-        except OSError as error:
-            raise Unavailable(f"{str(library)!r} cannot be written ({error})") from error
+            Path(scratch, name).write_text(text, "utf-8")
+        _run([*command, *(name for name in sources if name.endswith(".c")), "-o", "library", "-lm"], scratch)
+        content = Path(scratch, "library").read_bytes()
+    library = folder / _name_of(content, key)
+    write_files({library: content})
+    return library
 
 
 def _try(native: NativeProgram, program: Program) -> None:

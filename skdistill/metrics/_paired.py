@@ -46,7 +46,7 @@ def paired_gain(
     gain : float
         The score of `answer` minus that of `other`; scorers of losses are negative, so that more is always better.
     error : float
-        Its standard error; NaN with fewer than three rows.
+        Its standard error; NaN with fewer than three rows, or where the score is not defined without some of them.
 
     Raises
     ------
@@ -71,6 +71,13 @@ def paired_gain(
         scores = (answer_score(y[rows], one[rows], scoring, response_method, classes) for one in (values, others))
         return next(scores) - next(scores)
 
+    def gain_without(rows: Any) -> float:
+        try:
+            return gain(rows)
+        except ValueError:
+            # the score needs rows of every class
+            return float("nan")
+
     n = len(y)
     n_groups = min(n, _N_GROUPS)
     if n_groups < 3:
@@ -80,5 +87,5 @@ def paired_gain(
         order = order[np.argsort(y[order], kind="stable")]
     group = np.empty(n, dtype=np.intp)
     group[order] = np.arange(n) % n_groups
-    without = np.array([gain(group != one) for one in range(n_groups)])
+    without = np.array([gain_without(group != one) for one in range(n_groups)])
     return gain(slice(None)), float(np.sqrt((n_groups - 1) * np.mean((without - without.mean()) ** 2)))

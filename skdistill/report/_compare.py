@@ -72,7 +72,8 @@ def compare(
         estimator. "auto" fits one to `X_train` and `y_train` for each kind of student, with the same parameters; None,
         or "auto" without these rows, has no baseline.
     X_train : array-like, sparse matrix or frame of shape (n_train, n_columns), default=None
-        The rows that the students were fitted to.
+        The rows that the students were fitted to. The baselines are fitted to them without sample weights: give
+        `labels_only` where the students had some.
     y_train : array-like of shape (n_train,) or (n_train, n_outputs), default=None
         Their labels.
     scoring : str, default=None
@@ -196,8 +197,7 @@ def _with_baselines(
         raise ValueError("A student is called 'teacher', which is the report's name of the teacher.")
     if (X_train is None) != (y_train is None):
         raise ValueError("X_train and y_train go together; one of them is None.")
-    by_name = isinstance(labels_only, str) and (labels_only != "auto" or "auto" in named)
-    if labels_only is not None and by_name:
+    if isinstance(labels_only, str) and labels_only != "auto":
         if labels_only not in named:
             raise ValueError(f"labels_only={labels_only!r} is none of the students {list(named)}.")
         if len(named) == 1:
@@ -229,7 +229,9 @@ def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float) -> str:
     students = {name: row for name, row in table.items() if row["kind"] == "student"}
     kept = [row["retention"] for row in students.values() if not np.isnan(row["retention"])]
     # without any retention all students count as good
-    good = [name for name, row in students.items() if not kept or row["retention"] >= max(kept) * (1.0 - tolerance)]
+    good = [
+        name for name, row in students.items() if not kept or row["retention"] >= max(kept) - tolerance * abs(max(kept))
+    ]
 
     def size(name: str) -> tuple[bool, float]:
         own, pickled = students[name]["program_bytes"], students[name]["pickle_bytes"]

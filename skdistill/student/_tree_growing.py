@@ -228,7 +228,7 @@ def _cut(levels: Array | None, threshold: float) -> float:
         return threshold
     if abs(threshold) > _FAR / 4:
         # missing values on one side, all others on the other
-        return float(np.finfo(np.float32).max)
+        return np.inf
     below = int(np.floor(threshold)) + int(np.searchsorted(levels, 0.0))
     low, high = levels[below : below + 2].astype(np.float64)
     cut = np.float32((low + high) / 2)

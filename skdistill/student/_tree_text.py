@@ -83,7 +83,7 @@ def tree_text(program: Program, classes: Array | None, max_depth: int | None) ->
             left = tree.ranks[tree.offsets[index] + np.array(here)] <= threshold
             parts = [[code for code, goes in zip(here, left, strict=True) if goes == side] for side in (True, False)]
             sides = [(f"{column.name} in {_listed(column, part)}", {**codes, index: part}) for part in parts]
-        elif threshold == np.finfo(np.float32).max:
+        elif threshold == np.inf:
             sides = [(f"{column.name} known", codes), (f"{column.name} missing", codes)]
         else:
             at = column.at(threshold)

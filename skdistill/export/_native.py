@@ -27,6 +27,7 @@ from ._c_text import array
 from ._files import check_ops, write_files
 
 Array = NDArray[Any]
+_FLOAT64 = np.dtype(np.float64)
 
 #: A product and a sum may be one instruction, which rounds once.
 _FLAGS = ("-std=c99", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
@@ -64,7 +65,7 @@ class NativeProgram(Program):
         The number of outputs of the last layer.
     """
 
-    __slots__ = ("_as_they_are", "_logits", "_shape", "answers", "library")
+    __slots__ = ("_as_they_are", "_logits", "_logits_of_one", "_one_row", "answer", "answers", "library")
 
     def __init__(self, ops: Sequence[Op], library: Path, n_logits: int) -> None:
         super().__init__(ops)
@@ -73,13 +74,13 @@ class NativeProgram(Program):
             loaded = ctypes.CDLL(str(library))
         except OSError as error:
             raise Unavailable(f"{str(library)!r} cannot be loaded ({error})") from error
-        function, width = loaded.skdistill_rows, _width(self)
+        function, n_answers = loaded.skdistill_rows, self.n_outputs or max(n_logits, 2)
         function.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_void_p)
         function.restype = None
         entry = self.ops[0]
-        self._as_they_are, self._shape = isinstance(entry, Columns) and entry.identity, (width,)
-        self.answers = _caller(function, False, width, self.n_outputs or max(n_logits, 2))
-        self._logits = _caller(function, True, width, n_logits)
+        self._as_they_are, self._one_row = isinstance(entry, Columns) and entry.identity, (1, _width(self))
+        self.answer, self.answers = (of(function, False, n_answers) for of in (_of_one_row, _of_rows))
+        self._logits_of_one, self._logits = (of(function, True, n_logits) for of in (_of_one_row, _of_rows))
 
     def __call__(self, X: Any) -> Array:
         """Return the class probabilities of rows, or a regressor's predictions.
@@ -94,10 +95,14 @@ class NativeProgram(Program):
         outputs : ndarray of shape (n_rows, n_classes) or (n_rows, n_outputs)
             Probabilities, or predictions in the target's unit, in float64.
         """
-        if self._as_they_are and type(X) is np.ndarray and X.dtype.kind == "f" and X.shape[1:] == self._shape:
-            # the entry would only copy them
-            return self.answers(X)
-        return self.answers(self._entry(X))
+        # the entry would only copy these
+        if self._as_they_are and type(X) is np.ndarray and X.dtype is _FLOAT64:
+            if X.shape == self._one_row:
+                return self.answer(X)
+            if X.shape[1:] == self._one_row[1:]:
+                return self.answers(X)
+        Z = self._entry(X)
+        return self.answer(Z) if Z.shape[0] == 1 else self.answers(Z)
 
     def logits(self, X: Any) -> Array:
         """Return the logits of rows, or a regressor's standardised predictions.
@@ -112,29 +117,37 @@ class NativeProgram(Program):
         logits : ndarray of shape (n_rows, n_classes), or (n_rows, 1) for two classes
             The input of the last op, in float64.
         """
-        return self._logits(self._entry(X))
+        Z = self._entry(X)
+        return self._logits_of_one(Z) if Z.shape[0] == 1 else self._logits(Z)
 
 
-def _caller(function: Any, logits: bool, n_in: int, n_out: int) -> Callable[[Array], Array]:
+def _of_rows(function: Any, logits: bool, n_out: int) -> Callable[[Array], Array]:
     """Return a function of rows as the entry returns them; other threads go on while ctypes runs the library's."""
-    # names of an outer function are found faster than attributes
-    local, empty, wanted = threading.local(), np.empty, int(logits)
 
     def call(Z: Array) -> Array:
-        if Z.shape[0] != 1:
-            Z = np.ascontiguousarray(Z, dtype=np.float64)
-            out = empty((Z.shape[0], n_out))
-            function(Z.ctypes.data, Z.shape[0], wanted, out.ctypes.data)
-            return out
-        # asking an array for its address takes longer than copying a row; each thread has arrays of its own
+        Z = np.ascontiguousarray(Z, dtype=np.float64)
+        out = np.empty((len(Z), n_out))
+        function(Z.ctypes.data, len(Z), logits, out.ctypes.data)
+        return out
+
+    return call
+
+
+def _of_one_row(function: Any, logits: bool, n_out: int) -> Callable[[Array], Array]:
+    """Return a function of one row of float64.
+
+    To ask an array for its address takes longer than to copy a row: bytes are their address to ctypes, and each thread
+    has an array for the answer.
+    """
+    local = threading.local()
+
+    def call(Z: Array) -> Array:
         try:
-            given, at_given, answer, at_answer = local.row
+            answer, address = local.answer
         except AttributeError:
-            given, answer = empty((1, n_in)), empty((1, n_out))
-            at_given, at_answer = given.ctypes.data, answer.ctypes.data
-            local.row = given, at_given, answer, at_answer
-        given[:] = Z
-        function(at_given, 1, wanted, at_answer)
+            answer = np.empty((1, n_out))
+            local.answer = answer, (address := answer.ctypes.data)
+        function(Z.tobytes(), 1, logits, address)
         return answer.copy()
 
     return call

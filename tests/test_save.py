@@ -500,6 +500,7 @@ def edits():
         r"level or a class label twice",
         lambda structure: op(structure, "Columns")["levels"].__setitem__(0, [[1, True], [0, 1]]),
     )
+    yield "a column that is read 1,000 times", r"read too often", read_often
     yield "many columns without a name", r"columns do not fit each other: n_columns", many_columns
     yield (
         "a number stored as another",
@@ -507,6 +508,12 @@ def edits():
         lambda structure: op(structure, "Standardize")["mean"].__setitem__(1, "|i1"),
     )
     yield "fingerprint", r"fingerprint", lambda structure: structure.__setitem__("fingerprint", "0" * 64)
+
+
+def read_often(structure):
+    entry = op(structure, "Columns")
+    entry["sources"] += [entry["sources"][-1]] * 1000
+    entry["kinds"] += [entry["kinds"][-1]] * 1000
 
 
 def many_columns(structure):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from itertools import accumulate, groupby, pairwise
 from typing import Any
@@ -40,6 +41,8 @@ MOST_OPS = 1000
 MOST_UNREAD = 2**17
 #: The most levels of a column that are numbers: hashes can be made to collide, and then each is compared with all.
 _MOST_NUMBERS = 2**14
+#: How often a column may be read in one way: each reading is a number of its own.
+_MOST_READS = 16
 #: The largest rank.
 _LARGEST_RANK = 2**53
 #: The most nodes on a path of a tree.
@@ -141,6 +144,8 @@ def _columns(entry: Columns, most: int) -> Found:
     yield "n_columns", 0 < n <= most
     yield "sources", len(entry.sources) == len(kinds) and all(0 <= source < n for source in entry.sources)
     yield "kinds", set(kinds) <= {"category", "rank", "number", "datetime", "word"}
+    read = Counter((source, kind) for source, kind in zip(entry.sources, kinds, strict=True) if kind != "word")
+    yield "a column that is read too often", max(read.values(), default=0) <= _MOST_READS
     yield "kinds", set(kinds[:n_categories]) <= {"category"}
     yield "sizes", len(entry.sizes) == n_categories and all(size >= 2 for size in entry.sizes)
     yield "levels", len(entry.levels) == len(with_levels)

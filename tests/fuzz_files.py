@@ -705,7 +705,9 @@ def run_c(model, cells, folder):
             elif kind.startswith("enum"):
                 cell, lookup = row[source], f"m_{name}_from_"
                 if isinstance(cell, bool | int | float) and f"{lookup}number" in header:
-                    lines.append(f"row.{name} = {lookup}number({c_number(min(max(cell, -1e300), 1e300))});")
+                    # integers of any size, which a double cannot always hold
+                    level = cell if isinstance(cell, float) else min(max(cell, -(10**300)), 10**300)
+                    lines.append(f"row.{name} = {lookup}number({c_number(level)});")
                 else:
                     lines.append(f"row.{name} = {lookup}string({0 if cell is None else literal(str(cell))});")
             elif star:

@@ -324,6 +324,8 @@ def test_what_a_net_cannot_learn_from_is_said(iris, iris_forest):
 
     with pytest.raises(ValueError, match=r"Net gives outputs of shape \(\d+, 5\) for \d+ rows; needed of a student is"):
         fit(Net(n_outputs=5))
+    with pytest.raises(ValueError, match=r"Net gives -[\d.]+, and its criterion NLLLoss, skorch's default, takes prob"):
+        fit(net(criterion=torch.nn.NLLLoss, train_split=None, callbacks=[]))
     with pytest.raises(ValueError, match=r"The loss of student NeuralNetClassifier became nan\. Standardise the rows"):
         fit(net(optimizer=torch.optim.SGD, lr=1e20, train_split=None, callbacks=[]))
     gaps = iris.X.copy()

@@ -173,6 +173,11 @@ def _logits(net: Any, output: Any, n_classes: int | None) -> Tensor:
         )
     criterion = getattr(net, "criterion_", None)
     if isinstance(net, NeuralNetClassifier) and isinstance(criterion, nn.NLLLoss):
+        if n_classes is not None and (lowest := float(found.detach().min())) < 0:
+            raise ValueError(
+                f"{type(net.module_).__name__} gives {lowest:.3g}, and its criterion NLLLoss, skorch's default, takes "
+                "probabilities. End the module in nn.Softmax(dim=-1), or pass criterion=nn.CrossEntropyLoss."
+            )
         return torch.log(found + torch.finfo(found.dtype).eps)
     return torch.logit(found, eps=1e-7) if isinstance(criterion, nn.BCELoss) else found
 

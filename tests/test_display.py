@@ -92,6 +92,24 @@ def test_reliability(pair):
         ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_[:1])
 
 
+def test_how_often_a_class_comes_by_its_probability(pair):
+    student, teacher, X, y = pair
+    label = teacher.classes_[-1]
+    display = ReliabilityDisplay.from_estimator(student, X, y, teacher=teacher, pos_label=label, n_bins=5)
+    for model, curve in zip((teacher, student), display.curves.values(), strict=True):
+        proba = model.predict_proba(X)[:, -1]
+        assert curve["n_rows"].sum() == len(X)
+        assert_allclose(curve["n_rows"] @ curve["rate"], (y == label).sum())
+        assert_allclose(curve["n_rows"] @ curve["probability"], proba.sum())
+        assert (np.diff(curve["probability"]) > 0).all()
+        # rows with one probability are not split: no group has more than its share but for one of these
+        expected, largest = curve["n_rows"] * curve["probability"], np.unique(proba, return_counts=True)
+        assert expected.max() <= proba.sum() / 5 + (largest[0] * largest[1]).max() + 1
+    assert display.ax_.get_yscale() == "log"
+    with pytest.raises(ValueError, match="pos_label='nobody' is none of the classes"):
+        ReliabilityDisplay.from_estimator(student, X, y, teacher=teacher, pos_label="nobody")
+
+
 def test_a_distilled_classifier_knows_its_teacher(iris, iris_forest):
     model = DistilledClassifier(iris_forest, student="linear").fit(iris.X, iris.y)
     teacher_proba, student_proba = iris_forest.predict_proba(iris.X), model.predict_proba(iris.X)

@@ -17,6 +17,7 @@ from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.calibration import calibration_curve
+from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -29,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import skdistill
-from skdistill import DistilledClassifier, LinearStudent, compare, metrics
+from skdistill import DistilledClassifier, LinearStudent, LinearStudentRegressor, compare, load, metrics
 from skdistill.report._asking import ask_both
 
 pytestmark = pytest.mark.usefixtures("brief")
@@ -310,6 +311,42 @@ def test_all_rows_that_a_new_model_changes(tmp_path):
     assert len(pd.DataFrame(changed)) == len(changed["student_probability"])
 
 
+def test_a_new_model_beside_the_one_in_service(tmp_path):
+    _, models, X, y = mixed_report(26)
+    models["teacher"].export(tmp_path / "old.skd")
+    old, new = load(tmp_path / "old.skd"), next(model for name, model in models.items() if name != "teacher")
+    report = compare(baseline=old, students={"new": new}, X=X, y=y, latency=False)
+    were, are = old.predict(X), new.predict(X)
+    changed = were != are
+    right, wrong = (changed & (are == y)).sum(), (changed & (were == y)).sum()
+    said = f"another class for {changed.sum()} of {len(X)} rows ({right} become right and {wrong} wrong)"
+    assert said in report.verdict
+    assert report.table["baseline"]["program_bytes"] == metrics.program_bytes(old)
+    assert_array_equal(report.changed_rows()["baseline"], were[changed])
+    unlabelled = compare(baseline=old, students={"new": new}, X=X, latency=False)
+    assert_array_equal(unlabelled.changed_rows()["row"], np.flatnonzero(changed))
+    assert "not known without labels" in unlabelled.verdict
+    assert unlabelled.table["new"].keys() < report.table["new"].keys()
+    assert unlabelled.details["new"].slices
+    for one in (report, unlabelled):
+        one.to_html(tmp_path / "report.html")
+        page = Reader()
+        page.feed(re.sub("<style>.*?</style>", "", (tmp_path / "report.html").read_text(encoding="utf-8"), flags=re.S))
+        assert "baseline" in page.text
+        assert not re.search("(?i)teacher(?! out)", page.text)
+
+
+def test_a_new_regressor_beside_the_one_in_service(tmp_path):
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    old, new = LinearStudentRegressor(C=0.01).fit(X[:200], y[:200]), LinearStudentRegressor().fit(X[:300], y[:300])
+    apart = np.abs(old.predict(X) - new.predict(X))
+    for labels in ({"y": y}, {}):
+        report = compare(baseline=old, students=new, X=X, **labels, latency=False)
+        assert f"moves half of 442 predictions by {np.median(apart):.4g} or more" in report.verdict
+        assert ("r2" in report.table["baseline"]) == bool(labels)
+        report.to_html(tmp_path / "report.html")
+
+
 def test_the_smallest_within_the_tolerance_is_chosen(iris, iris_forest):
     small = LinearStudent().fit(iris.X, iris.y)
     large = LinearStudent(numeric="piecewise").fit(iris.X, iris.y)
@@ -331,6 +368,11 @@ def test_the_smallest_within_the_tolerance_is_chosen(iris, iris_forest):
         ({"students": LinearStudent()}, NotFittedError, "LinearStudent"),
         ({"teacher": LogisticRegression()}, NotFittedError, "LogisticRegression"),
         ({"teacher": None}, ValueError, "There is no teacher"),
+        ({"X": None}, ValueError, "X is None; needed are test rows"),
+        ({"y": None}, ValueError, "y is None; needed are test rows"),
+        ({"baseline": LinearStudent()}, ValueError, "there are both"),
+        ({"baseline": LinearStudent(), "teacher": None}, NotFittedError, "LinearStudent"),
+        ({"baseline": LinearStudent(), "teacher": None, "labels_only": "a"}, ValueError, "leave out labels_only"),
         ({"y": np.full(150, 7)}, ValueError, "does not know"),
         ({"y": np.full(150, -1)}, ValueError, "does not know"),
         ({"y": np.zeros(149, dtype=int)}, ValueError, "150 rows and y has 149"),

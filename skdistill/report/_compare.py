@@ -20,15 +20,16 @@ from ._figures import costs
 from ._kinds import KINDS
 from ._report import Details, Report
 from ._slices import chosen_columns, groups, large_enough, names_of
-from ._verdict import labels_only_twins, verdict
+from ._verdict import change, labels_only_twins, verdict
 
 
 def compare(
-    teacher: Any,
-    students: Any,
-    X: Any,
-    y: ArrayLike,
+    teacher: Any = None,
+    students: Any = None,
+    X: Any = None,
+    y: ArrayLike | None = None,
     *,
+    baseline: Any = None,
     teacher_proba: ArrayLike | None = None,
     teacher_pred: ArrayLike | None = None,
     classes: ArrayLike | None = None,
@@ -42,7 +43,7 @@ def compare(
     n_bins: int = 15,
     latency: bool = True,
 ) -> Report:
-    """Compare students with their teacher on test rows: what each keeps, and what it saves.
+    """Compare students with their teacher on test rows: what each keeps, and what it saves. Or a new model with an old.
 
     Teacher and students must not have seen the rows in training. A teacher that has seen them looks better than it
     is, and its students look worse.
@@ -56,9 +57,13 @@ def compare(
         returns; or fitted regressors. Those in a list are named after their classes.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
         Test rows, raw, as teacher and students take them.
-    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
         Their labels, or the targets of regressors. The columns of a frame, and those of the teacher's answers, are
         matched by name with the outputs of the students that know theirs; without names they are taken in that order.
+        Beside a `baseline` there need be none.
+    baseline : estimator, default=None
+        The model in service, in place of a teacher: which rows do the students change, on which slices, and, with
+        labels, is it for the better? It may be what ``skdistill.load`` returns.
     teacher_proba : array-like of shape (n_rows, n_classes), default=None
         The probabilities of a classifier's teacher, if they are known. With `teacher` given as well, its size and
         its times are measured.
@@ -99,8 +104,8 @@ def compare(
     Raises
     ------
     ValueError
-        If the shapes of rows, labels and answers do not match, or an option has a wrong value; the message says
-        which.
+        If the shapes of rows, labels and answers do not match, an option has a wrong value, or two do not go together;
+        the message says which.
     TypeError
         If `slice_by` is a str.
     NotFittedError
@@ -121,19 +126,33 @@ def compare(
     >>> report.table["linear"]["fidelity"] > 0.9
     True
     """
+    reference = "teacher" if baseline is None else "baseline"
+    if X is None or (y is None and baseline is None):
+        raise ValueError(f"{'X' if X is None else 'y'} is None; needed are test rows and their labels.")
+    if baseline is not None:
+        if teacher is not None or teacher_proba is not None or teacher_pred is not None:
+            raise ValueError("Give a teacher or a baseline; there are both.")
+        if X_train is not None or not (labels_only is None or labels_only == "auto"):
+            raise ValueError("Students beside a baseline have none of labels only; leave out labels_only and X_train.")
+        teacher = baseline
     named, task = asking.named_students(students)
+    if baseline is not None:
+        asking.check_student(baseline, "baseline", task)
+    if reference in named:
+        raise ValueError(f"A student is called {reference!r}, which is the report's name of the {reference}.")
     named, baselines = _with_baselines(named, labels_only, X_train, y_train, task)
     scoring = task.scoring if scoring is None else scoring
     _check_options(scoring, tolerance, min_rows, n_bins)
     columns = chosen_columns(X, slice_by)
     given = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred, "classes": classes}
     known = [*(asking.teacher_names(task, student) for student in named.values()), task.y_names(y)]
-    answers, order = asking.ask_teacher(task, teacher, X, np.asarray(y), given, known)
-    kind = KINDS[task](X, asking.check_labels(task, y, answers, order), answers, order, scoring, n_bins)
+    answers, order = asking.ask_teacher(task, teacher, X, None if y is None else np.asarray(y), given, known)
+    labels = None if y is None else asking.check_labels(task, y, answers, order)
+    kind = KINDS[task](X, labels, answers, order, scoring, n_bins, reference)
     names = names_of(X) or []
     slices = {**kind.slices_by_target(), **{names[index]: groups(X, index) for index in columns}}
     slices = {name: large_enough(by, min_rows) for name, by in slices.items()}
-    preds = {"teacher": answers}
+    preds = {reference: answers}
     for name, student in named.items():
         preds[name] = asking.ask_student(task, student, X, answers, order, f"student {name!r}")
 
@@ -142,11 +161,12 @@ def compare(
     times = None
     for name, pred in preds.items():
         figures, by_slice = kind.figures(pred, slices)
+        role = reference if name == reference else "labels only" if name in baselines else "student"
         if name == "teacher":
-            role, model, program, predict = "teacher", teacher, None, asking.predict_of(teacher, task)
+            model, program, predict = teacher, None, asking.predict_of(teacher, task)
         else:
-            role = "labels only" if name in baselines else "student"
-            model, shipping = asking.inner(named[name]), shipped(named[name])
+            own = named.get(name, baseline)
+            model, shipping = asking.inner(own), shipped(own)
             program = program_or_none(shipping) if hasattr(shipping, "program_") else None
             predict = getattr(shipping, task.method)
         # a pickle holds the whole model; that of a function holds only its name
@@ -156,16 +176,22 @@ def compare(
         table[name] = {"kind": role, "model": _class_of(model), **figures, **cost}
         in_fit = getattr(named.get(name), "distillation_report_", None)
         details[name] = Details(slices=by_slice, in_fit=in_fit, **kind.details(pred))
-    chosen = _choose(table, tolerance)
+    chosen = _choose(table, tolerance, "fidelity" if y is None else "retention")
+    said = (
+        change(chosen, reference, preds, kind)
+        if labels is None or baseline is not None
+        else verdict(chosen, named, baselines, preds, kind, labels)
+    )
     environment: dict[str, Any] = {"machine": machine()}
     if times is not None:
         environment |= {"n_threads": times.n_threads, "batch_rows": times.batch_rows}
     return Report(
         table=table,
         task=task,
+        reference=reference,
         columns=kind.columns,
         chosen=chosen,
-        verdict=verdict(chosen, named, baselines, preds, kind),
+        verdict=said,
         notes=kind.notes(),
         scoring=scoring,
         tolerance=tolerance,
@@ -193,8 +219,6 @@ def _with_baselines(
     named: dict[str, Any], labels_only: Any, X_train: Any, y_train: Any, task: Task
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the students with the labels-only ones among them, and the names of these."""
-    if "teacher" in named:
-        raise ValueError("A student is called 'teacher', which is the report's name of the teacher.")
     if (X_train is None) != (y_train is None):
         raise ValueError("X_train and y_train go together; one of them is None.")
     if isinstance(labels_only, str) and labels_only != "auto":
@@ -224,14 +248,12 @@ def _class_of(model: Any) -> str:
     return type(model).__name__ if is_estimator(model) or not hasattr(model, "__name__") else str(model.__name__)
 
 
-def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float) -> str:
+def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float, figure: str) -> str:
     """Return the smallest student within the tolerance; one with a Program counts as smaller than one without."""
     students = {name: row for name, row in table.items() if row["kind"] == "student"}
-    kept = [row["retention"] for row in students.values() if not np.isnan(row["retention"])]
+    kept = [row[figure] for row in students.values() if not np.isnan(row[figure])]
     # without any retention all students count as good
-    good = [
-        name for name, row in students.items() if not kept or row["retention"] >= max(kept) - tolerance * abs(max(kept))
-    ]
+    good = [name for name, row in students.items() if not kept or row[figure] >= max(kept) - tolerance * abs(max(kept))]
 
     def size(name: str) -> tuple[bool, float]:
         own, pickled = students[name]["program_bytes"], students[name]["pickle_bytes"]

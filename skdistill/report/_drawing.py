@@ -21,8 +21,8 @@ from ._columns import Column
 from ._slices import shortened
 
 #: The colour and the marker of each kind of model. The colours show on white and on black.
-COLORS = {"teacher": "#8a8f98", "student": "#3b82f6", "labels only": "#d97706"}
-_MARKERS = {"teacher": "s", "student": "o", "labels only": "D"}
+COLORS = {"teacher": "#8a8f98", "baseline": "#8a8f98", "student": "#3b82f6", "labels only": "#d97706"}
+_MARKERS = {"teacher": "s", "baseline": "s", "student": "o", "labels only": "D"}
 #: Written by matplotlib in place of the page's colour of text, as page.mplstyle says.
 _INK = "#010203"
 #: The page's style and frame, and the style of its pictures.
@@ -35,6 +35,12 @@ MOST_CLASSES, _MOST_NUMBERED = 40, 12
 #: The points between a dot and its name, and the directions in which it is tried: beside, above and below, diagonally.
 _NEAR = 7
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
+
+
+def class_axes(label: Any) -> dict[str, str]:
+    """Return what the axes show of the curve of a class, as RELIABILITY does of all."""
+    shown = shortened(str(label), 24)
+    return {"probability": f"probability of {shown}", "rate": f"share of rows that are {shown}"}
 
 
 class Display:
@@ -119,14 +125,14 @@ def draw_frontier(
         The cost of each model; one without is not drawn.
     retentions : dict of str to float
         The retention of each model.
-    kinds : dict of str to {"teacher", "student", "labels only"}
+    kinds : dict of str to {"teacher", "baseline", "student", "labels only"}
         The kind of each model.
     cost : Column
         The title and format of the costs.
     """
     ticker = _part("matplotlib.ticker")
     known = {name: float(value) for name, value in costs.items() if value and np.isfinite(retentions[name])}
-    students = [name for name in known if kinds[name] != "teacher"]
+    students = [name for name in known if kinds[name] not in ("teacher", "baseline")]
     low, high = min(known.values()) / 2, max(known.values()) * 2
     kept = [1.0, *(retentions[name] for name in known)]
     pad = max(0.08 * (max(kept) - min(kept)), 0.002)
@@ -181,7 +187,12 @@ def _write_names(ax: Any, points: Mapping[str, tuple[float, float]]) -> None:
 
 
 def draw_curves(
-    ax: Any, curves: Mapping[str, Mapping[str, NDArray[Any]]], axes: Mapping[str, str], kind: str = "student"
+    ax: Any,
+    curves: Mapping[str, Mapping[str, NDArray[Any]]],
+    axes: Mapping[str, str],
+    kind: str = "student",
+    *,
+    log: bool = False,
 ) -> None:
     """Draw the curves of teacher and student beside the diagonal; the area of a dot is its share of the rows.
 
@@ -190,17 +201,29 @@ def draw_curves(
     ax : matplotlib Axes
         The axes to draw on.
     curves : dict of str to dict
-        For "teacher" and for the student ``n_rows`` of each point and its coordinates, arrays of shape (n_points,).
+        For the teacher, which comes first, and the student ``n_rows`` of each point and its coordinates, arrays of
+        shape (n_points,).
     axes : dict of str to str
         The keys of the horizontal and of the vertical coordinate, each with the label of its axis.
     kind : {"student", "labels only"}, default="student"
         The kind of the student.
+    log : bool, default=False
+        Whether the axes are logarithmic; zeros are then left out.
     """
-    for name, curve in curves.items():
+    if log:
+        ticker = _part("matplotlib.ticker")
+        ax.set(xscale="log", yscale="log")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+            axis.set_minor_formatter(ticker.NullFormatter())
+    for at, (name, curve) in enumerate(curves.items()):
         x, y = (curve[key] for key in axes)
-        color = COLORS["teacher" if name == "teacher" else kind]
-        ax.plot(x, y, color=color, label=name)
+        color = COLORS[kind if at else "teacher"]
         areas = 8 + 250 * curve["n_rows"] / curve["n_rows"].sum()
+        if log:
+            x, y, areas = (values[(x > 0) & (y > 0)] for values in (x, y, areas))
+        ax.plot(x, y, color=color, label=name)
         ax.scatter(x, y, s=areas, color=color, alpha=0.75, linewidth=0)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     low, high = max(left, bottom), min(right, top)
@@ -210,7 +233,14 @@ def draw_curves(
 
 
 def draw_density(
-    ax: Any, teacher: NDArray[Any], student: NDArray[Any], *, proba: bool, kind: str = "student", **kwargs: Any
+    ax: Any,
+    teacher: NDArray[Any],
+    student: NDArray[Any],
+    *,
+    proba: bool,
+    kind: str = "student",
+    reference: str = "teacher",
+    **kwargs: Any,
 ) -> Any:
     """Draw the density of a student's answers against the teacher's; the stronger the colour, the more rows.
 
@@ -224,6 +254,8 @@ def draw_density(
         Whether they are probabilities.
     kind : {"student", "labels only"}, default="student"
         The kind of the student.
+    reference : str, default="teacher"
+        What the teacher is called.
     **kwargs : dict
         For matplotlib's ``hexbin``.
 
@@ -244,11 +276,11 @@ def draw_density(
     cmap = colors.LinearSegmentedColormap.from_list(kind, shades)
     look = {"gridsize": 40, "mincnt": 1, "bins": "log", "cmap": cmap, "linewidths": 0, "extent": (low, high, low, high)}
     hexbin = ax.hexbin(teacher, student, **{**look, **kwargs})
-    ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel="teacher", ylabel="student")
+    ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel=reference, ylabel="student")
     return hexbin
 
 
-def draw_confusion(ax: Any, counts: NDArray[Any], classes: Sequence[str]) -> None:
+def draw_confusion(ax: Any, counts: NDArray[Any], classes: Sequence[str], reference: str = "teacher") -> None:
     """Draw the confusion matrix of student against teacher, shaded by the share of the teacher's class.
 
     Parameters
@@ -259,6 +291,8 @@ def draw_confusion(ax: Any, counts: NDArray[Any], classes: Sequence[str]) -> Non
         Rows for the teacher's class, columns for the student's.
     classes : sequence of str
         The names of the classes.
+    reference : str, default="teacher"
+        What the teacher is called.
     """
     colors = _part("matplotlib.colors")
     n_classes = len(classes)
@@ -280,7 +314,7 @@ def draw_confusion(ax: Any, counts: NDArray[Any], classes: Sequence[str]) -> Non
     ax.xaxis.set_label_position("top")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set(xlabel="student's class", ylabel="teacher's class", aspect="equal")
+    ax.set(xlabel="student's class", ylabel=f"{reference}'s class", aspect="equal")
     ax.invert_yaxis()
     for row, column in np.argwhere(counts) if n_classes <= _MOST_NUMBERED else ():
         number = str(counts[row, column])

@@ -52,6 +52,34 @@ def reliability_curve(y_true: Array, proba: Array, classes: Array, n_bins: int) 
     return _by_bins(np.searchsorted(cuts, confidence), confidence=confidence, accuracy=correct)
 
 
+def class_curve(is_class: Array, proba: Array, n_groups: int = _N_RANGES) -> dict[str, Array]:
+    """Return the rate of a class by its probability.
+
+    Parameters
+    ----------
+    is_class : ndarray of shape (n_rows,)
+        Whether each row is of the class.
+    proba : ndarray of shape (n_rows,)
+        The probability of the class.
+    n_groups : int, default=10
+        Into how many groups of neighbouring probabilities the rows are cut, each with about as many expected rows of
+        the class, so that those of a rare class are not all in one.
+
+    Returns
+    -------
+    curve : dict
+        ``probability`` and ``rate``, means over each group, and ``n_rows``, arrays of shape (n_groups,).
+    """
+    order = np.argsort(proba, kind="stable")
+    expected = np.cumsum(proba[order])
+    groups = np.empty(len(proba), dtype=np.int64)
+    groups[order] = np.searchsorted(np.linspace(0, expected[-1], n_groups + 1)[1:-1], expected)
+    # equal probabilities stay together
+    _, first, inverse = np.unique(proba[order], return_index=True, return_inverse=True)
+    groups[order] = groups[order][first][inverse]
+    return _by_bins(groups, probability=proba, rate=is_class.astype(float))
+
+
 def output_curves(y_true: Array, pred: Array) -> list[dict[str, Array]]:
     """Return, for each of the first outputs of a regressor, the mean target by ranges of the prediction.
 

@@ -24,12 +24,16 @@ from .._checks import column_or_rows
 from ..tasks import CLASSES, NUMBERS, Task
 from . import _drawing as drawing
 from ._columns import COST, Column, decimal, in_units, percent
-from ._figures import output_curves, reliability_curve, rows_apart
+from ._figures import class_curve, output_curves, reliability_curve, rows_apart
 from ._slices import ranges
 
 Array = NDArray[Any]
 #: A class with a smaller share of the rows is rare; of many classes, one with less than half an equal share.
 _RARE = 0.05
+#: Of how many rare classes the calibration is drawn.
+_SHOWN_RARE = 2
+#: Texts of a column that name the teacher.
+_TEXTS = ("title", "meaning")
 #: What draws a picture on axes, its description in text, and its caption in HTML.
 Picture = tuple[Callable[[Any], Any], str, str]
 
@@ -42,8 +46,8 @@ class Kind:
     ----------
     X : array, sparse matrix or frame of shape (n_rows, n_columns)
         Test rows.
-    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Their labels or targets.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs), or None
+        Their labels or targets, where there are any.
     teacher_pred : ndarray of shape (n_rows, n_classes) or (n_rows, n_outputs)
         The teacher's probabilities or predictions.
     order : ndarray of shape (n_targets,) or None
@@ -52,14 +56,17 @@ class Kind:
         The scorer of the retention.
     n_bins : int
         The number of bins of calibration.
+    reference : {"teacher", "baseline"}
+        What the model is that the others are measured beside.
     """
 
     X: Any
-    y: Array
+    y: Array | None
     teacher_pred: Array
     order: Array | None
     scoring: str
     n_bins: int
+    reference: str
 
     task: ClassVar[Task]
     #: The columns of the table: scores against the labels, and how close a model is to the teacher.
@@ -89,7 +96,9 @@ class Kind:
         own = Column(scoring, scoring, decimal, f"scikit-learn's {scoring}.")
         is_shown = scoring.removeprefix("neg_") in {column.key for column in self.scores_shown}
         retention = Column("retention", "retention", percent, f"The model's {scoring} over the teacher's{inverse}.")
-        return (*self.scores_shown, *(() if is_shown else (own,)), retention, *self.fidelity_shown, *COST)
+        columns = (*self.scores_shown, *(() if is_shown else (own,)), retention, *self.fidelity_shown, *COST)
+        texts = [{name: getattr(one, name).replace("teacher", self.reference) for name in _TEXTS} for one in columns]
+        return tuple(one._replace(**own) for one, own in zip(columns, texts, strict=True))
 
     def slices_by_target(self) -> dict[str, Array]:
         """Return ways to slice the rows by their target: for each the slice of each row."""
@@ -99,8 +108,12 @@ class Kind:
         """Return what has to be known of the rows to read the figures, in sentences."""
         return []
 
-    def scores(self, pred: Array) -> dict[str, float]:
-        """Return the figures of a model that do not depend on `scoring` or slices."""
+    def scores(self, pred: Array, y: Array) -> dict[str, float]:
+        """Return the figures of a model against the labels, but for that of `scoring`."""
+        raise NotImplementedError
+
+    def fidelity(self, pred: Array) -> dict[str, float]:
+        """Return how close a model is to the teacher on all rows."""
         raise NotImplementedError
 
     def details(self, pred: Array) -> dict[str, Any]:
@@ -127,7 +140,7 @@ class Kind:
         raise NotImplementedError
 
     @staticmethod
-    def note(student: Any, classes: Any) -> str:
+    def note(student: Any, classes: Any, reference: str) -> str:
         """Return a paragraph below the pictures, in HTML."""
         return ""
 
@@ -157,14 +170,16 @@ class Kind:
         ]
         by_slice.sort(key=lambda one: one[key], reverse=self.is_distance)
         worst = by_slice[0] if by_slice else None
-        options: dict[str, Any] = {"response_method": self.task.method, "classes": self.classes}
-        retention = metrics.retention_score(self.y, self.teacher_pred, pred, scoring=self.scoring, **options)
         figures = {
-            **self.scores(pred),
-            "retention": float(retention),
+            **self.fidelity(pred),
             f"worst_slice_{key}": None if worst is None else worst[key],
             "worst_slice": None if worst is None else f"{worst['column']}: {worst['slice']}",
         }
+        if self.y is None:
+            return figures, by_slice
+        options: dict[str, Any] = {"response_method": self.task.method, "classes": self.classes}
+        retention = metrics.retention_score(self.y, self.teacher_pred, pred, scoring=self.scoring, **options)
+        figures |= {**self.scores(pred, self.y), "retention": float(retention)}
         if self.scoring in {column.key for column in self.columns} - figures.keys():
             figures[self.scoring] = metrics.answer_score(self.y, pred, self.scoring, **options)
         return figures, by_slice
@@ -210,11 +225,15 @@ class _Classification(Kind):
     fidelity_text = "agrees with the teacher on {} of the rows"
 
     def slices_by_target(self) -> dict[str, Array]:
+        if self.y is None:
+            return {f"class by {self.reference}": self.classes[self.teacher_pred.argmax(axis=1)].astype(object)}
         return {"class": self.y.astype(object)}
 
     @property
     def rare(self) -> dict[int, float]:
         """The column and the share of each class that has few of the rows, but some."""
+        if self.y is None:
+            return {}
         shares = (self.y[:, None] == self.classes).mean(axis=0)
         most = min(_RARE, 0.5 / len(shares))
         return {at: share for at, share in enumerate(shares.tolist()) if 0.0 < share < most}
@@ -230,8 +249,8 @@ class _Classification(Kind):
             "ROC-AUC and the mean probability over the rate (1 is right) say more."
         ]
 
-    def scores(self, pred: Array) -> dict[str, float]:
-        y, teacher, classes = self.y, self.teacher_pred, self.classes
+    def scores(self, pred: Array, y: Array) -> dict[str, float]:
+        classes = self.classes
         rare = [(y == classes[at], pred[:, at], share) for at, share in self.rare.items()]
         of_rare = {
             "rare_average_precision": [average_precision_score(own, proba) for own, proba, _ in rare],
@@ -242,12 +261,16 @@ class _Classification(Kind):
             **{key: float(np.mean(values)) for key, values in of_rare.items() if values},
             "accuracy": float(accuracy_score(y, classes[pred.argmax(axis=1)])),
             "log_loss": float(log_loss(y, pred, labels=classes)),
-            "fidelity": metrics.fidelity_score(teacher, pred),
-            "fidelity_log_loss": metrics.fidelity_log_loss(teacher, pred),
             "calibration_error": metrics.expected_calibration_error(y, pred, classes=classes, n_bins=self.n_bins),
             "classwise_calibration_error": metrics.expected_calibration_error(
                 y, pred, classes=classes, n_bins=self.n_bins, classwise=True
             ),
+        }
+
+    def fidelity(self, pred: Array) -> dict[str, float]:
+        return {
+            "fidelity": metrics.fidelity_score(self.teacher_pred, pred),
+            "fidelity_log_loss": metrics.fidelity_log_loss(self.teacher_pred, pred),
         }
 
     def closeness(self, pred: Array, rows: Array) -> float:
@@ -255,42 +278,58 @@ class _Classification(Kind):
 
     def details(self, pred: Array) -> dict[str, Any]:
         y, teacher, classes = self.y, self.teacher_pred, self.classes
-        answers = {"label": y}
-        for side, proba in (("teacher", teacher), ("student", pred)):
+        answers = {} if y is None else {"label": y}
+        for side, proba in ((self.reference, teacher), ("student", pred)):
             answers |= {side: classes[proba.argmax(axis=1)], f"{side}_probability": proba.max(axis=1)}
         total_variation = np.abs(teacher - pred).sum(axis=1) / 2
         return {
             "answers": answers,
-            "reliability": reliability_curve(y, pred, classes, self.n_bins),
-            "confusion": confusion_matrix(answers["teacher"], answers["student"], labels=classes),
+            "reliability": None if y is None else reliability_curve(y, pred, classes, self.n_bins),
+            "rare": {classes.tolist()[at]: class_curve(y == classes[at], pred[:, at]) for at in self.rare},
+            "confusion": confusion_matrix(answers[self.reference], answers["student"], labels=classes),
             "disagreements": rows_apart(self.X, total_variation, **answers),
         }
 
     @staticmethod
     def pictures(report: Any, name: str, key: str) -> Iterator[Picture]:
-        teacher, student = report.details["teacher"], report.details[name]
-        curves = {"teacher": teacher.reliability, name: student.reliability}
-        kind = report.table[name]["kind"]
-        draw = partial(drawing.draw_curves, curves=curves, axes=drawing.RELIABILITY, kind=kind)
-        caption = f"Reliability: {key}. On the dashed line the probability is the accuracy; large dots are many rows."
-        yield draw, f"Reliability of teacher and {name}", caption
+        reference = report.reference
+        teacher, student = report.details[reference], report.details[name]
+        if student.reliability is not None:
+            curves = {reference: teacher.reliability, name: student.reliability}
+            kind = report.table[name]["kind"]
+            draw = partial(drawing.draw_curves, curves=curves, axes=drawing.RELIABILITY, kind=kind)
+            caption = (
+                f"Reliability: {key}. On the dashed line the probability is the accuracy; large dots are many rows."
+            )
+            yield draw, f"Reliability of {reference} and {name}", caption
+            for label, curve in list(student.rare.items())[:_SHOWN_RARE]:
+                curves = {reference: teacher.rare[label], name: curve}
+                draw = partial(drawing.draw_curves, curves=curves, axes=drawing.class_axes(label), kind=kind, log=True)
+                caption = (
+                    f"Class {escape(repr(label))}: {key}. Groups of neighbouring probabilities, with as many expected "
+                    "rows of the class in each; on the dashed line there are as many as expected."
+                )
+                yield draw, f"Rate of class {label!r} by its probability, of {reference} and {name}", caption
         if len(report.classes) <= drawing.MOST_CLASSES:
-            caption = "Rows by the class that teacher and student predict; shaded by the share of the teacher's class."
+            caption = (
+                f"Rows by the class that {reference} and student predict; shaded by the share of the {reference}'s "
+                "class."
+            )
             names = list(map(str, report.classes.tolist()))
-            draw = partial(drawing.draw_confusion, counts=student.confusion, classes=names)
-            yield draw, f"Confusion of {name} against teacher", caption
+            draw = partial(drawing.draw_confusion, counts=student.confusion, classes=names, reference=reference)
+            yield draw, f"Confusion of {name} against {reference}", caption
 
     @staticmethod
-    def note(student: Any, classes: Any) -> str:
+    def note(student: Any, classes: Any, reference: str) -> str:
         off = student.confusion.copy()
         np.fill_diagonal(off, 0)
         most = np.argsort(-off, axis=None, kind="stable")[:5]
         pairs = [np.unravel_index(at, off.shape) for at in most if off.flat[at]]
         if not pairs:
-            return "<p>Teacher and student predict the same class for every row.</p>"
+            return f"<p>{reference.capitalize()} and student predict the same class for every row.</p>"
         names = [escape(str(label)) for label in classes]
         items = "; ".join(f"{names[row]} → {names[column]} ({off[row, column]:,})" for row, column in pairs)
-        return f"<p>Most often swapped, teacher → student (rows): {items}.</p>"
+        return f"<p>Most often swapped, {reference} → student (rows): {items}.</p>"
 
 
 class _Regression(Kind):
@@ -312,13 +351,19 @@ class _Regression(Kind):
     fidelity_text = "explains {} of the variance of the teacher's predictions"
 
     def slices_by_target(self) -> dict[str, Array]:
-        names = ["target"] if self.y.shape[1] == 1 else [f"output {at}" for at in range(self.y.shape[1])]
-        return {name: ranges(values) for name, values in zip(names, self.y.T, strict=True)}
+        what, goals = "target", self.y
+        if goals is None:
+            what, goals = f"{self.reference}'s prediction", self.teacher_pred
+        names = [what] if goals.shape[1] == 1 else [f"output {at}" for at in range(goals.shape[1])]
+        return {name: ranges(values) for name, values in zip(names, goals.T, strict=True)}
 
-    def scores(self, pred: Array) -> dict[str, float]:
-        own, apart = (self.task.scores(goals, pred, self.teacher_pred, None) for goals in (self.y, self.teacher_pred))
-        figures = {name: own[name] for name in ("r2", "rmse", "mae")}
-        return figures | {"fidelity": apart["r2"], "fidelity_rmse": apart["rmse"], "fidelity_mae": apart["mae"]}
+    def scores(self, pred: Array, y: Array) -> dict[str, float]:
+        own = self.task.scores(y, pred, self.teacher_pred, None)
+        return {name: own[name] for name in ("r2", "rmse", "mae")}
+
+    def fidelity(self, pred: Array) -> dict[str, float]:
+        apart = self.task.scores(self.teacher_pred, pred, self.teacher_pred, None)
+        return {"fidelity": apart["r2"], "fidelity_rmse": apart["rmse"], "fidelity_mae": apart["mae"]}
 
     def closeness(self, pred: Array, rows: Array) -> float:
         return float(root_mean_squared_error(self.teacher_pred[rows], pred[rows]))
@@ -327,35 +372,37 @@ class _Regression(Kind):
         # each output over its spread, so that all outputs count alike
         spread = self.teacher_pred.std(axis=0)
         apart = (np.abs(self.teacher_pred - pred) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
-        sides = {"label": self.y, "teacher": self.teacher_pred, "student": pred}
-        answers = {name: column_or_rows(values) for name, values in sides.items()}
+        sides = {"label": self.y, self.reference: self.teacher_pred, "student": pred}
+        answers = {name: column_or_rows(values) for name, values in sides.items() if values is not None}
         return {
             "answers": answers,
             "predictions": pred,
-            "curves": output_curves(self.y, pred),
+            "curves": output_curves(pred if self.y is None else self.y, pred),
             "disagreements": rows_apart(self.X, apart, **answers),
         }
 
     @staticmethod
     def pictures(report: Any, name: str, key: str) -> Iterator[Picture]:
-        teacher, student = report.details["teacher"], report.details[name]
+        reference, is_labelled = report.reference, "label" in report.details[name].answers
+        teacher, student = report.details[reference], report.details[name]
         kind = report.table[name]["kind"]
         for output, curve in enumerate(student.curves):
             which = "" if len(student.curves) == 1 else f"Output {output}. "
             caption = (
-                f"{which}The student's predictions against the teacher's; the stronger the colour, the more rows. On "
-                "the dashed line they are equal."
+                f"{which}The student's predictions against the {reference}'s; the stronger the colour, the more rows. "
+                "On the dashed line they are equal."
             )
             preds = [one.predictions[:, output] for one in (teacher, student)]
-            draw = partial(
-                drawing.draw_density, teacher=preds[0], student=preds[1], proba=False, kind=kind, gridsize=28
-            )
-            yield draw, f"{which}Predictions of {name} against the teacher's", caption
+            look = {"proba": False, "kind": kind, "reference": reference, "gridsize": 28}
+            draw = partial(drawing.draw_density, teacher=preds[0], student=preds[1], **look)
+            yield draw, f"{which}Predictions of {name} against the {reference}'s", caption
+            if not is_labelled:
+                continue
             caption = (
                 f"{which}Ranges of predictions with about as many rows each: {key}. On the dashed line the mean target "
                 "is the mean prediction."
             )
-            curves = {"teacher": teacher.curves[output], name: curve}
+            curves = {reference: teacher.curves[output], name: curve}
             draw = partial(drawing.draw_curves, curves=curves, axes=drawing.ACTUAL, kind=kind)
             yield draw, f"{which}Mean target by prediction of {name}", caption
 

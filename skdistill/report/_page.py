@@ -24,12 +24,17 @@ _SHOWN_SLICES = 10
 
 def page(report: Report) -> str:
     """Return the report as a whole page."""
-    return _filled("page.html", teacher=escape(report.table["teacher"]["model"]), fragment=fragment(report))
+    return _filled("page.html", title=_title(report), fragment=fragment(report))
+
+
+def _title(report: Report) -> str:
+    model = escape(report.table[report.reference]["model"])
+    return f"Students of {model}" if report.reference == "teacher" else f"Beside the {report.reference}, {model}"
 
 
 def fragment(report: Report) -> str:
     """Return the report as an element that brings its own style."""
-    names = [report.chosen, *(name for name in report.table if name not in ("teacher", report.chosen))]
+    names = [report.chosen, *(name for name in report.table if name not in (report.reference, report.chosen))]
     findings = [*report.findings(), *([] if _can_draw() else ["Pictures need matplotlib: pip install skdistill[plot]"])]
     columns, chosen = report.shown_columns(), escape(report.chosen)
     has_program = report.table[report.chosen]["program_bytes"] is not None
@@ -37,7 +42,7 @@ def fragment(report: Report) -> str:
     return _filled(
         "fragment.html",
         css=(drawing.FILES / "page.css").read_text(encoding="utf-8"),
-        teacher=escape(report.table["teacher"]["model"]),
+        title=_title(report),
         findings="".join(f"<p>{escape(sentence)}</p>" for sentence in findings),
         n_rows=f"{report.n_rows:,}",
         n_classes=report.kind.n_classes_text.format(*np.shape(report.classes)),
@@ -101,17 +106,18 @@ def _figures(report: Report) -> str:
 
 
 def _frontiers(report: Report) -> str:
-    students = [row for row in report.table.values() if row["kind"] != "teacher"]
+    students = [row for row in report.table.values() if row["kind"] != report.reference]
     # every student has a pickle, not every one a Program
     size = "program_bytes" if all(row["program_bytes"] for row in students) else "pickle_bytes"
     captions = {
-        size: "Small and faithful is up and left. The line is the Pareto front of the students; dashed is the teacher.",
+        size: "Small and good is up and left. The line is the Pareto front of the students; dashed is the "
+        f"{report.reference}.",
         "median_us": "The same against the time of one row.",
     }
     shown = {"retentions": report.figures_of("retention"), "kinds": report.figures_of("kind")}
     pictures = ""
     for key, caption in captions.items():
-        if any(row[key] and np.isfinite(row["retention"]) for row in students):
+        if any(row[key] and np.isfinite(row.get("retention", np.nan)) for row in students):
             draw = partial(drawing.draw_frontier, costs=report.figures_of(key), cost=COSTS[key], **shown)
             pictures += _picture(draw, f"Retention against {COSTS[key].title}", caption, ' class="names"')
     return f'<h2>The frontier</h2><div class="pictures">{pictures}</div>' if pictures else ""
@@ -122,12 +128,12 @@ def _student(report: Report, name: str) -> str:
     is_open = " open" if name == report.chosen else ""
     pictures = ""
     if _can_draw():
-        key = f"{_key('teacher')}teacher &nbsp; {_key(kind)}{escape(name)}"
+        key = f"{_key(report.reference)}{report.reference} &nbsp; {_key(kind)}{escape(name)}"
         pictures = "".join(_picture(*picture) for picture in report.kind.pictures(report, name, key))
     tables = f"{_slices(report, name)}{_rows(report, details)}{_in_fit(details.in_fit)}"
     return (
         f'<details{is_open}><summary>{_key(kind)}{escape(name)}</summary><div class="pictures">{pictures}</div>'
-        f"{report.kind.note(details, report.classes)}{tables}</details>"
+        f"{report.kind.note(details, report.classes, report.reference)}{tables}</details>"
     )
 
 
@@ -140,19 +146,20 @@ def _slices(report: Report, name: str) -> str:
     return (
         f"<h3>Slices on which they differ most</h3><p class='dim'>By {kind.slice_names}, with {report.min_rows} rows "
         f"or more. All rows: {write(report.table[name][kind.overall_key])}.</p>"
-        f"{_table(['slice', 'rows', kind.slice_column.title], rows)}"
+        f"{_table(['slice', 'rows', kind.slice_column.title.replace('teacher', report.reference)], rows)}"
     )
 
 
 def _rows(report: Report, details: Details) -> str:
     rows = []
+    sides = [name for name in ("label", report.reference, "student") if name in details.answers]
     for one in details.disagreements:
         cells = ", ".join(f"{shortened(name)} = {shortened(cell)}" for name, cell in one["cells"].items())
-        answers = [_answer(one, name) for name in ("label", "teacher", "student")]
+        answers = [_answer(one, name) for name in sides]
         rows.append((f"row {escape(shortened(str(one['index'])))}", [*answers, cells]))
     return (
         f"<h3>Rows on which they differ most</h3><p class='dim'>{report.kind.row_note}</p>"
-        f"{_table(['row', 'label', 'teacher', 'student', 'cells'], rows)}"
+        f"{_table(['row', *sides, 'cells'], rows)}"
     )
 
 

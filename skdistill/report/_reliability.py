@@ -1,4 +1,4 @@
-"""ReliabilityDisplay: the accuracy of teacher and student by their confidence."""
+"""ReliabilityDisplay: the accuracy of teacher and student by their confidence, or the rate of a class."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from .._checks import label_column
 from ..metrics import labelled, proba_pair
 from ..tasks import CLASSES
 from ._asking import ask_both
-from ._drawing import RELIABILITY, Display, draw_curves, student_name_of, write_legend
-from ._figures import reliability_curve
+from ._drawing import RELIABILITY, Display, class_axes, draw_curves, student_name_of, write_legend
+from ._figures import class_curve, reliability_curve
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ReliabilityDisplay(Display):
     """Reliability curves of teacher and student: accuracy by the probability of the predicted class.
 
+    Of a class that is rare, which is hardly ever predicted, `pos_label` shows how often it comes by its probability.
+
     Parameters
     ----------
     curves : dict of str to dict
         For "teacher" and for the student ``confidence``, ``accuracy`` and ``n_rows`` of each
-        filled bin, arrays of shape (n_filled_bins,).
+        filled bin, arrays of shape (n_filled_bins,); with `pos_label` ``probability``, ``rate`` and ``n_rows``.
+    pos_label : object, default=None
+        The class whose curves they are; None for those of the predicted class.
 
     Attributes
     ----------
@@ -48,6 +52,7 @@ class ReliabilityDisplay(Display):
     """
 
     curves: Mapping[str, Mapping[str, NDArray[Any]]]
+    pos_label: Any = None
 
     @classmethod
     def from_estimator(
@@ -59,6 +64,7 @@ class ReliabilityDisplay(Display):
         teacher: Any = None,
         teacher_proba: ArrayLike | None = None,
         n_bins: int = 10,
+        pos_label: Any = None,
         student_name: str | None = None,
         ax: Any = None,
     ) -> ReliabilityDisplay:
@@ -77,7 +83,10 @@ class ReliabilityDisplay(Display):
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
             The teacher's probabilities, if they are known.
         n_bins : int, default=10
-            The number of bins of equal width.
+            The number of bins of equal width; with `pos_label` of groups with about as many expected rows of the class.
+        pos_label : object, default=None
+            The class whose rate is drawn by its probability, on logarithmic axes; None draws the accuracy by the
+            probability of the predicted class.
         student_name : str, default=None
             The student's name; None takes its class.
         ax : matplotlib Axes, default=None
@@ -91,13 +100,15 @@ class ReliabilityDisplay(Display):
         Raises
         ------
         ValueError
-            If there is no teacher, or the student is no classifier.
+            If there is no teacher, the student is no classifier, or there is no such class.
         NotFittedError
             If the teacher or the student is not fitted.
         """
         name, given = student_name_of(estimator, student_name), {"teacher_proba": teacher_proba}
         _, *probas, classes = ask_both(estimator, X, np.asarray(y), teacher, given, CLASSES)
-        return cls.from_predictions(y, *probas, classes=classes, n_bins=n_bins, student_name=name, ax=ax)
+        return cls.from_predictions(
+            y, *probas, classes=classes, n_bins=n_bins, pos_label=pos_label, student_name=name, ax=ax
+        )
 
     @classmethod
     def from_predictions(
@@ -108,6 +119,7 @@ class ReliabilityDisplay(Display):
         *,
         classes: ArrayLike | None = None,
         n_bins: int = 10,
+        pos_label: Any = None,
         student_name: str = "student",
         ax: Any = None,
     ) -> ReliabilityDisplay:
@@ -122,7 +134,10 @@ class ReliabilityDisplay(Display):
         classes : array-like of shape (n_classes,), default=None
             The labels of the columns; None takes the sorted labels of `y_true`.
         n_bins : int, default=10
-            The number of bins of equal width.
+            The number of bins of equal width; with `pos_label` of groups with about as many expected rows of the class.
+        pos_label : object, default=None
+            The class whose rate is drawn by its probability, on logarithmic axes; None draws the accuracy by the
+            probability of the predicted class.
         student_name : str, default="student"
             The student's name.
         ax : matplotlib Axes, default=None
@@ -136,14 +151,21 @@ class ReliabilityDisplay(Display):
         Raises
         ------
         ValueError
-            If the shapes differ, a row is not made of probabilities, or there is not a class for each column.
+            If the shapes differ, a row is not made of probabilities, there is not a class for each column, or no such
+            class.
         """
         labels = label_column(y_true)
         answers, names = labelled(labels, teacher_proba, classes, "teacher_proba")
         teacher, student, _ = proba_pair(answers, student_proba, names)
         probas = {"teacher": teacher, student_name: student}
-        curves = {name: reliability_curve(labels, proba, names, n_bins) for name, proba in probas.items()}
-        return cls(curves=curves).plot(ax=ax)
+        if pos_label is None:
+            curves = {name: reliability_curve(labels, proba, names, n_bins) for name, proba in probas.items()}
+        elif pos_label in names.tolist():
+            at = names.tolist().index(pos_label)
+            curves = {name: class_curve(labels == pos_label, proba[:, at], n_bins) for name, proba in probas.items()}
+        else:
+            raise ValueError(f"pos_label={pos_label!r} is none of the classes {names.tolist()}.")
+        return cls(curves=curves, pos_label=pos_label).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> ReliabilityDisplay:
         """Draw; the area of a dot is the share of the rows in its bin.
@@ -158,6 +180,8 @@ class ReliabilityDisplay(Display):
         display : ReliabilityDisplay
             Itself.
         """
-        draw_curves(self._set_axes(ax), self.curves, RELIABILITY)
+        one = self.pos_label is not None
+        axes = class_axes(self.pos_label) if one else RELIABILITY
+        draw_curves(self._set_axes(ax), self.curves, axes, log=one)
         write_legend(self.ax_, loc="upper left")
         return self

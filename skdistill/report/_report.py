@@ -30,12 +30,14 @@ class Details:
     disagreements : list of dict
         The rows on which model and teacher differ most.
     answers : dict of str to ndarray of shape (n_rows, ...)
-        The ``label`` of each row and what ``teacher`` and ``student`` predict; for classifiers also
-        ``teacher_probability`` and ``student_probability``, that of the predicted class.
+        The ``label`` of each row, where it is known, and what ``teacher`` (or ``baseline``) and ``student`` predict;
+        for classifiers also ``teacher_probability`` and ``student_probability``, that of the predicted class.
     in_fit : dict or None
         The ``distillation_report_`` of a distilled model.
     reliability : dict of str to ndarray of shape (n_filled_bins,), or None
         Classifiers: ``confidence``, ``accuracy`` and ``n_rows`` by the probability of the predicted class.
+    rare : dict of object to dict
+        Classifiers, for each rare class: ``probability``, ``rate`` and ``n_rows`` by its probability.
     confusion : ndarray of shape (n_classes, n_classes) or None
         Classifiers: the number of rows by the class that the teacher (rows) and the model (columns) predict.
     predictions : ndarray of shape (n_rows, n_outputs) or None
@@ -50,6 +52,7 @@ class Details:
     answers: dict[str, NDArray[Any]]
     in_fit: Mapping[str, Any] | None
     reliability: dict[str, NDArray[Any]] | None = None
+    rare: Mapping[Any, dict[str, NDArray[Any]]] = field(default_factory=dict)
     confusion: NDArray[Any] | None = None
     predictions: NDArray[Any] | None = None
     curves: list[dict[str, NDArray[Any]]] = field(default_factory=list)
@@ -57,29 +60,33 @@ class Details:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """A teacher and its students on the same test rows; :func:`skdistill.compare` makes it.
+    """Students beside their teacher, or beside a baseline, on the same rows; :func:`skdistill.compare` makes it.
 
     Printed, it is a table with its findings; in a notebook, or written by ``to_html``, a page with pictures.
 
     Parameters
     ----------
     table : dict of str to dict
-        The figures of the teacher (``"teacher"``) and of each student: ``kind`` ("teacher", "student" or "labels
-        only") and ``model`` (its class, or that of a Pipeline's last step); for classifiers ``accuracy``,
-        ``log_loss``, ``retention``, ``fidelity`` (agreement with the teacher), ``fidelity_log_loss``,
-        ``calibration_error``, ``worst_slice_agreement`` and ``worst_slice``; for regressors ``r2``, ``rmse``,
-        ``mae``, ``retention``, ``fidelity`` (R2 against the teacher), ``fidelity_rmse``, ``fidelity_mae``,
+        The figures of the teacher (``"teacher"``), or of the baseline (``"baseline"``), and of each student: ``kind``
+        ("teacher", "baseline", "student" or "labels only") and ``model`` (its class, or that of a Pipeline's last
+        step); for classifiers ``accuracy``, ``log_loss``, ``retention``, ``fidelity`` (agreement with the teacher),
+        ``fidelity_log_loss``, ``calibration_error``, ``worst_slice_agreement`` and ``worst_slice``; for regressors
+        ``r2``, ``rmse``, ``mae``, ``retention``, ``fidelity`` (R2 against the teacher), ``fidelity_rmse``,
+        ``fidelity_mae``,
         ``worst_slice_rmse`` and ``worst_slice``; and ``n_parameters``, ``program_bytes``, ``pickle_bytes``,
         ``median_us``, ``p99_us`` and ``rows_per_second``.
-        None if there is no such figure: a model without a Program has no ``program_bytes``.
+        None, or left out, if there is no such figure: a model without a Program has no ``program_bytes``, and without
+        labels there are no scores.
     task : Task
         What was compared: classes or numbers.
+    reference : {"teacher", "baseline"}
+        Beside what the students were compared.
     columns : tuple of Column
         The figures that are shown: key, title, format and meaning.
     chosen : str
-        The smallest student whose retention is within `tolerance` of the highest.
+        The smallest student whose retention is within `tolerance` of the highest; without labels the fidelity counts.
     verdict : str
-        Whether distilling was worth it, in a sentence.
+        Whether distilling was worth it, in a sentence; beside a baseline, what changes.
     notes : list of str
         What has to be known of the rows to read the figures.
     scoring : str
@@ -104,6 +111,7 @@ class Report:
 
     table: dict[str, dict[str, Any]]
     task: Task
+    reference: str
     columns: tuple[Column, ...]
     chosen: str
     verdict: str
@@ -146,7 +154,7 @@ class Report:
         figures : dict of str to object
             By the models' names.
         """
-        return {name: row[key] for name, row in self.table.items()}
+        return {name: row.get(key) for name, row in self.table.items()}
 
     def text_of(self, name: str, column: Column) -> str:
         """Return a figure as text.
@@ -166,7 +174,7 @@ class Report:
         row = self.table[name]
         value = row.get(column.key)
         if value is None:
-            return "no Program" if column.key == "program_bytes" and row["kind"] != "teacher" else ""
+            return "no Program" if column.key == "program_bytes" and row["kind"] != self.reference else ""
         return column.write(value)
 
     def findings(self) -> list[str]:
@@ -177,24 +185,30 @@ class Report:
         sentences : list of str
             What the chosen student keeps and saves, and whether distilling was worth it.
         """
-        student, teacher = self.table[self.chosen], self.table["teacher"]
-        retention, metric = student["retention"], metric_name(self.scoring)
-        kept = f"its {metric} is {percent(retention)} of the teacher's"
-        if np.isnan(retention):
-            kept = f"the teacher's own {metric} is not above zero, so there is no retention"
+        reference = self.reference
+        student, teacher = self.table[self.chosen], self.table[reference]
+        retention, metric = student.get("retention"), metric_name(self.scoring)
+        fidelity = self.kind.fidelity_text.replace("teacher", reference).format(percent(student["fidelity"]))
+        if retention is None:
+            said = fidelity
+        elif np.isnan(retention):
+            said = f"{fidelity}; the {reference}'s own {metric} is not above zero, so there is no retention"
         elif self.scoring.startswith("neg_") and 0.0 < retention < np.inf:
             change = 1.0 / retention - 1.0
-            kept = f"its {metric} is {percent(abs(change))} {'lower' if change < 0 else 'higher'} than the teacher's"
-        fidelity = self.kind.fidelity_text.format(percent(student["fidelity"]))
+            side = "lower" if change < 0 else "higher"
+            said = f"{fidelity}; its {metric} is {percent(abs(change))} {side} than the {reference}'s"
+        else:
+            said = f"{fidelity}; its {metric} is {percent(retention)} of the {reference}'s"
         rows, several = (
             f"On {count(self.n_rows)} rows",
             [row["kind"] for row in self.table.values()].count("student") > 1,
         )
         within = f"within {100 * self.tolerance:g} % of the highest"
-        chosen = f"{self.chosen} is the smallest student whose retention is {within}."
+        what = "fidelity" if retention is None else "retention"
+        chosen = f"{self.chosen} is the smallest student whose {what} is {within}."
         found = [
             *self.notes,
-            f"{chosen} {rows} it {fidelity}; {kept}." if several else f"{rows} {self.chosen} {fidelity}; {kept}.",
+            f"{chosen} {rows} it {said}." if several else f"{rows} {self.chosen} {said}.",
         ]
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:
@@ -203,13 +217,11 @@ class Report:
         if student["median_us"] and teacher["median_us"]:
             saved.append(f"predicts a row {_times(teacher['median_us'] / student['median_us'], 'faster', 'slower')}")
         if saved:
-            found.append(f"It {' and '.join(saved)} than the teacher.")
+            found.append(f"It {' and '.join(saved)} than the {reference}.")
         return [*found, self.verdict]
 
     def changed_rows(self, name: str | None = None) -> dict[str, NDArray[Any]]:
-        """Return all rows for which a student predicts another class or number than the teacher.
-
-        With the model in service as the teacher, these are the rows that a new one would change.
+        """Return all rows for which a student predicts another class or number than the teacher, or the baseline.
 
         Parameters
         ----------
@@ -219,9 +231,9 @@ class Report:
         Returns
         -------
         rows : dict of str to ndarray of shape (n_changed, ...)
-            The positions (``row``) and the ``index``, where the test rows have one, and for each the ``label`` and
-            what ``teacher`` and ``student`` predict; for classifiers also the probabilities of the classes that they
-            predict. It suits ``pandas.DataFrame``.
+            The positions (``row``) and the ``index``, where the test rows have one, and for each the ``label``, where
+            it is known, and what ``teacher`` (or ``baseline``) and ``student`` predict; for classifiers also the
+            probabilities of the classes that they predict. It suits ``pandas.DataFrame``.
 
         Raises
         ------
@@ -229,7 +241,7 @@ class Report:
             If there is no such student.
         """
         answers = self.details[self.chosen if name is None else name].answers
-        changed = answers["teacher"] != answers["student"]
+        changed = answers[self.reference] != answers["student"]
         rows = np.flatnonzero(changed if changed.ndim == 1 else changed.any(axis=1))
         index = {} if self.index is None else {"index": self.index[rows]}
         return {"row": rows, **index, **{key: values[rows] for key, values in answers.items()}}

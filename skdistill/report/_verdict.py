@@ -1,4 +1,4 @@
-"""The verdict: whether the rows show that a student has gained by its teacher."""
+"""The verdict: whether the rows show that a student has gained by its teacher, or what it changes of a baseline."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from .._sklearn import copy_unfitted
 from ..metrics import output_names, paired_gain
 from ..program import is_frame, named_columns
 from . import _asking as asking
-from ._columns import count, metric_name
+from ._columns import count, in_units, metric_name
 from ._kinds import Kind
 
 #: A gain is shown by the rows where it is larger than so many of its standard errors.
@@ -88,7 +89,72 @@ def labels_only_twins(students: Mapping[str, Any], X: Any, y: Any) -> dict[str, 
     return {"labels only" if len(twins) == 1 else f"{name}, labels only": twin for name, twin in twins.items()}
 
 
-def verdict(chosen: str, named: Mapping[str, Any], baselines: list[str], preds: Mapping[str, Any], kind: Kind) -> str:
+def change(chosen: str, baseline: str, preds: Mapping[str, Any], kind: Kind) -> str:
+    """Return in a sentence what changes where a student takes the place of a baseline.
+
+    Parameters
+    ----------
+    chosen, baseline : str
+        The student, and the model whose place it takes.
+    preds : dict of str to ndarray
+        What each answers.
+    kind : Kind
+        Classes or numbers, the labels if there are any, and the score.
+
+    Returns
+    -------
+    sentence : str
+        How many rows change, and with labels how many of these become right and wrong, and what that does to the score.
+    """
+    old, new, n_rows = preds[baseline], preds[chosen], len(preds[chosen])
+    instead = f"In place of the {baseline}, {chosen}"
+    if kind.classes is None:
+        apart, what = np.abs(old - new).max(axis=1), f"{count(n_rows)} predictions"
+        changes = instead
+    else:
+        classes = [kind.classes[one.argmax(axis=1)] for one in (old, new)]
+        changed = classes[0] != classes[1]
+        changes = f"{instead} predicts another class for {count(changed.sum())} of {count(n_rows)} rows"
+        if kind.y is not None and changed.any():
+            were, are = ((one == kind.y)[changed] for one in classes)
+            changes += f" ({count((are & ~were).sum())} become right and {count((were & ~are).sum())} wrong)"
+        apart, what = np.abs(old - new).max(axis=1), "the probabilities"
+        changes += " and"
+    middle, far = (in_units(value) for value in np.quantile(apart, (0.5, 0.95)).tolist())
+    changes += f" moves half of {what} by {middle} or more, 5 % by {far} or more."
+    if kind.y is None:
+        return f"{changes} Whether they are better is not known without labels."
+    gain, is_shown, text = _gain(kind, kind.y, new, old)
+    beside = f"its {metric_name(kind.scoring)} is {text} that of the {baseline}"
+    if not is_shown:
+        return f"{changes} These rows show no difference: {beside}."
+    return f"{changes} It is {'better' if gain > 0 else 'worse'}: {beside}."
+
+
+def _gain(kind: Kind, y: NDArray[Any], answer: NDArray[Any], other: NDArray[Any]) -> tuple[float, bool | None, str]:
+    """Return by how much a model is better than another, whether the rows show that, and how far their scores are.
+
+    Too few rows to tell are None.
+    """
+    gain, error = paired_gain(
+        y, answer, other, scoring=kind.scoring, response_method=kind.task.method, classes=kind.classes
+    )
+    side = "lower" if (gain > 0) == kind.scoring.startswith("neg_") else "higher"
+    few = len(y) < _FEWEST or not np.isfinite(error)
+    if gain == 0 or few:
+        return gain, None if few else False, "the same as" if gain == 0 else f"{abs(gain):.4g} {side} than"
+    text = f"{abs(gain):.4g} {side} (± {_ERRORS * error:.2g}, two standard errors) than"
+    return gain, abs(gain) > _ERRORS * error, text
+
+
+def verdict(
+    chosen: str,
+    named: Mapping[str, Any],
+    baselines: list[str],
+    preds: Mapping[str, Any],
+    kind: Kind,
+    y: NDArray[Any],
+) -> str:
     """Return in a sentence whether distilling was worth it, or why the rows cannot show that.
 
     A gain is claimed only where the student is known to have learned from the teacher, the other student is of the same
@@ -106,6 +172,8 @@ def verdict(chosen: str, named: Mapping[str, Any], baselines: list[str], preds: 
         What each answers.
     kind : Kind
         Classes or numbers, and the score.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        The labels.
 
     Returns
     -------
@@ -120,22 +188,8 @@ def verdict(chosen: str, named: Mapping[str, Any], baselines: list[str], preds: 
         )
     alike = [name for name in baselines if same_kind(named[chosen], named[name])]
     baseline = (alike or baselines)[0]
-    gain, error = paired_gain(
-        kind.y,
-        preds[chosen],
-        preds[baseline],
-        scoring=kind.scoring,
-        response_method=kind.task.method,
-        classes=kind.classes,
-    )
-    metric, is_loss = metric_name(kind.scoring), kind.scoring.startswith("neg_")
-    side = "lower" if (gain > 0) == is_loss else "higher"
-    apart = f"{abs(gain):.4g} {side} (± {_ERRORS * error:.2g}, two standard errors) than"
-    n_rows = len(kind.y)
-    few = n_rows < _FEWEST or not np.isfinite(error)
-    if gain == 0 or few:
-        apart = "the same as" if gain == 0 else f"{abs(gain):.4g} {side} than"
-    beside = f"the {metric} of {chosen} is {apart} that of {baseline}, fitted to labels alone"
+    gain, is_shown, text = _gain(kind, y, preds[chosen], preds[baseline])
+    beside = f"the {metric_name(kind.scoring)} of {chosen} is {text} that of {baseline}, fitted to labels alone"
     if alpha == 0:
         return (
             f"None of this is due to the teacher: alpha of {chosen} is 0, so that it has not learned from it; {beside}."
@@ -150,8 +204,8 @@ def verdict(chosen: str, named: Mapping[str, Any], baselines: list[str], preds: 
             f"Whether distilling was worth it is not known: {chosen} is no DistilledClassifier or DistilledRegressor, "
             f"which says whether it has learned from the teacher; {beside}."
         )
-    if few:
-        return f"Whether distilling was worth it is not known: {count(n_rows)} rows are too few to tell; {beside}."
-    if not abs(gain) > _ERRORS * error:
-        return f"On {count(n_rows)} rows the teacher makes no measurable difference: {beside}."
+    if is_shown is None:
+        return f"Whether distilling was worth it is not known: {count(len(y))} rows are too few to tell; {beside}."
+    if not is_shown:
+        return f"On {count(len(y))} rows the teacher makes no measurable difference: {beside}."
     return f"{'Distilling was worth it' if gain > 0 else 'Labels alone are better'}: {beside}."

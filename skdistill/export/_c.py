@@ -133,8 +133,7 @@ class Module(Printer):
     def print(self) -> tuple[str, str]:
         """Return the source and the header."""
         last: Any = self.program.ops[-1]
-        if getattr(last, "knots", None) is not None:
-            # the steps of an isotonic calibration may be as fine as the digits of float
+        if last.magnifies:
             self.real = "double"
         for op in self.program.ops[1:-1]:
             self.emit("", f"/* {type(op).__name__} */")

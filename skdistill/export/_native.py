@@ -183,8 +183,9 @@ def compiled(program: Program) -> NativeProgram:
     check_ops(program, C_OPS, "C")
     if isinstance(program.ops[0], Bound):
         raise Unavailable("scipy multiplies the rows of a sparse matrix")
-    if getattr(program.ops[-1], "knots", None) is not None:
-        raise Unavailable("it computes layers in float32, and an isotonic calibration has finer steps")
+    if program.ops[-1].magnifies:
+        name = type(program.ops[-1]).__name__
+        raise Unavailable(f"native code computes layers in float32, whose rounding this {name} magnifies")
     try:
         return _compiled(program)
     except (OSError, RuntimeError, ValueError, AttributeError) as error:
@@ -233,7 +234,6 @@ def _sources(program: Program) -> tuple[dict[str, str], int]:
         edges = {"lower": (last.lower, -np.inf), "upper": (last.upper, np.inf)}
         arrays = {"center": last.center, "scale": last.scale}
         arrays |= {name: np.full(n, none) if edge is None else edge for name, (edge, none) in edges.items()}
-        arrays |= {} if getattr(last, "power", None) is None else {"power": last.power}
     if isinstance(last, OneVsRest):
         known |= {"ONE_VS_REST": 1}
     text = [f"#define {name} {value}" for name, value in known.items()]

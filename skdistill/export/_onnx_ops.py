@@ -50,9 +50,7 @@ def print_program(graph: Graph, program: Program, classes: Array | None, outputs
     """
     *steps, last = program.ops
     graph.exact = needs_float64(program)
-    narrow = not isinstance(last, ops.Unstandardize) or _output_dtype(last) == NARROW
-    # the steps of an isotonic calibration may be as fine as the digits of float32
-    narrow &= getattr(last, "knots", None) is None
+    narrow = not last.magnifies and (not isinstance(last, ops.Unstandardize) or _output_dtype(last) == NARROW)
     for op in steps:
         if isinstance(op, ops.Affine | ops.LookupAffine):
             if narrow and all(piece.bound <= _SMALL for piece in graph.pieces):
@@ -72,17 +70,17 @@ def print_program(graph: Graph, program: Program, classes: Array | None, outputs
             values = _transformed_back(graph, last, values)
         graph.cast(values, _output_dtype(last), output=outputs[0])
         return
-    cut = None
-    if getattr(last, "cut", None) is not None:
-        wide = x if graph.real == WIDE else graph.cast(x, WIDE)
-        reached = graph.node("GreaterOrEqual", wide, last.cut)
-        cut = graph.node("Squeeze", graph.cast(reached, np.int64), graph.constant([1]))
     logits = graph.node("Mul", x, np.array([[0.0, 1.0]], dtype=graph.real)) if found.width == 1 else x
     if isinstance(last, ops.OneVsRest):
         proba = best = _one_vs_rest(graph, last, x)
     else:
         proba, best = graph.node("Softmax", logits, axis=1), logits
-    index = cut or graph.node("ArgMax", best, axis=1, keepdims=0)
+    cut = getattr(last, "cut", None)
+    if cut is None:
+        index = graph.node("ArgMax", best, axis=1, keepdims=0)
+    else:
+        reached = graph.node("GreaterOrEqual", x if graph.real == WIDE else graph.cast(x, WIDE), cut)
+        index = graph.node("Squeeze", graph.cast(reached, np.int64), graph.constant([1]))
     graph.node("Gather", classes, index, axis=0, output=outputs[0])
     graph.cast(proba, NARROW, output=outputs[1])
     for name in outputs[2:]:

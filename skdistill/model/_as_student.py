@@ -31,8 +31,8 @@ _HIGHEST = float(np.finfo(np.float64).max)
 def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifier | LoadedRegressor:
     """Return the student inside scikit-learn's wrappers as a model that decides as they do, and exports itself.
 
-    What a wrapper adds becomes part of the :class:`~skdistill.Program`: the threshold of a FixedThresholdClassifier or a
-    TunedThresholdClassifierCV, the calibration of a CalibratedClassifierCV, and the inverse transform of a
+    What a wrapper adds becomes part of the :class:`~skdistill.Program`: the threshold of a FixedThresholdClassifier or
+    a TunedThresholdClassifierCV, the calibration of a CalibratedClassifierCV, and the inverse transform of a
     TransformedTargetRegressor. They may wrap one another, a search, or a FrozenEstimator.
 
     Parameters
@@ -46,8 +46,8 @@ def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifie
     Returns
     -------
     student : LoadedClassifier or LoadedRegressor
-        What :func:`skdistill.load` returns. ``predict`` and ``predict_proba`` are the wrapper's; a threshold changes the
-        labels alone. ``decision_function`` returns the logits, scaled where a calibration is a function of them.
+        What :func:`skdistill.load` returns. ``predict`` and ``predict_proba`` are the wrapper's; a threshold changes
+        the labels alone. ``decision_function`` returns the logits, which a sigmoid or a temperature has scaled.
 
     Raises
     ------
@@ -270,7 +270,7 @@ def _inverses(transformer: Any) -> Iterator[tuple[Any, Any, str | None, Array | 
         if name is None:
             raise TypeError(
                 f"inverse_func={transformer.inverse_func!r} of TransformedTargetRegressor is a function that a Program "
-                f"does not have; needed is one of {', '.join(f'np.{name}' for name in BACK[:6])}, or a PowerTransformer."
+                f"does not have; needed is {', '.join(f'np.{name}' for name in BACK[:6])}, or a PowerTransformer."
             )
         yield 1.0, 0.0, name, None
     else:
@@ -281,8 +281,9 @@ def _inverses(transformer: Any) -> Iterator[tuple[Any, Any, str | None, Array | 
 
 
 def _back_transform(fields: dict[str, Any], function: str, power: Array | None) -> BackTransform:
-    """Return an op that transforms back what is held to the numbers whose inverse is defined, and within 1e30 of zero."""
-    lower, upper = -_HIGHEST, _HIGHEST
+    """Return an op that holds numbers to where the inverse is defined and within 1e30 of zero, and transforms them."""
+    lower: Any = -_HIGHEST
+    upper: Any = _HIGHEST
     if power is not None:
         # with the smallest exponents, the power transforms are the logarithm to the last bit
         power = np.where(np.abs(power) < 1e-15, 1e-15, power)

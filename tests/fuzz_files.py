@@ -195,7 +195,7 @@ def put_together(structure, fingerprint=True, edit=None, lengths=None):
     text = json.dumps(structure, separators=(",", ":")).encode()
     text = edit(text) if edit else text
     packed = zlib.compress(text, 1 if len(text) > 10**5 else 6)
-    claims = {"protocol": 2, "n_packed": len(packed), "n_text": len(text), "n_arrays": len(arrays)} | (lengths or {})
+    claims = {"protocol": 3, "n_packed": len(packed), "n_text": len(text), "n_arrays": len(arrays)} | (lengths or {})
     start = START.pack(MAGIC, *claims.values())
     return start + packed + arrays + hashlib.sha256(start + packed + arrays).digest()
 

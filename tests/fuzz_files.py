@@ -327,10 +327,12 @@ def change_list(structure, rng):
 
 
 def change_texts(structure, rng):
-    """Make names, levels, words, forms and labels texts that would be code where they are not escaped."""
+    """Make names, levels, words, forms, labels and metadata texts that would be code where they are not escaped."""
     fields = any_op(structure, rng, "Columns")
-    how = rng.randrange(5)
-    if how == 0 and fields.get("names"):
+    how = rng.randrange(6)
+    if how == 5:
+        structure["metadata"] = {"user": {rng.choice(TEXTS): any_value(rng)}, rng.choice(TEXTS): any_value(rng)}
+    elif how == 0 and fields.get("names"):
         names = fields["names"]
         chosen = rng.sample(TEXTS, min(len(names), rng.randrange(1, 9)))
         fields["names"] = [*chosen, *names[len(chosen) :]]

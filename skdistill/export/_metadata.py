@@ -39,7 +39,7 @@ def metadata_of(student: Any, own: dict[str, Any] | bool | None) -> dict[str, An
     known = {name: value for name, value in known.items() if name not in ("user", "exported")}
     if hasattr(inner, "compression_report_"):
         known["compression"] = described(inner.compression_report_)
-    user = {**getattr(inner, "metadata_", {}).get("user", {}), **check_metadata(own or {}, MOST_OWN)}
+    user = {**getattr(inner, "metadata_", {}).get("user", {}), **check_metadata({} if own is None else own, MOST_OWN)}
     # the convention of https://reproducible-builds.org/specs/source-date-epoch/
     seconds = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
     exported = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -121,7 +121,8 @@ def _fields(values: dict[Any, Any], depth: int) -> dict[str, Any]:
 
 def _name_of(value: Any) -> str:
     named = value if hasattr(value, "__qualname__") else type(value)
-    return f"{named.__module__}.{named.__qualname__}"[:_LONGEST_TEXT]
+    parts = (getattr(named, "__module__", None), named.__qualname__)
+    return ".".join(filter(None, parts))[:_LONGEST_TEXT]
 
 
 @cache

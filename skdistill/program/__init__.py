@@ -6,14 +6,17 @@ from ._metadata import MOST_OWN, check_metadata, described, versions
 from ._of_model import program_of, program_or_none, shipped
 from ._ops import (
     ACTIVATIONS,
+    BACK,
     DATE_PARTS,
     LARGEST,
     Affine,
+    BackTransform,
     Bound,
     Clip,
     DateParts,
     Indicate,
     LookupAffine,
+    OneVsRest,
     Op,
     Piecewise,
     Quantiles,
@@ -60,8 +63,32 @@ __all__ = ["Program", "dumps", "program_of", "program_or_none", "read", "run", "
 __all__ += ["MOST_OWN", "check_metadata", "described", "versions"]
 __all__ += ["fold", "join", "rescale", "split"]
 # their ops, and what these share
-__all__ += ["ACTIVATIONS", "DATE_PARTS", "LARGEST", "Affine", "Bound", "Clip", "Columns", "DateParts", "Indicate"]
-__all__ += ["LookupAffine", "Op", "Piecewise", "Quantiles", "Relu", "Silu", "Softmax", "Standardize", "Tanh", "Tree"]
+__all__ += [
+    "ACTIVATIONS",
+    "BACK",
+    "DATE_PARTS",
+    "LARGEST",
+    "Affine",
+    "BackTransform",
+    "Bound",
+    "Clip",
+    "Columns",
+    "DateParts",
+    "Indicate",
+]
+__all__ += [
+    "LookupAffine",
+    "OneVsRest",
+    "Op",
+    "Piecewise",
+    "Quantiles",
+    "Relu",
+    "Silu",
+    "Softmax",
+    "Standardize",
+    "Tanh",
+    "Tree",
+]
 __all__ += ["Unstandardize", "date_part", "ops", "real_weights", "unsquashed"]
 # tables: their columns, and their cells
 __all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]

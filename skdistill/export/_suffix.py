@@ -56,6 +56,7 @@ def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
       the names of their types, and texts such as passwords are not given;
     - ``report``, the ``distillation_report_`` without its candidates; of a student fitted by itself ``n_rows`` alone;
     - ``compression``, the ``compression_report_`` of a student that was pruned or quantized;
+    - ``wrapper`` and ``threshold``, what :func:`skdistill.as_student` was given;
     - ``versions``, those of Python and of the packages that took part in the fit.
 
     What the file of a loaded model says is kept. ``metadata=False`` writes no metadata at all. No answer depends on

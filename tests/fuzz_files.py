@@ -213,7 +213,7 @@ def put_together(structure, fingerprint=True, edit=None, lengths=None):
     text = json.dumps(structure, separators=(",", ":")).encode()
     text = edit(text) if edit else text
     packed = zlib.compress(text, 1 if len(text) > 10**5 else 6)
-    claims = {"protocol": 2, "n_packed": len(packed), "n_text": len(text), "n_arrays": len(arrays)} | (lengths or {})
+    claims = {"protocol": 3, "n_packed": len(packed), "n_text": len(text), "n_arrays": len(arrays)} | (lengths or {})
     start = START.pack(MAGIC, *claims.values())
     return start + packed + arrays + hashlib.sha256(start + packed + arrays).digest()
 
@@ -345,10 +345,12 @@ def change_list(structure, rng):
 
 
 def change_texts(structure, rng):
-    """Make names, levels, words, forms and labels texts that would be code where they are not escaped."""
+    """Make names, levels, words, forms, labels and metadata texts that would be code where they are not escaped."""
     fields = any_op(structure, rng, "Columns")
-    how = rng.randrange(5)
-    if how == 0 and fields.get("names"):
+    how = rng.randrange(6)
+    if how == 5:
+        structure["metadata"] = {"user": {rng.choice(TEXTS): any_value(rng)}, rng.choice(TEXTS): any_value(rng)}
+    elif how == 0 and fields.get("names"):
         names = fields["names"]
         chosen = rng.sample(TEXTS, min(len(names), rng.randrange(1, 9)))
         fields["names"] = [*chosen, *names[len(chosen) :]]

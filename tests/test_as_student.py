@@ -277,6 +277,16 @@ def test_a_threshold_by_hand_is_that_of_the_second_class(threshold):
     assert_array_equal(pickle.loads(pickle.dumps(decided)).predict(rows), decided.predict(rows))
 
 
+def test_a_file_says_what_was_around_the_student(tmp_path):
+    X, y, _ = table()
+    tuned = TunedThresholdClassifierCV(calibrated(DistilledClassifier(LinearStudent(), student="linear"), "sigmoid"))
+    as_student(tuned.fit(X, y), threshold=0.25).export(tmp_path / "m.skd")
+    found = skdistill.load(tmp_path / "m.skd").metadata_
+    assert found["teacher"]["type"] == found["student"]["type"] == "skdistill.student._linear.LinearStudent"
+    assert found["wrapper"]["params"]["estimator"]["params"]["method"] == "sigmoid"
+    assert found["threshold"] == 0.25
+
+
 def test_labels_that_are_texts(tmp_path):
     X, y, rows = table(3)
     named = np.array(["a", "b", "c"])[y]

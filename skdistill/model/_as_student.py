@@ -18,6 +18,7 @@ from ..program import (
     Program,
     Softmax,
     Unstandardize,
+    described,
     program_of,
     shipped,
 )
@@ -75,12 +76,27 @@ def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifie
     >>> student.predict([[1.8], [3.0]]), careful.predict([[1.8], [3.0]])
     (array([0, 1]), array([0, 1]))
     """
+    from ..export import metadata_of
+
     program, classes = _unwrapped(model)
+    inner = _innermost(model)
+    metadata = metadata_of(inner, None)
+    if inner is not model:
+        metadata["wrapper"] = described(model)
     if threshold is not None:
         program = _with_threshold(program, classes, threshold, 1)
+        metadata["threshold"] = float(threshold)
     if classes is None:
-        return LoadedRegressor(program)
-    return LoadedClassifier(program, classes)
+        return LoadedRegressor(program, metadata=metadata)
+    return LoadedClassifier(program, classes, metadata=metadata)
+
+
+def _innermost(model: Any) -> Any:
+    """Return the student, or the distiller, that is inside all wrappers."""
+    calibrated = getattr(model, "calibrated_classifiers_", None)
+    inner = [calibrated[0].estimator] if calibrated else []
+    inner += [getattr(model, name, None) for name in ("best_estimator_", "estimator_", "regressor_", "estimator")]
+    return next((_innermost(one) for one in inner if one is not None), model)
 
 
 def _unwrapped(model: Any) -> tuple[Program, Array | None]:

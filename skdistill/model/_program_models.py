@@ -25,8 +25,9 @@ class Exportable:
         path : path-like
             Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it) or .py.
         **options : dict
-            The options of the format. .onnx has ``numbers``, ``missing`` and ``logits``, which
-            :func:`skdistill.export.to_onnx` documents; the other formats have none.
+            The options of the format. Every format has ``metadata``, a dict of what the file is to say of itself beside
+            what the fit knows (:func:`skdistill.export.to_file`). .onnx also has ``numbers``, ``missing`` and
+            ``logits``, which :func:`skdistill.export.to_onnx` documents.
 
         Raises
         ------
@@ -36,7 +37,7 @@ class Exportable:
             If the student is not fitted.
         TypeError
             If the student has no Program, the format has no printer for an op of it, or the format
-            does not have one of the options.
+            does not have one of the options; or if the metadata hold something that JSON does not.
         ImportError
             If the format needs a package that is not installed.
         OSError

@@ -2,6 +2,7 @@
 
 from . import _ops as ops
 from ._io import dumps, read
+from ._metadata import MOST_OWN, check_metadata, described, versions
 from ._of_model import program_of, program_or_none, shipped
 from ._ops import (
     ACTIVATIONS,
@@ -57,8 +58,9 @@ from ._table import (
 from ._text_cells import DATE_FORMS, date_reader, is_short, number_reader
 from ._tree import Tree
 
-# Programs, their files and their passes
+# Programs, their files, what these say of their origin, and their passes
 __all__ = ["Program", "dumps", "program_of", "program_or_none", "read", "run", "shipped"]
+__all__ += ["MOST_OWN", "check_metadata", "described", "versions"]
 __all__ += ["fold", "join", "rescale", "split"]
 # their ops, and what these share
 __all__ += [

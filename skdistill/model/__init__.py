@@ -1,14 +1,17 @@
 """What a Program answers as, and what load returns; numpy is enough for both."""
 
+from ._explain import Explanation, encoded_sources
 from ._load import LoadedClassifier, LoadedRegressor, load
 from ._program_models import Exportable, ProgramClassifier, ProgramModel, ProgramRegressor
 
 __all__ = [
+    "Explanation",
     "Exportable",
     "LoadedClassifier",
     "LoadedRegressor",
     "ProgramClassifier",
     "ProgramModel",
     "ProgramRegressor",
+    "encoded_sources",
     "load",
 ]

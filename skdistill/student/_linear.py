@@ -125,6 +125,12 @@ class BaseLinear(ProgramStudent):
         """The name of each encoded input, shape (n_encoded,)."""
         return self._coefficients().names
 
+    @property
+    def shape_functions_(self) -> dict[str, ShapeFunction]:
+        """The shape function of each column that adds anything, by the column's name."""
+        shapes = [read_shape(self.program_, at, None) for at in np.unique(self._coefficients().sources).tolist()]
+        return {shape.column: shape for shape in shapes}
+
     def shape_function(self, column: int | str, values: Any = None) -> ShapeFunction:
         """Return what one column adds to the logits, or to the prediction, by its value.
 

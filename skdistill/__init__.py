@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from .distil import DistilledClassifier, DistilledRegressor
     from .model import LoadedClassifier, LoadedRegressor, load
     from .program import Program
-    from .report import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, Report, TrainingDisplay, compare
+    from .report import (
+        FidelityDisplay,
+        FrontierDisplay,
+        ReliabilityDisplay,
+        Report,
+        ShapeDisplay,
+        TrainingDisplay,
+        compare,
+    )
     from .search import BudgetResult, distill_to_budget, smallest_within
     from .student import (
         LinearStudent,
@@ -36,6 +44,7 @@ __all__ = [
     "Program",
     "ReliabilityDisplay",
     "Report",
+    "ShapeDisplay",
     "TrainingDisplay",
     "TreeStudent",
     "TreeStudentRegressor",
@@ -56,7 +65,15 @@ _ORIGINS = {
     "distil": {"DistilledClassifier", "DistilledRegressor"},
     "model": {"LoadedClassifier", "LoadedRegressor", "load"},
     "program": {"Program"},
-    "report": {"FidelityDisplay", "FrontierDisplay", "ReliabilityDisplay", "Report", "TrainingDisplay", "compare"},
+    "report": {
+        "FidelityDisplay",
+        "FrontierDisplay",
+        "ReliabilityDisplay",
+        "Report",
+        "ShapeDisplay",
+        "TrainingDisplay",
+        "compare",
+    },
     "search": {"BudgetResult", "distill_to_budget", "smallest_within"},
     "student": {f"{kind}Student{task}" for kind in ("Linear", "MLP", "Tree") for task in ("", "Regressor")},
 }

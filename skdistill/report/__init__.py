@@ -5,6 +5,15 @@ from ._fidelity import FidelityDisplay
 from ._frontier import FrontierDisplay
 from ._reliability import ReliabilityDisplay
 from ._report import Report
+from ._shapes import ShapeDisplay
 from ._training import TrainingDisplay
 
-__all__ = ["FidelityDisplay", "FrontierDisplay", "ReliabilityDisplay", "Report", "TrainingDisplay", "compare"]
+__all__ = [
+    "FidelityDisplay",
+    "FrontierDisplay",
+    "ReliabilityDisplay",
+    "Report",
+    "ShapeDisplay",
+    "TrainingDisplay",
+    "compare",
+]

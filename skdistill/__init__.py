@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Report,
         ShapeDisplay,
         TrainingDisplay,
+        TreeDisplay,
         compare,
     )
     from .search import BudgetResult, distill_to_budget, smallest_within
@@ -46,6 +47,7 @@ __all__ = [
     "Report",
     "ShapeDisplay",
     "TrainingDisplay",
+    "TreeDisplay",
     "TreeStudent",
     "TreeStudentRegressor",
     "__version__",
@@ -65,15 +67,8 @@ _ORIGINS = {
     "distil": {"DistilledClassifier", "DistilledRegressor"},
     "model": {"LoadedClassifier", "LoadedRegressor", "load"},
     "program": {"Program"},
-    "report": {
-        "FidelityDisplay",
-        "FrontierDisplay",
-        "ReliabilityDisplay",
-        "Report",
-        "ShapeDisplay",
-        "TrainingDisplay",
-        "compare",
-    },
+    "report": {f"{kind}Display" for kind in ("Fidelity", "Frontier", "Reliability", "Shape", "Training", "Tree")}
+    | {"Report", "compare"},
     "search": {"BudgetResult", "distill_to_budget", "smallest_within"},
     "student": {f"{kind}Student{task}" for kind in ("Linear", "MLP", "Tree") for task in ("", "Regressor")},
 }

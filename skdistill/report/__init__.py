@@ -7,6 +7,7 @@ from ._reliability import ReliabilityDisplay
 from ._report import Report
 from ._shapes import ShapeDisplay
 from ._training import TrainingDisplay
+from ._tree import TreeDisplay
 
 __all__ = [
     "FidelityDisplay",
@@ -15,5 +16,6 @@ __all__ = [
     "Report",
     "ShapeDisplay",
     "TrainingDisplay",
+    "TreeDisplay",
     "compare",
 ]

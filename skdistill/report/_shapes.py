@@ -39,6 +39,8 @@ class ShapeDisplay(Display):
 
     Attributes
     ----------
+    ax_ : matplotlib Axes
+        The axes whose place the panels take.
     axes_ : ndarray of matplotlib Axes of shape (n_shapes,)
         The panels, in the order of `shapes`.
     figure_ : matplotlib Figure
@@ -135,15 +137,10 @@ class ShapeDisplay(Display):
         display : ShapeDisplay
             Itself.
         """
-        pyplot = import_optional("matplotlib.pyplot", type(self).__name__, "skdistill[plot]")
-        across = min(_ACROSS, len(self.shapes))
-        shape = -(-len(self.shapes) // across), across
-        if ax is None:
-            self.figure_ = pyplot.figure(figsize=(3.2 * across, 2.3 * shape[0]), layout="constrained")
-            grid = self.figure_.add_gridspec(*shape)
-        else:
-            ax.set_axis_off()
-            self.figure_, grid = ax.figure, ax.get_subplotspec().subgridspec(*shape)
+        down = -(-len(self.shapes) // _ACROSS)
+        across = -(-len(self.shapes) // down)
+        self._set_axes(ax, figsize=(3.2 * across, 2.3 * down)).set_axis_off()
+        grid = self.ax_.get_subplotspec().subgridspec(down, across)
         panels = grid.subplots(sharey=True, squeeze=False).ravel()
         for panel in panels[len(self.shapes) :]:
             panel.set_visible(False)
@@ -158,7 +155,8 @@ class ShapeDisplay(Display):
             panel.spines[["top", "right"]].set_visible(False)
         panels[0].margins(y=0.12)
         panels[0].yaxis.set_major_formatter(lambda value, _: f"{value:+g}" if value else "0")
-        self.figure_.supylabel(f"added to {shortened(self.output_name, 40)}", fontsize=10, parse_math=False)
+        middle = panels[(down - 1) // 2 * across]
+        middle.set_ylabel(f"added to {shortened(self.output_name, 26)}", fontsize=9, parse_math=False)
         return self
 
 

@@ -188,6 +188,19 @@ def test_bins_are_named_by_their_edges():
     assert middle < high - 2
 
 
+def test_a_number_that_most_rows_have_leaves_bins_for_the_others():
+    x = np.concatenate([np.zeros(900), np.repeat(np.arange(1.0, 11.0), 10)])[:, None]
+    student = LinearStudent(numeric="piecewise", n_bins=5, C=100).fit(x, (x[:, 0] > 0) & (x[:, 0] < 6))
+    assert [name.split(" from ")[-1] for name in student.coef_names_][1:] == [
+        "0 to 1",
+        "1 to 3",
+        "3 to 5",
+        "5 to 8",
+        "8 to 10",
+    ]
+    assert student.predict([[0.0], [1.0], [4.0], [10.0]]).tolist() == [False, True, True, False]
+
+
 @pytest.mark.parametrize("encoder", [StandardScaler(), KBinsDiscretizer(4, encode="onehot-dense")], ids=str)
 def test_with_an_encoder_of_the_users(encoder):
     X = RNG.normal(5, 2, size=(200, 3))

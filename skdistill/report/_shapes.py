@@ -137,8 +137,8 @@ class ShapeDisplay(Display):
         display : ShapeDisplay
             Itself.
         """
-        down = -(-len(self.shapes) // _ACROSS)
-        across = -(-len(self.shapes) // down)
+        down = max(-(-len(self.shapes) // _ACROSS), 1)
+        across = max(-(-len(self.shapes) // down), 1)
         self._set_axes(ax, figsize=(3.2 * across, 2.3 * down)).set_axis_off()
         grid = self.ax_.get_subplotspec().subgridspec(down, across)
         panels = grid.subplots(sharey=True, squeeze=False).ravel()

@@ -8,7 +8,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import compress, export, losses, metrics
     from .distil import DistilledClassifier, DistilledRegressor
-    from .model import LoadedClassifier, LoadedRegressor, load
+    from .model import LoadedClassifier, LoadedRegressor, as_student, load
     from .program import Program
     from .report import (
         FidelityDisplay,
@@ -51,6 +51,7 @@ __all__ = [
     "TreeStudent",
     "TreeStudentRegressor",
     "__version__",
+    "as_student",
     "compare",
     "compress",
     "distill_to_budget",
@@ -65,7 +66,7 @@ __all__ = [
 #: process that serves has numpy and may have neither scikit-learn nor torch.
 _ORIGINS = {
     "distil": {"DistilledClassifier", "DistilledRegressor"},
-    "model": {"LoadedClassifier", "LoadedRegressor", "load"},
+    "model": {"LoadedClassifier", "LoadedRegressor", "as_student", "load"},
     "program": {"Program"},
     "report": {f"{kind}Display" for kind in ("Fidelity", "Frontier", "Reliability", "Shape", "Training", "Tree")}
     | {"Report", "compare"},

@@ -1,12 +1,13 @@
 """Readable students: additive students beside an Explainable Boosting Machine without interactions, on six tables.
 
-Run: ``python benchmarks/readable.py`` (some ten minutes of one core; for a quick look ``--tables german hr``)
+Run: ``python benchmarks/readable.py`` (two minutes of one core)
 
 It needs ``pip install interpret-core lightgbm``, and what ``tables.py`` needs.
 
 Every model is fitted on the same 70 % of at most 20,000 rows, and scored on the other 30 %. "labels" is the additive
-student as it is, "distilled" the same with LightGBM as its teacher, with the defaults. Log-loss is given over that of
-the Explainable Boosting Machine: below one is better. The time is the CPU time of one row, given as a frame.
+student as it is, "distilled" the same with the fitted LightGBM as its teacher, both with their defaults. Log-loss is
+given over that of the Explainable Boosting Machine: below one is better. The time is the CPU time of one row, given as a
+frame.
 """
 
 from __future__ import annotations

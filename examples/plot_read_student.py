@@ -82,9 +82,9 @@ print(pd.Series(town.contributions[:, 0], index=town.values).round(2))
 # Why this customer?
 # ------------------
 #
-# ``explain`` says of each row what each column adds. With rows to compare with, these are the SHAP values of the student,
-# exactly; with the intercept they add up to the log odds. The answer comes from the Program, so that a student that has
-# been exported and loaded gives the same.
+# ``explain`` says of each row what each column adds. With rows to compare with, these are exactly the student's SHAP
+# values; with the intercept they add up to the log odds. They come from the Program, so that a student that has been
+# exported and loaded gives the same.
 
 import skdistill
 

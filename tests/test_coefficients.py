@@ -6,10 +6,12 @@ from helpers import Optional, small_mlp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import is_regressor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
-from skdistill import LinearStudent, LinearStudentRegressor, TreeStudent, load
+from skdistill import LinearStudent, LinearStudentRegressor, TreeStudent, as_student, load
 from skdistill.program import date_part
 
 pd = Optional("pandas")
@@ -106,6 +108,16 @@ def test_explanations_with_a_background_are_shap_values(student, y):
                 share * (worth(row, [*others, column]) - worth(row, [*others])) for others, share in weighted.items()
             ]
             assert_allclose(value, sum(gains) / 6, rtol=1e-8, atol=1e-8)
+
+
+def test_what_a_wrapper_adds_is_not_explained():
+    target = TransformedTargetRegressor(LinearStudentRegressor(clip=False), func=np.log, inverse_func=np.exp)
+    cut = FixedThresholdClassifier(LinearStudent(), threshold=0.9)
+    for wrapper, y, seen in ((target, SCORE, np.log), (cut, SCORE > 15, None)):
+        student = as_student(wrapper.fit(MIXED, y))
+        explanation = student.explain(MIXED, MIXED)
+        expected = student.decision_function(MIXED) if seen is None else seen(student.predict(MIXED))
+        assert_allclose(explanation.values.sum(axis=1) + explanation.intercept, expected, rtol=1e-8)
 
 
 @pytest.mark.parametrize(

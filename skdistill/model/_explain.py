@@ -32,7 +32,8 @@ Array = NDArray[Any]
 class Explanation:
     """What each column adds to the answers for some rows.
 
-    ``values.sum(axis=1) + intercept`` are the logits, or a regressor's predictions before `clip` holds them.
+    ``values.sum(axis=1) + intercept`` are the logits, or a regressor's predictions before `clip` holds them and before
+    a transformed target is transformed back.
 
     Parameters
     ----------

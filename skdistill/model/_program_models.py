@@ -94,7 +94,7 @@ class ProgramModel(Exportable):
         """Return what each column adds to the answer for each row; for linear and additive students.
 
         The columns of a row and the intercept add up to its ``decision_function``, or, of a regressor, to its
-        prediction before `clip` holds it.
+        prediction before `clip` holds it and before a transformed target is transformed back.
 
         Parameters
         ----------

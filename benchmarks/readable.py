@@ -6,8 +6,7 @@ It needs ``pip install interpret-core lightgbm``, and what ``tables.py`` needs.
 
 Every model is fitted on the same 70 % of at most 20,000 rows, and scored on the other 30 %. "labels" is the additive
 student as it is, "distilled" the same with the fitted LightGBM as its teacher, both with their defaults. Log-loss is
-given over that of the Explainable Boosting Machine: below one is better. The time is the CPU time of one row, given as a
-frame.
+given over that of the Explainable Boosting Machine: below one is better. Times are CPU times, of a row as a frame.
 """
 
 from __future__ import annotations

@@ -47,13 +47,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skdistill import DistilledClassifier
 
-
-def in_days(X):
-    return X.assign(since=(X["since"] - pd.Timestamp("2018-01-01")).dt.days)
-
-
+in_days = FunctionTransformer(lambda X: X.assign(since=(X["since"] - pd.Timestamp("2018-01-01")).dt.days))
 boosting = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
-teacher = make_pipeline(FunctionTransformer(in_days), boosting).fit(X_train, y_train)
+teacher = make_pipeline(in_days, boosting).fit(X_train, y_train)
 model = DistilledClassifier(teacher, student="additive", random_state=0).fit(X_train, y_train)
 print(f"accuracy: teacher {teacher.score(X_test, y_test):.3f}, student {model.score(X_test, y_test):.3f}")
 
@@ -91,10 +87,10 @@ import skdistill
 model.export("student.skd")
 loaded = skdistill.load("student.skd")
 explanation = loaded.explain(X_test, background=X_train)
-surest = loaded.decision_function(X_test).argmax()
+surest = model.decision_function(X_test).argmax()
 print(pd.DataFrame({"cell": X_test.iloc[surest], "adds": explanation.values[surest].round(2)}))
 total = explanation.values[surest].sum() + explanation.intercept
-print(f"all, and the intercept {explanation.intercept:.2f}: {total:.2f} for {loaded.classes_[1]}")
+print(f"all, and the intercept {explanation.intercept:.2f}: {total:.2f} for {model.classes_[1]}")
 
 # %%
 # Rules instead of curves

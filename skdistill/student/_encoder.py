@@ -543,7 +543,7 @@ def _with_heavy(values: Array, mass: Array, n_bins: int) -> list[float]:
     heavy = np.add.reduceat(mass, starts) > mass.sum() / n_bins
     rest = ~np.repeat(heavy, np.diff(starts, append=len(values)))
     if not rest.any():
-        return sorted(values[starts].tolist())
-    levels = np.linspace(0.0, 1.0, max(n_bins - np.count_nonzero(heavy), 1) + 1)
+        return list(values[starts].tolist())
+    levels = np.linspace(0.0, 1.0, max(n_bins - int(heavy.sum()), 1) + 1)
     quantiles = _quantiles(values[None, rest], mass[rest], levels)[0]
-    return sorted({*quantiles.tolist(), *values[starts[heavy]].tolist()})
+    return list(np.union1d(quantiles, values[starts[heavy]]).tolist())

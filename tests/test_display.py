@@ -242,7 +242,9 @@ def test_shapes(n_classes):
 
 
 def test_shapes_of_flags_and_of_a_regressor(iris, plt):
-    frame = pd.DataFrame({"long": iris.X[:, 2] > 2, "width": iris.X[:, 3]})
+    words = np.random.default_rng(0).choice(["good", "bad", "film", "plot", "slow"], (len(iris.X), 4))
+    texts = [" ".join(each) for each in words]
+    frame = pd.DataFrame({"long": iris.X[:, 2] > 2, "width": iris.X[:, 3], "text": texts})
     model = DistilledRegressor(lambda X: iris.X[:, 2], student="additive", alpha=1.0).fit(frame)
     _, (left, _) = plt.subplots(ncols=2)
     display = ShapeDisplay.from_estimator(model, frame, ax=left)
@@ -250,6 +252,8 @@ def test_shapes_of_flags_and_of_a_regressor(iris, plt):
     assert display.output_name == "the prediction"
     flags = display.axes_[list(display.shapes).index("long")]
     assert [label.get_text() for label in flags.get_xticklabels()] == ["0", "1"]
+    assert display.shapes["text"]["values"][-1] is None
+    assert display.shapes["text"]["contributions"][-1] == 0
     with pytest.raises(ValueError, match="output=1 of a student with 1"):
         ShapeDisplay.from_estimator(model, frame, output=1)
     with pytest.raises(TypeError, match="TreeStudent has no shape_functions_"):

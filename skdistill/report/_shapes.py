@@ -30,7 +30,8 @@ class ShapeDisplay(Display):
     ----------
     shapes : dict of str to dict
         For each column, the most important one first, ``values`` and ``contributions``, arrays of shape (n_values,):
-        numbers, dates or levels, None, NaN or NaT for a missing one; and what each adds, less the mean of the rows.
+        numbers, dates, levels or words, None, NaN or NaT for a missing one; and what each adds, less the mean of the
+        rows, or, of words, less what a text without any adds.
         For numbers and dates also ``rows`` of shape (n_rows,), those of the rows.
     importances : dict of str to float
         The mean absolute contribution of each column over the rows.
@@ -109,12 +110,17 @@ class ShapeDisplay(Display):
         means = added[:, :, output].mean(axis=0)
         importance = dict(zip(explanation.names, np.abs(added[:, :, output] - means).mean(axis=0), strict=True))
         entry, drawn = student.program_.ops[0], {}
-        cells = entry(X if hasattr(X, "shape") else np.asarray(X))
+        cells = entry(X if hasattr(X, "shape") else np.asarray(X, dtype=object))
         for name in sorted(shapes, key=importance.__getitem__, reverse=True)[:max_columns]:
             source = explanation.names.index(name)
             at = entry.sources.index(source)
-            values, rows = _shown(shapes[name].values, cells[:, at], entry.reads[at][2])
-            contributions = student.shape_function(source, values).contributions[:, output] - means[source]
+            _, kind, read = entry.reads[at]
+            values, rows = shapes[name].values, None
+            if kind != "word":
+                values, rows = _shown(values, cells[:, at], read)
+            added_by = student.shape_function(source, values).contributions[:, output]
+            # a text has many words, and a word is compared with none, which is the last
+            contributions = added_by - (added_by[-1] if kind == "word" else means[source])
             drawn[name] = {"values": values, "contributions": contributions, **({} if rows is None else {"rows": rows})}
         classes = getattr(student, "classes_", None)
         if classes is None:
@@ -165,7 +171,7 @@ def _shown(values: Array, cells: Array, read: Any) -> tuple[Array, Array | None]
 
     Numbers and dates span nearly all rows, whatever the student knows; of the levels, those that rows have.
     """
-    if read is not None:
+    if values.dtype == object:
         codes = np.array([read(value) for value in values.tolist()])
         return values[np.isin(codes, cells) | np.isnan(codes) & np.isnan(cells).any()], None
     cells = cells[~np.isnan(cells)]

@@ -207,7 +207,7 @@ class LinearStudent(ClassifierPart, BaseLinear):
         encoding over quantile bins in addition. "auto": "standard".
     n_bins : int or "auto", default="auto"
         Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
-        bins among the numeric columns, 4 to 16 each, but never more than 360 in all. They lie between quantiles; a number
+        bins among the numeric columns, 4 to 16 each, but never more than 360 in all. Edges are quantiles; a number
         in more rows than a bin has is an edge by itself, and the other edges are quantiles of the other rows.
     min_frequency : int, default=5
         A category in fewer rows than this is grouped with the other rare categories. A numeric column in which

@@ -56,6 +56,8 @@ class ProgramStudent(ProgramModel, BaseEstimator):
     _task: ClassVar[Task]
     #: What numeric="auto" stands for.
     _numeric_auto: ClassVar[str] = "standard"
+    #: Whether a frequent number has an edge of its own among the bins, which makes for more of them.
+    _heavy: ClassVar[bool] = False
     #: What encoded rows are held in.
     _dtype: ClassVar[type[np.floating]] = np.float64
 
@@ -140,6 +142,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
                 max_categories=self.max_categories,
                 # kinds may be settled for a table that these rows are a part of
                 columns=None if sparse.issparse(X) else raw_columns(X, self.__dict__.pop("_kinds", None)),
+                heavy=self._heavy,
             )
             if numeric == "piecewise" and self.n_bins == "auto" and targets.classes is None:
                 encoder = with_change_points(encoder, X, *terms.blended())

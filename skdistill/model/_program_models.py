@@ -23,7 +23,8 @@ class Exportable:
         Parameters
         ----------
         path : path-like
-            Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it) or .py.
+            Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it), .js or .mjs (a .d.ts or .d.mts
+            is written beside it) or .py.
         **options : dict
             The options of the format. .onnx has ``numbers``, ``missing`` and ``logits``, which
             :func:`skdistill.export.to_onnx` documents; the other formats have none.

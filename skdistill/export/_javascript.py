@@ -27,6 +27,8 @@ _FUNCTIONS = {
     re.findall(r"^(?:const|let) (\w+)", text, re.MULTILINE)[0]: re.sub(r"^//.*\n", "", text, flags=re.MULTILINE)
     for text in files(__package__).joinpath("functions.js").read_text("utf-8").strip().split("\n\n")[1:]
 }
+#: From so many outputs on, the inputs of a layer are added several at a time.
+_MANY = 8
 #: The typed arrays of the types in which weights are stored, the smallest first.
 _TYPED = {
     **{"uint8": "Uint8Array", "int8": "Int8Array", "uint16": "Uint16Array", "int16": "Int16Array"},
@@ -111,17 +113,17 @@ class _Module:
 
     def __init__(self, program: Program, classes: Array | None) -> None:
         self.program = program
-        self.classes = None if classes is None else [_literal(label, "Class") for label in classes.tolist()]
+        self.classes = None if classes is None else [_literal(label, "a class") for label in classes.tolist()]
         self.fingerprint = program.fingerprint(classes)
-        self.data: list[str] = []
+        #: The expression of each constant, and its name.
+        self.data: dict[str, str] = {}
         self.steps: list[str] = []
-        self._taken: set[str] = set()
         entry = program.ops[0]
         assert isinstance(entry, Columns | Bound)
         self.entry = entry
         named = getattr(entry, "names", None) or getattr(entry, "numbered", None)
         self.names = [_text(str(name)) for name in named or range(entry.n_columns)]
-        self.columns = f"[{', '.join(self.names)}]" if named else f"Array.from(Array({entry.n_columns}).keys(), String)"
+        self.columns = f"[{','.join(self.names)}]" if named else f"Array.from(Array({entry.n_columns}).keys(), String)"
         self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
         #: How many numbers of a row there are so far, the codes included.
         self.width = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
@@ -140,15 +142,16 @@ class _Module:
         self.steps += lines
 
     def constant(self, name: str, expression: str) -> str:
-        """Define a constant; return its name, with a number if it is taken."""
+        """Define a constant; return its name, with a number if it is taken, or that of an equal one."""
         number = 1
-        found = name
-        while found in self._taken or found in _FUNCTIONS:
+        while f"{name}{number}" in self.data.values():
             number += 1
-            found = f"{name}{number}"
-        self._taken.add(found)
-        self.data.append(f"const {found} = {expression};")
-        return found
+        return self.data.setdefault(expression, f"{name}{number}")
+
+    def output(self, n: int) -> str:
+        """Define an array for the outputs of a layer; return its name."""
+        # an expression of its own, so that no layer shares it
+        return self.constant("h", f"f8({n}{' ' * sum(name.startswith('h') for name in self.data.values())})")
 
     def each(self, columns: Iterable[int], statement: Callable[[str], str]) -> None:
         """Add a statement for each of some columns of a row, given the expression of a column's index; `i` counts."""
@@ -156,7 +159,7 @@ class _Module:
         if columns == list(range(columns[0], columns[0] + len(columns))):
             column = f"i + {columns[0]}" if columns[0] else "i"
         else:
-            column = f"{self.constant('places', _indices(np.array(columns)))}[i]"
+            column = f"{self.constant('places', _array(np.array(columns)))}[i]"
         self.emit(f"for (let i = 0; i < {len(columns)}; i++) {statement(column)}")
 
     def text(self) -> str:
@@ -169,16 +172,16 @@ class _Module:
             answers.append(f"export const predict = (rows) => each(rows, (h) => classes[{best}]);")
             answers.append(f"export const predictProba = (rows) => each(rows, {proba});")
         run = "\n".join(["const run = (c) => {", *(f"  {line}" for line in self.steps), f"  return {self.h};", "};"])
-        body = [*self.data, run, *answers]
+        body = [*(f"const {name} = {expression};" for expression, name in self.data.items()), run, *answers]
         if self.n_listed:
-            v = [f"const v = f8({self.n_listed + 3});", f"const at = new Int32Array({self.n_listed + 3});"]
+            v = [f"const v = f8({self.n_listed + 7});", f"const at = new Int32Array({self.n_listed + 7});"]
             body = [*v, *body]
         body.insert(0, f"const z = f8({self.width});")
         functions = used("\n".join(body), _FUNCTIONS, _identifiers)
         exports = [f"export const columns = {self.columns};"]
         if self.classes is not None:
-            exports.append(f"export const classes = [{', '.join(self.classes)}];")
-        title = f"// A fitted student, exported by skdistill {__version__}. Fingerprint: {self.fingerprint}"
+            exports.append(f"export const classes = [{','.join(self.classes)}];")
+        title = f"// by skdistill {__version__}, fingerprint {self.fingerprint}"
         chosen = [text.rstrip() for name, text in _FUNCTIONS.items() if name in functions]
         return "\n".join([title, *exports, *chosen, *body]) + "\n"
 
@@ -271,7 +274,7 @@ def _literal(value: Any, what: str) -> str:
         return json.dumps(value)
     if isinstance(value, float) or (isinstance(value, int) and abs(value) <= 2**1000 and float(value) == value):
         return _number(float(value))
-    raise TypeError(f"{what} {value!r} is a {type(value).__name__}, which JavaScript's numbers cannot hold exactly.")
+    raise TypeError(f"JavaScript has no literal of {what}: {value!r}, a {type(value).__name__}.")
 
 
 def _number(value: float) -> str:
@@ -302,17 +305,22 @@ def _lost_sign(found: Array, values: Array) -> bool:
     return bool(found.dtype.kind != "f" and (np.signbit(values.astype(np.float64)) & (values == 0)).any())
 
 
-def _indices(values: Array) -> str:
-    """Return an array of integers."""
+def _array(values: Array) -> str:
+    """Return a list, or a typed array."""
     return min(_list(values), _packed(_smallest(values)), key=len)
 
 
 def _floats(values: Array) -> str:
     """Return a Float64Array in the fewest characters."""
     flat = np.ravel(values).astype(np.float64)
-    if len(flat) and (flat == flat[0]).all():
-        return f"f8({len(flat)})" + ("" if flat[0] == 0 else f".fill({_number(flat[0])})")
-    return f"f8({min(_list(flat), _packed(_smallest(flat)), key=len)})" if len(flat) else "f8(0)"
+    if len(flat) == 0:
+        return "f8(0)"
+    if (flat == flat[0]).all() and not _lost_sign(flat.astype(np.int8), flat):
+        same = "" if flat[0] == 0 else f".fill({_number(flat[0])})"
+        return min(f"f8({len(flat)}){same}", f"f8({_list(flat)})", key=len)
+    packed = _packed(_smallest(flat))
+    shorter = min(f"f8({_list(flat)})", f"f8({packed})", key=len)
+    return packed if packed.startswith("raw(Float64Array") and len(packed) < len(shorter) else shorter
 
 
 def _weights(values: Array, scale: Array | None = None) -> str:
@@ -369,17 +377,17 @@ def _read_columns(to: _Module, entry: Columns) -> None:
 def _read_level(to: _Module, at: int, source: int, read: Levels, start: int) -> None:
     """Print what reads a level as the place of its code among all codes, or as its rank."""
     keys = [key for key in read.levels if key is not None]
-    found = [start + read.levels[key] for key in keys]
-    title = f"Column {to.names[source]} has the level"
+    found = [read.levels[key] for key in keys]
+    title = f"a level of column {to.names[source]}"
     # a boolean is looked up as a number
     literals = [_literal(int(key) if isinstance(key, bool) else key, title) for key in keys]
-    if found == [found[0] + i for i in range(len(found))] if found else True:
-        levels = f"codes([{', '.join(literals)}], {_number(float(found[0] if found else 0))})"
+    if found == list(range(len(found))):
+        levels = f"codes({','.join(literals)})"
     else:
-        pairs = (f"[{key}, {_number(float(code))}]" for key, code in zip(literals, found, strict=True))
-        levels = f"new Map([{', '.join(pairs)}])"
-    other, missing = (_number(float(start + code)) for code in (read.other, read.missing))
-    to.emit(f"z[{at}] = level(c[{source}], {to.constant('levels', levels)}, {other}, {missing});")
+        pairs = (f"[{key},{_number(code)}]" for key, code in zip(literals, found, strict=True))
+        levels = f"new Map([{','.join(pairs)}])"
+    code = f"level(c[{source}], {to.constant('levels', levels)}, {_number(read.other)}, {_number(read.missing)})"
+    to.emit(f"z[{at}] = {code}{f' + {start}' if start else ''};")
 
 
 def _number_reader(form: str) -> str:
@@ -439,12 +447,13 @@ def _in_order(op: ops.Piecewise) -> bool:
 def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     first, (n_in, n) = not to.h, op.weight.shape
     weight, source, start, end = _weights(op.weight, op.scale), to.h, 0, n_in
-    h = to.constant("h", f"f8({n})")
+    add = "add" if n < _MANY else "addMany"
+    h = to.output(n)
     to.emit(f"{h}.set({to.constant('bias', _floats(op.bias))});")
     n_listed = n_in
     if isinstance(op, ops.LookupAffine) and to.n_codes:
         tables = to.constant("tables", _weights(op.tables, op.tables_scale))
-        to.emit(f"pick({to.n_codes}, {n});", f"add({h}, {tables}, {n});")
+        to.emit(f"pick({to.n_codes}, {n});", f"{add}({h}, {tables}, {n});")
     if first:
         source, start, end = "z", to.n_codes, to.width
     if end > start:
@@ -452,7 +461,7 @@ def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     if first and to.bins is not None:
         columns = np.asarray(to.bins.columns)
         starts = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
-        begin = to.constant("starts", _indices(starts))
+        begin = to.constant("starts", _array(starts))
         lower, width = to.constant("lower", _floats(to.bins.lower)), to.constant("width", _floats(to.bins.width))
         n_plain, n_listed = end - start, end - start + 3 * (len(starts) - 1)
         weight = f"summed({weight}, {n}, {n_plain}, {begin})"
@@ -461,7 +470,7 @@ def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
             lambda x: f"bins(z[{x}], {begin}[i], {begin}[i + 1], {lower}, {width}, {n}, {n_plain});",
         )
     if n_in:
-        to.emit(f"add({h}, {to.constant('weight', weight)}, {n});")
+        to.emit(f"{add}({h}, {to.constant('weight', weight)}, {n});")
     to.h, to.n_h, to.n_listed = h, n, max(to.n_listed, n_listed, to.n_codes)
 
 
@@ -469,15 +478,31 @@ def _activation(to: _Module, op: Op) -> None:
     to.emit(f"{type(op).__name__.lower()}({to.h});")
 
 
+def _in_preorder(op: Tree) -> tuple[list[int], list[int], Array]:
+    """Return the inner nodes, each before those below it, the leaves, and how many inner nodes are left of each."""
+    nodes, leaves, rest = [], [], [0 if len(op.columns) else ~0]
+    while rest:
+        at = rest.pop()
+        if at < 0:
+            leaves.append(~at)
+        else:
+            nodes.append(at)
+            rest += [int(op.right[at]), int(op.left[at])]
+    below = np.zeros(len(nodes), dtype=np.int64)
+    for at in reversed(nodes):
+        below[at] = 1 + sum(below[child] for child in (op.left[at], op.right[at]) if child >= 0)
+    return nodes, leaves, np.array([below[op.left[at]] if op.left[at] >= 0 else 0 for at in nodes], dtype=np.int64)
+
+
 def _tree(to: _Module, op: Tree) -> None:
-    leaves = to.constant("leaves", _weights(op.values, op.values_scale))
+    nodes, order, sizes = _in_preorder(op)
+    leaves = to.constant("leaves", _weights(op.values[order], op.values_scale))
     leaf = "0"
     if len(op.columns):
-        names = ("columns", "thresholds", "missing_left", "left", "right")
-        values = [op.columns, op.thresholds, op.missing_left.astype(np.uint8), op.left, op.right]
-        parts = [to.constant(f"tree_{name}", _indices(value)) for name, value in zip(names, values, strict=True)]
-        ranks = to.constant("ranks", _floats(op.ranks))
-        leaf = f"tree({', '.join([*parts, ranks])}, {to.n_codes})"
+        tests = 2 * op.columns[nodes] + op.missing_left[nodes]
+        parts = {"tests": tests, "cuts": op.thresholds[nodes], "sizes": sizes}
+        names = [to.constant(name, _array(values)) for name, values in parts.items()]
+        leaf = f"tree({', '.join(names)}, {to.constant('ranks', _floats(op.ranks))}, {to.n_codes})"
     to.n_h = op.values.shape[1]
     to.emit(f"const leaf = {leaf};" if to.n_h > 1 else f"const h = [{leaves}[{leaf}]];")
     if to.n_h > 1:

@@ -2,10 +2,10 @@
 
 Run: ``python benchmarks/javascript.py``; it needs node, and ends within a minute or two.
 
-Rows come as objects and dicts, one by one: of a table of twenty numbers, and of one of texts and numbers (wa_churn, see
-tables.py). The nets are the default ones, fitted for a few epochs, which changes no byte and hardly a time. Times are those
-of the processor: a median of rounds of calls, in Node after its compiler has seen the code. The worst difference is
-that of a probability.
+Rows come one by one as objects and as dicts: of a table of twenty numbers, and of one of texts and numbers (wa_churn,
+see tables.py). The nets are default ones, fitted for a few epochs. Times are medians, in the processor's time, in Node
+after its compiler has warmed up. A server compresses what it sends: gzip. The last column is the largest difference of
+a probability.
 """
 
 from __future__ import annotations

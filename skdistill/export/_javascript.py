@@ -7,6 +7,7 @@ import json
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from importlib.resources import files
 from itertools import accumulate, groupby
@@ -31,8 +32,13 @@ _FUNCTIONS = {
 _MANY = 8
 #: The typed arrays of the types in which weights are stored, the smallest first.
 _TYPED = {
-    **{"uint8": "Uint8Array", "int8": "Int8Array", "uint16": "Uint16Array", "int16": "Int16Array"},
-    **{"int32": "Int32Array", "float32": "Float32Array", "float64": "Float64Array"},
+    "uint8": "Uint8Array",
+    "int8": "Int8Array",
+    "uint16": "Uint16Array",
+    "int16": "Int16Array",
+    "int32": "Int32Array",
+    "float32": "Float32Array",
+    "float64": "Float64Array",
 }
 _DATE_PARTS = {
     "month": "monthOf(X)",
@@ -117,6 +123,9 @@ class _Module:
         self.fingerprint = program.fingerprint(classes)
         #: The expression of each constant, and its name.
         self.data: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+        #: The arrays that a row is computed in.
+        self.arrays: dict[str, str] = {}
         self.steps: list[str] = []
         entry = program.ops[0]
         assert isinstance(entry, Columns | Bound)
@@ -127,7 +136,7 @@ class _Module:
         self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
         #: How many numbers of a row there are so far, the codes included.
         self.width = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
-        #: The bins that the first layer reads, if it reads any: for each column the expression of its number.
+        #: The bins that the first layer reads, if they are not in `z`.
         self.bins: ops.Piecewise | None = None
         #: The name of the outputs of the last layer, and how many they are.
         self.h, self.n_h = "", 0
@@ -142,16 +151,11 @@ class _Module:
         self.steps += lines
 
     def constant(self, name: str, expression: str) -> str:
-        """Define a constant; return its name, with a number if it is taken, or that of an equal one."""
-        number = 1
-        while f"{name}{number}" in self.data.values():
-            number += 1
-        return self.data.setdefault(expression, f"{name}{number}")
-
-    def output(self, n: int) -> str:
-        """Define an array for the outputs of a layer; return its name."""
-        # an expression of its own, so that no layer shares it
-        return self.constant("h", f"f8({n}{' ' * sum(name.startswith('h') for name in self.data.values())})")
+        """Define a constant; return its name, which is that of an equal one if there is one."""
+        if expression not in self.data:
+            self._counts[name] += 1
+            self.data[expression] = f"{name}{self._counts[name]}"
+        return self.data[expression]
 
     def each(self, columns: Iterable[int], statement: Callable[[str], str]) -> None:
         """Add a statement for each of some columns of a row, given the expression of a column's index; `i` counts."""
@@ -172,11 +176,12 @@ class _Module:
             answers.append(f"export const predict = (rows) => each(rows, (h) => classes[{best}]);")
             answers.append(f"export const predictProba = (rows) => each(rows, {proba});")
         run = "\n".join(["const run = (c) => {", *(f"  {line}" for line in self.steps), f"  return {self.h};", "};"])
-        body = [*(f"const {name} = {expression};" for expression, name in self.data.items()), run, *answers]
+        arrays = {"z": f"f8({self.width})", **self.arrays}
         if self.n_listed:
-            v = [f"const v = f8({self.n_listed + 7});", f"const at = new Int32Array({self.n_listed + 7});"]
-            body = [*v, *body]
-        body.insert(0, f"const z = f8({self.width});")
+            # with room for seven zeros
+            arrays |= {"v": f"f8({self.n_listed + 7})", "at": f"new Int32Array({self.n_listed + 7})"}
+        constants = arrays | {name: expression for expression, name in self.data.items()}
+        body = [*(f"const {name} = {expression};" for name, expression in constants.items()), run, *answers]
         functions = used("\n".join(body), _FUNCTIONS, _identifiers)
         exports = [f"export const columns = {self.columns};"]
         if self.classes is not None:
@@ -196,7 +201,8 @@ class _Module:
         else:
             declared = [
                 f"export type Class = {' | '.join(dict.fromkeys(map(_literal_type, self.classes)))};",
-                f"/** The classes, in the order of the probabilities. */\nexport declare const classes: readonly Class[];",
+                "/** The classes, in the order of the probabilities. */",
+                "export declare const classes: readonly Class[];",
             ]
             functions = [
                 ("predict", "Class", "The most probable class of a row, or of each of some rows."),
@@ -220,7 +226,7 @@ export type Missing = null | undefined;
 export type Cell = string | number | bigint | boolean | Date | Missing;
 /** The cells of a row in the order of `columns`. */
 export type Cells = readonly Cell[] | Float64Array | Float32Array;
-/** The cells of a row by column. A number that is missing may be NaN; a date in a text has no zone or is in UTC. */
+/** The cells of a row by column. A missing number may be NaN; a date in a text of ISO 8601 without a zone is in UTC. */
 export interface Row {{
 {row}
 }}
@@ -235,18 +241,17 @@ def _cell_types(entry: Columns | Bound) -> list[str]:
     if isinstance(entry, Bound):
         return ["number | boolean"] * entry.n_columns
     types = {"number": "number | bigint | boolean", "level": "number | bigint | boolean", "datetime": "Date | string"}
-    known: list[set[str]] = [set() for _ in range(entry.n_columns)]
+    known: list[dict[str, None]] = [{} for _ in range(entry.n_columns)]
     forms = entry.forms or ("",) * len(entry.sources)
     for (source, kind, read), form in zip(entry.reads, forms, strict=True):
         if isinstance(read, Levels):
             levels = [level for level in read.levels if level is not None]
-            known[source] |= {"string" if isinstance(level, str) else types["level"] for level in levels}
-        known[source] |= {types.get(kind, "")} | ({"string"} if form or kind == "word" else set())
-    held = held_by(entry)
+            known[source] |= dict.fromkeys("string" if isinstance(level, str) else types["level"] for level in levels)
+        known[source] |= dict.fromkeys([*filter(None, [types.get(kind)]), *["string"] * (bool(form) or kind == "word")])
     found = []
-    for own, what in zip(known, held, strict=True):
-        members = {one for kind in own or {types.get(what or "", "")} for one in kind.split(" | ") if one}
-        found.append(" | ".join(sorted(members)) or ("string" if what == "text" else "Cell"))
+    for own, what in zip(known, held_by(entry), strict=True):
+        members = " | ".join(own) or types.get(what or "", "string" if what == "text" else "Cell")
+        found.append(" | ".join(dict.fromkeys(members.split(" | "))))
     return found
 
 
@@ -440,15 +445,17 @@ def _in_order(op: ops.Piecewise) -> bool:
     columns, upper = np.asarray(op.columns), op.lower + op.width
     same = columns[1:] == columns[:-1]
     together = len(np.unique(columns)) == len(columns) - np.count_nonzero(same)
-    ascend = (op.lower[:-1] < op.lower[1:])[same].all() and (upper[:-2] <= op.lower[2:])[columns[2:] == columns[:-2]].all()
-    return bool(together and ascend)
+    ascend = (op.lower[:-1] < op.lower[1:])[same]
+    apart = (upper[:-2] <= op.lower[2:])[columns[2:] == columns[:-2]]
+    return bool(together and ascend.all() and apart.all())
 
 
 def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     first, (n_in, n) = not to.h, op.weight.shape
     weight, source, start, end = _weights(op.weight, op.scale), to.h, 0, n_in
     add = "add" if n < _MANY else "addMany"
-    h = to.output(n)
+    h = f"h{len(to.arrays)}"
+    to.arrays[h] = f"f8({n})"
     to.emit(f"{h}.set({to.constant('bias', _floats(op.bias))});")
     n_listed = n_in
     if isinstance(op, ops.LookupAffine) and to.n_codes:
@@ -519,10 +526,14 @@ def _unstandardized(to: _Module, op: ops.Unstandardize) -> str:
         values += [np.full(n, -np.inf) if op.lower is None else op.lower]
         values += [np.full(n, np.inf) if op.upper is None else op.upper]
     alone = len(op.center) == 1
-    names = [_number(float(value[0])) for value in values] if alone else [
-        f"{to.constant(name, _floats(value))}[j]"
-        for name, value in zip(("scale", "center", "lower", "upper"), values, strict=False)
-    ]
+    names = (
+        [_number(float(value[0])) for value in values]
+        if alone
+        else [
+            f"{to.constant(name, _floats(value))}[j]"
+            for name, value in zip(("scale", "center", "lower", "upper"), values, strict=False)
+        ]
+    )
     found = f"{'h[0]' if alone else 'x'} * {names[0]} + {names[1]}"
     found = f"clip({found}, {names[2]}, {names[3]})" if bounds else found
     return f"(h) => {found}" if alone else f"(h) => Array.from(h, (x, j) => {found})"
@@ -547,4 +558,3 @@ _PRINTERS: dict[type[Op], Callable[[_Module, Any], None]] = {
 def _identifiers(text: str) -> set[str]:
     """Return the words of a text that are not in a string."""
     return set(re.findall(r"\w+", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)))
-

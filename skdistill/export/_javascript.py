@@ -24,7 +24,7 @@ from ._files import check_ops, classes_of, used, write_files
 Array = NDArray[Any]
 
 #: The definitions that a module may need, by name, in the order in which they depend on each other.
-_FUNCTIONS = {
+FUNCTIONS = {
     re.findall(r"^(?:const|let) (\w+)", text, re.MULTILINE)[0]: re.sub(r"^//.*\n", "", text, flags=re.MULTILINE)
     for text in files(__package__).joinpath("functions.js").read_text("utf-8").strip().split("\n\n")[1:]
 }
@@ -182,12 +182,12 @@ class _Module:
             arrays |= {"v": f"f8({self.n_listed + 7})", "at": f"new Int32Array({self.n_listed + 7})"}
         constants = arrays | {name: expression for expression, name in self.data.items()}
         body = [*(f"const {name} = {expression};" for name, expression in constants.items()), run, *answers]
-        functions = used("\n".join(body), _FUNCTIONS, _identifiers)
+        functions = used("\n".join(body), FUNCTIONS, _identifiers)
         exports = [f"export const columns = {self.columns};"]
         if self.classes is not None:
             exports.append(f"export const classes = [{','.join(self.classes)}];")
         title = f"// by skdistill {__version__}, fingerprint {self.fingerprint}"
-        chosen = [text.rstrip() for name, text in _FUNCTIONS.items() if name in functions]
+        chosen = [text.rstrip() for name, text in FUNCTIONS.items() if name in functions]
         return "\n".join([title, *exports, *chosen, *body]) + "\n"
 
     def types(self) -> str:
@@ -224,7 +224,7 @@ _TYPES = """\
 // The types of a fitted student, exported by skdistill {version}.
 export type Missing = null | undefined;
 export type Cell = string | number | bigint | boolean | Date | Missing;
-/** The cells of a row in the order of `columns`. */
+/** The cells of a row in the order of the columns. */
 export type Cells = readonly Cell[] | Float64Array | Float32Array;
 /** The cells of a row by column. A missing number may be NaN; a date in a text of ISO 8601 without a zone is in UTC. */
 export interface Row {{

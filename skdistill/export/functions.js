@@ -191,7 +191,14 @@ const pick = (end, n) => {
 };
 
 const list = (x, i, end, n) => {
-  for (let from = i; i < end; i++) if (x[i] !== 0) put(x[i], n * (i - from));
+  let m = k;
+  for (let row = 0; i < end; i++, row += n) {
+    if (x[i] !== 0) {
+      v[m] = x[i];
+      at[m++] = row;
+    }
+  }
+  k = m;
 };
 
 // the last bin that x reaches; those before it are full but for the last of them, which it may overlap by rounding

@@ -8,16 +8,20 @@ let line = 0;
 
 const f8 = (values) => new Float64Array(values);
 
-const raw = (Type, text) => new Type(Uint8Array.from(atob(text), (c) => c.charCodeAt()).buffer);
+const raw = (Type, text) => {
+  const chars = atob(text), bytes = new Uint8Array(chars.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = chars.charCodeAt(i);
+  return new Type(bytes.buffer);
+};
 
 // the numbers with the given float16 bits
 const halves = (bits) =>
-  Float64Array.from(bits, (b) => {
+  f8(bits).map((b) => {
     const e = (b >> 10) & 31;
     return (b >> 15 ? -1 : 1) * 2 ** ((e || 1) - 25) * ((b & 1023) + (e && 1024));
   });
 
-const scaled = (w, scale) => Float64Array.from(w, (x, i) => x * scale[i % scale.length]);
+const scaled = (w, scale) => f8(w).map((x, i) => x * scale[i % scale.length]);
 
 // the weights of the bins of each column, summed up to each bin: then two bins of a column say all
 const summed = (w, n, first, starts) => {
@@ -283,7 +287,6 @@ const cellsOf = (row) => {
 
 const each = (rows, answer) => {
   const one = (row, i) => ((line = i), answer(run(cellsOf(row))));
-  const [first] = Array.isArray(rows) ? rows : [0];
-  const isList = first === undefined ? !rows.length : Object(first) === first && typeof first.getTime !== "function";
-  return isList ? rows.map(one) : one(rows, 0);
+  const isRow = (x) => Object(x) === x && typeof x.getTime !== "function";
+  return Array.isArray(rows) && rows.slice(0, 1).every(isRow) ? rows.map(one) : one(rows, 0);
 };

@@ -23,12 +23,13 @@ from helpers import Optional, small_mlp_regressor
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.compose import make_column_transformer
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from tables_helpers import as_it_is
+from test_as_student import STUDENTS, TRANSFORMS, WRAPPERS, calibrated, positive_target, table
 
-from skdistill import LinearStudent, LinearStudentRegressor, MLPStudent, TreeStudentRegressor
+from skdistill import LinearStudent, LinearStudentRegressor, MLPStudent, TreeStudent, TreeStudentRegressor, as_student
 from skdistill.export import to_javascript
 
 pd = Optional("pandas")
@@ -92,9 +93,8 @@ def assert_same(found, student, rows, atol=1e-12):
     assert_allclose(np.reshape(found[-1], expected.shape), expected, rtol=1e-9, atol=atol)
     if len(found) == 1:
         return
-    clear = np.diff(np.sort(expected, axis=1)[:, -2:])[:, 0] > 1e-9
-    labels = np.array(found[0], dtype=student.classes_.dtype)
-    assert_array_equal(labels[clear], student.classes_[expected.argmax(axis=1)][clear])
+    chosen = student.program_.ops[-1].chosen(student.program_.logits(rows))
+    assert_array_equal(np.array(found[0], dtype=student.classes_.dtype), student.classes_[chosen])
 
 
 def check(student, folder, rows):
@@ -199,6 +199,38 @@ def test_regressors(kind, tmp_path):
         found = answers(student, tmp_path, records(wild_rows(X, 300)))
         assert len(found) == 1
         assert_same(found, student, wild_rows(X, 300), atol=1e-9 * np.abs(y).max())
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrapper", "n_classes"),
+    [
+        *(("linear", name, 2) for name in WRAPPERS),
+        *((kind, name, 3) for kind in STUDENTS for name in ("sigmoid", "isotonic")),
+        ("tree", "tuned isotonic", 2),
+    ],
+)
+def test_thresholds_and_calibrations(kind, wrapper, n_classes, tmp_path):
+    X, y, rows = table(n_classes)
+    student = as_student(WRAPPERS[wrapper](STUDENTS[kind]).fit(np.nan_to_num(X), y))
+    check(student, tmp_path, np.nan_to_num(rows))
+
+
+def test_ties_with_a_threshold(tmp_path):
+    X, y, rows = table()
+    tree = calibrated(TreeStudent(6, random_state=0), "isotonic").fit(X, y)
+    for threshold in np.unique(tree.predict_proba(X)[:, 1]):
+        check(as_student(tree, threshold=threshold), tmp_path, rows[:200])
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_transformed_targets(transform, tmp_path):
+    n_outputs = 2 if transform in ("box-cox", "yeo-johnson", "range") else 1
+    X, y, rows = positive_target(n_outputs)
+    student = as_student(
+        TransformedTargetRegressor(LinearStudentRegressor(clip=False), **TRANSFORMS[transform]).fit(X, y)
+    )
+    expected = student.predict(rows)
+    assert_allclose(answers(student, tmp_path, records(rows))[0], expected, rtol=1e-9, atol=1e-9)
 
 
 NAMES = ["__proto__", "constructor", "length", "getTime", "a\u2028b\u2029c", "</script><!--", '"\\`${1}']

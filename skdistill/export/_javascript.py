@@ -100,7 +100,7 @@ def to_javascript(student: Any, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix not in (".js", ".mjs"):
         raise ValueError(f"path must be a name that ends in '.js' or '.mjs'; got {str(path)!r}.")
-    check_ops(program, {Columns, Bound, ops.Softmax, ops.Unstandardize, *_PRINTERS}, "JavaScript")
+    check_ops(program, {Columns, Bound, *_ENDS, *_PRINTERS}, "JavaScript")
     module = _Module(program, classes_of(student))
     types = path.with_suffix(f".d{path.suffix.replace('js', 'ts')}")
     write_files({path: module.text().encode("utf-8"), types: module.types().encode("utf-8")})
@@ -172,7 +172,7 @@ class _Module:
         if isinstance(end, ops.Unstandardize):
             answers.append(f"export const predict = (rows) => each(rows, {_unstandardized(self, end)});")
         else:
-            best, proba = ("+(h[0] > 0)", "logistic") if self.n_h == 1 else ("h.indexOf(Math.max(...h))", "softmax")
+            proba, best = _probabilities(self, end)
             answers.append(f"export const predict = (rows) => each(rows, (h) => classes[{best}]);")
             answers.append(f"export const predictProba = (rows) => each(rows, {proba});")
         run = "\n".join(["const run = (c) => {", *(f"  {line}" for line in self.steps), f"  return {self.h};", "};"])
@@ -298,16 +298,11 @@ def _packed(values: Array) -> str:
 
 
 def _smallest(values: Array) -> Array:
-    """Return numbers in the smallest type that holds each exactly."""
+    """Return numbers in the smallest type that holds each exactly; the sign of a zero changes nothing."""
     flat = np.ravel(values)
     with np.errstate(all="ignore"):
         found = (flat.astype(kind) for kind in _TYPED)
-        # zero has a sign in floating point alone
-        return next(one for one in found if (one.astype(np.float64) == flat).all() and not _lost_sign(one, flat))
-
-
-def _lost_sign(found: Array, values: Array) -> bool:
-    return bool(found.dtype.kind != "f" and (np.signbit(values.astype(np.float64)) & (values == 0)).any())
+        return next(one for one in found if (one.astype(np.float64) == flat).all())
 
 
 def _array(values: Array) -> str:
@@ -320,7 +315,7 @@ def _floats(values: Array) -> str:
     flat = np.ravel(values).astype(np.float64)
     if len(flat) == 0:
         return "f8(0)"
-    if (flat == flat[0]).all() and not _lost_sign(flat.astype(np.int8), flat):
+    if (flat == flat[0]).all():
         same = "" if flat[0] == 0 else f".fill({_number(flat[0])})"
         return min(f"f8({len(flat)}){same}", f"f8({_list(flat)})", key=len)
     packed = _packed(_smallest(flat))
@@ -517,28 +512,47 @@ def _tree(to: _Module, op: Tree) -> None:
     to.h = "h"
 
 
-def _unstandardized(to: _Module, op: ops.Unstandardize) -> str:
+def _probabilities(to: _Module, end: Any) -> tuple[str, str]:
+    """Return the function from logits to probabilities, and the expression of the place of the chosen class."""
+    best = "h.indexOf(Math.max(...h))"
+    proba = "logistic" if to.n_h == 1 else "softmax"
+    if isinstance(end, ops.OneVsRest):
+        curve = "sigmoid"
+        if end.knots is not None and end.scores is not None:
+            n, places = (
+                end.knots.shape[1],
+                [to.constant(name, _floats(getattr(end, name))) for name in ("knots", "scores")],
+            )
+            curve = f"(x, j) => interpolate(x, {n}, {places[0]}, {n} * j, {places[1]}, {n} * j)"
+        proba = to.constant("proba", f"(h) => oneVsRest(h, {curve})")
+        best = f"((p) => p.indexOf(Math.max(...p)))({proba}(h))"
+    if to.n_h == 1:
+        best = "+(h[0] > 0)" if end.cut is None else f"+(h[0] >= {_number(end.cut)})"
+    return proba, best
+
+
+def _unstandardized(to: _Module, end: ops.Unstandardize) -> str:
     """Return the function from a regressor's outputs to its predictions."""
-    bounds = [edge for edge in (op.lower, op.upper) if edge is not None]
-    values = [op.scale, op.center]
-    if bounds:
-        n = len(op.center)
-        values += [np.full(n, -np.inf) if op.lower is None else op.lower]
-        values += [np.full(n, np.inf) if op.upper is None else op.upper]
-    alone = len(op.center) == 1
-    names = (
-        [_number(float(value[0])) for value in values]
-        if alone
-        else [
-            f"{to.constant(name, _floats(value))}[j]"
-            for name, value in zip(("scale", "center", "lower", "upper"), values, strict=False)
-        ]
-    )
-    found = f"{'h[0]' if alone else 'x'} * {names[0]} + {names[1]}"
-    found = f"clip({found}, {names[2]}, {names[3]})" if bounds else found
-    return f"(h) => {found}" if alone else f"(h) => Array.from(h, (x, j) => {found})"
+    n = len(end.center)
+    edges = {"lower": (end.lower, -np.inf), "upper": (end.upper, np.inf)}
+    values = {"scale": end.scale, "center": end.center}
+    if end.lower is not None or end.upper is not None:
+        values |= {name: np.full(n, none) if edge is None else edge for name, (edge, none) in edges.items()}
+    power = getattr(end, "power", None)
+    values |= {} if power is None else {"power": power}
+    part = {
+        name: _number(value[0]) if n == 1 else f"{to.constant(name, _floats(value))}[j]"
+        for name, value in values.items()
+    }
+    found = f"{'h[0]' if n == 1 else 'x'} * {part['scale']} + {part['center']}"
+    found = f"clip({found}, {part['lower']}, {part['upper']})" if "lower" in part else found
+    if isinstance(end, ops.BackTransform):
+        formulas = {"square": "({}) ** 2", "box-cox": "boxCox({}, {})", "yeo-johnson": "yeoJohnson({}, {})"}
+        found = formulas.get(end.function, f"Math.{end.function}({{}})").format(found, part.get("power"))
+    return f"(h) => {found}" if n == 1 else f"(h) => Array.from(h, (x, j) => {found})"
 
 
+_ENDS = (ops.Softmax, ops.OneVsRest, ops.Unstandardize, ops.BackTransform)
 _PRINTERS: dict[type[Op], Callable[[_Module, Any], None]] = {
     ops.Clip: _clip,
     ops.DateParts: _date_parts,

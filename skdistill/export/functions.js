@@ -170,15 +170,19 @@ const standardize = (i, mean, scale, fill, limit) => {
   }
 };
 
-// interpolated between the knots of each column
+// on a line from each of n knots to its score
+const interpolate = (x, n, knots, i, scores, j) => {
+  let a = 0;
+  for (let left = n; left > 1; left -= left >> 1) if (knots[i + a + (left >> 1)] <= x) a += left >> 1;
+  const knot = knots[i + a], score = scores[j + a];
+  if (a + 1 === n || !(x > knot)) return score;
+  return score + ((scores[j + a + 1] - score) / (knots[i + a + 1] - knot)) * (x - knot);
+};
+
 const quantiles = (start, knots, scores, fill) => {
-  const n = scores.length;
-  for (let i = 0; i < fill.length; i++) {
-    const x = z[start + i] === z[start + i] ? z[start + i] : fill[i];
-    let a = i * n;
-    for (let left = n; left > 1; left -= left >> 1) if (knots[a + (left >> 1)] <= x) a += left >> 1;
-    const low = scores[a - i * n], inside = x > knots[a] && a + 1 < n * (i + 1);
-    z[start + i] = inside ? low + ((scores[a - i * n + 1] - low) / (knots[a + 1] - knots[a])) * (x - knots[a]) : low;
+  for (let i = 0, n = scores.length; i < fill.length; i++) {
+    const x = z[start + i];
+    z[start + i] = interpolate(x === x ? x : fill[i], n, knots, n * i, scores, 0);
   }
 };
 
@@ -271,6 +275,23 @@ const softmax = (h) => {
 const logistic = ([x]) => {
   const power = Math.exp(-Math.abs(x)), small = power / (1 + power);
   return x > 0 ? [small, 1 - small] : [1 - small, small];
+};
+
+// a probability for each class against the rest
+const oneVsRest = (h, curve) => {
+  const found = Array.from(h, curve);
+  if (found.length === 1) return [1 - found[0], found[0]];
+  const sum = found.reduce((a, b) => a + b);
+  return found.map((p) => (sum > 0 ? p / sum : 1 / found.length));
+};
+
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+
+const boxCox = (x, power) => Math.exp(Math.log1p(power * x) / power);
+
+const yeoJohnson = (x, power) => {
+  const p = x < 0 ? 2 - power : power;
+  return Math.sign(x) * Math.expm1(Math.log1p(p * Math.abs(x)) / p);
 };
 
 const cellsOf = (row) => {

@@ -270,7 +270,7 @@ def test_levels_and_classes_of_other_types(tmp_path):
         assert_same(found, student, frame)
         assert found[0] == student.predict(frame).tolist()
     frame["whole"] = rng.choice(np.array([2**60 + 1, 5], dtype=object), 300)
-    with pytest.raises(TypeError, match=r"a level of column .whole.: 1152921504606846977, a int"):
+    with pytest.raises(TypeError, match=r"a level of column .whole.: 1152921504606846977, of type int"):
         LinearStudent(min_frequency=1).fit(frame.astype({"whole": "category"}), y).export(tmp_path / "other.js")
 
 

@@ -132,7 +132,7 @@ class _Module:
         self.entry = entry
         named = getattr(entry, "names", None) or getattr(entry, "numbered", None)
         self.names = [_text(str(name)) for name in named or range(entry.n_columns)]
-        self.columns = f"[{','.join(self.names)}]" if named else f"Array.from(Array({entry.n_columns}).keys(), String)"
+        self.columns = _joined(self.names) if named else f"Array.from(Array({entry.n_columns}).keys(), String)"
         self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
         #: How many numbers of a row there are so far, the codes included.
         self.width = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
@@ -185,7 +185,7 @@ class _Module:
         functions = used("\n".join(body), FUNCTIONS, _identifiers)
         exports = [f"export const columns = {self.columns};"]
         if self.classes is not None:
-            exports.append(f"export const classes = [{','.join(self.classes)}];")
+            exports.append(f"export const classes = {_joined(self.classes)};")
         title = f"// by skdistill {__version__}, fingerprint {self.fingerprint}"
         chosen = [text.rstrip() for name, text in FUNCTIONS.items() if name in functions]
         return "\n".join([title, *exports, *chosen, *body]) + "\n"
@@ -266,8 +266,10 @@ def _text(text: str) -> str:
     """Return a string literal; characters that cannot be seen, or that end a script in a page, are escaped."""
     # an editor may normalise characters that Unicode treats as equivalent
     literal = json.dumps(text, ensure_ascii=not unicodedata.is_normalized("NFC", text))
-    escaped = {char: json.dumps(char)[1:-1] for char in set(literal) if not char.isprintable()} | {"<": "\\u003c"}
-    return literal.translate(str.maketrans({**escaped, "\x7f": "\\u007f"}))
+    escaped: dict[int, str | int | None] = {
+        ord(char): json.dumps(char)[1:-1] for char in set(literal) if not char.isprintable()
+    }
+    return literal.translate({**escaped, ord("<"): "\\u003c", 0x7F: "\\u007f"})
 
 
 def _literal(value: Any, what: str) -> str:
@@ -279,7 +281,7 @@ def _literal(value: Any, what: str) -> str:
         return json.dumps(value)
     if isinstance(value, float) or (isinstance(value, int) and abs(value) <= 2**1000 and float(value) == value):
         return _number(float(value))
-    raise TypeError(f"JavaScript has no literal of {what}: {value!r}, a {type(value).__name__}.")
+    raise TypeError(f"JavaScript has no literal of {what}: {value!r}, of type {type(value).__name__}.")
 
 
 def _number(value: float) -> str:
@@ -287,8 +289,12 @@ def _number(value: float) -> str:
     return repr(float(value)).removesuffix(".0").replace("inf", "Infinity").replace("nan", "NaN")
 
 
+def _joined(literals: Iterable[str]) -> str:
+    return f"[{','.join(literals)}]"
+
+
 def _list(values: Iterable[float]) -> str:
-    return f"[{','.join(map(_number, values))}]"
+    return _joined(map(_number, values))
 
 
 def _packed(values: Array) -> str:
@@ -345,6 +351,8 @@ def _read_columns(to: _Module, entry: Columns) -> None:
     reads = [(at, *read, form) for at, (read, form) in enumerate(zip(entry.reads, forms, strict=True))]
     starts = [*accumulate(entry.sizes, initial=0), *[0] * len(entry.sources)]
     plain: list[tuple[int, int]] = []
+    # the words of each text, and the place of the first; a text's words follow each other.
+    words: dict[int, tuple[int, list[str]]] = {}
     for at, source, kind, read, form in reads:
         if isinstance(read, Levels):
             _read_level(to, at, source, read, starts[at] if kind == "category" else 0)
@@ -359,10 +367,10 @@ def _read_columns(to: _Module, entry: Columns) -> None:
             to.emit(f'z[{at}] = number(c[{source}], {source}, "{held}");')
         elif kind == "number":
             plain.append((at, source))
-    for source, group in groupby((one for one in reads if isinstance(one[3], Word)), key=lambda one: one[1]):
-        members = list(group)
-        words = to.constant("words", f"[{', '.join(_text(read.word) for *_, read, _ in members)}]")
-        to.emit(f"findWords(c[{source}], {words}, {members[0][0]});")
+        elif isinstance(read, Word):
+            words.setdefault(source, (at, []))[1].append(_text(read.word))
+    for source, (at, texts) in words.items():
+        to.emit(f"findWords(c[{source}], {to.constant('words', _joined(texts))}, {at});")
     # columns of numbers that follow each other are read in a loop
     for _, run in groupby(enumerate(plain), key=lambda one: (one[1][0] - one[0], one[1][1] - one[0])):
         cells = [cell for _, cell in run]
@@ -382,10 +390,10 @@ def _read_level(to: _Module, at: int, source: int, read: Levels, start: int) -> 
     # a boolean is looked up as a number
     literals = [_literal(int(key) if isinstance(key, bool) else key, title) for key in keys]
     if found == list(range(len(found))):
-        levels = f"codes({','.join(literals)})"
+        levels = f"codes({_joined(literals)})"
     else:
         pairs = (f"[{key},{_number(code)}]" for key, code in zip(literals, found, strict=True))
-        levels = f"new Map([{','.join(pairs)}])"
+        levels = f"new Map({_joined(pairs)})"
     code = f"level(c[{source}], {to.constant('levels', levels)}, {_number(read.other)}, {_number(read.missing)})"
     to.emit(f"z[{at}] = {code}{f' + {start}' if start else ''};")
 

@@ -30,7 +30,7 @@ const summed = (w, n, first, starts) => {
   return w;
 };
 
-const codes = (...keys) => new Map(keys.map((key, i) => [key, i]));
+const codes = (keys) => new Map(keys.map((key, i) => [key, i]));
 
 const wrong = (cell, i, held) => {
   throw TypeError(`Column ${JSON.stringify(columns[i])} holds ${JSON.stringify(`${cell}`)} in row ${line}; it held ${held} in fit.`);

@@ -158,6 +158,14 @@ def test_dates_are_dates_or_texts(tmp_path):
     assert_same(answers(student, tmp_path, rows), student, rows)
 
 
+def test_time_spans_are_seconds(tmp_path):
+    X = pd.DataFrame({"lasted": pd.to_timedelta(np.arange(50.0), "h"), "size": np.arange(50) % 7})
+    student = LinearStudent().fit(X, np.arange(50) > 20)
+    found = answers(student, tmp_path, [{"lasted": 3600.0 * at, "size": at % 7} for at in range(50)])
+    assert_same(found, student, X)
+    assert "time spans" in (tmp_path / "student.mjs").read_text("utf-8")
+
+
 def test_rows_that_were_sparse(tmp_path):
     X, y = numeric_table(n_classes=26)
     X = np.nan_to_num(X)

@@ -29,6 +29,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, S
 from tables_helpers import as_it_is
 from test_as_student import STUDENTS, TRANSFORMS, WRAPPERS, calibrated, positive_target, table
 
+import skdistill
 from skdistill import LinearStudent, LinearStudentRegressor, MLPStudent, TreeStudent, TreeStudentRegressor, as_student
 from skdistill.export import to_javascript
 
@@ -337,9 +338,10 @@ def test_only_what_is_needed_is_printed(tmp_path):
 def test_the_same_student_gives_the_same_bytes(tmp_path):
     student = fitted("mlp", "piecewise", 26)
     student.export(tmp_path / "a.js")
-    student.export(tmp_path / "a.mjs")
     text = (tmp_path / "a.js").read_text("utf-8")
     assert student.program_.fingerprint(student.classes_) in text
+    student.export(tmp_path / "a.skd")
+    skdistill.load(tmp_path / "a.skd").export(tmp_path / "a.mjs")
     assert text == (tmp_path / "a.mjs").read_text("utf-8")
     assert (tmp_path / "a.d.ts").read_bytes() == (tmp_path / "a.d.mts").read_bytes()
 

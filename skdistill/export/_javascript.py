@@ -61,12 +61,12 @@ def to_javascript(student: Any, path: str | os.PathLike[str]) -> None:
     The module is of ECMAScript 2022, imports nothing, holds the weights, and computes the same predictions as the
     student, in float64. It exports ``columns`` (their names, in order), ``classes``, ``predict(rows)`` and
     ``predictProba(rows)``; that of a regressor exports ``columns`` and ``predict(rows)``. A row is an object from the
-    name of every column to its cell, or an array of the cells in the order of the columns; a list of rows gets a list of
-    answers.
+    name of every column to its cell, or an array of the cells in the order of the columns; a list of rows gets a list
+    of answers.
 
-    A missing cell is null, undefined or NaN. A number may be a text, in decimal notation; a date is a ``Date`` or a text
-    of ISO 8601, which is in UTC if it has no zone. Other columns than those of fit, and cells that cannot be read, throw
-    a TypeError that names them.
+    A missing cell is null, undefined or NaN. A number may be a text, in decimal notation; a date is a ``Date`` or a
+    text of ISO 8601, which is in UTC if it has no zone. Other columns than those of fit, and cells that cannot be read,
+    throw a TypeError that names them.
 
     Parameters
     ----------

@@ -256,6 +256,14 @@ def test_ties_are_decided_alike_in_every_format(tmp_path):
                     assert_array_equal(found, decided.predict(rows))
 
 
+def test_the_first_class_is_predicted_where_an_isotonic_regression_says_half():
+    X, y = np.repeat([[0.0], [1.0], [2.0]], 4, axis=0), [0, 0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 0]
+    student = TreeStudent(3, min_samples_leaf=1, random_state=0).fit(X, y)
+    wrapped = CalibratedClassifierCV(FrozenEstimator(student), method="isotonic", cv=2).fit(X, y)
+    assert 0.5 in wrapped.predict_proba(X)
+    assert_array_equal(as_student(wrapped).predict(X), wrapped.predict(X))
+
+
 @pytest.mark.parametrize("threshold", [-0.1, 0, 0.2, 0.5, 1, 1.1])
 def test_a_threshold_by_hand_is_that_of_the_second_class(threshold):
     X, y, rows = table()

@@ -161,7 +161,9 @@ class Module(Printer):
             ("real v", self.n_listed, size),
             ("position at", self.n_listed, position_size),
         ]
-        stack = sum(length * size for _, length, size in arrays) + 4 * self.width
+        stack = (
+            sum(length * size for _, length, size in arrays) + (12 if isinstance(last, OneVsRest) else 4) * self.width
+        )
         unread = [] if any("row->" in line for line in self.statements) else ["(void)row;"]
         lines = [*(f"{name}[{length}];" for name, length, _ in arrays if length), *unread, *self.statements]
         tables, declared, answers = self._classifier(lines) if self.labels else self._regressor(lines)

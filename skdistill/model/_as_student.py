@@ -154,8 +154,8 @@ def _with_threshold(
         return bool((score >= threshold) == bool(positive))
 
     cut = _lowest(is_second)
-    if not of_logit:
-        # the last bits of probabilities waver, and a row whose probability is the threshold passes it
+    if isinstance(end, Softmax) and not of_logit:
+        # the last bits of an exponential waver, and a row whose probability is the threshold passes it
         cut += (-1e-15 if positive else 1e-15) * max(1.0, abs(cut))
     return Program([*ops, replace(end, cut=float(np.clip(cut, -_HIGHEST, _HIGHEST)))], program.batch_dtype)
 

@@ -46,6 +46,7 @@ from scipy import sparse
 
 import skdistill
 from skdistill.export._c_printer import FUNCTIONS
+from skdistill.export._javascript import FUNCTIONS as JAVASCRIPT
 from skdistill.program import Bound, _io, dumps
 
 N_ROWS = 50
@@ -630,7 +631,8 @@ def rows_for(entry, rng):
         X[::7] = np.nan
         X[::9] *= 1e12
         return X, X
-    day, start = datetime.timedelta(days=1), datetime.datetime(2020, 1, 1)
+    # a Date of JavaScript has no microseconds
+    millisecond, start = datetime.timedelta(milliseconds=1), datetime.datetime(2020, 1, 1)
     makers = {}
     for source, kind, read in entry.reads:
         if kind == "word":
@@ -639,7 +641,7 @@ def rows_for(entry, rng):
             keys = [key for key in read.levels if key is not None and "\0" not in str(key)]
             makers.setdefault(source, lambda keys=keys: rng.choice([*keys[:40], None, "unseen"]))
         elif kind == "datetime":
-            makers[source] = lambda: rng.choice([None, start + day * rng.uniform(-(10**4), 10**4)])
+            makers[source] = lambda: rng.choice([None, start + millisecond * rng.randrange(-(10**12), 10**12)])
         else:
             makers[source] = lambda: rng.choice([None, rng.gauss(0, 50), rng.gauss(0, 1e12), float(rng.randrange(5))])
     X = np.full((N_ROWS, entry.n_columns), None, dtype=object)
@@ -678,6 +680,48 @@ def check_python_text(text):
             CANARY in one.string.lower() or one.string in ("system", "__import__", "$", "@$")
         ):
             raise Failed(f"foreign text in Python: {one.string}")
+
+
+def check_javascript_text(text):
+    """Check that what a module holds outside the literals and the functions of ours can be ours alone."""
+    for ours in JAVASCRIPT.values():
+        text = text.replace(ours.rstrip(), "")
+    if not all(char.isprintable() or char == "\n" for char in text) or "</" in text:
+        raise Failed("foreign text in JavaScript: a character that is not escaped")
+    bare = re.sub(r'"(?:[^"\\\n]|\\.)*"', " ", text)
+    if re.search(f"{CANARY}|system|[$@#`\"']", bare, re.IGNORECASE):
+        raise Failed("foreign text in JavaScript")
+
+
+#: What reads rows and prints answers.
+JAVASCRIPT_MAIN = """
+import * as m from "./m.mjs";
+import { readFileSync } from "node:fs";
+const cell = (_, value) => (value?.special ? (value.date ? new Date(value.date) : Number(value.number)) : value);
+const rows = JSON.parse(readFileSync("rows.json", "utf8"), cell);
+console.log(JSON.stringify((m.predictProba ?? m.predict)(rows)));
+"""
+
+
+def run_javascript(cells, expected, folder):
+    """Run the module in Node on rows, and compare its answers with numpy's."""
+
+    def cell(value):
+        if isinstance(value, datetime.datetime):
+            return {"special": True, "date": value.isoformat() + "Z"}
+        if isinstance(value, float) and not math.isfinite(value):
+            return {"special": True, "number": str(value).replace("inf", "Infinity")}
+        return value
+
+    rows = cells.toarray() if sparse.issparse(cells) else cells
+    (folder / "rows.json").write_text(json.dumps([[cell(value) for value in row] for row in rows.tolist()]))
+    (folder / "main.mjs").write_text(JAVASCRIPT_MAIN)
+    command = ["node", "main.mjs"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30, preexec_fn=without_limit)
+    if done.returncode:
+        raise Failed(f"JavaScript stops: {done.stderr[:600]}")
+    found = np.array(json.loads(done.stdout), dtype=np.float64).reshape(expected.shape)
+    return "" if same(found, expected) else "JavaScript differs"
 
 
 def literal(text):
@@ -827,6 +871,15 @@ def examine(content, folder, compiled=False):
                 found = made["predict"](X) if answers else None
             if running.refused or (answers and not same(found, answers[1])):
                 raise Failed(f"the Python file answers otherwise: {running.refused}")
+        with Step("export to JavaScript") as javascript:
+            model.export(folder / "m.mjs")
+        if javascript.refused:
+            notes.append("JavaScript refuses")
+        else:
+            check_javascript_text((folder / "m.mjs").read_text("utf-8"))
+            check_javascript_text((folder / "m.d.mts").read_text("utf-8"))
+            if compiled and answers and shutil.which("node"):
+                notes.append(run_javascript(cells, answers[0], folder))
         with Step("export to ONNX") as onnx:
             model.export(folder / "m.onnx")
         if onnx.refused:

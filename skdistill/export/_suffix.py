@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from ._c import to_c
+from ._javascript import to_javascript
 from ._onnx import to_onnx
 from ._python import to_python
 from ._skd import to_skd
 
 #: The function that writes the files of each suffix.
-_FORMATS: dict[str, Callable[..., Any]] = {".c": to_c, ".onnx": to_onnx, ".py": to_python, ".skd": to_skd}
+_FORMATS: dict[str, Callable[..., Any]] = {
+    ".c": to_c,
+    ".js": to_javascript,
+    ".mjs": to_javascript,
+    ".onnx": to_onnx,
+    ".py": to_python,
+    ".skd": to_skd,
+}
 
 
 def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
@@ -25,7 +33,8 @@ def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
     student : student, distiller or predictor
         The fitted student.
     path : path-like
-        Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it) or .py.
+        Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it), .js or .mjs (a .d.ts or .d.mts is
+        written beside it) or .py.
     **options : dict
         The options of the format's function. Every format has ``metadata``, and :func:`to_onnx` also ``numbers``,
         ``missing`` and ``logits``.
@@ -47,9 +56,9 @@ def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
     Notes
     -----
     Every file says where it comes from: in its header (.skd, read back as ``metadata_`` of a loaded model), as the
-    metadata property ``metadata`` (.onnx, JSON), as ``METADATA`` (.py), or in a comment at the end (.c, JSON). The
-    option ``metadata`` is a dict of the user's own: texts, numbers, booleans, None, and lists and dicts of these, of up
-    to 65,536 characters as JSON. The file has it under ``user``, beside
+    metadata property ``metadata`` (.onnx, JSON), as ``METADATA`` (.py) or ``metadata`` (.js), or in a comment at the
+    end (.c, .sql, JSON). The option ``metadata`` is a dict of the user's own: texts, numbers, booleans, None, and lists
+    and dicts of these, of up to 65,536 characters as JSON. The file has it under ``user``, beside
 
     - ``exported``, the date and time in UTC, or that of the environment variable ``SOURCE_DATE_EPOCH``;
     - ``student`` and ``teacher``, the type of each and its parameters, where objects that are no models are given by

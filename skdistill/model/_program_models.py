@@ -24,7 +24,8 @@ class Exportable:
         Parameters
         ----------
         path : path-like
-            Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it) or .py.
+            Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it), .js or .mjs (a .d.ts or .d.mts
+            is written beside it) or .py.
         **options : dict
             The options of the format. Every format has ``metadata``, a dict of what the file is to say of itself beside
             what the fit knows (:func:`skdistill.export.to_file`). .onnx also has ``numbers``, ``missing`` and

@@ -55,7 +55,7 @@ from ._table import (
     with_unused,
     words_in,
 )
-from ._text_cells import DATE_FORMS, date_reader, is_short, number_reader
+from ._text_cells import DATE_FORMS, date_reader, is_optional, is_short, number_reader
 from ._tree import Tree
 
 # Programs, their files, what these say of their origin, and their passes
@@ -97,6 +97,7 @@ __all__ += [
     "DATE_FORMS",
     "date_reader",
     "held_by",
+    "is_optional",
     "is_short",
     "number_reader",
     "plain_cells",

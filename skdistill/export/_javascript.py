@@ -188,7 +188,7 @@ class _Module:
         exports = [f"export const columns = {self.columns};"]
         if self.classes is not None:
             exports.append(f"export const classes = {_joined(self.classes)};")
-        title = f"// by skdistill {__version__}, fingerprint {self.fingerprint}"
+        title = f"// A student of skdistill {__version__}, fingerprint {self.fingerprint}"
         chosen = [text.rstrip() for name, text in FUNCTIONS.items() if name in functions]
         return "\n".join([title, *exports, *chosen, *body]) + "\n"
 

@@ -198,7 +198,7 @@ class _Module:
             # parsed, since a literal may not have a key __proto__; the text holds no ` or $
             text = self.metadata.replace("\\", "\\\\")
             exports.append(f"export const metadata = JSON.parse(`{text}`);")
-        title = f"// by skdistill {__version__}, fingerprint {self.fingerprint}"
+        title = f"// A student of skdistill {__version__}, fingerprint {self.fingerprint}"
         chosen = [text.rstrip() for name, text in FUNCTIONS.items() if name in functions]
         return "\n".join([title, *exports, *chosen, *body]) + "\n"
 

@@ -12,9 +12,16 @@ from ._c import to_c
 from ._onnx import to_onnx
 from ._python import to_python
 from ._skd import to_skd
+from ._sql import to_sql
 
 #: The function that writes the files of each suffix.
-_FORMATS: dict[str, Callable[..., Any]] = {".c": to_c, ".onnx": to_onnx, ".py": to_python, ".skd": to_skd}
+_FORMATS: dict[str, Callable[..., Any]] = {
+    ".c": to_c,
+    ".onnx": to_onnx,
+    ".py": to_python,
+    ".skd": to_skd,
+    ".sql": to_sql,
+}
 
 
 def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
@@ -25,10 +32,10 @@ def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
     student : student, distiller or predictor
         The fitted student.
     path : path-like
-        Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it) or .py.
+        Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it), .py or .sql.
     **options : dict
         The options of the format's function; :func:`to_onnx` takes ``numbers``, ``missing`` and
-        ``logits``, the other formats have none.
+        ``logits``, :func:`to_sql` ``dialect``, which it needs, and ``table``; the other formats have none.
 
     Raises
     ------

@@ -23,10 +23,11 @@ class Exportable:
         Parameters
         ----------
         path : path-like
-            Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it) or .py.
+            Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it), .py or .sql.
         **options : dict
             The options of the format. .onnx has ``numbers``, ``missing`` and ``logits``, which
-            :func:`skdistill.export.to_onnx` documents; the other formats have none.
+            :func:`skdistill.export.to_onnx` documents; .sql has ``dialect``, which it needs, and ``table``
+            (:func:`skdistill.export.to_sql`). The other formats have none.
 
         Raises
         ------

@@ -245,19 +245,45 @@ def _minus(to: Query, value: str, center: float, tolerance: float | None) -> str
 def _standardize(to: Query, op: ops.Standardize) -> None:
     if to.scaled is not op:
         _scale(to, op)
-    to.settle()
     first, limit = op.start - len(to.codes), op.limit
-    for at, fill in enumerate(((op.fill - op.mean) / op.scale).tolist(), start=first):
+    fills = dict(enumerate(((op.fill - op.mean) / op.scale).tolist(), start=first))
+    if limit < ops.LARGEST and _is_list(to, op):
+        # indicators, and whatever else is no number of the Standardize, are not beyond the limit
+        to.numbers = [
+            f"COALESCE({value}, {number(fills[at])})" if at in fills else value for at, value in enumerate(to.numbers)
+        ]
+        _make_list(to)
+        to.vector = f"[CASE WHEN ABS(z) <= {number(limit)} THEN z ELSE {_squashed(to, 'z', limit)} END FOR z IN {to.vector}]"
+        return
+    to.settle()
+    for at, fill in fills.items():
         z = to.numbers[at]
         if limit >= ops.LARGEST:
             to.numbers[at] = _filled(to, z, fill)
             continue
-        # one that is far has itself been filled
-        far = f"SIGN({z}) * ({number(limit)} + LN({to.least}(ABS({z}), {ops.LARGEST}) - {number(limit - 1)}))"
-        filled = float(op.squashed(np.array([fill]))[0])
+        filled = number(op.squashed(np.array([fill]))[0])
         to.numbers[at] = (
-            f"CASE WHEN ABS({z}) <= {number(limit)} THEN {z} WHEN {z} IS NULL THEN {number(filled)} ELSE {far} END"
+            f"CASE WHEN ABS({z}) <= {number(limit)} THEN {z} WHEN {z} IS NULL THEN {filled} "
+            f"ELSE {_squashed(to, z, limit)} END"
         )
+
+
+def _squashed(to: Query, z: str, limit: float) -> str:
+    """Return a standardised number beyond a limit, as it leaves the op."""
+    return f"SIGN({z}) * ({number(limit)} + LN({to.least}(ABS({z}), {ops.LARGEST}) - {number(limit - 1)}))"
+
+
+def _is_list(to: Query, op: Op) -> bool:
+    """Tell whether what an op returns becomes a list: the input of a layer of several outputs, in DuckDB."""
+    following = to.program.ops[to.program.ops.index(op) + 1]
+    is_layer = isinstance(following, ops.Affine | ops.LookupAffine)
+    return to.dialect == "duckdb" and is_layer and following.weight.shape[1] > 1
+
+
+def _make_list(to: Query) -> None:
+    """Make a list of the numbers, and of a one for the bias."""
+    to.vector = f"CAST([{', '.join([*to.numbers, '1'])}] AS DOUBLE[])"
+    to.numbers = []
 
 
 def _quantiles(to: Query, op: ops.Quantiles) -> None:
@@ -295,14 +321,13 @@ def _bin(to: Query, value: str, lower: float, width: float) -> str:
 
 
 def _affine(to: Query, op: ops.Affine | ops.LookupAffine) -> None:
-    if to.vector is None:
-        to.settle()
+    to.settle()
     weight, bias = ops.real_weights(op.weight, op.scale), op.bias.astype(np.float64)
     tables = ops.real_weights(op.tables, op.tables_scale) if isinstance(op, ops.LookupAffine) else None
     offsets = op.offsets.tolist() if isinstance(op, ops.LookupAffine) else []
     n_out = len(bias)
     if to.dialect == "duckdb" and (n_out > 1 or to.vector is not None):
-        _product(to, weight, bias, tables, offsets)
+        _product(to, op, tables)
         return
     terms = [_constant(to, value) for value in bias.tolist()]
     if n_out == 1 and tables is not None:
@@ -365,26 +390,37 @@ def _of_bins(to: Query, op: ops.Piecewise, weight: Array, linear: Array) -> list
     return [*term(constant), *terms]
 
 
-def _product(to: Query, weight: Array, bias: Array, tables: Array | None, offsets: Sequence[int]) -> None:
-    """Print a layer as the products of lists."""
+def _product(to: Query, op: ops.Affine | ops.LookupAffine, tables: Array | None) -> None:
+    """Print a layer as the products of lists, and the activation after it."""
     if to.vector is None:
-        to.vector = f"CAST([{', '.join([*to.numbers, '1'])}] AS DOUBLE[])"
-        to.numbers = []
-        to.settle()
-    rows = np.vstack([weight, bias]).T
-    to.width = len(rows)
+        _make_list(to)
+    to.settle()
+    rows = np.vstack([ops.real_weights(op.weight, op.scale), op.bias]).T.astype(np.float64)
+    following = to.program.ops[to.program.ops.index(op) + 1]
+    is_hidden = type(following) in _ONE
+    if is_hidden:
+        # one more unit that is always one, for the next layer's bias
+        rows = np.vstack([rows, np.append(np.zeros(rows.shape[1] - 1), _ONE[type(following)])])
+    to.width, n = rows.shape
+    product = f"LIST_INNER_PRODUCT(w, {to.vector})"
+    if isinstance(op, ops.LookupAffine) and tables is not None:
+        # the weights of levels come after those of numbers
+        rows = np.hstack([rows, np.pad(tables, ((0, 0), (0, len(rows) - tables.shape[1]))).T])
+        picked = [f"w[{n + 1 + start} + {code}]" for code, start in zip(to.codes, op.offsets.tolist(), strict=True)]
+        product = " + ".join([f"LIST_INNER_PRODUCT(w[1:{n}], {to.vector})", *picked])
+        to.codes = []
     if len(rows) == 1:
         to.numbers, to.vector = [f"LIST_INNER_PRODUCT({_list(rows[0])}, {to.vector})"], None
         return
-    product = f"LIST_INNER_PRODUCT(w, {to.vector})"
-    if tables is not None:
-        # the weights of levels come after those of numbers
-        n = rows.shape[1]
-        rows = np.hstack([rows, tables.T])
-        picked = [f"w[{n + 1 + start} + {code}]" for code, start in zip(to.codes, offsets, strict=True)]
-        product = " + ".join([f"LIST_INNER_PRODUCT(w[1:{n}], {to.vector})", *picked])
-        to.codes = []
+    # GREATEST takes longer than a sum
+    formula = "u + ABS(u)" if isinstance(following, ops.Relu) else _activated(to, following, "u") if is_hidden else ""
+    rows = rows / 2 if isinstance(following, ops.Relu) else rows
     to.vector = f"[{product} FOR w IN {_list(rows)}]"
+    to.vector = f"[{formula} FOR u IN {to.vector}]" if is_hidden else to.vector
+
+
+#: What each activation makes one of.
+_ONE: dict[type[Op], float] = {ops.Relu: 1.0, ops.Silu: 1.2784645427610738, ops.Tanh: 20.0}
 
 
 def _list(values: Array) -> str:
@@ -397,10 +433,7 @@ def _list(values: Array) -> str:
 
 def _activation(to: Query, op: Op) -> None:
     if to.vector is not None:
-        name = "u"
-        made = f"[{_activated(to, op, name)} FOR {name} IN {to.vector}]"
-        to.vector = f"LIST_APPEND({made}, 1.0)"
-        to.settle()
+        # it has been printed with its layer
         return
     if isinstance(op, ops.Silu):
         to.settle()
@@ -457,7 +490,8 @@ def _softmax(to: Query, op: ops.Softmax) -> None:
     to.settle()
     logits = to.numbers
     if len(logits) == 1:
-        held = to.within(logits[0], 700)
+        # elsewhere, what overflows is an error
+        held = logits[0] if to.dialect in ("duckdb", "sqlite") else to.within(logits[0], 700)
         to.label = f"CASE WHEN {logits[0]} > 0 THEN {to.labels[1]} ELSE {to.labels[0]} END"
         to.numbers = [f"1 / (1 + EXP({held}))", f"1 / (1 + EXP(-{held}))"]
         return

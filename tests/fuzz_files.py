@@ -100,9 +100,20 @@ FORMS = ["", "0.", "$0.", "0,%", "ymd", "dmy", f"{'*/'}0.{CANARY}@$", '"0."', "\
 def real_files():
     """Return small files of every kind of student, as bytes by name."""
     from export_helpers import mixed_table, numeric_table, text_table
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.preprocessing import PowerTransformer
     from tables_helpers import every_kind
 
-    from skdistill import LinearStudent, MLPStudent, MLPStudentRegressor, TreeStudent, TreeStudentRegressor
+    from skdistill import (
+        LinearStudent,
+        LinearStudentRegressor,
+        MLPStudent,
+        MLPStudentRegressor,
+        TreeStudent,
+        TreeStudentRegressor,
+        as_student,
+    )
     from skdistill.compress import quantize
 
     rng = np.random.default_rng(0)
@@ -114,6 +125,9 @@ def real_files():
         positive = counts[:, 0].toarray()[:, 0] > 0
         named = mixed.assign(size=mixed["size"].cat.codes)[["size", "age", "reading"]].set_axis([7, -3, 10**6], axis=1)
         net = {"max_epochs": 2, "random_state": 0}
+        calibrated = functools.partial(CalibratedClassifierCV, LinearStudent(), ensemble=False, cv=2)
+        power = TransformedTargetRegressor(LinearStudentRegressor(), transformer=PowerTransformer())
+        logarithm = TransformedTargetRegressor(TreeStudentRegressor(9), func=np.log, inverse_func=np.exp)
         small = MLPStudent((6,), numeric="piecewise", **net).fit(mixed, mixed_y)
         students = {
             "additive": LinearStudent(numeric="piecewise").fit(*kinds),
@@ -131,6 +145,10 @@ def real_files():
             "tree": TreeStudent(random_state=0).fit(mixed, mixed_y),
             "regressor": MLPStudentRegressor((6,), clip=True, **net).fit(mixed, np.exp(mixed["age"].fillna(0) / 40)),
             "outputs": MLPStudentRegressor((4,), clip=True, **net).fit(numbers, numbers[:, :2] ** 2),
+            "isotonic": as_student(calibrated(method="isotonic").fit(numbers, numbers_y), threshold=0.3),
+            "sigmoid": as_student(calibrated(method="sigmoid").fit(numbers, numbers_y + (numbers[:, 0] > 0))),
+            "power": as_student(power.fit(numbers, numbers[:, :2])),
+            "logarithm": as_student(logarithm.fit(numbers, np.exp(numbers[:, 0]))),
             "tree regressor": TreeStudentRegressor(random_state=0).fit(kinds[0], kinds[0]["age"].fillna(0)),
         }
         return {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..program import Columns, Levels, Op, Tree, Word, ops
-from ._sql_query import Query, number, term, total
+from ._sql_query import Query, total
 
 Array = NDArray[Any]
 
@@ -95,9 +95,9 @@ def _level(to: Query, name: str, column: str, read: Levels, values: dict[Any, fl
             f"Column {name!r} has the category {big}, an integer that a double does not hold. Make the column texts."
         )
     # of booleans, PostgreSQL and others can make texts, but no numbers
-    as_text = kinds == {str} or (kinds == {bool} and to.dialect not in ("duckdb", "sqlite"))
+    as_text = kinds <= {str} or (kinds == {bool} and to.dialect not in ("duckdb", "sqlite"))
     if as_text:
-        cell = f"CAST({column} AS TEXT)"
+        cell = f"CAST({column} AS {to.varchar})"
     elif to.dialect == "sqlite":
         cell = column
     else:
@@ -112,7 +112,7 @@ def _level(to: Query, name: str, column: str, read: Levels, values: dict[Any, fl
     def written(code: Any) -> str:
         # a level without a rank has NaN
         value = values.get(code, np.nan)
-        return "NULL" if value != value else number(value)
+        return "NULL" if value != value else to.decimal(value)
 
     other, missing = (written(code) for code in (read.other, read.missing))
     rest = other if other == missing else f"CASE WHEN {cell} IS NULL THEN {missing} ELSE {other} END"
@@ -127,7 +127,7 @@ def _plain(to: Query, level: float) -> str:
         return repr(value)
     sign = "-" if value < 0 else ""
     return {"sqlite": f"{sign}9e999", "postgres": f"{sign}1e200", "bigquery": f"{sign}1e200"}.get(
-        to.dialect, f"CAST('{sign}inf' AS DOUBLE)"
+        to.dialect, f"CAST('{sign}inf' AS {to.double})"
     )
 
 
@@ -136,7 +136,7 @@ def _words_apart(to: Query, column: str) -> str:
     apart = "".join(chr(at) for at in range(1, 128) if not chr(at).isalnum())
     upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     made = to.string(" " * len(apart) + upper.lower())
-    return f"' ' || TRANSLATE(CAST({column} AS TEXT), {to.string(apart + upper)}, {made}) || ' '"
+    return f"' ' || TRANSLATE(CAST({column} AS {to.varchar}), {to.string(apart + upper)}, {made}) || ' '"
 
 
 def _bound(to: Query, op: ops.Bound) -> None:
@@ -147,7 +147,7 @@ def _bound(to: Query, op: ops.Bound) -> None:
 
 def _filled(to: Query, value: str, fill: float) -> str:
     """Return a number of any size, or what stands for a missing one, held to what the formats can hold."""
-    return to.within(f"COALESCE({to.safe(value)}, {number(fill)})", ops.LARGEST)
+    return to.within(f"COALESCE({to.safe(value)}, {to.decimal(fill)})", ops.LARGEST)
 
 
 def _date_parts(to: Query, op: ops.DateParts) -> None:
@@ -233,13 +233,13 @@ def _scale(to: Query, op: ops.Standardize) -> None:
     for at, (mean, scale) in enumerate(zip(op.mean.tolist(), op.scale.tolist(), strict=True), start=first):
         value = to.numbers[at]
         if mean != 0 or scale != 1:
-            to.numbers[at] = f"({_minus(to, value, mean, 1e-9 * scale)}) * {number(1.0 / scale)}"
+            to.numbers[at] = f"({_minus(to, value, mean, 1e-9 * scale)}) * {to.decimal(1.0 / scale)}"
 
 
 def _minus(to: Query, value: str, center: float, tolerance: float | None) -> str:
     """Return a difference, without parentheses, that may be multiplied."""
-    written = number(abs(center), tolerance)
-    return to.safe(value) if written == "0" else f"{value} {'-' if center > 0 else '+'} {written}"
+    written = to.decimal(abs(center), tolerance)
+    return to.safe(value) if float(written) == 0 else f"{value} {'-' if center > 0 else '+'} {written}"
 
 
 def _standardize(to: Query, op: ops.Standardize) -> None:
@@ -250,10 +250,10 @@ def _standardize(to: Query, op: ops.Standardize) -> None:
     if limit < ops.LARGEST and _is_list(to, op):
         # indicators, and whatever else is no number of the Standardize, are not beyond the limit
         to.numbers = [
-            f"COALESCE({value}, {number(fills[at])})" if at in fills else value for at, value in enumerate(to.numbers)
+            f"COALESCE({value}, {to.decimal(fills[at])})" if at in fills else value for at, value in enumerate(to.numbers)
         ]
         _make_list(to)
-        to.vector = f"[CASE WHEN ABS(z) <= {number(limit)} THEN z ELSE {_squashed(to, 'z', limit)} END FOR z IN {to.vector}]"
+        to.vector = f"[CASE WHEN ABS(z) <= {to.decimal(limit)} THEN z ELSE {_squashed(to, 'z', limit)} END FOR z IN {to.vector}]"
         return
     to.settle()
     for at, fill in fills.items():
@@ -261,16 +261,16 @@ def _standardize(to: Query, op: ops.Standardize) -> None:
         if limit >= ops.LARGEST:
             to.numbers[at] = _filled(to, z, fill)
             continue
-        filled = number(op.squashed(np.array([fill]))[0])
+        filled = to.decimal(op.squashed(np.array([fill]))[0])
         to.numbers[at] = (
-            f"CASE WHEN ABS({z}) <= {number(limit)} THEN {z} WHEN {z} IS NULL THEN {filled} "
+            f"CASE WHEN ABS({z}) <= {to.decimal(limit)} THEN {z} WHEN {z} IS NULL THEN {filled} "
             f"ELSE {_squashed(to, z, limit)} END"
         )
 
 
 def _squashed(to: Query, z: str, limit: float) -> str:
     """Return a standardised number beyond a limit, as it leaves the op."""
-    return f"SIGN({z}) * ({number(limit)} + LN({to.least}(ABS({z}), {ops.LARGEST}) - {number(limit - 1)}))"
+    return f"SIGN({z}) * ({to.decimal(limit)} + LN({to.least}(ABS({z}), {ops.LARGEST}) - {to.decimal(limit - 1)}))"
 
 
 def _is_list(to: Query, op: Op) -> bool:
@@ -288,17 +288,21 @@ def _make_list(to: Query) -> None:
 
 def _quantiles(to: Query, op: ops.Quantiles) -> None:
     to.settle()
-    scores = op.scores.tolist()
-    for at, (knots, fill) in enumerate(zip(op.knots.tolist(), op.fill.tolist(), strict=True), start=op.start - len(to.codes)):
-        x = to.numbers[at]
-        pieces = [f"WHEN {x} IS NULL THEN {number(np.interp(fill, knots, scores))}"]
-        pieces.append(f"WHEN {x} < {knots[0]!r} THEN {number(scores[0])}")
-        for k in range(len(knots) - 1):
-            if knots[k + 1] > knots[k]:
-                slope = (scores[k + 1] - scores[k]) / (knots[k + 1] - knots[k])
-                rise = f"{number(slope)} * ({_minus(to, x, knots[k], 0.0)})"
-                pieces.append(f"WHEN {x} < {knots[k + 1]!r} THEN {number(scores[k])} + {rise}")
-        to.numbers[at] = f"CASE {' '.join(pieces)} ELSE {number(scores[-1])} END"
+    first = op.start - len(to.codes)
+    for at, (knots, fill) in enumerate(zip(op.knots.tolist(), op.fill.tolist(), strict=True), start=first):
+        filled = f"WHEN {to.numbers[at]} IS NULL THEN {to.decimal(np.interp(fill, knots, op.scores))}"
+        to.numbers[at] = f"CASE {filled} {_interpolated(to, to.numbers[at], knots, op.scores.tolist())} END"
+
+
+def _interpolated(to: Query, x: str, knots: Sequence[float], scores: Sequence[float]) -> str:
+    """Return the cases of a piecewise-linear curve; of several equal knots, the last one counts."""
+    pieces = [f"WHEN {x} < {knots[0]!r} THEN {to.decimal(scores[0])}"]
+    for k in range(len(knots) - 1):
+        if knots[k + 1] > knots[k]:
+            slope = (scores[k + 1] - scores[k]) / (knots[k + 1] - knots[k])
+            rise = f" + {to.decimal(slope)} * ({_minus(to, x, knots[k], 0.0)})" if slope else ""
+            pieces.append(f"WHEN {x} < {knots[k + 1]!r} THEN {to.decimal(scores[k])}{rise}")
+    return f"{' '.join(pieces)} ELSE {to.decimal(scores[-1])}"
 
 
 def _piecewise(to: Query, op: ops.Piecewise) -> None:
@@ -316,7 +320,7 @@ def _piecewise(to: Query, op: ops.Piecewise) -> None:
 
 def _bin(to: Query, value: str, lower: float, width: float) -> str:
     """Return how far a number has come into a bin."""
-    reached = f"({_minus(to, value, lower, 1e-9 * width)}) * {number(1.0 / width)}"
+    reached = f"({_minus(to, value, lower, 1e-9 * width)}) * {to.decimal(1.0 / width)}"
     return f"{to.greatest}({to.least}({reached}, 1), 0)"
 
 
@@ -337,7 +341,7 @@ def _affine(to: Query, op: ops.Affine | ops.LookupAffine) -> None:
         ends = [*offsets[1:], len(tables)]
         for code, start, end in zip(to.codes, offsets, ends, strict=True):
             for at, block in enumerate(tables[start:end].T.tolist()):
-                cases = " ".join(f"WHEN {level} THEN {number(value)}" for level, value in enumerate(block))
+                cases = " ".join(f"WHEN {level} THEN {to.decimal(value)}" for level, value in enumerate(block))
                 terms[at].append(f"+ CASE {code} {cases} END")
     if to.bins is not None:
         bins, to.bins = to.bins, None
@@ -346,13 +350,13 @@ def _affine(to: Query, op: ops.Affine | ops.LookupAffine) -> None:
         weight = weight[:0]
     for value, row in zip(to.numbers if len(weight) else [], weight.tolist(), strict=True):
         for one, number_of in zip(terms, row, strict=True):
-            one += term(number_of, value)
+            one += to.term(number_of, value)
     to.codes, to.numbers = [], [total(one) for one in terms]
 
 
 def _constant(to: Query, value: float) -> list[str]:
     """Return a bias as the first term of a sum, a double whatever comes after it."""
-    return [f"+ CAST({number(value)} AS DOUBLE)"]
+    return [f"+ CAST({to.decimal(value)} AS {to.double})"]
 
 
 def _of_bins(to: Query, op: ops.Piecewise, weight: Array, linear: Array) -> list[str]:
@@ -372,7 +376,7 @@ def _of_bins(to: Query, op: ops.Piecewise, weight: Array, linear: Array) -> list
             if not weight[k]:
                 continue
             if not squashed or width < _NARROWEST:
-                terms += term(weight[k], _bin(to, value, lower, width))
+                terms += to.term(weight[k], _bin(to, value, lower, width))
                 continue
             half = weight[k] / width / 2
             constant += weight[k] / 2
@@ -385,9 +389,9 @@ def _of_bins(to: Query, op: ops.Piecewise, weight: Array, linear: Array) -> list
         rounded = np.round(np.cumsum([change[knot] for knot in knots]) / unit)
         for knot, steps in zip(knots, np.diff(rounded, prepend=0.0).tolist(), strict=True):
             distance = _minus(to, value, knot, 3e-8 / max(0.1, abs(steps * unit)))
-            terms += term(steps * unit, f"ABS({distance})", unit / 10)
-        terms += term(slope, value)
-    return [*term(constant), *terms]
+            terms += to.term(steps * unit, f"ABS({distance})", unit / 10)
+        terms += to.term(slope, value)
+    return [*to.term(constant), *terms]
 
 
 def _product(to: Query, op: ops.Affine | ops.LookupAffine, tables: Array | None) -> None:
@@ -410,12 +414,12 @@ def _product(to: Query, op: ops.Affine | ops.LookupAffine, tables: Array | None)
         product = " + ".join([f"LIST_INNER_PRODUCT(w[1:{n}], {to.vector})", *picked])
         to.codes = []
     if len(rows) == 1:
-        to.numbers, to.vector = [f"LIST_INNER_PRODUCT({_list(rows[0])}, {to.vector})"], None
+        to.numbers, to.vector = [f"LIST_INNER_PRODUCT({_list(to, rows[0])}, {to.vector})"], None
         return
     # GREATEST takes longer than a sum
     formula = "u + ABS(u)" if isinstance(following, ops.Relu) else _activated(to, following, "u") if is_hidden else ""
     rows = rows / 2 if isinstance(following, ops.Relu) else rows
-    to.vector = f"[{product} FOR w IN {_list(rows)}]"
+    to.vector = f"[{product} FOR w IN {_list(to, rows)}]"
     to.vector = f"[{formula} FOR u IN {to.vector}]" if is_hidden else to.vector
 
 
@@ -423,11 +427,11 @@ def _product(to: Query, op: ops.Affine | ops.LookupAffine, tables: Array | None)
 _ONE: dict[type[Op], float] = {ops.Relu: 1.0, ops.Silu: 1.2784645427610738, ops.Tanh: 20.0}
 
 
-def _list(values: Array) -> str:
+def _list(to: Query, values: Array) -> str:
     """Return a list of numbers, or of lists of them, as DuckDB reads it fastest: from a text."""
     if values.ndim == 1:
-        return f"CAST('[{','.join(map(number, values.tolist()))}]' AS DOUBLE[])"
-    rows = ",".join(f"[{','.join(map(number, row))}]" for row in values.tolist())
+        return f"CAST('[{','.join(map(to.decimal, values.tolist()))}]' AS DOUBLE[])"
+    rows = ",".join(f"[{','.join(map(to.decimal, row))}]" for row in values.tolist())
     return f"CAST('[{rows}]' AS DOUBLE[][])"
 
 
@@ -457,7 +461,7 @@ def _tree(to: Query, op: Tree) -> None:
 
     def branch(at: int) -> str:
         if at < 0:
-            return number(logits[~at, 0]) if n_out == 1 else str(~at)
+            return to.decimal(logits[~at, 0]) if n_out == 1 else str(~at)
         x, cut = values[op.columns[at]], cuts[at]
         left, right = branch(int(op.left[at])), branch(int(op.right[at]))
         # a comparison with what is missing is not true
@@ -467,13 +471,13 @@ def _tree(to: Query, op: Tree) -> None:
 
     found = branch(0 if len(op.columns) else ~0)
     if n_out == 1:
-        to.codes, to.numbers = [], [f"CAST({found} AS DOUBLE)"]
+        to.codes, to.numbers = [], [f"CAST({found} AS {to.double})"]
         return
     to.codes, to.numbers = [], [found]
     to.settle()
     (leaf,) = to.numbers
     to.numbers = [
-        f"CAST(CASE {leaf} {' '.join(f'WHEN {at} THEN {number(value)}' for at, value in enumerate(column))} END AS DOUBLE)"
+        f"CAST(CASE {leaf} {' '.join(f'WHEN {at} THEN {to.decimal(value)}' for at, value in enumerate(column))} END AS {to.double})"
         for column in logits.T.tolist()
     ]
 
@@ -488,26 +492,68 @@ def _of_vector(to: Query) -> None:
 def _softmax(to: Query, op: ops.Softmax) -> None:
     _of_vector(to)
     to.settle()
-    logits = to.numbers
-    if len(logits) == 1:
-        # elsewhere, what overflows is an error
-        held = logits[0] if to.dialect in ("duckdb", "sqlite") else to.within(logits[0], 700)
-        to.label = f"CASE WHEN {logits[0]} > 0 THEN {to.labels[1]} ELSE {to.labels[0]} END"
-        to.numbers = [f"1 / (1 + EXP({held}))", f"1 / (1 + EXP(-{held}))"]
+    if len(to.numbers) == 1:
+        (z,) = to.numbers
+        to.label = _cut(to, z, op) or f"CASE WHEN {z} > 0 THEN {to.labels[1]} ELSE {to.labels[0]} END"
+        to.numbers = [f"1 / (1 + {_exp(to, z)})", f"1 / (1 + {_exp(to, f'-{z}')})"]
         return
-    n = len(logits)
-    to.numbers = [*logits, _nested(to.greatest, logits)]
+    *logits, top = _with_label(to)
+    to.numbers = [_exp(to, f"{z} - {top}") for z in logits]
+    _shares(to)
+
+
+def _one_vs_rest(to: Query, op: ops.OneVsRest) -> None:
+    _of_vector(to)
     to.settle()
-    *logits, top = to.numbers
-    best = [f"WHEN {z} = {top} THEN {at}" for at, z in enumerate(logits[:-1])]
-    to.numbers = [*(f"EXP({to.greatest}({z} - {top}, -700))" for z in logits), f"CASE {' '.join(best)} ELSE {n - 1} END"]
+    label = _cut(to, to.numbers[0], op)
+    if op.knots is None or op.scores is None:
+        shares = [f"1 / (1 + {_exp(to, f'-{z}')})" for z in to.numbers]
+    else:
+        curves = zip(to.numbers, op.knots.tolist(), op.scores.tolist(), strict=True)
+        shares = [f"CAST(CASE {_interpolated(to, *curve)} END AS {to.double})" for curve in curves]
+    if len(shares) == 1:
+        # the label needs the logit, and both probabilities the share
+        to.numbers = [*shares, label or "NULL"]
+        to.settle()
+        share, chosen = to.numbers
+        to.label = chosen if label else f"CASE WHEN {share} > 1 - {share} THEN {to.labels[1]} ELSE {to.labels[0]} END"
+        to.numbers = [f"1 - {share}", share]
+        return
+    to.numbers = shares
     to.settle()
-    *powers, label = to.numbers
-    to.numbers = [*powers, label, total([f"+ {power}" for power in powers])]
+    to.numbers = _with_label(to)[:-1]
+    _shares(to)
+
+
+def _cut(to: Query, z: str, op: ops.Probabilities) -> str | None:
+    """Return the label where a cut decides on it."""
+    return None if op.cut is None else f"CASE WHEN {z} >= {op.cut!r} THEN {to.labels[1]} ELSE {to.labels[0]} END"
+
+
+def _exp(to: Query, z: str) -> str:
+    """Return a power of e; but for two databases, what is too large or too small for a double is an error."""
+    return f"EXP({z if to.dialect in ('duckdb', 'sqlite') else to.within(z, 700)})"
+
+
+def _with_label(to: Query) -> list[str]:
+    """Return the numbers, one for each class, and the largest; its class becomes the label."""
+    to.numbers = [*to.numbers, _nested(to.greatest, to.numbers)]
     to.settle()
-    *powers, label, whole = to.numbers
-    to.label = f"CASE {label} {' '.join(f'WHEN {at} THEN {name}' for at, name in enumerate(to.labels))} END"
-    to.numbers = [f"{power} / {whole}" for power in powers]
+    *values, top = to.numbers
+    best = [f"WHEN {value} = {top} THEN {label}" for value, label in zip(values, to.labels, strict=True)]
+    to.label = f"CASE {' '.join(best)} END"
+    return to.numbers
+
+
+def _shares(to: Query) -> None:
+    """Divide the numbers, one for each class, by their sum; the label goes along."""
+    n = len(to.numbers)
+    to.numbers = [*to.numbers, to.label]
+    to.settle()
+    to.numbers = [*to.numbers, total([f"+ {value}" for value in to.numbers[:n]])]
+    to.settle()
+    *values, to.label, whole = to.numbers
+    to.numbers = [f"CASE WHEN {whole} > 0 THEN {value} / {whole} ELSE {to.decimal(1 / n)} END" for value in values]
 
 
 def _nested(function: str, values: Sequence[str]) -> str:
@@ -522,12 +568,41 @@ def _unstandardize(to: Query, op: ops.Unstandardize) -> None:
     to.settle()
     found = []
     for at, (value, center, scale) in enumerate(zip(to.numbers, op.center.tolist(), op.scale.tolist(), strict=True)):
-        answer = total([f"+ {value} * {number(scale)}", *term(center, tolerance=1e-9 * scale)])
+        answer = total([f"+ {value} * {to.decimal(scale)}", *to.term(center, tolerance=1e-9 * scale)])
         for function, bounds in ((to.greatest, op.lower), (to.least, op.upper)):
             if bounds is not None and abs(bounds[at]) < 1e300:
                 answer = f"{function}({answer}, {float(bounds[at])!r})"
         found.append(answer)
     to.numbers = found
+
+
+def _back_transform(to: Query, op: ops.BackTransform) -> None:
+    _unstandardize(to, op)
+    to.settle()
+    powers = [None] * len(to.numbers) if op.power is None else op.power.tolist()
+    to.numbers = [_transformed_back(to, op.function, x, power) for x, power in zip(to.numbers, powers, strict=True)]
+
+
+def _transformed_back(to: Query, function: str, x: str, power: float | None) -> str:
+    def grown(value: str, power: float) -> str:
+        """Return ``(power * value + 1) ** (1 / power)``."""
+        # without a logarithm of one more, smaller powers lose digits
+        written = repr(power if abs(power) >= 1e-8 else 1e-8)
+        return _exp(to, f"LN(({written}) * {value} + 1) / ({written})")
+
+    if power is not None and function == "box-cox":
+        return grown(x, power)
+    if power is not None:
+        return f"CASE WHEN {x} < 0 THEN 1 - {grown(f'-{x}', 2 - power)} ELSE {grown(x, power)} - 1 END"
+    formulas = {
+        "exp": _exp(to, x),
+        "expm1": f"{_exp(to, x)} - 1",
+        "log": f"LN({x})",
+        "log1p": f"LN({x} + 1)",
+        "sqrt": f"SQRT({x})",
+        "square": f"CASE WHEN ABS({x}) > 1e-150 THEN {x} * {x} ELSE 0 END",
+    }
+    return formulas[function]
 
 
 PRINTERS: dict[type[Op], Callable[[Query, Any], None]] = {
@@ -546,5 +621,7 @@ PRINTERS: dict[type[Op], Callable[[Query, Any], None]] = {
     ops.Tanh: _activation,
     Tree: _tree,
     ops.Softmax: _softmax,
+    ops.OneVsRest: _one_vs_rest,
     ops.Unstandardize: _unstandardize,
+    ops.BackTransform: _back_transform,
 }

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import sqlglot
 from numpy.typing import NDArray
 from sqlglot import exp
 
@@ -54,6 +53,9 @@ class Query:
         self.width = 0
         self.scaled: Op | None = None
         self.bins: Any = None
+        self.double, self.varchar = (exp.DataType.build(kind).sql(dialect) for kind in ("double", "text"))
+        # where the end makes much of small differences
+        self.exact = program.ops[-1].magnifies
         self.greatest, self.least = ("MAX", "MIN") if dialect == "sqlite" else ("GREATEST", "LEAST")
         # the row as it is in the table, and a name that no column has
         self.row = "skd_row"
@@ -105,7 +107,7 @@ class Query:
 
     def number(self, value: str) -> str:
         """Return a column of the table as a number, NULL where it is missing."""
-        wide = f"CAST({value} AS DOUBLE)"
+        wide = f"CAST({value} AS {self.double})"
         if self.dialect == "sqlite":
             # a text may be anywhere; what reads as a number is one
             return f"CASE WHEN TYPEOF({value}) = 'integer' OR {value} = {wide} THEN {wide} END"
@@ -127,9 +129,26 @@ class Query:
             "snowflake": f"DATE_PART(EPOCH_MICROSECOND, CAST({value} AS TIMESTAMP_NTZ)) / 1e6",
         }[self.dialect]
 
+    def decimal(self, value: Any, tolerance: float | None = None) -> str:
+        """Return a number in nine digits, or in as few as keep it within a tolerance; with all where that matters."""
+        value = float(value)
+        if self.exact:
+            return repr(value)
+        digits: Iterable[int] = (9,) if tolerance is None else range(1, 18)
+        texts = (f"{value:.{n}g}" for n in digits)
+        text = next((text for text in texts if tolerance is None or abs(float(text) - value) <= tolerance), repr(value))
+        return "0" if float(text) == 0 else text
+
+    def term(self, weight: float, value: str = "", tolerance: float | None = None) -> list[str]:
+        """Return a term of a sum, or none if it is zero: a weight, times a value if there is one."""
+        text = self.decimal(abs(weight), tolerance)
+        if float(text) == 0:
+            return []
+        return [f"{'-' if weight < 0 else '+'} {text}{value and f' * {value}'}"]
+
     def within(self, value: str, limit: float) -> str:
         """Return a number that is not missing, held to a limit."""
-        return f"{self.greatest}({self.least}({value}, {number(limit)}), -{number(limit)})"
+        return f"{self.greatest}({self.least}({value}, {self.decimal(limit)}), -{self.decimal(limit)})"
 
     def safe(self, value: str) -> str:
         """Return a number that may be multiplied: in PostgreSQL, a product too small for a double is an error."""
@@ -216,25 +235,15 @@ class Query:
         return "MATERIALIZED " if self.dialect in ("postgres", "sqlite") else ""
 
     def _written(self, select: str) -> str:
-        """Return a SELECT as sqlglot writes it in the dialect, without spaces around operators where nothing is quoted."""
-        text = sqlglot.parse_one(select, dialect=self.dialect).sql(self.dialect)
-        if re.search(r"[\"'`]", text):
-            return text
-        return re.sub(r" ([-+*/]|<=|>=|=) (?!-)", r"\1", text).replace(", ", ",")
+        """Return a SELECT without spaces around operators, unless something is quoted in it."""
+        if re.search(r"[\"'`]", select):
+            return select
+        return re.sub(r" ([-+*/<>=]|<=|>=) (?!-)", r"\1", select).replace(", ", ",")
 
 
 def _letters(at: int) -> str:
     """Return the letters of a stage's columns: a to z, then aa, ab and so on."""
     return (_letters(at // 26 - 1) if at >= 26 else "") + chr(ord("a") + at % 26)
-
-
-def number(value: Any, tolerance: float | None = None) -> str:
-    """Return a number in nine digits, or in as few as keep it within a tolerance."""
-    value = float(value)
-    digits: Iterable[int] = (9,) if tolerance is None else range(1, 18)
-    texts = (f"{value:.{n}g}" for n in digits)
-    text = next((text for text in texts if tolerance is None or abs(float(text) - value) <= tolerance), repr(value))
-    return "0" if float(text) == 0 else text
 
 
 def total(terms: Sequence[str]) -> str:
@@ -245,11 +254,3 @@ def total(terms: Sequence[str]) -> str:
     size = -(-len(terms) // _TERMS)
     parts = [terms[at : at + max(size, _TERMS)] for at in range(0, len(terms), max(size, _TERMS))]
     return total([f"+ ({total(part)})" for part in parts])
-
-
-def term(weight: float, value: str = "", tolerance: float | None = None) -> list[str]:
-    """Return a term of a sum, or none if it is zero: a weight, times a value if there is one."""
-    text = number(abs(weight), tolerance)
-    if text == "0":
-        return []
-    return [f"{'-' if weight < 0 else '+'} {text}{value and f' * {value}'}"]

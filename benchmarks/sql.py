@@ -95,10 +95,17 @@ def main() -> None:
         connection.execute("CREATE OR REPLACE TABLE rows AS SELECT * FROM frame")
         times = median_seconds([lambda name=name: answer(name) for name in names], 9, clock=process_time)  # type: ignore[misc]
         for name, taken in zip(names, times, strict=True):
-            off = "" if name not in students else f"{np.abs(_proba(answer(name)) - students[name].program_(held)).max():.0e}"
+            off = (
+                ""
+                if name not in students
+                else f"{np.abs(_proba(answer(name)) - students[name].program_(held)).max():.0e}"
+            )
             table.append([name, f"{len(statements[name]):,}", f"{n_rows:,}", f"{taken:.4f}", off])
         if len(names) == 3:
-            print(f"net {SIZES}: {times[2] / times[0]:.1f} times as fast as orbital's SQL of the same net\n", file=sys.stdout)
+            print(
+                f"net {SIZES}: {times[2] / times[0]:.1f} times as fast as orbital's SQL of the same net\n",
+                file=sys.stdout,
+            )
     print_table(["", "bytes", "rows", "seconds", "furthest from numpy"], table)
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from export_helpers import date_table, dates_of_all_times, fitted, mixed_table, numeric_table, records, text_table, wild_rows
+from export_helpers import (
+    date_table,
+    dates_of_all_times,
+    fitted,
+    mixed_table,
+    numeric_table,
+    records,
+    text_table,
+    wild_rows,
+)
 from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -259,7 +268,9 @@ WILD = ['a"b', "x'); DROP TABLE t;--", "new\nline", "ünï日", "select", "Age",
 
 def test_names_levels_and_labels_of_every_kind(database, tmp_path):
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({name: rng.choice(WILD, 400) if at % 2 else rng.normal(size=400) for at, name in enumerate(WILD)})
+    frame = pd.DataFrame(
+        {name: rng.choice(WILD, 400) if at % 2 else rng.normal(size=400) for at, name in enumerate(WILD)}
+    )
     student = LinearStudent(min_frequency=1).fit(frame, np.array(WILD)[rng.integers(0, len(WILD), 400)])
     rows = frame.iloc[:50].reset_index(drop=True)
     check(student, database, tmp_path, rows)
@@ -319,7 +330,9 @@ POWERS = {"box-cox": ([0.3], [-3.0], [50.0]), "yeo-johnson": ([1.4], [-9.0], [1.
         OneVsRest(cut=-0.5),
         OneVsRest(knots=CURVE[None], scores=np.array([[0.0, 0.2, 0.6, 1.0]])),
         OneVsRest(),
-        OneVsRest(knots=np.array([CURVE] * 3), scores=np.array([[0.0, 0.2, 0.6, 0.9], [0, 0, 0, 0.5], [0, 0.0, 0.1, 1]])),
+        OneVsRest(
+            knots=np.array([CURVE] * 3), scores=np.array([[0.0, 0.2, 0.6, 0.9], [0, 0, 0, 0.5], [0, 0.0, 0.1, 1]])
+        ),
     ],
     ids=["cut", "sigmoid", "curve", "sigmoids", "curves"],
 )
@@ -373,7 +386,7 @@ def test_a_view_of_a_loaded_student(duckdb, tmp_path):
 def test_dialects_of_databases_that_are_not_here_are_parsed(dialect, tmp_path):
     texts, y = text_table()
     words = LinearStudent().fit(texts[["note"]], y)
-    students = [fitted("tree", n_classes=26), fitted("mlp", "piecewise"), fitted("linear", "quantile"), words]
+    students = [fitted("tree"), fitted("mlp"), fitted("linear", "quantile"), words]
     for student in students:
         statement = exported(student, tmp_path, dialect, table="lake.rows")
         parsed = sqlglot.parse_one(statement, dialect=dialect)
@@ -399,7 +412,9 @@ def test_what_cannot_be_exported_says_why(tmp_path, monkeypatch):
     y = np.arange(100) % 2
     with pytest.raises(ValueError, match="Column 'mixed' holds texts and numbers as categories"):
         exported(LinearStudent().fit(mixed, y), tmp_path, "duckdb")
-    with pytest.raises(ValueError, match="has the category 1152921504606846976, an integer that a double does not hold"):
+    with pytest.raises(
+        ValueError, match="has the category 1152921504606846976, an integer that a double does not hold"
+    ):
         exported(LinearStudent().fit(mixed[["big"]], y), tmp_path, "duckdb")
     net = fitted("mlp", "piecewise", 26)
     monkeypatch.setattr("skdistill.export._sql._LONGEST_ELSEWHERE", 10_000)

@@ -16,9 +16,10 @@ Array = NDArray[Any]
 
 #: The dialects, by sqlglot's names.
 DIALECTS = ("duckdb", "postgres", "sqlite", "bigquery", "snowflake")
-#: The largest statement in bytes. BigQuery and Snowflake take no more than a million; in PostgreSQL and SQLite a larger
-#: one would take some hundred milliseconds to plan, and milliseconds a row. DuckDB reads weights as lists.
-_LONGEST = {"duckdb": 16_000_000}
+#: The largest statement in bytes, and that of other dialects. BigQuery and Snowflake take a million. PostgreSQL needs half
+#: a second to plan as many, and then milliseconds a row. SQLite compares each constant with all before, for seconds
+#: beyond its limit. DuckDB, where the weights of nets are lists, reads three million a second.
+_LONGEST = {"duckdb": 4_000_000, "sqlite": 250_000}
 _LONGEST_ELSEWHERE = 1_000_000
 
 
@@ -44,7 +45,7 @@ def to_sql(student: Any, path: str | os.PathLike[str], *, dialect: str, table: s
     path : str or path-like
         The file to write; its name ends in ".sql".
     dialect : {"duckdb", "postgres", "sqlite", "bigquery", "snowflake"}
-        The SQL to write. DuckDB 1.0, PostgreSQL 12 and SQLite 3.35 with its mathematical functions are the oldest
+        The SQL to write. DuckDB 1.1, PostgreSQL 12 and SQLite 3.35 with its mathematical functions are the oldest
         that run it. That for BigQuery and Snowflake is checked to parse, and nobody has run it.
     table : str, default="rows"
         The table to read, with dots between its name and those of the schemas that hold it. Like columns, it is quoted:

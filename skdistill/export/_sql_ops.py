@@ -156,7 +156,8 @@ def _date_parts(to: Query, op: ops.DateParts) -> None:
     n = len(to.numbers)
     # the years within which numpy's dates are exact
     to.numbers += [
-        f"CASE WHEN {x} > 1e13 THEN 1e13 WHEN {x} < -1e13 THEN -1e13 ELSE {x} END" for x in (to.numbers[at] for at in distinct)
+        f"CASE WHEN {x} > 1e13 THEN 1e13 WHEN {x} < -1e13 THEN -1e13 ELSE {x} END"
+        for x in (to.numbers[at] for at in distinct)
     ]
     to.settle()
     to.numbers += [f"FLOOR(FLOOR({x}) / 86400.0)" for x in to.numbers[n:]]
@@ -212,9 +213,13 @@ def _cycle(x: str, part: str) -> str:
 
 def _clip(to: Query, op: ops.Clip) -> None:
     to.settle()
-    for column, lower, upper in zip((op.columns - len(to.codes)).tolist(), op.lower.tolist(), op.upper.tolist(), strict=True):
+    for column, lower, upper in zip(
+        (op.columns - len(to.codes)).tolist(), op.lower.tolist(), op.upper.tolist(), strict=True
+    ):
         x = to.numbers[column]
-        to.numbers[column] = f"CASE WHEN {x} < {lower!r} THEN {lower!r} WHEN {x} > {upper!r} THEN {upper!r} ELSE {x} END"
+        to.numbers[column] = (
+            f"CASE WHEN {x} < {lower!r} THEN {lower!r} WHEN {x} > {upper!r} THEN {upper!r} ELSE {x} END"
+        )
 
 
 def _indicate(to: Query, op: ops.Indicate) -> None:
@@ -223,7 +228,9 @@ def _indicate(to: Query, op: ops.Indicate) -> None:
         # a stage less: what is missing stays so
         _scale(to, following)
     to.settle()
-    to.numbers += [f"CASE WHEN {to.numbers[at - len(to.codes)]} IS NULL THEN 1 ELSE 0 END" for at in op.columns.tolist()]
+    to.numbers += [
+        f"CASE WHEN {to.numbers[at - len(to.codes)]} IS NULL THEN 1 ELSE 0 END" for at in op.columns.tolist()
+    ]
 
 
 def _scale(to: Query, op: ops.Standardize) -> None:
@@ -250,7 +257,8 @@ def _standardize(to: Query, op: ops.Standardize) -> None:
     if limit < ops.LARGEST and _is_list(to, op):
         # indicators, and whatever else is no number of the Standardize, are not beyond the limit
         to.numbers = [
-            f"COALESCE({value}, {to.decimal(fills[at])})" if at in fills else value for at, value in enumerate(to.numbers)
+            f"COALESCE({value}, {to.decimal(fills[at])})" if at in fills else value
+            for at, value in enumerate(to.numbers)
         ]
         _make_list(to)
         to.vector = f"[CASE WHEN ABS(z) <= {to.decimal(limit)} THEN z ELSE {_squashed(to, 'z', limit)} END FOR z IN {to.vector}]"

@@ -1,4 +1,4 @@
-"""to_sql: databases give the Program's answers, on rows of every kind; for two dialects, the statement is parsed alone."""
+"""to_sql: databases give the Program's answers on rows of every kind; in two dialects, statements are parsed alone."""
 
 import datetime
 import os
@@ -418,6 +418,6 @@ def test_what_cannot_be_exported_says_why(tmp_path, monkeypatch):
         exported(LinearStudent().fit(mixed[["big"]], y), tmp_path, "duckdb")
     net = fitted("mlp", "piecewise", 26)
     monkeypatch.setattr("skdistill.export._sql._LONGEST_ELSEWHERE", 10_000)
-    with pytest.raises(ValueError, match="and 10,000 are the most in postgres. Export with dialect='duckdb'"):
+    with pytest.raises(ValueError, match="10,000 are the most in postgres: export with dialect='duckdb'"):
         exported(net, tmp_path, "postgres")
     assert not list(tmp_path.iterdir())

@@ -16,9 +16,9 @@ Array = NDArray[Any]
 
 #: The dialects, by sqlglot's names.
 DIALECTS = ("duckdb", "postgres", "sqlite", "bigquery", "snowflake")
-#: The largest statement in bytes, and that of other dialects. BigQuery and Snowflake take a million. PostgreSQL needs half
-#: a second to plan as many, and then milliseconds a row. SQLite compares each constant with all before, for seconds
-#: beyond its limit. DuckDB, where the weights of nets are lists, reads three million a second.
+#: The largest statement in bytes, and that of other dialects. BigQuery and Snowflake take a million. PostgreSQL needs
+#: half a second to plan as many, and then milliseconds a row. SQLite compares each constant with all before, for
+#: seconds beyond its limit. DuckDB, where the weights of nets are lists, reads three million a second.
 _LONGEST = {"duckdb": 4_000_000, "sqlite": 250_000}
 _LONGEST_ELSEWHERE = 1_000_000
 
@@ -26,17 +26,20 @@ _LONGEST_ELSEWHERE = 1_000_000
 def to_sql(student: Any, path: str | os.PathLike[str], *, dialect: str, table: str = "rows") -> None:
     """Write a student as one SELECT over a table, for a database to run.
 
-    The result has all columns of the table and, for a classifier, ``proba_`` and the class for each class, and ``label``,
-    the most probable class; for a regressor ``prediction``, or ``prediction_0`` and so on for several outputs. A
-    name that a column of the student has gets an underscore.
+    The result has all columns of the table. A classifier adds a probability for each class, such as ``proba_yes``, and
+    ``label``, the class that it predicts; a regressor adds ``prediction``, or ``prediction_0``, ``prediction_1`` and so
+    on for several outputs. An underscore is appended to a name that a column of the student has.
 
-    The table has the columns seen in fit, and any others; columns that had no name are ``x0``, ``x1`` and so on. Numbers,
-    time spans in seconds and booleans are in numeric columns (in PostgreSQL a boolean is cast to an integer beforehand),
-    dates in those of dates or timestamps (in SQLite in texts of ISO 8601), categories in columns of texts, numbers or
-    booleans. NULL and NaN are missing. The statement ends in no semicolon, so that a view, or another query, can be
-    made of it.
+    The table has the columns seen in fit, and may have others; columns that had no name are ``x0``, ``x1`` and so on.
+    NULL and NaN are missing. Columns of the table are:
 
-    Layers of a net are lists in DuckDB; elsewhere each unit is a column. In SQLite the table needs a rowid: it is no view.
+    - numeric for numbers, for time spans in seconds, and for booleans (only PostgreSQL and BigQuery have no cast from
+      these to a double: make them integers there);
+    - dates or timestamps for dates; in SQLite texts of ISO 8601;
+    - texts, numbers or booleans for categories.
+
+    The statement ends in no semicolon, so that a view or another query can be made of it. Layers of a net are lists in
+    DuckDB; elsewhere each unit is a column. SQLite joins the answers by rowid, which a table has and a view has not.
 
     Parameters
     ----------
@@ -118,9 +121,9 @@ def _text(program: Program, classes: Array | None, dialect: str, table: str) -> 
     text = title + query.text(answers)
     limit = _LONGEST.get(dialect, _LONGEST_ELSEWHERE)
     if len(text) > limit:
-        other = "" if dialect == "duckdb" else "dialect='duckdb', whose lists take less, "
+        other = "" if dialect == "duckdb" else "export with dialect='duckdb', whose lists take less, "
         raise ValueError(
-            f"The statement would have {len(text):,} bytes, and {limit:,} are the most in {dialect}. Export with {other}"
-            "fit a smaller student, or prune it (skdistill.compress.prune)."
+            f"The statement would have {len(text):,} bytes, and {limit:,} are the most in {dialect}: {other}fit "
+            "a smaller student, or prune it (skdistill.compress.prune)."
         )
     return text

@@ -30,8 +30,9 @@ class Query:
         An expression for each number.
     vector : str or None
         An expression for the list of all numbers, where they are one, of `width` elements.
-    scaled, bins : Op or None
-        A Standardize that has been printed in part, and a Piecewise that the next layer prints.
+    scaled, bins, raw : Op or None
+        A Standardize that has been printed in part, a Piecewise that the next layer prints, and a Standardize whose
+        numbers are still in their own unit.
     labels : list of str
         The class labels.
     label : str
@@ -53,6 +54,7 @@ class Query:
         self.width = 0
         self.scaled: Op | None = None
         self.bins: Any = None
+        self.raw: Any = None
         self.double, self.varchar = (exp.DataType.build(kind).sql(dialect) for kind in ("double", "text"))
         # where the end makes much of small differences
         self.exact = program.ops[-1].magnifies
@@ -105,9 +107,13 @@ class Query:
         """Whether the answers are joined to the table by its rowid: SQLite cannot pass a row on."""
         return self.dialect == "sqlite"
 
+    def wide(self, value: str) -> str:
+        """Return a value as a double."""
+        return f"CAST({value} AS {self.double})"
+
     def number(self, value: str) -> str:
         """Return a column of the table as a number, NULL where it is missing."""
-        wide = f"CAST({value} AS {self.double})"
+        wide = self.wide(value)
         if self.dialect == "sqlite":
             # a text may be anywhere; what reads as a number is one
             return f"CASE WHEN TYPEOF({value}) = 'integer' OR {value} = {wide} THEN {wide} END"
@@ -132,6 +138,8 @@ class Query:
     def decimal(self, value: Any, tolerance: float | None = None) -> str:
         """Return a number in nine digits, or in as few as keep it within a tolerance; with all where that matters."""
         value = float(value)
+        if not np.isfinite(value):
+            raise ValueError("The Program has a scale or a width whose reciprocal is beyond float64.")
         if self.exact:
             return repr(value)
         digits: Iterable[int] = (9,) if tolerance is None else range(1, 18)

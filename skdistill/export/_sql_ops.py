@@ -225,7 +225,8 @@ def _clip(to: Query, op: ops.Clip) -> None:
 
 def _indicate(to: Query, op: ops.Indicate) -> None:
     following = to.program.ops[to.program.ops.index(op) + 1]
-    if isinstance(following, ops.Standardize):
+    n_before = len(to.codes) + len(to.numbers)
+    if isinstance(following, ops.Standardize) and following.start + len(following.mean) <= n_before:
         # a stage less: what is missing stays so
         _scale(to, following)
     to.settle()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._sklearn import is_fitted, n_rows_of, not_fitted
 from ..metrics import output_names
-from ..program import named_columns, program_or_none, shipped
+from ..program import Program, named_columns, shipped
 from ..tasks import CLASSES, NUMBERS, Task, task_of
 from ..teacher import Answers, Teacher, is_estimator, models_of
 
@@ -77,8 +77,8 @@ def check_student(student: Any, called: str, task: Task | None = None) -> Task:
         raise ValueError(f"{called} is {student!r}; needed is {' or '.join(needed)}.")
     if is_estimator(student) and not is_fitted(student):
         raise not_fitted(student)
-    program = program_or_none(student)
-    if program is not None and getattr(program.ops[-1], "cut", None) is not None:
+    program = getattr(shipped(student), "program_", None)
+    if isinstance(program, Program) and getattr(program.ops[-1], "cut", None) is not None:
         warnings.warn(
             f"{called} has a decision threshold; reports take the most probable class, and only predict its threshold.",
             UserWarning,

@@ -80,7 +80,7 @@ def to_sql(student: Any, path: str | os.PathLike[str], *, dialect: str, table: s
     ...     path = pathlib.Path(folder, "tiny.sql")
     ...     to_sql(student, path, dialect="duckdb", table="main.numbers")
     ...     print(path.read_text().splitlines()[-1])
-    FROM skd1
+    FROM skd2
     """
     program = program_of(student)
     path = Path(path)

@@ -29,7 +29,7 @@ class Exportable:
         **options : dict
             The options of the format. Every format has ``metadata``, a dict of what the file is to say of itself beside
             what the fit knows (:func:`skdistill.export.to_file`). .onnx also has ``numbers``, ``missing`` and
-            ``logits``, which :func:`skdistill.export.to_onnx` documents; .sql ``dialect``, which it needs, and ``table``
+            ``logits`` (:func:`skdistill.export.to_onnx`), and .sql ``dialect``, which it needs, and ``table``
             (:func:`skdistill.export.to_sql`).
 
         Raises

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -420,4 +421,7 @@ def test_what_cannot_be_exported_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr("skdistill.export._sql._LONGEST_ELSEWHERE", 10_000)
     with pytest.raises(ValueError, match="10,000 are the most in postgres: export with dialect='duckdb'"):
         exported(net, tmp_path, "postgres")
+    monkeypatch.setitem(sys.modules, "sqlglot", None)
+    with pytest.raises(ImportError, match=r"to_sql needs the package sqlglot: pip install skdistill\[sql\]"):
+        exported(student, tmp_path, "duckdb")
     assert not list(tmp_path.iterdir())

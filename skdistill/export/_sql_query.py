@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from ..program import Op, Program
+from ..program import Op, Program, Tree, ops
 
 Array = NDArray[Any]
 
@@ -56,8 +56,8 @@ class Query:
         self.bins: Any = None
         self.raw: Any = None
         self.double, self.varchar = (exp.DataType.build(kind).sql(dialect) for kind in ("double", "text"))
-        # where the end makes much of small differences
-        self.exact = program.ops[-1].magnifies
+        # where the inputs of a layer may be large, or the end makes much of small differences
+        self.exact = program.ops[-1].magnifies or not any(map(_bounds, program.ops))
         self.greatest, self.least = ("MAX", "MIN") if dialect == "sqlite" else ("GREATEST", "LEAST")
         # the row as it is in the table, and a name that no column has
         self.row = "skd_row"
@@ -247,6 +247,11 @@ class Query:
         if re.search(r"[\"'`]", select):
             return select
         return re.sub(r" ([-+*/<>=]|<=|>=) (?!-)", r"\1", select).replace(", ", ",")
+
+
+def _bounds(op: Op) -> bool:
+    """Tell whether what comes after an op is of the size of one."""
+    return isinstance(op, ops.Quantiles | Tree) or (isinstance(op, ops.Standardize) and op.limit < ops.LARGEST)
 
 
 def _letters(at: int) -> str:

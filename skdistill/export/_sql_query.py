@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 #: Terms of a sum between parentheses: databases limit how deep an expression may be, and parse a sum from the left.
 _TERMS = 50
+#: How many columns a SELECT may have.
+_COLUMNS = {"postgres": 1664, "sqlite": 2000}
 
 
 class Query:
@@ -173,6 +175,11 @@ class Query:
         self.vector = None if self.vector is None else made[-1]
 
     def _stage(self, columns: Sequence[str]) -> list[str]:
+        if len(columns) >= (most := _COLUMNS.get(self.dialect, len(columns) + 1)):
+            raise ValueError(
+                f"The statement needs {len(columns)} columns at a time, and {most - 1} are the most in {self.dialect}: "
+                "fit to fewer columns, or with fewer bins (n_bins)."
+            )
         prefix = _letters(len(self._stages))
         if self.dialect == "snowflake":
             prefix = f"{self.row}_{prefix}"

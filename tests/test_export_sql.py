@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -416,8 +417,14 @@ def test_what_cannot_be_exported_says_why(tmp_path, monkeypatch):
         ValueError, match="has the category 1152921504606846976, an integer that a double does not hold"
     ):
         exported(LinearStudent().fit(mixed[["big"]], y), tmp_path, "duckdb")
+    wide = np.random.default_rng(0).normal(size=(30, 2000))
+    with pytest.raises(ValueError, match="needs 2000 columns at a time, and 1999 are the most in sqlite"):
+        exported(LinearStudent(numeric="standard").fit(wide, wide[:, 0] > 0), tmp_path, "sqlite")
     net = fitted("mlp", "piecewise", 26)
     monkeypatch.setattr("skdistill.export._sql._LONGEST_ELSEWHERE", 10_000)
     with pytest.raises(ValueError, match="10,000 are the most in postgres: export with dialect='duckdb'"):
         exported(net, tmp_path, "postgres")
+    monkeypatch.setitem(sys.modules, "sqlglot", None)
+    with pytest.raises(ImportError, match=r"to_sql needs the package sqlglot: pip install skdistill\[sql\]"):
+        exported(student, tmp_path, "duckdb")
     assert not list(tmp_path.iterdir())

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from ..program import Op, Program
+from ..program import Op, Program, Tree, ops
 
 Array = NDArray[Any]
 
 #: Terms of a sum between parentheses: databases limit how deep an expression may be, and parse a sum from the left.
 _TERMS = 50
+#: How many columns a SELECT may have.
+_COLUMNS = {"postgres": 1664, "sqlite": 2000}
 
 
 class Query:
@@ -56,8 +58,8 @@ class Query:
         self.bins: Any = None
         self.raw: Any = None
         self.double, self.varchar = (exp.DataType.build(kind).sql(dialect) for kind in ("double", "text"))
-        # where the end makes much of small differences
-        self.exact = program.ops[-1].magnifies
+        # where the inputs of a layer may be large, or the end makes much of small differences
+        self.exact = program.ops[-1].magnifies or not any(map(_bounds, program.ops))
         self.greatest, self.least = ("MAX", "MIN") if dialect == "sqlite" else ("GREATEST", "LEAST")
         # the row as it is in the table, and a name that no column has
         self.row = "skd_row"
@@ -173,6 +175,11 @@ class Query:
         self.vector = None if self.vector is None else made[-1]
 
     def _stage(self, columns: Sequence[str]) -> list[str]:
+        if len(columns) >= (most := _COLUMNS.get(self.dialect, len(columns) + 1)):
+            raise ValueError(
+                f"The statement needs {len(columns)} columns at a time, and {most - 1} are the most in {self.dialect}: "
+                "fit to fewer columns, or with fewer bins (n_bins)."
+            )
         prefix = _letters(len(self._stages))
         if self.dialect == "snowflake":
             prefix = f"{self.row}_{prefix}"
@@ -247,6 +254,11 @@ class Query:
         if re.search(r"[\"'`]", select):
             return select
         return re.sub(r" ([-+*/<>=]|<=|>=) (?!-)", r"\1", select).replace(", ", ",")
+
+
+def _bounds(op: Op) -> bool:
+    """Tell whether what comes after an op is of the size of one."""
+    return isinstance(op, ops.Quantiles | Tree) or (isinstance(op, ops.Standardize) and op.limit < ops.LARGEST)
 
 
 def _letters(at: int) -> str:

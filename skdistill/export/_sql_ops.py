@@ -420,11 +420,12 @@ def _of_bins(to: Query, op: ops.Piecewise, weight: Array, linear: Array) -> list
             half = weight[k] / width / 2
             constant += weight[k] / 2
             for knot, one in ((lower, half), (lower + width, -half)):
-                near = next((known for known in change if abs(known - knot) <= 1e-7 * max(1.0, abs(knot))), knot)
+                # edges of neighbours are the same but for their rounding, which a steep bin would show
+                near = next((known for known in change if abs(known - knot) * max(1.0, abs(one)) <= 1e-7), knot)
                 change[near] = change.get(near, 0.0) + one
         # rounded such that the slope of every piece is within a rounding of what it is
         knots = sorted(change)
-        unit = 1e-7 * 10.0 ** np.floor(np.log10(max(1.0, *(abs(change[knot]) for knot in knots)))) if knots else 1.0
+        unit = 1e-8 * 10.0 ** np.floor(np.log10(max(1.0, *(abs(change[knot]) for knot in knots)))) if knots else 1.0
         rounded = np.round(np.cumsum([change[knot] for knot in knots]) / unit)
         for knot, steps in zip(knots, np.diff(rounded, prepend=0.0).tolist(), strict=True):
             distance = _minus(to, value, knot, 3e-8 / max(0.1, abs(steps * unit)))

@@ -8,7 +8,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import compress, export, losses, metrics
     from .distil import DistilledClassifier, DistilledRegressor
-    from .model import LoadedClassifier, LoadedRegressor, load
+    from .model import LoadedClassifier, LoadedRegressor, as_student, load
     from .program import Program
     from .report import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, Report, TrainingDisplay, compare
     from .search import BudgetResult, distill_to_budget, smallest_within
@@ -40,6 +40,7 @@ __all__ = [
     "TreeStudent",
     "TreeStudentRegressor",
     "__version__",
+    "as_student",
     "compare",
     "compress",
     "distill_to_budget",
@@ -54,7 +55,7 @@ __all__ = [
 #: process that serves has numpy and may have neither scikit-learn nor torch.
 _ORIGINS = {
     "distil": {"DistilledClassifier", "DistilledRegressor"},
-    "model": {"LoadedClassifier", "LoadedRegressor", "load"},
+    "model": {"LoadedClassifier", "LoadedRegressor", "as_student", "load"},
     "program": {"Program"},
     "report": {"FidelityDisplay", "FrontierDisplay", "ReliabilityDisplay", "Report", "TrainingDisplay", "compare"},
     "search": {"BudgetResult", "distill_to_budget", "smallest_within"},

@@ -155,3 +155,13 @@ def in_search() -> tuple[bool, bool]:
             return True, transformed
         frame = frame.f_back
     return False, False
+
+
+def positive_label_of(tuned: Any) -> Any:
+    """Return the pos_label of a fitted TunedThresholdClassifierCV, that of its scorer; None is the second class."""
+    return tuned._curve_scorer._get_pos_label()
+
+
+def scaler_of(transformer: Any) -> Any:
+    """Return the StandardScaler of a fitted PowerTransformer with ``standardize=True``."""
+    return transformer._scaler

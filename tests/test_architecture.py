@@ -22,7 +22,7 @@ LAYERS = {
     "program": set(),
     "_checks": {"_sklearn", "program"},
     "export": {"_checks", "_version", "program"},
-    "model": {"export", "losses", "program"},
+    "model": {"_sklearn", "export", "losses", "program"},
     "tasks": {"_checks", "losses", "program"},
     "metrics": {"_checks", "_sklearn", "program", "tasks"},
     "teacher": {"_checks", "_sklearn", "program", "tasks"},

@@ -10,11 +10,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import Bound, Columns, Program, Softmax, Unstandardize, program_of
+from ..program import BackTransform, Bound, Columns, OneVsRest, Program, Softmax, Unstandardize, program_of
 from ._c_columns import enumerator
-from ._c_ops import PRINTERS
+from ._c_ops import PRINTERS, calibrated, transformed_back
 from ._c_printer import FUNCTIONS, Printer
-from ._c_text import Names, block, block_comment, comment, enum, identifier, loop
+from ._c_text import Names, block, block_comment, comment, enum, identifier, loop, number
 from ._files import check_ops, classes_of, used, write_files
 
 Array = NDArray[Any]
@@ -22,7 +22,7 @@ Array = NDArray[Any]
 Answers = tuple[list[str], list[str], list[tuple[str, str, list[str]]]]
 
 #: The ops that C has a printer for.
-C_OPS = frozenset({Columns, Bound, Softmax, Unstandardize, *PRINTERS})
+C_OPS = frozenset({Columns, Bound, Softmax, OneVsRest, Unstandardize, BackTransform, *PRINTERS})
 #: With such options a compiler takes every number for finite, and answers rows with missing numbers wrongly.
 _NEEDS_NAN = """\
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0) || defined(_M_FP_FAST)
@@ -132,20 +132,25 @@ class Module(Printer):
 
     def print(self) -> tuple[str, str]:
         """Return the source and the header."""
+        last: Any = self.program.ops[-1]
+        if last.magnifies:
+            self.real = "double"
         for op in self.program.ops[1:-1]:
             self.emit("", f"/* {type(op).__name__} */")
             PRINTERS[type(op)](self, op)
-        last = self.program.ops[-1]
         if isinstance(last, Unstandardize):
             center, scale = self.constant("center", last.center), self.constant("scale", last.scale)
             answer = f"out[j] = {center}[j] + {scale}[j] * (double)h[j];"
-            self.emit("", "/* Unstandardize */", loop("j", self.width, answer))
+            self.emit("", f"/* {type(last).__name__} */", loop("j", self.width, answer))
             for name, sign, bound in (("lower", "<", last.lower), ("upper", ">", last.upper)):
                 if bound is not None:
                     edge = f"{self.constant(name, bound)}[j]"
                     self.emit(loop("j", self.width, f"if (out[j] {sign} {edge}) out[j] = {edge};"))
+            if isinstance(last, BackTransform):
+                power = "" if last.power is None else f"{self.constant('power', last.power)}[j]"
+                self.emit(loop("j", self.width, f"out[j] = {transformed_back(last, 'out[j]', power)};"))
         else:
-            copied = "single(h[j])" if self.real == "double" else "h[j]"
+            copied = "single(h[j])" if self.real == "double" and not isinstance(last, OneVsRest) else "h[j]"
             self.emit("", loop("j", self.width, f"out[j] = {copied};"))
         size = 4 if self.real == "float" else 8
         position, position_size = ("uint16_t", 2) if self.n_listed < 0xFFFF else ("uint32_t", 4)
@@ -161,7 +166,11 @@ class Module(Printer):
         lines = [*(f"{name}[{length}];" for name, length, _ in arrays if length), *unread, *self.statements]
         tables, declared, answers = self._classifier(lines) if self.labels else self._regressor(lines)
         # not the arrays: a text in one may look like a call
-        texts = [*self.statements, *(text for text in self.definitions if not text.startswith("static const"))]
+        texts = [
+            *self.statements,
+            *(line for *_, body in answers for line in body),
+            *(text for text in self.definitions if not text.startswith("static const")),
+        ]
         functions = used("\n".join(texts), FUNCTIONS, lambda text: set(re.findall(r"\b([a-z_]+)\(", text)))
         types = [f"typedef {self.real} real;"] if self.n_hidden else []
         if self.n_listed:
@@ -198,7 +207,7 @@ class Module(Printer):
             '#ifdef __cplusplus\nextern "C" {\n#endif',
             *declared,
             *self.row,
-            *(f"/* {note} */\n{signature};" for note, signature, _ in answers),
+            *(f"/* {note} */\n{signature};" for note, signature, _ in answers if note),
             "#ifdef __cplusplus\n}\n#endif",
             "#endif",
         ]
@@ -229,9 +238,45 @@ class Module(Printer):
             f"/* the classes, in the order of the probabilities */\n{enum('enum', notes)}",
             f"/* their names, in UTF-8 */\nextern {names};",
         ]
-        if n == 1:
-            kind = "that of the second class; the first one's is 0"
-            best = [f"float logits[{n}];", f"{prefix}_logits(row, logits);", "return logits[0] > 0.0f;"]
+        last: Any = self.program.ops[-1]
+        kind = "that of the second class; the first one's is 0" if n == 1 else "one for each class"
+        row, get = f"const {prefix}_row *row", f"{prefix}_logits(row, logits);"
+        logits_of_row, first = lines, []
+        if isinstance(last, OneVsRest):
+            first = [("", f"static void {prefix}_exact(const {prefix}_row *row, double *out)", lines)]
+            get, given = f"{prefix}_exact(row, z);", [f"double z[{n}];"]
+            logits_of_row = [*given, get, loop("j", n, "out[j] = single(z[j]);")]
+            share = calibrated(self, last)
+            if n == 1:
+                best = [*given, get, f"return z[0] >= {number(last.cut)};"]
+                proba = [
+                    *given,
+                    "int j = 0;",
+                    get,
+                    f"z[j] = {share};",
+                    "out[0] = (float)(1.0 - z[0]);",
+                    "out[1] = (float)z[0];",
+                ]
+            else:
+                all_shares = loop("j", n, f"z[j] = {share};")
+                best = [
+                    *given,
+                    "int best = 0;",
+                    get,
+                    all_shares,
+                    loop("j", n, "if (z[j] > z[best]) best = j;"),
+                    "return best;",
+                ]
+                proba = [
+                    *given,
+                    "double sum = 0.0;",
+                    get,
+                    loop("j", n, f"sum += z[j] = {share};"),
+                    loop("j", n, f"out[j] = sum > 0.0 ? (float)(z[j] / sum) : {number(1.0 / n)}f;"),
+                ]
+        elif n == 1:
+            reached = "> 0.0f" if last.cut is None else f">= {number(last.cut)}"
+            best = [f"float logits[{n}];", get, f"return logits[0] {reached};"]
             proba = [
                 "float z, small;",
                 f"{prefix}_logits(row, &z);",
@@ -242,11 +287,10 @@ class Module(Printer):
                 "out[1] = z > 0.0f ? 1.0f - small : small;",
             ]
         else:
-            kind = "one for each class"
             best = [
                 f"float logits[{n}];",
                 "int best = 0;",
-                f"{prefix}_logits(row, logits);",
+                get,
                 loop("i", n, "if (logits[i] > logits[best]) best = i;"),
                 "return best;",
             ]
@@ -258,12 +302,13 @@ class Module(Printer):
                 loop("i", n, "sum += out[i] = expf(out[i] - top);"),
                 loop("i", n, "out[i] /= sum;"),
             ]
-        row = f"const {prefix}_row *row"
+        chosen = "The most probable class." if last.cut is None else "The class that the threshold decides on."
         logits = f"Logits: {kind}. `out` has room for {upper}_N_LOGITS."
         probabilities = f"A probability for each class. `out` has room for {upper}_N_CLASSES."
         answers = [
-            (logits, f"void {prefix}_logits({row}, float *out)", lines),
-            ("The most probable class.", f"int {prefix}_predict({row})", best),
+            *first,
+            (logits, f"void {prefix}_logits({row}, float *out)", logits_of_row),
+            (chosen, f"int {prefix}_predict({row})", best),
             self._of_rows("predict", "int", 1, "*out = {}(rows)"),
             (probabilities, f"void {prefix}_predict_proba({row}, float *out)", proba),
             self._of_rows("predict_proba", "float", n_classes),

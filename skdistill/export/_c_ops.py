@@ -210,6 +210,27 @@ def activated(op: Op, h: str, f: str) -> str:
     return formulas[type(op)]
 
 
+def calibrated(to: Printer, op: ops.OneVsRest) -> str:
+    """Return the expression of the probability of a class against the rest; its logit is ``z[j]``, of double."""
+    if op.knots is None or op.scores is None:
+        return "1.0 / (1.0 + exp(z[j] < -700.0 ? 700.0 : -z[j]))"
+    knots, scores, n = to.constant("knots_of_logits", op.knots), to.constant("calibrated", op.scores), op.knots.shape[1]
+    return f"interpolated(z[j], {knots} + j * {n}, {scores} + j * {n}, {n}, 0.0)"
+
+
+def transformed_back(op: ops.Unstandardize, x: str, power: str) -> str:
+    """Return the expression of a regressor's output `x` in its target's unit; `power` is that of output `j`."""
+    if not isinstance(op, ops.BackTransform):
+        return x
+    chosen = f"({x} < 0.0 ? 2.0 - {power} : {power})"
+    formulas = {
+        "square": f"{x} * {x}",
+        "box-cox": f"exp(log1p({power} * {x}) / {power})",
+        "yeo-johnson": f"copysign(expm1(log1p({chosen} * fabs({x})) / {chosen}), {x})",
+    }
+    return formulas.get(op.function, f"{op.function}({x})")
+
+
 def _tree(to: Printer, op: Tree) -> None:
     n_codes, n_logits = len(op.offsets), op.values.shape[1]
     leaves = to.constant("leaves", op.values)

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Bound, Columns, Op, Program, Softmax, Unstandardize, real_weights, run, split
+from ..program import Bound, Columns, OneVsRest, Op, Program, Softmax, Unstandardize, real_weights, run, split
 from ._c import C_OPS, Module
-from ._c_ops import activated
+from ._c_ops import activated, transformed_back
 from ._c_text import array
 from ._files import check_ops, write_files
 
@@ -183,6 +183,9 @@ def compiled(program: Program) -> NativeProgram:
     check_ops(program, C_OPS, "C")
     if isinstance(program.ops[0], Bound):
         raise Unavailable("scipy multiplies the rows of a sparse matrix")
+    if program.ops[-1].magnifies:
+        name = type(program.ops[-1]).__name__
+        raise Unavailable(f"native code computes layers in float32, whose rounding this {name} magnifies")
     try:
         return _compiled(program)
     except (OSError, RuntimeError, ValueError, AttributeError) as error:
@@ -220,17 +223,19 @@ def _sources(program: Program) -> tuple[dict[str, str], int]:
     ``model.c`` is the exported code of a row that comes as the entry returns it, ``first.c`` that of a net's first
     layer alone, and ``native.c`` asks them for many rows.
     """
-    last = program.ops[-1]
+    last: Any = program.ops[-1]
     model = _logits_of(program.ops[:-1], "model")
     sources = dict(zip(("model.c", "model.h"), model.print(), strict=True))
     n = model.width
-    known = {"WIDTH": _width(program), "N_LOGITS": n, "N_ANSWERS": max(n, 2)}
+    known: dict[str, Any] = {"WIDTH": _width(program), "N_LOGITS": n, "N_ANSWERS": max(n, 2)}
     arrays: dict[str, Array] = {}
     if isinstance(last, Unstandardize):
-        known |= {"N_ANSWERS": n, "REGRESSES": 1}
+        known |= {"N_ANSWERS": n, "REGRESSES": 1, "TRANSFORMED_BACK": transformed_back(last, "out[j]", "power[j]")}
         edges = {"lower": (last.lower, -np.inf), "upper": (last.upper, np.inf)}
         arrays = {"center": last.center, "scale": last.scale}
         arrays |= {name: np.full(n, none) if edge is None else edge for name, (edge, none) in edges.items()}
+    if isinstance(last, OneVsRest):
+        known |= {"ONE_VS_REST": 1}
     text = [f"#define {name} {value}" for name, value in known.items()]
     parts = split(program)
     if parts is not None and len(parts[1]) > 1 and model.real == "float":

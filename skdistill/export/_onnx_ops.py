@@ -50,7 +50,7 @@ def print_program(graph: Graph, program: Program, classes: Array | None, outputs
     """
     *steps, last = program.ops
     graph.exact = needs_float64(program)
-    narrow = not isinstance(last, ops.Unstandardize) or _output_dtype(last) == NARROW
+    narrow = not last.magnifies and (not isinstance(last, ops.Unstandardize) or _output_dtype(last) == NARROW)
     for op in steps:
         if isinstance(op, ops.Affine | ops.LookupAffine):
             if narrow and all(piece.bound <= _SMALL for piece in graph.pieces):
@@ -66,15 +66,66 @@ def print_program(graph: Graph, program: Program, classes: Array | None, outputs
         values = graph.node("Sum", graph.node("Mul", x, last.scale[None]), last.center[None])
         for kind, bound in (("Max", last.lower), ("Min", last.upper)):
             values = values if bound is None else graph.node(kind, values, bound[None])
+        if isinstance(last, ops.BackTransform):
+            values = _transformed_back(graph, last, values)
         graph.cast(values, _output_dtype(last), output=outputs[0])
         return
-    if found.width == 1:
-        x = graph.node("Mul", x, np.array([[0.0, 1.0]], dtype=graph.real))
-    best = graph.node("ArgMax", x, axis=1, keepdims=0)
-    graph.node("Gather", classes, best, axis=0, output=outputs[0])
-    graph.cast(graph.node("Softmax", x, axis=1), NARROW, output=outputs[1])
+    logits = graph.node("Mul", x, np.array([[0.0, 1.0]], dtype=graph.real)) if found.width == 1 else x
+    if isinstance(last, ops.OneVsRest):
+        proba = best = _one_vs_rest(graph, last, x)
+    else:
+        proba, best = graph.node("Softmax", logits, axis=1), logits
+    cut = getattr(last, "cut", None)
+    if cut is None:
+        index = graph.node("ArgMax", best, axis=1, keepdims=0)
+    else:
+        reached = graph.node("GreaterOrEqual", x if graph.real == WIDE else graph.cast(x, WIDE), cut)
+        index = graph.node("Squeeze", graph.cast(reached, np.int64), graph.constant([1]))
+    graph.node("Gather", classes, index, axis=0, output=outputs[0])
+    graph.cast(proba, NARROW, output=outputs[1])
     for name in outputs[2:]:
-        graph.cast(x, WIDE, output=name)
+        graph.cast(logits, WIDE, output=name)
+
+
+def _one_vs_rest(graph: Graph, op: ops.OneVsRest, x: str) -> str:
+    """Return the probabilities of logits, float64 of shape (n_rows, n_classes)."""
+    x = x if graph.real == WIDE else graph.cast(x, WIDE)
+    if op.knots is None or op.scores is None:
+        powers = graph.node("Exp", graph.node("Neg", graph.node("Max", x, np.array([[-700.0]]))))
+        found = graph.node("Div", 1.0, graph.node("Add", powers, 1.0))
+    else:
+        found = _interpolated(graph, x, op.knots, op.scores)
+        if len(op.knots) == 1:
+            return graph.concat([graph.node("Sub", 1.0, found), found])
+    total = graph.node("ReduceSum", found, [1], keepdims=1)
+    # where all are zero, each class gets the same
+    none = graph.node("Equal", total, 0.0)
+    share = graph.node("Div", found, graph.node("Where", none, 1.0, total))
+    return graph.node("Where", none, 1.0 / len(op.knots), share) if op.knots is not None else share
+
+
+def _transformed_back(graph: Graph, op: ops.BackTransform, x: str) -> str:
+    def add(value: str, number: float) -> str:
+        # not Add: onnxruntime removes the Add of a single number that is zero in float32
+        return graph.node("Sum", value, np.full((1, len(op.center)), number))
+
+    def grown(value: str, power: Any) -> str:
+        """Return ``(power * value + 1) ** (1 / power)``."""
+        inner = graph.node("Log", add(graph.node("Mul", value, power), 1.0))
+        return graph.node("Exp", graph.node("Div", inner, power))
+
+    if op.power is not None:
+        # without a logarithm of one more, smaller powers lose digits
+        power, other = (np.where(np.abs(one) < 1e-8, 1e-8, one)[None] for one in (op.power, 2.0 - op.power))
+        if op.function == "box-cox":
+            return grown(x, power)
+        chosen = graph.node("Where", graph.node("Less", x, 0.0), other, power)
+        return graph.node("Mul", graph.node("Sign", x), add(grown(graph.node("Abs", x), chosen), -1.0))
+    if op.function == "square":
+        return graph.node("Mul", x, x)
+    shifted = add(x, 1.0) if op.function == "log1p" else x
+    value = graph.node({"exp": "Exp", "expm1": "Exp", "sqrt": "Sqrt"}.get(op.function, "Log"), shifted)
+    return add(value, -1.0) if op.function == "expm1" else value
 
 
 def output_types(program: Program, classes: Array | None, n_rows: Any) -> dict[str, tuple[np.dtype[Any], list[Any]]]:
@@ -225,25 +276,35 @@ def _standardize(graph: Graph, op: ops.Standardize) -> None:
 
 
 def _quantiles(graph: Graph, op: ops.Quantiles) -> None:
-    n_columns, n_knots = op.knots.shape
-    at = graph.take(op.start, n_columns)
+    at = graph.take(op.start, len(op.fill))
     x = _cut(graph, _fill(graph, graph.pieces[at].value, op.fill), ops.LARGEST)
+    value = _interpolated(graph, x, op.knots, op.scores)
+    graph.pieces[at] = Piece(value, len(op.fill), bound=float(np.abs(op.scores).max()))
+
+
+def _interpolated(graph: Graph, x: str, knots: Array, scores: Array) -> str:
+    """Return each column of `x` on the piecewise-linear curve from its row of knots to its row of scores, or to all."""
+    n_columns, n_knots = knots.shape
     # Between two knots, the score is the first knot's score plus a slope times the distance to that knot. Of
     # several equal knots, the last one counts.
-    widths = np.diff(op.knots, axis=1)
-    slopes = np.divide(np.diff(op.scores), widths, out=np.zeros_like(widths), where=widths > 0)
+    widths = np.diff(knots, axis=1)
+    slopes = np.divide(np.diff(scores), widths, out=np.zeros_like(widths), where=widths > 0)
     slopes = np.hstack([slopes, np.zeros((n_columns, 1))])
-    knots, axis = graph.constant(op.knots.ravel()), graph.constant([2])
-    by_column = graph.node("Reshape", knots, [1, n_columns, n_knots])
+    firsts, axis = graph.constant(knots.ravel()), graph.constant([2])
+    by_column = graph.node("Reshape", firsts, [1, n_columns, n_knots])
     passed = graph.node("GreaterOrEqual", graph.node("Unsqueeze", x, axis), by_column)
     n_passed = graph.cast(graph.node("ReduceSum", graph.cast(passed, NARROW), axis, keepdims=0), np.int32)
-    score = graph.node("Gather", np.append(op.scores[0], op.scores), n_passed, axis=0)
+    # a score for before the first knot, and one for each knot
+    reached, at = np.concatenate([scores[..., :1], scores], axis=-1), n_passed
+    if scores.ndim == 2:
+        at = graph.node("Add", n_passed, np.arange(n_columns, dtype=np.int32)[None] * (n_knots + 1))
+    score = graph.node("Gather", reached.ravel(), at, axis=0)
     # below its first knot, a column refers to the last knot of the previous column, whose slope is zero too
     last = graph.node("Add", n_passed, np.arange(n_columns, dtype=np.int32)[None] * n_knots - 1)
-    start = graph.node("Gather", knots, last, axis=0)
+    start = graph.node("Gather", firsts, last, axis=0)
     slope = graph.node("Gather", slopes.ravel(), last, axis=0)
     rise = graph.node("Mul", graph.node("Sub", x, start), slope)
-    graph.pieces[at] = Piece(graph.node("Add", score, rise), n_columns, bound=float(np.abs(op.scores).max()))
+    return graph.node("Add", score, rise)
 
 
 def _piecewise(graph: Graph, op: ops.Piecewise) -> None:
@@ -408,4 +469,4 @@ _PRINTERS: dict[type[Op], Any] = {
     Tree: _tree,
 }
 #: The ops that have a printer here.
-KNOWN: frozenset[type[Op]] = frozenset({ops.Softmax, ops.Unstandardize, *_PRINTERS})
+KNOWN: frozenset[type[Op]] = frozenset({ops.Softmax, ops.OneVsRest, ops.Unstandardize, ops.BackTransform, *_PRINTERS})

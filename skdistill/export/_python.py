@@ -85,7 +85,11 @@ def _text(program: Program, classes: Array | None, stem: str) -> str:
     else:
         dtype, labels = _classes(classes)
         made = f"CLASSES = np.array({_listed(map(_literal, labels))}, dtype={dtype})\n"
-        answers = _CLASSIFIER.format(n_logits="1" if len(labels) == 2 else "n_classes")
+        decided = getattr(program.ops[-1], "cut", None) is not None
+        answers = _CLASSIFIER.format(
+            n_logits="1" if len(labels) == 2 else "n_classes",
+            predicted="class that the threshold decides on" if decided else "most probable class",
+        )
     ops = "OPS = [\n" + "".join(indent(f"{_op(op)},\n", "    ") for op in program.ops) + "]"
     return Template(files(__package__).joinpath("student.template").read_text("utf-8")).substitute(
         version=__version__,
@@ -112,9 +116,8 @@ def predict_proba(rows):
 
 
 def predict(rows):
-    """Return the most probable class, shape (n_rows,)."""
-    found = logits(rows)
-    return CLASSES[found.argmax(axis=1) if found.shape[1] > 1 else (found[:, 0] > 0).astype(int)]
+    """Return the {predicted}, shape (n_rows,)."""
+    return CLASSES[OPS[-1].chosen(logits(rows))]
 
 
 def logits(rows):

@@ -16,7 +16,12 @@ static void answer(const float *z, double *out)
         out[j] = center[j] + scale[j] * (double)z[j];
         if (out[j] < lower[j]) out[j] = lower[j];
         if (out[j] > upper[j]) out[j] = upper[j];
+        out[j] = TRANSFORMED_BACK;
     }
+#elif defined ONE_VS_REST
+    double sum = 0.0;
+    for (int j = 0; j < N_LOGITS; j++) sum += out[j] = 1.0 / (1.0 + exp(z[j] < -700.0f ? 700.0 : -(double)z[j]));
+    for (int j = 0; j < N_LOGITS; j++) out[j] /= sum;
 #elif N_LOGITS == 1
     /* the smaller probability is computed; the larger is one minus it */
     double small = exp(-fabs((double)z[0]));

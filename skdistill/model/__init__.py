@@ -1,5 +1,6 @@
 """What a Program answers as, and what load returns; numpy is enough for both."""
 
+from ._as_student import as_student
 from ._load import LoadedClassifier, LoadedRegressor, load
 from ._program_models import Exportable, ProgramClassifier, ProgramModel, ProgramRegressor
 
@@ -10,5 +11,6 @@ __all__ = [
     "ProgramClassifier",
     "ProgramModel",
     "ProgramRegressor",
+    "as_student",
     "load",
 ]

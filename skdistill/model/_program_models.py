@@ -129,7 +129,10 @@ class ProgramClassifier(ProgramModel):
             Natural logarithms, in the order of ``classes_``.
         """
         X = self._rows(X)
-        return log_softmax(self.program_.logits(X))
+        if isinstance(self.program_.ops[-1], Softmax):
+            return log_softmax(self.program_.logits(X))
+        with np.errstate(divide="ignore"):
+            return np.log(self.program_(X))
 
     def decision_function(self, X: Any) -> Array:
         """Return the logits.
@@ -149,7 +152,7 @@ class ProgramClassifier(ProgramModel):
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
     def predict(self, X: Any) -> Array:
-        """Return the most probable class.
+        """Return the most probable class, or that which a threshold decides on (:func:`skdistill.as_student`).
 
         Parameters
         ----------
@@ -162,11 +165,7 @@ class ProgramClassifier(ProgramModel):
             Class labels.
         """
         X = self._rows(X)
-        if not isinstance(self.program_.ops[-1], Softmax):
-            return self.classes_[self.program_(X).argmax(axis=1)]
-        logits = self.program_.logits(X)
-        best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(axis=1)
-        return self.classes_[best.astype(np.intp)]
+        return self.classes_[self.program_.ops[-1].chosen(self.program_.logits(X))]
 
 
 class ProgramRegressor(ProgramModel):

@@ -5,14 +5,17 @@ from ._io import dumps, read
 from ._of_model import program_of, program_or_none, shipped
 from ._ops import (
     ACTIVATIONS,
+    BACK,
     DATE_PARTS,
     LARGEST,
     Affine,
+    BackTransform,
     Bound,
     Clip,
     DateParts,
     Indicate,
     LookupAffine,
+    OneVsRest,
     Op,
     Piecewise,
     Quantiles,
@@ -58,8 +61,32 @@ from ._tree import Tree
 __all__ = ["Program", "dumps", "program_of", "program_or_none", "read", "run", "shipped"]
 __all__ += ["fold", "join", "rescale", "split"]
 # their ops, and what these share
-__all__ += ["ACTIVATIONS", "DATE_PARTS", "LARGEST", "Affine", "Bound", "Clip", "Columns", "DateParts", "Indicate"]
-__all__ += ["LookupAffine", "Op", "Piecewise", "Quantiles", "Relu", "Silu", "Softmax", "Standardize", "Tanh", "Tree"]
+__all__ += [
+    "ACTIVATIONS",
+    "BACK",
+    "DATE_PARTS",
+    "LARGEST",
+    "Affine",
+    "BackTransform",
+    "Bound",
+    "Clip",
+    "Columns",
+    "DateParts",
+    "Indicate",
+]
+__all__ += [
+    "LookupAffine",
+    "OneVsRest",
+    "Op",
+    "Piecewise",
+    "Quantiles",
+    "Relu",
+    "Silu",
+    "Softmax",
+    "Standardize",
+    "Tanh",
+    "Tree",
+]
 __all__ += ["Unstandardize", "date_part", "ops", "real_weights", "unsquashed"]
 # tables: their columns, and their cells
 __all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]

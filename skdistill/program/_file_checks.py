@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from itertools import accumulate, groupby, pairwise
 from typing import Any
 
@@ -12,17 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._ops import (
+    BACK,
     DATE_PARTS,
     LARGEST,
     Affine,
+    BackTransform,
     Bound,
     Clip,
     DateParts,
     Indicate,
     LookupAffine,
+    OneVsRest,
     Op,
     Piecewise,
     Quantiles,
+    Softmax,
     Standardize,
     Unstandardize,
 )
@@ -51,7 +56,7 @@ _DEEPEST = 2**12
 #: The order in which fit writes ops; every format is tested in this one.
 _ORDER = re.compile(
     r"(Bound|Columns( DateParts)?( Clip)?( Indicate)?( Quantiles| Standardize)?( Piecewise)?)"
-    r"( Tree| (LookupAffine|Affine)( (Relu|Silu|Tanh) Affine)*) (Softmax|Unstandardize)"
+    r"( Tree| (LookupAffine|Affine)( (Relu|Silu|Tanh) Affine)*) (Softmax|OneVsRest|Unstandardize|BackTransform)"
 )
 
 _WEIGHTS = ("f4", "f2", "i1")
@@ -79,7 +84,9 @@ _ARRAYS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
         "values": (_WEIGHTS, "leaves out"),
         "values_scale": (("f4",), "out"),
     },
+    "OneVsRest": dict.fromkeys(("knots", "scores"), (("f8",), "in k")),
     "Unstandardize": dict.fromkeys(("center", "scale", "lower", "upper"), (("f8",), "in")),
+    "BackTransform": dict.fromkeys(("center", "scale", "lower", "upper", "power"), (("f8",), "in")),
 }
 #: int8 arrays and their scales.
 _SCALES = {"weight": "scale", "tables": "tables_scale", "values": "values_scale"}
@@ -271,6 +278,33 @@ def _unstandardize(op: Unstandardize, sizes: tuple[int, ...], width: int) -> Fou
     yield "lower", op.lower is None or op.upper is None or (op.lower <= op.upper).all()
 
 
+def _softmax(op: Softmax | OneVsRest, sizes: tuple[int, ...], width: int) -> Found:
+    yield "cut", op.cut is None or (width == 1 and np.isfinite(op.cut))
+
+
+def _one_vs_rest(op: OneVsRest, sizes: tuple[int, ...], width: int) -> Found:
+    yield from _softmax(op, sizes, width)
+    # one logit through the logistic function is a Softmax
+    yield "cut", width > 1 or (op.cut is not None and op.knots is not None)
+    yield "knots", (op.knots is None) == (op.scores is None)
+    if op.knots is not None and op.scores is not None:
+        yield "knots", op.knots.shape[1] > 1 and (op.knots[:, :-1] <= op.knots[:, 1:]).all()
+        yield "scores", (op.scores[:, :-1] <= op.scores[:, 1:]).all()
+        yield "scores", ((op.scores >= 0) & (op.scores <= 1)).all()
+
+
+def _back_transform(op: BackTransform, sizes: tuple[int, ...], width: int) -> Found:
+    yield "function", op.function in BACK and (op.power is None) == (op.function in BACK[:6])
+    yield "lower", op.lower is not None and op.upper is not None
+    yield from _unstandardize(op, sizes, width)
+    if op.power is not None:
+        yield "power", (op.power != 0).all() and (op.function == "box-cox" or (op.power != 2).all())
+    # between numbers where it is finite, each function is continuous
+    at_bounds = replace(op, center=np.zeros(width), scale=np.ones(width))
+    with np.errstate(divide="raise", invalid="raise", over="raise"):
+        at_bounds(np.array([op.lower, op.upper]))
+
+
 def _tree(op: Tree, sizes: tuple[int, ...], width: int) -> Found:
     yield from _offsets(op, sizes, width)
     yield "columns", ((op.columns >= 0) & (op.columns < width)).all()
@@ -290,12 +324,15 @@ def _tree(op: Tree, sizes: tuple[int, ...], width: int) -> Found:
 #: What an op must be besides.
 _CHECKS: dict[str, Callable[[Any, tuple[int, ...], int], Found]] = {
     "Affine": _affine,
+    "BackTransform": _back_transform,
     "Clip": _clip,
     "DateParts": _date_parts,
     "Indicate": _indicate,
     "LookupAffine": _offsets,
+    "OneVsRest": _one_vs_rest,
     "Piecewise": _piecewise,
     "Quantiles": _quantiles,
+    "Softmax": _softmax,
     "Standardize": _standardize,
     "Tree": _tree,
     "Unstandardize": _unstandardize,

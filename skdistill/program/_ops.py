@@ -30,6 +30,11 @@ class Op:
     #: Whether a Program may end in it: it maps outputs to answers.
     ENDS: ClassVar[bool] = False
 
+    @property
+    def magnifies(self) -> bool:
+        """Whether the op makes much of small differences, so that layers before it are computed in float64."""
+        return False
+
     def __call__(self, X: Array) -> Array:
         """Apply the op to rows of shape (n_rows, n_in)."""
         raise NotImplementedError
@@ -38,14 +43,28 @@ class Op:
         """Return the fields of the op by name: arrays and plain values."""
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
-    def scaled(self, scale: float) -> Op:
-        """Return an op whose outputs are `scale` times as large; only ops that can produce logits have one."""
-        state = self.state()
-        weights = [name for name in ("tables", "weight", "bias", "values") if name in state]
-        if not weights:
+    def scaled(self, scale: float | Array, shift: float | Array = 0.0) -> Op:
+        """Return an op whose outputs are ``outputs * scale + shift``; only ops that can produce logits have one.
+
+        Weights of float16 become float32, which holds products more exactly; so do int8 leaves, which have no bias.
+        """
+        state, changed = self.state(), dict[str, Any]()
+        scale = np.asarray(scale, dtype=np.float64)
+        for name, steps in (("tables", "tables_scale"), ("weight", "scale"), ("values", "values_scale")):
+            if name in state and name != "values" and state[steps] is not None and (scale > 0).all():
+                changed[steps] = state[steps] * scale
+            elif name in state:
+                changed |= {name: real_weights(state[name], state[steps]) * scale, steps: None}
+        if not changed:
             raise TypeError(f"{type(self).__name__} does not end in logits.")
-        times = {name: (state[name].astype(np.float64) * scale).astype(state[name].dtype) for name in weights}
-        return replace(self, **times)  # type: ignore[type-var]
+        last = "bias" if "bias" in state else "values"
+        changed[last] = changed.get(last, state[last] * scale) + shift
+        narrow = {name: None if value is None else value.astype(np.float32) for name, value in changed.items()}
+        return replace(self, **narrow)  # type: ignore[type-var]
+
+    def chosen(self, logits: Array) -> Array:
+        """Return the index of each row's class, of shape (n_rows,), where a classifier ends in the op."""
+        return self(logits).argmax(axis=1)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.state()
@@ -428,10 +447,31 @@ class Silu(Op):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Softmax(Op):
-    """Turn logits into probabilities; a single column ``z`` means the binary logits ``(0, z)``."""
+class Probabilities(Op):
+    """The end of a classifier: turns logits into probabilities, and chooses a class.
+
+    It is the most probable class. Where there is a `cut`, there are two classes and one logit, and it is the second
+    class where the logit is at least `cut`: that is a threshold of probabilities, which rise with the logit.
+    """
 
     ENDS: ClassVar[bool] = True
+
+    cut: float | None = None
+
+    def state(self) -> dict[str, Any]:
+        """Return the fields of the op by name; those that are None are left out."""
+        return {name: value for name, value in super().state().items() if value is not None}
+
+    def chosen(self, logits: Array) -> Array:
+        """Return the index of each row's class, of shape (n_rows,)."""
+        if self.cut is not None:
+            return (logits[:, 0] >= self.cut).astype(np.intp)
+        return self(logits).argmax(axis=1)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Softmax(Probabilities):
+    """Turn logits into probabilities; a single column ``z`` means the binary logits ``(0, z)``."""
 
     def __call__(self, X: Array) -> Array:
         if X.shape == (1, 1):
@@ -458,6 +498,42 @@ class Softmax(Op):
         np.exp(X, out=X)
         X /= np.add.reduce(X, axis=1, keepdims=True)
         return X
+
+    def chosen(self, logits: Array) -> Array:
+        """Return the index of each row's class, of shape (n_rows,)."""
+        if self.cut is not None:
+            return super().chosen(logits)
+        return (logits[:, 0] > 0).astype(np.intp) if logits.shape[1] == 1 else logits.argmax(axis=1)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OneVsRest(Probabilities):
+    """Turn each logit into the probability of its class against the rest; these are divided by their sum.
+
+    Logit ``j`` goes through the piecewise-linear curve from ``knots[j]`` to ``scores[j]``, both ascending float64 of
+    shape (n_logits, n_knots), or through the logistic function where they are None. A single logit is that of the
+    second of two classes. Where all probabilities are zero, each class gets the same.
+    """
+
+    knots: Array | None = None
+    scores: Array | None = None
+
+    @property
+    def magnifies(self) -> bool:
+        """Whether the op makes much of small differences: the steps of a curve may be as fine as float32's digits."""
+        return self.knots is not None
+
+    def __call__(self, X: Array) -> Array:
+        if self.knots is None or self.scores is None:
+            # exp(700) does not overflow yet
+            P = 1.0 / (1.0 + np.exp(-np.maximum(X, -700.0)))
+        else:
+            curves = zip(X.T, self.knots, self.scores, strict=True)
+            P = np.column_stack([np.interp(x, knots, scores) for x, knots, scores in curves])
+        if P.shape[1] == 1:
+            return np.hstack([1.0 - P, P])
+        total = P.sum(axis=1, keepdims=True)
+        return np.divide(P, total, out=np.full_like(P, 1.0 / P.shape[1]), where=total > 0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -493,6 +569,38 @@ class Unstandardize(Op):
         if self.upper is not None:
             np.minimum(X, self.upper, out=X)
         return X
+
+
+#: The functions that turn a transformed target back: numpy's, and the inverses of two power transforms.
+BACK = ("exp", "expm1", "log", "log1p", "sqrt", "square", "box-cox", "yeo-johnson")
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class BackTransform(Unstandardize):
+    """Convert outputs to the unit of a transformed target, hold them to their bounds, and transform them back.
+
+    `function` is one of BACK: a function of numpy, or the inverse of the power transform of that name, whose
+    exponents `power` holds, float64 of shape (n_outputs,). Both bounds are there; between them, the function is
+    finite. The inverse of the Box-Cox transform is ``(power * x + 1) ** (1 / power)``; that of Yeo and Johnson's is the
+    same minus one, and of numbers below zero its mirror image with ``2 - power``.
+    """
+
+    function: str
+    power: Array | None = None
+
+    @property
+    def magnifies(self) -> bool:
+        """Whether the op makes much of small differences, as it does where its function is steep at a bound."""
+        return self.function not in ("exp", "expm1", "square")
+
+    def __call__(self, X: Array) -> Array:
+        X = super().__call__(X)
+        if self.power is None:
+            return getattr(np, self.function)(X)
+        if self.function == "box-cox":
+            return np.exp(np.log1p(self.power * X) / self.power)
+        power = np.where(X < 0, 2.0 - self.power, self.power)
+        return np.copysign(np.expm1(np.log1p(power * np.abs(X)) / power), X)
 
 
 #: The activations of a net, by the name of the parameter's value.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Op, Program, fold, program_of, real_weights, run, shipped
+from ..program import Op, Program, Sigmoid, fold, program_of, real_weights, run, shipped
 from ..tasks import NUMBERS
 
 Array = NDArray[Any]
@@ -86,7 +86,9 @@ def new_student(student: Any, before: Program, after: Program, method: str, rows
         )
         report["n_rows"], change = len(new_values), np.abs(old_values - new_values)
         # probabilities of a classifier, or predictions of a regressor
-        if before.n_outputs is None:
+        if isinstance(before.ops[-1], Sigmoid):
+            report["agreement"] = float(((old_values > 0.5) == (new_values > 0.5)).mean())
+        elif before.n_outputs is None:
             report["agreement"] = float((old_values.argmax(axis=1) == new_values.argmax(axis=1)).mean())
         else:
             report["r2"] = NUMBERS.score(old_values, new_values, None)

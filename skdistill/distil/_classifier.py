@@ -12,7 +12,9 @@ from sklearn.base import ClassifierMixin
 
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses import CrossEntropy
+from ..student import traits_of
 from ..tasks import CLASSES
+from ..teacher import Teacher
 from ._base import Distiller
 from ._recipe import choose
 from ._story import ask, check, finish, teach
@@ -294,12 +296,23 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         return self._ask_teacher(X, teacher_proba)
 
     def __sklearn_tags__(self) -> Any:
-        return self._limited(super().__sklearn_tags__())
+        tags = self._limited(super().__sklearn_tags__())
+        named = isinstance(self.student, str)
+        known = self.student != "tree" if named else traits_of(self.student).several_labels
+        tags.classifier_tags.multi_label = known and all(
+            getattr(one.classifier_tags, "multi_label", False) for one in Teacher.input_tags(self.teacher)
+        )
+        return tags
 
     @property
     def classes_(self) -> Array:
-        """The class labels, sorted; shape (n_classes,)."""
+        """The class labels, sorted; shape (n_classes,). Of several labels their names, or else 0, 1, ..."""
         return self.student_.classes_
+
+    @property
+    def multilabel_(self) -> bool:
+        """Whether it was fitted to several labels for each row, and not to one class."""
+        return bool(getattr(self.student_, "multilabel_", False))
 
     def predict_proba(self, X: Any) -> Array:
         """Return the student's probability of each class.

@@ -89,7 +89,7 @@ class Program:
     def __init__(self, ops: Sequence[Op], batch_dtype: str = "float64") -> None:
         if not ops or not isinstance(ops[0], Columns | Bound) or not ops[-1].ENDS:
             raise ValueError(
-                "A Program begins with Columns or Bound and ends in Softmax, Unstandardize or an op with ENDS; got "
+                "A Program begins with Columns or Bound and ends in Softmax, Sigmoid, Unstandardize or an op with ENDS; got "
                 f"ops={list(ops)}."
             )
         self.ops = tuple(ops)

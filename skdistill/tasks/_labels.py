@@ -28,7 +28,6 @@ class Labels(Classes):
     """Several labels for each row: y is an indicator matrix, NaN where a label is missing."""
 
     name = "labels"
-    scoring = "average_precision"
     stratified = False
 
     def read(self, values: Any, classes: Any, called: str) -> Any:

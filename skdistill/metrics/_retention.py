@@ -239,7 +239,7 @@ def _score_of_labels(
     weight = check_weights(sample_weight, y)
     if scoring == "neg_log_loss":
         # scikit-learn's would take labels for classes
-        return -LABELS.scores(y, proba, proba, weight)["log_loss"]
+        return -LABELS.log_loss(y, proba, weight)
     if scoring == "average_precision":
         return macro_average_precision(y, proba, weight)
     if np.isnan(y).any():

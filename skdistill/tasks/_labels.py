@@ -179,16 +179,22 @@ class Labels(Classes):
         """
         weights = np.ones(len(labels)) if weight is None else weight
         mass = np.where(np.isnan(labels), 0.0, weights[:, None])
-        total, of_label = max(float(mass.sum()), 1e-12), np.maximum(mass.sum(axis=0), 1e-12)
+        of_label = np.maximum(mass.sum(axis=0), 1e-12)
         rates, means = ((mass * one).sum(axis=0) / of_label for one in (np.nan_to_num(labels), values))
         rarest = int(np.argmin(np.where(rates > 0, rates, np.inf)))
         return {
-            "log_loss": float(weights @ self.row_losses(labels, values)) * labels.shape[1] / total,
+            "log_loss": self.log_loss(labels, values, weight),
             "accuracy": self.score(labels, values, weight),
             "agreement": self.score(np.where(teacher > 0.5, 1.0, 0.0), values, weight),
             "rarest_class": float(means[rarest] / max(rates[rarest], 1e-12)),
             "average_precision": macro_average_precision(labels, values, weight),
         }
+
+    def log_loss(self, labels: Array, values: Array, weight: Array | None) -> float:
+        """Return the mean binary cross-entropy over known labels."""
+        weights = np.ones(len(labels)) if weight is None else weight
+        n_known = float(weights @ (~np.isnan(labels)).sum(axis=1))
+        return float(weights @ self.row_losses(labels, values)) * labels.shape[1] / max(n_known, 1e-12)
 
     def score(self, labels: Array, values: Array, weight: Array | None) -> float:
         """Return the share of the known labels that are predicted."""

@@ -4,9 +4,10 @@ Run: ``python benchmarks/multilabel.py`` (some minutes of one core)
 
 Two tables. "made" is made by ``make_multilabel_classification``: 20 counts of words, 8 labels. "abortion" is
 ``gss_abortion`` of R's stevedata: seven questions of the General Social Survey whether abortion should be legal, the
-rows that answer all of them, by year, age, race, sex, education and party. A student has 5,000 rows, and the test rows
-are all others, at most 10,000. The teacher is a forest of 200 trees that is fitted on the same rows, with the leaves that
-scikit-learn has by default ("deep") or of 10 rows or more. Students are MLPStudent() and the same net on labels alone.
+rows that answer all of them, by year, age, race, sex, education and party. A student has 1,000 or 5,000 rows, and the
+test rows are others, at most 10,000. The teacher is a forest of 200 trees that is fitted on the same rows, with the
+leaves that scikit-learn has by default ("deep") or of 10 rows or more. Students are MLPStudent() and the same net on
+labels alone.
 
 Printed are the means over the seeds of the macro average precision and of the mean binary log-loss, and of what the
 student's are over the teacher's; of the log-loss the teacher's over the student's, so that more is better.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,7 @@ from skdistill import DistilledClassifier, MLPStudent
 from skdistill.metrics import answer_score
 from tables import package
 
-ROWS, TEST_ROWS = 5_000, 10_000
+TEST_ROWS = 10_000
 ANSWERS = ["abany", "abdefect", "abnomore", "abhlth", "abpoor", "abrape", "absingle"]
 ASKED = ["year", "age", "race", "sex", "educ", "partyid"]
 FORESTS = {"deep": {}, "leaves of 10": {"min_samples_leaf": 10}}
@@ -57,16 +59,17 @@ def main() -> None:
     tables: dict[str, Callable[[], tuple[Any, Any]]] = {"made": made, "abortion": abortion}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--tables", nargs="+", choices=tables, default=list(tables))
+    parser.add_argument("--rows", nargs="+", type=int, default=[1_000, 5_000])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     options = parser.parse_args()
     print_header("Several labels: a student beside its forest", "scikit-learn", "torch")
     rows = []
     for name in options.tables:
         X, y = (np.asarray(one) for one in tables[name]())
-        for forest, params in FORESTS.items():
+        for n_rows, (forest, params) in product(options.rows, FORESTS.items()):
             found = []
             for seed in options.seeds:
-                train, test = train_test_split(np.arange(len(X)), train_size=ROWS, random_state=seed)
+                train, test = train_test_split(np.arange(len(X)), train_size=n_rows, random_state=seed)
                 test = test[:TEST_ROWS]
                 teacher = RandomForestClassifier(200, random_state=seed, **params).fit(X[train], y[train])
                 student = DistilledClassifier(teacher, student=MLPStudent(), random_state=seed).fit(X[train], y[train])
@@ -77,7 +80,7 @@ def main() -> None:
             teacher_ap, teacher_loss, ap, loss, alone_ap, alone_loss, alpha = mean.tolist()
             rows.append(
                 [
-                    f"{name}, {forest}",
+                    f"{name}, {n_rows:,}, {forest}",
                     *(f"{one:.4f}" for one in mean.tolist()[:6]),
                     f"{ap / teacher_ap:.3f}",
                     f"{teacher_loss / loss:.3f}",

@@ -167,8 +167,8 @@ BAD_ANSWERS = {
     "nothing": (None, r"probabilities of shape \(\)"),
     "multi-output": (
         [np.full((150, 2), 0.5), np.full((150, 2), 0.5)],
-        "a list of 2 arrays, one for each of several outputs. If these are labels, y has to be an indicator matrix: zeros "
-        "and ones, NaN where a label is missing. Outputs of several classes are not supported",
+        "a list of 2 arrays, one for each of several outputs. If these are labels, y has to be an indicator matrix: "
+        "zeros and ones, NaN where a label is missing. Outputs of several classes are not supported",
     ),
 }
 

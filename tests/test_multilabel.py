@@ -301,6 +301,8 @@ def test_a_budget_is_kept(scoring):
     y[::5, 0] = np.nan
     students = {"linear": "linear", "net": small_mlp(max_epochs=3)}
     teacher = clone(TEACHERS["forest"]).fit(X_TEST, Y_TEST)
-    result = distill_to_budget(teacher, X[:150], y[:150], max_bytes=5_000, students=students, scoring=scoring, random_state=0)
+    result = distill_to_budget(
+        teacher, X[:150], y[:150], max_bytes=5_000, students=students, scoring=scoring, random_state=0
+    )
     assert result.met
     assert result.best_estimator_.predict(X_TEST).shape == Y_TEST.shape

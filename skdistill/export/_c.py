@@ -55,8 +55,8 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
     - an enum of the levels of each categorical column, and a function that finds a level by its
       text, such as ``churn_plan_from_string``.
 
-    A classifier of several labels has ``void churn_predict(const churn_row *row, int *out)``, one for each label that is
-    more likely than not, else zero; its ``churn_classes`` are the labels.
+    A classifier of several labels has ``void churn_predict(const churn_row *row, int *out)``, which gives one for each
+    label that is more likely than not, else zero; its ``churn_classes`` are the labels.
 
     A regressor has ``void churn_predict(const churn_row *row, double *out)`` instead of the first
     three, the predictions in the target's own unit, and of the functions for several rows ``churn_predict_rows``.

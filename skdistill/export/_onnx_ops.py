@@ -477,4 +477,6 @@ _PRINTERS: dict[type[Op], Any] = {
     Tree: _tree,
 }
 #: The ops that have a printer here.
-KNOWN: frozenset[type[Op]] = frozenset({ops.Softmax, ops.Sigmoid, ops.OneVsRest, ops.Unstandardize, ops.BackTransform, *_PRINTERS})
+KNOWN: frozenset[type[Op]] = frozenset(
+    {ops.Softmax, ops.Sigmoid, ops.OneVsRest, ops.Unstandardize, ops.BackTransform, *_PRINTERS}
+)

@@ -86,7 +86,7 @@ class BinaryCrossEntropy(CrossEntropy):
 
     def labelled(self, labels: Array) -> Array:
         """Return which rows have any label, shape (n_rows,)."""
-        return ~np.isnan(labels).all(axis=1)
+        return np.asarray(~np.isnan(labels).all(axis=1))
 
     def filled(self, labels: Array) -> Array:
         """Return the labels as they are: a missing one counts for nothing."""

@@ -129,7 +129,9 @@ class _Loaded(ProgramModel):
         return Tags(
             estimator_type="classifier" if n_outputs is None else "regressor",
             target_tags=TargetTags(required=False, multi_output=n_outputs is not None and n_outputs > 1),
-            classifier_tags=ClassifierTags(multi_label=self.multilabel_) if isinstance(self, LoadedClassifier) else None,
+            classifier_tags=ClassifierTags(multi_label=self.multilabel_)
+            if isinstance(self, LoadedClassifier)
+            else None,
             regressor_tags=None if n_outputs is None else RegressorTags(),
             input_tags=InputTags(allow_nan=True, sparse=True, categorical=dense, string=dense),
             requires_fit=False,

@@ -336,7 +336,7 @@ def _of_bits(student: Any, bits: str | None, rows: Any) -> Any:
 
 
 def _task(teacher: Any, y: ArrayLike) -> Task:
-    """Return the task: regression for regressors, and for callables where `y` has fractions; labels if it has several."""
+    """Return the task: regression for regressors, and for callables where `y` has fractions; or that of `y`."""
     models = models_of(teacher)
     if not any(is_regressor(model) for model in models if is_estimator(model)) and task_for(CLASSES, y) == LABELS:
         return LABELS

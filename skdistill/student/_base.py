@@ -108,9 +108,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         X = check_rows(self, X, reset=True)
         weight = check_weights(sample_weight, X)
         task, called = task_for(self._task, y, soft=True), type(self).__name__
-        targets = task.only_labels(
-            y, n_rows=X.shape[0], sample_weight=weight, loss=task.as_loss(loss), called=called
-        )
+        targets = task.only_labels(y, n_rows=X.shape[0], sample_weight=weight, loss=task.as_loss(loss), called=called)
         return self._fit_checked(X, targets, warn=not in_search()[0])
 
     def _fit_checked(self, X: Any, targets: Targets, *, warn: bool = False) -> Any:
@@ -179,7 +177,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
 
 
 class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
-    """What makes a student a classifier: it fits class labels, soft targets or several labels; predicts probabilities."""
+    """What makes a student a classifier: it fits class labels, soft targets or several labels."""
 
     _task = CLASSES
     _traits = Traits(scalable=True, several_labels=True)

@@ -43,14 +43,14 @@ class Labels(Classes):
             return np.column_stack(
                 [_of_label(np.asarray(one), own, called) for one, own in zip(values, several, strict=True)]
             )
-        if classes is not None and np.ndim(classes[0]) == 0 and len(values) > 1:
-            if np.abs(np.asarray(values, dtype=np.float64).sum(axis=1) - 1.0).max() < _ROUNDING:
-                raise ValueError(
-                    f"{called} answers with probabilities that sum to one in each row: it knows one class of a row, "
-                    "and y has several labels. Pass a classifier that was fitted to several; or, if they are labels' "
-                    "probabilities, its predict_proba."
-                )
-        return values
+        several = classes is None or np.ndim(classes[0]) > 0 or len(values) < 2 or np.ndim(values) != 2
+        if several or np.abs(np.asarray(values, dtype=np.float64).sum(axis=1) - 1.0).max() > _ROUNDING:
+            return values
+        raise ValueError(
+            f"{called} answers with probabilities that sum to one in each row: it knows one class of a row, and y has "
+            "several labels. Pass a classifier that was fitted to several; or, if they are labels' probabilities, its "
+            "predict_proba."
+        )
 
     def names_of(self, classes: Array) -> Array | None:
         """Return the labels' names; None where they are counted."""
@@ -75,7 +75,7 @@ class Labels(Classes):
 
     def missing_out_of_bag(self, values: Array) -> Array:
         """Return the rows without an answer, of which no tree says anything."""
-        return np.isnan(values).any(axis=1)
+        return np.asarray(np.isnan(values).any(axis=1))
 
     def columns(
         self, names: Array | None, n_targets: int, y: Array | None, given: ArrayLike | None, y_names: Array | None
@@ -86,7 +86,9 @@ class Labels(Classes):
         own = order if own is None else own
         self.union([order, own])
         if len(own) != n_targets:
-            raise ValueError(f"The teacher answers with {n_targets} labels, and {len(own)} are named: {listed(own)}.")
+            raise ValueError(
+                f"The teacher answers with {n_targets} labels, and {len(own)} are named: {listed(own.tolist())}."
+            )
         return own, order
 
     def union(self, several: Sequence[Array]) -> Array:
@@ -168,8 +170,7 @@ class Labels(Classes):
 
     def row_losses(self, goals: Array, values: Array, spread: Array | None = None) -> Array:
         """Return the mean binary cross-entropies over labels; a missing one adds nothing."""
-        logs = (np.log(np.maximum(one, PROBABILITY_FLOOR)) for one in (values, 1.0 - values))
-        present, absent = logs
+        present, absent = (np.log(np.maximum(one, PROBABILITY_FLOOR)) for one in (values, 1.0 - values))
         return np.nan_to_num(-goals * present - (1.0 - goals) * absent).sum(axis=1) / goals.shape[1]
 
     def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
@@ -299,5 +300,4 @@ def _of_label(proba: Array, classes: Any, called: str) -> Array:
     total = proba.sum(axis=1)
     # a tree that saw no row out of bag says nothing of it; a label that every row or none had has one column
     with np.errstate(invalid="ignore", divide="ignore"):
-        present = np.where(total > 0, proba @ np.asarray(classes, dtype=np.float64) / total, np.nan)
-    return present
+        return np.where(total > 0, proba @ np.asarray(classes, dtype=np.float64) / total, np.nan)

@@ -134,6 +134,9 @@ def test_a_missing_label_counts_for_nothing():
     known, whole = LinearStudent().fit(X[~rows], Y[~rows]), LinearStudent().fit(X, Y)
     assert_allclose(proba[:, [0, 2, 3]], whole.predict_proba(X_TEST)[:, [0, 2, 3]], atol=1e-3)
     assert_allclose(proba[:, 1], known.predict_proba(X_TEST)[:, 1], atol=0.03)
+    nullable = pd.DataFrame(Y, columns=NAMES).astype("boolean")
+    nullable.loc[rows, NAMES[1]] = pd.NA
+    assert_array_equal(LinearStudent().fit(X, nullable).predict_proba(X_TEST), proba)
     answers = np.full(Y.shape, 0.5)
     scores = [retention_score(one, answers, 0.2 + 0.6 * Y, scoring="neg_log_loss") for one in (y, Y)]
     assert_allclose(scores, np.log(0.5) / np.log(0.8))

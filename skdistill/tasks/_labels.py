@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold
 
 from .._checks import check_numbers, listed, missing_y
 from ..losses import PROBABILITY_FLOOR, BinaryCrossEntropy, Loss, Targets, Terms, rescaled_logits
-from ..program import Op, Sigmoid, named_columns
+from ..program import Op, Sigmoid, is_missing, named_columns
 from ._classes import CLASSES, Classes
 from ._numbers import NUMBERS
 from ._task import Task
@@ -281,6 +281,9 @@ def _indicators(y: Any) -> Array | None:
         labels = np.asarray(y)
         if labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "biufO":
             return None
+        if labels.dtype == object:
+            cells = [np.nan if is_missing(cell) else cell for cell in labels.ravel().tolist()]
+            labels = np.array(cells, dtype=np.float64).reshape(labels.shape)
         labels = labels.astype(np.float64)
     except (TypeError, ValueError):
         return None

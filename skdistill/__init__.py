@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from .distil import DistilledClassifier, DistilledRegressor
     from .model import LoadedClassifier, LoadedRegressor, as_student, load
     from .program import Program
-    from .report import FidelityDisplay, FrontierDisplay, ReliabilityDisplay, Report, TrainingDisplay, compare
+    from .report import (
+        FidelityDisplay,
+        FrontierDisplay,
+        ReliabilityDisplay,
+        Report,
+        ShapeDisplay,
+        TrainingDisplay,
+        TreeDisplay,
+        compare,
+    )
     from .search import BudgetResult, distill_to_budget, smallest_within
     from .student import (
         LinearStudent,
@@ -36,7 +45,9 @@ __all__ = [
     "Program",
     "ReliabilityDisplay",
     "Report",
+    "ShapeDisplay",
     "TrainingDisplay",
+    "TreeDisplay",
     "TreeStudent",
     "TreeStudentRegressor",
     "__version__",
@@ -57,7 +68,8 @@ _ORIGINS = {
     "distil": {"DistilledClassifier", "DistilledRegressor"},
     "model": {"LoadedClassifier", "LoadedRegressor", "as_student", "load"},
     "program": {"Program"},
-    "report": {"FidelityDisplay", "FrontierDisplay", "ReliabilityDisplay", "Report", "TrainingDisplay", "compare"},
+    "report": {f"{kind}Display" for kind in ("Fidelity", "Frontier", "Reliability", "Shape", "Training", "Tree")}
+    | {"Report", "compare"},
     "search": {"BudgetResult", "distill_to_budget", "smallest_within"},
     "student": {f"{kind}Student{task}" for kind in ("Linear", "MLP", "Tree") for task in ("", "Regressor")},
 }

@@ -46,6 +46,7 @@ from scipy import sparse
 
 import skdistill
 from skdistill.export._c_printer import FUNCTIONS
+from skdistill.export._javascript import FUNCTIONS as JAVASCRIPT
 from skdistill.program import Bound, _io, dumps
 
 N_ROWS = 50
@@ -100,9 +101,20 @@ FORMS = ["", "0.", "$0.", "0,%", "ymd", "dmy", f"{'*/'}0.{CANARY}@$", '"0."', "\
 def real_files():
     """Return small files of every kind of student, as bytes by name."""
     from export_helpers import mixed_table, numeric_table, text_table
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.preprocessing import PowerTransformer
     from tables_helpers import every_kind
 
-    from skdistill import LinearStudent, MLPStudent, MLPStudentRegressor, TreeStudent, TreeStudentRegressor
+    from skdistill import (
+        LinearStudent,
+        LinearStudentRegressor,
+        MLPStudent,
+        MLPStudentRegressor,
+        TreeStudent,
+        TreeStudentRegressor,
+        as_student,
+    )
     from skdistill.compress import quantize
 
     rng = np.random.default_rng(0)
@@ -114,6 +126,9 @@ def real_files():
         positive = counts[:, 0].toarray()[:, 0] > 0
         named = mixed.assign(size=mixed["size"].cat.codes)[["size", "age", "reading"]].set_axis([7, -3, 10**6], axis=1)
         net = {"max_epochs": 2, "random_state": 0}
+        calibrated = functools.partial(CalibratedClassifierCV, LinearStudent(), ensemble=False, cv=2)
+        power = TransformedTargetRegressor(LinearStudentRegressor(), transformer=PowerTransformer())
+        logarithm = TransformedTargetRegressor(TreeStudentRegressor(9), func=np.log, inverse_func=np.exp)
         small = MLPStudent((6,), numeric="piecewise", **net).fit(mixed, mixed_y)
         students = {
             "additive": LinearStudent(numeric="piecewise").fit(*kinds),
@@ -131,6 +146,10 @@ def real_files():
             "tree": TreeStudent(random_state=0).fit(mixed, mixed_y),
             "regressor": MLPStudentRegressor((6,), clip=True, **net).fit(mixed, np.exp(mixed["age"].fillna(0) / 40)),
             "outputs": MLPStudentRegressor((4,), clip=True, **net).fit(numbers, numbers[:, :2] ** 2),
+            "isotonic": as_student(calibrated(method="isotonic").fit(numbers, numbers_y), threshold=0.3),
+            "sigmoid": as_student(calibrated(method="sigmoid").fit(numbers, numbers_y + (numbers[:, 0] > 0))),
+            "power": as_student(power.fit(numbers, numbers[:, :2])),
+            "logarithm": as_student(logarithm.fit(numbers, np.exp(numbers[:, 0]))),
             "tree regressor": TreeStudentRegressor(random_state=0).fit(kinds[0], kinds[0]["age"].fillna(0)),
         }
         return {
@@ -195,7 +214,7 @@ def put_together(structure, fingerprint=True, edit=None, lengths=None):
     text = json.dumps(structure, separators=(",", ":")).encode()
     text = edit(text) if edit else text
     packed = zlib.compress(text, 1 if len(text) > 10**5 else 6)
-    claims = {"protocol": 2, "n_packed": len(packed), "n_text": len(text), "n_arrays": len(arrays)} | (lengths or {})
+    claims = {"protocol": 3, "n_packed": len(packed), "n_text": len(text), "n_arrays": len(arrays)} | (lengths or {})
     start = START.pack(MAGIC, *claims.values())
     return start + packed + arrays + hashlib.sha256(start + packed + arrays).digest()
 
@@ -327,10 +346,12 @@ def change_list(structure, rng):
 
 
 def change_texts(structure, rng):
-    """Make names, levels, words, forms and labels texts that would be code where they are not escaped."""
+    """Make names, levels, words, forms, labels and metadata texts that would be code where they are not escaped."""
     fields = any_op(structure, rng, "Columns")
-    how = rng.randrange(5)
-    if how == 0 and fields.get("names"):
+    how = rng.randrange(6)
+    if how == 5:
+        structure["metadata"] = {"user": {rng.choice(TEXTS): any_value(rng)}, rng.choice(TEXTS): any_value(rng)}
+    elif how == 0 and fields.get("names"):
         names = fields["names"]
         chosen = rng.sample(TEXTS, min(len(names), rng.randrange(1, 9)))
         fields["names"] = [*chosen, *names[len(chosen) :]]
@@ -610,7 +631,8 @@ def rows_for(entry, rng):
         X[::7] = np.nan
         X[::9] *= 1e12
         return X, X
-    day, start = datetime.timedelta(days=1), datetime.datetime(2020, 1, 1)
+    # a Date of JavaScript has no microseconds
+    millisecond, start = datetime.timedelta(milliseconds=1), datetime.datetime(2020, 1, 1)
     makers = {}
     for source, kind, read in entry.reads:
         if kind == "word":
@@ -619,7 +641,7 @@ def rows_for(entry, rng):
             keys = [key for key in read.levels if key is not None and "\0" not in str(key)]
             makers.setdefault(source, lambda keys=keys: rng.choice([*keys[:40], None, "unseen"]))
         elif kind == "datetime":
-            makers[source] = lambda: rng.choice([None, start + day * rng.uniform(-(10**4), 10**4)])
+            makers[source] = lambda: rng.choice([None, start + millisecond * rng.randrange(-(10**12), 10**12)])
         else:
             makers[source] = lambda: rng.choice([None, rng.gauss(0, 50), rng.gauss(0, 1e12), float(rng.randrange(5))])
     X = np.full((N_ROWS, entry.n_columns), None, dtype=object)
@@ -658,6 +680,48 @@ def check_python_text(text):
             CANARY in one.string.lower() or one.string in ("system", "__import__", "$", "@$")
         ):
             raise Failed(f"foreign text in Python: {one.string}")
+
+
+def check_javascript_text(text):
+    """Check that what a module holds outside the literals and the functions of ours can be ours alone."""
+    for ours in JAVASCRIPT.values():
+        text = text.replace(ours.rstrip(), "")
+    if not all(char.isprintable() or char == "\n" for char in text) or "</" in text:
+        raise Failed("foreign text in JavaScript: a character that is not escaped")
+    bare = re.sub(r'"(?:[^"\\\n]|\\.)*"', " ", text)
+    if re.search(f"{CANARY}|system|[$@#`\"']", bare, re.IGNORECASE):
+        raise Failed("foreign text in JavaScript")
+
+
+#: What reads rows and prints answers.
+JAVASCRIPT_MAIN = """
+import * as m from "./m.mjs";
+import { readFileSync } from "node:fs";
+const cell = (_, value) => (value?.special ? (value.date ? new Date(value.date) : Number(value.number)) : value);
+const rows = JSON.parse(readFileSync("rows.json", "utf8"), cell);
+console.log(JSON.stringify((m.predictProba ?? m.predict)(rows)));
+"""
+
+
+def run_javascript(cells, expected, folder):
+    """Run the module in Node on rows, and compare its answers with numpy's."""
+
+    def cell(value):
+        if isinstance(value, datetime.datetime):
+            return {"special": True, "date": value.isoformat() + "Z"}
+        if isinstance(value, float) and not math.isfinite(value):
+            return {"special": True, "number": str(value).replace("inf", "Infinity")}
+        return value
+
+    rows = cells.toarray() if sparse.issparse(cells) else cells
+    (folder / "rows.json").write_text(json.dumps([[cell(value) for value in row] for row in rows.tolist()]))
+    (folder / "main.mjs").write_text(JAVASCRIPT_MAIN)
+    command = ["node", "main.mjs"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30, preexec_fn=without_limit)
+    if done.returncode:
+        raise Failed(f"JavaScript stops: {done.stderr[:600]}")
+    found = np.array(json.loads(done.stdout), dtype=np.float64).reshape(expected.shape)
+    return "" if same(found, expected) else "JavaScript differs"
 
 
 def literal(text):
@@ -807,6 +871,15 @@ def examine(content, folder, compiled=False):
                 found = made["predict"](X) if answers else None
             if running.refused or (answers and not same(found, answers[1])):
                 raise Failed(f"the Python file answers otherwise: {running.refused}")
+        with Step("export to JavaScript") as javascript:
+            model.export(folder / "m.mjs")
+        if javascript.refused:
+            notes.append("JavaScript refuses")
+        else:
+            check_javascript_text((folder / "m.mjs").read_text("utf-8"))
+            check_javascript_text((folder / "m.d.mts").read_text("utf-8"))
+            if compiled and answers and shutil.which("node"):
+                notes.append(run_javascript(cells, answers[0], folder))
         with Step("export to ONNX") as onnx:
             model.export(folder / "m.onnx")
         if onnx.refused:

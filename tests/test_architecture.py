@@ -19,7 +19,7 @@ LAYERS = {
     "_version": set(),
     "_sklearn": set(),
     "losses": set(),
-    "program": set(),
+    "program": {"_version"},
     "_checks": {"_sklearn", "program"},
     "export": {"_checks", "_version", "program"},
     "model": {"_sklearn", "export", "losses", "program"},

@@ -1,4 +1,4 @@
-"""The page in examples/browser and its script: in Node, and in a headless Chromium."""
+"""The pages in examples/browser and their script: in Node, and in a headless Chromium."""
 
 import functools
 import http.server
@@ -28,14 +28,21 @@ needs_npm = pytest.mark.skipif(not (NODE and NPM), reason="node or npm is not in
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The example, its own student and onnxruntime-web, and a student of mixed columns."""
+def example(tmp_path_factory):
+    """A copy of the example, and its own student."""
     folder = tmp_path_factory.mktemp("site")
-    for name in ("index.html", "student.mjs", "package.json", "write_student.py"):
-        shutil.copy(EXAMPLE / name, folder)
+    for path in EXAMPLE.iterdir():
+        if path.suffix in (".css", ".html", ".mjs", ".json", ".py"):
+            shutil.copy(path, folder)
+    return folder, runpy.run_path(str(folder / "write_student.py"))["main"]()
+
+
+@pytest.fixture(scope="module")
+def site(example):
+    """The example with onnxruntime-web, and a student of mixed columns."""
+    folder, _ = example
     command = [NPM, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
     subprocess.run(command, cwd=folder, check=True, timeout=300)
-    runpy.run_path(str(folder / "write_student.py"), run_name="__main__")
     to_onnx(fitted("mlp", "piecewise", 26), folder / "mixed.onnx")
     return folder
 
@@ -43,7 +50,7 @@ def site(tmp_path_factory):
 RUN = """
 import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-web";
-import { load, predict } from "./student.mjs";
+import { load, predict } from "./onnx.mjs";
 
 const special = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
 const cell = (_, value) =>
@@ -107,16 +114,16 @@ def test_node(site):
 
 
 @pytest.fixture
-def url(site):
+def url(example):
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
 
-    handler = functools.partial(Quiet, directory=site)
+    handler = functools.partial(Quiet, directory=example[0])
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/index.html"
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
 
@@ -132,7 +139,7 @@ FILL = """
 SHOWN = "Array.from(document.querySelectorAll('tbody tr'), (row) => +row.dataset.probability)"
 OVERLAPS = """
 (() => {
-  const shown = Array.from(document.querySelectorAll("h1, p:not([hidden]), input, td, footer"));
+  const shown = Array.from(document.querySelectorAll("h1, p:not([hidden]), input, select, td, footer"));
   const boxes = shown.map((one) => one.getBoundingClientRect());
   const meet = (p, q) =>
     p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1;
@@ -143,13 +150,42 @@ OVERLAPS = """
 """
 
 
+def check_layout(browser):
+    """Check that a page is readable, on a phone as well."""
+    for width in (360, 1200):
+        browser.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=2, mobile=width < 500
+        )
+        assert browser.value("document.documentElement.scrollWidth") <= width
+        assert browser.value(OVERLAPS) == []
+
+
+@needs_chromium
+def test_the_module_in_chromium(example, url, browser):
+    _, model = example
+    browser.call("Page.navigate", url=f"{url}/index.html")
+    browser.wait_for(f"{SHOWN}.length === 3")
+    row = dict.fromkeys(model.feature_names_in_)
+    assert_allclose(browser.value(SHOWN), model.program_(row)[0], rtol=1e-9)
+    cells = {"room": "suite", "price in €": 120.5, "days ahead": 90, "paid": 1, "arrival": "2025-07-01T15:30"}
+    for name, cell in cells.items():
+        row[name] = cell
+        browser.value(f"({FILL})({json.dumps([name, str(cell)])})")
+    assert_allclose(browser.value(SHOWN), model.program_(row)[0], rtol=1e-9)
+    assert (
+        browser.value("document.querySelector('tr.best td').innerText")
+        == model.classes_[model.program_(row)[0].argmax()]
+    )
+    check_layout(browser)
+
+
 @needs_npm
 @needs_chromium
-def test_chromium(url, browser):
+def test_onnxruntime_web_in_chromium(site, url, browser):
     student = fitted("mlp", "piecewise", 26)
-    browser.call("Page.navigate", url=url)
+    browser.call("Page.navigate", url=f"{url}/onnx.html")
     browser.wait_for(f"{SHOWN}.length === 3")
-    browser.call("Page.navigate", url=f"{url}?student=mixed.onnx")
+    browser.call("Page.navigate", url=f"{url}/onnx.html?student=mixed.onnx")
     browser.wait_for(f"{SHOWN}.length === 26")
     names = student.feature_names_in_.tolist()
     assert browser.value("Array.from(document.querySelectorAll('label'), (one) => one.firstChild.data)") == names
@@ -166,10 +202,4 @@ def test_chromium(url, browser):
     browser.wait_for(f"Math.abs({SHOWN}[{expected.argmax()}] - {expected.max()}) < 1e-6")
     assert_allclose(browser.value(SHOWN), expected, atol=5e-5)
     assert browser.value("document.querySelector('tr.best td').innerText") == student.classes_[expected.argmax()]
-    # readable on a phone as well
-    for width in (360, 1200):
-        browser.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=2, mobile=width < 500
-        )
-        assert browser.value("document.documentElement.scrollWidth") <= width
-        assert browser.value(OVERLAPS) == []
+    check_layout(browser)

@@ -2,18 +2,21 @@
 
 import numpy as np
 import pytest
-from helpers import Optional
+from helpers import Optional, small_mlp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import is_regressor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
-from skdistill import LinearStudent, LinearStudentRegressor
+from skdistill import LinearStudent, LinearStudentRegressor, TreeStudent, as_student, load
 from skdistill.program import date_part
 
 pd = Optional("pandas")
 
-N = 400
+N, WORDS = 400, ["good", "bad", "film", "plot", "slow"]
 RNG = np.random.default_rng(0)
 MIXED = pd.DataFrame(
     {
@@ -44,7 +47,7 @@ def students():
 
 
 def outputs(student, X):
-    answers = student.predict(X) if hasattr(student, "loss") else student.decision_function(X)
+    answers = student.predict(X) if is_regressor(student) else student.decision_function(X)
     return answers.reshape(len(X), -1)
 
 
@@ -56,10 +59,75 @@ def test_contributions_and_intercept_add_up_to_the_outputs(student, y):
     fresh.loc[:2, "income"] = [1e9, -1e9, np.nan]
     fresh.loc[3, "city"] = "Bern"
     fresh.loc[4, "when"] = pd.NaT
-    total = student.intercept_ + sum(student.shape_function(name, fresh[name]).contributions for name in fresh)
+    shapes = [student.shape_function(name, fresh[name]).contributions for name in fresh]
+    total = student.intercept_ + sum(shapes)
     expected = outputs(student, fresh)
     assert total.shape == expected.shape
     assert_allclose(total, expected, rtol=1e-10, atol=1e-10)
+    explanation = student.explain(fresh)
+    assert explanation.names == list(MIXED)
+    values = explanation.values.reshape(*MIXED.iloc[:60].shape, -1)
+    assert_allclose(values, np.stack(shapes, axis=1), rtol=1e-9, atol=1e-9)
+    assert_allclose(explanation.intercept, student.intercept_ if len(student.intercept_) > 1 else student.intercept_[0])
+
+
+@pytest.mark.parametrize(("student", "y"), students())
+def test_a_loaded_student_explains_wild_rows_in_every_form(student, y, tmp_path):
+    student.fit(MIXED, y).export(tmp_path / "student.skd")
+    wild = MIXED.iloc[:6].astype({"city": object, "size": object}).reset_index(drop=True)
+    wild.loc[0, ["age", "income"]] = [np.inf, -np.inf]
+    wild.loc[1, ["age", "income"]] = [1e300, -1e300]
+    wild.loc[2, ["city", "size"]] = ["Bern", "XXL"]
+    wild.loc[3] = None
+    wild.loc[4, "when"] = pd.Timestamp("1700-01-01")
+    loaded = load(tmp_path / "student.skd")
+    for background in (None, MIXED):
+        explanation = loaded.explain(wild, background)
+        total = explanation.values.sum(axis=1) + explanation.intercept
+        assert_allclose(total.reshape(6, -1), outputs(loaded, wild), rtol=1e-10, atol=1e-8)
+        row = loaded.explain(wild.iloc[1].to_dict(), background)
+        assert_allclose(row.values[0], explanation.values[1], atol=1e-12)
+
+
+@pytest.mark.parametrize(("student", "y"), students())
+def test_explanations_with_a_background_are_shap_values(student, y):
+    few = ["age", "city", "when"]
+    student.fit(MIXED[few], y)
+    rows, background = MIXED[few].iloc[:3], MIXED[few].iloc[100:120]
+    explanation = student.explain(rows, background)
+    assert_allclose(explanation.intercept, outputs(student, background).mean(axis=0).squeeze())
+
+    def worth(row, columns):
+        return outputs(student, background.assign(**row[columns])).mean(axis=0).squeeze()
+
+    for (_, row), values in zip(rows.iterrows(), explanation.values, strict=True):
+        for column, value in zip(few, values, strict=True):
+            one, two = (name for name in few if name != column)
+            weighted = {(): 2, (one,): 1, (two,): 1, (one, two): 2}
+            gains = [
+                share * (worth(row, [*others, column]) - worth(row, [*others])) for others, share in weighted.items()
+            ]
+            assert_allclose(value, sum(gains) / 6, rtol=1e-8, atol=1e-8)
+
+
+def test_what_a_wrapper_adds_is_not_explained():
+    target = TransformedTargetRegressor(LinearStudentRegressor(clip=False), func=np.log, inverse_func=np.exp)
+    cut = FixedThresholdClassifier(LinearStudent(), threshold=0.9)
+    for wrapper, y, seen in ((target, SCORE, np.log), (cut, SCORE > 15, None)):
+        student = as_student(wrapper.fit(MIXED, y))
+        explanation = student.explain(MIXED, MIXED)
+        expected = student.decision_function(MIXED) if seen is None else seen(student.predict(MIXED))
+        assert_allclose(explanation.values.sum(axis=1) + explanation.intercept, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("student", "instead"), [(small_mlp(), "a net; the package shap"), (TreeStudent(), "export_text")]
+)
+def test_what_is_no_sum_over_columns_is_not_explained(student, instead):
+    with pytest.raises(NotFittedError):
+        student.explain(MIXED)
+    with pytest.raises(TypeError, match=f'student="linear" or "additive".*{instead}'):
+        student.fit(MIXED, SCORE > 15).explain(MIXED)
 
 
 @pytest.mark.parametrize(("student", "y"), students())
@@ -76,6 +144,24 @@ def test_a_shape_by_itself_covers_what_the_column_can_be(student, y):
     assert student.shape_function("when").values.dtype.kind == "M"
     constant = student.shape_function("constant", [1.0, 2.0])
     assert_allclose(constant.contributions, 0)
+
+
+def test_the_shape_of_ordered_levels_and_of_words():
+    frame = pd.DataFrame(
+        {
+            "size": pd.Categorical(RNG.choice(["S", "M", "L"], N), ["S", "M", "L"], ordered=True),
+            "stars": pd.Categorical(RNG.choice([3, 1, 2], N), [1, 2, 3], ordered=True),
+            "text": [" ".join(words) for words in RNG.choice(WORDS, (N, 4))],
+        }
+    )
+    good = frame["text"].str.contains("good")
+    shapes = LinearStudent().fit(frame, good | (frame["size"] == "L")).shape_functions_
+    assert shapes["size"].values.tolist() == ["S", "M", "L", "other levels", None]
+    assert shapes["stars"].values.tolist() == [1, 2, 3, "other levels", None]
+    words = dict(zip(shapes["text"].values, shapes["text"].contributions[:, 0], strict=True))
+    assert set(words) == {*WORDS, None}
+    assert words["good"] - words[None] > 1
+    assert shapes["size"].contributions[2] > shapes["size"].contributions[0] + 1
 
 
 def test_coefficients_are_slopes_in_the_units_of_columns_and_target():
@@ -114,6 +200,19 @@ def test_bins_are_named_by_their_edges():
     assert middle < high - 2
 
 
+def test_a_number_that_most_rows_have_leaves_bins_for_the_others():
+    x = np.concatenate([np.zeros(900), np.repeat(np.arange(1.0, 11.0), 10)])[:, None]
+    student = LinearStudent(numeric="piecewise", n_bins=5, C=100).fit(x, (x[:, 0] > 0) & (x[:, 0] < 6))
+    assert [name.split(" from ")[-1] for name in student.coef_names_][1:] == [
+        "0 to 1",
+        "1 to 3",
+        "3 to 5",
+        "5 to 8",
+        "8 to 10",
+    ]
+    assert student.predict([[0.0], [1.0], [4.0], [10.0]]).tolist() == [False, True, True, False]
+
+
 @pytest.mark.parametrize("encoder", [StandardScaler(), KBinsDiscretizer(4, encode="onehot-dense")], ids=str)
 def test_with_an_encoder_of_the_users(encoder):
     X = RNG.normal(5, 2, size=(200, 3))
@@ -121,6 +220,7 @@ def test_with_an_encoder_of_the_users(encoder):
     columns = student.encoder_.transform(X) if hasattr(student, "encoder_") else X
     parts = [student.shape_function(at, columns[:, at]).contributions for at in range(columns.shape[1])]
     assert_allclose((student.intercept_ + sum(parts))[:, 0], student.decision_function(X), rtol=1e-9, atol=1e-9)
+    assert_allclose(student.explain(X).values, np.hstack(parts), rtol=1e-9, atol=1e-9)
 
 
 def test_of_sparse_rows():
@@ -129,6 +229,7 @@ def test_of_sparse_rows():
     cells = X.toarray()
     parts = [student.shape_function(at, cells[:, at]).contributions for at in range(12)]
     assert_allclose((student.intercept_ + sum(parts))[:, 0], student.decision_function(X), rtol=1e-9, atol=1e-9)
+    assert_allclose(student.explain(X).values, np.hstack(parts), rtol=1e-9, atol=1e-9)
     assert_allclose(X @ student.coef_[0] + student.intercept_, student.decision_function(X), rtol=1e-9, atol=1e-9)
     with pytest.raises(ValueError, match="does not know the range of column 0; pass the values"):
         student.shape_function(0)
@@ -139,6 +240,7 @@ def test_of_columns_of_one_kind(columns):
     student = LinearStudentRegressor(numeric="piecewise").fit(MIXED[columns], SCORE)
     shapes = [student.shape_function(name) for name in columns]
     assert [shape.column for shape in shapes] == columns
+    assert list(student.shape_functions_) == [name for name in columns if name != "constant"]
     assert all(len(shape.values) == len(shape.contributions) for shape in shapes)
     total = sum(student.shape_function(name, MIXED[name]).contributions for name in columns)
     assert_allclose((student.intercept_ + total)[:, 0], student.predict(MIXED[columns]), rtol=1e-10)

@@ -21,7 +21,11 @@ from skdistill import (
     LinearStudent,
     LinearStudentRegressor,
     ReliabilityDisplay,
+    ShapeDisplay,
     TrainingDisplay,
+    TreeDisplay,
+    TreeStudent,
+    TreeStudentRegressor,
     compare,
 )
 
@@ -230,6 +234,64 @@ def test_training(iris, iris_forest):
         TrainingDisplay.from_estimator(linear)
     with pytest.raises(NotFittedError):
         TrainingDisplay.from_estimator(small_mlp())
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_shapes(n_classes):
+    X, y = mixed_table(400, n_classes, seed=2)
+    student = LinearStudent(numeric="piecewise").fit(X, y)
+    display = ShapeDisplay.from_estimator(student, X, output=n_classes - 2, max_columns=4)
+    explanation = student.explain(X, X)
+    added = dict(zip(X, explanation.values.reshape(*X.shape, -1)[:, :, n_classes - 2].T, strict=True))
+    importance = {name: np.abs(values).mean() for name, values in added.items()}
+    assert list(display.shapes) == sorted(importance, key=importance.get, reverse=True)[:4]
+    assert [panel.get_title(loc="left") for panel in display.axes_] == list(display.shapes)
+    for panel, (name, curve) in zip(display.axes_, display.shapes.items(), strict=True):
+        assert display.importances[name] == pytest.approx(importance[name])
+        first = X[name].iloc[[0]]
+        shown = student.shape_function(name, curve["values"]).contributions[:, n_classes - 2] - curve["contributions"]
+        alone = student.shape_function(name, first).contributions[0, n_classes - 2] - added[name][0]
+        assert_allclose(shown, alone, atol=1e-8)
+        if "rows" in curve:
+            assert np.isin(curve["contributions"], panel.lines[1].get_ydata()).sum() >= len(curve["values"]) - 1
+            assert bool(panel.texts) == X[name].isna().any()
+        else:
+            assert len(panel.patches) == min(len(curve["values"]), 8)
+
+
+def test_shapes_of_flags_and_of_a_regressor(iris, plt):
+    words = np.random.default_rng(0).choice(["good", "bad", "film", "plot", "slow"], (len(iris.X), 4))
+    texts = [" ".join(each) for each in words]
+    frame = pd.DataFrame({"long": iris.X[:, 2] > 2, "width": iris.X[:, 3], "text": texts})
+    model = DistilledRegressor(lambda X: iris.X[:, 2], student="additive", alpha=1.0).fit(frame)
+    _, (left, _) = plt.subplots(ncols=2)
+    display = ShapeDisplay.from_estimator(model, frame, ax=left)
+    assert display.figure_ is left.figure
+    assert display.output_name == "the prediction"
+    flags = display.axes_[list(display.shapes).index("long")]
+    assert [label.get_text() for label in flags.get_xticklabels()] == ["0", "1"]
+    assert display.shapes["text"]["values"][-1] is None
+    assert display.shapes["text"]["contributions"][-1] == 0
+    with pytest.raises(ValueError, match="output=1 of a student with 1"):
+        ShapeDisplay.from_estimator(model, frame, output=1)
+    with pytest.raises(TypeError, match="TreeStudent has no shape_functions_"):
+        ShapeDisplay.from_estimator(TreeStudent(), frame)
+    with pytest.raises(NotFittedError):
+        ShapeDisplay.from_estimator(LinearStudent(), frame)
+
+
+def test_tree(iris, iris_forest):
+    model = DistilledClassifier(iris_forest, student=TreeStudent(5), alpha=0.5).fit(iris.X, iris.y)
+    display = TreeDisplay.from_estimator(model)
+    texts = [text.get_text().replace("\n", " ") for text in display.ax_.texts]
+    assert texts == [line.partition("|--- ")[2] for line in model.student_.export_text().splitlines()]
+    ends = [text for text in display.ax_.texts if text.get_bbox_patch().get_alpha()]
+    assert len({text.get_position()[1] for text in ends}) == len(ends) == model.student_.n_leaves_
+    assert len(TreeDisplay.from_estimator(model, max_depth=1).lines) == 4
+    # a single leaf
+    assert TreeDisplay.from_estimator(TreeStudentRegressor().fit(iris.X * 0, iris.y)).lines == [(0, "1")]
+    with pytest.raises(TypeError, match="LinearStudent has no export_text"):
+        TreeDisplay.from_estimator(LinearStudent().fit(iris.X, iris.y))
 
 
 NO_MATPLOTLIB = """

@@ -32,7 +32,7 @@ ALLOWED = {
 }
 REFERENCE = Path(__file__).parents[1] / "docs" / "api" / "index.md"
 #: Public by name, for the parts of the house to share, and not for users: the reference leaves them out.
-SHARED = {"skdistill.export": {"Unavailable", "check_ops", "compiled", "write_files"}}
+SHARED = {"skdistill.export": {"Unavailable", "check_ops", "compiled", "metadata_of", "write_files"}}
 
 
 def listed():

@@ -441,7 +441,8 @@ def test_rom_and_stack_are_what_the_comment_says(tmp_path):
         assert stack <= max(used) + 4 * compiled.count("N_LOGITS") <= stack + 300
 
 
-def test_the_same_student_gives_the_same_bytes(tmp_path):
+def test_the_same_student_gives_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     student = fitted("mlp", "piecewise", 26)
     first = Compiled(student, tmp_path)
     assert student.program_.fingerprint(student.classes_) in first.source

@@ -205,7 +205,8 @@ def test_rows_of_other_columns_are_refused(tmp_path):
         module.predict(frame.assign(age="old"))
 
 
-def test_the_same_student_gives_the_same_bytes(tmp_path):
+def test_the_same_student_gives_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     student = fitted("mlp", "piecewise", 26)
     to_python(student, tmp_path / "a.py")
     first = (tmp_path / "a.py").read_bytes()

@@ -367,7 +367,7 @@ def forged(structure, arrays, **claims):
     packed = zlib.compress(text)
     told = {
         "magic": b"\x93skd\r\n\x1a\n",
-        "protocol": 2,
+        "protocol": 3,
         "n_packed": len(packed),
         "n_text": len(text),
         "n_arrays": len(arrays),
@@ -507,6 +507,14 @@ def edits():
         r"stored as '\|i1'",
         lambda structure: op(structure, "Standardize")["mean"].__setitem__(1, "|i1"),
     )
+    for name, said, metadata in (
+        ("no dict", "metadata must be a dict", []),
+        ("deep", "nested more than 20 deep", {"a": functools.reduce(lambda value, _: [value], range(30), 0)}),
+        ("long", "has 200009 characters", {"a": "x" * 200_000}),
+        ("infinite", "is inf", {"a": float("inf")}),
+        ("of a user that are no dict", r"metadata\['user'\] must be a dict", {"user": []}),
+    ):
+        yield f"metadata {name}", said, lambda structure, made=metadata: structure.__setitem__("metadata", made)
     yield "fingerprint", r"fingerprint", lambda structure: structure.__setitem__("fingerprint", "0" * 64)
 
 
@@ -619,12 +627,12 @@ def test_a_fingerprint_covers_the_labels_and_tells_texts_apart():
 
 def test_a_later_protocol_is_refused_by_its_number(path, content):
     structure, arrays = taken_apart(content)
-    path.write_bytes(forged(structure, arrays, protocol=3))
-    with pytest.raises(ValueError, match="it is of protocol 3, and this skdistill reads protocols up to 2; a later"):
+    path.write_bytes(forged(structure, arrays, protocol=4))
+    with pytest.raises(ValueError, match="it is of protocol 4, and this skdistill reads protocols up to 3; a later"):
         load(path)
 
 
-@pytest.mark.parametrize("protocol", [1, 2])
+@pytest.mark.parametrize("protocol", [1, 2, 3])
 def test_files_of_every_protocol_keep_loading(protocol):
     predictor = load(DATA / f"protocol-{protocol}.skd")
     told = json.loads((DATA / "protocol-1.json").read_text())
@@ -634,6 +642,7 @@ def test_files_of_every_protocol_keep_loading(protocol):
     assert predictor.program_.fingerprint() == told["fingerprint"]
     assert predictor.classes_.tolist() == told["classes"]
     assert predictor.versions_["skdistill"]
+    assert predictor.metadata_.get("user") == (None if protocol < 3 else {"ticket": "T-17"})
 
 
 def test_a_regressors_file_from_before_there_were_bounds_keeps_loading():

@@ -22,6 +22,7 @@ from skdistill import (
     LinearStudent,
     MLPStudent,
     TreeStudent,
+    compare,
     distill_to_budget,
     load,
     smallest_within,
@@ -317,7 +318,12 @@ def test_the_smallest_that_is_not_clearly_worse_is_chosen_and_is_a_model_like_an
     }
     lowest = min(losses.values(), key=np.mean)
     more = {name: loss - lowest for name, loss in losses.items()}
-    good = [row for row in within if more[row["name"]].mean() <= more[row["name"]].std(ddof=1) / np.sqrt(200)]
+    gain = np.mean(-np.log(np.where(at, at.mean(), 1 - at.mean())) - lowest)
+    good = [
+        row
+        for row in within
+        if more[row["name"]].mean() <= min(0.05 * gain, more[row["name"]].std(ddof=1) / np.sqrt(200))
+    ]
     assert choice_of(result)["nbytes"] == min(row["nbytes"] for row in good)
     model = result.best_estimator_
     assert isinstance(model, DistilledClassifier)
@@ -362,6 +368,19 @@ def test_a_student_that_never_names_a_rare_class_is_not_chosen():
     ranked = distill(forest, X, y, scoring="average_precision", students=students, refit=False, random_state=0)
     assert choice_of(ranked)["name"].startswith("linear")
     assert ranked.scoring == "average_precision"
+
+
+def test_a_student_that_knows_nothing_of_rare_events_is_not_chosen():
+    # 13 of 2,000 rows, and 7 of 2,000: two thirds of a standard error apart, and 0.7 % of the log-loss
+    X = np.column_stack([np.repeat([0.0, 1.0], 2000), np.arange(4000.0)])
+    y = np.zeros(4000, dtype=int)
+    y[:7], y[2000:2013] = 1, 1
+    answers = {"rate": lambda X: np.full(len(X), 0.005), "right": lambda X: np.where(X[:, 0] >= 1, 0.0065, 0.0035)}
+    students = {name: Fixed(answer).fit(X, y) for name, answer in answers.items()}
+    teacher = students["right"].predict_proba
+    assert compare(students["right"], students, X, y, latency=False).chosen == "right"
+    result = distill(teacher, X, y, X_valid=X + 0.5, y_valid=y, students=students, random_state=0, refit=False)
+    assert choice_of(result)["name"] == "right"
 
 
 def test_none_meets_the_budget_and_the_nearest_is_named(iris, iris_forest):

@@ -106,7 +106,7 @@ def of_numbers_in_order(classifier):
 def test_only_what_a_user_calls_is_public(student):
     from_sklearn = {"get_params", "set_params", "get_metadata_routing", "set_fit_request", "set_score_request"}
     public = {name for name in dir(student) if not name.startswith("_") and callable(getattr(student, name, None))}
-    calls = {"fit", "fit_targets", "predict", "compile", "export", "score"}
+    calls = {"fit", "fit_targets", "predict", "compile", "explain", "export", "score"}
     calls |= {"predict_proba", "predict_log_proba", "decision_function"} if student in CLASSIFIERS.values() else set()
     calls |= {"export_text"} if "tree" in type(student).__name__.lower() else set()
     calls |= {"shape_function"} if "Linear" in type(student).__name__ else set()

@@ -1,4 +1,4 @@
-"""Write a student of raw columns as student.onnx, for the page beside this file.
+"""Write a student of raw columns as student.js and student.onnx, for the pages beside this file.
 
 Run: ``python examples/browser/write_student.py``. It ends within seconds.
 """
@@ -12,7 +12,6 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from skdistill import DistilledClassifier
-from skdistill.export import to_onnx
 
 
 def bookings(n_rows: int) -> tuple[pd.DataFrame, pd.Series]:
@@ -34,15 +33,17 @@ def bookings(n_rows: int) -> tuple[pd.DataFrame, pd.Series]:
     return frame, kept
 
 
-def main() -> None:
+def main() -> DistilledClassifier:
     X, y = bookings(3000)
     prepared = X.assign(room=X["room"].astype("category"), arrival=X["arrival"].dt.day_of_year)
     teacher = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0).fit(prepared, y)
     model = DistilledClassifier(student="mlp", random_state=0)
     model.fit(X, y, teacher_proba=teacher.predict_proba(prepared))
-    path = Path(__file__).with_name("student.onnx")
-    to_onnx(model, path)
-    print(f"{path}: {path.stat().st_size:,} bytes")
+    for name in ("student.js", "student.onnx"):
+        path = Path(__file__).with_name(name)
+        model.export(path)
+        print(f"{path}: {path.stat().st_size:,} bytes")
+    return model
 
 
 if __name__ == "__main__":

@@ -112,8 +112,13 @@ def prune(
     parts = split(program)
     if parts is None or not parts[2]:
         raise TypeError(f"This {type(inner).__name__} has no hidden units to prune; needed is an MLPStudent with some.")
-    rows = inner._rows(X)
     last = program.ops[-1]
+    if isinstance(last, ops.OneVsRest | ops.BackTransform):
+        raise TypeError(
+            f"A pruned net is trained anew, and its loss knows nothing of this {type(last).__name__}; prune the "
+            "student before it is calibrated, or before it is wrapped with a transformed target."
+        )
+    rows = inner._rows(X)
     tasks: dict[type, Task] = {ops.Unstandardize: NUMBERS, ops.Sigmoid: LABELS}
     task = next((one for end, one in tasks.items() if isinstance(last, end)), CLASSES)
     answers = _answers(task, teacher, inner, X)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Op, Program, Sigmoid, fold, program_of, real_weights, run, shipped
+from ..program import Op, Program, fold, program_of, real_weights, run, shipped
 from ..tasks import NUMBERS
 
 Array = NDArray[Any]
@@ -81,15 +81,16 @@ def new_student(student: Any, before: Program, after: Program, method: str, rows
         report |= {f"{key}_before": getattr(student.program_, key), key: getattr(new.program_, key)}
     report["rows"] = "drawn" if rows is None else "X"
     if rows is not None or encoded is not None:
-        old_values, new_values = (
-            one(rows) if encoded is None else run(encoded.copy(), one.ops[1:]) for one in (before, after)
-        )
-        report["n_rows"], change = len(new_values), np.abs(old_values - new_values)
+        end = before.ops[-1]
+        logits = [
+            one.logits(rows) if encoded is None else run(encoded.copy(), one.ops[1:-1]) for one in (before, after)
+        ]
         # probabilities of a classifier, or predictions of a regressor
-        if isinstance(before.ops[-1], Sigmoid):
-            report["agreement"] = float(((old_values > 0.5) == (new_values > 0.5)).mean())
-        elif before.n_outputs is None:
-            report["agreement"] = float((old_values.argmax(axis=1) == new_values.argmax(axis=1)).mean())
+        old_values, new_values = (end(one.copy()) for one in logits)
+        report["n_rows"], change = len(new_values), np.abs(old_values - new_values)
+        if before.n_outputs is None:
+            old_labels, new_labels = (end.chosen(one.copy()) for one in logits)
+            report["agreement"] = float((old_labels == new_labels).mean())
         else:
             report["r2"] = NUMBERS.score(old_values, new_values, None)
         report |= {"mean_change": float(change.mean()), "max_change": float(change.max())}

@@ -17,8 +17,8 @@ from sklearn.utils.validation import check_memory
 from .._checks import check_rows, check_weights, is_complete, missing_y
 from .._sklearn import copy_unfitted, in_search, routing_enabled, take_rows
 from ..losses import Loss, Targets
-from ..program import column_names, in_order, is_frame
-from ..student import check_learnable, make_student, scale_logits, traits_of
+from ..program import column_names, described, in_order, is_frame, versions
+from ..student import ProgramStudent, check_learnable, make_student, scale_logits, traits_of
 from ..tasks import Task, task_for
 from ..teacher import Answers, Teacher
 from ._augment import stack
@@ -305,6 +305,12 @@ def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) ->
     if report["temperature"] is not None:
         model.temperature_ = report["temperature"]
     model._aligned_teacher = asked.teacher
+    if isinstance(student, ProgramStudent):
+        student._fit_metadata = {
+            "teacher": None if model.teacher_ is None else described(model.teacher_),
+            "report": described({name: value for name, value in report.items() if name != "candidates"}),
+            "versions": versions(),
+        }
     # a student that was fitted to missing numbers takes them, whatever its tags say
     model._takes_missing = Teacher.may_take_missing(student) or not is_complete(student, training_set.rows)
     return model

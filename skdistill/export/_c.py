@@ -16,6 +16,7 @@ from ._c_ops import PRINTERS, calibrated, transformed_back
 from ._c_printer import FUNCTIONS, Printer
 from ._c_text import Names, block, block_comment, comment, enum, identifier, loop, number
 from ._files import check_ops, classes_of, used, write_files
+from ._metadata import metadata_json
 
 Array = NDArray[Any]
 #: The definitions of tables, the declarations, and the functions: of each a comment, its signature and its lines.
@@ -38,7 +39,7 @@ _HEADERS = frozenset(
 )
 
 
-def to_c(student: Any, path: str | os.PathLike[str]) -> None:
+def to_c(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any] | bool | None = None) -> None:
     """Write a student as C99: `path` and a header of the same name in the same folder.
 
     The code allocates nothing, keeps no state, and needs only ``math.h``. For the path ``churn.c``,
@@ -77,6 +78,8 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
         The fitted student.
     path : str or path-like
         The file to write; its name ends in ".c".
+    metadata : dict or False, default=None
+        What the .c is to say of itself in a comment at its end, beside what the fit knows; see :func:`to_file`.
 
     Raises
     ------
@@ -115,6 +118,9 @@ def to_c(student: Any, path: str | os.PathLike[str]) -> None:
         )
     check_ops(program, C_OPS, "C")
     source, header = Module(program, classes_of(student), path.stem).print()
+    # a constant would take memory on a device that never reads it
+    if said := metadata_json(student, metadata, indent=2):
+        source += "\n * ".join(["\n/* Where the student comes from, as JSON:", *said.splitlines()]) + "\n */\n"
     write_files({path: source.encode("utf-8"), path.with_suffix(".h"): header.encode("utf-8")})
 
 
@@ -164,7 +170,9 @@ class Module(Printer):
             ("real v", self.n_listed, size),
             ("position at", self.n_listed, position_size),
         ]
-        stack = sum(length * size for _, length, size in arrays) + 4 * self.width
+        stack = (
+            sum(length * size for _, length, size in arrays) + (12 if isinstance(last, OneVsRest) else 4) * self.width
+        )
         unread = [] if any("row->" in line for line in self.statements) else ["(void)row;"]
         lines = [*(f"{name}[{length}];" for name, length, _ in arrays if length), *unread, *self.statements]
         tables, declared, answers = self._classifier(lines) if self.labels else self._regressor(lines)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..program import Program, program_of
 from ._files import check_ops, classes_of, write_files
+from ._metadata import metadata_json
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -35,6 +36,7 @@ def to_onnx(
     numbers: str = "auto",
     missing: str = "<missing>",
     logits: bool = False,
+    metadata: dict[str, Any] | bool | None = None,
 ) -> ModelProto:
     """Export a student as an ONNX model from raw rows to labels and probabilities, or to regression outputs.
 
@@ -69,6 +71,8 @@ def to_onnx(
     logits : bool, default=False
         Whether to add a third output, ``logits``, of shape (n_rows, n_classes); ``(0, z)`` for two
         classes. A regressor has no logits.
+    metadata : dict or False, default=None
+        What the file is to say of itself, beside what the fit knows; see :func:`to_file`.
 
     Returns
     -------
@@ -77,7 +81,8 @@ def to_onnx(
         client: ``columns`` (JSON: for each column of a row its name, its kind, its input, the type of
         the input, its unit if it is a date or a time span, its levels if it has any, and its form, such
         as "$0.", if texts are to be read as numbers or dates), ``classes`` (JSON; only for a classifier),
-        ``missing``, the ``fingerprint`` of the Program and its classes, and ``skdistill_version``.
+        ``missing``, the ``fingerprint`` of the Program and its classes, ``skdistill_version``, and
+        ``metadata`` (JSON).
 
     Raises
     ------
@@ -150,14 +155,16 @@ def to_onnx(
         opset_imports=[onnx.helper.make_opsetid(*opset) for opset in opsets_of(program).items()],
         ir_version=_IR_VERSION_OF_WORDS if _has_words(program) else _IR_VERSION,
     )
-    metadata = {
+    said = metadata_json(student, metadata)
+    props = {
         "skdistill_version": __version__,
         "fingerprint": program.fingerprint(labels),
         **({} if classes is None else {"classes": json.dumps(classes.tolist(), ensure_ascii=False)}),
         "columns": json.dumps(columns, ensure_ascii=False),
         "missing": missing,
+        **({"metadata": said} if said else {}),
     }
-    onnx.helper.set_model_props(model, metadata)
+    onnx.helper.set_model_props(model, props)
     onnx.checker.check_model(model, full_check=True)
     if path is not None:
         write_files({path: model.SerializeToString()})

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from pprint import pformat
 from string import Template
 from textwrap import indent, wrap
 from typing import Any
@@ -23,19 +24,21 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..program import Op, Program, _ops, _program, _table, _text_cells, _tree, program_of
 from ._files import check_ops, classes_of, in_lines, used, write_files
+from ._metadata import metadata_of
 
 Array = NDArray[Any]
 
 _WIDTH = 100
 
 
-def to_python(student: Any, path: str | os.PathLike[str]) -> None:
+def to_python(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any] | bool | None = None) -> None:
     """Write a student as one Python file that needs only Python 3.11 and numpy.
 
     The file holds the weights and computes the same predictions as the student, in float64. It
-    defines ``CLASSES``, ``COLUMNS`` (the names, or None), ``predict_proba(rows)``, ``predict(rows)``
-    and ``logits(rows)``; the file of a regressor defines only ``COLUMNS`` and ``predict(rows)``. Rows
-    are an array, a frame (pandas, polars, pyarrow), a dict from column to cell, or a list of dicts.
+    defines ``CLASSES``, ``COLUMNS`` (the names, or None), ``METADATA``, ``predict_proba(rows)``,
+    ``predict(rows)`` and ``logits(rows)``; the file of a regressor has neither ``CLASSES`` nor the first
+    and the last of these functions. Rows are an array, a frame (pandas, polars, pyarrow), a dict from
+    column to cell, or a list of dicts.
 
     Parameters
     ----------
@@ -43,6 +46,8 @@ def to_python(student: Any, path: str | os.PathLike[str]) -> None:
         The fitted student.
     path : str or path-like
         The file to write; its name ends in ".py".
+    metadata : dict or False, default=None
+        What the file is to say of itself, beside what the fit knows; see :func:`to_file`.
 
     Raises
     ------
@@ -73,10 +78,11 @@ def to_python(student: Any, path: str | os.PathLike[str]) -> None:
     if path.suffix != ".py":
         raise ValueError(f"path must be a name that ends in '.py'; got {str(path)!r}.")
     check_ops(program, _program.OPS.values(), "Python")
-    write_files({path: _text(program, classes_of(student), path.stem).encode("utf-8")})
+    text = _text(program, classes_of(student), path.stem, metadata_of(student, metadata))
+    write_files({path: text.encode("utf-8")})
 
 
-def _text(program: Program, classes: Array | None, stem: str) -> str:
+def _text(program: Program, classes: Array | None, stem: str, metadata: dict[str, Any]) -> str:
     """Return the text of the file: the answers' functions, the code of the Program's ops, and the ops themselves."""
     names = getattr(program.ops[0], "names", None)
     if classes is None:
@@ -98,6 +104,7 @@ def _text(program: Program, classes: Array | None, stem: str) -> str:
         method="predict" if classes is None else "predict_proba",
         fingerprint=program.fingerprint(classes),
         classes=made,
+        metadata=pformat(metadata, width=_WIDTH, sort_dicts=False),
         columns="None" if names is None else _listed(map(_literal, names)),
         largest=_ops.LARGEST,
         block=_program._BLOCK,

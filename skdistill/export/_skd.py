@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from .._version import __version__
-from ..program import dumps, program_of
+from ..program import dumps, program_of, versions
 from ._files import classes_of, write_files
+from ._metadata import metadata_of
 
 
-def to_skd(student: Any, path: str | os.PathLike[str]) -> None:
+def to_skd(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any] | bool | None = None) -> None:
     """Save a fitted student for :func:`skdistill.load`.
 
-    The file holds the Program, the class labels of a classifier, and the versions of the packages that
-    wrote it. It holds no teacher, no training rows, and nothing that loading would execute.
+    The file holds the Program, the class labels of a classifier, the versions of the packages that
+    wrote it, and metadata. It holds no teacher, no training rows, and nothing that loading would execute.
 
     Parameters
     ----------
@@ -24,6 +22,8 @@ def to_skd(student: Any, path: str | os.PathLike[str]) -> None:
         The fitted student.
     path : path-like
         The file to write.
+    metadata : dict or False, default=None
+        What the file is to say of itself, beside what the fit knows; see :func:`to_file`.
 
     Raises
     ------
@@ -46,15 +46,5 @@ def to_skd(student: Any, path: str | os.PathLike[str]) -> None:
     ...     load(path).predict([[0.5]]).tolist()
     ['no']
     """
-    content = dumps(program_of(student), classes_of(student), _versions())
-    write_files({path: content})
-
-
-def _versions() -> dict[str, str]:
-    found = {"skdistill": __version__, "python": platform.python_version()}
-    for name in ("numpy", "scikit-learn", "torch"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    program = program_of(student)
+    write_files({path: dumps(program, classes_of(student), versions(), metadata_of(student, metadata))})

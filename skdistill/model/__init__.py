@@ -1,10 +1,12 @@
 """What a Program answers as, and what load returns; numpy is enough for both."""
 
 from ._as_student import as_student
+from ._explain import Explanation, encoded_sources
 from ._load import LoadedClassifier, LoadedRegressor, load
 from ._program_models import Exportable, ProgramClassifier, ProgramModel, ProgramRegressor
 
 __all__ = [
+    "Explanation",
     "Exportable",
     "LoadedClassifier",
     "LoadedRegressor",
@@ -12,5 +14,6 @@ __all__ = [
     "ProgramModel",
     "ProgramRegressor",
     "as_student",
+    "encoded_sources",
     "load",
 ]

@@ -18,6 +18,7 @@ from ..program import (
     Program,
     Softmax,
     Unstandardize,
+    described,
     program_of,
     shipped,
 )
@@ -75,12 +76,27 @@ def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifie
     >>> student.predict([[1.8], [3.0]]), careful.predict([[1.8], [3.0]])
     (array([0, 1]), array([0, 1]))
     """
+    from ..export import metadata_of
+
     program, classes = _unwrapped(model)
+    inner = _innermost(model)
+    metadata = metadata_of(inner, None)
+    if inner is not model:
+        metadata["wrapper"] = described(model)
     if threshold is not None:
         program = _with_threshold(program, classes, threshold, 1)
+        metadata["threshold"] = float(threshold)
     if classes is None:
-        return LoadedRegressor(program)
-    return LoadedClassifier(program, classes)
+        return LoadedRegressor(program, metadata=metadata)
+    return LoadedClassifier(program, classes, metadata=metadata)
+
+
+def _innermost(model: Any) -> Any:
+    """Return the student, or the distiller, that is inside all wrappers."""
+    calibrated = getattr(model, "calibrated_classifiers_", None)
+    inner = [calibrated[0].estimator] if calibrated else []
+    inner += [getattr(model, name, None) for name in ("best_estimator_", "estimator_", "regressor_", "estimator")]
+    return next((_innermost(one) for one in inner if one is not None), model)
 
 
 def _unwrapped(model: Any) -> tuple[Program, Array | None]:
@@ -89,6 +105,7 @@ def _unwrapped(model: Any) -> tuple[Program, Array | None]:
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.frozen import FrozenEstimator
     from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+    from sklearn.pipeline import Pipeline
     from sklearn.utils.validation import check_is_fitted
 
     from .._sklearn import positive_label_of
@@ -107,6 +124,11 @@ def _unwrapped(model: Any) -> tuple[Program, Array | None]:
     if isinstance(model, TransformedTargetRegressor):
         program, classes = _unwrapped(model.regressor_)
         return _transformed_back(program, model.transformer_), classes
+    if isinstance(model, Pipeline):
+        raise TypeError(
+            "The steps before the student in a Pipeline are no part of its Program; leave them out, since a student "
+            "reads raw columns, or give them to the student as encoder=ColumnTransformer(...)."
+        )
     program = program_of(model)
     return program, None if program.n_outputs is not None else shipped(model).classes_
 
@@ -147,11 +169,15 @@ def _with_threshold(
         score = end(np.array([[logit]]))[0, positive] if not of_logit else (logit if positive else -logit)
         return bool((score >= threshold) == bool(positive))
 
-    return Program([*ops, replace(end, cut=_lowest(is_second))], program.batch_dtype)
+    cut = _lowest(is_second)
+    if isinstance(end, Softmax) and not of_logit:
+        # the last bits of an exponential waver, and a row whose probability is the threshold passes it
+        cut += (-1e-15 if positive else 1e-15) * max(1.0, abs(cut))
+    return Program([*ops, replace(end, cut=float(np.clip(cut, -_HIGHEST, _HIGHEST)))], program.batch_dtype)
 
 
 def _lowest(holds: Callable[[float], bool]) -> float:
-    """Return the lowest number from which on something holds, to the last bit, so that ties are decided alike."""
+    """Return the lowest number from which on something holds, to the last bit."""
     # the bits of a positive float64 are in the order of the numbers
     low, high = -int(np.float64(_HIGHEST).view(np.int64)), int(np.float64(_HIGHEST).view(np.int64))
 

@@ -11,15 +11,15 @@ from ._load import LoadedClassifier, LoadedRegressor
 
 def compiled_model(model: Any) -> LoadedClassifier | LoadedRegressor:
     """Return a model that answers as a fitted one does, in native code; see :meth:`Exportable.compile`."""
-    from ..export import Unavailable, compiled
+    from ..export import Unavailable, compiled, metadata_of
 
     program: Program = program_of(model)
     try:
         program = compiled(program)
     except Unavailable as reason:
         warnings.warn(f"Nothing was compiled, and numpy answers: {reason}.", UserWarning, stacklevel=3)
-    inner = shipped(model)
+    inner, metadata = shipped(model), metadata_of(model, None)
     versions = getattr(inner, "versions_", None)
     if program.n_outputs is not None:
-        return LoadedRegressor(program, versions)
-    return LoadedClassifier(program, inner.classes_, versions)
+        return LoadedRegressor(program, versions, metadata)
+    return LoadedClassifier(program, inner.classes_, versions, metadata)

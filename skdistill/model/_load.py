@@ -55,8 +55,8 @@ def load(path: str | os.PathLike[str], *, batch_dtype: str = "float64") -> Loade
     saved = read(path)
     program = Program(saved.program.ops, batch_dtype)
     if saved.classes is None:
-        return LoadedRegressor(program, saved.versions)
-    return LoadedClassifier(program, saved.classes, saved.versions)
+        return LoadedRegressor(program, saved.versions, saved.metadata)
+    return LoadedClassifier(program, saved.classes, saved.versions, saved.metadata)
 
 
 class _Loaded(ProgramModel):
@@ -65,9 +65,12 @@ class _Loaded(ProgramModel):
     n_features_in_: int
     feature_names_in_: NDArray[Any]
 
-    def __init__(self, program: Program, versions: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, program: Program, versions: dict[str, str] | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
         self.program_ = program
         self.versions_ = dict(versions or {})
+        self.metadata_ = dict(metadata or {})
         self.n_features_in_ = program.n_columns
         entry = program.ops[0]
         if isinstance(entry, Columns) and entry.names is not None:
@@ -153,6 +156,8 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
         The class labels.
     versions : dict of str to str, default=None
         The versions of the packages by which the file was written.
+    metadata : dict, default=None
+        What the file says of where it comes from.
 
     Attributes
     ----------
@@ -166,10 +171,19 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
         The names of the columns, where they are all strings.
     versions_ : dict of str to str
         The versions of the packages by which the file was written.
+    metadata_ : dict
+        What the file says of where it comes from, as :func:`skdistill.export.to_file` documents; empty where it says
+        nothing.
     """
 
-    def __init__(self, program: Program, classes: NDArray[Any], versions: dict[str, str] | None = None) -> None:
-        super().__init__(program, versions)
+    def __init__(
+        self,
+        program: Program,
+        classes: NDArray[Any],
+        versions: dict[str, str] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(program, versions, metadata)
         self.classes_ = classes
 
     def __repr__(self) -> str:
@@ -210,6 +224,8 @@ class LoadedRegressor(ProgramRegressor, _Loaded):
         From raw rows to numbers.
     versions : dict of str to str, default=None
         The versions of the packages by which the file was written.
+    metadata : dict, default=None
+        What the file says of where it comes from.
 
     Attributes
     ----------
@@ -221,6 +237,9 @@ class LoadedRegressor(ProgramRegressor, _Loaded):
         The names of the columns, where they are all strings.
     versions_ : dict of str to str
         The versions of the packages by which the file was written.
+    metadata_ : dict
+        What the file says of where it comes from, as :func:`skdistill.export.to_file` documents; empty where it says
+        nothing.
     """
 
     def __repr__(self) -> str:

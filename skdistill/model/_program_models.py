@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..losses import log_softmax
 from ..program import Program, Sigmoid, Softmax
+from ._explain import Explanation, explained
 
 Array = NDArray[Any]
 
@@ -23,10 +24,12 @@ class Exportable:
         Parameters
         ----------
         path : path-like
-            Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it) or .py.
+            Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it), .js or .mjs (a .d.ts or .d.mts
+            is written beside it) or .py.
         **options : dict
-            The options of the format. .onnx has ``numbers``, ``missing`` and ``logits``, which
-            :func:`skdistill.export.to_onnx` documents; the other formats have none.
+            The options of the format. Every format has ``metadata``, a dict of what the file is to say of itself beside
+            what the fit knows (:func:`skdistill.export.to_file`). .onnx also has ``numbers``, ``missing`` and
+            ``logits``, which :func:`skdistill.export.to_onnx` documents.
 
         Raises
         ------
@@ -36,7 +39,7 @@ class Exportable:
             If the student is not fitted.
         TypeError
             If the student has no Program, the format has no printer for an op of it, or the format
-            does not have one of the options.
+            does not have one of the options; or if the metadata hold something that JSON does not.
         ImportError
             If the format needs a package that is not installed.
         OSError
@@ -88,6 +91,54 @@ class ProgramModel(Exportable):
     def _rows(self, X: Any) -> Any:
         """Return rows as the Program takes them, checked."""
         raise NotImplementedError
+
+    def explain(self, X: Any, background: Any = None) -> Explanation:
+        """Return what each column adds to the answer for each row; for linear and additive students.
+
+        The columns of a row and the intercept add up to its ``decision_function``, or, of a regressor, to its
+        prediction before `clip` holds it and before a transformed target is transformed back.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows with the columns seen in fit; those of a frame in any order.
+        background : array-like, sparse matrix or frame of shape (n_background_rows, n_columns), default=None
+            Rows to compare with, such as those of the training: each column's mean over them is taken off and added
+            to the intercept. What is left are the SHAP values with that background, exactly. None takes nothing
+            off: a number adds nothing where it is zero, as with ``coef_``.
+
+        Returns
+        -------
+        explanation : Explanation
+            With ``values`` of shape (n_rows, n_columns), or (n_rows, n_columns, n_outputs) for more than two classes
+            or several outputs, ``intercept`` and ``names``.
+
+        Raises
+        ------
+        NotFittedError
+            If the student is not fitted.
+        TypeError
+            If the student is no sum over its columns: a net with hidden layers, or a tree.
+
+        References
+        ----------
+        Lundberg and Lee (2017), A unified approach to interpreting model predictions,
+        https://arxiv.org/abs/1705.07874; corollary 1 has the values of a linear model.
+
+        Examples
+        --------
+        >>> from skdistill import LinearStudent
+        >>> student = LinearStudent().fit([[0.0, 5.0], [1.0, 6.0], [2.0, 4.0], [3.0, 5.0]], [0, 0, 1, 1])
+        >>> rows = [[0.5, 4.0], [2.5, 7.0]]
+        >>> explanation = student.explain(rows)
+        >>> explanation.names
+        ['column 0', 'column 1']
+        >>> total = explanation.values.sum(axis=1) + explanation.intercept
+        >>> print(abs(total - student.decision_function(rows)).max() < 1e-12)
+        True
+        """
+        X = self._rows(X)
+        return explained(self.program_, X, None if background is None else self._rows(background))
 
 
 class ProgramClassifier(ProgramModel):

@@ -2,6 +2,7 @@
 
 from . import _ops as ops
 from ._io import dumps, read
+from ._metadata import MOST_OWN, check_metadata, described, versions
 from ._of_model import program_of, program_or_none, shipped
 from ._ops import (
     ACTIVATIONS,
@@ -55,11 +56,12 @@ from ._table import (
     with_unused,
     words_in,
 )
-from ._text_cells import DATE_FORMS, date_reader, is_short, number_reader
+from ._text_cells import DATE_FORMS, date_reader, is_optional, is_short, number_reader
 from ._tree import Tree
 
-# Programs, their files and their passes
+# Programs, their files, what these say of their origin, and their passes
 __all__ = ["Program", "dumps", "program_of", "program_or_none", "read", "run", "shipped"]
+__all__ += ["MOST_OWN", "check_metadata", "described", "versions"]
 __all__ += ["fold", "join", "rescale", "split"]
 # their ops, and what these share
 __all__ += [
@@ -97,6 +99,7 @@ __all__ += [
     "DATE_FORMS",
     "date_reader",
     "held_by",
+    "is_optional",
     "is_short",
     "number_reader",
     "plain_cells",

@@ -28,9 +28,10 @@ _FEW_COLUMNS = 64
 def float32_steps(program: Program) -> Sequence[Callable[[Array], Array]]:
     """Return what a Program runs between its first and its last op on a batch in float32.
 
-    These are its own ops if nothing would be gained: if it is not a net, or has neither bins nor two hidden layers.
+    These are its own ops if nothing would be gained: if it is not a net, or has neither bins nor two hidden layers; and
+    if its last op magnifies rounding.
     """
-    parts = split(program) if isinstance(program.ops[0], Columns) else None
+    parts = split(program) if isinstance(program.ops[0], Columns) and not program.ops[-1].magnifies else None
     if parts is None:
         return program.ops[1:-1]
     encoder, layers, activations = parts

@@ -4,7 +4,8 @@ The layout of a file::
 
     magic      8 bytes
     lengths    protocol, bytes of the packed JSON, bytes of the JSON (uint32 each), bytes of the arrays (uint64)
-    structure  JSON, packed by zlib: the ops, the class labels (null for a regressor), the versions, the fingerprint
+    structure  JSON, packed by zlib: the ops, the class labels (null for a regressor), the versions, the fingerprint,
+               the metadata
     arrays     in the order in which the ops name them, little-endian, in C order
     digest     SHA-256 of everything before it
 
@@ -18,6 +19,7 @@ a version that does not know the op raises an error that names it.
 
 1. The fingerprint is of the ops alone, with texts as repr writes them.
 2. The fingerprint is of the ops and the class labels.
+3. There are metadata.
 """
 
 from __future__ import annotations
@@ -39,13 +41,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._file_checks import MOST_OPS, Fault, check, check_keys, check_program
+from ._metadata import check_metadata
 from ._ops import Op
 from ._program import OPS, Program, labels_of
 
 Array = NDArray[Any]
 
 #: The protocol of written files; reading a file of a higher protocol raises ValueError.
-PROTOCOL = 2
+PROTOCOL = 3
 
 _MAGIC = b"\x93skd\r\n\x1a\n"
 _LENGTHS = struct.Struct("<IIIQ")
@@ -81,11 +84,14 @@ class Saved:
         The class labels; None for a regressor.
     versions : dict of str to str
         The versions of the packages that wrote it.
+    metadata : dict
+        What it says of where it comes from; empty before protocol 3.
     """
 
     program: Program
     classes: Array | None
     versions: dict[str, str]
+    metadata: dict[str, Any]
 
 
 #: Evaluating annotations is slow; each op's are evaluated once.
@@ -100,7 +106,9 @@ def _brief(value: Any) -> str:
 # --------------------------------------------------------------------------------------- writing
 
 
-def dumps(program: Program, classes: Array | None, versions: Mapping[str, str]) -> bytes:
+def dumps(
+    program: Program, classes: Array | None, versions: Mapping[str, str], metadata: dict[str, Any] | None = None
+) -> bytes:
     """Serialise a Program and its class labels to the bytes of a file.
 
     Parameters
@@ -111,6 +119,8 @@ def dumps(program: Program, classes: Array | None, versions: Mapping[str, str]) 
         The class labels: numbers, booleans or strings. None for a regressor.
     versions : mapping of str to str
         The versions of the packages that write the file.
+    metadata : dict, default=None
+        What the file is to say of where it comes from; the fingerprint does not cover it.
 
     Returns
     -------
@@ -133,6 +143,7 @@ def dumps(program: Program, classes: Array | None, versions: Mapping[str, str]) 
     try:
         fingerprint = _program_in(read_ops, _Arrays(arrays)).fingerprint(_labels_in(read_labels))
         structure = {"ops": ops, "classes": labels, "versions": dict(versions), "fingerprint": fingerprint}
+        structure["metadata"] = metadata or {}
         text = json.dumps(structure, separators=(",", ":")).encode()
         packed = zlib.compress(text, 9)
         start = _MAGIC + _LENGTHS.pack(PROTOCOL, len(packed), len(text), len(arrays))
@@ -228,12 +239,14 @@ def _decode(protocol: int, packed: bytes, arrays: bytes, n_structure: int) -> Sa
     # a file with a correct digest may still be malicious
     try:
         structure = _unpack(packed, n_structure)
-        whole = type(structure) is dict and list(structure) == ["ops", "classes", "versions", "fingerprint"]
+        keys = ["ops", "classes", "versions", "fingerprint", *(["metadata"] if protocol > 2 else [])]
+        whole = type(structure) is dict and list(structure) == keys
         if not whole:
             raise Fault(f"its structure is {_brief(structure)}")
         versions = structure["versions"]
         texts = type(versions) is dict and all(type(version) is str for version in versions.values())
         check(texts, f"it claims the versions {_brief(versions)}")
+        metadata = _metadata_in(structure.get("metadata", {}))
         program, classes = _program_in(structure["ops"], _Arrays(arrays)), _labels_in(structure["classes"])
         check_program(program, classes, len(packed) + len(arrays))
         fingerprint = program.fingerprint(classes) if protocol > 1 else program._digest(repr).hexdigest()
@@ -242,7 +255,16 @@ def _decode(protocol: int, packed: bytes, arrays: bytes, n_structure: int) -> Sa
         raise
     except Exception as error:
         raise Fault(f"it holds no Program that runs ({type(error).__name__}: {_brief(error)})") from error
-    return Saved(program, classes, versions)
+    return Saved(program, classes, versions, metadata)
+
+
+def _metadata_in(stored: Any) -> dict[str, Any]:
+    try:
+        metadata = check_metadata(stored)
+        check(type(metadata.get("user", {})) is dict, "metadata['user'] must be a dict")
+    except (TypeError, ValueError) as error:
+        raise Fault(f"of its metadata: {_brief(str(error))}") from error
+    return metadata
 
 
 def _check_start(start: bytes, size: int) -> tuple[int, int, int, int]:

@@ -53,7 +53,8 @@ def program_of(model: Any, *, with_encoder: bool = False) -> Program:
             )
         raise TypeError(
             f"{name} has no Program, and only a Program can be exported, saved, compressed or measured; needed is a "
-            "fitted LinearStudent, MLPStudent or TreeStudent, or a distiller with such a student."
+            "fitted LinearStudent, MLPStudent or TreeStudent, or a distiller with such a student. For scikit-learn's "
+            "wrappers of thresholds, calibrations and transformed targets there is skdistill.as_student."
         )
     if hasattr(inner, "encoder_") and not with_encoder:
         raise TypeError(

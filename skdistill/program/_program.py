@@ -58,8 +58,8 @@ class Program:
     Parameters
     ----------
     ops : sequence of Op
-        The operations. The first is Columns or Bound, which reads the rows; the last is Softmax for
-        a classifier, Sigmoid for one of several labels, Unstandardize for a regressor.
+        The operations. The first is Columns or Bound, which reads the rows; the last is Softmax or
+        OneVsRest for a classifier, Sigmoid for one of several labels, Unstandardize or BackTransform for a regressor.
     batch_dtype : {"float64", "float32"}, default="float64"
         The type in which the layers of a net are computed for more than one row. float32 takes about 0.6 of the time.
         Probabilities, or predictions in standard deviations of the target, then differ by about 1e-6 from those of

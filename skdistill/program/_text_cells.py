@@ -33,6 +33,11 @@ def is_short(text: str) -> bool:
     return len(text) <= 64
 
 
+def is_optional(after: str) -> bool:
+    """Tell whether what stands behind a number may be left out, as a currency may."""
+    return after in "$¢£¥€₹₽₩₺₫₱₦₪฿₴₸₿" or (len(after) == 3 and after.isupper())
+
+
 def number_reader(form: str) -> Callable[[str], float]:
     """Return the function that reads texts as numbers, NaN where a text is none.
 
@@ -49,7 +54,7 @@ def number_reader(form: str) -> Callable[[str], float]:
     # "26e17" may be a code
     exponent = rf"(?:[eE][+-]\d{{1,3}})?|\d+[{mark}]\d+[eE]\d{{1,3}}"
     plain = re.compile(rf"{whole}(?:[{mark}]\d*)?{exponent}|[{mark}]\d+")
-    optional = after in "$¢£¥€₹₽₩₺₫₱₦₪฿₴₸₿" or (len(after) == 3 and after.isupper())
+    optional = is_optional(after)
 
     def read(text: str) -> float:
         text = text.strip()

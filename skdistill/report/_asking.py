@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._sklearn import is_fitted, n_rows_of, not_fitted
 from ..metrics import output_names
-from ..program import named_columns, shipped
+from ..program import Program, named_columns, shipped
 from ..tasks import CLASSES, LABELS, NUMBERS, Task, task_of
 from ..teacher import Answers, Teacher, is_estimator, models_of
 
@@ -81,6 +82,13 @@ def check_student(student: Any, called: str, task: Task | None = None) -> Task:
         raise ValueError(f"{called} is {student!r}; needed is {' or '.join(needed)}.{hint}")
     if is_estimator(student) and not is_fitted(student):
         raise not_fitted(student)
+    program = getattr(shipped(student), "program_", None)
+    if isinstance(program, Program) and getattr(program.ops[-1], "cut", None) is not None:
+        warnings.warn(
+            f"{called} has a decision threshold; reports take the most probable class, and only predict its threshold.",
+            UserWarning,
+            stacklevel=3,
+        )
     return own
 
 

@@ -85,7 +85,8 @@ def compare(
         The name of one of scikit-learn's scorers, for retention, choice and verdict. None takes "neg_log_loss", for
         regressors "r2".
     tolerance : float, default=0.01
-        The chosen student is the smallest whose retention is lower than the highest by no more than this share of it.
+        The chosen student is the smallest that is worse than the best by no more than this share: of the best score,
+        and of what it gains over a constant prediction, which counts where events are rare.
     slice_by : sequence of str or int, default=None
         The columns by whose categories or quartiles the rows are sliced. None takes the first fifty. The rows are
         always sliced by class, or by the quartiles of the target.
@@ -176,7 +177,11 @@ def compare(
         table[name] = {"kind": role, "model": _class_of(model), **figures, **cost}
         in_fit = getattr(named.get(name), "distillation_report_", None)
         details[name] = Details(slices=by_slice, in_fit=in_fit, **kind.details(pred))
-    chosen = _choose(table, tolerance, "fidelity" if y is None else "retention")
+    chosen = (
+        _choose(table, tolerance, "fidelity", {})
+        if labels is None
+        else _choose(table, tolerance, "retention", kind.gains(preds, labels))
+    )
     said = (
         change(chosen, reference, preds, kind)
         if labels is None or baseline is not None
@@ -248,12 +253,17 @@ def _class_of(model: Any) -> str:
     return type(model).__name__ if is_estimator(model) or not hasattr(model, "__name__") else str(model.__name__)
 
 
-def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float, figure: str) -> str:
-    """Return the smallest student within the tolerance; one with a Program counts as smaller than one without."""
+def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float, figure: str, gains: Mapping[str, float]) -> str:
+    """Return the smallest student within the tolerance; one with a Program counts as smaller than one without.
+
+    The tolerance is a share of the highest figure, and of the largest gain over a constant prediction.
+    """
     students = {name: row for name, row in table.items() if row["kind"] == "student"}
     kept = [row[figure] for row in students.values() if not np.isnan(row[figure])]
     # without any retention all students count as good
     good = [name for name, row in students.items() if not kept or row[figure] >= max(kept) - tolerance * abs(max(kept))]
+    most = max((gains.get(name, 0.0) for name in good), default=0.0)
+    good = [name for name in good if gains.get(name, 0.0) >= most - tolerance * abs(most)] or good
 
     def size(name: str) -> tuple[bool, float]:
         own, pickled = students[name]["program_bytes"], students[name]["pickle_bytes"]

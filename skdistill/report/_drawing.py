@@ -46,10 +46,10 @@ def class_axes(label: Any) -> dict[str, str]:
 class Display:
     """What all displays share: the axes that they are drawn on."""
 
-    def _set_axes(self, ax: Any) -> Any:
+    def _set_axes(self, ax: Any, **figure: Any) -> Any:
         """Set ``ax_`` and ``figure_`` to the axes given, or to those of a new figure."""
         pyplot = import_optional("matplotlib.pyplot", type(self).__name__, "skdistill[plot]")
-        self.ax_ = pyplot.subplots(layout="constrained")[1] if ax is None else ax
+        self.ax_ = pyplot.subplots(layout="constrained", **figure)[1] if ax is None else ax
         self.figure_ = self.ax_.figure
         return self.ax_
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -115,6 +116,18 @@ class Kind:
     def fidelity(self, pred: Array) -> dict[str, float]:
         """Return how close a model is to the teacher on all rows."""
         raise NotImplementedError
+
+    def gains(self, preds: Mapping[str, Array], y: Array) -> dict[str, float]:
+        """Return by how much the score of each model is above that of a constant prediction, where that has one."""
+        n_targets = self.teacher_pred.shape[1]
+        constant = self.task.constant(self.task.goals(self.task.encode_known(y, self.order), n_targets))
+        options: dict[str, Any] = {"response_method": self.task.method, "classes": self.classes}
+        with warnings.catch_warnings():
+            # a scorer may say that it makes little sense of one
+            warnings.simplefilter("ignore")
+            least = metrics.answer_score(y, constant, self.scoring, **options)
+        found = {name: metrics.answer_score(y, pred, self.scoring, **options) - least for name, pred in preds.items()}
+        return {name: gain for name, gain in found.items() if np.isfinite(gain)}
 
     def details(self, pred: Array) -> dict[str, Any]:
         """Return the fields of Details that depend on a model's answers alone."""

@@ -203,9 +203,11 @@ class Report:
             f"On {count(self.n_rows)} rows",
             [row["kind"] for row in self.table.values()].count("student") > 1,
         )
-        within = f"within {100 * self.tolerance:g} % of the highest"
-        what = "fidelity" if retention is None else "retention"
-        chosen = f"{self.chosen} is the smallest student whose {what} is {within}."
+        share = f"{100 * self.tolerance:g} %"
+        within = f"whose fidelity is within {share} of the highest"
+        if retention is not None:
+            within = f"within {share} of the best, by {metric} and by its gain over a constant prediction"
+        chosen = f"{self.chosen} is the smallest student {within}."
         found = [
             *self.notes,
             f"{chosen} {rows} it {said}." if several else f"{rows} {self.chosen} {said}.",

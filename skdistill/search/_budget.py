@@ -61,8 +61,9 @@ def distill_to_budget(
     """Find the smallest good student within a budget of bytes, time or retention.
 
     Among the students within all limits whose mean loss on the validation rows is not clearly higher than the lowest
-    (by one standard error of the difference, paired by row), the smallest is taken. The loss is log-loss for
-    classification and the squared error for regression, or what `scoring` says.
+    (by one standard error of the difference, paired by row, or by a twentieth of what the lowest gains over a constant
+    prediction), the smallest is taken. The loss is log-loss for classification and the squared error for regression, or
+    what `scoring` says.
 
     The candidates are linear and additive students and nets of rising width, with up to 5,000 rows to learn from also
     an ensemble of small nets, which ends as one net; and all of these in int8. The largest is as wide as `max_bytes`
@@ -234,7 +235,7 @@ def distill_to_budget(
                 row["latency_us"] = time
         for row in figures:
             row["within_budget"] = is_within(row, budget)
-        best = choose_student(figures, losses, budget)
+        best = choose_student(figures, losses, validation.constant_losses(), budget)
         chosen = figures[best]
         _, base, bits, student = found[best]
         refitted = False

@@ -1,4 +1,4 @@
-"""Which student is taken: of those within the limits whose loss is not clearly higher than the lowest, the smallest."""
+"""Which student is taken: of those within the limits that are not clearly worse than the best, the smallest."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ Array = NDArray[Any]
 
 #: A score that is no mean over rows is compared by the jackknife over so many parts of the validation rows.
 _N_PARTS = 10
+#: The share of the best student's gain over a constant prediction that a smaller one may lose. Where events are rare, a
+#: student that knows nothing of them is not clearly worse on the rows held out.
+_MOST_LOST = 0.05
 
 
 class Validation:
@@ -82,12 +85,18 @@ class Validation:
         without = np.array([self._score(self._y[rows], values[rows]) for rows in self._parts])
         return (n_parts - 1) * without - n_parts * self._score(self._y, values)
 
+    def constant_losses(self) -> Array:
+        """Return the losses of a constant prediction: the share of each class, or the mean."""
+        return self.losses(self._task.constant(self._task.goals(self._labels, self._teacher.shape[1])))
+
     def _score(self, y: Array, values: Array) -> float:
         task = self._task
         return answer_score(y, task.as_given(values), self.scoring, task.method, task.classes(self._order))
 
 
-def choose_student(rows: Sequence[dict[str, Any]], losses: Sequence[Array], budget: dict[str, float]) -> int:
+def choose_student(
+    rows: Sequence[dict[str, Any]], losses: Sequence[Array], constant: Array, budget: dict[str, float]
+) -> int:
     """Return which student to take.
 
     Parameters
@@ -96,6 +105,8 @@ def choose_student(rows: Sequence[dict[str, Any]], losses: Sequence[Array], budg
         The figures of each student.
     losses : sequence of ndarray
         What Validation.losses returned of each.
+    constant : ndarray
+        The losses of a constant prediction.
     budget : dict
         The limits that were given.
 
@@ -103,8 +114,9 @@ def choose_student(rows: Sequence[dict[str, Any]], losses: Sequence[Array], budg
     -------
     index : int
         Among the students within all limits (if there is none, among those within the limits of size and time; and if
-        there is none of these, the one that exceeds them least) that whose mean loss is not above the lowest by more
-        than one standard error of the difference, paired by row; and of these the smallest.
+        there is none of these, the one that exceeds them least) those whose mean loss is not above the lowest by more
+        than one standard error of the difference, paired by row, nor by more than a twentieth of what the lowest gains
+        over a constant prediction; and of these the smallest.
     """
     excess = [_excess(row, budget) for row in rows]
     least = min(excess)
@@ -113,7 +125,9 @@ def choose_student(rows: Sequence[dict[str, Any]], losses: Sequence[Array], budg
     fitting = [at for at, over in enumerate(excess) if over == 0]
     small = [at for at in fitting if is_within(rows[at], budget)] or fitting
     lowest = min((losses[at] for at in small), key=np.mean)
-    good = [at for at in small if not _is_clear(losses[at] - lowest)]
+    most = _MOST_LOST * max(0.0, float((constant - lowest).mean()))
+    above = [(at, losses[at] - lowest) for at in small]
+    good = [at for at, own in above if own.mean() <= most and not _is_clear(own)]
     return min(good, key=lambda at: by_size(rows[at]))
 
 

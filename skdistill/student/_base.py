@@ -19,7 +19,7 @@ from .._checks import check_rows, check_weights, row_counts
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, in_search, not_fitted, take_rows
 from ..losses import CrossEntropy, Loss, Targets, Terms, regression_loss_of
 from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
-from ..program import Op, Program, Unstandardize, fold, in_order, is_frame
+from ..program import Op, Program, Unstandardize, fold, in_order, is_frame, versions
 from ..tasks import CLASSES, NUMBERS, Task, task_for
 from ._change_points import with_change_points
 from ._columns import raw_columns, settled_kinds
@@ -56,6 +56,8 @@ class ProgramStudent(ProgramModel, BaseEstimator):
     _task: ClassVar[Task]
     #: What numeric="auto" stands for.
     _numeric_auto: ClassVar[str] = "standard"
+    #: Whether a frequent number has an edge of its own among the bins, which makes for more of them.
+    _heavy: ClassVar[bool] = False
     #: What encoded rows are held in.
     _dtype: ClassVar[type[np.floating]] = np.float64
 
@@ -67,6 +69,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
     class_weight: dict[Any, float] | str | None = None
     n_features_in_: int
     feature_names_in_: Array
+    _fit_metadata: dict[str, Any]
 
     def _fit_layers(self, encoder: Encoder, X: Any, terms: Terms, sample_weight: Array | None) -> list[Op]:
         """Fit to rows that `encoder` takes; return the ops that turn its ``[codes | numbers]`` into outputs."""
@@ -122,6 +125,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         if targets.classes is not None:
             self.classes_ = targets.classes
         self.program_ = fold(Program([*encoder.ops, *layers, self._end(targets, terms)]))
+        self._fit_metadata = {"report": {"n_rows": X.shape[0]}, "versions": versions()}
         return self
 
     def _fit_encoder(self, X: Any, targets: Targets, terms: Terms) -> tuple[Encoder, Any]:
@@ -137,6 +141,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
                 max_categories=self.max_categories,
                 # kinds may be settled for a table that these rows are a part of
                 columns=None if sparse.issparse(X) else raw_columns(X, self.__dict__.pop("_kinds", None)),
+                heavy=self._heavy,
             )
             if numeric == "piecewise" and self.n_bins == "auto" and targets.classes is None:
                 encoder = with_change_points(encoder, X, *terms.blended())

@@ -9,18 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model import encoded_sources
 from ..program import (
     LARGEST,
     Bound,
-    Clip,
     Columns,
     Indicate,
+    Levels,
     LookupAffine,
     Piecewise,
     Program,
     Quantiles,
     Standardize,
     Unstandardize,
+    Word,
     fold,
     join,
     real_weights,
@@ -165,9 +167,8 @@ def _unit(program: Program) -> tuple[Any, Any]:
 
 def _named_columns(program: Program) -> tuple[list[_Column], list[int]]:
     """Return the inputs of the affine map, levels of a category together, and the raw column of each."""
-    entry, *steps = program.ops[:-2]
+    steps = program.ops[1:-2]
     columns = _columns(program)
-    sources = list(entry.sources) if isinstance(entry, Columns) else list(range(program.n_columns))
     for op in steps:
         if isinstance(op, Quantiles):
             for at in range(op.start, op.start + len(op.fill)):
@@ -178,9 +179,7 @@ def _named_columns(program: Program) -> tuple[list[_Column], list[int]]:
             for at, lower, width in zip(op.columns, op.lower, op.width, strict=True):
                 low, high = (_edge(columns[at], edge) for edge in (lower, lower + width))
                 columns.append(_Column(f"{columns[at].name} from {low} to {high}"))
-        appended = not isinstance(op, Clip | Standardize | Quantiles)
-        sources += [sources[at] for at in op.columns] if appended else []  # type: ignore[attr-defined]
-    return columns, sources
+    return columns, encoded_sources(program.ops[:-2], program.n_columns)
 
 
 def _edge(column: _Column, edge: float) -> str:
@@ -213,11 +212,14 @@ def _grid(program: Program, source: int) -> Array:
     if not own:
         return np.empty(0)
     at = own[0]
-    if columns[at].levels:
-        assert isinstance(entry, Columns)
-        levels = dict(zip(entry.sources, entry.levels, strict=False))[source]
-        known = [level for level in levels if level is not None]
-        return np.array([*known, "other levels", None], dtype=object)
+    if isinstance(entry, Columns):
+        reads = [read for owner, _, read in entry.reads if owner == source]
+        # the last of levels that are read twice are those of the ranks, in their order
+        levels = [read.levels for read in reads if isinstance(read, Levels)][-1:]
+        words = [read.word for read in reads if isinstance(read, Word)]
+        if levels or words:
+            known = [level for one in levels for level in sorted(one, key=one.__getitem__) if level is not None]
+            return np.array([*known, "other levels", None] if levels else [*words, None], dtype=object)
     points = _range(steps, columns[at], at)
     if columns[at].kind == "datetime":
         points = np.unique(np.round(points)).astype("datetime64[s]")

@@ -80,6 +80,7 @@ def fit_encoder(
     min_frequency: int,
     max_categories: int,
     columns: Iterable[Column] | None = None,
+    heavy: bool = False,
 ) -> Encoder:
     """Fit an encoder to a table.
 
@@ -102,6 +103,9 @@ def fit_encoder(
         The largest number of levels of a column that are kept; the most frequent ones are.
     columns : iterable of Column or None, default=None
         The columns of `X`, where their kinds were settled before.
+    heavy : bool, default=False
+        Whether a value in more rows than a bin should hold, such as the zero of most counts, is itself an edge, and
+        the other edges are quantiles of the other rows. Otherwise such a column has few bins.
 
     Returns
     -------
@@ -140,7 +144,7 @@ def fit_encoder(
     if values and numeric != "raw":
         # words and cycles have no bends
         bent = [one.kind != "word" for one in rest] + [part not in _CYCLES for _, part in parts]
-        ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins, np.flatnonzero(bent).tolist())
+        ops += _encode_numbers(first, values, len(rest), weight, numeric, n_bins, np.flatnonzero(bent).tolist(), heavy)
     encoder = Encoder(ops)
     encoder.notes = notes
     return encoder
@@ -392,6 +396,7 @@ def _encode_numbers(
     numeric: str,
     n_bins: int | str,
     binned: Sequence[int],
+    heavy: bool,
 ) -> list[Op]:
     """Return the ops that encode numeric columns, fitted to their training values.
 
@@ -422,10 +427,10 @@ def _encode_numbers(
             int(np.clip(_N_BINS // max(len(binned), 1), _FEWEST_BINS, _MOST_BINS)) if n_bins == "auto" else int(n_bins)
         )
         scaled = standardize.squashed((ranked - center[:, None]) / scale[:, None])
-        bins = _bins(first, binned, scaled, mass, most)
+        bins = _bins(first, binned, scaled, mass, most, heavy)
         while n_bins == "auto" and len(bins) > _MOST_IN_ALL:
             most = min(most - 1, most * _MOST_IN_ALL // len(bins))
-            bins = _bins(first, binned, scaled, mass, most)
+            bins = _bins(first, binned, scaled, mass, most, heavy)
         if bins:
             ops.append(as_bins(bins))
     return ops
@@ -518,10 +523,27 @@ def _quantiles(ranked: Array, mass: Array, levels: ArrayLike) -> Array:
     return np.where(np.abs(edges) < np.finfo(np.float32).tiny, 0.0, edges)
 
 
-def _bins(first: int, binned: Sequence[int], ranked: Array, mass: Array, n_bins: int) -> list[tuple[int, float, float]]:
+def _bins(
+    first: int, binned: Sequence[int], ranked: Array, mass: Array, n_bins: int, heavy: bool
+) -> list[tuple[int, float, float]]:
     """Return column and edges of the bins between quantiles; a column has none if there are fewer than two."""
     if n_bins < 2:
         return []
-    quantiles = _quantiles(ranked, mass, np.linspace(0.0, 1.0, n_bins + 1)).tolist()
-    found = ((first + at, list(dict.fromkeys(quantiles[at]))) for at in binned)
-    return [(column, *edges) for column, each in found if len(each) > 2 for edges in pairwise(each)]
+    if heavy:
+        edges = [_with_heavy(ranked[at], mass if mass.ndim == 1 else mass[at], n_bins) for at in binned]
+    else:
+        edges = _quantiles(ranked, mass, np.linspace(0.0, 1.0, n_bins + 1))[list(binned)].tolist()
+    found = ((first + at, list(dict.fromkeys(each))) for at, each in zip(binned, edges, strict=True))
+    return [(column, *pair) for column, each in found if len(each) > 2 for pair in pairwise(each)]
+
+
+def _with_heavy(values: Array, mass: Array, n_bins: int) -> list[float]:
+    """Return the edges of bins: ranked values that are heavier than a bin, and quantiles of the others."""
+    starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+    heavy = np.add.reduceat(mass, starts) > mass.sum() / n_bins
+    rest = ~np.repeat(heavy, np.diff(starts, append=len(values)))
+    if not rest.any():
+        return list(values[starts].tolist())
+    levels = np.linspace(0.0, 1.0, max(n_bins - int(heavy.sum()), 1) + 1)
+    quantiles = _quantiles(values[None, rest], mass[rest], levels)[0]
+    return list(np.union1d(quantiles, values[starts[heavy]]).tolist())

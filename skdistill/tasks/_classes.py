@@ -161,6 +161,10 @@ class Classes(Task):
         """Return the softmax."""
         return Softmax()
 
+    def constant(self, goals: Array) -> Array:
+        """Return the share of each class; a label that is none of the classes does not count."""
+        return np.broadcast_to(goals.sum(axis=0) / max(1.0, goals.sum()), goals.shape)
+
     def row_losses(self, goals: Array, values: Array, spread: Array | None = None) -> Array:
         """Return the cross-entropies; no probability counts for less than the floor, so that no row outweighs all."""
         return -(goals * np.log(np.maximum(values, PROBABILITY_FLOOR))).sum(axis=1)

@@ -237,6 +237,10 @@ class Task:
 
     # scores
 
+    def constant(self, goals: Array) -> Array:
+        """Return what a model answers that knows nothing of rows: the mean of `goals`, in their shape."""
+        return np.broadcast_to(np.nanmean(goals, axis=0), goals.shape)
+
     def row_losses(self, goals: Array, values: Array, spread: Array | None = None) -> Array:
         """Return the loss of each row, shape (n_rows,), linear in `goals` but for what all models share.
 

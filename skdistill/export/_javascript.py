@@ -1,0 +1,597 @@
+"""The JavaScript export: writes a Program, weights included, as one ES module without dependencies, and its types."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
+from importlib.resources import files
+from itertools import accumulate, groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._version import __version__
+from ..program import Bound, Columns, Levels, Op, Program, Tree, Word, held_by, is_optional, ops, program_of
+from ._files import check_ops, classes_of, used, write_files
+from ._metadata import metadata_json
+
+Array = NDArray[Any]
+
+#: The definitions that a module may need, by name, in the order in which they depend on each other.
+FUNCTIONS = {
+    re.findall(r"^(?:const|let) (\w+)", text, re.MULTILINE)[0]: re.sub(r"^//.*\n", "", text, flags=re.MULTILINE)
+    for text in files(__package__).joinpath("functions.js").read_text("utf-8").strip().split("\n\n")[1:]
+}
+#: From so many outputs on, the inputs of a layer are added several at a time.
+_MANY = 8
+#: The typed arrays of the types in which weights are stored, the smallest first.
+_TYPED = {
+    "uint8": "Uint8Array",
+    "int8": "Int8Array",
+    "uint16": "Uint16Array",
+    "int16": "Int16Array",
+    "int32": "Int32Array",
+    "float32": "Float32Array",
+    "float64": "Float64Array",
+}
+_DATE_PARTS = {
+    "month": "monthOf(X)",
+    "day": "monthDayOf(X)",
+    "weekday": "weekdayOf(X)",
+    "hour": "hourOf(X)",
+    "time of day": "timeOf(X)",
+    "day of year": "yearDayOf(X)",
+    **{
+        f"{name} {wave}": f"waveOf(X, {period}, Math.{function})"
+        for name, period in (("yearly", 31556952), ("weekly", 604800), ("daily", 86400))
+        for wave, function in (("sine", "sin"), ("cosine", "cos"))
+    },
+}
+
+
+def to_javascript(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any] | bool | None = None) -> None:
+    """Write a student as one ES module for Node, browsers and edge workers, with its TypeScript types beside it.
+
+    The module is of ECMAScript 2022, imports nothing, holds the weights, and computes the same predictions as the
+    student, in float64. It exports ``columns`` (their names, in order), ``classes``, ``predict(rows)`` and
+    ``predictProba(rows)``; that of a regressor exports ``columns`` and ``predict(rows)``. A row is an object from the
+    name of every column to its cell, or an array of the cells in the order of the columns; a list of rows gets a list
+    of answers.
+
+    A missing cell is null, undefined or NaN. A number may be a text, in decimal notation; a date is a ``Date`` or a
+    text of ISO 8601, which is in UTC if it has no zone. Other columns than those of fit, and cells that cannot be read,
+    throw a TypeError that names them.
+
+    Parameters
+    ----------
+    student : student, distiller or predictor
+        The fitted student.
+    path : str or path-like
+        The file to write; its name ends in ".js" or ".mjs". The types are in a file that ends in ".d.ts" or ".d.mts".
+    metadata : dict or False, default=None
+        Your own part of what the module says of itself in its constant ``metadata``: see :func:`to_file`. False says
+        nothing.
+
+    Raises
+    ------
+    NotFittedError
+        If the student is not fitted.
+    TypeError
+        If the student has no Program, its Program has an op without a printer, or a class label or a level has no
+        literal in JavaScript, as integers beyond 2**53 that a float cannot hold.
+    ValueError
+        If `path` ends in something else.
+    OSError
+        If the files cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from skdistill import LinearStudent
+    >>> from skdistill.export import to_javascript
+    >>> student = LinearStudent().fit([[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_javascript(student, pathlib.Path(folder, "student.js"))
+    ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
+    ['student.d.ts', 'student.js']
+    """
+    program = program_of(student)
+    path = Path(path)
+    if path.suffix not in (".js", ".mjs"):
+        raise ValueError(f"path must be a name that ends in '.js' or '.mjs'; got {str(path)!r}.")
+    check_ops(program, {Columns, Bound, *_ENDS, *_PRINTERS}, "JavaScript")
+    module = _Module(program, classes_of(student), metadata_json(student, metadata))
+    types = path.with_suffix(f".d{path.suffix.replace('js', 'ts')}")
+    write_files({path: module.text().encode("utf-8"), types: module.types().encode("utf-8")})
+
+
+class _Module:
+    """The module of one Program, under construction.
+
+    Parameters
+    ----------
+    program : Program
+        The Program.
+    classes : ndarray of shape (n_classes,) or None
+        The class labels; None for a regressor.
+    metadata : str
+        What the module says of itself, in JSON; perhaps nothing.
+    """
+
+    def __init__(self, program: Program, classes: Array | None, metadata: str) -> None:
+        self.program, self.metadata = program, metadata
+        self.classes = None if classes is None else [_literal(label, "a class") for label in classes.tolist()]
+        self.fingerprint = program.fingerprint(classes)
+        #: The expression of each constant, and its name.
+        self.data: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+        #: The arrays that a row is computed in.
+        self.arrays: dict[str, str] = {}
+        self.steps: list[str] = []
+        entry = program.ops[0]
+        assert isinstance(entry, Columns | Bound)
+        self.entry = entry
+        named = getattr(entry, "names", None) or getattr(entry, "numbered", None)
+        self.names = [_text(str(name)) for name in named or range(entry.n_columns)]
+        self.columns = _joined(self.names) if named else f"Array.from(Array({entry.n_columns}).keys(), String)"
+        self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
+        #: How many numbers of a row there are so far, the codes included.
+        self.width = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
+        #: The bins that the first layer reads, if they are not in `z`.
+        self.bins: ops.Piecewise | None = None
+        #: The name of the outputs of the last layer, and how many they are.
+        self.h, self.n_h = "", 0
+        #: The most inputs of a layer that are not zero.
+        self.n_listed = 0
+        _read_columns(self, entry) if isinstance(entry, Columns) else _bound(self, entry)
+        for op in program.ops[1:-1]:
+            _PRINTERS[type(op)](self, op)
+
+    def emit(self, *lines: str) -> None:
+        """Add statements."""
+        self.steps += lines
+
+    def constant(self, name: str, expression: str) -> str:
+        """Define a constant; return its name, which is that of an equal one if there is one."""
+        if expression not in self.data:
+            self._counts[name] += 1
+            self.data[expression] = f"{name}{self._counts[name]}"
+        return self.data[expression]
+
+    def each(self, columns: Iterable[int], statement: Callable[[str], str]) -> None:
+        """Add a statement for each of some columns of a row, given the expression of a column's index; `i` counts."""
+        columns = list(columns)
+        if columns == list(range(columns[0], columns[0] + len(columns))):
+            column = f"i + {columns[0]}" if columns[0] else "i"
+        else:
+            column = f"{self.constant('places', _array(np.array(columns)))}[i]"
+        self.emit(f"for (let i = 0; i < {len(columns)}; i++) {statement(column)}")
+
+    def text(self) -> str:
+        """Return the text of the module."""
+        end, answers = self.program.ops[-1], []
+        if isinstance(end, ops.Unstandardize):
+            answers.append(f"export const predict = (rows) => each(rows, {_unstandardized(self, end)});")
+        else:
+            proba, best = _probabilities(self, end)
+            answers.append(f"export const predict = (rows) => each(rows, (h) => classes[{best}]);")
+            answers.append(f"export const predictProba = (rows) => each(rows, {proba});")
+        run = "\n".join(["const run = (c) => {", *(f"  {line}" for line in self.steps), f"  return {self.h};", "};"])
+        arrays = {"z": f"f8({self.width})", **self.arrays}
+        if self.n_listed:
+            # with room for seven zeros
+            arrays |= {"v": f"f8({self.n_listed + 7})", "at": f"new Int32Array({self.n_listed + 7})"}
+        constants = arrays | {name: expression for expression, name in self.data.items()}
+        body = [*(f"const {name} = {expression};" for name, expression in constants.items()), run, *answers]
+        functions = used("\n".join(body), FUNCTIONS, _identifiers)
+        exports = [f"export const columns = {self.columns};"]
+        if self.classes is not None:
+            exports.append(f"export const classes = {_joined(self.classes)};")
+        if self.metadata:
+            # parsed, since a literal may not have a key __proto__; the text holds no ` or $
+            text = self.metadata.replace("\\", "\\\\")
+            exports.append(f"export const metadata = JSON.parse(`{text}`);")
+        title = f"// by skdistill {__version__}, fingerprint {self.fingerprint}"
+        chosen = [text.rstrip() for name, text in FUNCTIONS.items() if name in functions]
+        return "\n".join([title, *exports, *chosen, *body]) + "\n"
+
+    def types(self) -> str:
+        """Return the TypeScript types of the module."""
+        kinds = _cell_types(self.entry)
+        row = "\n".join(f"  {name}: {kind} | Missing;" for name, kind in zip(self.names, kinds, strict=True))
+        if self.classes is None:
+            alone = self.n_h == 1
+            answer = "number" if alone else f"[{', '.join(['number'] * self.n_h)}]"
+            declared, functions = [], [("predict", answer, "The prediction of a row, or of each of some rows.")]
+        else:
+            declared = [
+                f"export type Class = {' | '.join(dict.fromkeys(map(_literal_type, self.classes)))};",
+                "/** The classes, in the order of the probabilities. */",
+                "export declare const classes: readonly Class[];",
+            ]
+            functions = [
+                ("predict", "Class", "The most probable class of a row, or of each of some rows."),
+                ("predictProba", "number[]", "The probability of each class, for a row or for each of some rows."),
+            ]
+        if self.metadata:
+            declared.append("/** Where the module comes from. */")
+            declared.append("export declare const metadata: Record<string, unknown>;")
+        return _TYPES.format(
+            version=__version__,
+            row=row,
+            declared="\n".join(declared) + "\n" if declared else "",
+            functions="\n".join(
+                f"/** {note} */\nexport declare function {name}(rows: readonly (Row | Cells)[]): {answer}[];\n"
+                f"export declare function {name}(row: Row | Cells): {answer};"
+                for name, answer, note in functions
+            ),
+        )
+
+
+_TYPES = """\
+// The types of a fitted student, exported by skdistill {version}.
+export type Missing = null | undefined;
+export type Cell = string | number | bigint | boolean | Date | Missing;
+/** The cells of a row in the order of the columns. */
+export type Cells = readonly Cell[] | Float64Array | Float32Array;
+/** The cells of a row by column. A missing number may be NaN; a date in a text of ISO 8601 without a zone is in UTC. */
+export interface Row {{
+{row}
+}}
+/** The names of the columns, in order. */
+export declare const columns: readonly string[];
+{declared}{functions}
+"""
+
+
+def _cell_types(entry: Columns | Bound) -> list[str]:
+    """Return the TypeScript type of each column's cells, without that of a missing one."""
+    if isinstance(entry, Bound):
+        return ["number | boolean"] * entry.n_columns
+    types = {"number": "number | bigint | boolean", "level": "number | bigint | boolean", "datetime": "Date | string"}
+    known: list[dict[str, None]] = [{} for _ in range(entry.n_columns)]
+    forms = entry.forms or ("",) * len(entry.sources)
+    for (source, kind, read), form in zip(entry.reads, forms, strict=True):
+        if isinstance(read, Levels):
+            levels = [level for level in read.levels if level is not None]
+            known[source] |= dict.fromkeys("string" if isinstance(level, str) else types["level"] for level in levels)
+        known[source] |= dict.fromkeys([*filter(None, [types.get(kind)]), *["string"] * (bool(form) or kind == "word")])
+    found = []
+    for own, what in zip(known, held_by(entry), strict=True):
+        members = " | ".join(own) or types.get(what or "", "string" if what == "text" else "Cell")
+        found.append(" | ".join(dict.fromkeys(members.split(" | "))))
+    return found
+
+
+def _literal_type(literal: str) -> str:
+    return "number" if re.fullmatch("NaN|-?Infinity", literal) else literal
+
+
+# ---------------------------------------------------------------------------------------- literals
+
+
+def _text(text: str) -> str:
+    """Return a string literal; characters that cannot be seen, or that end a script in a page, are escaped."""
+    # an editor may normalise characters that Unicode treats as equivalent
+    literal = json.dumps(text, ensure_ascii=not unicodedata.is_normalized("NFC", text))
+    escaped: dict[int, str | int | None] = {
+        ord(char): json.dumps(char)[1:-1] for char in set(literal) if not char.isprintable()
+    }
+    return literal.translate({**escaped, ord("<"): "\\u003c", 0x7F: "\\u007f"})
+
+
+def _literal(value: Any, what: str) -> str:
+    """Return the literal of a level or a class label."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, str):
+        return _text(value)
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) <= 2**1000 and float(value) == value):
+        return _number(float(value))
+    raise TypeError(f"JavaScript has no literal of {what}: {value!r}, of type {type(value).__name__}.")
+
+
+def _number(value: float) -> str:
+    """Return the shortest literal of a number."""
+    return repr(float(value)).removesuffix(".0").replace("inf", "Infinity").replace("nan", "NaN")
+
+
+def _joined(literals: Iterable[str]) -> str:
+    return f"[{','.join(literals)}]"
+
+
+def _list(values: Iterable[float]) -> str:
+    return _joined(map(_number, values))
+
+
+def _packed(values: Array) -> str:
+    """Return a typed array of the given type from base64."""
+    little = values.astype(values.dtype.newbyteorder("<"))
+    return f'raw({_TYPED[values.dtype.name]}, "{base64.b64encode(little.tobytes()).decode()}")'
+
+
+def _smallest(values: Array) -> Array:
+    """Return numbers in the smallest type that holds each exactly; the sign of a zero changes nothing."""
+    flat = np.ravel(values)
+    with np.errstate(all="ignore"):
+        found = (flat.astype(kind) for kind in _TYPED)
+        return next(one for one in found if (one.astype(np.float64) == flat).all())
+
+
+def _array(values: Array) -> str:
+    """Return a list, or a typed array."""
+    return min(_list(values), _packed(_smallest(values)), key=len)
+
+
+def _floats(values: Array) -> str:
+    """Return a Float64Array in the fewest characters."""
+    flat = np.ravel(values).astype(np.float64)
+    if len(flat) == 0:
+        return "f8(0)"
+    if (flat == flat[0]).all():
+        same = "" if flat[0] == 0 else f".fill({_number(flat[0])})"
+        return min(f"f8({len(flat)}){same}", f"f8({_list(flat)})", key=len)
+    packed = _packed(_smallest(flat))
+    shorter = min(f"f8({_list(flat)})", f"f8({packed})", key=len)
+    return packed if packed.startswith("raw(Float64Array") and len(packed) < len(shorter) else shorter
+
+
+def _weights(values: Array, scale: Array | None = None) -> str:
+    """Return weights as a Float64Array."""
+    if scale is not None:
+        return f"scaled({_packed(values.ravel())}, {_floats(scale)})"
+    if values.dtype == np.float16:
+        return f"halves({_packed(values.ravel().view(np.uint16))})"
+    return _floats(values)
+
+
+# ------------------------------------------------------------------------------------ the entry
+
+
+def _bound(to: _Module, entry: Bound) -> None:
+    to.each(range(entry.n_columns), lambda x: f"z[i] = bounded(number(c[{x}], {x}));")
+
+
+def _read_columns(to: _Module, entry: Columns) -> None:
+    """Print the statements that read the cells `c` of a row into `z`."""
+    forms = entry.forms or ("",) * len(entry.sources)
+    reads = [(at, *read, form) for at, (read, form) in enumerate(zip(entry.reads, forms, strict=True))]
+    starts = [*accumulate(entry.sizes, initial=0), *[0] * len(entry.sources)]
+    plain: list[tuple[int, int]] = []
+    # the words of each text, and the place of the first; a text's words follow each other.
+    words: dict[int, tuple[int, list[str]]] = {}
+    for at, source, kind, read, form in reads:
+        if isinstance(read, Levels):
+            _read_level(to, at, source, read, starts[at] if kind == "category" else 0)
+        elif kind == "datetime" and form:
+            to.emit(f"z[{at}] = dateOf(c[{source}], {_text(form)});")
+        elif kind == "datetime":
+            to.emit(f"z[{at}] = seconds(c[{source}], {source});")
+        elif kind == "number" and form:
+            to.emit(f"z[{at}] = {to.constant('reader', _number_reader(form))}(c[{source}]);")
+        elif kind == "number" and source in (entry.spans or ()):
+            held = "time spans, which may be given in seconds,"
+            to.emit(f'z[{at}] = number(c[{source}], {source}, "{held}");')
+        elif kind == "number":
+            plain.append((at, source))
+        elif isinstance(read, Word):
+            words.setdefault(source, (at, []))[1].append(_text(read.word))
+    for source, (at, texts) in words.items():
+        to.emit(f"findWords(c[{source}], {to.constant('words', _joined(texts))}, {at});")
+    # columns of numbers that follow each other are read in a loop
+    for _, run in groupby(enumerate(plain), key=lambda one: (one[1][0] - one[0], one[1][1] - one[0])):
+        cells = [cell for _, cell in run]
+        at, source = cells[0]
+        if len(cells) < 3:
+            to.emit(*(f"z[{at}] = number(c[{source}], {source});" for at, source in cells))
+        else:
+            x, y = (f"i + {first}" if first else "i" for first in (at, source))
+            to.emit(f"for (let i = 0; i < {len(cells)}; i++) z[{x}] = number(c[{y}], {y});")
+
+
+def _read_level(to: _Module, at: int, source: int, read: Levels, start: int) -> None:
+    """Print what reads a level as the place of its code among all codes, or as its rank."""
+    keys = [key for key in read.levels if key is not None]
+    found = [read.levels[key] for key in keys]
+    title = f"a level of column {to.names[source]}"
+    # a boolean is looked up as a number
+    literals = [_literal(int(key) if isinstance(key, bool) else key, title) for key in keys]
+    if found == list(range(len(found))):
+        levels = f"codes({_joined(literals)})"
+    else:
+        pairs = (f"[{key},{_number(code)}]" for key, code in zip(literals, found, strict=True))
+        levels = f"new Map({_joined(pairs)})"
+    code = f"level(c[{source}], {to.constant('levels', levels)}, {_number(read.other)}, {_number(read.missing)})"
+    to.emit(f"z[{at}] = {code}{f' + {start}' if start else ''};")
+
+
+def _number_reader(form: str) -> str:
+    before, _, rest = form.partition("0")
+    mark, after = rest[0], rest[1:]
+    return f"numberReader({_text(before)}, {_text(mark)}, {_text(after)}, {json.dumps(is_optional(after))})"
+
+
+# -------------------------------------------------------------------------------------- the ops
+
+
+def _date_parts(to: _Module, op: ops.DateParts) -> None:
+    for column, part in zip(op.columns, op.parts, strict=True):
+        to.emit(f"z[{to.width}] = {_DATE_PARTS[part].replace('X', f'z[{column}]')};")
+        to.width += 1
+
+
+def _clip(to: _Module, op: ops.Clip) -> None:
+    lower, upper = to.constant("lowest", _floats(op.lower)), to.constant("highest", _floats(op.upper))
+    to.each(op.columns.tolist(), lambda x: f"z[{x}] = clip(z[{x}], {lower}[i], {upper}[i]);")
+
+
+def _indicate(to: _Module, op: ops.Indicate) -> None:
+    to.each(op.columns.tolist(), lambda x: f"z[i + {to.width}] = +isNaN(z[{x}]);")
+    to.width += len(op.columns)
+
+
+def _standardize(to: _Module, op: ops.Standardize) -> None:
+    mean, scale, fill = (to.constant(name, _floats(getattr(op, name))) for name in ("mean", "scale", "fill"))
+    to.emit(f"standardize({op.start}, {mean}, {scale}, {fill}, {_number(op.limit)});")
+
+
+def _quantiles(to: _Module, op: ops.Quantiles) -> None:
+    knots, scores, fill = (to.constant(name, _floats(getattr(op, name))) for name in ("knots", "scores", "fill"))
+    to.emit(f"quantiles({op.start}, {knots}, {scores}, {fill});")
+
+
+def _piecewise(to: _Module, op: ops.Piecewise) -> None:
+    following = to.program.ops[to.program.ops.index(op) + 1]
+    if isinstance(following, ops.Affine | ops.LookupAffine) and _in_order(op):
+        to.bins = op
+        return
+    lower, width = to.constant("lower", _floats(op.lower)), to.constant("width", _floats(op.width))
+    to.each(op.columns.tolist(), lambda x: f"z[i + {to.width}] = share(z[{x}], {lower}[i], {width}[i]);")
+    to.width += len(op.columns)
+
+
+def _in_order(op: ops.Piecewise) -> bool:
+    """Tell whether the bins of a column follow each other, and none reaches beyond the next."""
+    columns, upper = np.asarray(op.columns), op.lower + op.width
+    same = columns[1:] == columns[:-1]
+    together = len(np.unique(columns)) == len(columns) - np.count_nonzero(same)
+    ascend = (op.lower[:-1] < op.lower[1:])[same]
+    apart = (upper[:-2] <= op.lower[2:])[columns[2:] == columns[:-2]]
+    return bool(together and ascend.all() and apart.all())
+
+
+def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
+    first, (n_in, n) = not to.h, op.weight.shape
+    weight, source, start, end = _weights(op.weight, op.scale), to.h, 0, n_in
+    add = "add" if n < _MANY else "addMany"
+    h = f"h{len(to.arrays)}"
+    to.arrays[h] = f"f8({n})"
+    to.emit(f"{h}.set({to.constant('bias', _floats(op.bias))});")
+    n_listed = n_in
+    if isinstance(op, ops.LookupAffine) and to.n_codes:
+        tables = to.constant("tables", _weights(op.tables, op.tables_scale))
+        to.emit(f"pick({to.n_codes}, {n});", f"{add}({h}, {tables}, {n});")
+    if first:
+        source, start, end = "z", to.n_codes, to.width
+    if end > start:
+        to.emit(f"list({source}, {start}, {end}, {n});")
+    if first and to.bins is not None:
+        columns = np.asarray(to.bins.columns)
+        starts = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
+        begin = to.constant("starts", _array(starts))
+        lower, width = to.constant("lower", _floats(to.bins.lower)), to.constant("width", _floats(to.bins.width))
+        n_plain, n_listed = end - start, end - start + 3 * (len(starts) - 1)
+        weight = f"summed({weight}, {n}, {n_plain}, {begin})"
+        to.each(
+            columns[starts[:-1]].tolist(),
+            lambda x: f"bins(z[{x}], {begin}[i], {begin}[i + 1], {lower}, {width}, {n}, {n_plain});",
+        )
+    if n_in:
+        to.emit(f"{add}({h}, {to.constant('weight', weight)}, {n});")
+    to.h, to.n_h, to.n_listed = h, n, max(to.n_listed, n_listed, to.n_codes)
+
+
+def _activation(to: _Module, op: Op) -> None:
+    to.emit(f"{type(op).__name__.lower()}({to.h});")
+
+
+def _in_preorder(op: Tree) -> tuple[list[int], list[int], Array]:
+    """Return the inner nodes, each before those below it, the leaves, and how many inner nodes are left of each."""
+    nodes, leaves, rest = [], [], [0 if len(op.columns) else ~0]
+    while rest:
+        at = rest.pop()
+        if at < 0:
+            leaves.append(~at)
+        else:
+            nodes.append(at)
+            rest += [int(op.right[at]), int(op.left[at])]
+    below = np.zeros(len(nodes), dtype=np.int64)
+    for at in reversed(nodes):
+        below[at] = 1 + sum(below[child] for child in (op.left[at], op.right[at]) if child >= 0)
+    return nodes, leaves, np.array([below[op.left[at]] if op.left[at] >= 0 else 0 for at in nodes], dtype=np.int64)
+
+
+def _tree(to: _Module, op: Tree) -> None:
+    nodes, order, sizes = _in_preorder(op)
+    leaves = to.constant("leaves", _weights(op.values[order], op.values_scale))
+    leaf = "0"
+    if len(op.columns):
+        tests = 2 * op.columns[nodes] + op.missing_left[nodes]
+        parts = {"tests": tests, "cuts": op.thresholds[nodes], "sizes": sizes}
+        names = [to.constant(name, _array(values)) for name, values in parts.items()]
+        leaf = f"tree({', '.join(names)}, {to.constant('ranks', _floats(op.ranks))}, {to.n_codes})"
+    to.n_h = op.values.shape[1]
+    to.emit(f"const leaf = {leaf};" if to.n_h > 1 else f"const h = [{leaves}[{leaf}]];")
+    if to.n_h > 1:
+        to.emit(f"const h = {leaves}.subarray({to.n_h} * leaf, {to.n_h} * (leaf + 1));")
+    to.h = "h"
+
+
+def _probabilities(to: _Module, end: Any) -> tuple[str, str]:
+    """Return the function from logits to probabilities, and the expression of the place of the chosen class."""
+    best = "h.indexOf(Math.max(...h))"
+    proba = "logistic" if to.n_h == 1 else "softmax"
+    if isinstance(end, ops.OneVsRest):
+        curve = "sigmoid"
+        if end.knots is not None and end.scores is not None:
+            n, places = (
+                end.knots.shape[1],
+                [to.constant(name, _floats(getattr(end, name))) for name in ("knots", "scores")],
+            )
+            curve = f"(x, j) => interpolate(x, {n}, {places[0]}, {n} * j, {places[1]}, {n} * j)"
+        proba = to.constant("proba", f"(h) => oneVsRest(h, {curve})")
+        best = f"((p) => p.indexOf(Math.max(...p)))({proba}(h))"
+    if to.n_h == 1:
+        best = "+(h[0] > 0)" if end.cut is None else f"+(h[0] >= {_number(end.cut)})"
+    return proba, best
+
+
+def _unstandardized(to: _Module, end: ops.Unstandardize) -> str:
+    """Return the function from a regressor's outputs to its predictions."""
+    n = len(end.center)
+    edges = {"lower": (end.lower, -np.inf), "upper": (end.upper, np.inf)}
+    values = {"scale": end.scale, "center": end.center}
+    if end.lower is not None or end.upper is not None:
+        values |= {name: np.full(n, none) if edge is None else edge for name, (edge, none) in edges.items()}
+    power = getattr(end, "power", None)
+    values |= {} if power is None else {"power": power}
+    part = {
+        name: _number(value[0]) if n == 1 else f"{to.constant(name, _floats(value))}[j]"
+        for name, value in values.items()
+    }
+    found = f"{'h[0]' if n == 1 else 'x'} * {part['scale']} + {part['center']}"
+    found = f"clip({found}, {part['lower']}, {part['upper']})" if "lower" in part else found
+    if isinstance(end, ops.BackTransform):
+        formulas = {"square": "({}) ** 2", "box-cox": "boxCox({}, {})", "yeo-johnson": "yeoJohnson({}, {})"}
+        found = formulas.get(end.function, f"Math.{end.function}({{}})").format(found, part.get("power"))
+    return f"(h) => {found}" if n == 1 else f"(h) => Array.from(h, (x, j) => {found})"
+
+
+_ENDS = (ops.Softmax, ops.OneVsRest, ops.Unstandardize, ops.BackTransform)
+_PRINTERS: dict[type[Op], Callable[[_Module, Any], None]] = {
+    ops.Clip: _clip,
+    ops.DateParts: _date_parts,
+    ops.Indicate: _indicate,
+    ops.Standardize: _standardize,
+    ops.Quantiles: _quantiles,
+    ops.Piecewise: _piecewise,
+    ops.LookupAffine: _affine,
+    ops.Affine: _affine,
+    ops.Relu: _activation,
+    ops.Tanh: _activation,
+    ops.Silu: _activation,
+    Tree: _tree,
+}
+
+
+def _identifiers(text: str) -> set[str]:
+    """Return the words of a text that are not in a string."""
+    return set(re.findall(r"\w+", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)))

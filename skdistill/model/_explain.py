@@ -1,0 +1,122 @@
+"""What each column of a row adds to the answer of an additive Program; numpy is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..program import (
+    Affine,
+    Columns,
+    DateParts,
+    Indicate,
+    LookupAffine,
+    Op,
+    Piecewise,
+    Program,
+    Standardize,
+    Tree,
+    Unstandardize,
+    real_weights,
+    run,
+)
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What each column adds to the answers for some rows.
+
+    ``values.sum(axis=1) + intercept`` are the logits, or a regressor's predictions before `clip` holds them and before
+    a transformed target is transformed back.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns) or (n_rows, n_columns, n_outputs)
+        What each column adds to the logit, that of the second class where there are two, or to the prediction in the
+        target's unit. More than two classes, or several outputs, are the third axis.
+    intercept : float or ndarray of shape (n_outputs,)
+        What is added to the columns' sum.
+    names : list of str
+        The names of the columns; "column 0" and so on where they have none.
+    """
+
+    values: Array
+    intercept: Any
+    names: list[str]
+
+
+def encoded_sources(encoder: Sequence[Op], n_columns: int) -> list[int]:
+    """Return the index of the raw column that each encoded column is made of.
+
+    Parameters
+    ----------
+    encoder : sequence of Op
+        The ops of a Program that read and encode rows, the entry first.
+    n_columns : int
+        The number of columns of a row.
+
+    Returns
+    -------
+    sources : list of int
+        An index for each encoded column.
+    """
+    entry, *steps = encoder
+    sources = list(entry.sources) if isinstance(entry, Columns) else list(range(n_columns))
+    for op in steps:
+        sources += [sources[at] for at in op.columns] if isinstance(op, DateParts | Indicate | Piecewise) else []
+    return sources
+
+
+def explained(program: Program, X: Any, background: Any) -> Explanation:
+    """Return what each column of rows adds; see :meth:`ProgramModel.explain`."""
+    layers = (at for at, op in enumerate(program.ops) if isinstance(op, Affine | LookupAffine))
+    layer_at = next(layers, len(program.ops) - 2)
+    layer, end = program.ops[layer_at : layer_at + 2]
+    if not isinstance(layer, Affine | LookupAffine) or not end.ENDS:
+        others = "its export_text shows its rules" if isinstance(layer, Tree) else "the package shap can explain it"
+        raise TypeError(
+            'explain needs a student that is a sum over its columns: student="linear" or "additive". This one is a '
+            f"{'tree' if isinstance(layer, Tree) else 'net'}; {others}."
+        )
+    encoder = program.ops[:layer_at]
+    sources = encoded_sources(encoder, program.n_columns)
+    # numbers are measured from zero, as in coef_, and not from their mean, unless rows say from what
+    zero = np.zeros(len(sources))
+    for op in encoder if background is None else ():
+        if isinstance(op, Standardize):
+            zero[op.start : op.start + len(op.mean)] = op.mean / op.scale
+    weight, tables = real_weights(layer.weight, layer.scale), np.empty(0)
+    starts = layer.offsets.tolist() if isinstance(layer, LookupAffine) else []
+    if isinstance(layer, LookupAffine):
+        tables = real_weights(layer.tables, layer.tables_scale)
+
+    def contributions(rows: Any) -> Array:
+        Z = run(encoder[0](rows), encoder[1:])
+        Z = Z.toarray() if hasattr(Z, "toarray") else Z
+        values = np.zeros((len(Z), program.n_columns, weight.shape[1]))
+        for at, source in enumerate(sources):
+            if at < len(starts):
+                values[:, source] += tables[starts[at] + Z[:, at].astype(np.intp)]
+            else:
+                values[:, source] += (Z[:, at, None] + zero[at]) * weight[at - len(starts)]
+        return values
+
+    values = contributions(X)
+    intercept = layer.bias - zero[len(starts) :] @ weight
+    if background is not None:
+        means = contributions(background).mean(axis=0)
+        values -= means
+        intercept = intercept + means.sum(axis=0)
+    if isinstance(end, Unstandardize):
+        values, intercept = values * end.scale, intercept * end.scale + end.center
+    known = encoder[0].names if isinstance(encoder[0], Columns) else None
+    names = list(known or [f"column {at}" for at in range(program.n_columns)])
+    if values.shape[2] == 1:
+        return Explanation(values[:, :, 0], float(intercept[0]), names)
+    return Explanation(values, intercept, names)

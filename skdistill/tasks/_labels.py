@@ -138,6 +138,12 @@ class Labels(Classes):
         """Return the labels; a missing one is NaN."""
         return labels
 
+    def constant(self, goals: Array) -> Array:
+        """Return the share of each label among the rows where it is known, for each row; half where it is nowhere."""
+        known = (~np.isnan(goals)).sum(axis=0)
+        share = np.where(known > 0, np.nansum(goals, axis=0) / np.maximum(known, 1), 0.5)
+        return np.broadcast_to(share, goals.shape)
+
     def folds(self, labels: Array, n_folds: int, seed: int) -> Iterator[tuple[Array, Array]]:
         """Yield folds drawn by chance."""
         return KFold(n_folds, shuffle=True, random_state=seed).split(labels)

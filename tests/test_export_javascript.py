@@ -77,7 +77,13 @@ def as_json(rows):
 def evaluate(folder, text):
     """Run a module beside an exported one; return what it prints."""
     (folder / "main.mjs").write_text(text, "utf-8")
-    done = subprocess.run([NODE, "main.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [NODE, "--disallow-code-generation-from-strings", "main.mjs"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

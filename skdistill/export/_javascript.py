@@ -195,10 +195,9 @@ class _Module:
         if self.classes is not None:
             exports.append(f"export const classes = {_joined(self.classes)};")
         if self.metadata:
-            # parsed, since a literal may not have a key __proto__; the text holds no ` or $
-            text = self.metadata.replace("\\", "\\\\")
-            exports.append(f"export const metadata = JSON.parse(`{text}`);")
-        title = f"// by skdistill {__version__}, fingerprint {self.fingerprint}"
+            # parsed, since in a literal a key __proto__ is none
+            exports.append(f"export const metadata = JSON.parse({json.dumps(self.metadata)});")
+        title = f"// A student of skdistill {__version__}, fingerprint {self.fingerprint}"
         chosen = [text.rstrip() for name, text in FUNCTIONS.items() if name in functions]
         return "\n".join([title, *exports, *chosen, *body]) + "\n"
 

@@ -200,6 +200,19 @@ def test_wild_rows_get_the_programs_answers(case, database, tmp_path):
     check(fitted(*case), database, tmp_path, wild_rows(mixed_table()[0], 300))
 
 
+def test_several_labels(database, tmp_path):
+    frame, _ = mixed_table()
+    y = pd.DataFrame({"old": frame["age"] > 40, "member": frame["member"], "large": frame["size"] == "l"})
+    student, rows = LinearStudent().fit(frame, y), wild_rows(frame, 200)
+    database.table(rows)
+    found = database.run(exported(student, tmp_path, database.dialect))
+    expected = student.predict_proba(rows)
+    assert_allclose([[row[f"proba_{name}"] for name in y] for row in found], expected, rtol=0, atol=1e-6)
+    clear = np.abs(expected - 0.5) > 1e-6
+    labels = np.array([[row[f"label_{name}"] for name in y] for row in found])
+    assert_array_equal(labels[clear], student.predict(rows)[clear])
+
+
 @pytest.mark.parametrize("activation", ["relu", "silu", "tanh"])
 @pytest.mark.parametrize("numeric", ["standard", "piecewise"])
 def test_arrays_of_numbers_and_activations(activation, numeric, database, tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import Program, Unstandardize, program_of
+from ..program import Program, Sigmoid, Unstandardize, program_of
 from ._files import check_ops, classes_of, write_files
 from ._metadata import metadata_json
 
@@ -35,7 +35,8 @@ def to_sql(
     """Write a student as one SELECT over a table, for a database to run.
 
     The result has all columns of the table. A classifier adds a probability for each class, such as ``proba_yes``, and
-    ``label``, the class that it predicts; a regressor adds ``prediction``, or ``prediction_0``, ``prediction_1`` and so
+    ``label``, the class that it predicts; of several labels, ``label_sport`` and so on are one where a label is more
+    likely than not, else zero. A regressor adds ``prediction``, or ``prediction_0``, ``prediction_1`` and so
     on for several outputs. An underscore is appended to a name that a column of the student has.
 
     The table has the columns seen in fit, and may have others; columns that had no name are ``x0``, ``x1`` and so on.
@@ -123,6 +124,10 @@ def _text(program: Program, classes: Array | None, dialect: str, table: str, met
     if isinstance(last, Unstandardize):
         n = len(last.center)
         names = ["prediction"] if n == 1 else [f"prediction_{at}" for at in range(n)]
+        answers = dict(zip(query.output_names(names), query.numbers, strict=True))
+    elif isinstance(last, Sigmoid):
+        assert classes is not None
+        names += [f"label_{label}" for label in classes.tolist()]
         answers = dict(zip(query.output_names(names), query.numbers, strict=True))
     else:
         assert classes is not None

@@ -556,6 +556,13 @@ def _softmax(to: Query, op: ops.Softmax) -> None:
     _shares(to)
 
 
+def _sigmoid(to: Query, op: ops.Sigmoid) -> None:
+    _of_vector(to)
+    to.settle()
+    proba = [f"1 / (1 + {_exp(to, f'-{z}')})" for z in to.numbers]
+    to.numbers = [*proba, *(f"CASE WHEN {z} > 0 THEN 1 ELSE 0 END" for z in to.numbers)]
+
+
 def _one_vs_rest(to: Query, op: ops.OneVsRest) -> None:
     _of_vector(to)
     to.settle()
@@ -675,6 +682,7 @@ PRINTERS: dict[type[Op], Callable[[Query, Any], None]] = {
     ops.Tanh: _activation,
     Tree: _tree,
     ops.Softmax: _softmax,
+    ops.Sigmoid: _sigmoid,
     ops.OneVsRest: _one_vs_rest,
     ops.Unstandardize: _unstandardize,
     ops.BackTransform: _back_transform,

@@ -29,6 +29,7 @@ def grow_tree(
     terms: Terms,
     sample_weight: Array | None,
     *,
+    signs: Array | None = None,
     smoothing: float,
     min_samples_leaf: int,
     **limits: Any,
@@ -45,6 +46,8 @@ def grow_tree(
         What is to be fitted.
     sample_weight : ndarray of shape (n_rows,) or None
         Positive weights, which `terms` hold already; None counts every row once.
+    signs : ndarray of shape (n_columns,) or None
+        Whether the output must not decrease (1) or not increase (-1) with a column; 0 for any.
     smoothing : float
         Each node is shrunk towards its parent as if it held so many more rows with the parent's mean.
     min_samples_leaf : int
@@ -80,6 +83,8 @@ def grow_tree(
         # scikit-learn counts rows and not weights; no more copies are made than a leaf needs
         copies = np.clip(sample_weight[counted].astype(np.int64), 1, min_samples_leaf)
         rows, share = np.repeat(rows, copies), np.repeat(mass / copies, copies)
+    if signs is not None and signs.any():
+        limits["monotonic_cst"] = np.append(signs, signs[copied])
     grower = DecisionTreeRegressor(min_samples_leaf=min_samples_leaf, **limits)
     fitted = grower.fit(numbers[rows], goal[rows], share)
     nodes = fitted.tree_
@@ -119,6 +124,10 @@ def grow_tree(
             place = np.searchsorted(leaves, rows_of)
             both = (terms.soft[counted], soft_mass, loss.soft), (terms.labels[counted], hard_mass, loss.hard)
             values = _best_numbers(values, means[parent[leaves]], smoothing, place, loss, both)
+    if signs is not None and signs.any():
+        # missing values on one side are free
+        own = np.where(np.isfinite(cuts), signs[columns], 0)
+        values = _in_order(values, nodes.weighted_n_node_samples, leaves, np.column_stack([inner, left, right, own]))
     return Tree(
         np.cumsum([0, *sizes])[:-1].astype(np.int64),
         np.concatenate([*ranks, np.empty(0)]).astype(np.float32),
@@ -252,6 +261,25 @@ def _shrunk(
             mean[node] = share * mean[node] + (1.0 - share) * before
         means.append(mean)
     return means[0], weights[0], means[1], weights[1]
+
+
+def _in_order(values: Array, mass: Array, leaves: Array, splits: Array) -> Array:
+    """Return the values of leaves, clipped to either side of the middle of each split on a constrained column.
+
+    `splits` has the columns node, left child, right child and sign; `mass` is that of each node.
+    """
+    means = np.zeros(len(mass))
+    means[leaves] = values[:, 0]
+    for node, left, right, _ in splits[::-1]:
+        means[node] = np.average(means[[left, right]], weights=mass[[left, right]])
+    lower, upper = np.full(len(mass), -np.inf), np.full(len(mass), np.inf)
+    for node, left, right, sign in splits:
+        for bound in (lower, upper):
+            bound[[left, right]] = bound[node]
+        if sign:
+            below, above = (left, right) if sign > 0 else (right, left)
+            upper[below] = lower[above] = np.clip(means[[left, right]].mean(), lower[node], upper[node])
+    return np.clip(values, lower[leaves, None], upper[leaves, None])
 
 
 def _shrunk_means(sums: Array, mass: Array, parent: Array, smoothing: float) -> Array:

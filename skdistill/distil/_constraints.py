@@ -25,7 +25,7 @@ from ._augment import assemble
 Array = NDArray[Any]
 
 #: What scikit-learn, XGBoost and CatBoost, and LightGBM call them.
-_NAMES = ("monotonic_cst", "monotone_constraints", "monotone_constraint", "mc")
+_NAMES = ("monotonic_cst", "monotone_constraints", "monotone_constraint")
 #: So many values of a column show whether preprocessing keeps their order.
 _MOST_ROWS, _MOST_VALUES = 2_000, 50
 #: The sign of each constrained column by its name, or by its index in an array; and what could not be read.
@@ -55,7 +55,7 @@ def check_given(model: Any, student: Any, X: Any, n_outputs: int) -> None:
     asked = own if own is not None or isinstance(given, str) else given
     if asked is None:
         return
-    columns = None if sparse.issparse(X) else list(raw_columns(X))
+    columns = None if sparse.issparse(X) or len(X.shape) != 2 else list(raw_columns(X))
     if check_constraints(student, asked, model, columns, n_outputs) is not None:
         student.set_params(monotonic_cst=asked)
 
@@ -121,16 +121,20 @@ def _warn(teacher: str, columns: Sequence[Any], reason: str) -> None:
 
 def _read(model: Any, X: Any) -> _Signs:
     """Return a fitted model's constraints on the columns of `X`."""
+    if not _is_constrained(model):
+        return {}, []
     names = column_names(X) if is_frame(X) else list(range(X.shape[1]))
     if isinstance(model, Pipeline) and len(model) > 1:
         return _through(model[:-1], model[-1], X, names)
     if inner := _models_in(model):
         return _agreed([_read(one, X) for one in inner])
     found = next(filter(_is_set, _constraints(model)), None)
-    if found is not None:
-        return _by_name(found, names)
-    hidden = any(map(_is_set, _constraints(model, deep=True)))
-    return {}, [f"within {type(model).__name__}"] if hidden else []
+    return ({}, [f"within {type(model).__name__}"]) if found is None else _by_name(found, names)
+
+
+def _is_constrained(model: Any) -> bool:
+    """Return whether a model, or one in it, has constraints."""
+    return any(map(_is_set, _constraints(model, deep=True))) or any(map(_is_constrained, _models_in(model)))
 
 
 def _models_in(model: Any) -> list[Any]:

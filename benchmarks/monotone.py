@@ -78,9 +78,7 @@ def values_of(model: Any) -> Model:
 
 def exported(student: Any, folder: Path) -> dict[str, Model]:
     """Return the student as it is read from its files."""
-    import onnx
-    import onnxruntime
-
+    onnx, onnxruntime = package("onnx"), package("onnxruntime")
     paths = {suffix: folder / f"monotone.{suffix}" for suffix in ("skd", "onnx", "py")}
     for path in paths.values():
         student.export(path)
@@ -100,7 +98,8 @@ def exported(student: Any, folder: Path) -> dict[str, Model]:
     def onnx_values(X: Any) -> Array:
         feeds = {}
         for place, name in columns.items():
-            cells, dtype = X[name], float
+            cells = X[name]
+            dtype: Any = float
             if place in text:
                 cells, dtype = cells.astype(object).where(cells.notna(), held["missing"]), object
             feeds[place] = cells.to_numpy(dtype=np.float32 if place in single else dtype)[:, None]
@@ -141,9 +140,8 @@ def measure(table: str, seed: int, n_moves: int) -> tuple[list[str], list[str]]:
     regression = table == "diamonds"
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, random_state=seed, stratify=None if regression else y)
     X, y = X.iloc[:N_ROWS], y[:N_ROWS]
-    make, distil = lightgbm.LGBMClassifier, DistilledClassifier
-    if regression:
-        make, distil = lightgbm.LGBMRegressor, DistilledRegressor
+    make = lightgbm.LGBMRegressor if regression else lightgbm.LGBMClassifier
+    distil: Any = DistilledRegressor if regression else DistilledClassifier
     teacher = make(
         n_estimators=150,
         learning_rate=0.05,

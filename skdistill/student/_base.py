@@ -425,7 +425,7 @@ def check_constraints(
     if reason := unconstrainable(student):
         raise ValueError(f"monotonic_cst cannot be kept: {reason}, or monotonic_cst=None.")
     kinds = ["number"] * len(signs) if columns is None else [column.kind for column in columns]
-    wrong = [at for at in np.flatnonzero(signs) if kinds[at] != "number"]
+    wrong = [at for at in np.flatnonzero(signs).tolist() if kinds[at] != "number"]
     if wrong and columns is not None:
         raise ValueError(
             f"monotonic_cst constrains {listed([columns[at].name for at in wrong])}, read as categories, texts or "

@@ -212,7 +212,7 @@ class _Run:
             own = _as_tensors(job.init)
         signs = [torch.zeros(0, 0)] * len(own)
         if inputs.signs is not None:
-            signs = layer_signs(inputs.signs, sizes, None if job.init is None else own)
+            signs = layer_signs(torch.as_tensor(inputs.signs), sizes, None if job.init is None else own)
         return self._padded(own), self._padded(signs)
 
     def _padded(self, own: list[Tensor]) -> list[Tensor]:

@@ -80,7 +80,7 @@ def layer_signs(inputs: Tensor, sizes: Sequence[int], start: Sequence[Tensor] | 
         for at in reversed(range(len(units) - 1)):
             given = (start[2 * at + 2] * units[at + 1]).sum(dim=1).sign()
             units[at] = torch.where(given == 0, units[at], given)
-    before = [torch.as_tensor(inputs, dtype=torch.float32), *units[:-1]]
+    before = [inputs.float(), *units[:-1]]
     return [
         part
         for above, own in zip(before, units, strict=True)

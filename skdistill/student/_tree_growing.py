@@ -282,7 +282,7 @@ def _in_order(values: Array, mass: Array, tree: Tree, signs: Array, *, gaps: boo
 
     n_apart = sum(apart(at).astype(np.int32) for at in range(len(signs)))
     pairs = []
-    for at in np.flatnonzero(signs):
+    for at in np.flatnonzero(signs).tolist():
         numbers = lower[at] < upper[at]
         moves = (n_apart == apart(at)) & (lower[at][:, None] < upper[at]) & numbers[:, None] & numbers
         np.fill_diagonal(moves, False)

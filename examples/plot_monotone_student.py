@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 rng = np.random.default_rng(0)
 
 
-def loans(n):
+def loans(n: int) -> tuple[pd.DataFrame, np.ndarray]:
     X = pd.DataFrame(
         {
             "income": rng.lognormal(10.4, 0.5, n).clip(8_000, 120_000),
@@ -73,7 +73,8 @@ for name, model in {"constrained teacher": teachers["constrained"], **students}.
 colors = {"constrained": "C0", "free": "C1"}
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), sharey=True, layout="constrained")
 for ax, column in zip(axes, X, strict=True):
-    values = np.linspace(*X[column].quantile([0.01, 0.99]), 400)
+    low, high = X[column].quantile([0.01, 0.99])
+    values = np.linspace(low, high, 400)
     for name, student in students.items():
         added = student.shape_function(column, values).contributions[:, 0]
         ax.plot(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from export_helpers import TABLES
 from helpers import Optional, small_mlp, small_mlp_regressor
+from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
@@ -30,6 +31,7 @@ from sklearn.tree import DecisionTreeClassifier
 import skdistill
 from skdistill import (
     DistilledClassifier,
+    FidelityDisplay,
     LinearStudent,
     LinearStudentRegressor,
     TreeStudent,
@@ -267,7 +269,7 @@ def test_the_first_class_is_predicted_where_an_isotonic_regression_says_half():
     assert_array_equal(as_student(wrapped).predict(X), wrapped.predict(X))
 
 
-@pytest.mark.parametrize("threshold", [-0.1, 0, 0.2, 0.5, 1, 1.1])
+@pytest.mark.parametrize("threshold", [0, 0.2, 0.5, 1])
 def test_a_threshold_by_hand_is_that_of_the_second_class(threshold):
     X, y, rows = table()
     student = LinearStudent().fit(X, np.array(["no", "yes"])[y])
@@ -319,8 +321,18 @@ def test_what_a_threshold_changes_is_counted_or_warned_of():
     small = quantize(student, "int8", X)
     assert small.compression_report_["agreement"] == (small.predict(X) == student.predict(X)).mean()
     assert prune(student, X, keep=0.5, max_epochs=2).program_.ops[-1] == student.program_.ops[-1]
-    with pytest.warns(UserWarning, match="has a decision threshold; reports take the most probable class"):
-        compare(None, student, X, y, teacher_proba=small.predict_proba(X))
+    report = compare(None, student, X, y, teacher_proba=small.predict_proba(X), latency=False)
+    (name,) = set(report.table) - {"teacher"}
+    assert report.table[name]["accuracy"] == (student.predict(X) == y).mean()
+    apart = student.classes_[small.predict_proba(X).argmax(axis=1)] != student.predict(X)
+    assert_array_equal(report.changed_rows()["row"], np.flatnonzero(apart))
+    given = as_student(student, threshold=0.02)
+    changes = compare(baseline=student, students={"new": given}, X=X, latency=False)
+    n_changed = (student.predict(X) != given.predict(X)).sum()
+    assert 0 < n_changed == len(changes.changed_rows()["row"])
+    assert f"another class for {n_changed} of {len(X)} rows" in changes.verdict
+    with pytest.warns(UserWarning, match="has a decision threshold; displays take the most probable class"):
+        FidelityDisplay.from_estimator(student, X, teacher_proba=small.predict_proba(X), ax=Figure().subplots())
 
 
 @needs_gcc
@@ -386,8 +398,9 @@ def test_a_threshold_needs_two_classes_and_a_fitted_model():
         as_student(LinearStudent().fit(X, y), threshold=0.5)
     with pytest.raises(ValueError, match="this model has a regressor"):
         as_student(LinearStudentRegressor().fit(X, y), threshold=0.5)
-    with pytest.raises(ValueError, match="threshold is NaN"):
-        as_student(LinearStudent().fit(X, y > 1), threshold=np.nan)
+    for threshold in (np.nan, -0.1, 4, True, "0.3"):
+        with pytest.raises(ValueError, match=r"threshold=.*; needed is a probability, from 0 to 1"):
+            as_student(LinearStudent().fit(X, y > 1), threshold=threshold)
     for wrapped in (FixedThresholdClassifier(LinearStudent()), calibrated(LinearStudent(), "sigmoid")):
         with pytest.raises(NotFittedError):
             as_student(wrapped)

@@ -32,6 +32,7 @@ from skdistill import (
     LoadedRegressor,
     MLPStudent,
     MLPStudentRegressor,
+    TreeStudent,
     TreeStudentRegressor,
     load,
 )
@@ -227,6 +228,21 @@ def test_rows_that_were_sparse(database, tmp_path):
     X = np.nan_to_num(X)
     student = MLPStudent((8,), max_epochs=3, random_state=0).fit(sparse.csr_matrix(X), y)
     check(student, database, tmp_path, np.nan_to_num(wild_rows(X, 200), posinf=1e300, neginf=-1e300))
+
+
+def test_a_tree_that_parts_missing_numbers_from_all_others(database, tmp_path):
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    X[::3, 0] = np.nan
+    student = TreeStudent(min_samples_leaf=1).fit(X, np.isnan(X[:, 0]) ^ (X[:, 1] > 1))
+    assert np.isinf(student.program_.ops[-2].thresholds).any()
+    check(student, database, tmp_path, X[:50])
+
+
+def test_levels_are_compared_by_bytes_whatever_the_collation(database, tmp_path):
+    cities = pd.DataFrame({"city": ["Oslo", "oslo", "Lima", "lima"] * 20})
+    student = LinearStudent(min_frequency=1).fit(cities, cities["city"].isin(["Oslo", "lima"]))
+    collated = {"duckdb": "TEXT COLLATE nocase", "sqlite": "TEXT COLLATE nocase", "postgres": "TEXT"}
+    check(student, database, tmp_path, cities.iloc[:4], city=collated[database.dialect])
 
 
 def test_parts_of_dates(database, tmp_path):

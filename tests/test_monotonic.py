@@ -303,3 +303,12 @@ class TestDistilled:
             boosted(monotonic_cst=CST), X.drop(columns="city"), y, max_bytes=20_000, students=students, random_state=0
         )
         assert all(is_kept(student, X.drop(columns="city")) for student in result.students.values())
+
+
+def test_a_student_teaches_its_constraints(table):
+    X, y = table[0][["age", "debt", "x"]], table[1]
+    boosting = HistGradientBoostingClassifier(max_iter=10, monotonic_cst={"age": 1}).fit(X, y)
+    first = DistilledClassifier(boosting, student="linear", alpha=0.5).fit(X, y)
+    assert DistilledClassifier(first, student="linear", alpha=0.5).fit(X, y).student_.monotonic_cst == {"age": 1}
+    free = DistilledClassifier(boosting, student="linear", alpha=0.5, monotonic_cst=None).fit(X, y)
+    assert DistilledClassifier(free, student="linear", alpha=0.5).fit(X, y).student_.monotonic_cst is None

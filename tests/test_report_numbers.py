@@ -253,6 +253,11 @@ def test_outputs_are_matched_by_name():
     ):
         report = compare(asked, students, X, y, teacher_pred=given, latency=False)
         assert_allclose(report.to_pandas()[expected.columns].astype(float), expected.astype(float))
+    # a distiller that teaches knows its outputs
+    other = DistilledRegressor(model, student="linear", alpha=1.0).fit(X, Y[turned])
+    assert_allclose(other.predict(X), model.predict(X)[:, [2, 0, 1]], rtol=0.02, atol=0.5)
+    changes = compare(baseline=model, students={"other": other}, X=X, y=Y, latency=False)
+    assert changes.table["other"]["fidelity"] > 0.9
     bare = compare(teacher, {"bare": model.student_}, X, Y, latency=False)
     assert_allclose(bare.table["bare"]["r2"], expected["r2"]["bare"])
     with pytest.raises(ValueError, match=r"y has columns named \['width', 'height', 'length'\]; needed are"):

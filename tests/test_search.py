@@ -383,6 +383,16 @@ def test_a_student_that_knows_nothing_of_rare_events_is_not_chosen():
     assert choice_of(result)["name"] == "right"
 
 
+def test_a_score_that_parts_of_the_rows_do_not_define():
+    X = np.random.default_rng(0).normal(size=(400, 2))
+    # of ten parts of the rows held out, most have none of the three
+    y = np.isin(np.arange(400), [5, 100, 300]).astype(int)
+    students = {"linear": LinearStudent(), "tree": TreeStudent(2)}
+    teacher = LogisticRegression().fit(X, y)
+    result = distill(teacher, X, y, scoring="roc_auc", students=students, refit=False, random_state=0)
+    assert choice_of(result)["name"] in {row["name"] for row in rows_of(result)}
+
+
 def test_none_meets_the_budget_and_the_nearest_is_named(iris, iris_forest):
     students = {"linear": "linear", "additive": "additive"}
     given = {"X_valid": iris.X[::2], "y_valid": iris.y[::2], "students": students, "random_state": 0}

@@ -134,6 +134,9 @@ def _read(model: Any, X: Any) -> _Signs:
 
 def _is_constrained(model: Any) -> bool:
     """Return whether a model, or one in it, has constraints."""
+    if hasattr(model, "student_"):
+        # a distiller has those that its student has kept, whatever its parameter says
+        return _is_constrained(model.student_)
     return any(map(_is_set, _constraints(model, deep=True))) or any(map(_is_constrained, _models_in(model)))
 
 
@@ -141,6 +144,8 @@ def _models_in(model: Any) -> list[Any]:
     """Return the models whose answers another one averages, calibrates or passes on."""
     if isinstance(model, Pipeline):
         return [model[-1]]
+    if hasattr(model, "student_"):
+        return [model.student_]
     if isinstance(model, VotingClassifier | VotingRegressor):
         return list(model.estimators_)
     if isinstance(model, CalibratedClassifierCV):
@@ -173,6 +178,9 @@ def _constraints(model: Any, *, deep: bool = False) -> list[Any]:
 
 
 def _is_set(value: Any) -> bool:
+    # an unfitted distiller, which another model has fitted a clone of, asks its teacher
+    if isinstance(value, str) and value == "teacher":
+        return False
     return value is not None and any(sign for _, sign in _pairs(value))
 
 

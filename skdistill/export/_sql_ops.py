@@ -15,6 +15,8 @@ Array = NDArray[Any]
 
 #: The sums of narrower bins lose too much to cancellation.
 _NARROWEST = 1e-4
+#: What compares texts by their bytes; elsewhere they are so compared unless a column was made otherwise.
+_BINARY = {"duckdb": " COLLATE C", "postgres": ' COLLATE "C"', "sqlite": " COLLATE BINARY"}
 #: An integer beyond this is no longer told from its neighbours as a double.
 _LARGEST_WHOLE = 2**53
 
@@ -98,7 +100,8 @@ def _level(to: Query, name: str, column: str, read: Levels, values: dict[Any, fl
     # of booleans, PostgreSQL and others can make texts, but no numbers
     as_text = kinds <= {str} or (kinds == {bool} and to.dialect not in ("duckdb", "sqlite"))
     if as_text:
-        cell = f"CAST({column} AS {to.varchar})"
+        # by bytes, whatever the column's collation
+        cell = f"CAST({column} AS {to.varchar}){_BINARY.get(to.dialect, '')}"
     elif to.dialect == "sqlite":
         cell = column
     else:
@@ -519,6 +522,10 @@ def _tree(to: Query, op: Tree) -> None:
         x, cut = values[op.columns[at]], cuts[at]
         left, right = branch(int(op.left[at])), branch(int(op.right[at]))
         # a comparison with what is missing is not true
+        if np.isinf(cut):
+            # all numbers are on one side
+            known, missing = left if cut > 0 else right, left if op.missing_left[at] else right
+            return known if known == missing else f"CASE WHEN {x} IS NULL THEN {missing} ELSE {known} END"
         if op.missing_left[at]:
             return f"CASE WHEN {x} > {cut!r} THEN {right} ELSE {left} END"
         return f"CASE WHEN {x} <= {cut!r} THEN {left} ELSE {right} END"

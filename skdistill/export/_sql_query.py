@@ -98,6 +98,8 @@ class Query:
             raise ValueError(f"SQL is written in UTF-8, and {text!r} has {text[error.start]!r} in it.") from error
         if "\0" in text:
             raise ValueError(f"{text!r} has a NUL in it, which SQL cannot hold.")
+        if "\r" in text:
+            raise ValueError(f"{text!r} has a carriage return in it, which is lost where a file is read as text.")
         return written.sql(self.dialect)
 
     def column(self, source: int) -> str:
@@ -211,9 +213,11 @@ class Query:
             if self.dialect == "bigquery":
                 name = re.sub(r"[!\"$()*,./;?@\[\\\]^`{}~\x00-\x1f]", "_", name)
             # PostgreSQL cuts what is longer
-            name = name.encode("utf-8", "replace")[:60].decode("utf-8", "ignore")
+            whole, n_more = name.encode("utf-8", "replace"), 0
+            name = whole[:60].decode("utf-8", "ignore")
             while self._has(name) or name.casefold() in map(str.casefold, found):
-                name += "_"
+                n_more += 1
+                name = whole[: max(1, 60 - n_more)].decode("utf-8", "ignore") + "_" * n_more
             found.append(name)
         return found
 

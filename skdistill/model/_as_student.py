@@ -16,6 +16,7 @@ from ..program import (
     OneVsRest,
     Op,
     Program,
+    Sigmoid,
     Softmax,
     Unstandardize,
     described,
@@ -57,7 +58,7 @@ def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifie
     TypeError
         If a wrapper does what a Program cannot; the message names it.
     ValueError
-        If `threshold` is not a number, or there are not two classes.
+        If `threshold` is no number from 0 to 1, or there are not two classes.
 
     Notes
     -----
@@ -84,6 +85,8 @@ def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifie
     if inner is not model:
         metadata["wrapper"] = described(model)
     if threshold is not None:
+        if isinstance(threshold, bool | str) or not 0 <= threshold <= 1:
+            raise ValueError(f"threshold={threshold!r}; needed is a probability, from 0 to 1.")
         program = _with_threshold(program, classes, threshold, 1)
         metadata["threshold"] = float(threshold)
     if classes is None:
@@ -149,7 +152,7 @@ def _thresholded(wrapper: Any, estimator: Any, threshold: Any, positive: Any) ->
     index = 1 if positive is None else classes.tolist().index(positive)
     if not hasattr(estimator, "decision_function") and isinstance(program.ops[-1], Softmax):
         # calibrated weights are rounded to float32, and a row whose probability is the threshold passes it
-        threshold -= 1e-7
+        threshold -= 1e-7 * max(0.0, min(threshold, 1.0 - threshold))
     return _with_threshold(program, classes, threshold, index, of_logit=of_logit), classes
 
 
@@ -160,6 +163,7 @@ def _with_threshold(
     *ops, end = program.ops
     if classes is None or len(classes) != 2 or not isinstance(end, Softmax | OneVsRest):
         found = "a regressor" if classes is None else f"{len(classes)} classes"
+        found = "several labels for each row" if isinstance(end, Sigmoid) else found
         raise ValueError(f"A threshold decides between two classes, and this model has {found}.")
     threshold = float(threshold)
     if np.isnan(threshold):

@@ -17,7 +17,11 @@ MOST_OWN, MOST_METADATA, _DEEPEST = 2**16, 2**17, 20
 #: The most characters of the description of a model, of a text in it, and the most entries of a list in it.
 _LONGEST_MODEL, _LONGEST_TEXT, _LONGEST_LIST = 8000, 200, 50
 #: Names of parameters whose texts are kept out of files.
-_SECRET = re.compile(r"(^|_)(password|passwd|pwd|secret|token|credentials?|auth|(api|access|private)_?key)$", re.I)
+_SECRET = re.compile(
+    r"(^|_)(pass(word|wd|phrase)?|pwd|secret|tokens?|credentials?|auth(orization)?|bearer|cookies?|headers?"
+    r"|(api|access|private|secret)_?keys?)$",
+    re.IGNORECASE,
+)
 
 
 def check_metadata(metadata: Any, most: int = MOST_METADATA) -> dict[str, Any]:
@@ -112,7 +116,8 @@ def _described(value: Any, depth: int) -> Any:
 
 
 def _fields(values: dict[Any, Any], depth: int) -> dict[str, Any]:
-    secret = {name for name, value in values.items() if isinstance(value, str) and _SECRET.search(str(name))}
+    plain = bool | int | float | None
+    secret = {name for name, value in values.items() if _SECRET.search(str(name)) and not isinstance(value, plain)}
     return {
         str(name)[:_LONGEST_TEXT]: "not stored" if name in secret else _described(value, depth + 1)
         for name, value in values.items()

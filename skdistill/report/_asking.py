@@ -82,14 +82,13 @@ def check_student(student: Any, called: str, task: Task | None = None) -> Task:
         raise ValueError(f"{called} is {student!r}; needed is {' or '.join(needed)}.{hint}")
     if is_estimator(student) and not is_fitted(student):
         raise not_fitted(student)
-    program = getattr(shipped(student), "program_", None)
-    if isinstance(program, Program) and getattr(program.ops[-1], "cut", None) is not None:
-        warnings.warn(
-            f"{called} has a decision threshold; reports take the most probable class, and only predict its threshold.",
-            UserWarning,
-            stacklevel=3,
-        )
     return own
+
+
+def has_threshold(student: Any) -> bool:
+    """Tell whether a model predicts by another threshold than the most probable class."""
+    program = getattr(shipped(student), "program_", None)
+    return isinstance(program, Program) and getattr(program.ops[-1], "cut", None) is not None
 
 
 def inner(student: Any) -> Any:
@@ -213,6 +212,13 @@ def ask_both(
         The class labels, or the names of a regressor's outputs where it knows them.
     """
     own = check_student(estimator, "estimator", task)
+    if has_threshold(estimator):
+        warnings.warn(
+            "estimator has a decision threshold; displays take the most probable class, and only predict uses the "
+            "threshold.",
+            UserWarning,
+            stacklevel=3,
+        )
     order = output_names(estimator)
     if teacher is not None or not hasattr(estimator, "ask_teacher"):
         values, order = ask_teacher(own, teacher, X, y, given, [teacher_names(own, estimator)])

@@ -156,6 +156,10 @@ def compare(
     preds = {reference: answers}
     for name, student in named.items():
         preds[name] = asking.ask_student(task, student, X, answers, order, f"student {name!r}")
+    for name, pred in preds.items():
+        model = named.get(name, baseline)
+        if asking.has_threshold(model):
+            kind.decided[id(pred)] = np.asarray(model.predict(X))
 
     table: dict[str, dict[str, Any]] = {}
     details: dict[str, Details] = {}

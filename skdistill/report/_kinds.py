@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from typing import Any, ClassVar
@@ -68,6 +68,8 @@ class Kind:
     scoring: str
     n_bins: int
     reference: str
+    #: The labels that models with a threshold predict, by the identity of their answers.
+    decided: dict[int, Array] = field(default_factory=dict)
 
     task: ClassVar[Task]
     #: The columns of the table: scores against the labels, and how close a model is to the teacher.
@@ -104,6 +106,10 @@ class Kind:
     def slices_by_target(self) -> dict[str, Array]:
         """Return ways to slice the rows by their target: for each the slice of each row."""
         raise NotImplementedError
+
+    def predicted(self, pred: Array) -> Array:
+        """Return what a model predicts."""
+        return pred
 
     def notes(self) -> list[str]:
         """Return what has to be known of the rows to read the figures, in sentences."""
@@ -239,8 +245,13 @@ class _Classification(Kind):
 
     def slices_by_target(self) -> dict[str, Array]:
         if self.y is None:
-            return {f"class by {self.reference}": self.classes[self.teacher_pred.argmax(axis=1)].astype(object)}
+            return {f"class by {self.reference}": self.predicted(self.teacher_pred).astype(object)}
         return {"class": self.y.astype(object)}
+
+    def predicted(self, pred: Array) -> Array:
+        """Return the labels that a model predicts: its most probable classes, unless it has a threshold."""
+        own = self.decided.get(id(pred))
+        return np.asarray(self.classes[pred.argmax(axis=1)]) if own is None else own
 
     @property
     def rare(self) -> dict[int, float]:
@@ -272,7 +283,7 @@ class _Classification(Kind):
         }
         return {
             **{key: float(np.mean(values)) for key, values in of_rare.items() if values},
-            "accuracy": float(accuracy_score(y, classes[pred.argmax(axis=1)])),
+            "accuracy": float(accuracy_score(y, self.predicted(pred))),
             "log_loss": float(log_loss(y, pred, labels=classes)),
             "calibration_error": metrics.expected_calibration_error(y, pred, classes=classes, n_bins=self.n_bins),
             "classwise_calibration_error": metrics.expected_calibration_error(
@@ -282,18 +293,20 @@ class _Classification(Kind):
 
     def fidelity(self, pred: Array) -> dict[str, float]:
         return {
-            "fidelity": metrics.fidelity_score(self.teacher_pred, pred),
+            "fidelity": self.closeness(pred, np.ones(len(pred), dtype=bool)),
             "fidelity_log_loss": metrics.fidelity_log_loss(self.teacher_pred, pred),
         }
 
     def closeness(self, pred: Array, rows: Array) -> float:
-        return float((self.teacher_pred[rows].argmax(axis=1) == pred[rows].argmax(axis=1)).mean())
+        return float((self.predicted(self.teacher_pred) == self.predicted(pred))[rows].mean())
 
     def details(self, pred: Array) -> dict[str, Any]:
         y, teacher, classes = self.y, self.teacher_pred, self.classes
         answers = {} if y is None else {"label": y}
         for side, proba in ((self.reference, teacher), ("student", pred)):
-            answers |= {side: classes[proba.argmax(axis=1)], f"{side}_probability": proba.max(axis=1)}
+            labels = self.predicted(proba)
+            of_label = proba[np.arange(len(proba)), np.searchsorted(classes, labels)]
+            answers |= {side: labels, f"{side}_probability": of_label}
         total_variation = np.abs(teacher - pred).sum(axis=1) / 2
         return {
             "answers": answers,

@@ -112,7 +112,7 @@ def change(chosen: str, baseline: str, preds: Mapping[str, Any], kind: Kind) -> 
         apart, what = np.abs(old - new).max(axis=1), f"{count(n_rows)} predictions"
         changes = instead
     else:
-        classes = [kind.classes[one.argmax(axis=1)] for one in (old, new)]
+        classes = [kind.predicted(one) for one in (old, new)]
         changed = classes[0] != classes[1]
         changes = f"{instead} predicts another class for {count(changed.sum())} of {count(n_rows)} rows"
         if kind.y is not None and changed.any():
@@ -122,6 +122,8 @@ def change(chosen: str, baseline: str, preds: Mapping[str, Any], kind: Kind) -> 
         changes += " and"
     middle, far = (in_units(value) for value in np.quantile(apart, (0.5, 0.95)).tolist())
     changes += f" moves half of {what} by {middle} or more, 5 % by {far} or more."
+    if not apart.any() and (kind.classes is None or not changed.any()):
+        changes = f"{chosen} and the {baseline} answer alike on all {count(n_rows)} rows."
     if kind.y is None:
         return f"{changes} Whether they are better is not known without labels."
     gain, is_shown, text = _gain(kind, kind.y, new, old)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import UndefinedMetricWarning
 
 from .._sklearn import is_loss
 from ..metrics import answer_score, as_scorer, retention_ratio
@@ -82,7 +84,10 @@ class Validation:
         if self._by_row:
             return self._task.row_losses(self._task.goals(self._labels, values.shape[1]), values)
         n_parts = len(self._parts)
-        without = np.array([self._score(self._y[rows], values[rows]) for rows in self._parts])
+        with warnings.catch_warnings():
+            # a part may lack a class; choose_student knows what is not defined
+            warnings.simplefilter("ignore", UndefinedMetricWarning)
+            without = np.array([self._score(self._y[rows], values[rows]) for rows in self._parts])
         return (n_parts - 1) * without - n_parts * self._score(self._y, values)
 
     def constant_losses(self) -> Array:
@@ -124,10 +129,12 @@ def choose_student(
         return excess.index(least)
     fitting = [at for at, over in enumerate(excess) if over == 0]
     small = [at for at in fitting if is_within(rows[at], budget)] or fitting
+    # a score is not defined where a part of the rows lacks a class
+    small = [at for at in small if np.isfinite(losses[at]).all()] or small
     lowest = min((losses[at] for at in small), key=np.mean)
     most = _MOST_LOST * max(0.0, float((constant - lowest).mean()))
     above = [(at, losses[at] - lowest) for at in small]
-    good = [at for at, own in above if own.mean() <= most and not _is_clear(own)]
+    good = [at for at, own in above if own.mean() <= most and not _is_clear(own)] or small
     return min(good, key=lambda at: by_size(rows[at]))
 
 

@@ -386,8 +386,13 @@ class Teacher:
         values = self._raw(member, _for_model(member, X))
         values = self.task.read(values, _attribute(member.model, "classes_"), member.called)
         answers = self._checked(values, known, known, n_rows_of(X), member.called)
-        unnamed = answers.names is None and self.unnamed is not None and len(self.unnamed) == answers.values.shape[1]
-        return replace(answers, names=self.unnamed) if unnamed else answers
+        if answers.names is not None:
+            return answers
+        # a distiller knows the outputs that it was fitted to
+        last = member.model.steps[-1][1] if isinstance(member.model, Pipeline) else member.model
+        own = _attribute(_attribute(last, "_aligned_teacher"), "order")
+        names = self.unnamed if own is None else np.asarray(own)
+        return replace(answers, names=names) if names is not None and len(names) == answers.values.shape[1] else answers
 
     def _checked(self, values: Any, known: Array | None, names: Array | None, n_rows: int, source: str) -> Answers:
         """Return answers, checked: as many as there are classes known, under the names of their container or these."""

@@ -17,6 +17,8 @@ Array = NDArray[Any]
 _NARROWEST = 1e-4
 #: What compares texts by their bytes; elsewhere they are so compared unless a column was made otherwise.
 _BINARY = {"duckdb": " COLLATE C", "postgres": ' COLLATE "C"', "sqlite": " COLLATE BINARY"}
+#: The deepest tree that SQLite is given, whose parser keeps a hundred states.
+_DEEPEST = 18
 #: An integer beyond this is no longer told from its neighbours as a double.
 _LARGEST_WHOLE = 2**53
 
@@ -510,7 +512,23 @@ def _activated(to: Query, op: Op, value: str) -> str:
     return formulas[type(op)]
 
 
+def _depth(op: Tree) -> int:
+    """Return how many branches of a tree are below each other."""
+    depths = np.zeros(len(op.columns) + 1, dtype=int)
+    # a branch comes before those below it
+    for at, below in enumerate(zip(op.left.tolist(), op.right.tolist(), strict=True)):
+        for branch in below:
+            if branch >= 0:
+                depths[branch] = depths[at] + 1
+    return int(depths.max()) + 1
+
+
 def _tree(to: Query, op: Tree) -> None:
+    if to.dialect == "sqlite" and (depth := _depth(op)) > _DEEPEST:
+        raise ValueError(
+            f"The tree has {depth} branches below each other, and SQLite's parser may not read more than {_DEEPEST}: fit "
+            f"it with max_depth={_DEEPEST}."
+        )
     to.settle()
     logits, cuts = ops.real_weights(op.values, op.values_scale), op.cuts.tolist()
     values = [*to.codes, *to.numbers]

@@ -105,8 +105,8 @@ class ShapeDisplay(Display):
         shapes, explanation = student.shape_functions_, student.explain(X)
         added = explanation.values.reshape(*explanation.values.shape[:2], -1)
         n_outputs = added.shape[2]
-        if not 0 <= output < n_outputs:
-            raise ValueError(f"output={output} of a student with {n_outputs}; the first is 0.")
+        if isinstance(output, str) or not 0 <= output < n_outputs:
+            raise ValueError(f"output={output!r} of a student with {n_outputs}; needed is its place, the first is 0.")
         means = added[:, :, output].mean(axis=0)
         importance = dict(zip(explanation.names, np.abs(added[:, :, output] - means).mean(axis=0), strict=True))
         entry, drawn = student.program_.ops[0], {}
@@ -190,7 +190,7 @@ def _draw_line(ax: Any, curve: Mapping[str, Array], missing: Array) -> None:
     x, rows, y = curve["values"][~missing], curve["rows"], curve["contributions"]
     if x.dtype.kind == "M":
         x, rows = dates.date2num(x), dates.date2num(rows)
-        ax.xaxis.set_major_locator(locator := dates.AutoDateLocator(maxticks=5))
+        ax.xaxis.set_major_locator(locator := dates.AutoDateLocator(minticks=2, maxticks=5))
         ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     else:
         ax.locator_params(axis="x", nbins=5)

@@ -444,9 +444,9 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
     """
     if isinstance(proba, list) and proba and all(getattr(part, "ndim", 0) == 2 for part in proba):
         raise ValueError(
-            f"{source} returned a list of {len(proba)} arrays, one for each of several outputs. Multi-output "
-            "classification is not supported: distil each output on its own, with a callable teacher that "
-            "returns that output's array."
+            f"{source} returned a list of {len(proba)} arrays, one for each of several outputs. If these are labels, y "
+            "has to be an indicator matrix: zeros and ones, NaN where a label is missing. Outputs of several classes "
+            "are not supported: distil each on its own, with a callable teacher that returns its array."
         )
     try:
         proba = np.asarray(proba, dtype=np.float64)
@@ -471,7 +471,7 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
         raise ValueError(
             f"{source} returned probabilities that do not sum to one: row {row} sums to {total[row]:.6g} "
             f"({np.count_nonzero(off)} of {n_rows} rows are off). Logits and scores have to be turned into "
-            "probabilities first."
+            "probabilities first; those of several labels need an indicator matrix y, NaN where a label is missing."
         )
     return proba / total[:, None]
 

@@ -167,8 +167,8 @@ BAD_ANSWERS = {
     "nothing": (None, r"probabilities of shape \(\)"),
     "multi-output": (
         [np.full((150, 2), 0.5), np.full((150, 2), 0.5)],
-        "a list of 2 arrays, one for each of several outputs. Multi-output classification is not supported: "
-        "distil each output on its own, with a callable teacher that returns that output's array",
+        "a list of 2 arrays, one for each of several outputs. If these are labels, y has to be an indicator matrix: "
+        "zeros and ones, NaN where a label is missing. Outputs of several classes are not supported",
     ),
 }
 
@@ -228,7 +228,7 @@ def test_a_multi_output_classifier(refused, iris):
     both = np.column_stack([iris.y, iris.y > 0])
     for teacher in (RandomForestClassifier(5), MultiOutputClassifier(GaussianNB())):
         refused(
-            "a list of 2 arrays, one for each of several outputs. Multi-output classification is not supported",
+            "a list of 2 arrays, one for each of several outputs. If these are labels",
             teacher.fit(iris.X, both),
         )
 

@@ -2,6 +2,7 @@
 
 from helpers import small_mlp, small_mlp_regressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdistill import (
@@ -42,6 +43,8 @@ def quick(net, **params):
         TreeStudent(),
         DistilledClassifier(LogisticRegression(), student="linear"),
         DistilledClassifier(LogisticRegression(), student="tree"),
+        # of several labels too, which the tree knows
+        DistilledClassifier(DecisionTreeClassifier(random_state=0), student="linear"),
         DistilledClassifier(LogisticRegression(), student=quick(small_mlp)),
         LinearStudentRegressor(),
         small_mlp_regressor(max_epochs=25),

@@ -100,8 +100,8 @@ def assert_same(found, student, rows, atol=1e-12):
     assert_allclose(np.reshape(found[-1], expected.shape), expected, rtol=1e-9, atol=atol)
     if len(found) == 1:
         return
-    chosen = student.program_.ops[-1].chosen(student.program_.logits(rows))
-    assert_array_equal(np.array(found[0], dtype=student.classes_.dtype), student.classes_[chosen])
+    predicted = student.predict(rows)
+    assert_array_equal(np.array(found[0], dtype=predicted.dtype), predicted)
 
 
 def check(student, folder, rows):
@@ -111,6 +111,14 @@ def check(student, folder, rows):
 @pytest.mark.parametrize(("kind", "numeric", "n_classes", "dtype"), cases())
 def test_wild_rows_get_the_programs_answers(kind, numeric, n_classes, dtype, tmp_path):
     check(fitted(kind, numeric, n_classes, dtype), tmp_path, wild_rows(mixed_table()[0], 500))
+
+
+def test_several_labels(tmp_path):
+    frame, _ = mixed_table()
+    y = np.column_stack([frame["age"] > 40, frame["member"], frame["level"] > 0.15])
+    student = LinearStudent().fit(frame, y)
+    check(student, tmp_path, wild_rows(frame, 200))
+    assert "predict(rows" in (tmp_path / "student.d.mts").read_text()
 
 
 @needs_chromium

@@ -131,8 +131,9 @@ class Foreign(BaseEstimator):
 def test_traits():
     assert traits_of(Foreign()) == Traits()
     assert isinstance(Foreign(), Student)
-    assert traits_of(LinearStudent()) == traits_of(TreeStudent()) == Traits(scalable=True)
-    assert traits_of(MLPStudent()) == Traits(in_epochs=True, scalable=True)
+    assert traits_of(TreeStudent()) == Traits(scalable=True)
+    assert traits_of(LinearStudent()) == Traits(scalable=True, several_labels=True)
+    assert traits_of(MLPStudent()) == Traits(in_epochs=True, scalable=True, several_labels=True)
     assert traits_of(MLPStudentRegressor()) == Traits(in_epochs=True)
     assert traits_of(make_student(GaussianNB(), CLASSES)) == Traits(softens=False, takes_loss=False)
     pipeline = make_pipeline(StandardScaler(), GaussianNB())

@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 
 from ..program import Columns, Op, join, ops, rescale, run, split
 from ..student import Encoded, Encoder, fit_net, make_student
-from ..tasks import CLASSES, NUMBERS, Task
+from ..tasks import CLASSES, LABELS, NUMBERS, Task
 from ..teacher import Teacher
 from ._student import inner_student, new_student
 
@@ -119,7 +119,8 @@ def prune(
             "student before it is calibrated, or before it is wrapped with a transformed target."
         )
     rows = inner._rows(X)
-    task: Task = NUMBERS if isinstance(last, ops.Unstandardize) else CLASSES
+    tasks: dict[type, Task] = {ops.Unstandardize: NUMBERS, ops.Sigmoid: LABELS}
+    task = next((one for end, one in tasks.items() if isinstance(last, end)), CLASSES)
     answers = _answers(task, teacher, inner, X)
     encoder, layers, activations = parts
     encoder, layers[0] = _standardized(encoder, layers[0], rows)

@@ -12,7 +12,9 @@ from sklearn.base import ClassifierMixin
 
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses import CrossEntropy
+from ..student import traits_of
 from ..tasks import CLASSES
+from ..teacher import Teacher
 from ._base import Distiller
 from ._recipe import choose
 from ._story import ask, check, finish, teach
@@ -96,8 +98,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     teacher_ : estimator, callable, list or None
         The teacher that was asked: the given one if fitted, else the fitted clone. With
         ``teacher_proba`` none was asked, and it is the given one.
-    classes_ : ndarray of shape (n_classes,)
-        The class labels, sorted: all that the teacher knows.
+    classes_ : ndarray of shape (n_classes,) or (n_labels,)
+        The class labels, sorted: all that the teacher knows. Of several labels their names, or else 0, 1, ...
+    multilabel_ : bool
+        Whether it was fitted to several labels for each row.
     alpha_, temperature_ : float
         The share of the teacher's term and the temperature that were used.
     program_ : Program
@@ -112,7 +116,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         that of students that have not seen them; ``answers_scale`` and ``logit_scale``, the factors of temperature
         scaling of the teacher's answers and of the student; ``n_held_out``, the number of rows held out;
         ``candidates``, a dict for each with its ``log_loss``, ``accuracy``, ``agreement`` with the teacher, and
-        ``rarest_class``, the mean probability of the rarest class over its rate, on these rows; and the same scores
+        ``rarest_class``, the mean probability of the rarest class over its rate, on these rows, and of several
+        labels the macro ``average_precision``; and the same scores
         of the candidate that was taken (``distilled``), of ``labels_only`` students, and of the ``teacher``, which
         may know these rows. What there was nothing to choose by is None.
     n_features_in_ : int
@@ -219,10 +224,12 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             The rows, raw; the teacher sees them as they are given, and the student encodes them
             itself.
-        y : array-like of shape (n_rows,), default=None
+        y : array-like of shape (n_rows,), or array-like or sparse matrix of shape (n_rows, n_labels), default=None
             Class labels, one for each row; rows without a label are passed as `X_unlabeled`. None if the
-            teacher is fitted and `alpha` is 1 or "auto".
-        teacher_proba : array-like of shape (n_rows, n_classes), default=None
+            teacher is fitted and `alpha` is 1 or "auto". Or several labels, any number of which a row has: an
+            indicator matrix, one for each label that it has, zero for the others, NaN for one that is missing; the
+            columns of a frame name the labels.
+        teacher_proba : array-like of shape (n_rows, n_classes) or (n_rows, n_labels), default=None
             The teacher's answers, if it has been asked already; those for `X_unlabeled` below. Columns of a
             frame are matched by name; those of an array are in the order of `classes`, or else of the teacher's
             ``classes_``, or of the sorted labels. Rows are matched by position.
@@ -294,15 +301,26 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         return self._ask_teacher(X, teacher_proba)
 
     def __sklearn_tags__(self) -> Any:
-        return self._limited(super().__sklearn_tags__())
+        tags = self._limited(super().__sklearn_tags__())
+        named = isinstance(self.student, str)
+        known = self.student != "tree" if named else traits_of(self.student).several_labels
+        tags.classifier_tags.multi_label = known and all(
+            getattr(one.classifier_tags, "multi_label", False) for one in Teacher.input_tags(self.teacher)
+        )
+        return tags
 
     @property
     def classes_(self) -> Array:
-        """The class labels, sorted; shape (n_classes,)."""
+        """The class labels, sorted; shape (n_classes,). Of several labels their names, or else 0, 1, ..."""
         return self.student_.classes_
 
+    @property
+    def multilabel_(self) -> bool:
+        """Whether it was fitted to several labels for each row, and not to one class."""
+        return bool(getattr(self.student_, "multilabel_", False))
+
     def predict_proba(self, X: Any) -> Array:
-        """Return the student's probability of each class.
+        """Return the student's probability of each class, or of each of several labels.
 
         Parameters
         ----------
@@ -311,8 +329,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
 
         Returns
         -------
-        proba : ndarray of shape (n_rows, n_classes)
-            Probabilities in the order of ``classes_``; each row sums to one.
+        proba : ndarray of shape (n_rows, n_classes) or (n_rows, n_labels)
+            Probabilities in the order of ``classes_``; each row sums to one, unless they are those of several labels.
         """
         return self._student_for(X).predict_proba(X)
 
@@ -347,7 +365,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         return self._student_for(X).decision_function(X)
 
     def predict(self, X: Any) -> Array:
-        """Return the class that the student finds most probable.
+        """Return the class that the student finds most probable, or the labels that it finds more likely than not.
 
         Parameters
         ----------
@@ -356,7 +374,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
 
         Returns
         -------
-        labels : ndarray of shape (n_rows,)
-            Class labels.
+        labels : ndarray of shape (n_rows,) or (n_rows, n_labels)
+            Class labels; or one for each of several labels that the row has, and zero for the others.
         """
         return self._student_for(X).predict(X)

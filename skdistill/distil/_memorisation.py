@@ -65,6 +65,8 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float
     spread = task.spread(goals)
     scale = 1.0 if spread is None else np.where(spread > 0, spread, 1.0)
     change, surprise = (answers - nearby) / scale, (goals - nearby) / scale
+    # a label that is missing says nothing
+    change[np.isnan(surprise)] = surprise[np.isnan(surprise)] = 0.0
     known = float((change * surprise).sum()) / max(float((surprise**2).sum()), 1e-12)
     if known > task.memorised_share:
         return True

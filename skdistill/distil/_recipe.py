@@ -13,7 +13,7 @@ from scipy import sparse
 from scipy.optimize import minimize_scalar
 
 from .._sklearn import take_rows
-from ..losses import CrossEntropy, Targets
+from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
 from ..student import Fit, scale_logits, traits_of
 from ..tasks import Task
 from ._augment import new_rows, stack
@@ -396,8 +396,10 @@ def _chosen(targets: Targets, choice: _Choice, fresh: Array) -> Targets:
         assert answers is not None
         scaled = targets.task.rescaled(answers, choice.scale)
         answers = np.where(fresh[:, None], scaled, answers) if choice.memorised else scaled
-    if choice.temperature is not None and type(loss) is CrossEntropy:
-        loss = CrossEntropy(choice.temperature)
+    if choice.temperature is not None and isinstance(loss, CrossEntropy):
+        # a loss of the user's own keeps its temperature
+        known = {CrossEntropy, BinaryCrossEntropy}
+        loss = replace(loss, temperature=choice.temperature) if type(loss) in known else loss
     return replace(targets, answers=answers, alpha=choice.alpha, loss=loss)
 
 

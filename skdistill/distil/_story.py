@@ -19,7 +19,7 @@ from .._sklearn import copy_unfitted, in_search, routing_enabled, take_rows
 from ..losses import Loss, Targets
 from ..program import column_names, described, in_order, is_frame, versions
 from ..student import ProgramStudent, check_learnable, make_student, scale_logits, traits_of
-from ..tasks import Task
+from ..tasks import Task, task_for
 from ..teacher import Answers, Teacher
 from ._augment import stack
 from ._plan import Plan
@@ -158,7 +158,8 @@ def check(
     request : Request
         For :func:`ask`.
     """
-    task, loss, classes = model._task, model._loss(), getattr(model, "classes", None)
+    task, classes = task_for(model._task, y), getattr(model, "classes", None)
+    loss = task.as_loss(model._loss())
     student = make_student(
         model.student,
         task,
@@ -178,7 +179,7 @@ def check(
     _check_teacher(model, teacher, given)
     fits, prefit = teacher.needs_fit and given is None, isinstance(model.cv, str) and model.cv == "prefit"
     cv = None if prefit or given is not None else model.cv
-    y = _check_labels(model, y, rows.shape[0], fits, cv)
+    y = _check_labels(model, task, y, rows.shape[0], fits, cv)
     answering = bool(teacher.members) and (fits or teacher.can_answer)
     unlabeled = _check_unlabeled(model, X, X_unlabeled, given)
     _check_augment(model, X, answering)
@@ -338,10 +339,10 @@ def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
         )
 
 
-def _check_labels(model: Any, y: Any, n_rows: int, fits: bool, cv: Any) -> Array | None:
+def _check_labels(model: Any, task: Task, y: Any, n_rows: int, fits: bool, cv: Any) -> Array | None:
     """Return the labels, checked; there must be some unless the teacher's term alone is fitted."""
     if y is not None:
-        return model._task.check_y(y, n_rows)
+        return task.check_y(y, n_rows)
     if fits or cv is not None or model.alpha not in (1, "auto"):
         reason = "labels are needed unless alpha=1"
         if fits or cv is not None:

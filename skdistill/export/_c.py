@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import BackTransform, Bound, Columns, OneVsRest, Program, Softmax, Unstandardize, program_of
+from ..program import BackTransform, Bound, Columns, OneVsRest, Program, Sigmoid, Softmax, Unstandardize, program_of
 from ._c_columns import enumerator
 from ._c_ops import PRINTERS, calibrated, transformed_back
 from ._c_printer import FUNCTIONS, Printer
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 Answers = tuple[list[str], list[str], list[tuple[str, str, list[str]]]]
 
 #: The ops that C has a printer for.
-C_OPS = frozenset({Columns, Bound, Softmax, OneVsRest, Unstandardize, BackTransform, *PRINTERS})
+C_OPS = frozenset({Columns, Bound, Softmax, Sigmoid, OneVsRest, Unstandardize, BackTransform, *PRINTERS})
 #: With such options a compiler takes every number for finite, and answers rows with missing numbers wrongly.
 _NEEDS_NAN = """\
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0) || defined(_M_FP_FAST)
@@ -55,6 +55,9 @@ def to_c(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any]
     - ``void churn_set_missing(churn_row *row)``, which makes every column missing;
     - an enum of the levels of each categorical column, and a function that finds a level by its
       text, such as ``churn_plan_from_string``.
+
+    A classifier of several labels has ``void churn_predict(const churn_row *row, int *out)``, which gives one for each
+    label that is more likely than not, else zero; its ``churn_classes`` are the labels.
 
     A regressor has ``void churn_predict(const churn_row *row, double *out)`` instead of the first
     three, the predictions in the target's own unit, and of the functions for several rows ``churn_predict_rows``.
@@ -282,6 +285,9 @@ class Module(Printer):
                     loop("j", n, f"sum += z[j] = {share};"),
                     loop("j", n, f"out[j] = sum > 0.0 ? (float)(z[j] / sum) : {number(1.0 / n)}f;"),
                 ]
+        elif isinstance(last, Sigmoid):
+            best = [f"float logits[{n}];", get, loop("j", n, "out[j] = logits[j] > 0.0f;")]
+            proba = [f"{prefix}_logits(row, out);", loop("j", n, "out[j] = 1.0f / (1.0f + expf(-out[j]));")]
         elif n == 1:
             reached = "> 0.0f" if last.cut is None else f">= {number(last.cut)}"
             best = [f"float logits[{n}];", get, f"return logits[0] {reached};"]
@@ -310,14 +316,24 @@ class Module(Printer):
                 loop("i", n, "sum += out[i] = expf(out[i] - top);"),
                 loop("i", n, "out[i] /= sum;"),
             ]
-        chosen = "The most probable class." if last.cut is None else "The class that the threshold decides on."
+        decided = getattr(last, "cut", None) is not None
+        chosen = "The class that the threshold decides on." if decided else "The most probable class."
+        predict = [
+            (chosen, f"int {prefix}_predict({row})", best),
+            self._of_rows("predict", "int", 1, "*out = {}(rows)"),
+        ]
+        if isinstance(last, Sigmoid):
+            each = f"One for each label that is more likely than not, else zero. `out` has room for {upper}_N_CLASSES."
+            predict = [
+                (each, f"void {prefix}_predict({row}, int *out)", best),
+                self._of_rows("predict", "int", n),
+            ]
         logits = f"Logits: {kind}. `out` has room for {upper}_N_LOGITS."
         probabilities = f"A probability for each class. `out` has room for {upper}_N_CLASSES."
         answers = [
             *first,
             (logits, f"void {prefix}_logits({row}, float *out)", logits_of_row),
-            (chosen, f"int {prefix}_predict({row})", best),
-            self._of_rows("predict", "int", 1, "*out = {}(rows)"),
+            *predict,
             (probabilities, f"void {prefix}_predict_proba({row}, float *out)", proba),
             self._of_rows("predict_proba", "float", n_classes),
         ]

@@ -180,8 +180,8 @@ class _Module:
         if isinstance(end, ops.Unstandardize):
             answers.append(f"export const predict = (rows) => each(rows, {_unstandardized(self, end)});")
         else:
-            proba, best = _probabilities(self, end)
-            answers.append(f"export const predict = (rows) => each(rows, (h) => classes[{best}]);")
+            proba, chosen = _probabilities(self, end)
+            answers.append(f"export const predict = (rows) => each(rows, (h) => {chosen});")
             answers.append(f"export const predictProba = (rows) => each(rows, {proba});")
         run = "\n".join(["const run = (c) => {", *(f"  {line}" for line in self.steps), f"  return {self.h};", "};"])
         arrays = {"z": f"f8({self.width})", **self.arrays}
@@ -216,7 +216,9 @@ class _Module:
                 "export declare const classes: readonly Class[];",
             ]
             functions = [
-                ("predict", "Class", "The most probable class of a row, or of each of some rows."),
+                ("predict", "number[]", "One for each label that is more likely than not, else zero; for each row.")
+                if isinstance(self.program.ops[-1], ops.Sigmoid)
+                else ("predict", "Class", "The most probable class of a row, or of each of some rows."),
                 ("predictProba", "number[]", "The probability of each class, for a row or for each of some rows."),
             ]
         if self.metadata:
@@ -535,7 +537,9 @@ def _tree(to: _Module, op: Tree) -> None:
 
 
 def _probabilities(to: _Module, end: Any) -> tuple[str, str]:
-    """Return the function from logits to probabilities, and the expression of the place of the chosen class."""
+    """Return the function from logits to probabilities, and the expression of the chosen class, or of labels."""
+    if isinstance(end, ops.Sigmoid):
+        return "(h) => Array.from(h, sigmoid)", "Array.from(h, (x) => +(x > 0))"
     best = "h.indexOf(Math.max(...h))"
     proba = "logistic" if to.n_h == 1 else "softmax"
     if isinstance(end, ops.OneVsRest):
@@ -550,7 +554,7 @@ def _probabilities(to: _Module, end: Any) -> tuple[str, str]:
         best = f"((p) => p.indexOf(Math.max(...p)))({proba}(h))"
     if to.n_h == 1:
         best = "+(h[0] > 0)" if end.cut is None else f"+(h[0] >= {_number(end.cut)})"
-    return proba, best
+    return proba, f"classes[{best}]"
 
 
 def _unstandardized(to: _Module, end: ops.Unstandardize) -> str:
@@ -574,7 +578,7 @@ def _unstandardized(to: _Module, end: ops.Unstandardize) -> str:
     return f"(h) => {found}" if n == 1 else f"(h) => Array.from(h, (x, j) => {found})"
 
 
-_ENDS = (ops.Softmax, ops.OneVsRest, ops.Unstandardize, ops.BackTransform)
+_ENDS = (ops.Softmax, ops.Sigmoid, ops.OneVsRest, ops.Unstandardize, ops.BackTransform)
 _PRINTERS: dict[type[Op], Callable[[_Module, Any], None]] = {
     ops.Clip: _clip,
     ops.DateParts: _date_parts,

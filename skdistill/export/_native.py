@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Bound, Columns, OneVsRest, Op, Program, Softmax, Unstandardize, real_weights, run, split
+from ..program import Bound, Columns, OneVsRest, Op, Program, Sigmoid, Softmax, Unstandardize, real_weights, run, split
 from ._c import C_OPS, Module
 from ._c_ops import activated, transformed_back
 from ._c_text import array
@@ -234,6 +234,8 @@ def _sources(program: Program) -> tuple[dict[str, str], int]:
         edges = {"lower": (last.lower, -np.inf), "upper": (last.upper, np.inf)}
         arrays = {"center": last.center, "scale": last.scale}
         arrays |= {name: np.full(n, none) if edge is None else edge for name, (edge, none) in edges.items()}
+    if isinstance(last, Sigmoid):
+        known |= {"SIGMOID": 1}
     if isinstance(last, OneVsRest):
         known |= {"ONE_VS_REST": 1}
     text = [f"#define {name} {value}" for name, value in known.items()]

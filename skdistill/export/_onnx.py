@@ -52,7 +52,8 @@ def to_onnx(
       empty one; a string not seen in training is an unknown level.
 
     A classifier has two outputs. ``label`` has shape (n_rows,); it is int64 if the classes are integers
-    or booleans, else strings. ``probabilities`` is float32 of shape (n_rows, n_classes). A regressor
+    or booleans, else strings. ``probabilities`` is float32 of shape (n_rows, n_classes). Of several labels,
+    ``label`` is int64 of that shape, one for each that is more likely than not, else zero. A regressor
     has one output, ``variable``, of shape (n_rows, n_outputs): float32, or float64 if float32 could
     not distinguish its predictions.
 

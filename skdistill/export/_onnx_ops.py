@@ -70,6 +70,12 @@ def print_program(graph: Graph, program: Program, classes: Array | None, outputs
             values = _transformed_back(graph, last, values)
         graph.cast(values, _output_dtype(last), output=outputs[0])
         return
+    if isinstance(last, ops.Sigmoid):
+        graph.cast(graph.node("Greater", x, np.zeros((), dtype=graph.real)), np.int64, output=outputs[0])
+        graph.cast(graph.node("Sigmoid", x), NARROW, output=outputs[1])
+        for name in outputs[2:]:
+            graph.cast(x, WIDE, output=name)
+        return
     logits = graph.node("Mul", x, np.array([[0.0, 1.0]], dtype=graph.real)) if found.width == 1 else x
     if isinstance(last, ops.OneVsRest):
         proba = best = _one_vs_rest(graph, last, x)
@@ -135,6 +141,8 @@ def output_types(program: Program, classes: Array | None, n_rows: Any) -> dict[s
         return {"variable": (_output_dtype(program.ops[-1]), [n_rows, program.n_outputs])}
     by_class = [n_rows, len(classes)]
     outputs = {"label": (classes.dtype, [n_rows]), "probabilities": (np.dtype(np.float32), by_class)}
+    if isinstance(program.ops[-1], ops.Sigmoid):
+        outputs["label"] = (np.dtype(np.int64), by_class)
     return {**outputs, "logits": (WIDE, by_class)}
 
 
@@ -469,4 +477,6 @@ _PRINTERS: dict[type[Op], Any] = {
     Tree: _tree,
 }
 #: The ops that have a printer here.
-KNOWN: frozenset[type[Op]] = frozenset({ops.Softmax, ops.OneVsRest, ops.Unstandardize, ops.BackTransform, *_PRINTERS})
+KNOWN: frozenset[type[Op]] = frozenset(
+    {ops.Softmax, ops.Sigmoid, ops.OneVsRest, ops.Unstandardize, ops.BackTransform, *_PRINTERS}
+)

@@ -94,6 +94,7 @@ def _text(program: Program, classes: Array | None, stem: str, metadata: dict[str
         decided = getattr(program.ops[-1], "cut", None) is not None
         answers = _CLASSIFIER.format(
             n_logits="1" if len(labels) == 2 else "n_classes",
+            **(_SEVERAL if isinstance(program.ops[-1], _ops.Sigmoid) else _ONE),
             predicted="class that the threshold decides on" if decided else "most probable class",
         )
     ops = "OPS = [\n" + "".join(indent(f"{_op(op)},\n", "    ") for op in program.ops) + "]"
@@ -116,6 +117,8 @@ def _text(program: Program, classes: Array | None, stem: str, metadata: dict[str
     )
 
 
+_ONE = {"shape": "(n_rows,)", "chosen": "CLASSES[OPS[-1].chosen(logits(rows))]"}
+_SEVERAL = {"shape": "(n_rows, n_labels)", "chosen": "OPS[-1].chosen(logits(rows))"}
 _CLASSIFIER = '''\
 def predict_proba(rows):
     """Return the probability of each class, shape (n_rows, n_classes)."""
@@ -123,8 +126,8 @@ def predict_proba(rows):
 
 
 def predict(rows):
-    """Return the {predicted}, shape (n_rows,)."""
-    return CLASSES[OPS[-1].chosen(logits(rows))]
+    """Return the {predicted}, shape {shape}."""
+    return {chosen}
 
 
 def logits(rows):

@@ -18,6 +18,8 @@ static void answer(const float *z, double *out)
         if (out[j] > upper[j]) out[j] = upper[j];
         out[j] = TRANSFORMED_BACK;
     }
+#elif defined SIGMOID
+    for (int j = 0; j < N_LOGITS; j++) out[j] = 1.0 / (1.0 + exp(-(double)z[j]));
 #elif defined ONE_VS_REST
     double sum = 0.0;
     for (int j = 0; j < N_LOGITS; j++) sum += out[j] = 1.0 / (1.0 + exp(z[j] < -700.0f ? 700.0 : -(double)z[j]));

@@ -1,5 +1,6 @@
 """The distillation loss: what a student fits, and the loss's value and gradient, in numpy."""
 
+from ._binary import BinaryCrossEntropy, rescaled_logits
 from ._losses import (
     PROBABILITY_FLOOR,
     CrossEntropy,
@@ -17,6 +18,7 @@ from ._terms import Terms
 
 __all__ = [
     "PROBABILITY_FLOOR",
+    "BinaryCrossEntropy",
     "CrossEntropy",
     "Huber",
     "Loss",
@@ -28,6 +30,7 @@ __all__ = [
     "log_softmax",
     "regression_loss",
     "regression_loss_of",
+    "rescaled_logits",
     "rounded",
     "soften",
     "softmax",

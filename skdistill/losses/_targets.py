@@ -26,7 +26,8 @@ class Targets:
     answers : ndarray of shape (n_rows, n_targets) or None
         The teacher's answers, not yet softened. None where no teacher was asked.
     labels : ndarray of shape (n_rows,) or (n_rows, n_targets), or None
-        Class indices, -1 for a row without a label; or values, NaN in a row without any. None where no
+        Class indices, -1 for a row without a label; or values, NaN in a row without any; or several labels, one or
+        zero, NaN for a missing one. None where no
         row has a label.
     sample_weight : ndarray of shape (n_rows,) or None
         Non-negative weights; None counts every row once.
@@ -110,7 +111,7 @@ class Targets:
     def as_y(self) -> Array:
         """Return a label for each row as a scikit-learn transformer takes it: class labels, or values."""
         labels = self.as_labels()
-        if self.classes is not None:
+        if self.classes is not None and labels.ndim == 1:
             return self.classes[labels]
         return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 

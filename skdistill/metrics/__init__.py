@@ -20,6 +20,8 @@ from ._pareto import undominated as undominated
 from ._retention import answer_score, retention_score
 from ._retention import as_scorer as as_scorer
 from ._retention import retention_ratio as retention_ratio
+from ._scorers import label_divergence as label_divergence
+from ._scorers import label_fidelity as label_fidelity
 from ._scorers import make_fidelity_scorer, make_retention_scorer, make_size_scorer
 from ._scorers import output_names as output_names
 

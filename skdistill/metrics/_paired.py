@@ -64,7 +64,7 @@ def paired_gain(
     (0.588, 0.0)
     """
     y, values, others = np.asarray(y_true), np.asarray(answer), np.asarray(other)
-    if response_method == "predict_proba" and classes is None:
+    if response_method == "predict_proba" and classes is None and y.ndim == 1:
         classes = np.unique(y)
 
     def gain(rows: Any) -> float:

@@ -15,6 +15,7 @@ from sklearn.metrics import get_scorer, make_scorer
 from .._checks import check_weights, label_column
 from .._sklearn import is_loss, takes_proba, with_labels
 from ..program import named_columns
+from ..tasks import CLASSES, LABELS, macro_average_precision, task_for
 from ._fidelity import labelled, named_pair
 
 Array = NDArray[Any]
@@ -31,6 +32,13 @@ class _Classifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Array) -> Array:
         return self.classes_[X.argmax(axis=1)]
+
+
+class _Indicator(_Classifier):
+    """A classifier of several labels whose rows are their probabilities."""
+
+    def predict(self, X: Array) -> Array:
+        return (X > 0.5).astype(np.int64)
 
 
 class _Regressor(RegressorMixin, BaseEstimator):
@@ -57,8 +65,10 @@ def retention_score(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_rows,)
-        Labels, or the values that a regressor predicts.
+    y_true : array-like of shape (n_rows,) or (n_rows, n_labels)
+        Labels, or the values that a regressor predicts; or several labels, as an indicator matrix, NaN where one is
+        missing. Of these "average_precision" is the mean over labels that any row has, "neg_log_loss" the mean binary
+        cross-entropy, and other scorers need that no label is missing.
     teacher_answer, student_answer : array-like of shape (n_rows, n_classes) or (n_rows,)
         Probabilities or predictions, as `response_method` says. Those of frames are matched by the names of columns.
     scoring : str or callable, default="accuracy"
@@ -199,6 +209,8 @@ def answer_score(
         if rows.shape != y.shape:
             raise ValueError(f"{source} has shape {rows.shape}; needed is the shape of y_true, {y.shape}.")
         model = _Regressor()
+    elif task_for(CLASSES, y_true) == LABELS:
+        return _score_of_labels(y_true, answer, scoring, scorer, classes, sample_weight, source)
     else:
         y = label_column(y_true)
         if np.ndim(answer) == 1:
@@ -214,3 +226,26 @@ def answer_score(
     weight = check_weights(sample_weight, y)
     given = {} if weight is None else {"sample_weight": weight}
     return float(scorer(model, rows, y, **given))
+
+
+def _score_of_labels(
+    y_true: Any, answer: Any, scoring: Any, scorer: Any, classes: Any, sample_weight: Any, source: str
+) -> float:
+    """Return the score of a model of several labels, those that are missing left out."""
+    y, names = named_columns(y_true, None if classes is None else np.asarray(classes), "y_true")
+    proba = named_columns(answer, names, source)[0]
+    y = LABELS.check_y(y, len(y_true) if isinstance(y_true, list) else y_true.shape[0], "y_true")
+    proba = LABELS.check_answers(proba, n_rows=len(y), source=source, n_targets=y.shape[1])
+    weight = check_weights(sample_weight, y)
+    if scoring == "neg_log_loss":
+        # scikit-learn's would take labels for classes
+        return -LABELS.log_loss(y, proba, weight)
+    if scoring == "average_precision":
+        return macro_average_precision(y, proba, weight)
+    if np.isnan(y).any():
+        raise ValueError(
+            f"y_true lacks labels (NaN), which scoring={scoring!r} cannot leave out: use 'average_precision' or "
+            "'neg_log_loss', or rows that have all labels."
+        )
+    given = {} if weight is None else {"sample_weight": weight}
+    return float(scorer(_Indicator(np.arange(y.shape[1])), proba, y.astype(np.int64), **given))

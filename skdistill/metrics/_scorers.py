@@ -14,10 +14,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import UNUSED
 
 from ..program import named_columns
-from ..tasks import CLASSES, NUMBERS, Task, task_of
+from ..tasks import CLASSES, LABELS, NUMBERS, Task, task_of
 from ._cost import n_parameters, program_bytes
 from ._fidelity import fidelity_log_loss, fidelity_score
 from ._retention import as_scorer, retention_score
+
+Array = NDArray[Any]
 
 
 class _Scorer(BaseEstimator):
@@ -140,7 +142,7 @@ def make_fidelity_scorer(metric: str = "fidelity") -> _TeacherScorer:
     ----------
     metric : {"fidelity", "neg_fidelity_log_loss"}, default="fidelity"
         :func:`fidelity_score`, or :func:`fidelity_log_loss` with the sign turned. For a regressor "fidelity" is
-        R2 against the teacher's predictions.
+        R2 against the teacher's predictions; of several labels the share that is equal.
 
     Returns
     -------
@@ -169,9 +171,25 @@ def make_fidelity_scorer(metric: str = "fidelity") -> _TeacherScorer:
     return _TeacherScorer(f"make_fidelity_scorer({metric!r})", partial(_fidelity, metric))
 
 
+def label_fidelity(teacher: Array, student: Array, sample_weight: Any = None) -> float:
+    """Return the share of equal labels of two models' probabilities of several labels, shape (n_rows, n_labels)."""
+    return LABELS.score(LABELS.loss().likeliest(np.asarray(teacher)), np.asarray(student), _weights(sample_weight))
+
+
+def label_divergence(teacher: Array, student: Array, sample_weight: Any = None) -> float:
+    """Return the mean over rows and labels of the Kullback-Leibler divergence from the teacher, in nats."""
+    teacher, student = np.asarray(teacher), np.asarray(student)
+    lost = LABELS.row_losses(teacher, student) - LABELS.row_losses(teacher, teacher)
+    return float(np.average(lost, weights=_weights(sample_weight)))
+
+
+def _weights(sample_weight: Any) -> Array | None:
+    return None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+
+
 _FIDELITY: dict[str, dict[Task, Callable[..., Any]]] = {
-    "fidelity": {CLASSES: fidelity_score, NUMBERS: r2_score},
-    "neg_fidelity_log_loss": {CLASSES: fidelity_log_loss},
+    "fidelity": {CLASSES: fidelity_score, LABELS: label_fidelity, NUMBERS: r2_score},
+    "neg_fidelity_log_loss": {CLASSES: fidelity_log_loss, LABELS: label_divergence},
 }
 
 

@@ -132,7 +132,9 @@ class _Loaded(ProgramModel):
         return Tags(
             estimator_type="classifier" if n_outputs is None else "regressor",
             target_tags=TargetTags(required=False, multi_output=n_outputs is not None and n_outputs > 1),
-            classifier_tags=ClassifierTags() if n_outputs is None else None,
+            classifier_tags=ClassifierTags(multi_label=self.multilabel_)
+            if isinstance(self, LoadedClassifier)
+            else None,
             regressor_tags=None if n_outputs is None else RegressorTags(),
             input_tags=InputTags(allow_nan=True, sparse=True, categorical=dense, string=dense),
             requires_fit=False,
@@ -188,13 +190,13 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
         return f"LoadedClassifier(n_columns={self.n_features_in_}, classes={self.classes_.tolist()})"
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy.
+        """Return the accuracy; of several labels, the share of rows whose labels are all predicted.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns), or list of dict
             Rows.
-        y : array-like of shape (n_rows,)
+        y : array-like of shape (n_rows,) or (n_rows, n_labels)
             Their labels.
         sample_weight : array-like of shape (n_rows,), default=None
             Their weights.
@@ -205,7 +207,8 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
             The share of rows whose label is predicted.
         """
         weights = None if sample_weight is None else np.asarray(sample_weight)
-        return float(np.average(self.predict(X) == np.asarray(y), weights=weights))
+        equal = self.predict(X) == np.asarray(y)
+        return float(np.average(equal.all(axis=1) if self.multilabel_ else equal, weights=weights))
 
 
 class LoadedRegressor(ProgramRegressor, _Loaded):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import log_softmax
-from ..program import Program, Softmax
+from ..program import Program, Sigmoid, Softmax
 from ._explain import Explanation, explained
 
 Array = NDArray[Any]
@@ -149,8 +149,13 @@ class ProgramClassifier(ProgramModel):
 
     classes_: Array
 
+    @property
+    def multilabel_(self) -> bool:
+        """Whether it was fitted to several labels for each row, and not to one class."""
+        return isinstance(self.program_.ops[-1], Sigmoid)
+
     def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class.
+        """Return the probability of each class, or of each label.
 
         Parameters
         ----------
@@ -160,7 +165,7 @@ class ProgramClassifier(ProgramModel):
         Returns
         -------
         proba : ndarray of shape (n_rows, n_classes)
-            Probabilities in the order of ``classes_``; each row sums to one.
+            Probabilities in the order of ``classes_``; each row sums to one, unless they are those of several labels.
         """
         # the rows are checked first, and with them that there is a Program
         X = self._rows(X)
@@ -205,6 +210,8 @@ class ProgramClassifier(ProgramModel):
     def predict(self, X: Any) -> Array:
         """Return the most probable class, or that which a threshold decides on (:func:`skdistill.as_student`).
 
+        Where there are several labels, it returns those that are more likely than not.
+
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
@@ -212,11 +219,12 @@ class ProgramClassifier(ProgramModel):
 
         Returns
         -------
-        labels : ndarray of shape (n_rows,)
-            Class labels.
+        labels : ndarray of shape (n_rows,) or (n_rows, n_labels)
+            Class labels; or one for each of several labels that the row has, and zero for the others.
         """
         X = self._rows(X)
-        return self.classes_[self.program_.ops[-1].chosen(self.program_.logits(X))]
+        chosen = self.program_.ops[-1].chosen(self.program_.logits(X))
+        return chosen if self.multilabel_ else self.classes_[chosen]
 
 
 class ProgramRegressor(ProgramModel):

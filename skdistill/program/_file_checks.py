@@ -27,6 +27,7 @@ from ._ops import (
     Op,
     Piecewise,
     Quantiles,
+    Sigmoid,
     Softmax,
     Standardize,
     Unstandardize,
@@ -56,7 +57,7 @@ _DEEPEST = 2**12
 #: The order in which fit writes ops; every format is tested in this one.
 _ORDER = re.compile(
     r"(Bound|Columns( DateParts)?( Clip)?( Indicate)?( Quantiles| Standardize)?( Piecewise)?)"
-    r"( Tree| (LookupAffine|Affine)( (Relu|Silu|Tanh) Affine)*) (Softmax|OneVsRest|Unstandardize|BackTransform)"
+    r"( Tree| (LookupAffine|Affine)( (Relu|Silu|Tanh) Affine)*) (Softmax|Sigmoid|OneVsRest|Unstandardize|BackTransform)"
 )
 
 _WEIGHTS = ("f4", "f2", "i1")
@@ -282,6 +283,11 @@ def _softmax(op: Softmax | OneVsRest, sizes: tuple[int, ...], width: int) -> Fou
     yield "cut", op.cut is None or (width == 1 and np.isfinite(op.cut))
 
 
+def _sigmoid(op: Sigmoid, sizes: tuple[int, ...], width: int) -> Found:
+    # one label of two is a Softmax's
+    yield "labels", width > 1
+
+
 def _one_vs_rest(op: OneVsRest, sizes: tuple[int, ...], width: int) -> Found:
     yield from _softmax(op, sizes, width)
     # one logit through the logistic function is a Softmax
@@ -332,6 +338,7 @@ _CHECKS: dict[str, Callable[[Any, tuple[int, ...], int], Found]] = {
     "OneVsRest": _one_vs_rest,
     "Piecewise": _piecewise,
     "Quantiles": _quantiles,
+    "Sigmoid": _sigmoid,
     "Softmax": _softmax,
     "Standardize": _standardize,
     "Tree": _tree,

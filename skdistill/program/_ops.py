@@ -537,6 +537,23 @@ class OneVsRest(Probabilities):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Sigmoid(Op):
+    """Turn each logit into the probability of its label: the last op of a classifier of several labels."""
+
+    ENDS: ClassVar[bool] = True
+
+    def __call__(self, X: Array) -> Array:
+        # the smaller probability is computed; the larger is one minus it
+        small = np.exp(-np.abs(X))
+        small /= 1.0 + small
+        return np.where(X > 0, 1.0 - small, small)
+
+    def chosen(self, logits: Array) -> Array:
+        """Return one for each label that is more likely than not, else zero; shape (n_rows, n_labels)."""
+        return (logits > 0).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Unstandardize(Op):
     """Convert standardised outputs to the target's own unit, ``x * scale + center``: the last op of a regressor.
 

@@ -59,7 +59,7 @@ class Program:
     ----------
     ops : sequence of Op
         The operations. The first is Columns or Bound, which reads the rows; the last is Softmax or
-        OneVsRest for a classifier, Unstandardize or BackTransform for a regressor.
+        OneVsRest for a classifier, Sigmoid for one of several labels, Unstandardize or BackTransform for a regressor.
     batch_dtype : {"float64", "float32"}, default="float64"
         The type in which the layers of a net are computed for more than one row. float32 takes about 0.6 of the time.
         Probabilities, or predictions in standard deviations of the target, then differ by about 1e-6 from those of
@@ -89,8 +89,8 @@ class Program:
     def __init__(self, ops: Sequence[Op], batch_dtype: str = "float64") -> None:
         if not ops or not isinstance(ops[0], Columns | Bound) or not ops[-1].ENDS:
             raise ValueError(
-                "A Program begins with Columns or Bound and ends in Softmax, Unstandardize or an op with ENDS; got "
-                f"ops={list(ops)}."
+                "A Program begins with Columns or Bound and ends in Softmax, Sigmoid, Unstandardize or an op with "
+                f"ENDS; got ops={list(ops)}."
             )
         self.ops = tuple(ops)
         self._entry = ops[0]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .._sklearn import is_fitted, n_rows_of, not_fitted
 from ..metrics import output_names
 from ..program import Program, named_columns, shipped
-from ..tasks import CLASSES, NUMBERS, Task, task_of
+from ..tasks import CLASSES, LABELS, NUMBERS, Task, task_of
 from ..teacher import Answers, Teacher, is_estimator, models_of
 
 Array = NDArray[Any]
@@ -74,7 +74,12 @@ def check_student(student: Any, called: str, task: Task | None = None) -> Task:
     own = None if isinstance(student, type) else task_of(student)
     if own is None or (task is not None and own != task):
         needed = [f"a fitted {one.estimator} with {one.method}" for one in ([task] if task else (CLASSES, NUMBERS))]
-        raise ValueError(f"{called} is {student!r}; needed is {' or '.join(needed)}.")
+        several = (
+            " It has several labels: pass the answers for one of them to from_predictions, "
+            "np.column_stack([1 - p, p]), and that column of y."
+        )
+        hint = several if task is not None and own == LABELS else ""
+        raise ValueError(f"{called} is {student!r}; needed is {' or '.join(needed)}.{hint}")
     if is_estimator(student) and not is_fitted(student):
         raise not_fitted(student)
     program = getattr(shipped(student), "program_", None)
@@ -166,7 +171,8 @@ def ask_student(task: Task, student: Any, X: Any, teacher_pred: Array, order: Ar
         If the student knows a class or an output that the teacher does not know, or has another number of outputs.
     """
     own = output_names(student)
-    values = task.check_answers(getattr(student, task.method)(X), n_rows=n_rows_of(X), source=called)
+    own = None if own is None else task.names_of(own)
+    values = task.check_answers(task.predict(student, X), n_rows=n_rows_of(X), source=called)
     if own is None or order is None or task.classes(own) is None:
         check_outputs(values, teacher_pred, called)
     known = [] if order is None else order.tolist()

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import r2_score
 
 from ..metrics import fidelity_score, named_pair
-from ..tasks import CLASSES, NUMBERS
+from ..tasks import CLASSES, LABELS, NUMBERS
 from ._asking import ask_both, check_outputs
 from ._drawing import Display, draw_density, student_name_of
 
@@ -118,6 +118,11 @@ class FidelityDisplay(Display):
         """
         given: dict[str, Any] = {"teacher_proba": teacher_proba, "teacher_pred": teacher_pred}
         task, *answers, names = ask_both(estimator, X, None, teacher, given)
+        if task == LABELS:
+            raise ValueError(
+                "FidelityDisplay shows one class or number of a row, and the estimator has several labels: pass the "
+                "answers for one of them to from_predictions, np.column_stack([1 - p, p])."
+            )
         kwargs |= {"response_method": task.method, "student_name": student_name_of(estimator, student_name)}
         return cls.from_predictions(*answers, classes=names, output=output, ax=ax, **kwargs)
 

@@ -22,7 +22,7 @@ from sklearn.metrics import (
 
 from .. import metrics
 from .._checks import column_or_rows
-from ..tasks import CLASSES, NUMBERS, Task
+from ..tasks import CLASSES, LABELS, NUMBERS, Task
 from . import _drawing as drawing
 from ._columns import COST, Column, decimal, in_units, percent
 from ._figures import class_curve, output_curves, reliability_curve, rows_apart
@@ -345,6 +345,73 @@ class _Classification(Kind):
         return f"<p>Most often swapped, {reference} → student (rows): {items}.</p>"
 
 
+class _SeveralLabels(Kind):
+    task = LABELS
+    scores_shown = (
+        Column("average_precision", "AP", decimal, "The average precision, the mean over labels that any row has."),
+        Column("log_loss", "log-loss", decimal, "The mean binary cross-entropy over labels; lower is better."),
+        Column("accuracy", "labels", decimal, "The share of labels that are predicted correctly."),
+    )
+    fidelity_shown = (
+        Column("fidelity", "agreement", percent, "The share of labels that model and teacher predict alike."),
+        Column("fidelity_log_loss", "KL", decimal, "The mean Kullback-Leibler divergence from the teacher, in nats."),
+        Column("calibration_error", "ECE", decimal, "Expected calibration error of all labels together."),
+        Column("worst_slice_agreement", "worst slice", percent, "The lowest agreement with the teacher on any slice."),
+    )
+    slice_column, overall_key = Column("agreement", "agreement", percent, ""), "fidelity"
+    is_distance = False
+    slice_names, row_note = "category and quartile", "The labels that are predicted, one by one."
+    fidelity_text = "agrees with the teacher on {} of the labels"
+
+    @property
+    def classes(self) -> Any:
+        """None: a row has no single class."""
+        return None
+
+    def slices_by_target(self) -> dict[str, Array]:
+        return {}
+
+    def _each(self, pred: Array, y: Array) -> tuple[Array, Array]:
+        """Return the labels that are known one below the other, and the probabilities of their absence and of them."""
+        known = ~np.isnan(y)
+        return y[known].astype(np.int64), np.column_stack([1.0 - pred[known], pred[known]])
+
+    def scores(self, pred: Array, y: Array) -> dict[str, float]:
+        own = self.task.scores(y, pred, self.teacher_pred, None)
+        error = metrics.expected_calibration_error(*self._each(pred, y), classes=[0, 1], n_bins=self.n_bins)
+        return {name: own[name] for name in ("average_precision", "log_loss", "accuracy")} | {
+            "calibration_error": error
+        }
+
+    def fidelity(self, pred: Array) -> dict[str, float]:
+        return {
+            "fidelity": metrics.label_fidelity(self.teacher_pred, pred),
+            "fidelity_log_loss": metrics.label_divergence(self.teacher_pred, pred),
+        }
+
+    def closeness(self, pred: Array, rows: Array) -> float:
+        return metrics.label_fidelity(self.teacher_pred[rows], pred[rows])
+
+    def details(self, pred: Array) -> dict[str, Any]:
+        y, sides = self.y, {self.reference: self.teacher_pred, "student": pred}
+        answers = {} if y is None else {"label": y}
+        answers |= {side: (proba > 0.5).astype(np.int64) for side, proba in sides.items()}
+        curve = None if y is None else reliability_curve(*self._each(pred, y), np.arange(2), self.n_bins)
+        apart = np.abs(self.teacher_pred - pred).mean(axis=1)
+        return {"answers": answers, "reliability": curve, "disagreements": rows_apart(self.X, apart, **answers)}
+
+    @staticmethod
+    def pictures(report: Any, name: str, key: str) -> Iterator[Picture]:
+        reference = report.reference
+        curves = {one: report.details[one].reliability for one in (reference, name)}
+        if curves[name] is not None:
+            draw = partial(
+                drawing.draw_curves, curves=curves, axes=drawing.RELIABILITY, kind=report.table[name]["kind"]
+            )
+            caption = f"Reliability of all labels together: {key}. On the dashed line the probability is the accuracy."
+            yield draw, f"Reliability of {reference} and {name}", caption
+
+
 class _Regression(Kind):
     task = NUMBERS
     scores_shown = (
@@ -421,4 +488,4 @@ class _Regression(Kind):
 
 
 #: What a report shows of each task.
-KINDS: dict[Task, type[Kind]] = {kind.task: kind for kind in (_Classification, _Regression)}
+KINDS: dict[Task, type[Kind]] = {kind.task: kind for kind in (_Classification, _SeveralLabels, _Regression)}

@@ -20,7 +20,7 @@ from .._sklearn import copy_unfitted, take_rows
 from ..compress import quantize
 from ..program import column_names, is_frame, named_columns, program_or_none
 from ..student import Progress, make_student
-from ..tasks import CLASSES, NUMBERS, Task
+from ..tasks import CLASSES, LABELS, NUMBERS, Task, task_for
 from ..teacher import asks_for_fit, is_estimator, models_of
 from . import _candidates as pool
 from ._choice import Validation, by_size, choose_student, is_within
@@ -31,7 +31,11 @@ from ._serving import check_form, latencies
 _TIMED_ROWS = 200
 #: A class with a smaller share of the rows hardly counts in accuracy.
 _RARE = 0.05
-_DISTILLERS: dict[Task, Any] = {CLASSES: distil.DistilledClassifier, NUMBERS: distil.DistilledRegressor}
+_DISTILLERS: dict[Task, Any] = {
+    CLASSES: distil.DistilledClassifier,
+    LABELS: distil.DistilledClassifier,
+    NUMBERS: distil.DistilledRegressor,
+}
 
 
 def distill_to_budget(
@@ -333,8 +337,10 @@ def _of_bits(student: Any, bits: str | None, rows: Any) -> Any:
 
 
 def _task(teacher: Any, y: ArrayLike) -> Task:
-    """Return the task: regression for regressors, and for callables where `y` has fractions."""
+    """Return the task: regression for regressors, and for callables where `y` has fractions; or that of `y`."""
     models = models_of(teacher)
+    if not any(is_regressor(model) for model in models if is_estimator(model)) and task_for(CLASSES, y) == LABELS:
+        return LABELS
     if estimators := [model for model in models if is_estimator(model)]:
         return NUMBERS if any(map(is_regressor, estimators)) else CLASSES
     return NUMBERS if "continuous" in type_of_target(np.asarray(y)) else CLASSES
@@ -364,9 +370,11 @@ def _split(
 
 
 def _labels(task: Task, X: Any, y: Any, rows: str, labels: str) -> NDArray[Any]:
-    if len(y) != X.shape[0]:
+    if task != LABELS and len(y) != X.shape[0]:
         raise ValueError(f"{rows} has {X.shape[0]} rows and {labels} has {len(y)}; each row needs one label.")
-    return task.for_estimator(task.check_y(y, X.shape[0], labels))
+    checked = task.check_y(y, X.shape[0], labels)
+    # of several labels some may be missing, which no estimator takes
+    return checked if task == LABELS else task.for_estimator(checked)
 
 
 def _teach(training_set: distil.TrainingSet, student: Any) -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._sklearn import is_loss
 from ..metrics import answer_score, as_scorer, retention_ratio
-from ..tasks import Task
+from ..tasks import LABELS, Task
 
 Array = NDArray[Any]
 
@@ -45,7 +45,7 @@ class Validation:
         self.scoring = task.scoring if scoring is None else scoring
         # a score that does not exist is found before long work starts
         self._is_loss = is_loss(as_scorer(self.scoring))
-        self._by_row = self.scoring in (task.scoring, "accuracy")
+        self._by_row = self.scoring == task.scoring or (self.scoring == "accuracy" and task != LABELS)
         self._task, self._y = task, y
         n_parts = min(_N_PARTS, len(y))
         # the score of a single row may be undefined
@@ -77,7 +77,7 @@ class Validation:
 
         Pseudo-values are those of the jackknife: Efron and Tibshirani (1993), chapter 11.
         """
-        if self.scoring == "accuracy":
+        if self._by_row and self.scoring == "accuracy":
             return np.asarray(values.argmax(axis=1) != self._labels, dtype=np.float64)
         if self._by_row:
             return self._task.row_losses(self._task.goals(self._labels, values.shape[1]), values)

@@ -20,7 +20,7 @@ from .._sklearn import HasMethods, Interval, StrOptions, fit_context, in_search,
 from ..losses import CrossEntropy, Loss, Targets, Terms, regression_loss_of
 from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
 from ..program import Op, Program, Unstandardize, fold, in_order, is_frame, versions
-from ..tasks import CLASSES, NUMBERS, Task
+from ..tasks import CLASSES, NUMBERS, Task, task_for
 from ._change_points import with_change_points
 from ._columns import raw_columns, settled_kinds
 from ._encoded import Encoded, Encoder
@@ -110,9 +110,8 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         """Fit to labels alone, as the user gave them."""
         X = check_rows(self, X, reset=True)
         weight = check_weights(sample_weight, X)
-        targets = self._task.only_labels(
-            y, n_rows=X.shape[0], sample_weight=weight, loss=loss, called=type(self).__name__
-        )
+        task, called = task_for(self._task, y, soft=True), type(self).__name__
+        targets = task.only_labels(y, n_rows=X.shape[0], sample_weight=weight, loss=task.as_loss(loss), called=called)
         return self._fit_checked(X, targets, warn=not in_search()[0])
 
     def _fit_checked(self, X: Any, targets: Targets, *, warn: bool = False) -> Any:
@@ -183,10 +182,10 @@ class ProgramStudent(ProgramModel, BaseEstimator):
 
 
 class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
-    """What makes a student a classifier: it fits class labels or soft targets, and predicts probabilities."""
+    """What makes a student a classifier: it fits class labels, soft targets or several labels."""
 
     _task = CLASSES
-    _traits = Traits(scalable=True)
+    _traits = Traits(scalable=True, several_labels=True)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
@@ -196,9 +195,11 @@ class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             The rows, raw: numbers, categories, dates, missing cells.
-        y : array-like of shape (n_rows,) or (n_rows, n_classes)
-            One label for each row, or one row of probabilities, the columns standing for the
-            classes 0, 1, ...
+        y : array-like of shape (n_rows,), (n_rows, n_classes) or (n_rows, n_labels)
+            One label for each row; or one row of probabilities, the columns standing for the
+            classes 0, 1, ...; or an indicator matrix of several labels, of which a row has any number: one for each
+            that it has, zero for the others, NaN for a label that is missing. Floats that sum to one in
+            every row are probabilities.
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights. Those that are whole multiples of the smallest count rows: a row of
             weight two is that row twice. Others are relative. So their unit does not matter.
@@ -215,6 +216,11 @@ class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
             labels are continuous, or there are fewer than two classes.
         """
         return self._fit_labels(X, y, sample_weight, CrossEntropy())
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = self._traits.several_labels
+        return tags
 
 
 class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):

@@ -310,7 +310,7 @@ class MLPStudent(ClassifierPart, BaseMLP):
     True
     """
 
-    _traits = Traits(in_epochs=True, scalable=True)
+    _traits = Traits(in_epochs=True, scalable=True, several_labels=True)
 
 
 class MLPStudentRegressor(RegressorPart, BaseMLP):

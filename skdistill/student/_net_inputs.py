@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..losses import CrossEntropy, SquaredError, Terms
+from ..losses import BinaryCrossEntropy, CrossEntropy, SquaredError, Terms
 from ._encoded import Encoded
 from ._torch_loss import losses_and_slopes
 
@@ -163,8 +163,13 @@ class Goals:
         return losses, slopes
 
     def fidelity(self, outputs: Tensor, rows: Tensor) -> float:
-        """Return the share of rows on which outputs and targets name the same class, or the R2 against the targets."""
+        """Return the share of rows on which outputs and targets name the same class, or the R2 against the targets.
+
+        Of several labels it is the share that is predicted.
+        """
         best = self.best.index_select(0, rows)
+        if isinstance(self.loss, BinaryCrossEntropy):
+            return float(((outputs > 0) == (best > 0.5)).float().mean())
         if isinstance(self.loss, CrossEntropy):
             predicted = (outputs[:, 0] > 0).long() if outputs.shape[1] == 1 else outputs.argmax(dim=1)
             return float((predicted == best).float().mean())
@@ -194,7 +199,7 @@ def _constant(terms: Terms, parts: list[tuple[Array, Array]]) -> Array:
 def _best_outputs(terms: Terms) -> Array:
     """Return the class, or the values, that the targets of each row say: the answers' where they count."""
     soft, labels = terms.soft, terms.labels
-    if isinstance(terms.loss, CrossEntropy):
+    if isinstance(terms.loss, CrossEntropy) and not isinstance(terms.loss, BinaryCrossEntropy):
         soft, labels = soft.argmax(axis=1), labels if labels.ndim == 1 else labels.argmax(axis=1)
         return np.where(terms.soft_weight > 0, soft, labels)
     return np.where(terms.soft_weight[:, None] > 0, soft, labels)

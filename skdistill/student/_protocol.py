@@ -25,6 +25,8 @@ class Traits:
         memorising labels.
     scalable : bool, default=False
         Whether :func:`scale_logits` can multiply its logits once it is fitted.
+    several_labels : bool, default=False
+        Whether it fits several labels for each row, with a logit for each.
     """
 
     softens: bool = True
@@ -32,6 +34,7 @@ class Traits:
     any_form: bool = False
     in_epochs: bool = False
     scalable: bool = False
+    several_labels: bool = False
 
 
 @runtime_checkable

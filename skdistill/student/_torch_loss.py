@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..losses import CrossEntropy, Huber, Loss, SquaredError, Terms
+from ..losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss, SquaredError, Terms
 
 Array = NDArray[Any]
 
@@ -81,6 +81,14 @@ def losses_and_slopes(loss: Loss, outputs: Tensor, goal: Tensor, *, soft: bool) 
             return _cross_entropy(outputs, goal)
         losses, slopes = _cross_entropy(outputs / temperature, goal)
         return losses, slopes.div_(temperature)
+    if type(loss) is BinaryCrossEntropy:
+        temperature = loss.temperature if soft else 1.0
+        logits = outputs / temperature
+        known = ~goal.isnan()
+        # the slope of NaN is zero, as its loss is
+        one = torch.where(known, goal, torch.sigmoid(logits))
+        losses = torch.where(known, nn.functional.softplus(logits) - goal * logits, 0.0)
+        return losses.sum(dim=-1), (torch.sigmoid(logits) - one).div_(temperature)
     if type(loss) in (SquaredError, Huber):
         off = outputs - goal
         near = off.clamp(-loss.delta, loss.delta) if isinstance(loss, Huber) else off

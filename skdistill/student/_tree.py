@@ -15,6 +15,7 @@ from ..program import Op
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
 from ._encoded import Encoder
 from ._progress import Progress
+from ._protocol import Traits
 from ._tree_growing import grow_tree
 from ._tree_text import tree_text
 
@@ -184,6 +185,8 @@ class TreeStudent(ClassifierPart, BaseTree):
     |--- column 0 > 39.5 or missing
     |   |--- 1: 0.80
     """
+
+    _traits = Traits(scalable=True)
 
 
 class TreeStudentRegressor(RegressorPart, BaseTree):

@@ -1,8 +1,10 @@
-"""What a target is: classes or numbers, one file each; whoever must treat them differently asks the task."""
+"""What a target is: classes, labels or numbers, one file each; whoever must treat them differently asks the task."""
 
 from ._classes import CLASSES, Classes
+from ._labels import LABELS, Labels, macro_average_precision, task_for
 from ._numbers import NUMBERS, Numbers
 from ._of_model import task_of
 from ._task import Task
 
-__all__ = ["CLASSES", "NUMBERS", "Classes", "Numbers", "Task", "task_of"]
+__all__ = ["CLASSES", "LABELS", "NUMBERS", "Classes", "Labels", "Numbers", "Task", "macro_average_precision"]
+__all__ += ["task_for", "task_of"]

@@ -186,6 +186,10 @@ class Classes(Task):
         """Return the accuracy."""
         return float(np.average(values.argmax(axis=1) == labels, weights=weight))
 
+    def votes(self, values: Array) -> Array:
+        """Return one for the most probable class of each row, and zero for the others."""
+        return np.eye(values.shape[1])[values.argmax(axis=1)]
+
     def share_of_seen(
         self, students: float, teacher: float, n_rows: int, answers: Array, each: Sequence[Array]
     ) -> float:
@@ -201,9 +205,9 @@ class Classes(Task):
             return 0.5
         if len(answers) == 0 or len(each) < 2:
             return self.noisy_share
-        votes = np.sum([np.eye(answers.shape[1])[values.argmax(axis=1)] for values in each], axis=0)
-        alike = (votes * (votes - 1)).sum() / (len(each) * (len(each) - 1) * len(answers))
-        differs = answers.argmax(axis=1) != np.mean(each, axis=0).argmax(axis=1)
+        votes = np.sum([self.votes(values) for values in each], axis=0)
+        alike = (votes * (votes - 1)).sum() / (len(each) * (len(each) - 1) * len(votes))
+        differs = (self.votes(answers) != self.votes(np.mean(each, axis=0))).any(axis=1)
         return self.noisy_share if differs.mean() > _APART * (1.0 - alike) else 0.5
 
     def rescaled(self, values: Array, scale: float) -> Array:

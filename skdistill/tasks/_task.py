@@ -94,6 +94,14 @@ class Task:
         values = getattr(model, self.method)(X)
         return values.reshape(len(values), -1)
 
+    def read(self, values: Any, classes: Any, called: str) -> Any:
+        """Return a model's answers with a row for each row, given its ``classes_`` and what messages call it."""
+        return values
+
+    def names_of(self, classes: Array) -> Array | None:
+        """Return what the ``classes_`` of a model say of its answers' columns; None where that is nothing."""
+        return classes
+
     def as_given(self, values: Array) -> Array:
         """Return answers in the shape in which the method of a scikit-learn estimator returns them."""
         return values
@@ -180,6 +188,10 @@ class Task:
     def loss(self) -> Loss:
         """Return the loss of a row, as it is unless the user says otherwise."""
         raise NotImplementedError
+
+    def as_loss(self, loss: Loss) -> Loss:
+        """Return the loss of a row, given that of the estimator."""
+        return loss
 
     def targets(
         self,

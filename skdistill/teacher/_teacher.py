@@ -191,7 +191,7 @@ class Teacher:
     @property
     def classes(self) -> Array | None:
         """The union of the class labels that the models know, sorted; None where any of them does not say."""
-        several = [known for known in map(_classes_of, self.members) if known is not None]
+        several = [known for known in map(self._classes_of, self.members) if known is not None]
         return unite(several) if several and len(several) == len(self.members) else None
 
     def check_columns(self, X: Any) -> None:
@@ -263,7 +263,9 @@ class Teacher:
         otherwise : ndarray of shape (n_targets,) or None
             What they stand for where neither the user nor the teacher says.
         """
-        known = _classes_of(self.members[0]) if len(self.members) == 1 else self.classes
+        single = self.members[0] if len(self.members) == 1 else None
+        known = self.classes if single is None else self._classes_of(single)
+        values = self.task.read(values, _attribute(single and single.model, "classes_"), self.task.given)
         known = otherwise if known is None else known
         return self._checked(values, known, known if names is None else np.asarray(names), n_rows, self.task.given)
 
@@ -332,6 +334,11 @@ class Teacher:
                 )
         return params
 
+    def _classes_of(self, member: _Member) -> Array | None:
+        """Return the classes that a fitted estimator says it knows, as far as they say what its columns stand for."""
+        classes = _classes_of(member)
+        return None if classes is None else self.task.names_of(classes)
+
     def _blended(self, several: list[Answers]) -> Answers:
         """Return the weighted mean of the models' answers, over all names that any of them knows.
 
@@ -371,8 +378,9 @@ class Teacher:
     def _ask_one(self, member: _Member, X: Any) -> Answers:
         if not member.fitted:
             raise not_fitted(member.model)
-        known = _classes_of(member)
+        known = self._classes_of(member)
         values = self._raw(member, _for_model(member, X))
+        values = self.task.read(values, _attribute(member.model, "classes_"), member.called)
         answers = self._checked(values, known, known, n_rows_of(X), member.called)
         unnamed = answers.names is None and self.unnamed is not None and len(self.unnamed) == answers.values.shape[1]
         return replace(answers, names=self.unnamed) if unnamed else answers
@@ -424,14 +432,15 @@ class Teacher:
                 f"cv='oob' needs the rows that {member.called} was fitted on: it has out-of-bag answers for "
                 f"{len(values)} rows, and X has {X.shape[0]}."
             )
+        values = self.task.read(values, _attribute(forest, "classes_"), member.called)
         values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
         rows = np.flatnonzero(~self.task.missing_out_of_bag(values))
-        known = _classes_of(member)
+        known = self._classes_of(member)
         return rows, self._checked(values[rows], known, known, len(rows), f"{member.called}, out of bag,")
 
     def _merged(self, member: _Member, X: Any, parts: list[tuple[Array, Answers]]) -> Answers:
         """Return the answers of parts of the rows in the rows' order; the model itself answers the others."""
-        known = _classes_of(member)
+        known = self._classes_of(member)
         rest = np.setdiff1d(np.arange(X.shape[0]), np.concatenate([rows for rows, _ in parts]))
         if len(rest):
             parts = [(rest, self._ask_one(member, take_rows(X, rest))), *parts]

@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 
 from ..._checks import check_rows, check_weights, column_or_rows
 from ..._sklearn import n_rows_of, not_fitted
-from ...losses import CrossEntropy, Loss, SquaredError, Targets
+from ...losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError, Targets
 from ...program import in_order, is_frame
 from ...tasks import CLASSES, NUMBERS, Task
 from .._base import counted_rows
@@ -196,6 +196,11 @@ def check_loss(student: Any, loss: Loss) -> None:
         raise ValueError(
             f"temperature={temperature} with student {name}: it learns from weighted rows and cannot soften its "
             "own side of the loss. Set temperature=1, or use a LinearStudent, an MLPStudent or a TreeStudent, or a net."
+        )
+    if isinstance(loss, BinaryCrossEntropy) and not traits.several_labels:
+        raise ValueError(
+            f"y has several labels for each row, and student {name} learns one class. Use a LinearStudent or an "
+            "MLPStudent."
         )
     if not traits.takes_loss and type(loss) not in (CrossEntropy, SquaredError):
         raise ValueError(

@@ -200,7 +200,7 @@ class PipelinePart(SeededStudent):
     def _traits(self) -> Traits:
         """Those of the last step, which neither validates itself here nor is scaled, for rows of any form."""
         last = adapted(self.estimator.steps[-1][1], self._task)
-        return replace(traits_of(last), any_form=True, in_epochs=False, scalable=False)
+        return replace(traits_of(last), any_form=True, in_epochs=False, scalable=False, several_labels=False)
 
     @property
     def _name(self) -> str:

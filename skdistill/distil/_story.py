@@ -259,8 +259,8 @@ def ask(request: Request) -> Asked:
     if isinstance(alpha, str):
         alpha = 1.0 if y is None else 0.5
     targets = task.targets(values, order, y, loss=request.loss, alpha=float(alpha), sample_weight=request.sample_weight)
-    aligned = AlignedTeacher(teacher, columns, order, targets.n_targets)
-    if known and y is not None and request.cv is None:
+    aligned = AlignedTeacher(teacher, columns, order, values.shape[1])
+    if known and targets.labels is not None and request.cv is None:
         _warn_of_useless(request, targets)
     if request.unlabeled is not None:
         targets = targets.with_below(aligned.ask(request.unlabeled) if more is None else aligned.aligned(more))

@@ -2,6 +2,6 @@
 
 from ._answers import Answers, Origin
 from ._fitted import asks_for_fit, is_estimator, models_of
-from ._teacher import Teacher
+from ._teacher import QUERIES, Teacher
 
-__all__ = ["Answers", "Origin", "Teacher", "asks_for_fit", "is_estimator", "models_of"]
+__all__ = ["QUERIES", "Answers", "Origin", "Teacher", "asks_for_fit", "is_estimator", "models_of"]

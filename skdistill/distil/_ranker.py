@@ -204,7 +204,9 @@ class DistilledRanker(Distiller):
         n_rows = X.shape[0]
         queries = query_numbers(qid, group, n_rows)
         if queries.max(initial=0) == 0:
-            raise ValueError("All rows are of one query; needed are at least two. One order of all: DistilledRegressor.")
+            raise ValueError(
+                "All rows are of one query; needed are at least two. One order of all: DistilledRegressor."
+            )
         table = np.column_stack([self._labels(y, n_rows, given=teacher_pred is not None), queries])
         folds = self._folds(X, table, teacher_pred)
         if teacher_pred is not None:
@@ -216,9 +218,7 @@ class DistilledRanker(Distiller):
             X, table = take_rows(X, order), table[order]
             teacher_pred = None if teacher_pred is None else teacher_pred[order]
             folds = None if folds is None else [tuple(np.sort(place[part]) for part in fold) for fold in folds]
-        request = check(
-            self, X, table, given=teacher_pred, X_unlabeled=None, sample_weight=None, fit_params=fit_params
-        )
+        request = check(self, X, table, given=teacher_pred, X_unlabeled=None, sample_weight=None, fit_params=fit_params)
         params = [{**own, QUERIES: table[:, 1].astype(np.int64)} for own in request.params]
         request = replace(request, params=params, cv=request.cv if folds is None else folds)
         asked = ask(request)
@@ -305,9 +305,7 @@ class DistilledRanker(Distiller):
         """
         return np.asarray(self._student_for(X).predict(X)).reshape(-1)
 
-    def score(
-        self, X: Any, y: ArrayLike, *, qid: ArrayLike | None = None, group: ArrayLike | None = None
-    ) -> float:
+    def score(self, X: Any, y: ArrayLike, *, qid: ArrayLike | None = None, group: ArrayLike | None = None) -> float:
         """Return the mean NDCG of the first 10 rows of a query, by :func:`skdistill.metrics.ndcg`.
 
         Parameters

@@ -423,6 +423,9 @@ def _fit_arguments(
         weights = teacher.weight_params(weight, refitting=refits)
         return [{**fit_params, **own} for own in weights], groups
     own = {name: value for name, value in (("sample_weight", weight), ("groups", groups)) if value is not None}
+    if not own and not fit_params:
+        # what scikit-learn returns for no metadata cannot be asked what is in it
+        return [{} for _ in teacher.members], None
     routed = process_routing(model, "fit", **own, **fit_params)
     names = [name for name, _ in Teacher.routed_names(model.teacher)]
     params = [dict(routed[name].fit) if name in routed else {} for name in names]

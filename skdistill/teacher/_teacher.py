@@ -552,9 +552,12 @@ def _query_params(model: Any, queries: Array) -> dict[str, Array]:
     if isinstance(model, Pipeline):
         last, model = model.steps[-1]
         prefix = f"{last}__"
-    if has_fit_parameter(model, "group") and not has_fit_parameter(model, "qid"):
-        return {f"{prefix}group": np.unique(queries, return_counts=True)[1]}
-    return {f"{prefix}{name}": queries for name in ("qid", "group_id") if has_fit_parameter(model, name)}
+    # XGBoost has a group as well
+    for name in ("qid", "group_id", "group"):
+        if has_fit_parameter(model, name):
+            sizes = np.unique(queries, return_counts=True)[1]
+            return {f"{prefix}{name}": sizes if name == "group" else queries}
+    return {}
 
 
 def _call_method(model: Any, method: str, X: Any) -> Any:

@@ -41,7 +41,7 @@ class DistilledRanker(Distiller):
     so are the labels.
 
     A fitted teacher is used as it is and survives ``clone``, and so GridSearchCV; an unfitted one
-    is cloned and fitted, with its queries where it is a ranker of LightGBM, XGBoost or CatBoost. What is split, is split
+    is cloned and fitted, with its queries where it is a ranker of LightGBM, XGBoost or CatBoost. Rows are split
     by query: folds of `cv`, and the rows that a net holds out for early stopping. No new rows are made.
 
     Parameters

@@ -26,8 +26,8 @@ class Ranks(Numbers):
         """Raise a ValueError for a classifier, or a model without predict."""
         if is_classifier(model) if hasattr(model, "__sklearn_tags__") else has_proba(model):
             raise ValueError(
-                f"{called} is a classifier; DistilledRanker needs a ranker or a regressor. Pass a callable X -> scores: "
-                "lambda X: model.predict_proba(X)[:, 1]."
+                f"{called} is a classifier; DistilledRanker needs a ranker or a regressor. Pass a callable X -> "
+                "scores: lambda X: model.predict_proba(X)[:, 1]."
             )
         if not hasattr(model, "predict"):
             raise ValueError(f"{called} has no predict; DistilledRanker needs a ranker or a regressor.")

@@ -92,7 +92,8 @@ def main() -> None:
     options = parser.parse_args()
     print_header("Rankers: a student beside LightGBM's lambdarank", "lightgbm", "scikit-learn", "torch")
     ways = list(product(options.students, options.alphas, options.temperatures))
-    rows, behind = [], {way: [] for way in ways}
+    rows: list[list[str]] = []
+    behind: dict[Any, list[float]] = {way: [] for way in ways}
     for name in options.tables:
         X, y, qid = tables[name]()
         scores: dict[Any, list[list[float]]] = {}

@@ -217,7 +217,7 @@ class DistilledRanker(Distiller):
             fit_params = take_params(X, fit_params, indices=order)
             X, table = take_rows(X, order), table[order]
             teacher_pred = None if teacher_pred is None else teacher_pred[order]
-            folds = None if folds is None else [tuple(np.sort(place[part]) for part in fold) for fold in folds]
+            folds = folds and [(np.sort(place[seen]), np.sort(place[unseen])) for seen, unseen in folds]
         request = check(self, X, table, given=teacher_pred, X_unlabeled=None, sample_weight=None, fit_params=fit_params)
         params = [{**own, QUERIES: table[:, 1].astype(np.int64)} for own in request.params]
         request = replace(request, params=params, cv=request.cv if folds is None else folds)

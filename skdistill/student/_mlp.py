@@ -165,7 +165,7 @@ class BaseMLP(ProgramStudent):
             if n_held_out >= n_rows:
                 raise ValueError(f"validation_fraction={share} of {n_rows} rows leaves none to train on.")
             if terms.queries is not None:
-                n_held_out = int(ends[min(np.searchsorted(ends, n_held_out), len(ends) - 1)])
+                n_held_out = int(ends[min(int(np.searchsorted(ends, n_held_out)), len(ends) - 1)])
         return np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
 
 

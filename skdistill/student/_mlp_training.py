@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -125,8 +126,10 @@ def train_nets(
     """
     if len(jobs) > 1 and jobs[0].terms.queries is not None:
         # batches of whole queries differ in size
-        own = {"batch_size": batch_size, "most_steps": most_steps, "name": name}
-        return [net for job in jobs for net in train_nets(student, encoded, [job], **own)]
+        return [
+            train_nets(student, encoded, [job], batch_size=batch_size, most_steps=most_steps, name=name)[0]
+            for job in jobs
+        ]
     run = _Run(student, Inputs(encoded, _device(student)), jobs, batch_size, most_steps)
     name = type(student).__name__ if name is None else name
     with Progress(student.verbose, run.n_epochs, name, "epoch") as progress:
@@ -191,9 +194,10 @@ class _Run:
         #: The rows of each query, where the loss is one of whole queries; then there is one net.
         self.queries: Sequence[Tensor] = []
         if (queries := jobs[0].terms.queries) is not None:
-            of_rows, by_query = torch.as_tensor(queries[jobs[0].rows]).sort(stable=True)
-            sizes = of_rows.unique_consecutive(return_counts=True)[1].tolist()
-            self.queries = torch.split(self.rows[0][by_query].to(device), sizes)
+            rows = jobs[0].rows
+            sizes = np.unique(queries[rows], return_counts=True)[1]
+            by_query = torch.as_tensor(rows[np.argsort(queries[rows], kind="stable")], device=device)
+            self.queries = torch.split(by_query, sizes.tolist())
         steps = -(-self.n_rows // batch_size)
         if self.queries:
             # long ones are batches of their own

@@ -195,9 +195,9 @@ class _Run:
         self.queries: Sequence[Tensor] = []
         if (queries := jobs[0].terms.queries) is not None:
             rows = jobs[0].rows
-            sizes = np.unique(queries[rows], return_counts=True)[1]
+            counts = np.unique(queries[rows], return_counts=True)[1]
             by_query = torch.as_tensor(rows[np.argsort(queries[rows], kind="stable")], device=device)
-            self.queries = torch.split(by_query, sizes.tolist())
+            self.queries = torch.split(by_query, counts.tolist())
         steps = -(-self.n_rows // batch_size)
         if self.queries:
             # long ones are batches of their own

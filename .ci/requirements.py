@@ -9,6 +9,6 @@ from pathlib import Path
 pinned = {line.split("==")[0] for line in Path("constraints.txt").read_text().splitlines()}
 project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
-for needed in (*project["dependencies"], *extras["export"], *extras["plot"], *extras["test"]):
+for needed in (*project["dependencies"], *extras["export"], *extras["plot"], *extras["sql"], *extras["test"]):
     if ">=" in needed and needed.split(">=")[0] not in pinned:
         print(needed)

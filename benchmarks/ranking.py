@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--tables", nargs="+", choices=tables, default=list(tables))
     parser.add_argument("--students", nargs="+", default=["mlp"])
-    parser.add_argument("--alphas", nargs="+", type=float, default=[0.5])
+    parser.add_argument("--alphas", nargs="+", type=float, default=[0.8])
     parser.add_argument("--temperatures", nargs="+", type=float, default=[1.0])
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])

@@ -17,10 +17,17 @@ from sklearn.utils._param_validation import HasMethods as HasMethods
 from sklearn.utils._param_validation import Interval as Interval
 from sklearn.utils._param_validation import StrOptions as StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock
-from sklearn.utils.validation import _check_method_params, _check_sample_weight, _num_samples, check_is_fitted
+from sklearn.utils.validation import (
+    _check_method_params,
+    _check_monotonic_cst,
+    _check_sample_weight,
+    _num_samples,
+    check_is_fitted,
+)
 from sklearn.utils.validation import has_fit_parameter as has_fit_parameter
 from sklearn.utils.validation import validate_data as validate_data
 
+check_monotonic_cst = _check_monotonic_cst
 check_sample_weight = _check_sample_weight
 fit_context = _fit_context
 n_rows_of = _num_samples

@@ -42,6 +42,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import sqlglot
 from scipy import sparse
 
 import skdistill
@@ -884,6 +885,16 @@ def examine(content, folder, compiled=False):
             model.export(folder / "m.onnx")
         if onnx.refused:
             notes.append("ONNX refuses")
+        for dialect in ("duckdb", "postgres", "sqlite"):
+            with Step("export to SQL") as sql:
+                model.export(folder / "m.sql", dialect=dialect)
+            if sql.refused:
+                notes.append("SQL refuses")
+            elif (folder / "m.sql").stat().st_size < 20_000:
+                # whatever the names are, it is one statement
+                (statement,) = sqlglot.parse((folder / "m.sql").read_text("utf-8"), dialect=dialect)
+                if not isinstance(statement, sqlglot.exp.Select):
+                    raise Failed(f"the SQL is a {type(statement).__name__}")
         if compiled and not step.refused and answers:
             notes.append("compiled")
             notes.append(run_c(model, cells, folder))

@@ -32,6 +32,7 @@ from skdistill.compress import prune, quantize
 from skdistill.losses import BinaryCrossEntropy, CrossEntropy, Targets
 from skdistill.metrics import make_fidelity_scorer, make_retention_scorer, retention_score
 from skdistill.report import FidelityDisplay, ReliabilityDisplay
+from skdistill.tasks import LABELS
 
 onnxruntime, skl2onnx, pd = map(Optional, ("onnxruntime", "skl2onnx", "pandas"))
 
@@ -96,6 +97,13 @@ def test_the_recipe_is_that_of_classes(distilled, forest):
     warmer = DistilledClassifier(forest.predict_proba, student="linear", temperature="auto", cv=None).fit(X, Y)
     assert warmer.temperature_ in (1, 2, 4)
     assert {one["temperature"] for one in warmer.distillation_report_["candidates"]} == {1, 2, 4}
+
+
+def test_a_gap_counts_as_much_for_rare_labels():
+    even, rare = np.tile([[0.0, 1.0], [1.0, 0.0]], (50, 1)), np.zeros((100, 2))
+    rare[:10] = 1.0
+    assert LABELS.score(even, np.where(np.arange(100)[:, None] < 20, 1 - even, even), None) == pytest.approx(0.8)
+    assert LABELS.score(rare, np.zeros((100, 2)), None) == pytest.approx(1 - 0.1 / (4 * 0.1 * 0.9))
 
 
 def test_out_of_bag_answers_are_those_of_the_labels():

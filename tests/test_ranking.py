@@ -265,6 +265,14 @@ def test_what_makes_no_sense_is_refused(net):
         DistilledRanker(lambda rows: -true_scores(rows), student="linear").fit(X, Y, qid=QID)
 
 
+def test_a_student_keeps_its_own_constraints():
+    student = LinearStudentRegressor(numeric="piecewise", monotonic_cst=[-1, 1, 0, 0, 0])
+    model = DistilledRanker(true_scores, student=student).fit(X, Y, qid=QID)
+    rows = np.zeros((50, 5))
+    rows[:, 0] = np.linspace(-3, 3, 50)
+    assert (np.diff(model.predict(rows)) <= 1e-12).all()
+
+
 def test_sparse_rows_are_ranked():
     rows = sparse.csr_matrix(np.where(np.abs(X) > 0.5, X, 0.0))
     order = np.argsort(QID % 7, kind="stable")

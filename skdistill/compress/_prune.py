@@ -127,6 +127,10 @@ def prune(
     read = Encoder(encoder)
     encoded = read.encode(rows)
     weights = _as_arrays(read, layers)
+    # what was read from a file does not say whether it was constrained
+    if getattr(inner, "monotonic_cst", "unknown") is not None and type(activations[0]) is not ops.Silu:
+        read.constrain(_column_signs(read, weights, program.n_columns))
+        encoded = replace(encoded, signs=read.input_signs)
     sizes = _n_kept(weights, float(keep))
     start = _without_units(weights, activations, encoded, sizes)
     activation = next(name for name, kind in ops.ACTIVATIONS.items() if type(activations[0]) is kind)
@@ -206,6 +210,23 @@ def _as_arrays(read: Encoder, layers: list[Any]) -> list[tuple[Array, Array]]:
     return [(weight, first.bias), *((layer.weight, layer.bias) for layer in others)]
 
 
+def _column_signs(read: Encoder, layers: list[tuple[Array, Array]], n_columns: int) -> Array | None:
+    """Return the sign of each raw column's effect where the signs of the weights show one, else 0; None without any."""
+    if layers[-1][0].shape[1] > 1:
+        return None
+    # whether an increase of a unit, or of an input, may raise or lower the output
+    raises, lowers = np.ones(1, dtype=bool), np.zeros(1, dtype=bool)
+    for weight, _ in reversed(layers):
+        positive, negative = weight > 0, weight < 0
+        raises, lowers = (positive @ one | negative @ other for one, other in ((raises, lowers), (lowers, raises)))
+    made_of = Encoder(read.ops)
+    made_of.constrain(np.arange(1, n_columns + 1))
+    assert made_of.input_signs is not None
+    up, down = (np.isin(np.arange(1, n_columns + 1), made_of.input_signs[one]) for one in (raises, lowers))
+    signs = up.astype(np.int8) - down
+    return signs if signs.any() else None
+
+
 def _n_kept(layers: list[tuple[Array, Array]], keep: float) -> tuple[int, ...]:
     """Return how many units of each hidden layer stay.
 
@@ -242,6 +263,8 @@ def _without_units(
         smaller.append((np.ascontiguousarray(weight[:, kept]), bias[kept]))
         goal, given = goal @ after + after_bias, given[:, kept]
         weight, bias = _refitted(given, goal, after[kept].astype(np.float64))
+        if encoded.signs is not None:
+            weight = np.where(weight * after[kept] > 0, weight, 0.0)
         given = given @ weight + bias
     return [(w.astype(np.float32), b.astype(np.float32)) for w, b in [*smaller, (weight, bias)]]
 

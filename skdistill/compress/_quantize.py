@@ -228,7 +228,9 @@ def _gptq_codes(weight: Array, scale: Array, inputs: Array) -> Array:
     remaining, steps = weight[order], scale[order]
     codes = np.empty(weight.shape, dtype=np.int8)
     for at, index in enumerate(order):
-        codes[index] = _codes(remaining[at] / steps[at])
+        nearest = _codes(remaining[at] / steps[at])
+        # no weight changes its sign, so that a student with monotonic_cst stays monotone
+        codes[index] = np.where(nearest * weight[index] > 0, nearest, 0)
         error = (remaining[at] - codes[index] * steps[at]) / factor[at, at]
         remaining[at + 1 :] -= np.outer(factor[at, at + 1 :], error)
     return codes

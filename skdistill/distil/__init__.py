@@ -6,7 +6,7 @@ from ._classifier import DistilledClassifier
 from ._ranker import DistilledRanker
 from ._recipe import TrainingSet, choose, choose_again, gain
 from ._regressor import DistilledRegressor
-from ._story import AlignedTeacher, Asked, Request, ask, check, finish, teach
+from ._story import AlignedTeacher, Asked, Request, ask, check, constrain, finish, teach
 
 __all__ = [
     "AlignedTeacher",
@@ -20,6 +20,7 @@ __all__ = [
     "check",
     "choose",
     "choose_again",
+    "constrain",
     "finish",
     "gain",
     "in_parallel",

@@ -35,6 +35,7 @@ class Distiller(Exportable, BaseEstimator):
         "augment": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "label_ensemble": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "cv": ["cv_object", StrOptions({"oob", "prefit"})],
+        "monotonic_cst": ["array-like", dict, StrOptions({"teacher"}), None],
         "teacher_weights": ["array-like", None],
         "memory": [str, HasMethods(["cache"]), None],
         "random_state": ["random_state"],
@@ -51,6 +52,7 @@ class Distiller(Exportable, BaseEstimator):
     augment: float | str
     label_ensemble: int | str
     cv: Any
+    monotonic_cst: Any
     teacher_weights: Any
     memory: str | Memory | None
     random_state: int | np.random.RandomState | None

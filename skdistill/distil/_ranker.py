@@ -56,7 +56,7 @@ class DistilledRanker(Distiller):
         Pipeline that ends in any of these; such a student has no Program.
     temperature : float, default=1.0
         Softens teacher and student in the first term: above 1 the order among the lower rows counts more.
-    alpha : float, default=0.5
+    alpha : float, default=0.8
         The share of the teacher's term, 0 to 1. At 1 no labels are needed; at 0 the student learns
         from labels alone.
     cv : int, cross-validation generator, iterable, "oob", "prefit" or None, default=None
@@ -120,7 +120,7 @@ class DistilledRanker(Distiller):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: allowed
         for name, allowed in Distiller._parameter_constraints.items()
-        if name not in ("augment", "label_ensemble", "n_jobs")
+        if name not in ("augment", "label_ensemble", "monotonic_cst", "n_jobs")
     } | {
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
@@ -131,6 +131,8 @@ class DistilledRanker(Distiller):
     augment = 0
     label_ensemble = 0
     n_jobs = None
+    # a student may have its own
+    monotonic_cst = None
 
     def __init__(
         self,
@@ -138,7 +140,7 @@ class DistilledRanker(Distiller):
         *,
         student: Any = "mlp",
         temperature: float = 1.0,
-        alpha: float = 0.5,
+        alpha: float = 0.8,
         cv: Any = None,
         teacher_weights: Any = None,
         memory: str | Memory | None = None,

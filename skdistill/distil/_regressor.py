@@ -14,7 +14,7 @@ from ..losses import Loss, regression_loss_of
 from ..tasks import NUMBERS
 from ._base import Distiller
 from ._recipe import choose
-from ._story import ask, check, finish, teach
+from ._story import ask, check, constrain, finish, teach
 
 Array = NDArray[Any]
 
@@ -65,6 +65,12 @@ class DistilledRegressor(RegressorMixin, Distiller):
         rows and each is asked about the rows that it has not seen. "oob" takes the
         out-of-bag answers of a forest that was fitted on these rows with ``oob_score=True``. "prefit"
         says that the teacher has been fitted, and on other rows.
+    monotonic_cst : "teacher", array-like of int of shape (n_columns,), dict or None, default="teacher"
+        The student's monotonic constraints, unless it has its own: for each column, or by the name of some, 1 if
+        the prediction must not decrease with it, -1 if it must not increase, 0 for no constraint.
+        "teacher" takes those of the teacher: of scikit-learn's trees, forests and histogram gradient boosting, of
+        LightGBM, XGBoost and CatBoost, also in a Pipeline, and of several teachers those that all share. A warning
+        names what the student cannot keep. None sets no constraints.
     teacher_weights : sequence of float, default=None
         Weights of a list of teachers; None averages them evenly.
     memory : str or joblib.Memory, default=None
@@ -155,6 +161,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         augment: float | str = "auto",
         label_ensemble: int | str = "auto",
         cv: Any = None,
+        monotonic_cst: Any = "teacher",
         teacher_weights: Any = None,
         memory: str | Memory | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -168,6 +175,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         self.augment = augment
         self.label_ensemble = label_ensemble
         self.cv = cv
+        self.monotonic_cst = monotonic_cst
         self.teacher_weights = teacher_weights
         self.memory = memory
         self.random_state = random_state
@@ -233,7 +241,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
             sample_weight=sample_weight,
             fit_params=fit_params,
         )
-        asked = ask(request)
+        asked = constrain(self, request, ask(request))
         training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
         return finish(self, asked, training_set, teach(training_set, request.plan.student))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..student import ProgramStudent, check_learnable, make_student, scale_logit
 from ..tasks import Task, task_for
 from ..teacher import Answers, Teacher
 from ._augment import stack
+from ._constraints import check_given, take_from_teacher
 from ._plan import Plan
 from ._recipe import TrainingSet
 
@@ -200,6 +201,7 @@ def check(
     # what the student would refuse is refused before a teacher is fitted, or asked
     counts = None if weight is None else np.flatnonzero(np.append(weight > 0, np.ones(learned.shape[0] - len(weight))))
     check_learnable(student, learned if counts is None else take_rows(learned, counts), warn=not in_search()[0])
+    check_given(model, student, learned, _n_outputs(task, teacher.classes if classes is None else classes, y))
     temperature = getattr(model, "temperature", 1.0)
     seed = _seed(model, student)
     given_plan = (model.alpha, temperature, model.augment, model.label_ensemble, seed, model.verbose, model.n_jobs)
@@ -265,6 +267,31 @@ def ask(request: Request) -> Asked:
     if request.unlabeled is not None:
         targets = targets.with_below(aligned.ask(request.unlabeled) if more is None else aligned.aligned(more))
     return Asked(aligned, request.rows, targets, answers.origin)
+
+
+def constrain(model: Any, request: Request, asked: Asked, others: Sequence[Any] = ()) -> Asked:
+    """Give the student, and others, the teacher's monotonic constraints if the distiller is to take them.
+
+    Parameters
+    ----------
+    model : Distiller
+        Whose fit it is.
+    request : Request
+        Its student is constrained.
+    asked : Asked
+        What the teacher has said.
+    others : sequence of Student
+        Further students that are to have the same constraints.
+
+    Returns
+    -------
+    asked : Asked
+        As it was.
+    """
+    n_outputs = _n_outputs(request.task, asked.targets.classes, asked.targets.answers)
+    students = [request.plan.student, *others]
+    take_from_teacher(model, asked.teacher.teacher, students, request.X, request.rows, n_outputs)
+    return asked
 
 
 def teach(training_set: TrainingSet, student: Any) -> Any:
@@ -430,6 +457,15 @@ def _fit_arguments(
     names = [name for name, _ in Teacher.routed_names(model.teacher)]
     params = [dict(routed[name].fit) if name in routed else {} for name in names]
     return params, routed["cv"].split.get("groups") if "cv" in routed else None
+
+
+def _n_outputs(task: Task, classes: Any, y: Array | None) -> int:
+    """Return how many outputs a student needs, as far as classes or labels tell."""
+    if classes is None and y is not None:
+        classes = task.classes(np.unique(y))
+    if classes is not None:
+        return len(classes) - 1
+    return 1 if y is None or y.ndim == 1 else int(y.shape[1])
 
 
 def _seed(model: Any, student: Any) -> int:

@@ -9,6 +9,7 @@ from ._onnx import to_onnx
 from ._python import to_python
 from ._skd import to_skd
 from ._skl2onnx import register_skl2onnx
+from ._sql import to_sql
 from ._suffix import to_file
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "to_onnx",
     "to_python",
     "to_skd",
+    "to_sql",
     "write_files",
 ]

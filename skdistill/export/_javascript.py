@@ -180,8 +180,8 @@ class _Module:
         if isinstance(end, ops.Unstandardize):
             answers.append(f"export const predict = (rows) => each(rows, {_unstandardized(self, end)});")
         else:
-            proba, chosen = _probabilities(self, end)
-            answers.append(f"export const predict = (rows) => each(rows, (h) => {chosen});")
+            proba, answer = _probabilities(self, end)
+            answers.append(f"export const predict = (rows) => each(rows, (h) => {answer});")
             answers.append(f"export const predictProba = (rows) => each(rows, {proba});")
         run = "\n".join(["const run = (c) => {", *(f"  {line}" for line in self.steps), f"  return {self.h};", "};"])
         arrays = {"z": f"f8({self.width})", **self.arrays}

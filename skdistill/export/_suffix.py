@@ -13,6 +13,7 @@ from ._javascript import to_javascript
 from ._onnx import to_onnx
 from ._python import to_python
 from ._skd import to_skd
+from ._sql import to_sql
 
 #: The function that writes the files of each suffix.
 _FORMATS: dict[str, Callable[..., Any]] = {
@@ -22,6 +23,7 @@ _FORMATS: dict[str, Callable[..., Any]] = {
     ".onnx": to_onnx,
     ".py": to_python,
     ".skd": to_skd,
+    ".sql": to_sql,
 }
 
 
@@ -34,10 +36,10 @@ def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
         The fitted student.
     path : path-like
         Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it), .js or .mjs (a .d.ts or .d.mts is
-        written beside it) or .py.
+        written beside it), .py or .sql.
     **options : dict
-        The options of the format's function. Every format has ``metadata``, and :func:`to_onnx` also ``numbers``,
-        ``missing`` and ``logits``.
+        The options of the format's function. Every format has ``metadata``; :func:`to_onnx` also ``numbers``,
+        ``missing`` and ``logits``, and :func:`to_sql` ``dialect``, which it needs, and ``table``.
 
     Raises
     ------
@@ -56,8 +58,8 @@ def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
     Notes
     -----
     Every file says where it comes from: in its header (.skd, read back as ``metadata_`` of a loaded model), as the
-    metadata property ``metadata`` (.onnx, JSON), as ``METADATA`` (.py) or ``metadata`` (.js), or in a comment at the
-    end (.c, .sql, JSON). The option ``metadata`` is a dict of the user's own: texts, numbers, booleans, None, and lists
+    metadata property ``metadata`` (.onnx, JSON), as ``METADATA`` (.py) or ``metadata`` (.js), or in a comment
+    (.c, .sql, JSON). The option ``metadata`` is a dict of the user's own: texts, numbers, booleans, None, and lists
     and dicts of these, of up to 65,536 characters as JSON. The file has it under ``user``, beside
 
     - ``exported``, the date and time in UTC, or that of the environment variable ``SOURCE_DATE_EPOCH``;

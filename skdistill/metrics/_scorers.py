@@ -173,7 +173,9 @@ def make_fidelity_scorer(metric: str = "fidelity") -> _TeacherScorer:
 
 def label_fidelity(teacher: Array, student: Array, sample_weight: Any = None) -> float:
     """Return the share of equal labels of two models' probabilities of several labels, shape (n_rows, n_labels)."""
-    return LABELS.score(LABELS.loss().likeliest(np.asarray(teacher)), np.asarray(student), _weights(sample_weight))
+    return LABELS.share_equal(
+        LABELS.loss().likeliest(np.asarray(teacher)), np.asarray(student), _weights(sample_weight)
+    )
 
 
 def label_divergence(teacher: Array, student: Array, sample_weight: Any = None) -> float:

@@ -71,7 +71,7 @@ def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifie
     >>> from sklearn.model_selection import FixedThresholdClassifier
     >>> import skdistill
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
-    >>> careful = FixedThresholdClassifier(skdistill.LinearStudent(), threshold=0.9).fit(X, [0, 0, 1, 1])
+    >>> careful = FixedThresholdClassifier(skdistill.LinearStudent(), threshold=0.6).fit(X, [0, 0, 1, 1])
     >>> student = skdistill.as_student(careful)
     >>> student.predict([[1.8], [3.0]]), careful.predict([[1.8], [3.0]])
     (array([0, 1]), array([0, 1]))

@@ -25,11 +25,12 @@ class Exportable:
         ----------
         path : path-like
             Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it), .js or .mjs (a .d.ts or .d.mts
-            is written beside it) or .py.
+            is written beside it), .py or .sql.
         **options : dict
             The options of the format. Every format has ``metadata``, a dict of what the file is to say of itself beside
             what the fit knows (:func:`skdistill.export.to_file`). .onnx also has ``numbers``, ``missing`` and
-            ``logits``, which :func:`skdistill.export.to_onnx` documents.
+            ``logits`` (:func:`skdistill.export.to_onnx`), and .sql ``dialect``, which it needs, and ``table``
+            (:func:`skdistill.export.to_sql`).
 
         Raises
         ------

@@ -62,7 +62,7 @@ class Tree(Op):
         return real_weights(self.values, self.values_scale)
 
     @cached_property
-    def _cuts(self) -> Array:
+    def cuts(self) -> Array:
         """The largest float64 that rounds to a float32 of at most the threshold; with it, rows need no rounding."""
         with np.errstate(over="ignore"):
             below, above = (
@@ -85,7 +85,7 @@ class Tree(Op):
 
     @cached_property
     def _nodes(self) -> list[tuple[int, int, float, bool, int, int]]:
-        parts = (self.columns, self._starts, self._cuts, self.missing_left, self.left, self.right)
+        parts = (self.columns, self._starts, self.cuts, self.missing_left, self.left, self.right)
         return list(zip(*(part.tolist() for part in parts), strict=True))
 
     @cached_property
@@ -138,7 +138,7 @@ class Tree(Op):
             if len(self.offsets):
                 coded = np.flatnonzero(columns < len(self.offsets))
                 numbers[coded] = self.ranks[self._starts[nodes[coded]] + numbers[coded].astype(np.int64)]
-            goes_left = numbers <= self._cuts[nodes]
+            goes_left = numbers <= self.cuts[nodes]
             goes_left |= np.isnan(numbers) & self.missing_left[nodes]
             at[rows] = following = np.where(goes_left, self.left[nodes], self.right[nodes])
             rows = rows[following >= 0]

@@ -200,7 +200,7 @@ def distill_to_budget(
     with Progress(verbose, 2 + 2 * len(candidates) + refits, "distill_to_budget", "step") as progress:
         request = distil.check(model, rows, y, given=None, X_unlabeled=None, sample_weight=None, fit_params={})
         request = replace(request, y_names=y_names)
-        asked = distil.ask(request)
+        asked = distil.constrain(model, request, distil.ask(request), list(candidates.values()))
         nets = [candidates[name] for name in beside]
         training_set = distil.choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin, nets)
         teacher_values = asked.teacher.ask(rows_valid)

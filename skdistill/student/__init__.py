@@ -1,6 +1,6 @@
 """Students: they fit a teacher's answers and labels. Ours end as a Program; those of others are adapted."""
 
-from ._base import ProgramStudent, check_learnable, scale_logits, settle_kinds
+from ._base import ProgramStudent, check_constraints, check_learnable, scale_logits, settle_kinds, unconstrainable
 from ._coefficients import ShapeFunction
 from ._columns import raw_columns
 from ._encoded import Encoded, Encoder
@@ -30,6 +30,7 @@ __all__ = [
     "Traits",
     "TreeStudent",
     "TreeStudentRegressor",
+    "check_constraints",
     "check_learnable",
     "fit_encoder",
     "fit_net",
@@ -39,4 +40,5 @@ __all__ = [
     "scale_logits",
     "settle_kinds",
     "traits_of",
+    "unconstrainable",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
 from inspect import Parameter, signature
@@ -15,14 +15,23 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import check_array
 
-from .._checks import check_rows, check_weights, row_counts
-from .._sklearn import HasMethods, Interval, StrOptions, fit_context, in_search, not_fitted, take_rows
+from .._checks import check_rows, check_weights, listed, row_counts
+from .._sklearn import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_monotonic_cst,
+    fit_context,
+    in_search,
+    not_fitted,
+    take_rows,
+)
 from ..losses import CrossEntropy, Loss, Targets, Terms, regression_loss_of
 from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
 from ..program import Op, Program, Unstandardize, fold, in_order, is_frame, versions
 from ..tasks import CLASSES, NUMBERS, RANKS, Task, task_for
 from ._change_points import with_change_points
-from ._columns import raw_columns, settled_kinds
+from ._columns import Column, raw_columns, settled_kinds
 from ._encoded import Encoded, Encoder
 from ._encoder import as_delivered, check_columns, fit_encoder
 from ._protocol import Traits
@@ -45,6 +54,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         "min_frequency": [Interval(Integral, 1, None, closed="left")],
         "max_categories": [Interval(Integral, 1, None, closed="left")],
         "encoder": [HasMethods(["fit", "transform"]), None],
+        "monotonic_cst": ["array-like", dict, None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "loss": [StrOptions({"squared_error", "huber"}), Loss],
         "clip": ["boolean", StrOptions({"auto"})],
@@ -66,6 +76,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
     min_frequency: int
     max_categories: int
     encoder: Any
+    monotonic_cst: Any = None
     class_weight: dict[Any, float] | str | None = None
     n_features_in_: int
     feature_names_in_: Array
@@ -132,6 +143,9 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         """Return the encoder, and the rows as it takes them."""
         if self.encoder is None:
             numeric = self._numeric_auto if self.numeric == "auto" else self.numeric
+            # kinds may be settled for a table that these rows are a part of
+            columns = None if sparse.issparse(X) else list(raw_columns(X, self.__dict__.pop("_kinds", None)))
+            signs = check_constraints(self, self.monotonic_cst, self, columns, terms.n_outputs)
             encoder = fit_encoder(
                 X,
                 targets.sample_weight,
@@ -139,15 +153,16 @@ class ProgramStudent(ProgramModel, BaseEstimator):
                 n_bins=self.n_bins,
                 min_frequency=self.min_frequency,
                 max_categories=self.max_categories,
-                # kinds may be settled for a table that these rows are a part of
-                columns=None if sparse.issparse(X) else raw_columns(X, self.__dict__.pop("_kinds", None)),
+                columns=columns,
                 heavy=self._heavy,
             )
             if numeric == "piecewise" and self.n_bins == "auto" and targets.classes is None:
                 goal, weight = terms.blended()
                 # of a ranker, the last column is the query
                 encoder = with_change_points(encoder, X, goal[:, : terms.n_outputs], weight)
+            encoder.constrain(signs)
             return encoder, X
+        check_constraints(self, self.monotonic_cst, self, None, terms.n_outputs)
         transformer, y = clone(self.encoder), targets.as_y()
         # some transformers, such as TargetEncoder, encode the rows that they learn from differently than new ones
         whole = hasattr(transformer, "fit_transform")
@@ -353,6 +368,72 @@ def check_learnable(student: Any, X: Any, *, warn: bool) -> None:
         notes = check_columns(X, student.min_frequency, student.max_categories)
         if warn:
             notes.warn()
+
+
+def unconstrainable(student: Any) -> str:
+    """Return why a student cannot keep constraints of `monotonic_cst`, and the remedy; empty if it can.
+
+    Parameters
+    ----------
+    student : Student
+        Any, not fitted.
+    """
+    if not isinstance(student, ProgramStudent) or "monotonic_cst" not in student.get_params(deep=False):
+        name = getattr(student, "_name", type(student).__name__)
+        return f"student {name} has no monotonic_cst; use a LinearStudent, an MLPStudent or a TreeStudent"
+    if student.encoder is not None:
+        return f"its encoder {type(student.encoder).__name__} may not keep the order of a column; use encoder=None"
+    if getattr(student, "activation", "") == "silu":
+        return "activation='silu' is not monotone; use 'relu' or 'tanh'"
+    return ""
+
+
+def check_constraints(
+    student: Any, monotonic_cst: Any, known: Any, columns: Sequence[Column] | None, n_outputs: int
+) -> Array | None:
+    """Return the sign of each raw column's effect that constraints ask for: 1, -1, or 0 for any.
+
+    Parameters
+    ----------
+    student : Student
+        Not fitted.
+    monotonic_cst : array-like, dict or None
+        The constraints.
+    known : estimator
+        It knows the number of columns and their names.
+    columns : sequence of Column or None
+        The raw columns; None for sparse rows.
+    n_outputs : int
+        How many outputs the student has: one for two classes, or for one number.
+
+    Returns
+    -------
+    signs : ndarray of shape (n_columns,) or None
+        None if no column has a constraint.
+
+    Raises
+    ------
+    ValueError
+        If `monotonic_cst` is not one sign for each column, names columns that there are not or that do not hold
+        numbers, or the student cannot keep it.
+    """
+    if monotonic_cst is None:
+        return None
+    signs = check_monotonic_cst(known, monotonic_cst)
+    if not signs.any():
+        return None
+    if n_outputs > 1:
+        raise ValueError("monotonic_cst needs two classes, or one output of a regressor. Use monotonic_cst=None.")
+    if reason := unconstrainable(student):
+        raise ValueError(f"monotonic_cst cannot be kept: {reason}, or monotonic_cst=None.")
+    kinds = ["number"] * len(signs) if columns is None else [column.kind for column in columns]
+    wrong = [at for at in np.flatnonzero(signs).tolist() if kinds[at] != "number"]
+    if wrong and columns is not None:
+        raise ValueError(
+            f"monotonic_cst constrains {listed([columns[at].name for at in wrong])}, read as categories, texts or "
+            "dates; only numbers can be constrained. Convert them before fit, or give them no constraint."
+        )
+    return signs
 
 
 def settle_kinds(student: Any, X: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from .._sklearn import take_rows
-from ..program import LARGEST, Affine, Bound, Columns, LookupAffine, Op, Piecewise, run
+from ..program import LARGEST, Affine, Bound, Columns, DateParts, Indicate, LookupAffine, Op, Piecewise, run
 from ._columns import Notes
 
 Array = NDArray[Any]
@@ -33,11 +33,14 @@ class Encoded:
     bins : Piecewise or None, default=None
         Its columns are further dense ones, which are worked out where they are needed: they take several times the
         memory of `numbers`.
+    signs : ndarray of shape (n_encoded,) or None, default=None
+        The sign of each input's effect: 1, -1, or 0 for any. None constrains none.
     """
 
     numbers: Array
     sparse: sparse.csr_matrix | None = None
     bins: Piecewise | None = None
+    signs: Array | None = None
 
     @property
     def n_rows(self) -> int:
@@ -94,6 +97,32 @@ class Encoder:
         self._counts: Array | None = None
         #: The divisor of each sparse column, set when training rows are encoded; None for a table.
         self.column_scale: Array | None = None
+        #: The sign that the effect of each encoded column must have: 1, -1, or 0 for any; None without constraints.
+        self.signs: Array | None = None
+
+    def constrain(self, signs: Array | None) -> None:
+        """Take the sign of each raw column's effect, shape (n_columns,), as that of all numbers that are made of it."""
+        if signs is None:
+            return
+        entry, *ops = self.ops
+        if isinstance(entry, Columns):
+            # whether an ordered level, or a word, is there is no number
+            signs = np.array(
+                [signs[at] if kind == "number" else 0 for at, kind in zip(entry.sources, entry.kinds, strict=True)]
+            )
+        for op in ops:
+            if isinstance(op, Piecewise):
+                signs = np.append(signs, signs[op.columns])
+            elif isinstance(op, DateParts | Indicate):
+                signs = np.append(signs, np.zeros(len(op.columns), dtype=signs.dtype))
+        self.signs = signs
+
+    @property
+    def input_signs(self) -> Array | None:
+        """The signs of the inputs of the first layer, as in Encoded."""
+        if self.signs is None:
+            return None
+        return np.concatenate([np.zeros(sum(self.sizes)), self.signs[len(self.sizes) :]])
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -154,13 +183,13 @@ class Encoder:
             largest = np.asarray(abs(Z).max(axis=0).todense()).ravel()
             self.column_scale = np.where(largest > 1.0 / LARGEST, largest, 1.0)
             scaled = sparse.csr_matrix(Z @ sparse.diags_array(1.0 / self.column_scale))
-            return Encoded(np.empty((Z.shape[0], 0)), scaled)
+            return Encoded(np.empty((Z.shape[0], 0)), scaled, signs=self.signs)
         n_codes, n_above = len(self.sizes), 0 if above is None else above.n_rows
         numbers = np.ascontiguousarray(Z[:, n_codes:])
         if above is not None:
             numbers[:n_above] = above.numbers
         if n_codes == 0:
-            return Encoded(numbers)
+            return Encoded(numbers, signs=self.signs)
         indices = (Z[n_above:, :n_codes].astype(np.int32) + self.offsets.astype(np.int32)).ravel()
         size = int(sum(self.sizes))
         if above is None:
@@ -168,7 +197,8 @@ class Encoder:
             self._counts = np.bincount(indices, weights=np.repeat(weight, n_codes), minlength=size)
         indptr = np.arange(0, len(indices) + 1, n_codes)
         onehot = sparse.csr_matrix((np.ones(len(indices)), indices, indptr), shape=(len(Z) - n_above, size))
-        return Encoded(numbers, onehot if above is None else sparse.vstack([above.sparse, onehot], format="csr"))
+        onehot = onehot if above is None else sparse.vstack([above.sparse, onehot], format="csr")
+        return Encoded(numbers, onehot, signs=self.input_signs)
 
     def first_layer(self, weight: Array, bias: Array) -> Op:
         """Return the op that applies a first layer to encoded rows.

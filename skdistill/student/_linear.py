@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
@@ -50,6 +50,7 @@ class BaseLinear(ProgramStudent):
         min_frequency: int = 5,
         max_categories: int = 256,
         encoder: Any = None,
+        monotonic_cst: Any = None,
         class_weight: dict[Any, float] | str | None = None,
         verbose: int = 0,
     ) -> None:
@@ -61,6 +62,7 @@ class BaseLinear(ProgramStudent):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.encoder = encoder
+        self.monotonic_cst = monotonic_cst
         self.class_weight = class_weight
         self.verbose = verbose
 
@@ -78,7 +80,10 @@ class BaseLinear(ProgramStudent):
             slope[-1] = gradient.sum(axis=0)
             return value + penalty / 2 * (weight**2).sum(), slope.ravel()
 
-        start = np.zeros((n_encoded + 1) * n_logits)
+        start, bounds = np.zeros((n_encoded + 1) * n_logits), None
+        if encoded.signs is not None:
+            signs = np.append(encoded.signs, 0)
+            bounds = Bounds(np.where(signs > 0, 0.0, -np.inf), np.where(signs < 0, 0.0, np.inf))
         with Progress(self.verbose, self.max_iter, type(self).__name__, "iteration") as progress:
             best = start
 
@@ -96,6 +101,7 @@ class BaseLinear(ProgramStudent):
                         start,
                         jac=True,
                         method="L-BFGS-B",
+                        bounds=bounds,
                         callback=callback,
                         options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 1e-9, "maxcor": 20},
                     )
@@ -222,6 +228,10 @@ class LinearStudent(ClassifierPart, BaseLinear):
         after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
         linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
         transformer runs as it is, before the Program, and is stored with the student.
+    monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
+        For each column, or by the name of some: 1 if the probability of ``classes_[1]`` must not decrease
+        with it, -1 if it must not increase, 0 for no constraint. Such columns hold numbers, and there are two
+        classes. None sets none.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label; multiplies the class's share of a soft target.
     verbose : int, default=0
@@ -314,6 +324,10 @@ class LinearStudentRegressor(RegressorPart, BaseLinear):
         after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
         linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
         transformer runs as it is, before the Program, and is stored with the student.
+    monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
+        For each column, or by the name of some: 1 if the prediction must not decrease with it, -1 if it
+        must not increase, 0 for no constraint. Such columns hold numbers, and there is one output. None sets
+        none.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
         What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
         off. Targets that a distiller passes to `fit_targets` bring their own loss.

@@ -73,6 +73,7 @@ class BaseMLP(ProgramStudent):
         min_frequency: int = 5,
         max_categories: int = 256,
         encoder: Any = None,
+        monotonic_cst: Any = None,
         class_weight: dict[Any, float] | str | None = None,
         device: str = "cpu",
         random_state: int | np.random.RandomState | None = None,
@@ -95,6 +96,7 @@ class BaseMLP(ProgramStudent):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.encoder = encoder
+        self.monotonic_cst = monotonic_cst
         self.class_weight = class_weight
         self.device = device
         self.random_state = random_state
@@ -272,6 +274,12 @@ class MLPStudent(ClassifierPart, BaseMLP):
         after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
         linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
         transformer runs as it is, before the Program, and is stored with the student.
+    monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
+        For each column, or by the name of some: 1 if the probability of ``classes_[1]`` must not decrease
+        with it, -1 if it must not increase, 0 for no constraint. Such columns hold numbers, and there are two
+        classes.
+        `activation` must not be "silu". None sets no constraints. The weights get signs: Runje and
+        Shankaranarayana (2023), https://arxiv.org/abs/2205.11775.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label; multiplies the class's share of a soft target.
     device : str, default="cpu"
@@ -380,6 +388,11 @@ class MLPStudentRegressor(RegressorPart, BaseMLP):
         after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
         linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
         transformer runs as it is, before the Program, and is stored with the student.
+    monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
+        For each column, or by the name of some: 1 if the prediction must not decrease with it, -1 if it
+        must not increase, 0 for no constraint. Such columns hold numbers, and there is one output.
+        `activation` must not be "silu". None sets no constraints. The weights get signs: Runje and
+        Shankaranarayana (2023), https://arxiv.org/abs/2205.11775.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
         What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
         off. Targets that a distiller passes to `fit_targets` bring their own loss.

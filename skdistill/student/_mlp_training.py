@@ -18,7 +18,7 @@ from torch.optim.adamw import adamw
 from ..losses import Terms
 from ._encoded import Encoded
 from ._net_inputs import Goals, Inputs
-from ._nets import Nets, initial_layers
+from ._nets import Nets, initial_layers, layer_signs
 from ._progress import Progress
 from ._torch_loss import own_torch_state
 
@@ -183,8 +183,13 @@ class _Run:
         self.sizes = [[ends[0], *units, ends[1]] for units in hidden]
         sizes = [max(units) for units in zip(*self.sizes, strict=True)]
         self.shapes = [shape for n_in, n_out in pairwise(sizes) for shape in ((n_in, n_out), (1, n_out))]
-        starts = [self._start(job, at) for at, job in enumerate(jobs)]
-        flat = torch.cat([torch.stack(parts).reshape(-1) for parts in zip(*starts, strict=True)]).to(device)
+        starts, signs = zip(*(self._start(job, at) for at, job in enumerate(jobs)), strict=True)
+        flat, self.signs = (
+            torch.cat([torch.stack(parts).reshape(-1) for parts in zip(*several, strict=True)]).to(device)
+            for several in (starts, signs)
+        )
+        if inputs.signs is not None:
+            self._project(flat)
         self.now = Nets(flat, self.shapes, student.activation, inputs, student.dropout > 0)
         # AdamW's two moments, and the running average
         self.moments = [torch.zeros_like(flat), torch.zeros_like(flat)]
@@ -215,15 +220,27 @@ class _Run:
             for offset, *both in zip(self.goals.offsets, self.rows, self.held_out, strict=True)
         ]
 
-    def _start(self, job: Job, at: int) -> list[Tensor]:
+    def _start(self, job: Job, at: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the initial weights of a net, and their signs where it has to be monotone."""
+        sizes, inputs = self.sizes[at], self.inputs
         if job.init is None:
-            own = initial_layers(self.sizes[at], self.inputs.n_sparse, self.inputs.n_active, self.generators[at])
+            own = initial_layers(sizes, inputs.n_sparse, inputs.n_active, self.generators[at])
         else:
             own = _as_tensors(job.init)
+        signs = [torch.zeros(0, 0)] * len(own)
+        if inputs.signs is not None:
+            signs = layer_signs(torch.as_tensor(inputs.signs), sizes, None if job.init is None else own)
+        return self._padded(own), self._padded(signs)
+
+    def _padded(self, own: list[Tensor]) -> list[Tensor]:
         parts = [torch.zeros(shape) for shape in self.shapes]
         for part, values in zip(parts, own, strict=True):
             part[: values.shape[0], : values.shape[1]] = values
         return parts
+
+    def _project(self, flat: Tensor) -> None:
+        """Set weights of the wrong sign to zero."""
+        flat.mul_(flat * self.signs >= 0)
 
     def _order(self) -> Tensor:
         """Return each net's rows of an epoch in a shuffled order, shape (n_alive, n_rows)."""
@@ -280,6 +297,8 @@ class _Run:
                 eps=1e-8,
                 maximize=False,
             )
+            if self.inputs.signs is not None:
+                self._project(nets.flat)
             self.step += 1
             if student.averaging and self.step % self.averaged == 0:
                 self.average.lerp_(nets.flat, _FORGETS / (self.step / self.averaged + _FORGETS))
@@ -340,7 +359,9 @@ class _Run:
         if not at:
             return
         old = self.now
-        flat, average, *moments = (old.take(at, one) for one in (old.flat, self.average, *self.moments))
+        flat, average, self.signs, *moments = (
+            old.take(at, one) for one in (old.flat, self.average, self.signs, *self.moments)
+        )
         self.now = Nets(flat, self.shapes, self.student.activation, self.inputs, old.drops)
         self.moments, self.average = moments, average if self.student.averaging else flat
 

@@ -38,7 +38,7 @@ class Inputs:
     def __init__(self, encoded: Encoded, device: torch.device) -> None:
         self.device = device
         self.numbers = torch.as_tensor(encoded.numbers, dtype=torch.float32, device=device)
-        self.n_inputs, self.n_sparse = encoded.n_encoded, encoded.n_sparse
+        self.n_inputs, self.n_sparse, self.signs = encoded.n_encoded, encoded.n_sparse, encoded.signs
         self.bins: tuple[Tensor, Tensor] | None = None
         if (bins := encoded.bins) is not None:
             # all bins of a row by one product: a number over the width of its bin, less the bin's lower edge

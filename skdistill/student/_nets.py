@@ -57,6 +57,39 @@ def initial_layers(sizes: Sequence[int], n_sparse: int, n_active: float, generat
     return tensors
 
 
+def layer_signs(inputs: Tensor, sizes: Sequence[int], start: Sequence[Tensor] | None = None) -> list[Tensor]:
+    """Return the sign that each weight and bias of a net needs to be monotone, 0 for any.
+
+    Half of the units increase with the constrained inputs and increase the output, and half decrease both: Runje and
+    Shankaranarayana (2023), "Constrained Monotonic Neural Networks", https://arxiv.org/abs/2205.11775.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (n_inputs,)
+        The sign of each input's effect on the output: 1, -1, or 0 for any.
+    sizes : sequence of int
+        The number of inputs, of the units of each hidden layer, and of outputs, which is one.
+    start : sequence of Tensor or None
+        The tensors of a monotone net to go on from, which tell what its units do; None for a new one.
+
+    Returns
+    -------
+    signs : list of Tensor
+        As :func:`initial_layers` returns weights.
+    """
+    units = [1.0 - 2.0 * (torch.arange(size) % 2) for size in sizes[1:-1]] + [torch.ones(1)]
+    if start is not None:
+        for at in reversed(range(len(units) - 1)):
+            given = (start[2 * at + 2] * units[at + 1]).sum(dim=1).sign()
+            units[at] = torch.where(given == 0, units[at], given)
+    before = [inputs.float(), *units[:-1]]
+    return [
+        part
+        for above, own in zip(before, units, strict=True)
+        for part in (torch.outer(above, own), torch.zeros(1, len(own)))
+    ]
+
+
 class Nets:
     """Nets of one shape: forward and backward of all of them in a few products of matrices.
 

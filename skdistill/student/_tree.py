@@ -50,6 +50,7 @@ class BaseTree(ProgramStudent):
         min_frequency: int = 5,
         max_categories: int = 256,
         encoder: Any = None,
+        monotonic_cst: Any = None,
         class_weight: dict[Any, float] | str | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -61,6 +62,7 @@ class BaseTree(ProgramStudent):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.encoder = encoder
+        self.monotonic_cst = monotonic_cst
         self.class_weight = class_weight
         self.random_state = random_state
         self.verbose = verbose
@@ -82,6 +84,7 @@ class BaseTree(ProgramStudent):
                 encoder.sizes,
                 terms,
                 sample_weight,
+                signs=encoder.signs,
                 smoothing=self.smoothing,
                 max_leaf_nodes=self.max_leaf_nodes,
                 max_depth=self.max_depth,
@@ -141,6 +144,10 @@ class TreeStudent(ClassifierPart, BaseTree):
         then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and
         one-hot or ordinal encoders becomes part of the Program; any other transformer runs as it
         is, before the Program, and is stored with the student.
+    monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
+        For each column, or by the name of some: 1 if the probability of ``classes_[1]`` must not decrease
+        with it, -1 if it must not increase, 0 for no constraint. Such columns hold numbers, and there are two
+        classes. None sets none.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label; multiplies the class's share of a soft target.
     random_state : int, RandomState instance or None, default=None
@@ -217,6 +224,10 @@ class TreeStudentRegressor(RegressorPart, BaseTree):
         then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and
         one-hot or ordinal encoders becomes part of the Program; any other transformer runs as it
         is, before the Program, and is stored with the student.
+    monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
+        For each column, or by the name of some: 1 if the prediction must not decrease with it, -1 if it
+        must not increase, 0 for no constraint. Such columns hold numbers, and there is one output. None sets
+        none.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
         What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
         off. Targets that a distiller passes to `fit_targets` bring their own loss.

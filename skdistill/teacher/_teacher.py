@@ -197,6 +197,10 @@ class Teacher:
         several = [known for known in map(self._classes_of, self.members) if known is not None]
         return unite(several) if several and len(several) == len(self.members) else None
 
+    def each(self, X: Any) -> list[tuple[Any, Any]]:
+        """Return each fitted model, and the rows with their columns in the order in which it was fitted."""
+        return [(member.model, _for_model(member, X)) for member in self.members if member.fitted]
+
     def check_columns(self, X: Any) -> None:
         """Raise a ValueError where rows do not have the columns that a model was fitted on, in whatever order."""
         if len(getattr(X, "shape", ())) == 2:

@@ -15,6 +15,7 @@ from scipy.stats import kendalltau
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.feature_selection import SelectKBest, f_regression
 from sklearn.linear_model import Ridge
 from sklearn.metrics import make_scorer, ndcg_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
@@ -261,6 +262,8 @@ def test_what_makes_no_sense_is_refused(net):
         compare(true_scores, {"net": net}, X, Y, latency=False)
     with pytest.raises(ValueError, match="ranker"):
         distill_to_budget(RANKERS["lightgbm"]().fit(X, Y, group=SIZES), X, Y, max_bytes=10_000)
+    with pytest.warns(UserWarning, match="the same score"):
+        DistilledRanker(lambda rows: np.ones(len(rows)), student="linear").fit(X, Y, qid=QID)
     with pytest.warns(UserWarning, match="its scores fall where the labels rise"):
         DistilledRanker(lambda rows: -true_scores(rows), student="linear").fit(X, Y, qid=QID)
 
@@ -271,6 +274,11 @@ def test_a_student_keeps_its_own_constraints():
     rows = np.zeros((50, 5))
     rows[:, 0] = np.linspace(-3, 3, 50)
     assert (np.diff(model.predict(rows)) <= 1e-12).all()
+
+
+def test_a_transformer_gets_labels_and_no_queries():
+    student = LinearStudentRegressor(encoder=SelectKBest(f_regression, k=2))
+    assert DistilledRanker(true_scores, student=student).fit(X, Y, qid=QID).score(X, Y, qid=QID) > 0.9
 
 
 def test_sparse_rows_are_ranked():

@@ -465,7 +465,8 @@ def _n_outputs(task: Task, classes: Any, y: Array | None) -> int:
         classes = task.classes(np.unique(y))
     if classes is not None:
         return len(classes) - 1
-    return 1 if y is None or y.ndim == 1 else int(y.shape[1])
+    goals = None if y is None else task.for_estimator(y)
+    return 1 if goals is None or goals.ndim == 1 else int(goals.shape[1])
 
 
 def _seed(model: Any, student: Any) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
+from .._checks import user_level
 from ..losses import ListwiseCrossEntropy, Loss, Targets, Terms
 from ..program import Op, Unstandardize
 from ._numbers import Numbers
@@ -67,6 +69,11 @@ class Ranks(Numbers):
         assert y is not None
         labels, queries = y.T
         answers, known = within_queries(values[:, 0], queries)[:, None], not np.isnan(labels).all()
+        if alpha > 0 and not answers.any():
+            message = (
+                "The teacher gives all rows of a query the same score, so that there is no order to learn from it."
+            )
+            warnings.warn(message, UserWarning, stacklevel=user_level())
         if isinstance(loss, ListwiseCrossEntropy):
             goals = np.column_stack([gain_shares(labels, queries), queries]) if known else None
             answers = np.column_stack([answers, queries])

@@ -19,8 +19,8 @@ from ._protocol import Traits
 
 Array = NDArray[Any]
 
-#: With fewer rows, those held out would say too little.
-_FEW_ROWS = 100
+#: With fewer rows, or queries of a ranker, those held out would say too little.
+_FEW_ROWS, _FEW_QUERIES = 100, 10
 
 
 class BaseMLP(ProgramStudent):
@@ -150,6 +150,7 @@ class BaseMLP(ProgramStudent):
     def _hold_out(self, terms: Terms, rng: np.random.RandomState) -> tuple[Array, Array]:
         """Return the rows to validate the fit by, and those to fit: as they were chosen, else drawn by chance."""
         n_rows, chosen = len(terms.soft), terms.held_out
+        enough = n_rows >= _FEW_ROWS
         rows = rng.permutation(n_rows)
         if chosen is not None:
             return np.flatnonzero(chosen), np.flatnonzero(~chosen)
@@ -158,8 +159,9 @@ class BaseMLP(ProgramStudent):
             query = np.unique(terms.queries, return_inverse=True)[1]
             rows = np.argsort(rng.permutation(query.max() + 1)[query], kind="stable")
             ends = np.flatnonzero(np.diff(query[rows])) + 1
+            enough = enough and len(ends) >= _FEW_QUERIES
         n_held_out = 0
-        if self.early_stopping is True or (self.early_stopping == "auto" and n_rows >= _FEW_ROWS):
+        if self.early_stopping is True or (self.early_stopping == "auto" and enough):
             share = self.validation_fraction
             if isinstance(share, str):
                 share = float(np.clip(100 / n_rows, 0.1, 0.2))

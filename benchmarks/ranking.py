@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--students", nargs="+", default=["mlp"])
     parser.add_argument("--alphas", nargs="+", type=float, default=[0.8])
     parser.add_argument("--temperatures", nargs="+", type=float, default=[1.0])
+    parser.add_argument("--cv", type=int, help="cross-fits the teacher on so many folds")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     options = parser.parse_args()
@@ -107,7 +108,7 @@ def main() -> None:
                 for way in [(student, 0.0, 1.0), *(one for one in ways if one[0] == student)]:
                     _, alpha, temperature = way
                     model = DistilledRanker(
-                        ranker, student=student, alpha=alpha, temperature=temperature, random_state=seed
+                        ranker, student=student, alpha=alpha, temperature=temperature, cv=options.cv, random_state=seed
                     ).fit(rows_of, y[train], qid=qid[train])
                     found = model.predict(_take(X, test))
                     own = [ndcg(y[test], one, qid[test]) for one in (teacher, found)]

@@ -7,7 +7,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import compress, export, losses, metrics
-    from .distil import DistilledClassifier, DistilledRegressor
+    from .distil import DistilledClassifier, DistilledRanker, DistilledRegressor
     from .model import LoadedClassifier, LoadedRegressor, as_student, load
     from .program import Program
     from .report import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BudgetResult",
     "DistilledClassifier",
+    "DistilledRanker",
     "DistilledRegressor",
     "FidelityDisplay",
     "FrontierDisplay",
@@ -65,7 +66,7 @@ __all__ = [
 #: Where the public names come from that are no rooms themselves. Each is imported when it is first asked for, since a
 #: process that serves has numpy and may have neither scikit-learn nor torch.
 _ORIGINS = {
-    "distil": {"DistilledClassifier", "DistilledRegressor"},
+    "distil": {"DistilledClassifier", "DistilledRanker", "DistilledRegressor"},
     "model": {"LoadedClassifier", "LoadedRegressor", "as_student", "load"},
     "program": {"Program"},
     "report": {f"{kind}Display" for kind in ("Fidelity", "Frontier", "Reliability", "Shape", "Training", "Tree")}

@@ -479,3 +479,48 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
 def column_or_rows(answers: Array) -> Array:
     """Return numbers of shape (n_rows, n_outputs), or (n_rows,) for a single output, as scikit-learn does."""
     return answers[:, 0] if answers.shape[1] == 1 else answers
+
+
+def query_numbers(qid: Any, group: Any, n_rows: int) -> Array:
+    """Return the number of each row's query, from zero in the order of the ids.
+
+    Parameters
+    ----------
+    qid : array-like of shape (n_rows,) or None
+        The id of each row's query.
+    group : array-like of shape (n_queries,) or None
+        The number of rows of each query, one after the other.
+    n_rows : int
+        How many rows there are.
+
+    Returns
+    -------
+    queries : ndarray of shape (n_rows,)
+        Whole numbers.
+
+    Raises
+    ------
+    ValueError
+        If not exactly one of both is given, it is not of the right length, or an id is missing.
+    """
+    if (qid is None) == (group is None):
+        given = "neither was" if qid is None else "both were"
+        raise ValueError(
+            "Needed is either qid, the id of each row's query, or group, the number of rows of each query; "
+            f"{given} given."
+        )
+    if group is not None:
+        sizes = np.asarray(group)
+        if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or (sizes < 1).any() or sizes.sum() != n_rows:
+            raise ValueError(
+                f"group must hold positive whole numbers that add up to the {n_rows} rows of X; they add up to "
+                f"{sizes.sum()}. The id of each row's query is passed as qid."
+            )
+        return np.repeat(np.arange(len(sizes)), sizes)
+    ids = column_or_1d(qid)
+    if len(ids) != n_rows:
+        raise ValueError(f"qid has {len(ids)} ids, and X has {n_rows} rows. The sizes of queries are passed as group.")
+    missing = np.flatnonzero([is_missing(one) for one in ids.tolist()])
+    if len(missing):
+        raise ValueError(f"qid is missing in row {missing[0]}; each row is of a query.")
+    return np.asarray(np.unique(ids, return_inverse=True)[1])

@@ -3,6 +3,7 @@
 from ._augment import stack
 from ._bench import in_parallel
 from ._classifier import DistilledClassifier
+from ._ranker import DistilledRanker
 from ._recipe import TrainingSet, choose, choose_again, gain
 from ._regressor import DistilledRegressor
 from ._story import AlignedTeacher, Asked, Request, ask, check, constrain, finish, teach
@@ -11,6 +12,7 @@ __all__ = [
     "AlignedTeacher",
     "Asked",
     "DistilledClassifier",
+    "DistilledRanker",
     "DistilledRegressor",
     "Request",
     "TrainingSet",

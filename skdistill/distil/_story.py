@@ -261,8 +261,8 @@ def ask(request: Request) -> Asked:
     if isinstance(alpha, str):
         alpha = 1.0 if y is None else 0.5
     targets = task.targets(values, order, y, loss=request.loss, alpha=float(alpha), sample_weight=request.sample_weight)
-    aligned = AlignedTeacher(teacher, columns, order, targets.n_targets)
-    if known and y is not None and request.cv is None:
+    aligned = AlignedTeacher(teacher, columns, order, values.shape[1])
+    if known and targets.labels is not None and request.cv is None:
         _warn_of_useless(request, targets)
     if request.unlabeled is not None:
         targets = targets.with_below(aligned.ask(request.unlabeled) if more is None else aligned.aligned(more))
@@ -450,6 +450,9 @@ def _fit_arguments(
         weights = teacher.weight_params(weight, refitting=refits)
         return [{**fit_params, **own} for own in weights], groups
     own = {name: value for name, value in (("sample_weight", weight), ("groups", groups)) if value is not None}
+    if not own and not fit_params:
+        # what scikit-learn returns for no metadata cannot be asked what is in it
+        return [{} for _ in teacher.members], None
     routed = process_routing(model, "fit", **own, **fit_params)
     names = [name for name, _ in Teacher.routed_names(model.teacher)]
     params = [dict(routed[name].fit) if name in routed else {} for name in names]
@@ -462,7 +465,8 @@ def _n_outputs(task: Task, classes: Any, y: Array | None) -> int:
         classes = task.classes(np.unique(y))
     if classes is not None:
         return len(classes) - 1
-    return 1 if y is None or y.ndim == 1 else int(y.shape[1])
+    goals = None if y is None else task.for_estimator(y)
+    return 1 if goals is None or goals.ndim == 1 else int(goals.shape[1])
 
 
 def _seed(model: Any, student: Any) -> int:

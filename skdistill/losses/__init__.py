@@ -1,6 +1,7 @@
 """The distillation loss: what a student fits, and the loss's value and gradient, in numpy."""
 
 from ._binary import BinaryCrossEntropy, rescaled_logits
+from ._listwise import ListwiseCrossEntropy, log_softmax_within
 from ._losses import (
     PROBABILITY_FLOOR,
     CrossEntropy,
@@ -21,6 +22,7 @@ __all__ = [
     "BinaryCrossEntropy",
     "CrossEntropy",
     "Huber",
+    "ListwiseCrossEntropy",
     "Loss",
     "SquaredError",
     "Targets",
@@ -28,6 +30,7 @@ __all__ = [
     "distillation_loss",
     "exponents",
     "log_softmax",
+    "log_softmax_within",
     "regression_loss",
     "regression_loss_of",
     "rescaled_logits",

@@ -6,6 +6,7 @@ Conventions, stated once:
 - Binary logits may be given as one column ``z``; it stands for the two columns ``(0, z)``.
 - A class label is the index of its class; within targets ``-1`` marks a row without a label, among
   numbers NaN in each output does.
+- The answers and labels of a ranker have a second column, the number of the query.
 - Numbers have shape ``(n_rows, n_outputs)`` and are fitted standardised, ``(value - center) / scale``.
 """
 

@@ -113,7 +113,8 @@ class Targets:
         labels = self.as_labels()
         if self.classes is not None and labels.ndim == 1:
             return self.classes[labels]
-        return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+        # of a ranker, the second column is the query
+        return labels[:, 0] if labels.ndim == 2 and self.loss.n_outputs(labels.shape[1]) == 1 else labels
 
     def only_labels(self) -> Targets:
         """Return targets that fit the labels alone, on all rows: no answers, no soft labels, nothing held out."""

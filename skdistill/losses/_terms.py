@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._listwise import ListwiseCrossEntropy
 from ._losses import Loss
 
 Array = NDArray[Any]
@@ -56,6 +57,11 @@ class Terms:
     def n_outputs(self) -> int:
         """How many outputs a student needs."""
         return self.loss.n_outputs(self.soft.shape[1])
+
+    @property
+    def queries(self) -> Array | None:
+        """The query of each row where the loss is one of whole queries, shape (n_rows,); else None."""
+        return self.soft[:, 1] if isinstance(self.loss, ListwiseCrossEntropy) else None
 
     @cached_property
     def entropy(self) -> Array:

@@ -17,6 +17,7 @@ from ._fidelity import named_pair as named_pair
 from ._fidelity import proba_pair as proba_pair
 from ._paired import paired_gain as paired_gain
 from ._pareto import undominated as undominated
+from ._ranking import mrr, ndcg, rank_correlation, top_overlap
 from ._retention import answer_score, retention_score
 from ._retention import as_scorer as as_scorer
 from ._retention import retention_ratio as retention_ratio
@@ -36,9 +37,13 @@ __all__ = [
     "make_fidelity_scorer",
     "make_retention_scorer",
     "make_size_scorer",
+    "mrr",
     "n_parameters",
+    "ndcg",
     "program_bytes",
+    "rank_correlation",
     "retention_score",
     "slice_agreement",
+    "top_overlap",
     "worst_slice_agreement",
 ]

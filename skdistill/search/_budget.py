@@ -21,7 +21,7 @@ from ..compress import quantize
 from ..program import column_names, is_frame, named_columns, program_or_none
 from ..student import Progress, make_student
 from ..tasks import CLASSES, LABELS, NUMBERS, Task, task_for
-from ..teacher import asks_for_fit, is_estimator, models_of
+from ..teacher import asks_for_fit, is_estimator, is_ranker, models_of
 from . import _candidates as pool
 from ._choice import Validation, by_size, choose_student, is_within
 from ._result import BudgetResult
@@ -339,6 +339,9 @@ def _of_bits(student: Any, bits: str | None, rows: Any) -> Any:
 def _task(teacher: Any, y: ArrayLike) -> Task:
     """Return the task: regression for regressors, and for callables where `y` has fractions; or that of `y`."""
     models = models_of(teacher)
+    rankers = [type(model).__name__ for model in models if is_ranker(model)]
+    if rankers:
+        raise ValueError(f"teacher {rankers[0]} is a ranker, which a search cannot judge yet. Use DistilledRanker.")
     if not any(is_regressor(model) for model in models if is_estimator(model)) and task_for(CLASSES, y) == LABELS:
         return LABELS
     if estimators := [model for model in models if is_estimator(model)]:

@@ -29,7 +29,7 @@ from .._sklearn import (
 from ..losses import CrossEntropy, Loss, Targets, Terms, regression_loss_of
 from ..model import ProgramClassifier, ProgramModel, ProgramRegressor
 from ..program import Op, Program, Unstandardize, fold, in_order, is_frame, versions
-from ..tasks import CLASSES, NUMBERS, Task, task_for
+from ..tasks import CLASSES, NUMBERS, RANKS, Task, task_for
 from ._change_points import with_change_points
 from ._columns import Column, raw_columns, settled_kinds
 from ._encoded import Encoded, Encoder
@@ -157,7 +157,9 @@ class ProgramStudent(ProgramModel, BaseEstimator):
                 heavy=self._heavy,
             )
             if numeric == "piecewise" and self.n_bins == "auto" and targets.classes is None:
-                encoder = with_change_points(encoder, X, *terms.blended())
+                goal, weight = terms.blended()
+                # of a ranker, the last column is the query
+                encoder = with_change_points(encoder, X, goal[:, : terms.n_outputs], weight)
             encoder.constrain(signs)
             return encoder, X
         check_constraints(self, self.monotonic_cst, self, None, terms.n_outputs)
@@ -275,7 +277,7 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
 
     def _end(self, targets: Targets, terms: Terms) -> Op:
         end = super()._end(targets, terms)
-        if not self.clip or not isinstance(end, Unstandardize):
+        if not self.clip or not isinstance(end, Unstandardize) or targets.task == RANKS:
             return end
         (lower, upper), most = targets.extremes(), np.finfo(np.float64).max
         if isinstance(self.clip, str):

@@ -20,6 +20,7 @@ from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
 from ._coefficients import Coefficients, ShapeFunction, read_coefficients, read_shape
 from ._encoded import Encoded
 from ._progress import Progress
+from ._protocol import Traits
 
 Array = NDArray[Any]
 
@@ -33,6 +34,8 @@ class BaseLinear(ProgramStudent):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
     }
+
+    _traits = Traits(listwise=True)
 
     n_iter_: int
 

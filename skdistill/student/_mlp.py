@@ -19,8 +19,8 @@ from ._protocol import Traits
 
 Array = NDArray[Any]
 
-#: With fewer rows, those held out would say too little.
-_FEW_ROWS = 100
+#: With fewer rows, or queries of a ranker, those held out would say too little.
+_FEW_ROWS, _FEW_QUERIES = 100, 10
 
 
 class BaseMLP(ProgramStudent):
@@ -46,7 +46,7 @@ class BaseMLP(ProgramStudent):
 
     _numeric_auto: ClassVar[str] = "piecewise"
     _dtype: ClassVar[type[np.floating]] = np.float32
-    _traits = Traits(in_epochs=True)
+    _traits = Traits(in_epochs=True, listwise=True)
     #: The largest batch that batch_size="auto" chooses.
     _largest_batch: ClassVar[int] = 256
 
@@ -116,7 +116,7 @@ class BaseMLP(ProgramStudent):
 
         jobs = []
         for _ in range(self.n_nets):
-            held_out, kept = self._hold_out(encoded.n_rows, terms.held_out, rng)
+            held_out, kept = self._hold_out(terms, rng)
             valid = held_out if self.early_stopping else held_out[:0]
             jobs.append(Job(kept, valid, terms, int(rng.randint(2**31 - 1)), init))
         nets = train_nets(self, encoded, jobs, batch_size=self._rows_in_a_step(len(jobs[0].rows)))
@@ -147,19 +147,29 @@ class BaseMLP(ProgramStudent):
             return int(self.batch_size)
         return int(np.clip(2 ** round(np.log2(max(n_rows / 20, 1))), 16, self._largest_batch))
 
-    def _hold_out(self, n_rows: int, chosen: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:
+    def _hold_out(self, terms: Terms, rng: np.random.RandomState) -> tuple[Array, Array]:
         """Return the rows to validate the fit by, and those to fit: as they were chosen, else drawn by chance."""
+        n_rows, chosen = len(terms.soft), terms.held_out
+        enough = n_rows >= _FEW_ROWS
         rows = rng.permutation(n_rows)
         if chosen is not None:
             return np.flatnonzero(chosen), np.flatnonzero(~chosen)
+        if terms.queries is not None:
+            # whole queries
+            query = np.unique(terms.queries, return_inverse=True)[1]
+            rows = np.argsort(rng.permutation(query.max() + 1)[query], kind="stable")
+            ends = np.flatnonzero(np.diff(query[rows])) + 1
+            enough = enough and len(ends) >= _FEW_QUERIES
         n_held_out = 0
-        if self.early_stopping is True or (self.early_stopping == "auto" and n_rows >= _FEW_ROWS):
+        if self.early_stopping is True or (self.early_stopping == "auto" and enough):
             share = self.validation_fraction
             if isinstance(share, str):
                 share = float(np.clip(100 / n_rows, 0.1, 0.2))
             n_held_out = max(1, round(share * n_rows))
             if n_held_out >= n_rows:
                 raise ValueError(f"validation_fraction={share} of {n_rows} rows leaves none to train on.")
+            if terms.queries is not None:
+                n_held_out = int(ends[min(int(np.searchsorted(ends, n_held_out)), len(ends) - 1)])
         return np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
 
 

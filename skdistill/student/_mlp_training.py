@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -123,6 +124,12 @@ def train_nets(
     ValueError
         If torch cannot use the device, or a loss is no longer finite.
     """
+    if len(jobs) > 1 and jobs[0].terms.queries is not None:
+        # batches of whole queries differ in size
+        return [
+            train_nets(student, encoded, [job], batch_size=batch_size, most_steps=most_steps, name=name)[0]
+            for job in jobs
+        ]
     run = _Run(student, Inputs(encoded, _device(student)), jobs, batch_size, most_steps)
     name = type(student).__name__ if name is None else name
     with Progress(student.verbose, run.n_epochs, name, "epoch") as progress:
@@ -188,13 +195,23 @@ class _Run:
         self.moments = [torch.zeros_like(flat), torch.zeros_like(flat)]
         self.average = flat.clone() if student.averaging else flat
         self.n_rows = max(len(job.rows) for job in jobs)
+        self.rows = [torch.as_tensor(job.rows) for job in jobs]
+        #: The rows of each query, where the loss is one of whole queries; then there is one net.
+        self.queries: Sequence[Tensor] = []
+        if (queries := jobs[0].terms.queries) is not None:
+            rows = jobs[0].rows
+            counts = np.unique(queries[rows], return_counts=True)[1]
+            by_query = torch.as_tensor(rows[np.argsort(queries[rows], kind="stable")], device=device)
+            self.queries = torch.split(by_query, counts.tolist())
         steps = -(-self.n_rows // batch_size)
+        if self.queries:
+            # long ones are batches of their own
+            steps = min(steps, len(self.queries))
         self.n_epochs = (
             student.max_epochs if most_steps is None else max(1, min(student.max_epochs, most_steps // steps))
         )
         self.n_steps, self.averaged = self.n_epochs * steps, min(_AVERAGED, steps)
         self.step, self.adam_step = 0, torch.zeros((), device=device)
-        self.rows = [torch.as_tensor(job.rows) for job in jobs]
         self.held_out = [torch.as_tensor(job.held_out, device=device) for job in jobs]
         self.train_losses: Tensor = torch.zeros(len(jobs))
         #: For each net what to add to the mean loss of its rows, and of those held out.
@@ -235,6 +252,17 @@ class _Run:
             orders.append(rows[torch.cat(shuffled)[: self.n_rows]])
         return torch.stack(orders).to(self.device)
 
+    def _batches(self) -> Sequence[Tensor]:
+        """Return the rows of each step of an epoch, shape (n_alive, n_rows) each; whole queries for a loss of these."""
+        if not self.queries:
+            return torch.split(self._order(), self.batch_size, dim=1)
+        order = torch.randperm(len(self.queries), generator=self.generators[0]).tolist()
+        queries = [self.queries[at] for at in order]
+        sizes = torch.as_tensor([len(rows) for rows in queries])
+        # a query goes into the batch in which its first row would be
+        in_batch = torch.bincount((sizes.cumsum(0) - sizes) // self.batch_size, sizes.double()).long()
+        return torch.split(torch.cat(queries)[None], in_batch[in_batch > 0].tolist(), dim=1)
+
     def _rate(self) -> float:
         warm_up = max(1.0, _WARM_UP * self.n_steps)
         done = max(0.0, self.step - warm_up) / max(1.0, self.n_steps - warm_up)
@@ -247,7 +275,7 @@ class _Run:
         offsets = torch.as_tensor([self.goals.offsets[net] for net in self.alive], device=self.device)[:, None]
         self.train_losses = torch.zeros(len(self.alive), device=self.device)
         masks = self._masks if student.dropout else None
-        for batch in torch.split(self._order(), self.batch_size, dim=1):
+        for batch in self._batches():
             n_rows = batch.shape[1]
             outputs = nets.forward(batch.reshape(-1), n_rows, masks)
             losses, slopes = self.goals.losses_and_slopes(outputs, (batch + offsets).reshape(-1))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..losses import BinaryCrossEntropy, CrossEntropy, SquaredError, Terms
+from ..losses import BinaryCrossEntropy, CrossEntropy, ListwiseCrossEntropy, SquaredError, Terms
 from ._encoded import Encoded
 from ._torch_loss import losses_and_slopes
 
@@ -165,9 +165,12 @@ class Goals:
     def fidelity(self, outputs: Tensor, rows: Tensor) -> float:
         """Return the share of rows on which outputs and targets name the same class, or the R2 against the targets.
 
-        Of several labels it is the share that is predicted.
+        Of several labels it is the share that is predicted, and of a ranker that of the best rows of queries.
         """
         best = self.best.index_select(0, rows)
+        if isinstance(self.loss, ListwiseCrossEntropy):
+            tops = [_tops(values, best[:, 1]) for values in (outputs[:, 0], best[:, 0])]
+            return float((tops[0] & tops[1]).sum() / tops[1].sum())
         if isinstance(self.loss, BinaryCrossEntropy):
             return float(((outputs > 0) == (best > 0.5)).float().mean())
         if isinstance(self.loss, CrossEntropy):
@@ -175,6 +178,12 @@ class Goals:
             return float((predicted == best).float().mean())
         residual, spread = (outputs - best).square().sum(dim=0), (best - best.mean(dim=0)).square().sum(dim=0)
         return float((1.0 - residual / spread.clamp(min=1e-12)).clamp(min=0.0).mean())
+
+
+def _tops(values: Tensor, queries: Tensor) -> Tensor:
+    """Return whether each row has the highest value of its query."""
+    _, query = torch.unique(queries, return_inverse=True)
+    return values == torch.full_like(values, -torch.inf).scatter_reduce_(0, query, values, "amax")[query]
 
 
 def _parts(terms: Terms) -> list[tuple[Array, Array]]:

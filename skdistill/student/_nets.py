@@ -16,6 +16,8 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": nn.functional.silu,
     "tanh": torch.tanh_,
 }
+#: Memory is kept for batches of so many sizes.
+_MOST_PLANS = 16
 
 
 def initial_layers(sizes: Sequence[int], n_sparse: int, n_active: float, generator: torch.Generator) -> list[Tensor]:
@@ -130,6 +132,9 @@ class Nets:
     def plan(self, n_rows: int) -> _Plan:
         """Return memory and views for batches of a size."""
         if n_rows not in self._plans:
+            if len(self._plans) >= _MOST_PLANS:
+                # batches of whole queries are of many sizes
+                self._plans.clear()
             self._plans[n_rows] = _Plan.of(self, n_rows)
         return self._plans[n_rows]
 

@@ -27,6 +27,8 @@ class Traits:
         Whether :func:`scale_logits` can multiply its logits once it is fitted.
     several_labels : bool, default=False
         Whether it fits several labels for each row, with a logit for each.
+    listwise : bool, default=False
+        Whether it minimises a loss of the rows of a query together; without, it learns scores row by row.
     """
 
     softens: bool = True
@@ -35,6 +37,7 @@ class Traits:
     in_epochs: bool = False
     scalable: bool = False
     several_labels: bool = False
+    listwise: bool = False
 
 
 @runtime_checkable

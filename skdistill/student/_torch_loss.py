@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss, SquaredError, Terms
+from ..losses import BinaryCrossEntropy, CrossEntropy, Huber, ListwiseCrossEntropy, Loss, SquaredError, Terms
 
 Array = NDArray[Any]
 
@@ -93,11 +93,25 @@ def losses_and_slopes(loss: Loss, outputs: Tensor, goal: Tensor, *, soft: bool) 
         off = outputs - goal
         near = off.clamp(-loss.delta, loss.delta) if isinstance(loss, Huber) else off
         return (near * (2.0 * off - near)).sum(dim=-1), 2.0 * near
+    if type(loss) is ListwiseCrossEntropy:
+        temperature = loss.temperature if soft else 1.0
+        mass, queries = goal.reshape(-1, 2).unbind(1)
+        _, query = torch.unique(queries, return_inverse=True)
+        log_q = _log_softmax_within(outputs.reshape(-1) / temperature, query)
+        of_query = torch.zeros_like(mass).index_add_(0, query, mass)[query]
+        slopes = (log_q.exp() * of_query).sub_(mass).div_(temperature)
+        return (-mass * log_q).view(outputs.shape[:-1]), slopes.view(outputs.shape)
     in_numpy = loss.soft if soft else loss.hard
     rows = goal.reshape(outputs[..., 0].numel(), *goal.shape[outputs.ndim - 1 :])
     found = in_numpy(outputs.reshape(len(rows), -1).cpu().numpy().astype(np.float64), rows.cpu().numpy())
     losses, slopes = (torch.as_tensor(one, dtype=outputs.dtype, device=outputs.device) for one in found)
     return losses.reshape(outputs.shape[:-1]), slopes.reshape(outputs.shape) / (loss.softness if soft else 1.0)
+
+
+def _log_softmax_within(values: Tensor, query: Tensor) -> Tensor:
+    top = torch.full_like(values, -torch.inf).scatter_reduce_(0, query, values, "amax")
+    values = values - top[query]
+    return values - torch.zeros_like(values).index_add_(0, query, values.exp()).log()[query]
 
 
 def _cross_entropy(logits: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:

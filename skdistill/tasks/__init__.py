@@ -4,7 +4,8 @@ from ._classes import CLASSES, Classes
 from ._labels import LABELS, Labels, macro_average_precision, task_for
 from ._numbers import NUMBERS, Numbers
 from ._of_model import task_of
+from ._ranks import RANKS, Ranks
 from ._task import Task
 
-__all__ = ["CLASSES", "LABELS", "NUMBERS", "Classes", "Labels", "Numbers", "Task", "macro_average_precision"]
-__all__ += ["task_for", "task_of"]
+__all__ = ["CLASSES", "LABELS", "NUMBERS", "RANKS", "Classes", "Labels", "Numbers", "Ranks", "Task"]
+__all__ += ["macro_average_precision", "task_for", "task_of"]

@@ -9,7 +9,7 @@ import joblib
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
-from .._sklearn import copy_unfitted, is_fitted, take_rows
+from .._sklearn import copy_unfitted, has_fit_parameter, is_fitted, take_rows
 from ..tasks import Task
 
 #: Libraries whose estimators show whether they have been fitted.
@@ -19,6 +19,11 @@ _KNOWN = {"sklearn", "lightgbm", "xgboost", "catboost", "skorch", "imblearn"}
 def is_estimator(model: Any) -> bool:
     """Return whether a model is an estimator rather than a plain callable."""
     return hasattr(model, "fit") and not isinstance(model, type)
+
+
+def is_ranker(model: Any) -> bool:
+    """Return whether a model is an estimator that is fitted to queries: a ranker of LightGBM, XGBoost or CatBoost."""
+    return is_estimator(model) and any(has_fit_parameter(model, name) for name in ("group", "group_id"))
 
 
 def asks_for_fit(value: Any) -> bool:

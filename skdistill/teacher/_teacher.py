@@ -29,6 +29,9 @@ from ._memory import once
 
 Array = NDArray[Any]
 
+#: The name by which a ranker's queries are among the arguments of a teacher's fit, whose libraries call them otherwise.
+QUERIES = "queries of rows"
+
 
 @dataclass(frozen=True)
 class _Member:
@@ -546,8 +549,24 @@ def _attribute(estimator: Any, name: str) -> Any:
 
 def _fit_clone(model: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
     clone = copy_unfitted(model)
-    fitted = clone.fit(X, y, **params)
+    queries = params.get(QUERIES)
+    params = {name: value for name, value in params.items() if name != QUERIES}
+    fitted = clone.fit(X, y, **params, **({} if queries is None else _query_params(model, queries)))
     return clone if fitted is None else fitted
+
+
+def _query_params(model: Any, queries: Array) -> dict[str, Array]:
+    """Return the queries of rows, sorted, as the fit of a ranker takes them; nothing for what learns row by row."""
+    prefix = ""
+    if isinstance(model, Pipeline):
+        last, model = model.steps[-1]
+        prefix = f"{last}__"
+    # XGBoost has a group as well
+    for name in ("qid", "group_id", "group"):
+        if has_fit_parameter(model, name):
+            sizes = np.unique(queries, return_counts=True)[1]
+            return {f"{prefix}{name}": sizes if name == "group" else queries}
+    return {}
 
 
 def _call_method(model: Any, method: str, X: Any) -> Any:

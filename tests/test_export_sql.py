@@ -238,6 +238,13 @@ def test_a_tree_that_parts_missing_numbers_from_all_others(database, tmp_path):
     check(student, database, tmp_path, X[:50])
 
 
+def test_a_tree_that_is_too_deep_for_sqlite_is_refused(tmp_path):
+    X = np.random.default_rng(0).normal(size=(2000, 2))
+    student = TreeStudent(None, min_samples_leaf=1).fit(X, np.arange(2000) % 2)
+    with pytest.raises(ValueError, match=r"branches below each other, .* fit it with max_depth=18"):
+        exported(student, tmp_path, "sqlite")
+
+
 def test_levels_are_compared_by_bytes_whatever_the_collation(database, tmp_path):
     cities = pd.DataFrame({"city": ["Oslo", "oslo", "Lima", "lima"] * 20})
     student = LinearStudent(min_frequency=1).fit(cities, cities["city"].isin(["Oslo", "lima"]))
@@ -431,6 +438,9 @@ def test_an_additive_student_is_short(tmp_path):
 
 
 def test_what_cannot_be_exported_says_why(tmp_path, monkeypatch):
+    lines = pd.DataFrame({"a": ["x\ry", "z"] * 20})
+    with pytest.raises(ValueError, match="has a carriage return in it"):
+        exported(LinearStudent(min_frequency=1).fit(lines, lines["a"] == "z"), tmp_path, "duckdb")
     student = fitted("linear", table="numbers")
     with pytest.raises(ValueError, match="dialect='mysql' is not known; needed is one of duckdb"):
         exported(student, tmp_path, "mysql")

@@ -526,8 +526,8 @@ def _depth(op: Tree) -> int:
 def _tree(to: Query, op: Tree) -> None:
     if to.dialect == "sqlite" and (depth := _depth(op)) > _DEEPEST:
         raise ValueError(
-            f"The tree has {depth} branches below each other, and SQLite's parser may not read more than {_DEEPEST}: fit "
-            f"it with max_depth={_DEEPEST}."
+            f"The tree has {depth} branches below each other, and SQLite's parser may not read more than {_DEEPEST}: "
+            f"fit it with max_depth={_DEEPEST}."
         )
     to.settle()
     logits, cuts = ops.real_weights(op.values, op.values_scale), op.cuts.tolist()

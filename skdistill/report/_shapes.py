@@ -105,7 +105,7 @@ class ShapeDisplay(Display):
         shapes, explanation = student.shape_functions_, student.explain(X)
         added = explanation.values.reshape(*explanation.values.shape[:2], -1)
         n_outputs = added.shape[2]
-        if isinstance(output, str) or not 0 <= output < n_outputs:
+        if str(output) not in map(str, range(n_outputs)):
             raise ValueError(f"output={output!r} of a student with {n_outputs}; needed is its place, the first is 0.")
         means = added[:, :, output].mean(axis=0)
         importance = dict(zip(explanation.names, np.abs(added[:, :, output] - means).mean(axis=0), strict=True))

@@ -622,6 +622,7 @@ def test_bad_input_raises_before_the_teacher_is_asked(iris):
         ({"X_valid": X[:, :2], "y_valid": y}, "X has 2 features"),
         ({"validation_fraction": 1.0}, "validation_fraction must be"),
         ({"students": {}}, "students holds no student"),
+        ({"students": ["linear"]}, "students is of type list; needed is a dict of students by name"),
     ):
         with pytest.raises(ValueError, match=message):
             distill(teacher, X, y, random_state=0, **wrong)

@@ -189,6 +189,8 @@ def distill_to_budget(
         # those that it is refitted to may have more levels and bins
         every = (distil.stack(rows, rows_valid), np.concatenate([y, y_valid])) if refits else (rows, y)
         students = pool.default_students(task, *every, seed, few=few, max_bytes=max_bytes)
+    if not isinstance(students, Mapping):
+        raise ValueError(f"students is of type {type(students).__name__}; needed is a dict of students by name.")
     candidates = {name: make_student(student, task, random_state=seed) for name, student in students.items()}
     if not candidates:
         raise ValueError("students holds no student; needed is at least one.")

@@ -312,3 +312,32 @@ def test_a_student_teaches_its_constraints(table):
     assert DistilledClassifier(first, student="linear", alpha=0.5).fit(X, y).student_.monotonic_cst == {"age": 1}
     free = DistilledClassifier(boosting, student="linear", alpha=0.5, monotonic_cst=None).fit(X, y)
     assert DistilledClassifier(free, student="linear", alpha=0.5).fit(X, y).student_.monotonic_cst is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda Z: Z.assign(age=Z["age"].mask(Z["age"] == 9.0)),
+        lambda Z: Z.assign(age=Z["age"].replace(0.0, -9.0)),
+        lambda Z: Z.assign(age=Z["age"] * Z["debt"]),
+    ],
+    ids=["a code that is missing", "a code among the numbers", "a product"],
+)
+def test_a_column_that_preprocessing_does_not_keep_in_order_has_no_constraint(change, table):
+    X, y = table[0][["age", "debt", "x"]].fillna(0.5), table[1]
+    X.loc[::4, "age"] = 9.0
+    X.loc[1::4, "age"] = 0.0
+    front = FunctionTransformer(change, feature_names_out="one-to-one")
+    teacher = make_pipeline(front, HistGradientBoostingClassifier(max_iter=5, monotonic_cst={"age": 1})).fit(X, y)
+    with pytest.warns(UserWarning, match=r"The monotonic constraints of teacher Pipeline on \['age'\] are not kept"):
+        model = DistilledClassifier(teacher, student="linear", alpha=0.5).fit(X, y)
+    assert model.student_.monotonic_cst is None
+
+
+def test_constraints_by_place_are_of_places_whatever_columns_are_called(table):
+    X, y = table[0][["age", "debt", "x"]].set_axis([2, 0, 1], axis=1), table[1]
+    teacher = HistGradientBoostingClassifier(max_iter=5, monotonic_cst=[1, -1, 0]).fit(X.to_numpy(), y)
+    named = HistGradientBoostingClassifier(max_iter=5, monotonic_cst=[1, -1, 0])
+    named.__dict__.update(teacher.__dict__)
+    model = DistilledClassifier(named, student="linear", alpha=0.5).fit(X, y)
+    assert model.student_.monotonic_cst == [1, -1, 0]

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_multilabel_classification
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, average_precision_score, log_loss
 from sklearn.model_selection import GridSearchCV
@@ -317,3 +317,21 @@ def test_a_budget_is_kept(scoring):
     )
     assert result.met
     assert result.best_estimator_.predict(X_TEST).shape == Y_TEST.shape
+
+
+def test_a_label_that_no_row_has_is_the_teachers():
+    X, Y = make_multilabel_classification(200, 6, n_classes=3, random_state=0)
+    forest = RandomForestClassifier(20, min_samples_leaf=5, random_state=0).fit(X, Y)
+    known = Y.astype(float)
+    known[:, 1] = np.nan
+    model = DistilledClassifier(forest, student="linear", random_state=0).fit(X, known)
+    assert model.alpha_ > 0
+    assert np.corrcoef(model.predict_proba(X)[:, 1], forest.predict_proba(X)[1][:, 1])[0, 1] > 0.5
+
+
+def test_a_boosted_label_that_never_changes():
+    X, Y = make_multilabel_classification(120, 4, n_classes=2, random_state=0)
+    Y[:, 1] = 1
+    teacher = MultiOutputClassifier(HistGradientBoostingClassifier(max_iter=3)).fit(X, Y)
+    student = DistilledClassifier(teacher, student="linear", alpha=1.0).fit(X, Y)
+    assert student.predict_proba(X)[:, 1].min() > 0.9

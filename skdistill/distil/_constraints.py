@@ -25,9 +25,9 @@ from ._augment import assemble
 Array = NDArray[Any]
 
 #: What scikit-learn, XGBoost and CatBoost, and LightGBM call them.
-_NAMES = ("monotonic_cst", "monotone_constraints", "monotone_constraint")
-#: So many values of a column show whether preprocessing keeps their order.
-_MOST_ROWS, _MOST_VALUES = 2_000, 50
+_NAMES = ("monotonic_cst", "monotone_constraints", "monotone_constraint", "mc")
+#: The values of a column in so many rows, each put into so many of them, show whether preprocessing keeps their order.
+_MOST_ROWS, _N_BASES = 2_000, 5
 #: The sign of each constrained column by its name, or by its index in an array; and what could not be read.
 _Signs = tuple[dict[Any, int], list[str]]
 
@@ -196,6 +196,9 @@ def _pairs(value: Any) -> list[tuple[Any, int]]:
 def _by_name(value: Any, names: Sequence[Any]) -> _Signs:
     signs, lost = {}, []
     for key, sign in _pairs(value):
+        if isinstance(key, int) and not isinstance(value, Mapping) and key < len(names):
+            # a place in a sequence, whatever the columns are called
+            key = names[key]
         # columns without a name are called 0 or f0
         index = re.fullmatch(r"f?(\d+)", str(key))
         if key not in names and index and int(index[1]) < len(names):
@@ -244,9 +247,10 @@ def _tried(front: Pipeline, X: Any, at: int, values: Array, signs: Array) -> int
     """Return the sign of a column's effect if all that a Pipeline makes of it has constraints that agree, else 0."""
     known, rows = np.unique(values, return_index=True)
     rows = rows[~np.isnan(known)]
-    # the first row with one cell moved up
-    index = np.zeros((X.shape[1], min(len(rows), _MOST_VALUES)), dtype=np.int64)
-    index[at] = rows[np.linspace(0, len(rows) - 1, index.shape[1]).astype(np.int64)]
+    # some rows, each with one cell moved up
+    bases = np.linspace(0, len(values) - 1, _N_BASES).astype(np.int64)
+    index = np.tile(np.repeat(bases, len(rows)), (X.shape[1], 1))
+    index[at] = np.tile(rows, len(bases))
     Z = front.transform(assemble(X, index))
     read = column_reader(Z.toarray() if sparse.issparse(Z) else Z)
     effects = set()
@@ -256,6 +260,10 @@ def _tried(front: Pipeline, X: Any, at: int, values: Array, signs: Array) -> int
         except (TypeError, ValueError):
             # texts are not made of numbers
             continue
+        made = made.reshape(len(bases), -1)
+        # a known value that becomes a missing one has no order
+        lost = np.isnan(made)
+        effects |= {0} if (lost != lost[:, :1]).any() else set()
         steps = np.nan_to_num(np.diff(made))
         far = np.abs(steps) > 1e-9 * np.abs(steps).max(initial=0.0)
         effects |= {int(one) for one in np.sign(steps[far]) * sign}

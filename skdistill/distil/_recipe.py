@@ -528,6 +528,9 @@ def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
 
     first, *warmer = _temperatures(plan, targets)
     alphas = (0.5, 1.0, 0.0) if isinstance(plan.alpha, str) else (targets.alpha,)
+    if isinstance(plan.alpha, str) and task.is_unknown(targets.labels):
+        # the teacher alone knows of a label that no row has
+        alphas = alphas[:2]
     found = fitted([_Choice(alpha, first) for alpha in alphas])
     best = min(found, key=lambda one: np.average(one.losses, weights=_weight(targets, valid)))
     for temperature in warmer:

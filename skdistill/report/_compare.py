@@ -22,6 +22,9 @@ from ._report import Details, Report
 from ._slices import chosen_columns, groups, large_enough, names_of
 from ._verdict import change, labels_only_twins, verdict
 
+#: The share of the best student's gain over a constant prediction that a smaller one may lose, as in a budget search.
+_MOST_LOST = 0.05
+
 
 def compare(
     teacher: Any = None,
@@ -85,8 +88,8 @@ def compare(
         The name of one of scikit-learn's scorers, for retention, choice and verdict. None takes "neg_log_loss", for
         regressors "r2".
     tolerance : float, default=0.01
-        The chosen student is the smallest that is worse than the best by no more than this share: of the best score,
-        and of what it gains over a constant prediction, which counts where events are rare.
+        The chosen student is the smallest whose score is worse than the best by no more than this share, and that
+        keeps 95 % of what the best gains over a constant prediction, which counts where events are rare.
     slice_by : sequence of str or int, default=None
         The columns by whose categories or quartiles the rows are sliced. None takes the first fifty. The rows are
         always sliced by class, or by the quartiles of the target.
@@ -260,14 +263,15 @@ def _class_of(model: Any) -> str:
 def _choose(table: Mapping[str, Mapping[str, Any]], tolerance: float, figure: str, gains: Mapping[str, float]) -> str:
     """Return the smallest student within the tolerance; one with a Program counts as smaller than one without.
 
-    The tolerance is a share of the highest figure, and of the largest gain over a constant prediction.
+    The tolerance is a share of the highest figure; of the gain over a constant prediction a twentieth may be lost.
     """
     students = {name: row for name, row in table.items() if row["kind"] == "student"}
     kept = [row[figure] for row in students.values() if not np.isnan(row[figure])]
     # without any retention all students count as good
     good = [name for name, row in students.items() if not kept or row[figure] >= max(kept) - tolerance * abs(max(kept))]
     most = max((gains.get(name, 0.0) for name in good), default=0.0)
-    good = [name for name in good if gains.get(name, 0.0) >= most - tolerance * abs(most)] or good
+    lost = max(tolerance, _MOST_LOST) * abs(most)
+    good = [name for name in good if gains.get(name, 0.0) >= most - lost] or good
 
     def size(name: str) -> tuple[bool, float]:
         own, pickled = students[name]["program_bytes"], students[name]["pickle_bytes"]

@@ -206,7 +206,7 @@ class Report:
         share = f"{100 * self.tolerance:g} %"
         within = f"whose fidelity is within {share} of the highest"
         if retention is not None:
-            within = f"within {share} of the best, by {metric} and by its gain over a constant prediction"
+            within = f"within {share} of the best {metric}, with 95 % of its gain over a constant prediction"
         chosen = f"{self.chosen} is the smallest student {within}."
         found = [
             *self.notes,

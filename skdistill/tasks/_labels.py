@@ -316,6 +316,9 @@ def _of_label(proba: Array, classes: Any, called: str) -> Array:
         return proba[:, 1]
     if not set(np.asarray(classes).tolist()) <= {0, 1}:
         raise ValueError(f"{called} knows a label with the values {listed(list(classes))}; needed are 0 and 1.")
+    if len(classes) == 1:
+        # boosted ensembles have two columns all the same
+        return np.full(len(proba), float(classes[0]))
     total = proba.sum(axis=1)
     # a tree that saw no row out of bag says nothing of it; a label that every row or none had has one column
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -87,8 +87,9 @@ class Ranks(Numbers):
 
     def usefulness(self, labels: Array, values: Array, weight: Array | None) -> str | None:
         """Return that the teacher's order within queries is against the labels."""
-        # scores are centred within queries
-        return "within a query its scores fall where the labels rise" if values[:, 0] @ labels[:, 0] < 0 else None
+        # scores are centred within queries, but for their rounding
+        product, size = values[:, 0] @ labels[:, 0], np.abs(values[:, 0]) @ np.abs(labels[:, 0])
+        return "within a query its scores fall where the labels rise" if product < -1e-9 * size else None
 
 
 #: The task of rankers.

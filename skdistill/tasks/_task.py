@@ -237,6 +237,10 @@ class Task:
 
     # scores
 
+    def is_unknown(self, labels: Array | None) -> bool:
+        """Return whether a label or an output is known of no row."""
+        return labels is not None and labels.ndim > 1 and bool(np.isnan(labels).all(axis=0).any())
+
     def constant(self, goals: Array) -> Array:
         """Return what a model answers that knows nothing of rows: the mean of `goals`, in their shape."""
         return np.broadcast_to(np.nanmean(goals, axis=0), goals.shape)

@@ -527,7 +527,7 @@ def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
         return found
 
     first, *warmer = _temperatures(plan, targets)
-    alphas = (0.5, 1.0, 0.0) if isinstance(plan.alpha, str) else (targets.alpha,)
+    alphas: tuple[float, ...] = (0.5, 1.0, 0.0) if isinstance(plan.alpha, str) else (targets.alpha,)
     if isinstance(plan.alpha, str) and task.is_unknown(targets.labels):
         # the teacher alone knows of a label that no row has
         alphas = alphas[:2]

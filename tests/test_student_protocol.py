@@ -134,7 +134,7 @@ def test_traits():
     assert traits_of(TreeStudent()) == Traits(scalable=True)
     assert traits_of(LinearStudent()) == Traits(scalable=True, several_labels=True)
     assert traits_of(MLPStudent()) == Traits(in_epochs=True, scalable=True, several_labels=True)
-    assert traits_of(MLPStudentRegressor()) == Traits(in_epochs=True)
+    assert traits_of(MLPStudentRegressor()) == Traits(in_epochs=True, listwise=True)
     assert traits_of(make_student(GaussianNB(), CLASSES)) == Traits(softens=False, takes_loss=False)
     pipeline = make_pipeline(StandardScaler(), GaussianNB())
     assert traits_of(make_student(pipeline, CLASSES)) == Traits(softens=False, takes_loss=False, any_form=True)

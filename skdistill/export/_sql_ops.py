@@ -139,10 +139,12 @@ def _plain(to: Query, level: float) -> str:
 
 def _words_apart(to: Query, column: str) -> str:
     """Return a text in lower case with a space for all that parts words, and one at either end."""
-    apart = "".join(chr(at) for at in range(1, 128) if not chr(at).isalnum())
+    # a carriage return would be lost where the statement is read as text
+    apart = "".join(chr(at) for at in range(1, 128) if not chr(at).isalnum() and at != 13)
     upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     made = to.string(" " * len(apart) + upper.lower())
-    return f"' ' || TRANSLATE(CAST({column} AS {to.varchar}), {to.string(apart + upper)}, {made}) || ' '"
+    text = f"REPLACE(CAST({column} AS {to.varchar}), CHR(13), ' ')"
+    return f"' ' || TRANSLATE({text}, {to.string(apart + upper)}, {made}) || ' '"
 
 
 def _bound(to: Query, op: ops.Bound) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from export_helpers import TABLES
 from helpers import Optional, small_mlp, small_mlp_regressor
-from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
@@ -31,7 +30,6 @@ from sklearn.tree import DecisionTreeClassifier
 import skdistill
 from skdistill import (
     DistilledClassifier,
-    FidelityDisplay,
     LinearStudent,
     LinearStudentRegressor,
     TreeStudent,
@@ -331,8 +329,6 @@ def test_what_a_threshold_changes_is_counted_or_warned_of():
     n_changed = (student.predict(X) != given.predict(X)).sum()
     assert 0 < n_changed == len(changes.changed_rows()["row"])
     assert f"another class for {n_changed} of {len(X)} rows" in changes.verdict
-    with pytest.warns(UserWarning, match="has a decision threshold; displays take the most probable class"):
-        FidelityDisplay.from_estimator(student, X, teacher_proba=small.predict_proba(X), ax=Figure().subplots())
 
 
 @needs_gcc

@@ -26,6 +26,7 @@ from skdistill import (
     TreeDisplay,
     TreeStudent,
     TreeStudentRegressor,
+    as_student,
     compare,
 )
 
@@ -68,6 +69,13 @@ def test_fidelity(pair, plt):
     )
     assert_allclose(same.student_pred, display.student_pred)
     assert same.ax_.get_ylabel() == display.ax_.get_ylabel() == "TreeStudent's probability"
+
+
+def test_a_threshold_is_left_out_with_a_warning(iris, iris_forest):
+    X, y = iris.X[:100], iris.y[:100]
+    student = as_student(LinearStudent().fit(X, y), threshold=0.2)
+    with pytest.warns(UserWarning, match="has a decision threshold; displays take the most probable class"):
+        FidelityDisplay.from_estimator(student, X, teacher_proba=student.predict_proba(X))
 
 
 def test_the_teachers_of_a_model_are_asked_with_their_weights(iris, iris_forest):

@@ -65,6 +65,8 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
     columns: list[dict[str, Any]] = []
     reserved = set(taken)
     types: dict[str | None, np.dtype[Any]] = {"datetime": WIDE, "text": TEXT, "level": WIDE}
+    # numpy works out the name of a dtype each time
+    written = {dtype: dtype.name, WIDE: WIDE.name, TEXT: "string"}
     kinds: dict[str | None, str] = {"datetime": "date", "text": "text", None: "unused"}
     for index, (name, what) in enumerate(zip(names, held, strict=True)):
         column = {"name": name, "kind": kinds.get(what, "number"), "input": ""}
@@ -79,7 +81,7 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
                 column["unit"] = "seconds since 1970 (UTC)"
             elif index in (getattr(entry, "spans", None) or ()):
                 column["unit"] = "seconds"
-            column["type"] = "string" if own == TEXT else own.name
+            column["type"] = written[own]
             if forms.get(index):
                 column["form"] = forms[index]
             known = [level for level in levels[index] if level is not None]
@@ -90,7 +92,9 @@ def describe(program: Program, dtype: np.dtype[Any], taken: Sequence[str]) -> tu
                 column["levels"] = [str(level) if level in (np.inf, -np.inf) else level for level in known]
         columns.append(column)
     if {*held} == {"number"}:
-        return [column | {"input": "X", "type": dtype.name} for column in columns], [Piece("X", n_columns, dtype)]
+        for column in columns:
+            column |= {"input": "X", "type": written[dtype]}
+        return columns, [Piece("X", n_columns, dtype)]
     pieces = [Piece(column["input"], 1, types.get(what, dtype)) for column, what in zip(columns, held, strict=True)]
     return columns, pieces
 

@@ -94,7 +94,7 @@ def test_rankers_of_a_list_count_alike_in_whatever_unit():
     several = [lambda rows: rows[:, 0] + 5.0, lambda rows: 1000.0 * np.tanh(rows[:, 1])]
     model = DistilledRanker(several, student="linear", alpha=1).fit(X, qid=QID)
     scores = np.column_stack([X[:, 0], np.tanh(X[:, 1])])
-    units = np.mean([scores[QID == at].std(axis=0) for at in range(60)], axis=0)
+    units = np.mean([scores[at == QID].std(axis=0) for at in range(60)], axis=0)
     even = (scores / units).mean(axis=1)
     assert rank_correlation(model.ask_teacher(X), even, QID) == pytest.approx(1.0)
     given = DistilledRanker(student="linear", alpha=1).fit(X, qid=QID, teacher_pred=even)

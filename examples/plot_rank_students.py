@@ -76,15 +76,16 @@ plt.show()
 # ----------
 #
 # Each line is an offer, from its place in the teacher's order to its place in the student's, in the first search of the
-# test. Level lines are agreement; the teacher's first five are in colour.
+# test. Those that move by more than three places are in colour.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True, layout="constrained")
 one = slice(0, n_offers)
 place = {name: np.argsort(np.argsort(-of_model[one])) + 1 for name, of_model in scores.items()}
 for ax, name in zip(axes, ["student", "labels only"], strict=True):
     for offer in range(n_offers):
-        ends, top = [place["teacher"][offer], place[name][offer]], place["teacher"][offer] <= 5
-        ax.plot([0, 1], ends, "o-", color=colors[name] if top else "0.8", linewidth=2.5 if top else 1, zorder=2 + top)
+        ends = [place["teacher"][offer], place[name][offer]]
+        far = abs(ends[0] - ends[1]) > 3
+        ax.plot([0, 1], ends, "o-", color=colors[name] if far else "0.8", linewidth=2.5 if far else 1.5, zorder=2 + far)
     tau = rank_correlation(scores["teacher"][one], scores[name][one], qid[test][one])
     ax.set_title(f"{name}, tau {tau:.2f}", color=colors[name], fontweight="bold")
     ax.set_xticks([0, 1], ["teacher", name])

@@ -13,6 +13,8 @@ a row at once, from a teacher that does. With few letters of its own, it learns 
 # The rows are made: how often each of 20 words occurs in a letter. The teacher, a forest, was fitted on 4,000 letters.
 # For the student there are 200 others; the columns of the frame name their labels.
 
+from typing import Any
+
 import pandas as pd
 from sklearn.datasets import make_multilabel_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -56,7 +58,7 @@ found = pd.DataFrame(
 ).sort_values("labels only")
 print(found.mean().round(3))
 
-looks = {
+looks: dict[str, dict[str, Any]] = {
     "labels only": {"color": "#d97706", "s": 80},
     "student": {"color": "#3b82f6", "s": 80},
     "teacher": {"facecolor": "none", "edgecolor": "#8a8f98", "linewidth": 3, "s": 170},

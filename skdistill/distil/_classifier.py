@@ -17,7 +17,7 @@ from ..tasks import CLASSES
 from ..teacher import Teacher
 from ._base import Distiller
 from ._recipe import choose
-from ._story import ask, check, constrain, finish, teach
+from ._story import ask, check, constrain, finish, fit_student
 
 Array = NDArray[Any]
 
@@ -278,7 +278,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         )
         asked = constrain(self, request, ask(request))
         training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
-        return finish(self, asked, training_set, teach(training_set, request.plan.student))
+        return finish(self, asked, training_set, fit_student(training_set, request.plan.student))
 
     def _loss(self) -> CrossEntropy:
         return CrossEntropy(1.0 if isinstance(self.temperature, str) else float(self.temperature))

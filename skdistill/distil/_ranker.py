@@ -21,7 +21,7 @@ from ..tasks import RANKS
 from ..teacher import QUERIES, asks_for_fit
 from ._base import Distiller
 from ._recipe import choose
-from ._story import ask, check, finish, teach
+from ._story import ask, check, finish, fit_student
 
 Array = NDArray[Any]
 
@@ -225,7 +225,7 @@ class DistilledRanker(Distiller):
         request = replace(request, params=params, cv=request.cv if folds is None else folds)
         asked = ask(request)
         training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
-        return finish(self, asked, training_set, teach(training_set, request.plan.student))
+        return finish(self, asked, training_set, fit_student(training_set, request.plan.student))
 
     def _labels(self, y: Any, n_rows: int, *, given: bool) -> Array:
         """Return the labels, checked; NaN where there are none."""

@@ -14,7 +14,7 @@ from ..losses import Loss, regression_loss_of
 from ..tasks import NUMBERS
 from ._base import Distiller
 from ._recipe import choose
-from ._story import ask, check, constrain, finish, teach
+from ._story import ask, check, constrain, finish, fit_student
 
 Array = NDArray[Any]
 
@@ -243,7 +243,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         )
         asked = constrain(self, request, ask(request))
         training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
-        return finish(self, asked, training_set, teach(training_set, request.plan.student))
+        return finish(self, asked, training_set, fit_student(training_set, request.plan.student))
 
     def _loss(self) -> Loss:
         return regression_loss_of(self.loss)

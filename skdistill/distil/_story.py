@@ -1,4 +1,4 @@
-"""From what fit is given to a fitted student: check, ask, teach; in between the recipe chooses."""
+"""The steps of a fit: check, ask, fit_student, finish; the recipe chooses in between."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ def constrain(model: Any, request: Request, asked: Asked, others: Sequence[Any] 
     return asked
 
 
-def teach(training_set: TrainingSet, student: Any) -> Any:
+def fit_student(training_set: TrainingSet, student: Any) -> Any:
     """Return a copy of a student, fitted to a training set; the recipe may have fitted it already.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What both distillers share: parameters, clone, routing, tags, and asking the teacher and the student."""
+"""The base of the distillers: parameters, clone, metadata routing, tags, and calls of teacher and student."""
 
 from __future__ import annotations
 
@@ -101,13 +101,13 @@ class Distiller(Exportable, BaseEstimator):
         return self.student_.program_
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say which metadata goes where.
+        """Return the metadata routing of this estimator.
 
         Returns
         -------
         routing : MetadataRouter
-            ``sample_weight`` and the answers given beforehand are this estimator's own; the teachers that are fitted
-            get what they request, and so does a splitter given as `cv`: ``groups``, for one.
+            This estimator requests ``sample_weight`` and precomputed predictions of the teacher. Teachers that are
+            fitted, and a splitter passed as `cv`, get the metadata that they request, such as ``groups``.
         """
         router = MetadataRouter(owner=self).add_self_request(self)
         folds = self.cv is not None and not isinstance(self.cv, str)
@@ -127,8 +127,8 @@ class Distiller(Exportable, BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            Also those of the student and of an unfitted teacher. A fitted teacher's parameters are
-            no parameters of this estimator: to change them would not refit it.
+            Whether to include the parameters of the student and of an unfitted teacher. Those of a fitted teacher are
+            never included, because changing them would not refit it.
 
         Returns
         -------
@@ -146,8 +146,8 @@ class Distiller(Exportable, BaseEstimator):
         Parameters
         ----------
         **params : dict
-            Values by name; ``student__...`` reaches a student that is an instance, ``teacher__...``
-            a teacher that is not fitted.
+            Values by name. ``student__...`` sets parameters of a student that is an instance, ``teacher__...`` those of
+            an unfitted teacher.
 
         Returns
         -------
@@ -157,7 +157,7 @@ class Distiller(Exportable, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter does not exist, or belongs to a teacher that is fitted or a student that is a name.
+            If a parameter does not exist, or belongs to a fitted teacher or to a student that is given by name.
         """
         names = {name: params.get(name, getattr(self, name)) for name in ("teacher", "student")}
         inner = [name for name in params if name.startswith("teacher__")]

@@ -47,7 +47,7 @@ class Candidate:
     Parameters
     ----------
     alpha : float
-        The share of the teacher's term.
+        The weight of the teacher's term.
     temperature : float or None
         What the teacher was softened by; None for a regressor.
     losses : ndarray of shape (n_held_out,)

@@ -168,7 +168,7 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
     n_features_in_ : int
         The number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        The names of the columns, where they are all strings.
+        The names of the columns, if all of them are strings.
     versions_ : dict of str to str
         The versions of the packages by which the file was written.
     metadata_ : dict
@@ -234,7 +234,7 @@ class LoadedRegressor(ProgramRegressor, _Loaded):
     n_features_in_ : int
         The number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        The names of the columns, where they are all strings.
+        The names of the columns, if all of them are strings.
     versions_ : dict of str to str
         The versions of the packages by which the file was written.
     metadata_ : dict

@@ -102,7 +102,7 @@ class ProgramModel(Exportable):
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
         background : array-like, sparse matrix or frame of shape (n_background_rows, n_columns), default=None
             Rows to compare with, such as those of the training: each column's mean over them is taken off and added
             to the intercept. What is left are the SHAP values with that background, exactly. None takes nothing
@@ -152,7 +152,7 @@ class ProgramClassifier(ProgramModel):
 
     @property
     def multilabel_(self) -> bool:
-        """Whether it was fitted to several labels for each row, and not to one class."""
+        """Whether the target was multilabel."""
         return isinstance(self.program_.ops[-1], Sigmoid)
 
     def predict_proba(self, X: Any) -> Array:
@@ -161,12 +161,12 @@ class ProgramClassifier(ProgramModel):
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         proba : ndarray of shape (n_rows, n_classes)
-            Probabilities in the order of ``classes_``; each row sums to one, unless they are those of several labels.
+            Probabilities in the order of ``classes_``. Each row sums to one, except for a multilabel target.
         """
         # the rows are checked first, and with them that there is a Program
         X = self._rows(X)
@@ -178,7 +178,7 @@ class ProgramClassifier(ProgramModel):
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
@@ -197,12 +197,12 @@ class ProgramClassifier(ProgramModel):
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
-            Logits; for two classes those of ``classes_[1]`` over ``classes_[0]``.
+            Logits; for two classes, the log odds of ``classes_[1]``.
         """
         X = self._rows(X)
         logits = self.program_.logits(X)
@@ -216,12 +216,12 @@ class ProgramClassifier(ProgramModel):
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         labels : ndarray of shape (n_rows,) or (n_rows, n_labels)
-            Class labels; or one for each of several labels that the row has, and zero for the others.
+            Class labels; for a multilabel target an indicator matrix.
         """
         X = self._rows(X)
         chosen = self.program_.ops[-1].chosen(self.program_.logits(X))
@@ -237,12 +237,12 @@ class ProgramRegressor(ProgramModel):
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         values : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-            One number for each row, or one for each of several outputs.
+            Predictions.
         """
         X = self._rows(X)
         values = self.program_(X)

@@ -257,7 +257,7 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             The rows, raw: numbers, categories, dates, missing cells.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            One number for each row, or one for each of several outputs.
+            Predictions.
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights. Those that are whole multiples of the smallest count rows: a row of
             weight two is that row twice. Others are relative. So their unit does not matter.

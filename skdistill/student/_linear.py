@@ -265,7 +265,7 @@ class LinearStudent(ClassifierPart, BaseLinear):
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
@@ -365,7 +365,7 @@ class LinearStudentRegressor(RegressorPart, BaseLinear):
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------

@@ -310,7 +310,7 @@ class MLPStudent(ClassifierPart, BaseMLP):
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
@@ -427,7 +427,7 @@ class MLPStudentRegressor(RegressorPart, BaseMLP):
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------

@@ -169,7 +169,7 @@ class TreeStudent(ClassifierPart, BaseTree):
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
@@ -253,7 +253,7 @@ class TreeStudentRegressor(RegressorPart, BaseTree):
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------

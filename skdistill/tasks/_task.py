@@ -216,7 +216,7 @@ class Task:
         loss : Loss
             The loss of a row.
         alpha : float
-            The share of the teacher's term.
+            The weight of the teacher's term.
         sample_weight : ndarray of shape (n_rows,) or None
             Weights.
         """

@@ -315,9 +315,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
 
     @property
     def classes_(self) -> Array:
-        """The sorted class labels, shape (n_classes,). For a multilabel target, the names of the labels, or 0, 1, ...
-        if they have none.
-        """
+        """The sorted class labels, shape (n_classes,), or the names of the labels of a multilabel target."""
         return self.student_.classes_
 
     @property
@@ -371,7 +369,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         return self._student_for(X).decision_function(X)
 
     def predict(self, X: Any) -> Array:
-        """Return the most probable class, or the labels with a probability of at least one half.
+        """Return the most probable class, or the labels with a probability above one half.
 
         Parameters
         ----------

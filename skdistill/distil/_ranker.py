@@ -96,8 +96,9 @@ class DistilledRanker(Distiller):
 
     See Also
     --------
-    DistilledRegressor : The same for regressors. skdistill.metrics.ndcg, skdistill.metrics.rank_correlation : Quality
-    of a ranking, and its similarity to the teacher's.
+    DistilledRegressor : The same for regressors.
+    skdistill.metrics.ndcg, skdistill.metrics.rank_correlation : Quality of a ranking, and its similarity to the
+        teacher's.
 
     References
     ----------

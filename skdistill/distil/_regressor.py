@@ -115,8 +115,8 @@ class DistilledRegressor(RegressorMixin, Distiller):
 
     See Also
     --------
-    DistilledClassifier : The same for classifiers. MLPStudentRegressor, LinearStudentRegressor, TreeStudentRegressor :
-    The students, which can also be fitted directly.
+    DistilledClassifier : The same for classifiers.
+    MLPStudentRegressor, LinearStudentRegressor, TreeStudentRegressor : The students, which can also be fitted directly.
 
     Notes
     -----

@@ -32,7 +32,7 @@ _ROUNDING = 16 * np.finfo(np.float64).eps
 
 
 def log_softmax(logits: ArrayLike) -> Array:
-    """Return the logarithm of :func:`softmax`, exact also where a probability underflows.
+    """Return the logarithm of :func:`softmax`, also accurate if a probability underflows.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def softmax(logits: ArrayLike) -> Array:
 def soften(proba: ArrayLike, temperature: float, *, floor: float = PROBABILITY_FLOOR) -> Array:
     """Soften probabilities by a temperature: ``softmax(log(proba) / temperature)``.
 
-    At temperature 1 the probabilities come back as they are. At any other temperature those
-    below `floor` are first raised to it, because a logarithm has no answer for a zero.
+    At temperature 1 the probabilities are returned unchanged. At other temperatures, probabilities below `floor` are
+    first raised to it, because zero has no logarithm.
 
     Parameters
     ----------

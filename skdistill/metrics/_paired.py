@@ -31,7 +31,7 @@ def paired_gain(
     Parameters
     ----------
     y_true : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        Labels, or the values that a regressor predicts.
+        Labels, or target values of a regressor.
     answer, other : array-like of shape (n_rows, n_classes), (n_rows,) or (n_rows, n_outputs)
         Probabilities or predictions of both models, as `response_method` says.
     scoring : str or callable, default="accuracy"

@@ -31,40 +31,42 @@ _HIGHEST = float(np.finfo(np.float64).max)
 
 
 def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifier | LoadedRegressor:
-    """Return the student inside scikit-learn's wrappers as a model that decides as they do, and exports itself.
+    """Return the student inside scikit-learn's wrappers as a model that predicts as they do and can be exported.
 
-    What a wrapper adds becomes part of the :class:`~skdistill.Program`: the threshold of a FixedThresholdClassifier or
-    a TunedThresholdClassifierCV, the calibration of a CalibratedClassifierCV, and the inverse transform of a
-    TransformedTargetRegressor. They may wrap one another, a search, or a FrozenEstimator.
+    The :class:`~skdistill.Program` of the result includes what the wrappers add: the threshold of a
+    FixedThresholdClassifier or a TunedThresholdClassifierCV, the calibration of a CalibratedClassifierCV, and the
+    inverse transform of a TransformedTargetRegressor. Wrappers may be nested, and may hold a search or a
+    FrozenEstimator.
 
     Parameters
     ----------
     model : estimator
-        A fitted wrapper around a student or a distiller; or a student, a distiller or a loaded model by itself.
+        A fitted wrapper around a student or a distiller; or a fitted student, distiller or loaded model.
     threshold : float, default=None
-        The second of two classes is predicted where its probability is at least this, in place of a threshold that
-        `model` has.
+        Predict the second of two classes if its probability is at least this. Replaces the threshold of `model`, if it
+        has one.
 
     Returns
     -------
     student : LoadedClassifier or LoadedRegressor
-        What :func:`skdistill.load` returns. ``predict`` and ``predict_proba`` are the wrapper's; a threshold changes
-        the labels alone. ``decision_function`` returns the logits, which a sigmoid or a temperature has scaled.
+        A model like one from :func:`skdistill.load`. ``predict`` and ``predict_proba`` return what the wrapper's do; a
+        threshold changes only the labels. ``decision_function`` returns the logits after scaling by a sigmoid or a
+        temperature.
 
     Raises
     ------
     NotFittedError
         If the model is not fitted.
     TypeError
-        If a wrapper does what a Program cannot; the message names it.
+        If a Program cannot represent a wrapper; the message names it.
     ValueError
-        If `threshold` is no number from 0 to 1, or there are not two classes.
+        If `threshold` is not a number from 0 to 1, or there are not two classes.
 
     Notes
     -----
-    Sigmoids and temperatures change the weights of the last layer, which are float32: probabilities agree with the
-    wrapper's within about 1e-6. Regression outputs stay finite where the wrapper returns infinity or NaN, and within
-    1e30 of zero: the output is held to where the inverse transform is defined.
+    Sigmoids and temperatures change the weights of the last layer, which are float32; probabilities agree with the
+    wrapper's within about 1e-6. Regression predictions stay finite where the wrapper returns infinity or NaN: outputs
+    are clipped to the domain of the inverse transform, and results to 1e30 in magnitude.
 
     Examples
     --------

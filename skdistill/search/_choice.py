@@ -113,7 +113,7 @@ def choose_student(
     constant : ndarray
         The losses of a constant prediction.
     budget : dict
-        The limits that were given.
+        The limits that were passed.
 
     Returns
     -------

@@ -56,7 +56,7 @@ class Student(Protocol):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             The rows.
         targets : Targets
-            The teacher's answers, the labels, how to blend them, and the loss that is minimised.
+            The teacher's predictions, the labels, their weights, and the loss to minimise.
 
         Returns
         -------

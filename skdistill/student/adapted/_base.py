@@ -72,7 +72,7 @@ class AdaptedStudent(BaseEstimator):
         return self.fit_targets(X, targets)
 
     def fit_targets(self, X: Any, targets: Targets) -> Any:
-        """Fit to a teacher's answers and labels together: what a distiller calls.
+        """Fit the student to a teacher's predictions and labels together; distillers call this.
 
         Parameters
         ----------

@@ -16,7 +16,8 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
 # the package of this checkout, also in the processes that run the examples, and pages.py
-sys.path[:0] = [os.path.abspath(".."), os.path.abspath(".")]
+sys.path.insert(0, os.path.abspath("."))
+sys.path.insert(0, os.path.abspath(".."))
 
 import skdistill
 

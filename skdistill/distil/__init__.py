@@ -6,7 +6,7 @@ from ._classifier import DistilledClassifier
 from ._ranker import DistilledRanker
 from ._recipe import TrainingSet, choose, choose_again, gain
 from ._regressor import DistilledRegressor
-from ._story import AlignedTeacher, Asked, Request, ask, check, constrain, finish, fit_student
+from ._story import AlignedTeacher, Asked, Request, ask, check, constrain, finish, train_student
 
 __all__ = [
     "AlignedTeacher",
@@ -22,8 +22,8 @@ __all__ = [
     "choose_again",
     "constrain",
     "finish",
-    "fit_student",
     "gain",
     "in_parallel",
     "stack",
+    "train_student",
 ]

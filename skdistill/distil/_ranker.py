@@ -20,8 +20,7 @@ from ..student import make_student, traits_of
 from ..tasks import RANKS
 from ..teacher import QUERIES, asks_for_fit
 from ._base import Distiller
-from ._recipe import choose
-from ._story import ask, check, finish, fit_student
+from ._story import check, fit_student
 
 Array = NDArray[Any]
 
@@ -48,7 +47,8 @@ class DistilledRanker(Distiller):
     ----------
     teacher : estimator, callable or list of these, default=None
         A ranker or a regressor, fitted or not; a callable that maps rows to scores, where the highest ranks first; or a
-        list of these, whose scores are averaged without scaling. None if ``teacher_pred`` is passed to ``fit``.
+        list of these, whose scores are averaged after division by the mean of their standard deviations within queries.
+        None if ``teacher_pred`` is passed to ``fit``.
     student : {"additive", "linear", "mlp", "tree"} or estimator, default="mlp"
         The model to fit: a LinearStudentRegressor ("linear"; "additive" is one with ``numeric="piecewise"``), an
         MLPStudentRegressor ("mlp"), a TreeStudentRegressor ("tree"), or an instance, whose parameters can be searched
@@ -221,9 +221,7 @@ class DistilledRanker(Distiller):
         request = check(self, X, table, given=teacher_pred, X_unlabeled=None, sample_weight=None, fit_params=fit_params)
         params = [{**own, QUERIES: table[:, 1].astype(np.int64)} for own in request.params]
         request = replace(request, params=params, cv=request.cv if folds is None else folds)
-        asked = ask(request)
-        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
-        return finish(self, asked, training_set, fit_student(training_set, request.plan.student))
+        return fit_student(self, request)
 
     def _labels(self, y: Any, n_rows: int, *, given: bool) -> Array:
         """Return the labels, checked; NaN where there are none."""
@@ -264,7 +262,7 @@ class DistilledRanker(Distiller):
         return SquaredError()
 
     def ask_teacher(self, X: Any, *, teacher_pred: ArrayLike | None = None) -> Array:
-        """Return the teacher's scores, on its own scale.
+        """Return the teacher's scores, on its own scale; for a list of teachers, the mean that the student learns.
 
         Parameters
         ----------
@@ -276,7 +274,7 @@ class DistilledRanker(Distiller):
         Returns
         -------
         scores : ndarray of shape (n_rows,)
-            Scores as the teacher returns them.
+            Scores; the highest ranks first.
 
         Raises
         ------

@@ -212,7 +212,7 @@ def distill_to_budget(
         whole = {name: student for name, (_, student) in zip([largest, *beside], training_set.fitted, strict=False)}
         others = [name for name in candidates if name not in whole]
         calls = ((training_set, candidates[name]) for name in others)
-        whole |= zip(others, distil.in_parallel(n_jobs, _fit_student, calls), strict=True)
+        whole |= zip(others, distil.in_parallel(n_jobs, _train_student, calls), strict=True)
         progress.step()
         found = [
             (name if bits is None else f"{name}, {bits}", name, bits, _of_bits(whole[name], bits, rows))
@@ -249,7 +249,7 @@ def distill_to_budget(
             all_rows = distil.stack(asked.rows, rows_valid)
             net = candidates[base] if base in [largest, *beside] and training_set.fitted else None
             again = distil.choose_again(request.plan, training_set, all_rows, targets, asked.ask_again, net)
-            same = _of_bits(_fit_student(again, candidates[base]), bits, all_rows)
+            same = _of_bits(_train_student(again, candidates[base]), bits, all_rows)
             # with more rows an encoder can keep more categories
             if not chosen["within_budget"] or is_within({**chosen, **_sizes(same)}, budget):
                 student, training_set, refitted = same, again, True
@@ -383,12 +383,12 @@ def _labels(task: Task, X: Any, y: Any, rows: str, labels: str) -> NDArray[Any]:
     return checked if task == LABELS else task.for_estimator(checked)
 
 
-def _fit_student(training_set: distil.TrainingSet, student: Any) -> Any:
+def _train_student(training_set: distil.TrainingSet, student: Any) -> Any:
     """Return a fitted student; a function of the module, so that it can be called in another process."""
     with warnings.catch_warnings():
         # a student that has not converged is measured as it is
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return distil.fit_student(training_set, student)
+        return distil.train_student(training_set, student)
 
 
 def _sizes(student: Any) -> dict[str, float]:

@@ -9,7 +9,7 @@ A forest is to be served from a small machine. Five students learn from it; whic
 """
 
 # %%
-# A teacher, and rows to judge it by
+# A teacher, and rows to evaluate it on
 # ----------------------------------
 #
 # The rows are made: 20 columns, of which ten matter, and six classes.
@@ -75,7 +75,7 @@ plt.show()
 # -----------
 #
 # Where bytes are what counts, say how many there are. :func:`skdistill.distill_to_budget` also tries the students
-# in int8 and with fewer units. (Without ``students=`` it climbs a ladder of its own, which takes some minutes.)
+# in int8 and with fewer units. (Without ``students=`` it tries its own list of candidates, which takes some minutes.)
 
 from skdistill import distill_to_budget
 

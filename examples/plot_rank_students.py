@@ -53,7 +53,7 @@ print(f"bytes: teacher {len(ranker.booster_.model_to_string()):,}, student {stud
 # ------------------------------
 #
 # NDCG@k is 1 where the first k offers of each search are the best ones. What is liked is a smooth function here, which
-# a net fits better than trees do: the student is even ahead of its teacher.
+# a net fits better than trees do: the student is even better than its teacher.
 
 import matplotlib.pyplot as plt
 

@@ -10,7 +10,7 @@ learns from it, is stored in a byte for each weight, and answers from a fresh pr
 # The teacher
 # -----------
 #
-# Half of the rows are kept for judging at the end: neither teacher nor student sees them.
+# Half of the rows are kept for the final evaluation: neither teacher nor student sees them.
 
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
@@ -33,7 +33,7 @@ from skdistill import DistilledClassifier
 model = DistilledClassifier(forest, random_state=0).fit(X_train, y_train)
 print(f"student: accuracy {model.score(X_test, y_test):.3f}, {model.program_.nbytes:,} bytes")
 report = model.distillation_report_
-print(f"teacher's share {report['alpha']}, {report['n_new']:,} new rows")
+print(f"weight of the teacher {report['alpha']}, {report['n_new']:,} new rows")
 print(f"log-loss on rows held out: {report['distilled']['log_loss']:.3f} distilled, ", end="")
 print(f"{report['labels_only']['log_loss']:.3f} on labels alone")
 

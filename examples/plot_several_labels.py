@@ -72,12 +72,12 @@ ax.tick_params(axis="y", length=0)
 plt.show()
 
 # %%
-# Can the probabilities be believed?
+# Are the probabilities calibrated?
 # ----------------------------------
 #
 # :class:`skdistill.ReliabilityDisplay` draws one label at a time, from the probabilities of its absence and of it. On
-# the diagonal, four in five answers of 80 % are right. The forest is not sure enough; its student, which has seen labels
-# as well, is nearer to the diagonal.
+# the diagonal, four in five predictions of 80 % are right. The forest is underconfident; its student, which has seen
+# labels as well, is nearer to the diagonal.
 
 import numpy as np
 

@@ -2,7 +2,7 @@
 Temperature and alpha by grid search
 ====================================
 
-The temperature softens what teacher and student believe; alpha is the teacher's share of the loss. Both are
+The temperature softens the probabilities of teacher and student; alpha is the teacher's weight in the loss. Both are
 parameters like any other, and :class:`~sklearn.model_selection.GridSearchCV` searches them. The fitted teacher is kept
 by reference: it is not fitted again on any fold.
 """
@@ -43,7 +43,7 @@ print(search.best_params_)
 # What the two do
 # ---------------
 #
-# At alpha 0 the teacher is not heard, and the temperature has no effect.
+# At alpha 0 the teacher has no effect, and the temperature has no effect.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -131,13 +131,13 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
         # numpy would turn the numbers beside a string into strings
         cells = np.asarray(X)
         X = np.asarray(X, dtype=object) if cells.dtype.kind in "US" else cells
-    # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
+    # the encoder checks missing and infinite values column by column; sparse rows have no columns to name
     finite = reset and hasattr(X, "tocsr")
     return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)
 
 
 def _check_container(X: Any, dicts: bool) -> None:
-    """Refuse containers that hold no rows yet, or in another form, with the remedy and without what is in them."""
+    """Raise for containers that do not hold rows in a supported form; the message has the remedy and no data."""
     if dicts:
         raise ValueError("X is a list of dicts. Pass a frame: pandas.DataFrame(X).")
     if not hasattr(X, "shape") and hasattr(X, "collect"):
@@ -198,7 +198,7 @@ def missing_y(estimator: str, reason: str = "") -> str:
 
 
 def unite(several: Sequence[Array]) -> Array:
-    """Return the sorted union of several arrays of class labels, refusing text next to numbers."""
+    """Return the sorted union of several arrays of class labels; raise if they mix strings and numbers."""
     arrays = [np.asarray(classes) for classes in several]
     try:
         # numpy would write numbers out as text next to text
@@ -260,7 +260,7 @@ def is_complete(estimator: BaseEstimator, X: Any) -> bool:
 
 
 def label_column(y: Any) -> Array:
-    """Return labels as an array of shape (n_rows,), refusing a missing or infinite one.
+    """Return labels as an array of shape (n_rows,); raise if one is missing or infinite.
 
     Parameters
     ----------

@@ -272,7 +272,7 @@ class TestFitted:
             def predict_proba(self, X):
                 raise KeyError("weights")
 
-        with pytest.raises(ValueError, match=r"cannot be told.*KeyError.*FrozenEstimator"):
+        with pytest.raises(ValueError, match=r"is unknown.*KeyError.*FrozenEstimator"):
             DistilledClassifier(Broken(), student="linear").fit(*words[:2])
 
     def test_a_frozen_estimator_is_the_spelled_out_form(self, words):

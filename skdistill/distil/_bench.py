@@ -47,7 +47,7 @@ def bench_of(plan: Plan, X: Any, targets: Targets) -> Bench:
     Parameters
     ----------
     plan : Plan
-        The student, and in how many processes others than nets are fitted.
+        The student, and the number of processes for students other than nets.
     X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
         The rows, raw; each has a weight above zero.
     targets : Targets

@@ -104,7 +104,7 @@ class _Choice:
     Parameters
     ----------
     alpha : float
-        The teacher's share.
+        The weight of the teacher's term.
     temperature : float or None
         What the teacher is softened by.
     scale : float, default=1.0
@@ -327,11 +327,11 @@ def _counted(X: Any, targets: Targets) -> tuple[Any, Targets, Array]:
 
 
 def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, origin: str) -> _Choice:
-    """Return the teacher's share, and what its answers are multiplied by.
+    """Return the teacher's weight, and the factor of its answers.
 
     A teacher that has not seen the rows is worth what it is worth on their labels, beside the ensemble's answers for
     rows that its students have not seen: stacking, Wolpert (1992), https://doi.org/10.1016/S0893-6080(05)80023-1. Of
-    one that has seen them nobody knows that, and its share is the task's, by how far it is ahead.
+    one that has seen them this is unknown, and the task sets its weight by the accuracy gap.
     """
     task, known = plan.task, ensemble.rows
     assert whole.labels is not None

@@ -36,7 +36,7 @@ class Request:
     Parameters
     ----------
     task : Task
-        Classes or numbers.
+        The kind of target.
     teacher : Teacher
         Perhaps not fitted, perhaps without any model.
     plan : Plan
@@ -117,7 +117,7 @@ class AlignedTeacher:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the teacher has said, and what a student can learn from it.
+    """The teacher's answers, and the targets made of them.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class Asked:
 def check(
     model: Any, X: Any, y: Any, *, given: Any, X_unlabeled: Any, sample_weight: Any, fit_params: dict[str, Any]
 ) -> Request:
-    """Check all that fit is given; whatever is wrong is said before any long work.
+    """Check all arguments of ``fit``, before any long work.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def check(
     if prefit:
         teacher = replace(teacher, origin="unseen")
         answers = None if answers is None else replace(answers, origin="unseen")
-    # what the student would refuse is refused before a teacher is fitted, or asked
+    # the student's own checks raise before a teacher is fitted or asked
     counts = None if weight is None else np.flatnonzero(np.append(weight > 0, np.ones(learned.shape[0] - len(weight))))
     check_learnable(student, learned if counts is None else take_rows(learned, counts), warn=not in_search()[0])
     check_given(model, student, learned, _n_outputs(task, teacher.classes if classes is None else classes, y))
@@ -282,7 +282,7 @@ def constrain(model: Any, request: Request, asked: Asked, others: Sequence[Any] 
     request : Request
         Its student is constrained.
     asked : Asked
-        What the teacher has said.
+        The teacher's answers.
     others : sequence of Student
         Further students that are to have the same constraints.
 
@@ -338,7 +338,7 @@ def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) ->
     model : Distiller
         What is fitted.
     asked : Asked
-        What its teacher has said.
+        Its teacher's answers.
     training_set : TrainingSet
         What the student was fitted to.
     student : estimator
@@ -362,7 +362,7 @@ def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) ->
 
 
 def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
-    """Refuse a missing teacher, and one that contradicts ``cv``; warn of rows that it was not fitted on."""
+    """Raise if there is no teacher, or if it contradicts ``cv``; warn of rows that it was not fitted on."""
     task, cv = model._task, model.cv
     if not teacher.members and given is None:
         raise ValueError(
@@ -438,7 +438,7 @@ def _check_augment(model: Any, X: Any, answering: Any) -> None:
 
 
 def _check_classes(task: Task, named: Any, known: Array | None, y: Array | None) -> None:
-    """Refuse labels, and names of columns, that the teacher does not know."""
+    """Raise for labels, and names of columns, that the teacher does not know."""
     if known is None:
         return
     if named is not None and set(known.tolist()) != set(np.asarray(named).tolist()):

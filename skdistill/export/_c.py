@@ -120,8 +120,8 @@ def to_c(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any]
     check_ops(program, C_OPS, "C")
     source, header = Module(program, classes_of(student), path.stem).print()
     # a constant would take memory on a device that never reads it
-    if said := metadata_json(student, metadata, indent=2):
-        source += "\n * ".join(["\n/* Where the student comes from, as JSON:", *said.splitlines()]) + "\n */\n"
+    if as_json := metadata_json(student, metadata, indent=2):
+        source += "\n * ".join(["\n/* Where the student comes from, as JSON:", *as_json.splitlines()]) + "\n */\n"
     write_files({path: source.encode("utf-8"), path.with_suffix(".h"): header.encode("utf-8")})
 
 
@@ -196,7 +196,7 @@ class Module(Printer):
                 f"ROM: {self.rom} bytes of constants, a pointer counted as 4, and the code.",
                 f"Stack: {stack} bytes of arrays, and what the compiler needs for calls and registers.",
                 "The code allocates nothing and keeps no state: all functions are reentrant. A missing number is NAN; "
-                "-ffast-math, which does not support it, is refused.",
+                "-ffast-math, which does not support it, is an error.",
             ]
         )
         set_missing = f"void {self.prefix}_set_missing({self.prefix}_row *row)"

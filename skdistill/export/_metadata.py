@@ -22,7 +22,7 @@ def metadata_of(student: Any, own: dict[str, Any] | bool | None) -> dict[str, An
     student : student, distiller or predictor
         The fitted student.
     own : dict, None or False
-        The user's own metadata; with False nothing is said at all.
+        The user's own metadata; False for no metadata at all.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def metadata_of(student: Any, own: dict[str, Any] | bool | None) -> dict[str, An
 def metadata_json(student: Any, own: dict[str, Any] | bool | None, indent: int | None = None) -> str:
     """Return the same as a JSON text, which may stand as it is in a comment of C, JavaScript, SQL or HTML.
 
-    It is ASCII, on one line unless it is indented, and holds none of ``/?<>'`$``. Nothing said is an empty text.
+    It is ASCII, on one line unless it is indented, and holds none of ``/?<>'`$``. Without metadata the text is empty.
     """
     metadata = metadata_of(student, own)
     return json.dumps(metadata, indent=indent).translate(_ESCAPED) if metadata else ""

@@ -31,7 +31,7 @@ _FLOAT64 = np.dtype(np.float64)
 
 #: A product and a sum may be one instruction, which rounds once.
 _FLAGS = ("-std=c99", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
-#: For this machine's processor, whose widest registers compilers use only if they are told to.
+#: For this machine's processor: compilers use its widest registers only with this flag.
 _NATIVE_FLAGS = ("-march=native", "-mprefer-vector-width=512")
 #: Logits of the trial may differ from numpy's by this, or by this part of them: layers are computed in float.
 _TOLERANCE = 1e-4

@@ -153,14 +153,14 @@ def to_onnx(
         opset_imports=[onnx.helper.make_opsetid(*opset) for opset in opsets_of(program).items()],
         ir_version=_IR_VERSION_OF_WORDS if _has_words(program) else _IR_VERSION,
     )
-    said = metadata_json(student, metadata)
+    as_json = metadata_json(student, metadata)
     props = {
         "skdistill_version": __version__,
         "fingerprint": program.fingerprint(labels),
         **({} if classes is None else {"classes": json.dumps(classes.tolist(), ensure_ascii=False)}),
         "columns": json.dumps(columns, ensure_ascii=False),
         "missing": missing,
-        **({"metadata": said} if said else {}),
+        **({"metadata": as_json} if as_json else {}),
     }
     onnx.helper.set_model_props(model, props)
     onnx.checker.check_model(model, full_check=True)

@@ -106,8 +106,8 @@ def to_sql(
     from ._sql_ops import PRINTERS
 
     check_ops(program, PRINTERS, "SQL")
-    said = metadata_json(student, metadata)
-    write_files({path: _text(program, classes_of(student), dialect, table, said).encode("utf-8")})
+    as_json = metadata_json(student, metadata)
+    write_files({path: _text(program, classes_of(student), dialect, table, as_json).encode("utf-8")})
 
 
 def _text(program: Program, classes: Array | None, dialect: str, table: str, metadata: str) -> str:

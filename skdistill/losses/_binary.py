@@ -105,7 +105,7 @@ class BinaryCrossEntropy(CrossEntropy):
         return values if labels is None else np.where(np.isnan(labels), values, (values + labels) / 2)
 
     def weigh_classes(self, class_weight: Any, classes: Any, soft: Any, labels: Any, alpha: float) -> Any:
-        """Refuse class weights, which several labels have none of."""
+        """Raise for class weights, which a multilabel target does not have."""
         raise ValueError(
             f"class_weight={class_weight!r} weighs the classes of which a row has one, and y has several labels for "
             "each row. Leave class_weight None; sample_weight weighs rows."

@@ -122,8 +122,8 @@ def soften(proba: ArrayLike, temperature: float, *, floor: float = PROBABILITY_F
 class Loss:
     """The loss of a row, and how it reads targets; a new one is a subclass with :meth:`soft`, and `hard` if it differs.
 
-    A new loss of numbers derives from :class:`SquaredError`, which standardises them, or has :meth:`units` of its own.
-    Answers and labels have ``n_targets`` values a row; a student gives ``n_outputs(n_targets)`` outputs.
+    A new regression loss derives from :class:`SquaredError`, which standardises targets, or defines its own
+    :meth:`units`. Answers and labels have ``n_targets`` values a row; a student gives ``n_outputs(n_targets)`` outputs.
     """
 
     #: What marks a row without a label.
@@ -351,7 +351,7 @@ class CrossEntropy(Loss):
 
 
 def _check_positive(name: str, value: Any) -> None:
-    """Refuse what is not a finite number above zero."""
+    """Raise if a value is not a finite number above zero."""
     if not isinstance(value, Real):
         raise TypeError(f"{name} must be a number; got {value!r}.")
     if not 0 < float(value) < np.inf:

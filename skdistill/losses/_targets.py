@@ -310,7 +310,7 @@ def regression_loss(
 
 
 def regression_loss_of(loss: str | Loss) -> Loss:
-    """Return the loss that a regressor's ``loss=`` stands for, refusing what is none."""
+    """Return the loss that a regressor's ``loss=`` stands for; raise if it is none."""
     named: dict[str, Loss] = {"squared_error": SquaredError(), "huber": Huber()}
     found = named.get(loss) if isinstance(loss, str) else loss
     if not isinstance(found, Loss) or isinstance(found, CrossEntropy):

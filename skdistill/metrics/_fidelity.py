@@ -174,8 +174,8 @@ def expected_calibration_error(
 
     def error(confidence: Array, happened: Array) -> float:
         bins = np.clip(np.ceil(confidence * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
-        gaps = np.bincount(bins, weights=weight * (happened - confidence), minlength=n_bins)
-        return float(np.abs(gaps).sum() / weight.sum())
+        differences = np.bincount(bins, weights=weight * (happened - confidence), minlength=n_bins)
+        return float(np.abs(differences).sum() / weight.sum())
 
     if classwise:
         return float(np.mean([error(own, y == label) for own, label in zip(values.T, labels, strict=True)]))

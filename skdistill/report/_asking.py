@@ -31,7 +31,7 @@ def named_students(students: Any) -> tuple[dict[str, Any], Task]:
     students : dict of str to estimator
         At least one, each a fitted classifier with ``predict_proba``, or each a fitted regressor.
     task : Task
-        Classes or numbers.
+        The kind of target.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def named_students(students: Any) -> tuple[dict[str, Any], Task]:
 
 
 def check_student(student: Any, called: str, task: Task | None = None) -> Task:
-    """Return the task of a student, refusing what cannot answer as one.
+    """Return the task of a student; raise if it cannot predict as one.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def ask_teacher(
     Parameters
     ----------
     task : Task
-        Classes or numbers.
+        The kind of target.
     teacher : estimator, callable, list of these, or None
         Fitted. None together with answers that are given.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
@@ -152,7 +152,7 @@ def ask_student(task: Task, student: Any, X: Any, teacher_pred: Array, order: Ar
     Parameters
     ----------
     task : Task
-        Classes or numbers.
+        The kind of target.
     student : estimator
         Fitted.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
@@ -230,7 +230,7 @@ def ask_both(
 
 
 def check_labels(task: Task, y: Any, teacher_pred: Array, order: Array | None) -> Array:
-    """Return the labels of test rows, refusing those that the teacher does not know."""
+    """Return the labels of test rows; raise for labels that the teacher does not know."""
     if task.y_names(y) is not None:
         y = named_columns(y, order, "y")[0]
     y = task.check_y(y, len(teacher_pred))
@@ -239,7 +239,7 @@ def check_labels(task: Task, y: Any, teacher_pred: Array, order: Array | None) -
 
 
 def check_outputs(values: Array, teacher_pred: Array, called: str) -> None:
-    """Refuse answers with another number of outputs than the teacher's."""
+    """Raise if the number of outputs differs from the teacher's."""
     n_outputs, needed = values.shape[1], teacher_pred.shape[1]
     if n_outputs != needed:
         plural = "s" * (n_outputs > 1)
@@ -247,7 +247,7 @@ def check_outputs(values: Array, teacher_pred: Array, called: str) -> None:
 
 
 def teacher_names(task: Task, student: Any) -> Array | None:
-    """Return what a student takes columns of a teacher without names for: what its user has said, or its own names."""
+    """Return the names for the columns of a teacher without names: those that the user passed, or the student's."""
     classes = task.classes(getattr(student, "classes", None))
     return output_names(student) if classes is None else np.asarray(classes)
 

@@ -190,7 +190,7 @@ def compare(
         if labels is None
         else _choose(table, tolerance, "retention", kind.gains(preds, labels))
     )
-    said = (
+    sentence = (
         change(chosen, reference, preds, kind)
         if labels is None or baseline is not None
         else verdict(chosen, named, baselines, preds, kind, labels)
@@ -204,7 +204,7 @@ def compare(
         reference=reference,
         columns=kind.columns,
         chosen=chosen,
-        verdict=said,
+        verdict=sentence,
         notes=kind.notes(),
         scoring=scoring,
         tolerance=tolerance,

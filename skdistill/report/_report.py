@@ -62,8 +62,8 @@ class Details:
 class Report:
     """Comparison of students with their teacher, or with a baseline, on the same rows.
 
-    :func:`skdistill.compare` returns it. It prints as a table with its findings. In a notebook, and with ``to_html``, it
-    is a page with plots.
+    :func:`skdistill.compare` returns it. It prints as a table with its findings. In a notebook, and with ``to_html``,
+    it is a page with plots.
 
     Parameters
     ----------
@@ -188,15 +188,15 @@ class Report:
         retention, metric = student.get("retention"), metric_name(self.scoring)
         fidelity = self.kind.fidelity_text.replace("teacher", reference).format(percent(student["fidelity"]))
         if retention is None:
-            said = fidelity
+            result = fidelity
         elif np.isnan(retention):
-            said = f"{fidelity}; the {reference}'s own {metric} is not above zero, so there is no retention"
+            result = f"{fidelity}; the {reference}'s own {metric} is not above zero, so there is no retention"
         elif self.scoring.startswith("neg_") and 0.0 < retention < np.inf:
             change = 1.0 / retention - 1.0
             side = "lower" if change < 0 else "higher"
-            said = f"{fidelity}; its {metric} is {percent(abs(change))} {side} than the {reference}'s"
+            result = f"{fidelity}; its {metric} is {percent(abs(change))} {side} than the {reference}'s"
         else:
-            said = f"{fidelity}; its {metric} is {percent(retention)} of the {reference}'s"
+            result = f"{fidelity}; its {metric} is {percent(retention)} of the {reference}'s"
         rows, several = (
             f"On {count(self.n_rows)} rows",
             [row["kind"] for row in self.table.values()].count("student") > 1,
@@ -208,7 +208,7 @@ class Report:
         chosen = f"{self.chosen} is the smallest student {within}."
         found = [
             *self.notes,
-            f"{chosen} {rows} it {said}." if several else f"{rows} {self.chosen} {said}.",
+            f"{chosen} {rows} it {result}." if several else f"{rows} {self.chosen} {result}.",
         ]
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:

@@ -344,7 +344,9 @@ def _task(teacher: Any, y: ArrayLike) -> Task:
     models = models_of(teacher)
     rankers = [type(model).__name__ for model in models if is_ranker(model)]
     if rankers:
-        raise ValueError(f"teacher {rankers[0]} is a ranker, which a search cannot judge yet. Use DistilledRanker.")
+        raise ValueError(
+            f"teacher {rankers[0]} is a ranker, which distill_to_budget does not support. Use DistilledRanker."
+        )
     if not any(is_regressor(model) for model in models if is_estimator(model)) and task_for(CLASSES, y) == LABELS:
         return LABELS
     if estimators := [model for model in models if is_estimator(model)]:

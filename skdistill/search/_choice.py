@@ -29,7 +29,7 @@ class Validation:
     Parameters
     ----------
     task : Task
-        Classes or numbers.
+        The kind of target.
     scoring : str, callable or None
         The score that counts; None takes the negative log-loss of classes and R2 of numbers.
     y : ndarray of shape (n_rows,) or (n_rows, n_outputs)

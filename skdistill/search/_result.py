@@ -16,7 +16,7 @@ _COLUMNS = (
     ("retention", "retention", "{:.4f}"),
     ("fidelity", "fidelity", "{:.4f}"),
 )
-#: For each limit, the figure that it is set to, and how a miss is told.
+#: For each limit, the figure that it refers to, and the text if it is missed.
 _LIMITS = {
     "max_bytes": ("nbytes", "it has {:,.0f} bytes"),
     "max_latency_us": ("latency_us", "a row takes {:.3g} µs"),

@@ -44,7 +44,7 @@ def latencies(students: Sequence[Any], form: str | None, X: Any, task: Task) -> 
     X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
         Rows to time.
     task : Task
-        Classes or numbers.
+        The kind of target.
 
     Returns
     -------

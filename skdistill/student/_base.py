@@ -361,7 +361,7 @@ def counted_rows(X: Any, targets: Targets) -> tuple[Any, Targets]:
 
 
 def check_learnable(student: Any, X: Any, *, warn: bool) -> None:
-    """Refuse rows that `fit` would refuse for what is in them, and warn of columns that it does not read as they are.
+    """Raise for rows that `fit` would not accept, and warn of columns that it does not read as they are.
 
     A distiller asks for that before its teacher does long work.
 

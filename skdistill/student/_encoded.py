@@ -144,7 +144,7 @@ class Encoder:
         if isinstance(entry, Columns) and entry.all_numbers:
             Z, ops = X, self.ops
         else:
-            # what most cells of a column of texts are is told by all rows
+            # all rows together show what most cells of a column of strings are
             Z = entry(X)
         if not above and (dtype is np.float64 or sparse.issparse(Z) or Z.shape[0] <= _BLOCK):
             return run(Z, ops).astype(dtype, copy=False)

@@ -284,7 +284,8 @@ class LinearStudent(ClassifierPart, BaseLinear):
            [0.1, 0.9]])
     """
 
-    # benchmarks/readable.py: it lowers the log-loss, up to a tenth; a regressor, which also seeks jumps, does not gain
+    # benchmarks/readable.py: it lowers the log-loss, up to a tenth; a regressor, which also searches for change points,
+    # does not gain
     _heavy = True
 
 

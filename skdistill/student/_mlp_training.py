@@ -136,7 +136,7 @@ def train_nets(
         try:
             for _ in range(run.n_epochs):
                 run.epoch()
-                figures = run.judge()
+                figures = run.evaluate()
                 progress.step(**figures)
                 if not run.alive:
                     break
@@ -314,7 +314,7 @@ class _Run:
         rows = self.held_out[self.alive[at]]
         return torch.cat([one.forward(some, len(some))[0].clone() for some in torch.split(rows, _BLOCK)])
 
-    def judge(self) -> dict[str, float]:
+    def evaluate(self) -> dict[str, float]:
         """Validate the nets, keep the best weights, drop those that get no better; return the figures of the first."""
         stay: list[int] = []
         shown: dict[str, float] = {}

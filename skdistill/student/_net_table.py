@@ -181,7 +181,7 @@ class NetTable:
     def seconds(self, *several: Sequence[Fit]) -> float:
         """Return how long it takes to train the nets of several calls of :meth:`fit` to the last epoch, at most.
 
-        That is told by an epoch of one net on a few rows.
+        An epoch of one net on a few rows shows that.
         """
         student = copy_unfitted(self.student).set_params(max_epochs=1, verbose=0, n_nets=1)
         first = several[0][0]

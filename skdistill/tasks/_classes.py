@@ -78,7 +78,7 @@ class Classes(Task):
         return names
 
     def check_y(self, y: Any, n_rows: int, source: str = "y") -> Array:
-        """Return the labels, shape (n_rows,), refusing continuous or missing ones."""
+        """Return the labels, shape (n_rows,); raise if they are continuous or missing."""
         try:
             y = label_column(y)
         except ValueError as error:
@@ -195,7 +195,7 @@ class Classes(Task):
     ) -> float:
         """Return a quarter for a teacher that has memorised noise, else half.
 
-        It has if it is far ahead in accuracy, unless the students are behind since they are unsteady, as with more
+        It has if its accuracy is far above the students', unless the students disagree with each other, as with more
         columns than rows can tell apart: then they differ on new rows nearly as often from each other as the teacher
         does from their mean.
         """

@@ -116,7 +116,7 @@ class Labels(Classes):
         self.for_estimator(y)
 
     def for_estimator(self, y: Array) -> Array:
-        """Return the labels as integers, refusing missing ones."""
+        """Return the labels as integers; raise if one is missing."""
         if np.isnan(y).any():
             raise ValueError(
                 f"y lacks {int(np.isnan(y).sum())} labels (NaN), and a teacher cannot be fitted to missing labels. Fit "

@@ -18,7 +18,7 @@ from ._task import UNLABELED, Task, has_proba
 
 Array = NDArray[Any]
 
-#: The teacher's share where labels can be predicted without error and the teacher is level with that.
+#: The teacher's weight if labels can be predicted without error and the teacher does so.
 _SHARE = 0.4
 
 
@@ -172,7 +172,7 @@ class Numbers(Task):
     ) -> float:
         """Return a share that falls with what labels leave unexplained, and with how far the teacher is off.
 
-        So far ahead it has memorised noise, so far behind it knows less than the labels.
+        A teacher so far above has memorised noise; one so far below knows less than the labels.
         """
         return _SHARE * max(0.0, students - 2.0 * abs(teacher - students))
 

@@ -74,7 +74,7 @@ class Task:
         raise NotImplementedError
 
     def check_answers(self, values: Any, *, n_rows: int, source: str, n_targets: int | None = None) -> Array:
-        """Return answers as float64 of shape (n_rows, n_targets), refusing what are none.
+        """Return answers as float64 of shape (n_rows, n_targets); raise if they are invalid.
 
         Parameters
         ----------

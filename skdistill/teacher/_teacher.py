@@ -56,8 +56,8 @@ class _Member:
 class Teacher:
     """The teachers that a user gave, ready to be fitted and asked.
 
-    Made by :meth:`of`, which refuses what cannot teach. Rows are put into the order of columns that each model
-    was fitted on, and answers are matched by the names of their columns, here and nowhere else.
+    Made by :meth:`of`, which raises if the value cannot be a teacher. Rows are put into the order of columns that each
+    model was fitted on, and answers are matched by the names of their columns, here and nowhere else.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Teacher:
         trial: Any = None,
         unnamed: ArrayLike | None = None,
     ) -> Teacher:
-        """Make a Teacher, refusing what cannot teach before any work is done.
+        """Make a Teacher; raise before any work if the value cannot be one.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class Teacher:
         TypeError
             If a teacher is a class, or nothing that can be asked.
         ValueError
-            If a teacher answers another kind of target, it cannot be told whether it has been fitted, or weights do not
+            If a teacher answers another kind of target, it is unknown whether it has been fitted, or weights do not
             match the teachers.
         """
         models = [] if value is None else models_of(value)
@@ -170,7 +170,7 @@ class Teacher:
 
     @staticmethod
     def may_take_missing(value: Any) -> bool:
-        """Return whether teachers may take rows with missing numbers: unless one is sure to refuse them.
+        """Return whether teachers may accept rows with missing numbers: False if one is sure not to.
 
         The tags of a Pipeline do not say what its imputer does, so it is assumed to take them.
         """
@@ -408,7 +408,7 @@ class Teacher:
         array, found = named_columns(values, names, source)
         n_targets = None if known is None else len(known)
         checked = self.task.check_answers(array, n_rows=n_rows, source=source, n_targets=n_targets)
-        # as many names as columns: the task refuses others, and knows the labels to show
+        # as many names as columns: the task raises for others, and knows the labels to show
         return Answers(checked, found if found is not None and len(found) == checked.shape[1] else None, self.origin)
 
     def _raw(self, member: _Member, X: Any) -> Any:
@@ -505,14 +505,14 @@ def _classes_of(member: _Member) -> Array | None:
     if not is_estimator(member.model) or not member.fitted:
         return None
     classes = _attribute(member.model, "classes_")
-    # an array for each of several outputs is refused when the answers are checked
+    # an array for each of several outputs raises when the answers are checked
     if classes is None or len(classes) == 0 or np.ndim(classes[0]) > 0:
         return None
     return np.asarray(classes)
 
 
 def _for_model(member: _Member, X: Any) -> Any:
-    """Return rows with columns in the order in which a model was fitted, refusing other columns."""
+    """Return rows with columns in the order in which a model was fitted; raise for other columns."""
     if not is_estimator(member.model) or not member.fitted or len(getattr(X, "shape", ())) != 2:
         return X
     expected = _attribute(member.model, "n_features_in_")

@@ -175,7 +175,7 @@ class AdaptedRegressorPart(RegressorMixin, AdaptedStudent):
 
 
 def check_loss(student: Any, loss: Loss) -> None:
-    """Refuse a loss that a student cannot minimise.
+    """Raise for a loss that a student cannot minimise.
 
     Parameters
     ----------

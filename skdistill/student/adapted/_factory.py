@@ -99,7 +99,7 @@ def make_student(
     if verbose and "verbose" in student.get_params(deep=False):
         student.set_params(verbose=verbose)
     if hasattr(student, "_parameter_constraints"):
-        # said before a teacher is asked, and by the student's own message
+        # raised before a teacher is asked, with the student's own message
         student._validate_params()
     if isinstance(student, RegressorPart) and student.loss != "squared_error":
         own, used = regression_loss_of(student.loss), SquaredError() if loss is None else loss
@@ -130,7 +130,7 @@ def adapted(student: Any, task: Task) -> Any:
     if isinstance(student, type):
         raise TypeError(f"student is the class {student.__name__}; needed is an instance of it.")
     if isinstance(student, Pipeline):
-        # refused here if its last step cannot learn
+        # raises here if its last step cannot learn
         adapted(student.steps[-1][1] if student.steps else None, task)
         return PipelineRegressor(student) if numbers else PipelineClassifier(student)
     return _adapted_regressor(student) if numbers else _adapted_classifier(student)

@@ -287,7 +287,7 @@ def test_joblib_and_skops_hold_a_student(tmp_path, kind):
 
 def test_a_suffix_that_is_not_known_is_refused(tmp_path):
     with pytest.raises(
-        ValueError, match=r"model.pkl' ends in '.pkl'; needed is one of .c, .js, .mjs, .onnx, .py, .skd, .sql"
+        ValueError, match=r"model.pkl' ends in '.pkl'; expected one of .c, .js, .mjs, .onnx, .py, .skd, .sql"
     ):
         fitted("linear").export(tmp_path / "model.pkl")
     with pytest.raises(NotFittedError):

@@ -430,11 +430,9 @@ def test_an_infinite_number_in_an_array_is_refused_by_column_and_row(iris):
 def test_a_table_without_rows_or_columns(form, table, linear):
     X, y = table
     for rows in (X[:0], X[[]]):
-        with pytest.raises(
-            ValueError, match=re.escape(f"X has shape {(len(form(rows)), rows.shape[1])}; needed is at")
-        ):
+        with pytest.raises(ValueError, match=re.escape(f"X has shape {(len(form(rows)), rows.shape[1])}; expected at")):
             LinearStudent().fit(form(rows), y[: len(rows)])
-    with pytest.raises(ValueError, match=r"X has shape \(0, 10\); needed is at least one row and one column"):
+    with pytest.raises(ValueError, match=r"X has shape \(0, 10\); expected at least one row and one column"):
         linear.predict(form(X[:0]))
 
 

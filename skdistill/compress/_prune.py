@@ -109,12 +109,12 @@ def prune(
     inner, program = inner_student(student)
     parts = split(program)
     if parts is None or not parts[2]:
-        raise TypeError(f"This {type(inner).__name__} has no hidden units to prune; needed is an MLPStudent with some.")
+        raise TypeError(f"This {type(inner).__name__} has no hidden units to prune; expected an MLPStudent with some.")
     last = program.ops[-1]
     if isinstance(last, ops.OneVsRest | ops.BackTransform):
         raise TypeError(
-            f"A pruned net is trained anew, and its loss knows nothing of this {type(last).__name__}; prune the "
-            "student before it is calibrated, or before it is wrapped with a transformed target."
+            f"Pruning retrains the net, with a loss that cannot include this {type(last).__name__}; prune the student "
+            "before you calibrate it or transform its target."
         )
     rows = inner._rows(X)
     tasks: dict[type, Task] = {ops.Unstandardize: NUMBERS, ops.Sigmoid: LABELS}
@@ -165,7 +165,7 @@ def _answers(task: Task, teacher: Any, student: Any, X: Any) -> Array:
     values = asked.ask(X).aligned(classes)
     n_targets = student.program_.n_outputs if classes is None else len(classes)
     if values.shape[1] != n_targets:
-        raise ValueError(f"{asked.name} answers with {values.shape[1]} columns; the student has {n_targets}.")
+        raise ValueError(f"{asked.name} returned {values.shape[1]} columns; the student has {n_targets}.")
     return values
 
 

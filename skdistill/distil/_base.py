@@ -81,8 +81,8 @@ class Distiller(Exportable, BaseEstimator):
             return aligned.aligned(aligned.teacher.given(given, X.shape[0], names, aligned.order))
         if not aligned.teacher.can_answer:
             raise ValueError(
-                f"There is no fitted teacher to ask: fit was given {self._task.given}. Give its answers for these rows "
-                f"as {self._task.given} as well."
+                f"There is no fitted teacher, because {self._task.given} was passed to fit. Pass the teacher's "
+                f"predictions for these rows as {self._task.given} too."
             )
         # a callable may read columns by position
         return aligned.ask(columns_as_in_fit(self, X))

@@ -204,9 +204,7 @@ class DistilledRanker(Distiller):
         n_rows = X.shape[0]
         queries = query_numbers(qid, group, n_rows)
         if queries.max(initial=0) == 0:
-            raise ValueError(
-                "All rows are of one query; needed are at least two. One order of all: DistilledRegressor."
-            )
+            raise ValueError("All rows are of one query; expected at least two. One order of all: DistilledRegressor.")
         table = np.column_stack([self._labels(y, n_rows, given=teacher_pred is not None), queries])
         folds = self._folds(X, table, teacher_pred)
         if teacher_pred is not None:
@@ -233,7 +231,7 @@ class DistilledRanker(Distiller):
             return np.full(n_rows, np.nan)
         labels = check_numbers(y, n_rows=n_rows, source="y")
         if labels.shape[1] != 1:
-            raise ValueError(f"y has {labels.shape[1]} columns; needed is one label for each row.")
+            raise ValueError(f"y has {labels.shape[1]} columns; expected one label for each row.")
         if (labels < 0).any():
             raise ValueError(f"y holds graded relevance, zero or more; got {labels.min():g}.")
         return labels[:, 0]

@@ -107,7 +107,7 @@ class AlignedTeacher:
         """Return answers of the teacher with columns in the student's order."""
         values = replace(answers, names=self.columns if answers.names is None else answers.names).aligned(self.order)
         if values.shape[1] != self.n_targets:
-            raise ValueError(f"The teacher's answers have {values.shape[1]} columns; needed are {self.n_targets}.")
+            raise ValueError(f"The teacher's answers have {values.shape[1]} columns; expected {self.n_targets}.")
         return values
 
     def ask(self, X: Any) -> Array:
@@ -366,7 +366,7 @@ def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
     task, cv = model._task, model.cv
     if not teacher.members and given is None:
         raise ValueError(
-            f"{type(model).__name__} has no teacher: give it one (teacher=...), or give fit its answers "
+            f"{type(model).__name__} has no teacher. Pass teacher=..., or pass the teacher's predictions to fit "
             f"({task.given}=...)."
         )
     if isinstance(cv, str) and cv == "prefit" and teacher.needs_fit and given is None:
@@ -377,7 +377,7 @@ def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
     if given is None and teacher.can_answer and in_search()[1]:
         warnings.warn(
             f"{teacher.name} was fitted before the search, and the steps before {type(model).__name__} are fitted anew "
-            "in each split: the teacher gets rows that are transformed otherwise than those it was fitted on. Put the "
+            "in each split: the teacher gets rows transformed differently from those that it was fitted on. Put the "
             "steps into the teacher (a Pipeline) and the student, or pass an unfitted teacher.",
             UserWarning,
             stacklevel=5,
@@ -404,8 +404,8 @@ def _check_unlabeled(model: Any, X: Any, unlabeled: Any, given: Any) -> Any:
         unlabeled = unlabeled()
     elif in_search()[0] and (unlabeled.shape[0] if hasattr(unlabeled, "shape") else len(unlabeled)) == X.shape[0]:
         raise ValueError(
-            "X_unlabeled has as many rows as X, and so the search has taken a fold of it as well. Pass a function that "
-            "returns the rows, which a search leaves whole: X_unlabeled=lambda: rows."
+            "X_unlabeled has as many rows as X, so the search has split it into folds too. Pass a function that "
+            "returns the rows: X_unlabeled=lambda: rows."
         )
     if is_frame(X) != is_frame(unlabeled) or sparse.issparse(X) != sparse.issparse(unlabeled):
         raise ValueError(
@@ -415,7 +415,7 @@ def _check_unlabeled(model: Any, X: Any, unlabeled: Any, given: Any) -> Any:
     unlabeled = check_rows(model, unlabeled, reset=False, any_form=len(X.shape) == 1)
     if hasattr(given, "__len__") and len(given) == X.shape[0]:
         raise ValueError(
-            f"{model._task.given} answers the {X.shape[0]} rows of X alone; append the answers for the "
+            f"{model._task.given} has predictions only for the {X.shape[0]} rows of X; append those for the "
             f"{unlabeled.shape[0]} rows of X_unlabeled."
         )
     return in_order(unlabeled, column_names(X)) if is_frame(unlabeled) else unlabeled
@@ -426,14 +426,14 @@ def _check_augment(model: Any, X: Any, answering: Any) -> None:
         return
     if sparse.issparse(X) or len(X.shape) != 2:
         raise ValueError(
-            f"augment={model.augment} makes new rows of a table with dense columns; X is "
-            f"{'sparse' if sparse.issparse(X) else 'no table'}. Use augment=0, and X_unlabeled for more rows."
+            f"augment={model.augment} needs a table with dense columns; X is "
+            f"{'sparse' if sparse.issparse(X) else 'not a table'}. Use augment=0, and X_unlabeled for more rows."
         )
     if not answering:
         raise ValueError(
-            f"augment={model.augment} needs a teacher to answer the new rows, and teacher is "
-            f"{'None' if model.teacher is None else 'not fitted where there is ' + model._task.given}. Use augment=0; "
-            f"further rows are passed as X_unlabeled, with their answers at the end of {model._task.given}."
+            f"augment={model.augment} needs a teacher that predicts the new rows, and teacher is "
+            f"{'None' if model.teacher is None else f'not fitted if {model._task.given} is passed'}. Use augment=0; "
+            f"pass further rows as X_unlabeled, with their predictions at the end of {model._task.given}."
         )
 
 

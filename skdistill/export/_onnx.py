@@ -110,7 +110,7 @@ def to_onnx(
     """
     program = program_of(student)
     if numbers not in ("auto", "float32", "float64"):
-        raise ValueError(f'numbers={numbers!r} is not known; needed is "auto", "float32" or "float64".')
+        raise ValueError(f'numbers={numbers!r} is not known; expected "auto", "float32" or "float64".')
     from .._checks import import_optional
 
     onnx = import_optional("onnx", "to_onnx", "skdistill[export]")

@@ -99,7 +99,7 @@ def to_sql(
     if path.suffix != ".sql":
         raise ValueError(f"path must be a name that ends in '.sql'; got {str(path)!r}.")
     if dialect not in DIALECTS:
-        raise ValueError(f"dialect={dialect!r} is not known; needed is one of {', '.join(DIALECTS)}.")
+        raise ValueError(f"dialect={dialect!r} is not known; expected one of {', '.join(DIALECTS)}.")
     from .._checks import import_optional
 
     import_optional("sqlglot", "to_sql", "skdistill[sql]")

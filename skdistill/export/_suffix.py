@@ -88,7 +88,7 @@ def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
     """
     suffix = Path(path).suffix
     if suffix not in _FORMATS:
-        raise ValueError(f"path={os.fspath(path)!r} ends in {suffix!r}; needed is one of {', '.join(_FORMATS)}.")
+        raise ValueError(f"path={os.fspath(path)!r} ends in {suffix!r}; expected one of {', '.join(_FORMATS)}.")
     function = _FORMATS[suffix]
     known = [one.name for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]
     if unknown := [f"{option}=" for option in options if option not in known]:

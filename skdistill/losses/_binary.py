@@ -107,6 +107,6 @@ class BinaryCrossEntropy(CrossEntropy):
     def weigh_classes(self, class_weight: Any, classes: Any, soft: Any, labels: Any, alpha: float) -> Any:
         """Raise for class weights, which a multilabel target does not have."""
         raise ValueError(
-            f"class_weight={class_weight!r} weighs the classes of which a row has one, and y has several labels for "
-            "each row. Leave class_weight None; sample_weight weighs rows."
+            f"class_weight={class_weight!r} needs one class for each row, and y has several labels for each row. Use "
+            "class_weight=None; sample_weight weights rows."
         )

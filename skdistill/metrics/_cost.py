@@ -189,7 +189,7 @@ def latency(
             raise ValueError(f"{name} must be positive; got {value!r}.")
     n_rows = n_rows_of(X)
     if n_rows == 0:
-        raise ValueError("X holds no rows; needed is at least one.")
+        raise ValueError("X holds no rows; expected at least one.")
     n_batch = min(n_rows, batch_rows or 10_000)
     order = np.random.default_rng(0).permutation(n_rows)[: _N_ROUNDS * _CALLS[1]]
     # slicing a frame is much faster than taking a list of rows

@@ -216,7 +216,7 @@ def slice_agreement(teacher_proba: ArrayLike, student_proba: ArrayLike, by: Arra
     agrees = _agrees(teacher, student)
     column = np.asarray(by)
     if column.shape != (len(agrees),):
-        raise ValueError(f"by has shape {column.shape}; needed is one value for each of the {len(agrees)} rows.")
+        raise ValueError(f"by has shape {column.shape}; expected one value for each of the {len(agrees)} rows.")
     codes: dict[Any, int] = {}
     index = np.empty(len(column), dtype=np.intp)
     for row, value in enumerate(column.tolist()):
@@ -305,7 +305,7 @@ def labelled(y: Array, proba: Any, classes: ArrayLike | None, source: str) -> tu
             "columns' labels in classes=."
         )
     if named.shape != (n_classes,):
-        raise ValueError(f"classes has shape {named.shape}; needed is a label for each of the {n_classes} columns.")
+        raise ValueError(f"classes has shape {named.shape}; expected a label for each of the {n_classes} columns.")
     unknown = [label for label in seen.tolist() if label not in named.tolist()]
     if unknown:
         raise ValueError(f"y_true holds the labels {unknown}, which are not among classes={named.tolist()}.")
@@ -345,7 +345,7 @@ def proba_pair(teacher: Any, student: Any, known: ArrayLike | None = None) -> tu
     teacher, student, names = named_pair(teacher, student, known)
     n_rows = len(np.asarray(teacher))
     if n_rows == 0:
-        raise ValueError("teacher_proba holds no rows; needed is at least one.")
+        raise ValueError("teacher_proba holds no rows; expected at least one.")
     teacher = check_proba(teacher, n_rows=n_rows, n_classes=None, source="teacher_proba")
     return teacher, check_proba(student, n_rows=n_rows, n_classes=teacher.shape[1], source="student_proba"), names
 

@@ -207,7 +207,7 @@ def answer_score(
         y_true, names = named_columns(y_true, None, "y_true")
         y, rows = np.asarray(y_true), np.asarray(named_columns(answer, names, source)[0])
         if rows.shape != y.shape:
-            raise ValueError(f"{source} has shape {rows.shape}; needed is the shape of y_true, {y.shape}.")
+            raise ValueError(f"{source} has shape {rows.shape}; expected the shape of y_true, {y.shape}.")
         model = _Regressor()
     elif task_for(CLASSES, y_true) == LABELS:
         return _score_of_labels(y_true, answer, scoring, scorer, classes, sample_weight, source)

@@ -88,7 +88,7 @@ def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifie
         metadata["wrapper"] = described(model)
     if threshold is not None:
         if isinstance(threshold, bool | str) or not 0 <= threshold <= 1:
-            raise ValueError(f"threshold={threshold!r}; needed is a probability, from 0 to 1.")
+            raise ValueError(f"threshold={threshold!r}; expected a probability, from 0 to 1.")
         program = _with_threshold(program, classes, threshold, 1)
         metadata["threshold"] = float(threshold)
     if classes is None:
@@ -131,8 +131,8 @@ def _unwrapped(model: Any) -> tuple[Program, Array | None]:
         return _transformed_back(program, model.transformer_), classes
     if isinstance(model, Pipeline):
         raise TypeError(
-            "The steps before the student in a Pipeline are no part of its Program; leave them out, since a student "
-            "reads raw columns, or give them to the student as encoder=ColumnTransformer(...)."
+            "The steps before the student in a Pipeline are not part of its Program. Leave them out, since a student "
+            "reads raw columns, or pass them to the student as encoder=ColumnTransformer(...)."
         )
     program = program_of(model)
     return program, None if program.n_outputs is not None else shipped(model).classes_
@@ -169,7 +169,7 @@ def _with_threshold(
         raise ValueError(f"A threshold decides between two classes, and this model has {found}.")
     threshold = float(threshold)
     if np.isnan(threshold):
-        raise ValueError("threshold is NaN; needed is a number.")
+        raise ValueError("threshold is NaN; expected a number.")
 
     def is_second(logit: float) -> bool:
         score = end(np.array([[logit]]))[0, positive] if not of_logit else (logit if positive else -logit)
@@ -221,7 +221,7 @@ def _calibrated(wrapper: Any) -> tuple[Program, Array | None]:
     if not np.array_equal(classes, wrapper.classes_) and not np.array_equal(classes, given):
         raise TypeError(
             f"The student has the classes {classes.tolist()}, and CalibratedClassifierCV {wrapper.classes_.tolist()}; "
-            "needed are rows of the same classes for both."
+            "expected rows of the same classes for both."
         )
     classes = wrapper.classes_
     is_binary, new = len(classes) == 2, _isotonic(calibrators)
@@ -302,12 +302,12 @@ def _inverses(transformer: Any) -> Iterator[tuple[Any, Any, str | None, Array | 
         if name is None:
             raise TypeError(
                 f"inverse_func={transformer.inverse_func!r} of TransformedTargetRegressor is a function that a Program "
-                f"does not have; needed is {', '.join(f'np.{name}' for name in BACK[:6])}, or a PowerTransformer."
+                f"does not have; expected {', '.join(f'np.{name}' for name in BACK[:6])}, or a PowerTransformer."
             )
         yield 1.0, 0.0, name, None
     else:
         raise TypeError(
-            f"{_named(transformer)} has an inverse that a Program does not have; needed is a StandardScaler, a "
+            f"{_named(transformer)} has an inverse that a Program does not have; expected a StandardScaler, a "
             "MinMaxScaler, a PowerTransformer, a FunctionTransformer of numpy's functions, or a Pipeline of these."
         )
 

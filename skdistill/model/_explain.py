@@ -82,7 +82,7 @@ def explained(program: Program, X: Any, background: Any) -> Explanation:
     if not isinstance(layer, Affine | LookupAffine) or not end.ENDS:
         others = "its export_text shows its rules" if isinstance(layer, Tree) else "the package shap can explain it"
         raise TypeError(
-            'explain needs a student that is a sum over its columns: student="linear" or "additive". This one is a '
+            'explain needs an additive student: student="linear" or "additive". This one is a '
             f"{'tree' if isinstance(layer, Tree) else 'net'}; {others}."
         )
     encoder = program.ops[:layer_at]

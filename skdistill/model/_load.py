@@ -90,11 +90,11 @@ class _Loaded(ProgramModel):
                 raise ValueError("Complex data not supported: X holds complex numbers.")
         if len(X.shape) != 2:
             raise ValueError(
-                f"Expected 2D array, got an X of shape {tuple(X.shape)} instead; needed is (n_rows, "
+                f"Expected 2D array, got an X of shape {tuple(X.shape)} instead; expected (n_rows, "
                 f"{self.n_features_in_}). One row is X.reshape(1, -1)."
             )
         if X.shape[0] == 0:
-            raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row.")
+            raise ValueError(f"X has shape {tuple(X.shape)}; expected at least one row.")
         if X.shape[1] != self.n_features_in_ and not (is_frame(X) and hasattr(self, "feature_names_in_")):
             raise ValueError(
                 f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "

@@ -233,7 +233,7 @@ class ProgramClassifier(ProgramModel):
         labels = np.asarray(named_columns(y, None if counted else self.classes_, "y")[0])
         predicted = self.predict(X)
         if labels.shape != predicted.shape:
-            raise ValueError(f"y has shape {labels.shape}; needed is an indicator matrix of shape {predicted.shape}.")
+            raise ValueError(f"y has shape {labels.shape}; expected an indicator matrix of shape {predicted.shape}.")
         known = ~np.vectorize(is_missing, otypes=[bool])(labels)
         right = (np.where(known, labels, 0).astype(np.float64) == predicted) | ~known
         weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)

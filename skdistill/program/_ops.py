@@ -342,7 +342,7 @@ class Bound(Op):
         shape = np.shape(X)
         if len(shape) != 2 or shape[1] != self.n_columns:
             raise ValueError(
-                f"Rows are a {type(X).__name__} of shape {tuple(shape)}; needed is an array or a sparse matrix of "
+                f"Rows are a {type(X).__name__} of shape {tuple(shape)}; expected an array or a sparse matrix of "
                 f"shape (n_rows, {self.n_columns})."
             )
         if not hasattr(X, "tocsr"):

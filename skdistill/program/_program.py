@@ -101,7 +101,7 @@ class Program:
 
             self._batch = float32_steps(self)
         elif batch_dtype != "float64":
-            raise ValueError(f'batch_dtype={batch_dtype!r} is not known; needed is "float64" or "float32".')
+            raise ValueError(f'batch_dtype={batch_dtype!r} is not known; expected "float64" or "float32".')
 
     def __reduce__(self) -> tuple[type[Program], tuple[tuple[Op, ...], str]]:
         return Program, (self.ops, self.batch_dtype)

@@ -203,7 +203,7 @@ def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, A
         found, wanted = list(map(str, found)), list(map(str, wanted))
     if set(wanted) != set(found) or len(set(found)) < len(found):
         raise ValueError(
-            f"{source} has columns named {_listed(names)}; needed are {_listed(known.tolist())}. Rename the columns, "
+            f"{source} has columns named {_listed(names)}; expected {_listed(known.tolist())}. Rename the columns, "
             "or pass an array with columns in that order."
         )
     return array[:, [found.index(label) for label in wanted]], known
@@ -484,7 +484,7 @@ class Columns(Op):
     def __call__(self, X: Any) -> Array:
         if type(X) is np.ndarray and X.dtype.kind in "fiub" and self._numeric is not None:
             if X.ndim != 2 or X.shape[1] != self.n_columns:
-                raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
+                raise ValueError(f"Rows have shape {X.shape}; expected (n_rows, {self.n_columns}).")
             return X.astype(np.float64) if self.identity else X[:, self._numeric].astype(np.float64, copy=False)
         if isinstance(X, dict):
             return self._read_rows([self._row(X)])
@@ -503,7 +503,7 @@ class Columns(Op):
         else:
             X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
             if X.ndim != 2 or X.shape[1] != self.n_columns:
-                raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
+                raise ValueError(f"Rows have shape {X.shape}; expected (n_rows, {self.n_columns}).")
         return self._read_columns(X, order)
 
     def _row(self, row: dict[Any, Any]) -> list[Any]:
@@ -535,7 +535,7 @@ class Columns(Op):
         """Return the position of each column in a frame; None if the order is that of fit."""
         if self.names is None:
             if len(names) != self.n_columns:
-                raise ValueError(f"Rows have {len(names)} columns; needed are {self.n_columns}.")
+                raise ValueError(f"Rows have {len(names)} columns; expected {self.n_columns}.")
             if self.numbered is None or set(names) != set(self.numbered):
                 return None
         if names == self._names:

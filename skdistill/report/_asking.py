@@ -52,7 +52,7 @@ def named_students(students: Any) -> tuple[dict[str, Any], Task]:
             for at, (kind, one) in enumerate(zip(kinds, several, strict=True))
         }
     if not named:
-        raise ValueError("students is empty; needed is at least one fitted student.")
+        raise ValueError("students is empty; expected at least one fitted student.")
     tasks = {check_student(student, f"student {name!r}") for name, student in named.items()}
     if len(tasks) > 1:
         raise ValueError("Some students are classifiers and some regressors; compare them separately.")
@@ -75,11 +75,11 @@ def check_student(student: Any, called: str, task: Task | None = None) -> Task:
     if own is None or (task is not None and own != task):
         needed = [f"a fitted {one.estimator} with {one.method}" for one in ([task] if task else (CLASSES, NUMBERS))]
         several = (
-            " It has several labels: pass the answers for one of them to from_predictions, "
+            " It has several labels: pass the predictions for one to from_predictions, "
             "np.column_stack([1 - p, p]), and that column of y."
         )
         hint = several if task is not None and own == LABELS else ""
-        raise ValueError(f"{called} is {student!r}; needed is {' or '.join(needed)}.{hint}")
+        raise ValueError(f"{called} is {student!r}; expected {' or '.join(needed)}.{hint}")
     if is_estimator(student) and not is_fitted(student):
         raise not_fitted(student)
     return own
@@ -243,7 +243,7 @@ def check_outputs(values: Array, teacher_pred: Array, called: str) -> None:
     n_outputs, needed = values.shape[1], teacher_pred.shape[1]
     if n_outputs != needed:
         plural = "s" * (n_outputs > 1)
-        raise ValueError(f"{called} has {n_outputs} output{plural}, and the teacher answers with {needed}.")
+        raise ValueError(f"{called} has {n_outputs} output{plural}, and the teacher returned {needed}.")
 
 
 def teacher_names(task: Task, student: Any) -> Array | None:

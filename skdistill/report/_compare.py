@@ -133,12 +133,12 @@ def compare(
     """
     reference = "teacher" if baseline is None else "baseline"
     if X is None or (y is None and baseline is None):
-        raise ValueError(f"{'X' if X is None else 'y'} is None; needed are test rows and their labels.")
+        raise ValueError(f"{'X' if X is None else 'y'} is None; expected test rows and their labels.")
     if baseline is not None:
         if teacher is not None or teacher_proba is not None or teacher_pred is not None:
-            raise ValueError("Give a teacher or a baseline; there are both.")
+            raise ValueError("Pass either a teacher or a baseline, not both.")
         if X_train is not None or not (labels_only is None or labels_only == "auto"):
-            raise ValueError("Students beside a baseline have none of labels only; leave out labels_only and X_train.")
+            raise ValueError("With a baseline there are no students on labels only; leave out labels_only and X_train.")
         teacher = baseline
     named, task = asking.named_students(students)
     if baseline is not None:
@@ -225,7 +225,7 @@ def _check_options(scoring: str, tolerance: float, min_rows: int, n_bins: int) -
         )
     for name, value, low in (("tolerance", tolerance, 0), ("min_rows", min_rows, 1), ("n_bins", n_bins, 2)):
         if not value >= low:
-            raise ValueError(f"{name}={value!r}; needed is a number that is at least {low}.")
+            raise ValueError(f"{name}={value!r}; expected a number that is at least {low}.")
 
 
 def _with_baselines(
@@ -238,7 +238,7 @@ def _with_baselines(
         if labels_only not in named:
             raise ValueError(f"labels_only={labels_only!r} is none of the students {list(named)}.")
         if len(named) == 1:
-            raise ValueError("The only student is the one that labels_only names; needed is another.")
+            raise ValueError("The only student is the one that labels_only names; expected another.")
         return named, [labels_only]
     if isinstance(labels_only, str):
         found = {} if X_train is None else labels_only_twins(named, X_train, y_train)

@@ -120,8 +120,8 @@ class FidelityDisplay(Display):
         task, *answers, names = ask_both(estimator, X, None, teacher, given)
         if task == LABELS:
             raise ValueError(
-                "FidelityDisplay shows one class or number of a row, and the estimator has several labels: pass the "
-                "answers for one of them to from_predictions, np.column_stack([1 - p, p])."
+                "FidelityDisplay shows one class or output, and the estimator has several labels: pass the predictions "
+                "for one to from_predictions, np.column_stack([1 - p, p])."
             )
         kwargs |= {"response_method": task.method, "student_name": student_name_of(estimator, student_name)}
         return cls.from_predictions(*answers, classes=names, output=output, ax=ax, **kwargs)

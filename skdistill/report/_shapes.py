@@ -98,14 +98,12 @@ class ShapeDisplay(Display):
         """
         student: Any = shipped(estimator)
         if not hasattr(type(student), "shape_functions_"):
-            raise TypeError(
-                f"{type(student).__name__} has no shape_functions_; needed is a linear or additive student."
-            )
+            raise TypeError(f"{type(student).__name__} has no shape_functions_; expected a linear or additive student.")
         shapes, explanation = student.shape_functions_, student.explain(X)
         added = explanation.values.reshape(*explanation.values.shape[:2], -1)
         n_outputs = added.shape[2]
         if str(output) not in map(str, range(n_outputs)):
-            raise ValueError(f"output={output!r} of a student with {n_outputs}; needed is its place, the first is 0.")
+            raise ValueError(f"output={output!r} of a student with {n_outputs}; expected its index, from 0.")
         means = added[:, :, output].mean(axis=0)
         importance = dict(zip(explanation.names, np.abs(added[:, :, output] - means).mean(axis=0), strict=True))
         entry, drawn = student.program_.ops[0], {}

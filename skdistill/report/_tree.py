@@ -69,7 +69,7 @@ class TreeDisplay(Display):
         """
         student: Any = shipped(estimator)
         if not hasattr(student, "export_text"):
-            raise TypeError(f"{type(student).__name__} has no export_text; needed is a tree student.")
+            raise TypeError(f"{type(student).__name__} has no export_text; expected a tree student.")
         _, *parts = re.split(r"^((?:\|   )*)\|--- ", student.export_text(max_depth), flags=re.MULTILINE)
         lines = [(len(indent) // 4, text.strip()) for indent, text in zip(parts[::2], parts[1::2], strict=True)]
         return cls(lines=lines).plot(ax=ax)

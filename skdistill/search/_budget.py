@@ -191,10 +191,10 @@ def distill_to_budget(
         every = (distil.stack(rows, rows_valid), np.concatenate([y, y_valid])) if refits else (rows, y)
         students = pool.default_students(task, *every, seed, few=few, max_bytes=max_bytes)
     if not isinstance(students, Mapping):
-        raise ValueError(f"students is of type {type(students).__name__}; needed is a dict of students by name.")
+        raise ValueError(f"students is of type {type(students).__name__}; expected a dict of students by name.")
     candidates = {name: make_student(student, task, random_state=seed) for name, student in students.items()}
     if not candidates:
-        raise ValueError("students holds no student; needed is at least one.")
+        raise ValueError("students holds no student; expected at least one.")
     largest = pool.largest(candidates)
     beside = pool.beside(candidates, largest)
     model = _DISTILLERS[task](teacher, student=candidates[largest], random_state=seed, n_jobs=n_jobs)
@@ -256,7 +256,7 @@ def distill_to_budget(
             else:
                 size = _sizes(same)["nbytes"]
                 warnings.warn(
-                    f"{chosen['name']} is not fitted again to all rows: it would have {size:,} bytes.",
+                    f"{chosen['name']} is not refitted on all rows, because it would then have {size:,} bytes.",
                     UserWarning,
                     stacklevel=2,
                 )
@@ -288,16 +288,16 @@ def _warn(result: BudgetResult, y_valid: Any) -> None:
         warnings.warn(str(result).splitlines()[0] + " It is best_estimator_.", UserWarning, stacklevel=3)
     if result.leaked and result.held_out:
         warnings.warn(
-            "The teacher has been fitted on X, the rows held out among them: it looks better on these than on new "
-            "ones, and the students' retention is underrated. Give X_valid and y_valid that the teacher has not seen, "
-            "or an unfitted teacher.",
+            "The teacher has been fitted on X, including the held-out rows: its score on these is too optimistic, and "
+            "the students' retention too low. Pass X_valid and y_valid that the teacher has not seen, or an unfitted "
+            "teacher.",
             UserWarning,
             stacklevel=3,
         )
     elif result.leaked:
         warnings.warn(
             "Most rows of X_valid are rows of X: students, and a teacher fitted on X, have seen them, and their scores "
-            "say little of new rows. Give X_valid and y_valid without them.",
+            "say little about new rows. Pass X_valid and y_valid without them.",
             UserWarning,
             stacklevel=3,
         )
@@ -306,7 +306,7 @@ def _warn(result: BudgetResult, y_valid: Any) -> None:
         if counts.min() < _RARE * len(y_valid):
             warnings.warn(
                 f"Class {labels[counts.argmin()]} has {counts.min() / len(y_valid):.1%} of the validation rows, and "
-                "accuracy hardly counts it: a student that never predicts it may retain the accuracy. Use "
+                "accuracy hardly depends on it: a student that never predicts it may retain the accuracy. Use "
                 "scoring='neg_log_loss', or 'average_precision' for two classes.",
                 UserWarning,
                 stacklevel=3,

@@ -52,7 +52,7 @@ class Validation:
         n_parts = min(_N_PARTS, len(y))
         # the score of a single row may be undefined
         if n_parts < 3:
-            raise ValueError(f"There are {len(y)} validation rows; needed are three or more.")
+            raise ValueError(f"There are {len(y)} validation rows; expected three or more.")
         # all rows but a tenth of them, ten times, every row being left out once
         self._parts = [] if self._by_row else [kept for kept, _ in task.folds(y, n_parts, seed)]
 

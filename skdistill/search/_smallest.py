@@ -70,7 +70,7 @@ def _score_name(cv_results: Mapping[str, Any], score: str | None, size: str | Ca
     others = [name for name in names if name != size]
     if len(others) != 1:
         raise ValueError(
-            f"The search has the scores {', '.join(others) or 'none'} beside the size; say in score= which counts."
+            f"The search has the scores {', '.join(others) or 'none'} besides the size; pass score= to choose one."
         )
     return others[0]
 

@@ -245,7 +245,7 @@ def _named(n_targets: int, y: Array | None, given: ArrayLike | None) -> Array:
         named = np.asarray(given)
         if named.shape != (n_targets,):
             raise ValueError(
-                f"classes has shape {named.shape}; needed is a label for each of the {n_targets} columns of the "
+                f"classes has shape {named.shape}; expected a label for each of the {n_targets} columns of the "
                 "teacher's answers."
             )
         return named

@@ -49,7 +49,7 @@ class Numbers(Task):
         """Return finite numbers as columns."""
         numbers = check_numbers(values, n_rows=n_rows, source=source)
         if n_targets is not None and numbers.shape[1] != n_targets:
-            raise ValueError(f"{source} answers with {numbers.shape[1]} outputs; needed are {n_targets}.")
+            raise ValueError(f"{source} returned {numbers.shape[1]} outputs; expected {n_targets}.")
         return numbers
 
     def as_given(self, values: Array) -> Array:
@@ -125,7 +125,7 @@ class Numbers(Task):
         """Return what a student has to fit; labels and answers must have as many outputs."""
         if y is not None and y.shape[1] != values.shape[1]:
             raise ValueError(
-                f"y has {y.shape[1]} output{'s' * (y.shape[1] > 1)}, and the teacher answers with {values.shape[1]}."
+                f"y has {y.shape[1]} output{'s' * (y.shape[1] > 1)}, and the teacher returned {values.shape[1]}."
             )
         return super().targets(values, names, y, loss=loss, alpha=alpha, sample_weight=sample_weight)
 

@@ -129,15 +129,14 @@ class Teacher:
         """
         models = [] if value is None else models_of(value)
         if not models and value is not None:
-            raise ValueError("teacher is an empty list; needed is at least one teacher.")
+            raise ValueError("teacher is an empty list; expected at least one teacher.")
         for model in models:
             _check_model(model, task)
         made = tuple(_Member(model, model, has_been_fitted(model, task, trial), model) for model in models)
         shares = np.ones(len(models)) if weights is None else np.asarray(weights, dtype=np.float64)
         if shares.shape != (len(models),):
             raise ValueError(
-                f"teacher_weights has shape {shares.shape}; needed is one weight for each of the {len(models)} "
-                "teachers."
+                f"teacher_weights has shape {shares.shape}; expected one weight for each of the {len(models)} teachers."
             )
         if weights is not None and (not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0):
             raise ValueError(f"teacher_weights must be non-negative and not all zero; got {list(weights)}.")
@@ -341,8 +340,8 @@ class Teacher:
             params.append({"sample_weight": sample_weight} if takes else {})
             if fits and not takes:
                 warnings.warn(
-                    f"{member.called} does not appear to accept sample_weight; the weights are used for the student "
-                    "alone.",
+                    f"{member.called} does not appear to accept sample_weight; the weights are used only for the "
+                    "student.",
                     stacklevel=2,
                 )
         return params
@@ -420,9 +419,9 @@ class Teacher:
         function = model.func if isinstance(model, partial) else model
         if isinstance(function, FunctionType | MethodType):
             raise ValueError(
-                f"memory= cannot tell whether {member.called} has changed, since it is a function. Cache the function "
-                f"itself (teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or ask it once and pass "
-                f"its answers to fit as {self.task.given}."
+                f"memory= cannot detect changes of {member.called}, because it is a function. Cache the function "
+                f"itself (teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or call it once and pass its "
+                f"predictions to fit as {self.task.given}."
             )
         return once(memory, _call_method, (model, "__call__", X))
 
@@ -483,7 +482,7 @@ class Teacher:
 
 def _check_model(model: Any, task: Task) -> None:
     if isinstance(model, type):
-        raise TypeError(f"teacher is the class {model.__name__}; needed is an instance: {model.__name__}().")
+        raise TypeError(f"teacher is the class {model.__name__}; expected an instance: {model.__name__}().")
     if is_estimator(model):
         task.check_teacher(model, _Member(model, model, fitted=True).called)
     elif not callable(model):

@@ -420,8 +420,8 @@ class Teacher:
         if isinstance(function, FunctionType | MethodType):
             raise ValueError(
                 f"memory= cannot detect changes of {member.called}, because it is a function. Cache the function "
-                f"itself (teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or call it once and pass its "
-                f"predictions to fit as {self.task.given}."
+                f"itself (teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or call it once and pass "
+                f"its predictions to fit as {self.task.given}."
             )
         return once(memory, _call_method, (model, "__call__", X))
 

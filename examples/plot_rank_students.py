@@ -10,8 +10,8 @@ net learns less from clicks only.
 # Searches and clicks
 # -------------------
 #
-# The data is simulated: 20 offers per search, a few of which were viewed (1), put into the basket (2) or bought (3). The
-# ranker was fitted on last year's 1,500 searches. The student gets the 150 searches of this week.
+# The data is simulated: 20 offers per search, a few of which were viewed (1), put into the basket (2) or bought (3).
+# The ranker was fitted on last year's 1,500 searches. The student gets the 150 searches of this week.
 
 import numpy as np
 from lightgbm import LGBMRanker

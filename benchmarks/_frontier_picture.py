@@ -52,6 +52,24 @@ def draw(served: Sequence[Any], path: Path) -> None:
             package("matplotlib.pyplot").close(figure)
 
 
+def draw_card(served: Sequence[Any], path: Path) -> None:
+    """Draw what is shown where the site is linked to: the forest beside the student, 1200 by 630 pixels."""
+    package("matplotlib").use("agg")
+    pyplot = package("matplotlib.pyplot")
+    forest, student = served[0], [one for one in served if not one.name.endswith(COMPILED)][-1]
+    figure = pyplot.figure(figsize=(12, 6.3), facecolor="#0f1720")
+    figure.text(0.06, 0.80, "skdistill", color="#4cb3e0", fontsize=58, weight="bold")
+    figure.text(0.06, 0.66, "turns a slow model into a small, fast one", color="#e6edf3", fontsize=33)
+    for height, one, colour in ((0.38, forest, "#9aa5b1"), (0.18, student, "#4cb3e0")):
+        words = one.name, f"{one.accuracy:.1%}", size(one.n_bytes), time(one.microseconds)
+        for left, word in zip((0.06, 0.44, 0.63, 0.83), words, strict=True):
+            figure.text(left, height, word, color=colour, fontsize=31, weight="bold" if one is student else "normal")
+    for left, word in ((0.44, "accuracy"), (0.63, "size"), (0.83, "one row")):
+        figure.text(left, 0.51, word, color="#9aa5b1", fontsize=20)
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
 def _figure(served: Sequence[Any], ink: str, quiet: str, grid: str, other: str, ours: str) -> Any:
     plain = [one for one in served if not one.name.endswith(COMPILED)]
     compiled = {one.name.removesuffix(COMPILED): one for one in served if one.name.endswith(COMPILED)}

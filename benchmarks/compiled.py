@@ -7,8 +7,8 @@ Log-loss and accuracy are means over three splits of each table. Times are those
 from Python, on one thread: microseconds of the processor for one row in an array, and for each of 10,000 rows. Bytes
 are those of the file that is served: the model's text, the compiled library, the ``.skd``.
 
-Of lleaves, treelite with tl2cgen, and lignum, those that are installed are used: ``pip install lightgbm lleaves treelite
-tl2cgen pylignum``, and gcc.
+Of lleaves, treelite with tl2cgen, and lignum, those that are installed are used: ``pip install lightgbm lleaves
+treelite tl2cgen pylignum``, and gcc.
 """
 
 from __future__ import annotations

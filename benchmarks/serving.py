@@ -180,7 +180,7 @@ def in_c(
 ) -> Served:
     """Compile a model and time it; `words` say how it is called. Its probabilities have to be `proba`."""
     main = MAIN
-    for word, text in {**words, "N_COLUMNS": str(N_COLUMNS)}.items():
+    for word, text in {**words, "N_COLUMNS": str(X.shape[1])}.items():
         main = re.sub(rf"\b{word}\b", text, main)
     (folder / "drive.c").write_text(main)
     program = folder / "serve"
@@ -189,6 +189,7 @@ def in_c(
     commands = [
         ["gcc", *flags, "-I", str(folder), "-c", str(source), "-o", target]
         for source, target in zip(sources, objects, strict=True)
+        if str(source) != target
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(partial(subprocess.run, check=True), commands))
@@ -241,7 +242,7 @@ def through_treelite(name: str, model: Any, X: Array, proba: Array, folder: Path
         "FILL": f"rows[i][j].fvalue = ({field[1]})x[j]",
         "SECOND": "out[1]" if "MAX_N_CLASS 2" in header else "out[0]",
     }
-    (folder / "entries.h").write_text(f'#include "header.h"\ntypedef union Entry Entries[{N_COLUMNS}];\n')
+    (folder / "entries.h").write_text(f'#include "header.h"\ntypedef union Entry Entries[{X.shape[1]}];\n')
     return in_c(name, sorted(folder.glob("*.c")), words, X, proba, folder, flags)
 
 

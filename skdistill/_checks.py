@@ -501,7 +501,7 @@ def query_numbers(qid: Any, group: Any, n_rows: int) -> Array:
     Raises
     ------
     ValueError
-        If not exactly one of both is given, it is not of the right length, or an id is missing.
+        If not exactly one of both is given, it is not of the right length, or ids are missing or of several types.
     """
     if (qid is None) == (group is None):
         given = "neither was" if qid is None else "both were"
@@ -523,4 +523,8 @@ def query_numbers(qid: Any, group: Any, n_rows: int) -> Array:
     missing = np.flatnonzero([is_missing(one) for one in ids.tolist()])
     if len(missing):
         raise ValueError(f"qid is missing in row {missing[0]}; each row is of a query.")
-    return np.asarray(np.unique(ids, return_inverse=True)[1])
+    try:
+        return np.asarray(np.unique(ids, return_inverse=True)[1])
+    except TypeError as error:
+        kinds = sorted({type(one).__name__ for one in ids.tolist()})
+        raise ValueError(f"qid holds ids of several types ({', '.join(kinds)}). Pass them all as texts.") from error

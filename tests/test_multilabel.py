@@ -157,6 +157,22 @@ def test_a_missing_label_counts_for_nothing():
         LinearStudent().fit(X, np.full(Y.shape, np.nan))
 
 
+def test_a_score_matches_labels_by_name_and_leaves_out_missing_ones(distilled, tmp_path):
+    y, predicted = Y_TEST.astype(float), distilled.predict(X_TEST)
+    y[::3, 1], y[5] = np.nan, np.nan
+    known = ~np.isnan(y)
+    expected = ((predicted == y) | ~known).all(axis=1)[known.any(axis=1)].mean()
+    distilled.export(tmp_path / "student.skd")
+    frame = pd.DataFrame(y, columns=NAMES)
+    for model in (distilled, distilled.student_, skdistill.load(tmp_path / "student.skd")):
+        for labels in (y, frame[NAMES[::-1]], frame.astype("boolean")):
+            assert model.score(X_TEST, labels) == pytest.approx(expected)
+        with pytest.raises(ValueError, match="y has columns named"):
+            model.score(X_TEST, frame.rename(columns={"art": "music"}))
+        with pytest.raises(ValueError, match="needed is an indicator matrix of shape"):
+            model.score(X_TEST, y[:, 0])
+
+
 def test_no_label_is_needed_where_the_teacher_has_answered(forest):
     model = DistilledClassifier(forest, student="linear", alpha=1).fit(X, np.full(Y.shape, np.nan))
     same = DistilledClassifier(forest, student="linear", alpha=1).fit(X, Y, X_unlabeled=None)

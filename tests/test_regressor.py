@@ -274,6 +274,9 @@ def test_a_student_follows_a_teacher_of_several_outputs(student):
     model = DistilledRegressor(teacher, student=student, alpha=0.5).fit(X, Y)
     assert model.predict(X).shape == (400, 2)
     assert model.score(X, Y) > 0.7
+    named = pd.DataFrame(Y, columns=["up", "down"])
+    model.fit(X, named)
+    assert model.score(X, named[["down", "up"]]) == pytest.approx(model.score(X, Y))
 
 
 # teachers

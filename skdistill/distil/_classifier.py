@@ -16,8 +16,7 @@ from ..student import traits_of
 from ..tasks import CLASSES
 from ..teacher import Teacher
 from ._base import Distiller
-from ._recipe import choose
-from ._story import ask, check, constrain, finish, teach
+from ._story import check, fit_student
 
 Array = NDArray[Any]
 
@@ -276,9 +275,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
             sample_weight=sample_weight,
             fit_params=fit_params,
         )
-        asked = constrain(self, request, ask(request))
-        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
-        return finish(self, asked, training_set, teach(training_set, request.plan.student))
+        return fit_student(self, request)
 
     def _loss(self) -> CrossEntropy:
         return CrossEntropy(1.0 if isinstance(self.temperature, str) else float(self.temperature))
@@ -386,3 +383,24 @@ class DistilledClassifier(ClassifierMixin, Distiller):
             Class labels; or one for each of several labels that the row has, and zero for the others.
         """
         return self._student_for(X).predict(X)
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy; of several labels, the share of rows whose labels are all predicted.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows.
+        y : array-like of shape (n_rows,) or (n_rows, n_labels)
+            Their labels; several are matched by the names of a frame's columns, and a missing one does not count.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Their weights.
+
+        Returns
+        -------
+        score : float
+            Between 0 and 1.
+        """
+        if "student_" in self.__dict__ and self.multilabel_:
+            return self._student_for(X).score(X, y, sample_weight)
+        return super().score(X, y, sample_weight)

@@ -20,8 +20,7 @@ from ..student import make_student, traits_of
 from ..tasks import RANKS
 from ..teacher import QUERIES, asks_for_fit
 from ._base import Distiller
-from ._recipe import choose
-from ._story import ask, check, finish, teach
+from ._story import check, fit_student
 
 Array = NDArray[Any]
 
@@ -48,7 +47,8 @@ class DistilledRanker(Distiller):
     ----------
     teacher : estimator, callable or list of these, default=None
         A ranker or a regressor, fitted or not; a callable that maps rows to scores, of which the highest comes first;
-        or a list whose scores are averaged as they are. None where ``fit`` is given ``teacher_pred``.
+        or a list whose scores are averaged, each over the mean of its standard deviations within queries. None where
+        ``fit`` is given ``teacher_pred``.
     student : {"additive", "linear", "mlp", "tree"} or estimator, default="mlp"
         The model that is fitted: a LinearStudentRegressor ("additive": with ``numeric="piecewise"``), an
         MLPStudentRegressor, a TreeStudentRegressor, or an instance, whose parameters can then be
@@ -223,9 +223,7 @@ class DistilledRanker(Distiller):
         request = check(self, X, table, given=teacher_pred, X_unlabeled=None, sample_weight=None, fit_params=fit_params)
         params = [{**own, QUERIES: table[:, 1].astype(np.int64)} for own in request.params]
         request = replace(request, params=params, cv=request.cv if folds is None else folds)
-        asked = ask(request)
-        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
-        return finish(self, asked, training_set, teach(training_set, request.plan.student))
+        return fit_student(self, request)
 
     def _labels(self, y: Any, n_rows: int, *, given: bool) -> Array:
         """Return the labels, checked; NaN where there are none."""
@@ -266,7 +264,7 @@ class DistilledRanker(Distiller):
         return SquaredError()
 
     def ask_teacher(self, X: Any, *, teacher_pred: ArrayLike | None = None) -> Array:
-        """Return the teacher's scores, in its own unit.
+        """Return the teacher's scores, in its own unit; of a list of teachers the mean, as the student learns it.
 
         Parameters
         ----------
@@ -278,7 +276,7 @@ class DistilledRanker(Distiller):
         Returns
         -------
         scores : ndarray of shape (n_rows,)
-            As the teacher gives them.
+            Higher ones come first.
 
         Raises
         ------

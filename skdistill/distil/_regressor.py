@@ -11,10 +11,10 @@ from sklearn.base import RegressorMixin
 
 from .._sklearn import fit_context
 from ..losses import Loss, regression_loss_of
+from ..program import named_columns
 from ..tasks import NUMBERS
 from ._base import Distiller
-from ._recipe import choose
-from ._story import ask, check, constrain, finish, teach
+from ._story import check, fit_student
 
 Array = NDArray[Any]
 
@@ -241,9 +241,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
             sample_weight=sample_weight,
             fit_params=fit_params,
         )
-        asked = constrain(self, request, ask(request))
-        training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
-        return finish(self, asked, training_set, teach(training_set, request.plan.student))
+        return fit_student(self, request)
 
     def _loss(self) -> Loss:
         return regression_loss_of(self.loss)
@@ -291,3 +289,23 @@ class DistilledRegressor(RegressorMixin, Distiller):
             One number for each row, or one for each of several outputs.
         """
         return self._student_for(X).predict(X)
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Return the coefficient of determination, R2; of several outputs the mean.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            The true values; several outputs are matched by the names of a frame's columns.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Their weights.
+
+        Returns
+        -------
+        score : float
+            At most 1.
+        """
+        known = self._aligned_teacher.order if "student_" in self.__dict__ else None
+        return super().score(X, named_columns(y, known, "y")[0], sample_weight)

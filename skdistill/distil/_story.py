@@ -24,7 +24,7 @@ from ..teacher import Answers, Teacher
 from ._augment import stack
 from ._constraints import check_given, take_from_teacher
 from ._plan import Plan
-from ._recipe import TrainingSet
+from ._recipe import TrainingSet, choose
 
 Array = NDArray[Any]
 
@@ -251,10 +251,13 @@ def ask(request: Request) -> Asked:
             assert y is not None
             teacher = teacher.fit(X, y, request.params)
         if request.cv is None:
-            answers = teacher.ask(X)
+            several = teacher.ask_each(X)
         else:
             assert y is not None
-            answers = teacher.ask_out_of_fold(X, y, request.cv, request.params, request.groups)
+            several = teacher.ask_out_of_fold(X, y, request.cv, request.params, request.groups)
+        if len(several) > 1:
+            teacher = replace(teacher, weights=teacher.weights / task.units(several, y))
+        answers = teacher.blended(several)
     columns, order = task.columns(answers.names, answers.values.shape[1], y, request.classes, request.y_names)
     values = replace(answers, names=columns).aligned(order)
     alpha = request.plan.alpha
@@ -310,6 +313,21 @@ def teach(training_set: TrainingSet, student: Any) -> Any:
     fitted = copy_unfitted(student).fit_targets(training_set.rows, training_set.targets)
     scale_logits(fitted, training_set.logit_scale)
     return fitted
+
+
+def fit_student(model: Any, request: Request) -> Any:
+    """Return a distiller, fitted as it was asked to be.
+
+    Parameters
+    ----------
+    model : Distiller
+        What is fitted.
+    request : Request
+        As :func:`check` returned it.
+    """
+    asked = constrain(model, request, ask(request))
+    training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
+    return finish(model, asked, training_set, teach(training_set, request.plan.student))
 
 
 def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) -> Any:

@@ -197,7 +197,7 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns), or list of dict
             Rows.
         y : array-like of shape (n_rows,) or (n_rows, n_labels)
-            Their labels.
+            Their labels; several are matched by the names of a frame's columns, and a missing one does not count.
         sample_weight : array-like of shape (n_rows,), default=None
             Their weights.
 
@@ -206,9 +206,10 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
         score : float
             The share of rows whose label is predicted.
         """
+        if self.multilabel_:
+            return self._score_of_labels(X, y, sample_weight)
         weights = None if sample_weight is None else np.asarray(sample_weight)
-        equal = self.predict(X) == np.asarray(y)
-        return float(np.average(equal.all(axis=1) if self.multilabel_ else equal, weights=weights))
+        return float(np.average(self.predict(X) == np.asarray(y), weights=weights))
 
 
 class LoadedRegressor(ProgramRegressor, _Loaded):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import log_softmax
-from ..program import Program, Sigmoid, Softmax
+from ..program import Program, Sigmoid, Softmax, is_missing, named_columns
 from ._explain import Explanation, explained
 
 Array = NDArray[Any]
@@ -226,6 +226,19 @@ class ProgramClassifier(ProgramModel):
         X = self._rows(X)
         chosen = self.program_.ops[-1].chosen(self.program_.logits(X))
         return chosen if self.multilabel_ else self.classes_[chosen]
+
+    def _score_of_labels(self, X: Any, y: Any, sample_weight: Any) -> float:
+        """Return the share of rows whose known labels are all predicted, among those with any."""
+        counted = np.array_equal(self.classes_, np.arange(len(self.classes_)))
+        y = y.toarray() if hasattr(y, "toarray") else y
+        labels = np.asarray(named_columns(y, None if counted else self.classes_, "y")[0])
+        predicted = self.predict(X)
+        if labels.shape != predicted.shape:
+            raise ValueError(f"y has shape {labels.shape}; needed is an indicator matrix of shape {predicted.shape}.")
+        known = ~np.vectorize(is_missing, otypes=[bool])(labels)
+        right = (np.where(known, labels, 0).astype(np.float64) == predicted) | ~known
+        weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        return float(np.average(right.all(axis=1), weights=weight * known.any(axis=1)))
 
 
 class ProgramRegressor(ProgramModel):

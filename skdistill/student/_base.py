@@ -234,6 +234,27 @@ class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
         """
         return self._fit_labels(X, y, sample_weight, CrossEntropy())
 
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy; of several labels, the share of rows whose labels are all predicted.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            Rows.
+        y : array-like of shape (n_rows,) or (n_rows, n_labels)
+            Their labels; several are matched by the names of a frame's columns, and a missing one does not count.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Their weights.
+
+        Returns
+        -------
+        score : float
+            Between 0 and 1.
+        """
+        if "program_" in self.__dict__ and self.multilabel_:
+            return self._score_of_labels(X, y, sample_weight)
+        return super().score(X, y, sample_weight)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = self._traits.several_labels

@@ -135,6 +135,18 @@ class Task:
         """
         raise NotImplementedError
 
+    def units(self, several: Sequence[Any], y: Array | None) -> Array:
+        """Return the unit of each model's answers, of which a list of teachers has the mean; shape (n_teachers,).
+
+        Parameters
+        ----------
+        several : sequence of Answers
+            For the labelled rows, one for each model.
+        y : ndarray or None
+            Labels, as :meth:`check_y` returns them.
+        """
+        return np.ones(len(several))
+
     def union(self, several: Sequence[Array]) -> Array:
         """Return all that the columns of several teachers stand for, in the order of their mean's columns."""
         raise NotImplementedError

@@ -68,7 +68,7 @@ class Teacher:
     members : tuple
         The single models.
     weights : ndarray of shape (n_teachers,)
-        The share of each; they sum to one.
+        The factor of each; they sum to one, but where the units of answers are taken into account.
     memory : joblib.Memory
         Keeps fitted clones and answers.
     origin : str
@@ -249,9 +249,13 @@ class Teacher:
             If there is no model, rows have other columns than a model was fitted on, or answers are not what the
             task needs.
         """
+        return self.blended(self.ask_each(X))
+
+    def ask_each(self, X: Any) -> list[Answers]:
+        """Return the answers of each model, of which :meth:`ask` returns the weighted mean."""
         if not self.members:
             raise ValueError(f"There is no teacher to ask; give its answers for these rows as {self.task.given}.")
-        return self._blended([self._ask_one(member, X) for member in self.members])
+        return [self._ask_one(member, X) for member in self.members]
 
     def given(
         self, values: Any, n_rows: int, names: ArrayLike | None = None, otherwise: Array | None = None
@@ -276,8 +280,10 @@ class Teacher:
         known = otherwise if known is None else known
         return self._checked(values, known, known if names is None else np.asarray(names), n_rows, self.task.given)
 
-    def ask_out_of_fold(self, X: Any, y: Array, cv: Any, params: Sequence[dict[str, Any]], groups: Any) -> Answers:
-        """Return answers of models that have not seen the rows that they answer.
+    def ask_out_of_fold(
+        self, X: Any, y: Array, cv: Any, params: Sequence[dict[str, Any]], groups: Any
+    ) -> list[Answers]:
+        """Return each model's answers, from clones that have not seen the rows that they answer.
 
         The teacher itself is asked only about rows for which there are no such answers.
 
@@ -296,8 +302,8 @@ class Teacher:
 
         Returns
         -------
-        answers : Answers
-            The weighted mean over the models.
+        answers : list of Answers
+            One for each model.
         """
         y, answers = self.task.for_estimator(y), []
         oob = isinstance(cv, str)
@@ -306,7 +312,7 @@ class Teacher:
         for member, given in zip(self.members, params, strict=True):
             parts = [self._out_of_bag(member, X)] if oob else self._of_clones(member, X, y, folds, given)
             answers.append(self._merged(member, X, parts))
-        return replace(self._blended(answers), origin="out_of_fold")
+        return answers
 
     def check_clones(self, cv: Any) -> None:
         """Raise a ValueError where clones of the models cannot be fitted on folds."""
@@ -346,7 +352,7 @@ class Teacher:
         classes = _classes_of(member)
         return None if classes is None else self.task.names_of(classes)
 
-    def _blended(self, several: list[Answers]) -> Answers:
+    def blended(self, several: list[Answers]) -> Answers:
         """Return the weighted mean of the models' answers, over all names that any of them knows.
 
         Parameters

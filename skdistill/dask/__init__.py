@@ -4,6 +4,6 @@ The package dask is imported when rows are labelled, and not before: ``pip insta
 """
 
 from ._label import answer, label
-from ._spool import Spool, collection_like
+from ._spool import Layout, Spool
 
-__all__ = ["Spool", "answer", "collection_like", "label"]
+__all__ = ["Layout", "Spool", "answer", "label"]

@@ -76,7 +76,7 @@ def label(
     -----
     An answered partition is recognised by a hash of its rows, and the teacher by a hash of its pickle. Where that has
     changed, as a forest's does each time it is loaded, the teacher answers 64 rows of the folder once more, and is the
-    same if it gives the answers there. Columns of answers are named ``teacher_proba_<class>``, or ``teacher_pred``.
+    same if it gives the answers there. Columns of answers have the names of the classes, or of a regressor's outputs; ``teacher_pred`` has none.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def label(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     first, again = label(forest, rows, folder), label(forest, rows, folder)
     >>> first["answers"]
-    ['teacher_proba_0', 'teacher_proba_1', 'teacher_proba_2']
+    ['0', '1', '2']
     >>> first["n_rows"], first["n_asked"], again["n_asked"]
     (150, 150, 0)
     """
@@ -192,6 +192,7 @@ class _Worker:
                 f"The teacher failed on {called} ({len(rows)} rows): {type(error).__name__}: {error} The partitions "
                 "answered so far stay; the same call goes on from them."
             ) from error
+        _check_names([*frame.columns, *columns])
         table = self._as_table(frame, called)
         for name, column in zip(columns, values.T, strict=True):
             table = table.append_column(name, package("pyarrow").array(np.ascontiguousarray(column)))
@@ -303,13 +304,19 @@ def _layout(teacher: Teacher, X: Any, labels: Any) -> Layout:
         raise ValueError(f"{teacher.name} does not say what its columns stand for. Pass the labels as classes.")
     names = None if task == NUMBERS or known is None else tuple(np.asarray(known).tolist())
     layout = Layout(rows, dtypes, framed, y, None if y is None else str(labels.dtype), task.given, names)
-    twice = [name for name in rows if name == y or name.startswith(task.given) or rows.count(name) > 1]
+    answers = [] if names is None else layout.answer_columns(np.asarray(known), len(names))
+    _check_names([*rows, *([] if y is None else [y]), *answers])
+    return layout
+
+
+def _check_names(columns: Sequence[str]) -> None:
+    """Raise a ValueError where columns of rows, labels and answers have the same name."""
+    twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise ValueError(
-            f"Columns {listed(sorted(set(twice)))} of the rows are named as others, or as the spool names labels and "
-            "answers. Rename them."
+            f"{listed(twice)} would be the name of several columns of rows, labels and answers, which are named as the "
+            "classes. Rename those of the rows or the labels."
         )
-    return layout
 
 
 def _partitions(collection: Any) -> list[Any]:
@@ -344,10 +351,7 @@ def _begin(spool: Spool, teacher: Teacher, layout: Layout, n_partitions: int) ->
     content = {
         "teacher": {"name": teacher.name, "fingerprint": fingerprint},
         "task": teacher.task.name,
-        "rows": list(layout.rows),
-        "dtypes": list(layout.dtypes),
-        "y": layout.y,
-        "names": None if layout.names is None else list(layout.names),
+        **layout.described(),
         "n_partitions": n_partitions,
     }
     known = spool.manifest()

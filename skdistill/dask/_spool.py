@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,8 @@ class Layout:
         The column with the labels.
     y_dtype : str or None
         Its type.
-    answer : str
-        What the columns of answers begin with: "teacher_proba" or "teacher_pred".
+    unnamed : str
+        What answers are called that have no names: "teacher_proba" or "teacher_pred".
     names : tuple or None
         The class labels of the columns of answers, where they are known beforehand.
     """
@@ -65,14 +65,24 @@ class Layout:
     framed: bool
     y: str | None
     y_dtype: str | None
-    answer: str
+    unnamed: str
     names: tuple[Any, ...] | None
+
+    @classmethod
+    def of(cls, manifest: dict[str, Any]) -> Layout:
+        """Return the layout that a manifest describes."""
+        own = {field.name: manifest[field.name] for field in fields(cls)}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in own.items()})
+
+    def described(self) -> dict[str, Any]:
+        """Return it as the manifest has it."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     def answer_columns(self, names: Array | None, n_targets: int) -> list[str]:
         """Return what the columns of answers are called, given what they stand for."""
-        if names is None and n_targets == 1:
-            return [self.answer]
-        return [f"{self.answer}_{name}" for name in (range(n_targets) if names is None else names.tolist())]
+        if names is not None:
+            return [str(name) for name in names.tolist()]
+        return [self.unnamed] if n_targets == 1 else [f"{self.unnamed}_{at}" for at in range(n_targets)]
 
     def as_given(self, table: Any) -> Any:
         """Return rows that were read from a file in the form in which the teacher got them."""
@@ -208,8 +218,8 @@ class Spool:
         with filesystem.open(f"{root}/{name}", "rb") as file:
             return package("pyarrow.parquet").ParquetFile(file).read_row_group(0).slice(0, n_rows)
 
-    def dataset(self) -> Any:
-        """Return the files as one pyarrow Dataset, in the order of the partitions.
+    def sample(self, n_rows: int, seed: int) -> Any:
+        """Return rows of all files, drawn by chance, as one pyarrow Table; all rows, if there are no more.
 
         Raises
         ------
@@ -218,10 +228,16 @@ class Spool:
         """
         manifest = self.manifest()
         if manifest is None or "partitions" not in manifest:
-            raise ValueError(f"{self.url} holds no finished answers. Label the rows to it first, or once more.")
+            raise ValueError(f"{self.url} holds no finished answers. Label the rows to it first.")
         filesystem, root = self._filesystem()
-        paths = [f"{root}/{part['file']}" for part in manifest["partitions"] if part["n_rows"]]
-        return package("pyarrow.dataset").dataset(paths, format="parquet", filesystem=filesystem)
+        rng, tables, share = np.random.default_rng(seed), [], min(1.0, n_rows / manifest["n_rows"])
+        for part in manifest["partitions"]:
+            if part["n_rows"]:
+                with filesystem.open(f"{root}/{part['file']}", "rb") as file:
+                    table = package("pyarrow.parquet").ParquetFile(file).read()
+                chosen = rng.choice(len(table), int(share * len(table)), replace=False)
+                tables.append(table if share == 1 else table.take(np.sort(chosen)))
+        return package("pyarrow").concat_tables(tables).unify_dictionaries()
 
 
 def collection_like(X: Any) -> str | None:

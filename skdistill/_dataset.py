@@ -318,7 +318,7 @@ class ParquetRows:
         for name, missing in zip(self.roles.labels, nulls, strict=True):
             if missing.sum() > table[name].null_count:
                 raise ValueError(
-                    f"Column {name!r} holds NaN in {self._place(group)}; a row without a label has a missing cell (null)."
+                    f"Column {name!r} holds NaN in {self._place(group)}; a row without a label has a missing cell."
                 )
             if len(nulls) > 1 and missing.any():
                 raise ValueError(f"Column {name!r} has missing cells in {self._place(group)}; fill them.")

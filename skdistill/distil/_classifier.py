@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -13,10 +14,13 @@ from sklearn.base import ClassifierMixin
 from .._dataset import is_dataset
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses import CrossEntropy
+from ..model import on_partitions
+from ..program import is_dask
 from ..student import traits_of
 from ..tasks import CLASSES
 from ..teacher import Teacher
 from ._base import Distiller
+from ._collection import fit_collection
 from ._out_of_core import fit_dataset
 from ._recipe import choose
 from ._story import ask, check, constrain, finish, teach
@@ -90,6 +94,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     memory : str or joblib.Memory, default=None
         Where to keep fitted teachers and their answers, so that a grid over temperature and alpha
         asks the teacher once for each fold.
+    spool : path-like, default=None
+        Where the rows of a Dask collection and the teacher's answers are kept, as :func:`skdistill.dask.label` does: a
+        folder, or a URL that fsspec knows. A fit that was stopped goes on from there. None takes a temporary
+        folder, which workers on other machines do not see.
     random_state : int, RandomState instance or None, default=None
         Given to a student whose own `random_state` is None.
     n_jobs : int, default=None
@@ -200,6 +208,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         teacher_weights: Any = None,
         classes: ArrayLike | None = None,
         memory: str | Memory | None = None,
+        spool: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -215,6 +224,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         self.teacher_weights = teacher_weights
         self.classes = classes
         self.memory = memory
+        self.spool = spool
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -281,6 +291,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
         if is_dataset(X):
             return fit_dataset(self, X, y, given=teacher_proba, fit_params=fit_params, **others)
+        if is_dask(X):
+            return fit_collection(self, X, y, {"teacher_proba": teacher_proba, **others, **fit_params})
         request = check(self, X, y, given=teacher_proba, fit_params=fit_params, **others)
         asked = constrain(self, request, ask(request))
         training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
@@ -333,6 +345,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """Whether it was fitted to several labels for each row, and not to one class."""
         return bool(getattr(self.student_, "multilabel_", False))
 
+    @on_partitions
     def predict_proba(self, X: Any) -> Array:
         """Return the student's probability of each class, or of each of several labels.
 
@@ -348,6 +361,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """
         return self._student_for(X).predict_proba(X)
 
+    @on_partitions
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the student's probability of each class.
 
@@ -363,6 +377,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """
         return self._student_for(X).predict_log_proba(X)
 
+    @on_partitions
     def decision_function(self, X: Any) -> Array:
         """Return the student's logits.
 
@@ -378,6 +393,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """
         return self._student_for(X).decision_function(X)
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the class that the student finds most probable, or the labels that it finds more likely than not.
 

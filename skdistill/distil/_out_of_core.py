@@ -127,8 +127,8 @@ def fit_dataset(
     n_unlabelled = dataset.n_rows - dataset.n_labelled
     if named.y is not None and n_unlabelled:
         warnings.warn(
-            f"{n_unlabelled} of {dataset.n_rows} rows have no label in {listed(_listed(named.y))}: they are learned from "
-            "the teacher's answers alone. To leave them out, pass a dataset without them: dataset.filter(...).",
+            f"{n_unlabelled} of {dataset.n_rows} rows have no label in {listed(_listed(named.y))}: they are learned "
+            "from the teacher's answers alone. To leave them out, pass a dataset without them: dataset.filter(...).",
             UserWarning,
             stacklevel=user_level(),
         )
@@ -271,7 +271,7 @@ class _Stream:
         self._asks = named.answers is None
         if self._asks:
             # the answers for each row, and whether it was asked; on disk, so that memory does not grow with the rows
-            self._file = TemporaryFile()
+            self._file = TemporaryFile()  # noqa: SIM115
             shape = (dataset.n_rows, asked.teacher.n_targets + 1)
             self._answers = np.memmap(self._file, np.float32, "w+", shape=shape)
 

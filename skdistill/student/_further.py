@@ -1,4 +1,4 @@
-"""A fitted student that learns on: its encoder and weights, read from its Program, and further rows as they need them."""
+"""A fitted student that learns on: its encoder and weights, read from its Program, and further rows."""
 
 from __future__ import annotations
 

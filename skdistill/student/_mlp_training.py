@@ -33,8 +33,9 @@ _WARM_UP = 0.05
 _FORGETS, _AVERAGED = 9.0, 4
 #: How many held-out rows are put through a net at a time.
 _BLOCK = 2048
-#: On a stream, the rate warms up over so many steps at most.
-_LONGEST_WARM_UP = 1000
+#: On a stream the rate warms up over so many steps at most, to this share of the student's: a rate that stays high has
+#: to be lower than one that falls.
+_LONGEST_WARM_UP, _STEADY = 1000, 0.5
 #: The share of the steps on a stream in which the rate falls to zero: Hägele and others (2024), "Scaling Laws and
 #: Compute-Optimal Training Beyond Fixed Training Durations", https://arxiv.org/abs/2405.18392, find that 0.1 to 0.2 do.
 _COOLED = 0.2
@@ -326,6 +327,7 @@ class _Run:
             student.max_epochs if most_steps is None else max(1, min(student.max_epochs, most_steps // steps))
         )
         self.n_steps, self.averaged = self.n_epochs * steps, min(_AVERAGED, steps)
+        self.highest = student.learning_rate
         self.warm_up = self.falls_from = max(1.0, _WARM_UP * self.n_steps)
         self.step, self.adam_step = 0, torch.zeros((), device=device)
         self.held_out = [torch.as_tensor(job.held_out, device=device) for job in jobs]
@@ -383,13 +385,13 @@ class _Run:
 
     def _rate(self) -> float:
         done = min(1.0, max(0.0, self.step - self.falls_from) / max(1.0, self.n_steps - self.falls_from))
-        rate = self.student.learning_rate * min(1.0, (self.step + 1) / self.warm_up)
+        rate = self.highest * min(1.0, (self.step + 1) / self.warm_up)
         return float(rate * (1 + math.cos(math.pi * done)) / 2)
 
     def stay_warm(self, most_steps: int) -> None:
         """Keep the rate steady after the warm-up, until :meth:`cool_down`."""
         self.warm_up, self.falls_from = max(1.0, min(_WARM_UP * most_steps, _LONGEST_WARM_UP)), math.inf
-        self.averaged = _AVERAGED
+        self.highest, self.averaged = _STEADY * self.student.learning_rate, _AVERAGED
 
     def cool_down(self, n_steps: int) -> None:
         """Let the rate fall to zero in so many steps from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -10,12 +11,17 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 
+from .._dataset import is_dataset
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses import CrossEntropy
+from ..model import on_partitions
+from ..program import is_dask
 from ..student import traits_of
 from ..tasks import CLASSES
 from ..teacher import Teacher
 from ._base import Distiller
+from ._collection import fit_collection
+from ._out_of_core import fit_dataset
 from ._story import check, fit_student
 
 Array = NDArray[Any]
@@ -82,6 +88,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     memory : str or joblib.Memory, default=None
         Cache for fitted teachers and their predictions. With it, a grid search over temperature and alpha calls the
         teacher once per fold.
+    spool : path-like, default=None
+        Where to store the rows of a Dask collection and the teacher's predictions, as :func:`skdistill.dask.label`
+        does: a folder, or a URL that fsspec supports. An interrupted fit resumes from there. None uses a temporary
+        folder, which workers on other machines cannot see.
     random_state : int, RandomState instance or None, default=None
         Passed to a student whose own `random_state` is None.
     n_jobs : int, default=None
@@ -124,6 +134,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
           rate; for a multilabel target the macro ``average_precision``.
         - ``distilled``, ``labels_only`` and ``teacher``: the same scores for the selected candidate, for students
           fitted to the labels only, and for the teacher, which may have seen these rows.
+        - ``learning_curve`` and ``stopped`` of a net trained on a dataset, else None: the loss on held-out rows
+          (``loss``) after each number of rows (``n_rows``); and whether training ended because twice as many rows did
+          not improve it ("flat") or with "all rows seen".
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -194,6 +207,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         teacher_weights: Any = None,
         classes: ArrayLike | None = None,
         memory: str | Memory | None = None,
+        spool: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -209,6 +223,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         self.teacher_weights = teacher_weights
         self.classes = classes
         self.memory = memory
+        self.spool = spool
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -228,16 +243,22 @@ class DistilledClassifier(ClassifierMixin, Distiller):
 
         Parameters
         ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Raw rows. The teacher gets them as they are, and the student encodes them itself.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), path-like, Dataset or RecordBatchReader
+            Raw rows. The teacher gets them as they are, and the student encodes them itself. Or a dataset, which may be
+            larger than memory: a Parquet file or directory, also as an fsspec URL, or a pyarrow dataset or reader.
+            `y`, `teacher_proba` and `sample_weight` are then names of its columns, all other columns are the rows,
+            and the teacher must be fitted. A net is trained on all rows; other students are fitted to a sample of
+            200,000, with a warning. A dataset that is not Parquet is first written to a temporary file.
         y : array-like of shape (n_rows,), or array-like or sparse matrix of shape (n_rows, n_labels), default=None
             Class labels, one per row; pass rows without a label as `X_unlabeled`. Or a multilabel indicator matrix: 1
             for each label that the row has, 0 for the others, NaN for a missing one; the columns of a frame name the
-            labels. May be None if the teacher is fitted and `alpha` is 1 or "auto".
+            labels. May be None if the teacher is fitted and `alpha` is 1 or "auto". For a dataset, the name of a column,
+            or one name per label; a row with a missing cell has no label and is learned from the teacher's predictions.
         teacher_proba : array-like of shape (n_rows, n_classes) or (n_rows, n_labels), default=None
             Precomputed predictions of the teacher, first for `X`, then for `X_unlabeled`; rows are matched by position.
             Columns of a frame are matched by name. Columns of an array are in the order of `classes`, else of the
-            teacher's ``classes_``, else of the sorted labels.
+            teacher's ``classes_``, else of the sorted labels. For a dataset, the names of the columns in this order, or
+            a dict from class label to name.
         X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), or callable, default=None
             Further rows without labels, which the teacher predicts; or a function without arguments that returns them.
             Within a search pass a function: a search would split an array as long as `X` into folds, so that raises an
@@ -263,15 +284,12 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         UserWarning
             If a fitted teacher predicts the labels no better than a constant.
         """
-        request = check(
-            self,
-            X,
-            y,
-            given=teacher_proba,
-            X_unlabeled=X_unlabeled,
-            sample_weight=sample_weight,
-            fit_params=fit_params,
-        )
+        others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
+        if is_dataset(X):
+            return fit_dataset(self, X, y, given=teacher_proba, fit_params=fit_params, **others)
+        if is_dask(X):
+            return fit_collection(self, X, y, {"teacher_proba": teacher_proba, **others, **fit_params})
+        request = check(self, X, y, given=teacher_proba, fit_params=fit_params, **others)
         return fit_student(self, request)
 
     def _loss(self) -> CrossEntropy:
@@ -320,6 +338,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """Whether the target was multilabel."""
         return bool(getattr(self.student_, "multilabel_", False))
 
+    @on_partitions
     def predict_proba(self, X: Any) -> Array:
         """Return the student's probability of each class, or of each label of a multilabel target.
 
@@ -335,6 +354,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """
         return self._student_for(X).predict_proba(X)
 
+    @on_partitions
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the student's probability of each class.
 
@@ -350,6 +370,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """
         return self._student_for(X).predict_log_proba(X)
 
+    @on_partitions
     def decision_function(self, X: Any) -> Array:
         """Return the student's logits.
 
@@ -365,6 +386,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """
         return self._student_for(X).decision_function(X)
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the most probable class, or the labels with a probability above one half.
 

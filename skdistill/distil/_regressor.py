@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,11 +10,15 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
+from .._dataset import is_dataset
 from .._sklearn import fit_context
 from ..losses import Loss, regression_loss_of
-from ..program import named_columns
+from ..model import on_partitions
+from ..program import is_dask, named_columns
 from ..tasks import NUMBERS
 from ._base import Distiller
+from ._collection import fit_collection
+from ._out_of_core import fit_dataset
 from ._story import check, fit_student
 
 Array = NDArray[Any]
@@ -73,6 +78,10 @@ class DistilledRegressor(RegressorMixin, Distiller):
     memory : str or joblib.Memory, default=None
         Cache for fitted teachers and their predictions. With it, a grid search over alpha calls the teacher once per
         fold.
+    spool : path-like, default=None
+        Where to store the rows of a Dask collection and the teacher's predictions, as :func:`skdistill.dask.label`
+        does: a folder, or a URL that fsspec supports. An interrupted fit resumes from there. None uses a temporary
+        folder, which workers on other machines cannot see.
     random_state : int, RandomState instance or None, default=None
         Passed to a student whose own `random_state` is None.
     n_jobs : int, default=None
@@ -108,6 +117,9 @@ class DistilledRegressor(RegressorMixin, Distiller):
           labels, and ``r2_teacher`` against the teacher's predictions.
         - ``distilled``, ``labels_only`` and ``teacher``: the same scores for the selected candidate, for students
           fitted to the labels only, and for the teacher, which may have seen these rows.
+        - ``learning_curve`` and ``stopped`` of a net trained on a dataset, else None: the loss on held-out rows
+          (``loss``) after each number of rows (``n_rows``); and whether training ended because twice as many rows did
+          not improve it ("flat") or with "all rows seen".
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -164,6 +176,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         monotonic_cst: Any = "teacher",
         teacher_weights: Any = None,
         memory: str | Memory | None = None,
+        spool: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -178,6 +191,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         self.monotonic_cst = monotonic_cst
         self.teacher_weights = teacher_weights
         self.memory = memory
+        self.spool = spool
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -197,14 +211,20 @@ class DistilledRegressor(RegressorMixin, Distiller):
 
         Parameters
         ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Raw rows. The teacher gets them as they are, and the student encodes them itself.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), path-like, Dataset or RecordBatchReader
+            Raw rows. The teacher gets them as they are, and the student encodes them itself. Or a dataset, which may be
+            larger than memory: a Parquet file or directory, also as an fsspec URL, or a pyarrow dataset or reader.
+            `y`, `teacher_pred` and `sample_weight` are then names of its columns, all other columns are the rows,
+            and the teacher must be fitted. A net is trained on all rows; other students are fitted to a sample of
+            200,000, with a warning. A dataset that is not Parquet is first written to a temporary file.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
             Target values; pass rows without a label as `X_unlabeled`. May be None if the teacher is fitted and `alpha`
-            is 1 or "auto".
+            is 1 or "auto". For a dataset, the name of a column, or names; a row with a missing cell has no label and is
+            learned from the teacher's predictions.
         teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
             Precomputed predictions of the teacher, first for `X`, then for `X_unlabeled`. If they and `y` are frames
-            with several outputs, the outputs are matched by name.
+            with several outputs, the outputs are matched by name. For a dataset, the name of a column, or names in the
+            order of `y`.
         X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), or callable, default=None
             Further rows without labels, which the teacher predicts; or a function without arguments that returns them.
             Within a search pass a function: a search would split an array as long as `X` into folds, so that raises an
@@ -230,15 +250,12 @@ class DistilledRegressor(RegressorMixin, Distiller):
         UserWarning
             If a fitted teacher predicts the labels worse than a constant (R2 below 0).
         """
-        request = check(
-            self,
-            X,
-            y,
-            given=teacher_pred,
-            X_unlabeled=X_unlabeled,
-            sample_weight=sample_weight,
-            fit_params=fit_params,
-        )
+        others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
+        if is_dataset(X):
+            return fit_dataset(self, X, y, given=teacher_pred, fit_params=fit_params, **others)
+        if is_dask(X):
+            return fit_collection(self, X, y, {"teacher_pred": teacher_pred, **others, **fit_params})
+        request = check(self, X, y, given=teacher_pred, fit_params=fit_params, **others)
         return fit_student(self, request)
 
     def _loss(self) -> Loss:
@@ -273,6 +290,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         tags.target_tags.multi_output = True
         return self._limited(tags)
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the student's predictions, in the target's unit.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..losses import log_softmax
 from ..program import Program, Sigmoid, Softmax, is_missing, named_columns
 from ._explain import Explanation, explained
+from ._on_partitions import on_partitions
 
 Array = NDArray[Any]
 
@@ -154,6 +155,7 @@ class ProgramClassifier(ProgramModel):
         """Whether the target was multilabel."""
         return isinstance(self.program_.ops[-1], Sigmoid)
 
+    @on_partitions
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, or of each label.
 
@@ -171,6 +173,7 @@ class ProgramClassifier(ProgramModel):
         X = self._rows(X)
         return self.program_(X)
 
+    @on_partitions
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probability of each class.
 
@@ -190,6 +193,7 @@ class ProgramClassifier(ProgramModel):
         with np.errstate(divide="ignore"):
             return np.log(self.program_(X))
 
+    @on_partitions
     def decision_function(self, X: Any) -> Array:
         """Return the logits.
 
@@ -207,6 +211,7 @@ class ProgramClassifier(ProgramModel):
         logits = self.program_.logits(X)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the most probable class, or the class according to a threshold (:func:`skdistill.as_student`).
 
@@ -243,6 +248,7 @@ class ProgramClassifier(ProgramModel):
 class ProgramRegressor(ProgramModel):
     """How a regressor that is a Program predicts; numpy is enough."""
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the predictions, in the target's unit.
 

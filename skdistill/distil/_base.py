@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import os
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -38,6 +40,7 @@ class Distiller(Exportable, BaseEstimator):
         "monotonic_cst": ["array-like", dict, StrOptions({"teacher"}), None],
         "teacher_weights": ["array-like", None],
         "memory": [str, HasMethods(["cache"]), None],
+        "spool": [str, os.PathLike, None],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -55,6 +58,7 @@ class Distiller(Exportable, BaseEstimator):
     monotonic_cst: Any
     teacher_weights: Any
     memory: str | Memory | None
+    spool: str | os.PathLike[str] | None
     random_state: int | np.random.RandomState | None
     n_jobs: int | None
     verbose: int
@@ -94,6 +98,14 @@ class Distiller(Exportable, BaseEstimator):
         if not self._takes_missing:
             check_complete(self.student_, X)
         return self.student_
+
+    def _to_predict(self) -> Any:
+        """Return what predicts alike, without the teacher: what is sent to the workers of a cluster."""
+        model = copy.copy(self)
+        model.teacher = None
+        for name in ("teacher_", "_aligned_teacher"):
+            model.__dict__.pop(name, None)
+        return model
 
     @property
     def program_(self) -> Program:

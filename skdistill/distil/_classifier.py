@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -12,10 +13,13 @@ from sklearn.base import ClassifierMixin
 
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses import CrossEntropy
+from ..model import on_partitions
+from ..program import is_dask
 from ..student import traits_of
 from ..tasks import CLASSES
 from ..teacher import Teacher
 from ._base import Distiller
+from ._collection import fit_collection
 from ._recipe import choose
 from ._story import ask, check, constrain, finish, teach
 
@@ -88,6 +92,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     memory : str or joblib.Memory, default=None
         Where to keep fitted teachers and their answers, so that a grid over temperature and alpha
         asks the teacher once for each fold.
+    spool : path-like, default=None
+        Where the rows of a Dask collection and the teacher's answers are kept, as :func:`skdistill.dask.label` does: a
+        folder, or a URL that fsspec knows. A fit that was stopped goes on from there. None takes a temporary
+        folder, which workers on other machines do not see.
     random_state : int, RandomState instance or None, default=None
         Given to a student whose own `random_state` is None.
     n_jobs : int, default=None
@@ -195,6 +203,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         teacher_weights: Any = None,
         classes: ArrayLike | None = None,
         memory: str | Memory | None = None,
+        spool: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -210,6 +219,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         self.teacher_weights = teacher_weights
         self.classes = classes
         self.memory = memory
+        self.spool = spool
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -267,15 +277,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         UserWarning
             If a fitted teacher is no better than a constant on the labels.
         """
-        request = check(
-            self,
-            X,
-            y,
-            given=teacher_proba,
-            X_unlabeled=X_unlabeled,
-            sample_weight=sample_weight,
-            fit_params=fit_params,
-        )
+        others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
+        if is_dask(X):
+            return fit_collection(self, X, y, {"teacher_proba": teacher_proba, **others, **fit_params})
+        request = check(self, X, y, given=teacher_proba, fit_params=fit_params, **others)
         asked = constrain(self, request, ask(request))
         training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
         return finish(self, asked, training_set, teach(training_set, request.plan.student))
@@ -327,6 +332,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """Whether it was fitted to several labels for each row, and not to one class."""
         return bool(getattr(self.student_, "multilabel_", False))
 
+    @on_partitions
     def predict_proba(self, X: Any) -> Array:
         """Return the student's probability of each class, or of each of several labels.
 
@@ -342,6 +348,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """
         return self._student_for(X).predict_proba(X)
 
+    @on_partitions
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the student's probability of each class.
 
@@ -357,6 +364,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """
         return self._student_for(X).predict_log_proba(X)
 
+    @on_partitions
     def decision_function(self, X: Any) -> Array:
         """Return the student's logits.
 
@@ -372,6 +380,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """
         return self._student_for(X).decision_function(X)
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the class that the student finds most probable, or the labels that it finds more likely than not.
 

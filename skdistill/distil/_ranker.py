@@ -16,6 +16,7 @@ from .._checks import check_numbers, check_rows, missing_y, query_numbers
 from .._sklearn import Interval, fit_context, take_params, take_rows
 from ..losses import ListwiseCrossEntropy, Loss, SquaredError
 from ..metrics import ndcg
+from ..model import on_partitions
 from ..student import make_student, traits_of
 from ..tasks import RANKS
 from ..teacher import QUERIES, asks_for_fit
@@ -292,6 +293,7 @@ class DistilledRanker(Distiller):
     def __sklearn_tags__(self) -> Any:
         return self._limited(super().__sklearn_tags__())
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the student's scores; the highest of a query comes first.
 

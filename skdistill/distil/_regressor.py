@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +12,11 @@ from sklearn.base import RegressorMixin
 
 from .._sklearn import fit_context
 from ..losses import Loss, regression_loss_of
+from ..model import on_partitions
+from ..program import is_dask
 from ..tasks import NUMBERS
 from ._base import Distiller
+from ._collection import fit_collection
 from ._recipe import choose
 from ._story import ask, check, constrain, finish, teach
 
@@ -76,6 +80,10 @@ class DistilledRegressor(RegressorMixin, Distiller):
     memory : str or joblib.Memory, default=None
         Where to keep fitted teachers and their answers, so that a grid over alpha asks the teacher
         once for each fold.
+    spool : path-like, default=None
+        Where the rows of a Dask collection and the teacher's answers are kept, as :func:`skdistill.dask.label` does: a
+        folder, or a URL that fsspec knows. A fit that was stopped goes on from there. None takes a temporary
+        folder, which workers on other machines do not see.
     random_state : int, RandomState instance or None, default=None
         Given to a student whose own `random_state` is None.
     n_jobs : int, default=None
@@ -164,6 +172,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         monotonic_cst: Any = "teacher",
         teacher_weights: Any = None,
         memory: str | Memory | None = None,
+        spool: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -178,6 +187,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         self.monotonic_cst = monotonic_cst
         self.teacher_weights = teacher_weights
         self.memory = memory
+        self.spool = spool
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -232,15 +242,10 @@ class DistilledRegressor(RegressorMixin, Distiller):
         UserWarning
             If the R2 of a fitted teacher on the labels is below 0, that of a constant.
         """
-        request = check(
-            self,
-            X,
-            y,
-            given=teacher_pred,
-            X_unlabeled=X_unlabeled,
-            sample_weight=sample_weight,
-            fit_params=fit_params,
-        )
+        others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
+        if is_dask(X):
+            return fit_collection(self, X, y, {"teacher_pred": teacher_pred, **others, **fit_params})
+        request = check(self, X, y, given=teacher_pred, fit_params=fit_params, **others)
         asked = constrain(self, request, ask(request))
         training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
         return finish(self, asked, training_set, teach(training_set, request.plan.student))
@@ -277,6 +282,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         tags.target_tags.multi_output = True
         return self._limited(tags)
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the numbers that the student predicts, in the target's own unit.
 

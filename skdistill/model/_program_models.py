@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..losses import log_softmax
 from ..program import Program, Sigmoid, Softmax
 from ._explain import Explanation, explained
+from ._on_partitions import on_partitions
 
 Array = NDArray[Any]
 
@@ -155,6 +156,7 @@ class ProgramClassifier(ProgramModel):
         """Whether it was fitted to several labels for each row, and not to one class."""
         return isinstance(self.program_.ops[-1], Sigmoid)
 
+    @on_partitions
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, or of each label.
 
@@ -172,6 +174,7 @@ class ProgramClassifier(ProgramModel):
         X = self._rows(X)
         return self.program_(X)
 
+    @on_partitions
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probability of each class.
 
@@ -191,6 +194,7 @@ class ProgramClassifier(ProgramModel):
         with np.errstate(divide="ignore"):
             return np.log(self.program_(X))
 
+    @on_partitions
     def decision_function(self, X: Any) -> Array:
         """Return the logits.
 
@@ -208,6 +212,7 @@ class ProgramClassifier(ProgramModel):
         logits = self.program_.logits(X)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the most probable class, or that which a threshold decides on (:func:`skdistill.as_student`).
 
@@ -231,6 +236,7 @@ class ProgramClassifier(ProgramModel):
 class ProgramRegressor(ProgramModel):
     """How a regressor that is a Program predicts; numpy is enough."""
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the predictions, in the target's unit.
 

@@ -220,9 +220,7 @@ class _Worker:
             if not isinstance(rows, np.ndarray):
                 raise ValueError(f"{called} is a {type(rows).__name__}; needed are blocks of numpy arrays.")
             if rows.ndim != 2 or rows.shape[1] != len(self.layout.rows):
-                raise ValueError(
-                    f"{called} has shape {rows.shape}; the collection has {len(self.layout.rows)} columns."
-                )
+                raise ValueError(f"{called} has shape {rows.shape}; the collection has {len(self.layout.rows)} columns.")
             dtypes = [str(rows.dtype)] * rows.shape[1]
         others = [
             f"{name} is {dtype} instead of {wanted}"

@@ -42,9 +42,7 @@ def fit_collection(model: Any, X: Any, y: Any, others: dict[str, Any]) -> Any:
         raise ValueError(f"fit takes X and y alone where X is a Dask collection, and not {', '.join(given)}.")
     if model.cv is not None and not (isinstance(model.cv, str) and model.cv == "prefit"):
         raise ValueError(f"cv={model.cv!r} fits the teacher on rows in memory; for a Dask collection it is 'prefit'.")
-    teacher = Teacher.of(
-        model.teacher, model._task, weights=model.teacher_weights, unnamed=getattr(model, "classes", None)
-    )
+    teacher = Teacher.of(model.teacher, model._task, weights=model.teacher_weights, unnamed=getattr(model, "classes", None))
     if not teacher.can_answer:
         raise ValueError(
             "X is a Dask collection, whose rows a fitted teacher answers where they lie. Fit the teacher first, on rows "

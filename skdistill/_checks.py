@@ -115,6 +115,9 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
     if dicts and not reset:
         # a Program reads them
         return X
+    if is_frame(X) and named and not reset and min(X.shape) > 0:
+        # columns are matched by their names, whatever their order, when they are read
+        return X
     _check_container(X, dicts)
     if is_frame(X):
         if X.shape[0] == 0 or X.shape[1] == 0:
@@ -122,9 +125,6 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
         twice = [name for name, count in Counter(column_names(X)).items() if count > 1] if reset else []
         if twice:
             raise ValueError(f"X has columns of the same name: {listed(twice)}. Rename or drop them.")
-        if not reset and named:
-            # columns are matched by their names, whatever their order, when they are read
-            return X
         checked = validate_data(estimator, X, reset=reset, skip_check_array=True)
         return _by_unnamed_columns(estimator, checked, reset=reset)
     if isinstance(X, list | tuple):

@@ -89,6 +89,13 @@ def test_every_form_of_the_same_rows_gets_the_same_answers(n_rows, form, table, 
 
 
 @pytest.mark.parametrize("n_rows", FEW_AND_MANY)
+def test_a_record_batch_gets_the_answers_of_its_table(n_rows, table, linear):
+    rows = pa.Table.from_pandas(table[0][:n_rows], preserve_index=False)
+    batch = rows.combine_chunks().to_batches()[0].select(rows.column_names[::-1])
+    assert_array_equal(linear.predict_proba(batch), linear.predict_proba(rows))
+
+
+@pytest.mark.parametrize("n_rows", FEW_AND_MANY)
 def test_a_reordered_frame_predicts_the_same(n_rows, form, table, linear):
     X, _ = table
     shuffled = X[np.random.default_rng(0).permutation(X.columns)]

@@ -252,8 +252,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         y : array-like of shape (n_rows,), or array-like or sparse matrix of shape (n_rows, n_labels), default=None
             Class labels, one per row; pass rows without a label as `X_unlabeled`. Or a multilabel indicator matrix: 1
             for each label that the row has, 0 for the others, NaN for a missing one; the columns of a frame name the
-            labels. May be None if the teacher is fitted and `alpha` is 1 or "auto". For a dataset, the name of a column,
-            or one name per label; a row with a missing cell has no label and is learned from the teacher's predictions.
+            labels. May be None if the teacher is fitted and `alpha` is 1 or "auto". For a dataset, the name of a
+            column, or one name per label; a row with a missing cell has no label and is learned from the teacher's
+            predictions.
         teacher_proba : array-like of shape (n_rows, n_classes) or (n_rows, n_labels), default=None
             Precomputed predictions of the teacher, first for `X`, then for `X_unlabeled`; rows are matched by position.
             Columns of a frame are matched by name. Columns of an array are in the order of `classes`, else of the

@@ -8,8 +8,8 @@ fitted on 50,000 rows. One machine runs Dask's scheduler, two workers of one thr
 process of its own, fresh for each number of rows. ``skdistill.dask.label`` makes the rows, asks the teacher and writes
 rows and answers to Parquet.
 
-The loop makes the rows of a partition, calls ``predict_proba`` and drops the answers, in the calling process. Half of its
-partitions are timed before the labelling and half after it. CPU seconds hardly depend on what else the machine does:
+The loop makes the rows of a partition, calls ``predict_proba`` and drops the answers, in the calling process. Half of
+its partitions are timed before the labelling and half after it. CPU seconds hardly depend on what else the machine does:
 two workers can be no faster than twice the loop's CPU seconds by theirs, for the same rows. Of both the start is left
 out: importing packages, and sending the teacher.
 

@@ -248,7 +248,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
             larger than memory: a Parquet file or directory, also as an fsspec URL, or a pyarrow dataset or reader.
             `y`, `teacher_proba` and `sample_weight` are then names of its columns, all other columns are the rows,
             and the teacher must be fitted. A net is trained on all rows; other students are fitted to a sample of
-            200,000, with a warning. A dataset that is not Parquet is first written to a temporary file.
+            200,000, with a warning. A dataset that is not Parquet is first written to a temporary file. Or a Dask
+            DataFrame or array: a fitted teacher predicts its partitions on the workers, rows and predictions go to
+            `spool`, and the fit continues as for a dataset.
         y : array-like of shape (n_rows,), or array-like or sparse matrix of shape (n_rows, n_labels), default=None
             Class labels, one per row; pass rows without a label as `X_unlabeled`. Or a multilabel indicator matrix: 1
             for each label that the row has, 0 for the others, NaN for a missing one; the columns of a frame name the

@@ -216,7 +216,9 @@ class DistilledRegressor(RegressorMixin, Distiller):
             larger than memory: a Parquet file or directory, also as an fsspec URL, or a pyarrow dataset or reader.
             `y`, `teacher_pred` and `sample_weight` are then names of its columns, all other columns are the rows,
             and the teacher must be fitted. A net is trained on all rows; other students are fitted to a sample of
-            200,000, with a warning. A dataset that is not Parquet is first written to a temporary file.
+            200,000, with a warning. A dataset that is not Parquet is first written to a temporary file. Or a Dask
+            DataFrame or array: a fitted teacher predicts its partitions on the workers, rows and predictions go to
+            `spool`, and the fit continues as for a dataset.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
             Target values; pass rows without a label as `X_unlabeled`. May be None if the teacher is fitted and `alpha`
             is 1 or "auto". For a dataset, the name of a column, or names; a row with a missing cell has no label and is

@@ -133,7 +133,7 @@ def answer(teacher: Teacher, X: Any, y: Any, path: str | os.PathLike[str]) -> di
     parts, labels_of = _partitions(X), None if y is None else _partitions(y)
     if labels_of is not None and len(labels_of) != len(parts):
         raise ValueError(
-            f"X has {len(parts)} partitions and y {len(labels_of)}; needed are the same rows in each. "
+            f"X has {len(parts)} partitions and y {len(labels_of)}; expected the same rows in each. "
             "y.repartition(divisions=X.divisions), or y.rechunk(X.chunks[0]), makes them so."
         )
     spool = Spool(os.fspath(path))
@@ -220,9 +220,9 @@ class _Worker:
                 raise ValueError(f"{called} has other columns than the collection ({how}).")
         else:
             if not isinstance(rows, np.ndarray):
-                raise ValueError(f"{called} is a {type(rows).__name__}; needed are blocks of numpy arrays.")
+                raise ValueError(f"{called} is a {type(rows).__name__}; expected blocks of numpy arrays.")
             if rows.ndim != 2 or rows.shape[1] != len(self.layout.rows):
-                raise ValueError(f"{called} has shape {rows.shape}; needed are {len(self.layout.rows)} columns.")
+                raise ValueError(f"{called} has shape {rows.shape}; expected {len(self.layout.rows)} columns.")
             dtypes = [str(rows.dtype)] * rows.shape[1]
         others = [
             f"{name} is {dtype} instead of {wanted}"
@@ -298,7 +298,7 @@ def _layout(teacher: Teacher, X: Any, labels: Any) -> Layout:
         dtypes = tuple(str(dtype) for dtype in X.dtypes)
     else:
         if np.isnan(X.shape[1]):
-            raise ValueError(f"The array has shape {X.shape}; needed is a known number of columns.")
+            raise ValueError(f"The array has shape {X.shape}; expected a known number of columns.")
         rows, framed = tuple(f"column {at}" for at in range(X.shape[1])), False
         dtypes = (str(X.dtype),) * X.shape[1]
     known = teacher.classes if teacher.classes is not None else teacher.unnamed
@@ -403,7 +403,7 @@ def _finish(spool: Spool, manifest: dict[str, Any], done: Sequence[_Done]) -> di
     """Check that each partition is there and as the others, and write the manifest of the finished spool."""
     answered = [one for one in done if one.n_rows]
     if not answered:
-        raise ValueError("The collection has no rows; needed is at least one.")
+        raise ValueError("The collection has no rows; expected at least one.")
     files = spool.files()
     lost = [one.number for one in answered if spool.file_of(one.number) not in files]
     if lost:

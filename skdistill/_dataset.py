@@ -159,7 +159,7 @@ class ParquetRows:
         return pads.dataset(self._spool.name, format="parquet", schema=reader.schema)
 
     def _check_schemas(self) -> None:
-        """Refuse files whose columns are not those of the dataset."""
+        """Raise for files whose columns are not those of the dataset."""
         types = dict(zip(self._schema.names, self._schema.types, strict=True))
         for file in self._files:
             own = dict(zip(file.physical_schema.names, file.physical_schema.types, strict=True))
@@ -314,7 +314,7 @@ class ParquetRows:
         return f"{self._files[group.file].path}, row group {group.index}"
 
     def _check_numbers(self, table: Any, nulls: list[Array], group: _Group) -> None:
-        """Refuse NaN among numbers to predict, and rows that have some of these alone."""
+        """Raise for NaN among the targets, and for rows that have only some of their targets."""
         for name, missing in zip(self.roles.labels, nulls, strict=True):
             if missing.sum() > table[name].null_count:
                 raise ValueError(

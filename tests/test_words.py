@@ -46,7 +46,9 @@ WORDS = {
 ALLOWED = [
     r"trusted sources",  # of pickles
     r"(ask|asks) which types to trust|trusted(=| =|\))",  # skops
-    r"ahead of time",
+    r"ahead of time|read ahead",
+    r"steady rate|rate (is )?steady",  # of learning
+    r"[Rr]eports you can trust",  # of a user
     r"days ahead",  # a column of an example
     r"teaching (example|purposes)",
 ]

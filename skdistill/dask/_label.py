@@ -153,7 +153,7 @@ def answer(teacher: Teacher, X: Any, y: Any, path: str | os.PathLike[str]) -> di
 
 @dataclass(frozen=True)
 class _Done:
-    """What is told of a partition that has been answered."""
+    """What is known of a partition whose predictions are stored."""
 
     number: int
     n_rows: int
@@ -291,7 +291,7 @@ def _few_rows(X: Any) -> Any:
 
 
 def _layout(teacher: Teacher, X: Any, labels: Any) -> Layout:
-    """Return what a row of the spool holds, refusing names that would fall together."""
+    """Return the columns of the spool; raise if two would have the same name."""
     task, y = teacher.task, None if labels is None else _name_of(labels)
     if hasattr(X, "divisions"):
         rows, framed = tuple(str(name) for name in X.columns), True
@@ -348,7 +348,9 @@ def _fingerprint(teacher: Teacher) -> str | None:
 
 
 def _begin(spool: Spool, teacher: Teacher, layout: Layout, n_partitions: int) -> dict[str, Any]:
-    """Write the manifest of a new spool, or return that of one that is to go on, refusing another's."""
+    """Write the manifest of a new spool, or return that of one to resume; raise if it is of other rows or another
+    teacher.
+    """
     fingerprint = _fingerprint(teacher)
     content = {
         "teacher": {"name": teacher.name, "fingerprint": fingerprint},

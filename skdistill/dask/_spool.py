@@ -25,7 +25,7 @@ from .._version import __version__
 Array = NDArray[Any]
 
 MANIFEST = "_manifest.json"
-#: The number of the manifest's form; a manifest of a later one is refused.
+#: The version of the manifest; a later one raises.
 PROTOCOL = 1
 #: Rows of a row group: what a reader of a few groups at a time holds in memory.
 ROWS_OF_A_GROUP = 65_536
@@ -124,7 +124,7 @@ class Spool:
         Raises
         ------
         FileExistsError
-            If it holds Parquet files of others: whoever read the folder would take them for answers.
+            If it holds other Parquet files, which readers of the folder would take for predictions.
         """
         filesystem, root = self._filesystem()
         filesystem.makedirs(root, exist_ok=True)

@@ -45,7 +45,7 @@ def _lazily(model: Any, method: str, X: Any) -> Any:
         if X.ndim != 2 or np.isnan(X.shape[1]):
             raise ValueError(f"The array has shape {X.shape}; expected (n_rows, n_columns) with a known n_columns.")
         X = X.rechunk({1: -1})
-    # a made-up row, which shows the type of the predictions, and refuses columns that the model does not know
+    # a made-up row, which shows the type of the predictions, and raises for columns that the model does not know
     trial = X._meta_nonempty if framed else np.zeros((1, X.shape[1]), X.dtype)
     meta = _of_partition(trial, model, method, None)[:0]
     shipped = dask.delayed(model, pure=False, traverse=False)

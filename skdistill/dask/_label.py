@@ -348,9 +348,7 @@ def _fingerprint(teacher: Teacher) -> str | None:
 
 
 def _begin(spool: Spool, teacher: Teacher, layout: Layout, n_partitions: int) -> dict[str, Any]:
-    """Write the manifest of a new spool, or return that of one to resume; raise if it is of other rows or another
-    teacher.
-    """
+    """Write the manifest of a new spool, or return that of one to resume; raise if its rows or teacher differ."""
     fingerprint = _fingerprint(teacher)
     content = {
         "teacher": {"name": teacher.name, "fingerprint": fingerprint},

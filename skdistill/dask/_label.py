@@ -1,4 +1,4 @@
-"""Labelling: partitions of a Dask collection are answered where they lie, and each is kept as soon as it is done."""
+"""Labelling: a teacher predicts the partitions of a Dask collection on the workers, and each is stored when done."""
 
 from __future__ import annotations
 
@@ -29,43 +29,44 @@ _SAME_ANSWERS = {"rtol": 1e-4, "atol": 1e-6}
 def label(
     teacher: Any, collection: Any, path: str | os.PathLike[str], *, y: Any = None, classes: ArrayLike | None = None
 ) -> dict[str, Any]:
-    """Have a teacher answer the rows of a Dask collection, and write rows and answers to Parquet.
+    """Predict the rows of a Dask collection with a teacher, and write rows and predictions to Parquet.
 
-    Each partition becomes one file as soon as the teacher has answered it. The same call, made again after a failure
-    or a kill, asks the teacher about the partitions without a file alone. It runs where Dask runs: on the workers of
-    the current ``distributed.Client``, each of which gets the teacher once, or on the local scheduler. No rows and no
-    answers come to the process that calls.
+    Each partition is written to a file as soon as it is predicted. After a failure or a kill, the same call resumes: it
+    predicts only the partitions without a file. The work runs on the workers of the current ``distributed.Client``,
+    each of which gets the teacher once, or on the local scheduler. No rows or predictions are sent to the calling
+    process.
 
     Parameters
     ----------
     teacher : estimator, callable or list of these
-        Fitted classifiers or regressors; a list answers with its mean. Threads of a worker ask it at the same time.
+        Fitted classifiers or regressors; the predictions of a list are averaged. Several threads of a worker may call a
+        teacher at the same time.
     collection : dask.dataframe.DataFrame or dask.array.Array of shape (n_rows, n_columns)
-        The rows. Rows have to be the same each time the collection is computed.
+        The rows, which must be the same each time the collection is computed.
     path : path-like
-        A folder, or a URL of any filesystem that fsspec knows, such as ``s3://bucket/answers``. All workers and the
-        calling process have to see it.
+        A folder, or a URL of a filesystem that fsspec supports, such as ``s3://bucket/answers``. All workers and the
+        calling process must be able to access it.
     y : dask.dataframe.Series or dask.array.Array of shape (n_rows,), default=None
-        Labels in the same partitions as the rows; they are written beside these.
+        Labels, partitioned like the rows; they are written with them.
     classes : array-like of shape (n_classes,), default=None
-        The labels of a callable's columns. A callable without them returns numbers.
+        Class labels of the columns that a callable returns. None means that it returns regression predictions.
 
     Returns
     -------
     manifest : dict
-        What ``_manifest.json`` in the folder holds: ``rows``, ``y`` and ``answers`` are the names of columns,
-        ``partitions`` the ``file`` and ``n_rows`` of each, and ``n_rows`` their sum. ``n_asked``, which is not in the
-        file, is the number of rows about which this call has asked the teacher.
+        The content of ``_manifest.json`` in the folder: ``rows``, ``y`` and ``answers`` are names of columns,
+        ``partitions`` has the ``file`` and ``n_rows`` of each partition, and ``n_rows`` is their sum. ``n_asked``,
+        which is not in the file, is the number of rows that the teacher predicted in this call.
 
     Raises
     ------
     NotFittedError
         If a teacher is not fitted.
     TypeError
-        If `collection` is no Dask DataFrame or array.
+        If `collection` is not a Dask DataFrame or array.
     ValueError
-        If the columns are not those of the teacher; a partition has other columns or types than the collection says;
-        or the folder has been labelled by another teacher or from other rows. The message names the partition.
+        If the columns are not those of the teacher, a partition has other columns or types than the metadata of the
+        collection, or the folder was labelled by another teacher or from other rows. The message names the partition.
     RuntimeError
         If the teacher raises; the message names the partition.
     OSError
@@ -75,10 +76,10 @@ def label(
 
     Notes
     -----
-    An answered partition is recognised by a hash of its rows, and the teacher by a hash of its pickle. Where that has
-    changed, as a forest's does each time it is loaded, the teacher answers 64 rows of the folder once more, and is the
-    same if it gives the answers there. Columns of answers are named after the classes, or after a regressor's outputs;
-    those without a name are ``teacher_pred``. The index of a DataFrame is not written.
+    A stored partition is identified by a hash of its rows, and the teacher by a hash of its pickle. If that hash has
+    changed, as a forest's does each time it is loaded, the teacher predicts 64 rows of the folder again, and counts as
+    the same if the predictions agree. Columns of predictions are named after the classes or the outputs of a regressor,
+    else ``teacher_pred``. The index of a DataFrame is not written.
 
     Examples
     --------

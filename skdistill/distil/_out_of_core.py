@@ -154,7 +154,7 @@ def fit_dataset(
 def _check_names(
     model: Any, y: Any, given: Any, X_unlabeled: Any, sample_weight: Any, fit_params: dict[str, Any]
 ) -> tuple[Any, Any, Any]:
-    """Return the columns of labels, predictions and weights; raise for names of no column, and for an unfitted teacher."""
+    """Return the columns of labels, predictions and weights; raise for an unknown column or an unfitted teacher."""
     task = model._task
     if X_unlabeled is not None:
         raise ValueError("X is a dataset: rows without a label stand in it, with a missing cell in the column of y.")

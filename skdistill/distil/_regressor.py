@@ -309,14 +309,14 @@ class DistilledRegressor(RegressorMixin, Distiller):
         return self._student_for(X).predict(X)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Return the coefficient of determination, R2; of several outputs the mean.
+        """Return the coefficient of determination, R2; the mean over outputs.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             Rows.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            The true values; several outputs are matched by the names of a frame's columns.
+            The true values; the columns of a frame are matched by name.
         sample_weight : array-like of shape (n_rows,), default=None
             Their weights.
 

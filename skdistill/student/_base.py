@@ -241,7 +241,7 @@ class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             Rows.
         y : array-like of shape (n_rows,) or (n_rows, n_labels)
-            Their labels; several are matched by the names of a frame's columns, and a missing one does not count.
+            Their labels. The columns of a frame are matched by name; missing labels are ignored.
         sample_weight : array-like of shape (n_rows,), default=None
             Their weights.
 

@@ -52,26 +52,26 @@ class Learning(ProgramStudent):
 
 
 class LearningClassifier(ClassifierPart, Learning):
-    """What makes a student a classifier that learns on."""
+    """A classifier with ``partial_fit``."""
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Any:
-        """Learn further rows; the encoder stays that of the first ones.
+        """Learn further rows with the encoder of the first ones.
 
-        A fitted student goes on from where it is. One that is not learns its encoder from these rows, which should be
-        some thousand at least.
+        A fitted student continues from its current weights. An unfitted one learns its encoder from these rows, which
+        should be at least a few thousand.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            The rows, raw, with the columns of the first ones.
+            Raw rows, with the columns of the first ones.
         y : array-like of shape (n_rows,), (n_rows, n_classes) or (n_rows, n_labels)
-            As in ``fit``: labels; or soft targets, the columns in the order of ``classes_``; or an indicator matrix
-            of several labels.
+            As in ``fit``: labels, soft targets with columns in the order of ``classes_``, or a multilabel indicator
+            matrix.
         classes : array-like of shape (n_classes,), default=None
-            All class labels that there will be. Needed in the first call for labels, unless the student was fitted.
+            All class labels that will occur. Required in the first call with labels, unless the student is fitted.
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights, as in ``fit``.
 
@@ -83,8 +83,8 @@ class LearningClassifier(ClassifierPart, Learning):
         Raises
         ------
         ValueError
-            If `classes` is missing or has changed, `y` holds a class that is none of them, rows have other columns
-            than the first ones, or ``class_weight="balanced"``, which needs all rows at once.
+            If `classes` is missing or has changed, `y` has an unknown class, the columns are not those of the first
+            rows, or ``class_weight="balanced"``, which needs all rows at once.
         """
 
         def targets_of(X: Any, weight: Array | None) -> Targets:
@@ -136,21 +136,21 @@ class LearningClassifier(ClassifierPart, Learning):
 
 
 class LearningRegressor(RegressorPart, Learning):
-    """What makes a student a regressor that learns on."""
+    """A regressor with ``partial_fit``."""
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
-        """Learn further rows; the encoder, and the unit of the target, stay those of the first ones.
+        """Learn further rows with the encoder, and the scale of the target, of the first ones.
 
-        A fitted student goes on from where it is. One that is not learns its encoder from these rows, which should be
-        some thousand at least.
+        A fitted student continues from its current weights. An unfitted one learns its encoder from these rows, which
+        should be at least a few thousand.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            The rows, raw, with the columns of the first ones.
+            Raw rows, with the columns of the first ones.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            One number for each row, or one for each of several outputs.
+            Target values.
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights, as in ``fit``.
 
@@ -162,7 +162,7 @@ class LearningRegressor(RegressorPart, Learning):
         Raises
         ------
         ValueError
-            If rows have other columns than the first ones, or `y` is not finite or has another number of outputs.
+            If the columns are not those of the first rows, or `y` is not finite or has another number of outputs.
         """
 
         def targets_of(X: Any, weight: Array | None) -> Targets:

@@ -1,4 +1,4 @@
-"""What bad input gets: checks of rows, weights, labels and answers, each with a message that says what is needed."""
+"""Input validation: checks of rows, weights, labels and predictions, with messages that say what is expected."""
 
 from __future__ import annotations
 

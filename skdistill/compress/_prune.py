@@ -1,4 +1,4 @@
-"""Fewer hidden units: those that matter least go, and a short distillation makes up for them."""
+"""Pruning: remove the hidden units that matter least, then distil briefly to compensate."""
 
 from __future__ import annotations
 

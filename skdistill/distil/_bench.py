@@ -1,4 +1,4 @@
-"""Where a recipe fits several students on one table: nets of ours side by side, others one after the other."""
+"""A bench, where the recipe fits several students on one table: nets together, other students one after the other."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bench(Protocol):
         """Fit students, called `name` in a progress bar; return what :meth:`answers` and :meth:`as_student` take."""
 
     def answers(self, fitted: Any, rows: Array) -> Array:
-        """Return what a student answers for rows, given by index; shape (n_rows, n_targets)."""
+        """Return a student's predictions for rows, given by index; shape (n_rows, n_targets)."""
 
     def as_student(self, fitted: Any) -> Any:
         """Return the fitted student."""

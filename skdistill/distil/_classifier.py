@@ -406,7 +406,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         return self._student_for(X).predict(X)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy; of several labels, the share of rows whose labels are all predicted.
+        """Return the accuracy; for a multilabel target, the fraction of rows whose labels are all predicted.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The recipe: what a student is fitted to where the user leaves it to the data, and what that was worth."""
+"""The recipe: chooses what a student is fitted to, as far as the user leaves that open, and evaluates the choice."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CHECKED = 2_000
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of the ways to fit the student, and how a student that was fitted in this way scores.
+    """A candidate: one way to fit the student, and the scores of a student fitted in this way.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a student is fitted to, once all that was left open is chosen; several students can be fitted to one.
+    """The training set of a student, after all choices; several students can be fitted to one.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What was chosen, and by what.
+    """The choices, and the figures behind them.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ def choose_again(
 
 
 def _tenth_out(used: Array, bench: Bench, seed: int) -> tuple[Array, Array]:
-    """Return the rows to fit, and a tenth to validate the fit by, drawn by chance; none where nothing validates."""
+    """Return the training rows, and a random tenth as validation rows; none if the student does not validate."""
     out = np.random.RandomState(seed).permutation(used)[: round(0.1 * len(used) * bench.validates)]
     return used[~np.isin(used, out)], np.sort(out)
 
@@ -383,7 +383,7 @@ def _stacked_share(task: Task, goals: Array, answers: Array, others: Array, weig
 
 
 def _best_scale(task: Task, goals: Array, answers: Array, weight: Array | None, scales: Sequence[float]) -> float:
-    """Return what to multiply the logits of answers by so that they fit the goals best: temperature scaling."""
+    """Return the factor by which the logits of answers fit the goals best: temperature scaling."""
     losses = {
         scale: np.average(task.row_losses(goals, task.rescaled(answers, scale)), weights=weight) for scale in scales
     }
@@ -478,7 +478,7 @@ def _fit_nets(
     scaled: bool,
     again: bool,
 ) -> list[tuple[Any, float, list[Candidate]]]:
-    """Return each net fitted, what its logits were multiplied by, and the candidates.
+    """Return the fitted nets, the factor of their logits, and the candidates.
 
     They are fitted to the rows that are `used`. With several temperatures, the one with the lowest loss on the held-out
     rows is taken. In the end they may be fitted `again`, from where they are, with others held out, new ones among
@@ -572,7 +572,7 @@ def _scores(task: Task, targets: Targets, rows: Array, values: Array | None) -> 
 
 
 def logit_scale_of(task: Task, targets: Targets, rows: Array, values: Array) -> float:
-    """Return what temperature scaling multiplies the logits by; 1 unless another factor is clearly better.
+    """Return the factor of temperature scaling for the logits; 1 unless another factor is clearly better.
 
     Forests are under-confident, and their students with them. Guo and others (2017), "On Calibration of Modern Neural
     Networks", https://arxiv.org/abs/1706.04599.
@@ -590,7 +590,7 @@ def logit_scale_of(task: Task, targets: Targets, rows: Array, values: Array) -> 
 def _labels_only(
     task: Task, ensemble: LabelEnsemble | None, candidates: list[Candidate], targets: Targets, held_out: Array
 ) -> dict[str, float] | None:
-    """Return the scores of a student of the labels alone: the mean over the ensemble, or the candidate of alpha 0."""
+    """Return the scores of a student on labels only: the mean over the ensemble, or the candidate with alpha 0."""
     if ensemble is None or not held_out.any():
         return next((one.scores for one in candidates if one.alpha == 0), None)
     rows = np.flatnonzero(held_out)

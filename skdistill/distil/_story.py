@@ -31,7 +31,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What fit was asked to do, checked: nothing of it has cost any time.
+    """The checked arguments of a fit, before any long work.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Request:
 
 @dataclass(frozen=True)
 class AlignedTeacher:
-    """A fitted teacher whose answers come in the student's order of columns; a fitted distiller keeps it.
+    """A fitted teacher with answers in the student's column order; a fitted distiller keeps it.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def check(
 
 
 def ask(request: Request) -> Asked:
-    """Fit the teacher where it is not fitted, and ask it about the rows, once for each.
+    """Fit the teacher if it is unfitted, and ask it about each row once.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def ask(request: Request) -> Asked:
 
 
 def constrain(model: Any, request: Request, asked: Asked, others: Sequence[Any] = ()) -> Asked:
-    """Give the student, and others, the teacher's monotonic constraints if the distiller is to take them.
+    """Copy the teacher's monotonic constraints to the student and to others, if the distiller is set to do so.
 
     Parameters
     ----------
@@ -387,7 +387,7 @@ def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
 
 
 def _check_labels(model: Any, task: Task, y: Any, n_rows: int, fits: bool, cv: Any) -> Array | None:
-    """Return the labels, checked; there must be some unless the teacher's term alone is fitted."""
+    """Return the checked labels; they are required unless alpha is 1."""
     if y is not None:
         return task.check_y(y, n_rows)
     if fits or cv is not None or model.alpha not in (1, "auto"):
@@ -490,7 +490,7 @@ def _n_outputs(task: Task, classes: Any, y: Array | None) -> int:
 
 
 def seed_of(model: Any, student: Any) -> int:
-    """Return what seeds new rows and rows held out: the distiller's own random_state, or else the student's."""
+    """Return the seed of synthetic and held-out rows, from the distiller's random_state, else the student's."""
     seed = model.random_state
     if seed is None and hasattr(student, "get_params"):
         seed = student.get_params(deep=False).get("random_state")
@@ -498,7 +498,7 @@ def seed_of(model: Any, student: Any) -> int:
 
 
 def _warn_of_useless(request: Request, targets: Targets) -> None:
-    """Warn of a teacher, fitted elsewhere, that knows less of the labels than a constant."""
+    """Warn if a teacher fitted elsewhere predicts the labels worse than a constant."""
     assert targets.labels is not None
     assert targets.answers is not None
     wrong = request.task.usefulness(targets.labels, targets.answers, targets.sample_weight)

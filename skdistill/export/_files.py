@@ -1,4 +1,4 @@
-"""What several formats need: a check of a Program's ops, parts of texts, and atomic writes."""
+"""Helpers of the formats: a check of a Program's ops, parts of texts, and atomic writes."""
 
 from __future__ import annotations
 

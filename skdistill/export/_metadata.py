@@ -1,4 +1,4 @@
-"""What an exported file says of where it comes from."""
+"""The metadata in an exported file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ESCAPED = {ord(char): f"\\u{ord(char):04x}" for char in "/?<>'`$"}
 
 
 def metadata_of(student: Any, own: dict[str, Any] | bool | None) -> dict[str, Any]:
-    """Return what a file says of where a student comes from, as plain JSON.
+    """Return the metadata of a student for a file, as plain JSON.
 
     Parameters
     ----------

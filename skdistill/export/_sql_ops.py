@@ -1,4 +1,4 @@
-"""The printer of each op in SQL: it replaces codes and numbers of a query by expressions of what it makes of them."""
+"""The printer of each op in SQL, which turns the codes and numbers of a query into expressions."""
 
 from __future__ import annotations
 

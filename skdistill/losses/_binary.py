@@ -1,4 +1,4 @@
-"""The loss of several labels: a cross-entropy of two classes for each, and what a missing label is."""
+"""The multilabel loss: a binary cross-entropy for each label; missing labels do not count."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rescaled_logits(proba: ArrayLike, scale: float) -> Array:
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(CrossEntropy):
-    """The cross-entropy of several labels, of which a row may have any number: a logit for each, and their losses' sum.
+    """The multilabel cross-entropy: a logit for each label, and the sum of their losses.
 
     The two terms are those of :class:`CrossEntropy`, for each label and its absence. NaN marks a label that is
     missing; it counts for nothing in the second term.

@@ -1,4 +1,4 @@
-"""The losses of a row: cross-entropy, squared error, Huber's; value and derivative, and how each reads its targets.
+"""The losses of a row (cross-entropy, squared error, Huber's): value, derivative, and how each reads its targets.
 
 Conventions, stated once:
 

@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Targets:
-    """What a student is asked to fit: the teacher's answers, the labels, and how to blend them.
+    """The targets of a student: the teacher's answers, the labels, and their weights.
 
     The loss says what the numbers are: probabilities and class indices for ``CrossEntropy``, values for
     ``SquaredError`` and ``Huber``.

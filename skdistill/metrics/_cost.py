@@ -1,4 +1,4 @@
-"""What a model costs: parameters, bytes, and the time to predict one row and many."""
+"""The cost of a model: parameters, bytes, latency and throughput."""
 
 from __future__ import annotations
 

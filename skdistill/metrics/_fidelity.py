@@ -1,4 +1,4 @@
-"""How closely a student's probabilities follow the teacher's, and how well calibrated they are."""
+"""Fidelity of a student's probabilities to the teacher's, and their calibration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""paired_gain: by how much one model scores better than another on the same rows, and how certain that is."""
+"""paired_gain: the difference of two models' scores on the same rows, with its standard error."""
 
 from __future__ import annotations
 

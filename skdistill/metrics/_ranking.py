@@ -1,4 +1,4 @@
-"""How good an order within queries is, and how closely a student's follows the teacher's."""
+"""Ranking metrics: the quality of an order within queries, and its similarity to the teacher's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result of a search within a budget: the student, and the figures of all that were tried."""
+"""The result of a search within a budget: the selected student, and the figures of all candidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a student takes for one row, in the form in which it will be served."""
+"""The latency of a student for one row, in the form in which it will be served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Students: they fit a teacher's answers and labels. Ours end as a Program; those of others are adapted."""
+"""Students, which fit a teacher's answers and labels. Ours become a Program; models of other libraries are adapted."""
 
 from ._base import ProgramStudent, check_constraints, check_learnable, scale_logits, settle_kinds, unconstrainable
 from ._coefficients import ShapeFunction

@@ -1,4 +1,4 @@
-"""What every student of ours does: it checks its input, has its weights fitted, and predicts through its Program."""
+"""The base of our students: validates input, fits the weights, and predicts through a Program."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Array = NDArray[Any]
 
 
 class ProgramStudent(ProgramModel, BaseEstimator):
-    """A student that ends as a Program.
+    """A student whose fitted form is a Program.
 
     A subclass says how it is fitted: in :meth:`_fit_weights` how its weights are found, or, where it does
     not begin with an affine map, in :meth:`_fit_layers`. :class:`ClassifierPart` or :class:`RegressorPart`
@@ -199,7 +199,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
 
 
 class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
-    """What makes a student a classifier: it fits class labels, soft targets or several labels."""
+    """The classifier part of a student: fits class labels, soft targets or several labels."""
 
     _task = CLASSES
     _traits = Traits(scalable=True, several_labels=True)
@@ -234,7 +234,7 @@ class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
         return self._fit_labels(X, y, sample_weight, CrossEntropy())
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy; of several labels, the share of rows whose labels are all predicted.
+        """Return the accuracy; for a multilabel target, the fraction of rows whose labels are all predicted.
 
         Parameters
         ----------
@@ -261,7 +261,7 @@ class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
 
 
 class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
-    """What makes a student a regressor: it fits numbers, which it standardises itself, and predicts numbers."""
+    """The regressor part of a student: standardises the target, fits it, and predicts in its unit."""
 
     _task = NUMBERS
 

@@ -1,4 +1,4 @@
-"""What a linear student has learned, in the unit of the raw columns: coefficients, and the shape of each column."""
+"""The fitted coefficients and shape functions of a linear student, in the unit of the raw columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fitted encoder, and the rows that it has encoded: the inputs of a student's first layer."""
+"""A fitted encoder, and encoded rows: the inputs of a student's first layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fitted student that learns on: its encoder and weights, read from its Program, and further rows."""
+"""Further training of a fitted student: its encoder and weights, read from its Program, and further rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 
 
 class Further:
-    """What a fitted student goes on from: the encoder stays, the weights are where training begins.
+    """The starting point of further training: the encoder is fixed, the weights are the initial ones.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ Array = NDArray[Any]
 
 
 class BaseLinear(Learning):
-    """What both kinds of linear students share: their parameters, how L-BFGS fits the weights, and what these mean."""
+    """The base of the linear students: parameters, the fit of the weights by L-BFGS, and their meaning."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,

@@ -27,7 +27,7 @@ _FEW_ROWS, _FEW_QUERIES = 100, 10
 
 
 class BaseMLP(Learning):
-    """What both kinds of nets share: their parameters, and the rows on which torch trains them."""
+    """The base of the net students: parameters, and the rows on which torch trains them."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,

@@ -162,7 +162,7 @@ def train_nets(
 
 @dataclass
 class Stream:
-    """Blocks of rows for a net to go on with, and what became of it.
+    """Blocks of rows for further training of a net, and its results.
 
     Parameters
     ----------

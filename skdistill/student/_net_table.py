@@ -28,7 +28,7 @@ _WARM = 0.3
 
 @dataclass(frozen=True)
 class Fit:
-    """What one of several students is fitted to.
+    """The training set of one of several students.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 class BaseTree(ProgramStudent):
-    """What both kinds of trees share: their parameters, how they are grown, and their text."""
+    """The base of the tree students: parameters, growing, and their text."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,

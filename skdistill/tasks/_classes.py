@@ -1,4 +1,4 @@
-"""CLASSES: one class label for each row; models answer with probabilities."""
+"""CLASSES: one class label for each row; models return probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LABELS: several labels for each row, any number of which it has; models answer with the probability of each."""
+"""LABELS: multilabel targets; models return the probability of each label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NUMBERS: one number, or several, for each row; models answer with predictions in the target's unit."""
+"""NUMBERS: regression, one or several outputs; models return predictions in the target's unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Task: everything about a target that its kind decides. A new kind of target is one file with a subclass."""
+"""Task: everything that depends on the kind of target. A new kind of target is one file with a subclass."""
 
 from __future__ import annotations
 

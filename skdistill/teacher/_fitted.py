@@ -1,4 +1,4 @@
-"""Whether an estimator has been fitted: by its own signs, by what a new one does not have, or by answering a row."""
+"""Whether an estimator has been fitted: by its fitted attributes, by attributes that a new one lacks, or by a trial."""
 
 from __future__ import annotations
 

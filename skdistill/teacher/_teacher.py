@@ -1,4 +1,4 @@
-"""Teacher: made once from whatever the user gave, and the only one that asks it anything."""
+"""Teacher: made once from what the user passed; all calls of the user's models go through it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ QUERIES = "queries of rows"
 
 @dataclass(frozen=True)
 class _Member:
-    """One model among the teachers: fitted or not, and what the user gave.
+    """One of the teachers, fitted or not, as the user passed it.
 
     `key` tells its answers from those of others when they are cached.
     """
@@ -54,7 +54,7 @@ class _Member:
 
 @dataclass(frozen=True)
 class Teacher:
-    """The teachers that a user gave, ready to be fitted and asked.
+    """The user's teachers, ready to be fitted and asked.
 
     Made by :meth:`of`, which raises if the value cannot be a teacher. Rows are put into the order of columns that each
     model was fitted on, and answers are matched by the names of their columns, here and nowhere else.

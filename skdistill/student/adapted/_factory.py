@@ -1,4 +1,4 @@
-"""make_student: a new student from whatever the user gave; the last step of a Pipeline is made in the same way."""
+"""make_student: a new student from what the user passed; the last step of a Pipeline is made in the same way."""
 
 from __future__ import annotations
 

@@ -114,15 +114,13 @@ def print_latency(seed: int) -> None:
         "net, 96-96 (default)": MLPStudentRegressor(),
         "net, 32-32": MLPStudentRegressor((32, 32)),
         "linear": LinearStudentRegressor(),
-        "additive": LinearStudentRegressor(numeric="piecewise"),
         "tree": TreeStudentRegressor(),
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         booster.save_model(folder / "teacher.txt")
         model = package("lleaves").Model(str(folder / "teacher.txt"))
-        # one block: for single rows lleaves advises against more
-        model.compile(cache=str(folder / "teacher.o"), raw_score=True, fblocksize=model.num_trees())
+        model.compile(cache=str(folder / "teacher.o"), raw_score=True)
         (folder / "teacher.h").write_text(
             f"typedef double teacher_row[{X.shape[1]}];\nvoid forest_root(double *, double *, int, int);\n"
         )

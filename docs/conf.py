@@ -15,10 +15,14 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
-# the package of this checkout, also in the processes that run the examples
+# the package of this checkout, also in the processes that run the examples, and pages.py
+sys.path.insert(0, os.path.abspath("."))
 sys.path.insert(0, os.path.abspath(".."))
 
 import skdistill
+
+#: make -C docs html EXAMPLES=0 runs nothing, for a look at the pages alone
+EXAMPLES = os.environ.get("EXAMPLES", "1") != "0"
 
 project = "skdistill"
 author = "the skdistill maintainers"
@@ -26,7 +30,7 @@ project_copyright = author
 version = release = skdistill.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -34,6 +38,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "sphinxext.opengraph",
 ]
 exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py", "auto_examples/**.md5"]
 templates_path = ["_templates"]
@@ -44,6 +49,20 @@ default_role = "code"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]
+
+# every block of Python of every page is run, and what it prints is shown
+nb_custom_formats = {".md": "pages.read"}
+nb_execution_mode = "auto" if EXAMPLES else "off"
+#: mlflow starts a server and keeps a database; tests/test_pages.py runs its page
+nb_execution_excludepatterns = ["recipes/mlflow.md"]
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_execution_timeout = 300
+nb_output_stderr = "error"
+nb_merge_streams = True
+# what the kernels inherit: this checkout and a single thread
+os.environ |= {"PYTHONPATH": os.path.abspath(".."), "OMP_NUM_THREADS": "1"}
 
 # the reference, from docstrings
 autosummary_generate = True
@@ -93,8 +112,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "doc_module": ("skdistill",),
     "backreferences_dir": "api/generated/backreferences",
-    # make -C docs html EXAMPLES=0 for a look at the pages alone
-    "plot_gallery": os.environ.get("EXAMPLES", "1") != "0",
+    "plot_gallery": EXAMPLES,
 }
 
 # looks
@@ -102,6 +120,11 @@ html_theme = "furo"
 html_title = "skdistill"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
+# what is shown of a page where it is linked to; the picture needs the address that the site is published at
+html_baseurl = ogp_site_url = os.environ.get("SITE_URL", "")
+ogp_image = "_static/card.png"
+ogp_image_alt = "skdistill turns a slow model into a small, fast one"
 html_math_renderer = "mathml"
 html_show_sphinx = False
 html_copy_source = False

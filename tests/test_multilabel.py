@@ -157,6 +157,22 @@ def test_a_missing_label_counts_for_nothing():
         LinearStudent().fit(X, np.full(Y.shape, np.nan))
 
 
+def test_a_score_matches_labels_by_name_and_leaves_out_missing_ones(distilled, tmp_path):
+    y, predicted = Y_TEST.astype(float), distilled.predict(X_TEST)
+    y[::3, 1], y[5] = np.nan, np.nan
+    known = ~np.isnan(y)
+    expected = ((predicted == y) | ~known).all(axis=1)[known.any(axis=1)].mean()
+    distilled.export(tmp_path / "student.skd")
+    frame = pd.DataFrame(y, columns=NAMES)
+    for model in (distilled, distilled.student_, skdistill.load(tmp_path / "student.skd")):
+        for labels in (y, frame[NAMES[::-1]], frame.astype("boolean")):
+            assert model.score(X_TEST, labels) == pytest.approx(expected)
+        with pytest.raises(ValueError, match="y has columns named"):
+            model.score(X_TEST, frame.rename(columns={"art": "music"}))
+        with pytest.raises(ValueError, match="expected an indicator matrix of shape"):
+            model.score(X_TEST, y[:, 0])
+
+
 def test_no_label_is_needed_where_the_teacher_has_answered(forest):
     model = DistilledClassifier(forest, student="linear", alpha=1).fit(X, np.full(Y.shape, np.nan))
     same = DistilledClassifier(forest, student="linear", alpha=1).fit(X, Y, X_unlabeled=None)
@@ -187,9 +203,9 @@ def test_the_loss_is_that_of_two_classes_for_each_label(temperature):
 
 
 def test_what_is_no_several_labels_is_said():
-    with pytest.raises(ValueError, match="it knows one class of a row"):
+    with pytest.raises(ValueError, match="as for one class for each row"):
         DistilledClassifier(LogisticRegression(max_iter=2000).fit(X, Y[:, 0]), student="linear").fit(X, Y[:, :2])
-    with pytest.raises(ValueError, match="y has 3 labels, and the teacher answers with 4"):
+    with pytest.raises(ValueError, match="y has 3 labels, and the teacher returned 4"):
         DistilledClassifier(lambda rows: np.full((len(rows), 4), 0.5), student="linear").fit(X, Y[:, :3])
     with pytest.raises(ValueError, match="which is no probability"):
         DistilledClassifier(lambda rows: np.full((len(rows), 4), 1.5), student="linear").fit(X, Y)
@@ -200,7 +216,7 @@ def test_what_is_no_several_labels_is_said():
             DistilledClassifier(lambda rows: np.full((len(rows), 4), 0.5), student=student).fit(X, Y)
     with pytest.raises(ValueError, match="Use a linear student or a net"):
         TreeStudent().fit(X, Y)
-    with pytest.raises(ValueError, match="class_weight='balanced' weighs the classes of which a row has one"):
+    with pytest.raises(ValueError, match="class_weight='balanced' needs one class for each row"):
         LinearStudent(class_weight="balanced").fit(X, Y)
     with pytest.warns(UserWarning, match="says little of these labels: of the first label"):
         DistilledClassifier(lambda rows: np.full((len(rows), 4), 0.99), student="linear", alpha=1).fit(X, 1 - Y)
@@ -300,9 +316,9 @@ def test_a_comparison_counts_known_labels(distilled, forest, tmp_path):
     assert compare(forest, {"net": distilled}, X_TEST, frame, latency=False).table["net"]["log_loss"] == row["log_loss"]
     beside = compare(students={"net": distilled}, baseline=forest, X=X_TEST, y=y, latency=False)
     assert "the log-loss" in beside.verdict or "log-loss is" in beside.verdict
-    with pytest.raises(ValueError, match="several labels: pass the answers for one of them"):
+    with pytest.raises(ValueError, match="several labels: pass the predictions for one"):
         ReliabilityDisplay.from_estimator(distilled, X_TEST, Y_TEST)
-    with pytest.raises(ValueError, match="several labels: pass the answers for one of them"):
+    with pytest.raises(ValueError, match="several labels: pass the predictions for one"):
         FidelityDisplay.from_estimator(distilled, X_TEST)
 
 

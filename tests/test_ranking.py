@@ -90,6 +90,19 @@ def test_students_of_every_kind_keep_the_order(student):
     assert rank_correlation(TRUE, given.predict(X), QID) > 0.65
 
 
+def test_rankers_of_a_list_count_alike_in_whatever_unit():
+    several = [lambda rows: rows[:, 0] + 5.0, lambda rows: 1000.0 * np.tanh(rows[:, 1])]
+    model = DistilledRanker(several, student="linear", alpha=1).fit(X, qid=QID)
+    scores = np.column_stack([X[:, 0], np.tanh(X[:, 1])])
+    units = np.mean([scores[at == QID].std(axis=0) for at in range(60)], axis=0)
+    even = (scores / units).mean(axis=1)
+    assert rank_correlation(model.ask_teacher(X), even, QID) == pytest.approx(1.0)
+    given = DistilledRanker(student="linear", alpha=1).fit(X, qid=QID, teacher_pred=even)
+    assert_allclose(model.predict(X), given.predict(X), atol=1e-6)
+    crossed = DistilledRanker([Ridge(), RANKERS["lightgbm"]()], student="linear", cv=3).fit(X, Y, qid=QID)
+    assert crossed.score(X, Y, qid=QID) > 0.9
+
+
 @pytest.mark.parametrize("student", ["additive", small_mlp_regressor(max_epochs=5), RandomForestRegressor(5)])
 def test_rows_of_a_query_need_not_be_adjacent(student):
     # each query's first rows, then their second ones, and so on
@@ -235,7 +248,8 @@ def test_measures_are_those_of_scikit_learn_and_scipy():
         ({"group": SIZES + 1}, "must hold positive whole numbers that add up to the"),
         ({"qid": QID[1:]}, "The sizes of queries are passed as group"),
         ({"qid": np.where(QID == 2, np.nan, QID)}, "qid is missing in row"),
-        ({"qid": np.zeros(len(X))}, "of one query; needed are at least two"),
+        ({"qid": np.where(QID == 2, "b", QID.astype(object))}, "qid holds ids of several types .int, str."),
+        ({"qid": np.zeros(len(X))}, "of one query; expected at least two"),
         ({"qid": QID, "y": Y - 1}, "zero or more; got -1"),
         ({"qid": QID, "y": None}, "requires y to be passed"),
         ({"qid": QID, "y": Y[1:]}, "y"),

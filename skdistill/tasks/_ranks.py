@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,11 @@ class Ranks(Numbers):
             goals = within_queries(labels, queries)[:, None] if known else None
         return Targets(answers, goals, sample_weight, alpha, loss, task=self)
 
+    def units(self, several: Sequence[Any], y: Array | None) -> Array:
+        """Return for each model of a teacher its unit: the mean standard deviation of its scores within queries."""
+        assert y is not None
+        return np.array([_centred(one.values[:, 0], y[:, 1])[1] or 1.0 for one in several])
+
     def end(self, targets: Targets, terms: Terms) -> Op:
         """Return the op that leaves scores in their unit: a standard deviation within a query."""
         return Unstandardize(*((np.zeros(1), np.ones(1)) if terms.units is None else terms.units))
@@ -106,12 +112,17 @@ def within_queries(values: Array, queries: Array) -> Array:
     queries : ndarray of shape (n_rows,)
         The query of each row, a whole number from zero; each occurs.
     """
+    values, scale = _centred(values, queries)
+    return np.asarray(values / scale if scale > 0 else np.zeros_like(values))
+
+
+def _centred(values: Array, queries: Array) -> tuple[Array, float]:
+    """Return values less the mean of their query, and the mean of the standard deviations within queries."""
     at = queries.astype(np.intp)
     size = np.bincount(at)
     values = values - (np.bincount(at, values) / size)[at]
     deviations = np.sqrt(np.bincount(at, values**2) / size)[size > 1]
-    scale = float(deviations.mean()) if len(deviations) else 0.0
-    return np.asarray(values / scale if scale > 0 else np.zeros_like(values))
+    return values, float(deviations.mean()) if len(deviations) else 0.0
 
 
 def gain_shares(labels: Array, queries: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Task: everything about a target that its kind decides. A new kind of target is one file with a subclass."""
+"""Task: everything that depends on the kind of target. A new kind of target is one file with a subclass."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Task:
         raise NotImplementedError
 
     def check_answers(self, values: Any, *, n_rows: int, source: str, n_targets: int | None = None) -> Array:
-        """Return answers as float64 of shape (n_rows, n_targets), refusing what are none.
+        """Return answers as float64 of shape (n_rows, n_targets); raise if they are invalid.
 
         Parameters
         ----------
@@ -134,6 +134,18 @@ class Task:
             None where nobody says; then columns are matched by position.
         """
         raise NotImplementedError
+
+    def units(self, several: Sequence[Any], y: Array | None) -> Array:
+        """Return the unit of each model's answers, of which a list of teachers has the mean; shape (n_teachers,).
+
+        Parameters
+        ----------
+        several : sequence of Answers
+            For the labelled rows, one for each model.
+        y : ndarray or None
+            Labels, as :meth:`check_y` returns them.
+        """
+        return np.ones(len(several))
 
     def union(self, several: Sequence[Array]) -> Array:
         """Return all that the columns of several teachers stand for, in the order of their mean's columns."""
@@ -216,7 +228,7 @@ class Task:
         loss : Loss
             The loss of a row.
         alpha : float
-            The share of the teacher's term.
+            The weight of the teacher's term.
         sample_weight : ndarray of shape (n_rows,) or None
             Weights.
         """

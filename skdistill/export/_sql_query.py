@@ -17,8 +17,8 @@ Array = NDArray[Any]
 
 #: Terms of a sum between parentheses: databases limit how deep an expression may be, and parse a sum from the left.
 _TERMS = 50
-#: How many columns a SELECT may have.
-_COLUMNS = {"postgres": 1664, "sqlite": 2000}
+#: How many columns a SELECT may have; elsewhere the length of the statement allows no more.
+_COLUMNS, _COLUMNS_ELSEWHERE = {"postgres": 1664, "sqlite": 2000}, 50_000
 
 
 class Query:
@@ -49,7 +49,9 @@ class Query:
         entry = program.ops[0]
         names = [*(getattr(entry, "names", None) or getattr(entry, "numbered", None) or ())]
         self.names = list(map(str, names)) or [f"x{at}" for at in range(program.n_columns)]
-        self._check_names([self.names[at] for at in sorted(set(getattr(entry, "sources", range(program.n_columns))))])
+        read = sorted(set(getattr(entry, "sources", range(program.n_columns))))
+        self._check_width(len(read))
+        self._check_names([self.names[at] for at in read])
         self.codes: list[str] = []
         self.numbers: list[str] = []
         self.vector: str | None = None
@@ -73,6 +75,13 @@ class Query:
 
     def _has(self, name: str) -> bool:
         return name.casefold() in map(str.casefold, self.names)
+
+    def _check_width(self, n_columns: int) -> None:
+        if n_columns >= (most := _COLUMNS.get(self.dialect, _COLUMNS_ELSEWHERE)):
+            raise ValueError(
+                f"The statement needs {n_columns} columns at a time, and {most - 1} are the most in {self.dialect}: "
+                "fit to fewer columns, or with fewer bins (n_bins)."
+            )
 
     def _check_names(self, read: Sequence[str]) -> None:
         if self.dialect in ("duckdb", "sqlite", "bigquery"):
@@ -177,11 +186,7 @@ class Query:
         self.vector = None if self.vector is None else made[-1]
 
     def _stage(self, columns: Sequence[str]) -> list[str]:
-        if len(columns) >= (most := _COLUMNS.get(self.dialect, len(columns) + 1)):
-            raise ValueError(
-                f"The statement needs {len(columns)} columns at a time, and {most - 1} are the most in {self.dialect}: "
-                "fit to fewer columns, or with fewer bins (n_bins)."
-            )
+        self._check_width(len(columns))
         prefix = _letters(len(self._stages))
         if self.dialect == "snowflake":
             prefix = f"{self.row}_{prefix}"

@@ -15,6 +15,8 @@ from time import perf_counter
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import skdistill
+
 
 def print_header(title: str, *packages: str) -> None:
     """Print what is measured, on what machine, and with which versions."""
@@ -26,7 +28,8 @@ def print_header(title: str, *packages: str) -> None:
     print(title)
     print(f"  machine   {models[0] if models else platform.processor() or platform.machine()}, {cores} cores")
     print(f"  system    {platform.system()} {platform.machine()}, Python {platform.python_version()}")
-    print(f"  versions  {', '.join(f'{name} {version(name)}' for name in ('skdistill', 'numpy', *packages))}")
+    versions = [f"skdistill {skdistill.__version__}", *(f"{name} {version(name)}" for name in ("numpy", *packages))]
+    print(f"  versions  {', '.join(versions)}")
     print(f"  numpy's and scipy's BLAS  {', '.join(sorted(blas)) or 'unknown'}")
     print()
 

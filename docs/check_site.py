@@ -1,16 +1,51 @@
-"""Check the built site: every link within it leads somewhere, to the anchor too, and every picture is there.
+"""Check the built site: every link within it leads somewhere, to the anchor too, and every page fits its window.
 
 Run: ``python docs/check_site.py docs/_build/html``. Addresses elsewhere are not asked; but what a page needs to be
 shown (scripts, style sheets, pictures) has to come from the site itself, so that it can be read without a network.
+
+Widths are measured in Chromium, where that is installed: no page is wider than a window of 1,280 pixels or a phone of
+390, and in the former no code and no table has a scroll bar.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 import sys
-from functools import cache
+import tempfile
+from functools import cache, partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+#: Shows each page in a frame of each width, and posts what is too wide.
+MEASURE = """
+<iframe style="border: 0; height: 900px"></iframe>
+<script type="module">
+const frame = document.querySelector("iframe"), found = [];
+for (const page of PAGES)
+    for (const width of [1280, 390]) {
+        frame.style.width = `${width}px`;
+        await new Promise(done => { frame.onload = done; frame.src = page; });
+        const inside = frame.contentDocument, wide = inside.scrollingElement.scrollWidth;
+        if (wide > width) found.push(`${page}: ${wide} pixels wide in a window of ${width}`);
+        if (width === 390) continue;
+        for (const box of inside.querySelectorAll("article pre, article .table-wrapper"))
+            if (box.scrollWidth > box.clientWidth + 1) {
+                const longest = box.innerText.split("\\n").reduce((a, b) => a.length < b.length ? b : a).slice(0, 60);
+                found.push(`${page}: ${box.scrollWidth} pixels in a box of ${box.clientWidth}: ${longest}`);
+            }
+    }
+await fetch("/", {method: "POST", body: JSON.stringify(found)});
+</script>
+"""
+#: Seconds that Chromium has for all pages.
+PATIENCE = 600
 
 
 class Page(HTMLParser):
@@ -87,11 +122,74 @@ def faults(root: Path) -> list[str]:
     return found
 
 
+def too_wide(root: Path, pages: list[Path], chromium: str) -> list[str]:
+    """Return what of these pages is wider than the window.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the site.
+    pages : list of Path
+        Files in it.
+    chromium : str
+        The browser.
+
+    Returns
+    -------
+    found : list of str
+        A line for each page, block of code or table.
+    """
+    names = json.dumps([f"/{page.relative_to(root).as_posix()}" for page in pages])
+    answers: Queue[list[str]] = Queue()
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/measure":
+                super().do_GET()
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(MEASURE.replace("PAGES", names).encode())
+
+        def do_POST(self) -> None:
+            answers.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None: ...
+
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root))) as server,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+    ):
+        Thread(target=server.serve_forever, daemon=True).start()
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}"]
+        address = f"http://127.0.0.1:{server.server_port}/measure"
+        with subprocess.Popen(
+            [chromium, *options, "--remote-debugging-port=0", address],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as browser:
+            try:
+                return answers.get(timeout=PATIENCE)
+            except Empty:
+                return [f"Chromium has not shown all pages within {PATIENCE} seconds"]
+            finally:
+                browser.terminate()
+                server.shutdown()
+
+
 def main() -> int:
     """Print what is wrong with a site, and return how much that is."""
     root = Path(sys.argv[1]).resolve()
     pages = [path for path in root.rglob("*.html") if "_static" not in path.parts]
     wrong = faults(root)
+    chromium = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+    if chromium is None:
+        print("Widths are not checked: chromium is not installed.")
+    else:
+        wrong += too_wide(root, pages, chromium)
     print("\n".join(wrong) if wrong else f"{len(pages)} pages, every link and picture within them is there")
     return min(len(wrong), 1) if pages else 1
 

@@ -38,6 +38,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "sphinxext.opengraph",
 ]
 exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py", "auto_examples/**.md5"]
 templates_path = ["_templates"]
@@ -119,6 +120,11 @@ html_theme = "furo"
 html_title = "skdistill"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
+# what is shown of a page where it is linked to; the picture needs the address that the site is published at
+html_baseurl = ogp_site_url = os.environ.get("SITE_URL", "")
+ogp_image = "_static/card.png"
+ogp_image_alt = "skdistill turns a slow model into a small, fast one"
 html_math_renderer = "mathml"
 html_show_sphinx = False
 html_copy_source = False

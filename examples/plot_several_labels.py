@@ -18,11 +18,11 @@ from sklearn.datasets import make_multilabel_classification
 from sklearn.ensemble import RandomForestClassifier
 
 topics = ["delivery", "refund", "damage", "login", "invoice", "praise", "other"]
-X, y = make_multilabel_classification(12_000, n_classes=7, n_labels=2, length=25, random_state=3)
+X, y = make_multilabel_classification(8_000, n_classes=7, n_labels=2, length=25, random_state=3)
 labels = pd.DataFrame(y, columns=topics)
 print(labels.head(3))
 
-forest = RandomForestClassifier(300, min_samples_leaf=3, n_jobs=2, random_state=0).fit(X[:4000], labels[:4000])
+forest = RandomForestClassifier(200, min_samples_leaf=5, n_jobs=1, random_state=0).fit(X[:4000], labels[:4000])
 own, test = slice(4000, 4200), slice(4200, None)
 
 # %%
@@ -65,7 +65,7 @@ figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
 ax.hlines(found.index, found.min(axis=1), found.max(axis=1), color="0.85", linewidth=6, zorder=1)
 for name, look in looks.items():
     ax.scatter(found[name], found.index, label=name, zorder=2, **look)
-ax.set(xlabel="average precision", title="7,800 letters of the test")
+ax.set(xlabel="average precision", title="3,800 letters of the test")
 ax.legend(frameon=False, loc="lower right")
 ax.spines[["top", "right", "left"]].set_visible(False)
 ax.tick_params(axis="y", length=0)
@@ -76,8 +76,8 @@ plt.show()
 # ----------------------------------
 #
 # :class:`skdistill.ReliabilityDisplay` draws one label at a time, from the probabilities of its absence and of it. On
-# the diagonal, four in five answers of 80 % are right. The forest is not sure enough; its student, which has seen labels
-# as well, is nearer to the diagonal.
+# the diagonal, four in five answers of 80 % are right. The forest is not sure enough; its student, which has seen
+# labels as well, is nearer to the diagonal.
 
 import numpy as np
 

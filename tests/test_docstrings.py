@@ -18,7 +18,7 @@ ALLOWED = {
     "ES01",  # no extended summary
     "SA01",  # no See Also
     "SA04",  # a See Also without description
-    "EX01",  # no example: those that have none are shown with another name
+    "EX01",  # no example: methods are shown with their class
     "RT03",  # returns without description
     "PR06",  # names of types
     "PR08",  # descriptions that begin in lower case
@@ -30,19 +30,22 @@ ALLOWED = {
     "SS06",  # a summary of two lines
     "YD01",
 }
-REFERENCE = Path(__file__).parents[1] / "docs" / "api" / "index.md"
+REFERENCE = sorted((Path(__file__).parents[1] / "docs" / "api").glob("*.md"))
 #: Public by name, for the parts of the house to share, and not for users: the reference leaves them out.
 SHARED = {"skdistill.export": {"Unavailable", "check_ops", "compiled", "metadata_of", "write_files"}}
 
 
 def listed():
     """Return what the reference lists, by module."""
-    found, module = {}, "skdistill"
-    for line in REFERENCE.read_text().splitlines():
-        if line.startswith(".. currentmodule:: "):
-            module = line.split()[-1]
-        elif re.fullmatch(r"   \w+", line):
-            found.setdefault(module, set()).add(line.strip())
+    found = {}
+    for page in REFERENCE:
+        module = None
+        for line in page.read_text().splitlines():
+            if line.startswith(".. currentmodule:: "):
+                module = line.split()[-1]
+            elif re.fullmatch(r"   \w+", line):
+                assert line.strip() not in found.setdefault(module, set()), f"{line.strip()} is listed twice"
+                found[module].add(line.strip())
     return found
 
 
@@ -71,6 +74,12 @@ def test_the_reference_lists_every_public_name(part):
 def test_docstring(name):
     found = numpydoc.validate(name)["errors"]
     assert not [f"{code}: {text}" for code, text in found if code not in ALLOWED]
+
+
+@pytest.mark.parametrize("name", [f"{part}.{name}" for part, names in listed().items() for name in sorted(names)])
+def test_every_page_of_the_reference_has_an_example(name):
+    part, _, member = name.rpartition(".")
+    assert re.search(r"^>>> ", inspect.getdoc(getattr(importlib.import_module(part), member)), re.MULTILINE)
 
 
 def test_the_names_are_found():

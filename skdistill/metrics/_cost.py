@@ -109,6 +109,14 @@ class Latency:
     machine : dict of str to str
         The processor, the number of cores, the system, and the versions of Python, numpy, scikit-learn
         and skdistill.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistill.metrics import latency
+    >>> measured = latency(np.exp, np.zeros((100, 2)), max_seconds=0.1)
+    >>> measured.batch_rows, measured.n_threads
+    (100, 1)
     """
 
     median_us: float

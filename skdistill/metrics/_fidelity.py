@@ -27,6 +27,14 @@ class WorstSlice(NamedTuple):
         The number of its rows.
     agreement : float
         The share of these rows on which both predict the same class.
+
+    Examples
+    --------
+    >>> from skdistill.metrics import worst_slice_agreement
+    >>> teacher, student = [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]], [[0.7, 0.3], [0.6, 0.4], [0.3, 0.7]]
+    >>> worst = worst_slice_agreement(teacher, student, by=["Oslo", "Lima", "Lima"], min_rows=1)
+    >>> worst.value, worst.n_rows, worst.agreement
+    ('Lima', 2, 0.5)
     """
 
     value: Any

@@ -44,6 +44,19 @@ class Explanation:
         What is added to the columns' sum.
     names : list of str
         The names of the columns; "column 0" and so on where they have none.
+
+    Examples
+    --------
+    >>> from skdistill import LinearStudentRegressor
+    >>> X = [[0.0, 1.0], [1.0, 1.0], [2.0, 0.0], [3.0, 2.0]]
+    >>> student = LinearStudentRegressor().fit(X, [0.0, 2.0, 4.0, 6.0])
+    >>> explanation = student.explain([[0.5, 1.0]])
+    >>> explanation.names
+    ['column 0', 'column 1']
+    >>> explanation.values.shape
+    (1, 2)
+    >>> print((explanation.values.sum(axis=1) + explanation.intercept).round(2), student.predict([[0.5, 1.0]]).round(2))
+    [1.39] [1.39]
     """
 
     values: Array

@@ -174,6 +174,20 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
     metadata_ : dict
         What the file says of where it comes from, as :func:`skdistill.export.to_file` documents; empty where it says
         nothing.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from skdistill import LinearStudent, load
+    >>> student = LinearStudent().fit([[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "student.skd")
+    ...     student.export(path)
+    ...     model = load(path)
+    >>> model
+    LoadedClassifier(n_columns=1, classes=['no', 'yes'])
+    >>> model.predict([[0.5], [2.5]])
+    array(['no', 'yes'], dtype='<U3')
     """
 
     def __init__(
@@ -241,6 +255,20 @@ class LoadedRegressor(ProgramRegressor, _Loaded):
     metadata_ : dict
         What the file says of where it comes from, as :func:`skdistill.export.to_file` documents; empty where it says
         nothing.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from skdistill import LinearStudentRegressor, load
+    >>> student = LinearStudentRegressor().fit([[0.0], [1.0], [2.0], [3.0]], [0.0, 2.0, 4.0, 6.0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "student.skd")
+    ...     student.export(path)
+    ...     model = load(path)
+    >>> model
+    LoadedRegressor(n_columns=1, n_outputs=1)
+    >>> model.predict([[0.5], [2.5]]).round(2)
+    array([1.36, 4.64])
     """
 
     def __repr__(self) -> str:

@@ -107,6 +107,19 @@ class Report:
     environment : dict
         ``machine``, a dict of versions and hardware; if times were measured also ``n_threads`` and
         ``batch_rows``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skdistill import LinearStudent, compare
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(random_state=0).fit(X[::2], y[::2])
+    >>> report = compare(forest, LinearStudent().fit(X[::2], y[::2]), X[1::2], y[1::2], latency=False)
+    >>> list(report.table), report.n_rows
+    (['teacher', 'LinearStudent'], 75)
+    >>> report.table["LinearStudent"]["accuracy"]
+    0.9466666666666667
     """
 
     table: dict[str, dict[str, Any]]

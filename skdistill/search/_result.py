@@ -60,6 +60,17 @@ class BudgetResult:
         bytes may differ a little.
     budget : dict of str to float
         The limits that were given.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skdistill import distill_to_budget
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(random_state=0)
+    >>> result = distill_to_budget(forest, X, y, max_bytes=2_000, students={"linear": "linear"})
+    >>> result.results_["name"].tolist(), result.met
+    (['linear, int8', 'linear'], True)
     """
 
     best_estimator_: Any

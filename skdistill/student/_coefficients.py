@@ -76,6 +76,14 @@ class ShapeFunction:
     contributions : ndarray of shape (n_values, n_outputs)
         What the column adds: to each logit, the single one of two classes standing for the second of them; or to
         each output of a regressor, in the target's unit.
+
+    Examples
+    --------
+    >>> from skdistill import LinearStudent
+    >>> student = LinearStudent().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+    >>> shape = student.shape_function(0, [0.0, 1.5, 3.0])
+    >>> shape.contributions.shape, bool(shape.contributions[2, 0] > shape.contributions[0, 0])
+    ((3, 1), True)
     """
 
     column: str

@@ -47,7 +47,7 @@ class Rates:
     fit: float
     fit_rows: float = 1e8
     rows: float = 1e8
-    row_bytes: float = 170.0
+    row_bytes: float = 176.0
     partition_rows: float = 125_000.0
     task_seconds: float = 1e-3
     megabytes: float = 100.0

@@ -11,6 +11,7 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 
+from .._dataset import is_dataset
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses import CrossEntropy
 from ..model import on_partitions
@@ -20,6 +21,7 @@ from ..tasks import CLASSES
 from ..teacher import Teacher
 from ._base import Distiller
 from ._collection import fit_collection
+from ._out_of_core import fit_dataset
 from ._recipe import choose
 from ._story import ask, check, constrain, finish, teach
 
@@ -134,6 +136,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         labels the macro ``average_precision``; and the same scores
         of the candidate that was taken (``distilled``), of ``labels_only`` students, and of the ``teacher``, which
         may know these rows. What there was nothing to choose by is None.
+        Of a net that was trained on a dataset, ``learning_curve`` is a list with the loss on rows held out (``loss``)
+        by how many rows were seen (``n_rows``), and ``stopped`` says whether it ended since twice as many rows were no
+        better ("flat") or with "all rows seen"; None otherwise.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -239,18 +244,25 @@ class DistilledClassifier(ClassifierMixin, Distiller):
 
         Parameters
         ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), path-like, Dataset or RecordBatchReader
             The rows, raw; the teacher sees them as they are given, and the student encodes them
-            itself.
+            itself. Or a Parquet file or directory, which may be an fsspec URL, or a dataset or reader of pyarrow,
+            larger than memory if need be: `y`, `teacher_proba` and `sample_weight` then name columns of it, all other
+            columns are the rows, and the teacher is fitted already. A net is trained on all rows; other students are
+            fitted to a sample of 200,000, of which a warning tells. A dataset that is not Parquet is first written to
+            a temporary file. Or a Dask DataFrame or array, whose partitions a fitted teacher answers where they
+            lie; rows and answers go to `spool`, and the fit is that of a dataset.
         y : array-like of shape (n_rows,), or array-like or sparse matrix of shape (n_rows, n_labels), default=None
             Class labels, one for each row; rows without a label are passed as `X_unlabeled`. None if the
             teacher is fitted and `alpha` is 1 or "auto". Or several labels, any number of which a row has: an
             indicator matrix, one for each label that it has, zero for the others, NaN for one that is missing; the
-            columns of a frame name the labels.
+            columns of a frame name the labels. Of a dataset the name of a column, or of one for each of several labels;
+            a row whose cell is missing has no label and is learned from the teacher's answers.
         teacher_proba : array-like of shape (n_rows, n_classes) or (n_rows, n_labels), default=None
             The teacher's answers, if it has been asked already; those for `X_unlabeled` below. Columns of a
             frame are matched by name; those of an array are in the order of `classes`, or else of the teacher's
-            ``classes_``, or of the sorted labels. Rows are matched by position.
+            ``classes_``, or of the sorted labels. Rows are matched by position. Of a dataset the names of the columns,
+            in the same order, or a dict of class label to name.
         X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), or callable, default=None
             More rows, without labels, for the teacher to answer; or a function without arguments that returns
             them. A search takes folds of an array that is as long as `X`, which is refused there, and leaves a
@@ -278,6 +290,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
             If a fitted teacher is no better than a constant on the labels.
         """
         others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
+        if is_dataset(X):
+            return fit_dataset(self, X, y, given=teacher_proba, fit_params=fit_params, **others)
         if is_dask(X):
             return fit_collection(self, X, y, {"teacher_proba": teacher_proba, **others, **fit_params})
         request = check(self, X, y, given=teacher_proba, fit_params=fit_params, **others)

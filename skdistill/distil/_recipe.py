@@ -260,6 +260,8 @@ def choose(
         "distilled": best.scores if candidates else None,
         "labels_only": by_labels if choosing else None,
         "teacher": _scores(task, targets, held_out, None) if choosing else None,
+        "learning_curve": None,
+        "stopped": None,
     }
     final = replace(_chosen(whole, choice, rows.fresh), held_out=None)
     return TrainingSet(rows, final, logit_scale, report, fitted)
@@ -296,8 +298,7 @@ def choose_again(
     n_new = _n_new(plan, X, ask, report["n_new"] > 0)
     rows = _Rows(fixed, X, targets, ask, np.zeros(X.shape[0], dtype=bool), n_new)
     whole, bench, _ = rows.with_soft_labels(fixed, labelled, False)
-    choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"])
-    goals = _chosen(whole, choice, rows.fresh)
+    goals = as_chosen(whole, report, rows.fresh)
     fitted = []
     if net is not None and bench is not None:
         seed = plan.seed % 2**31
@@ -389,6 +390,22 @@ def _best_scale(task: Task, goals: Array, answers: Array, weight: Array | None, 
     return min(losses, key=lambda scale: losses[scale]) if losses else 1.0
 
 
+def as_chosen(targets: Targets, report: dict[str, Any], fresh: Array) -> Targets:
+    """Return targets of other rows by the choices that a report tells of.
+
+    Parameters
+    ----------
+    targets : Targets
+        The teacher's answers and the labels of the rows.
+    report : dict
+        As ``distillation_report_``.
+    fresh : ndarray of shape (n_rows,)
+        True for rows without a label.
+    """
+    choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"])
+    return _chosen(targets, choice, fresh)
+
+
 def _chosen(targets: Targets, choice: _Choice, fresh: Array) -> Targets:
     """Return targets as chosen."""
     answers, loss = targets.answers, targets.loss
@@ -477,7 +494,7 @@ def _fit_nets(
         fits = [Fit(goals, used[~held_out[used]], valid, seed, student=one) for one in students]
         for net, found in zip(bench.fit(fits), tried, strict=True):
             values = bench.answers(net, valid)
-            scale = _logit_scale(task, targets, valid, values) if scaled else 1.0
+            scale = logit_scale_of(task, targets, valid, values) if scaled else 1.0
             values = task.rescaled(values, scale)
             losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
             found.append((net, scale, Candidate(targets.alpha, temperature, losses, scores)))
@@ -554,7 +571,7 @@ def _scores(task: Task, targets: Targets, rows: Array, values: Array | None) -> 
     return task.scores(targets.labels[rows], values, teacher, _weight(targets, rows))
 
 
-def _logit_scale(task: Task, targets: Targets, rows: Array, values: Array) -> float:
+def logit_scale_of(task: Task, targets: Targets, rows: Array, values: Array) -> float:
     """Return what temperature scaling multiplies the logits by; 1 unless another factor is clearly better.
 
     Forests are under-confident, and their students with them. Guo and others (2017), "On Calibration of Modern Neural

@@ -10,6 +10,7 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
+from .._dataset import is_dataset
 from .._sklearn import fit_context
 from ..losses import Loss, regression_loss_of
 from ..model import on_partitions
@@ -17,6 +18,7 @@ from ..program import is_dask
 from ..tasks import NUMBERS
 from ._base import Distiller
 from ._collection import fit_collection
+from ._out_of_core import fit_dataset
 from ._recipe import choose
 from ._story import ask, check, constrain, finish, teach
 
@@ -116,6 +118,9 @@ class DistilledRegressor(RegressorMixin, Distiller):
         labels of these rows, and ``r2_teacher`` against the teacher's answers; and the same scores of the candidate
         that was taken (``distilled``), of ``labels_only`` students, and of the ``teacher``, which may know these
         rows. What there was nothing to choose by is None.
+        Of a net that was trained on a dataset, ``learning_curve`` is a list with the loss on rows held out (``loss``)
+        by how many rows were seen (``n_rows``), and ``stopped`` says whether it ended since twice as many rows were no
+        better ("flat") or with "all rows seen"; None otherwise.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -207,15 +212,22 @@ class DistilledRegressor(RegressorMixin, Distiller):
 
         Parameters
         ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), path-like, Dataset or RecordBatchReader
             The rows, raw; the teacher sees them as they are given, and the student encodes them
-            itself.
+            itself. Or a Parquet file or directory, which may be an fsspec URL, or a dataset or reader of pyarrow,
+            larger than memory if need be: `y`, `teacher_pred` and `sample_weight` then name columns of it, all other
+            columns are the rows, and the teacher is fitted already. A net is trained on all rows; other students are
+            fitted to a sample of 200,000, of which a warning tells. A dataset that is not Parquet is first written to
+            a temporary file. Or a Dask DataFrame or array, whose partitions a fitted teacher answers where they
+            lie; rows and answers go to `spool`, and the fit is that of a dataset.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
             The numbers to predict, for each row; rows without a label are passed as `X_unlabeled`. None if the
-            teacher is fitted and `alpha` is 1 or "auto".
+            teacher is fitted and `alpha` is 1 or "auto". Of a dataset the name of the column, or names; a row whose
+            cell is missing has no label and is learned from the teacher's answers.
         teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
             The teacher's answers, if it has been asked already; those for `X_unlabeled` below. Where answers
-            and `y` are frames of several outputs, these are matched by name.
+            and `y` are frames of several outputs, these are matched by name. Of a dataset the name of the column, or
+            names in the order of `y`.
         X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), or callable, default=None
             More rows, without labels, for the teacher to answer; or a function without arguments that returns
             them. A search takes folds of an array that is as long as `X`, which is refused there, and leaves a
@@ -243,6 +255,8 @@ class DistilledRegressor(RegressorMixin, Distiller):
             If the R2 of a fitted teacher on the labels is below 0, that of a constant.
         """
         others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
+        if is_dataset(X):
+            return fit_dataset(self, X, y, given=teacher_pred, fit_params=fit_params, **others)
         if is_dask(X):
             return fit_collection(self, X, y, {"teacher_pred": teacher_pred, **others, **fit_params})
         request = check(self, X, y, given=teacher_pred, fit_params=fit_params, **others)

@@ -203,7 +203,7 @@ def check(
     check_learnable(student, learned if counts is None else take_rows(learned, counts), warn=not in_search()[0])
     check_given(model, student, learned, _n_outputs(task, teacher.classes if classes is None else classes, y))
     temperature = getattr(model, "temperature", 1.0)
-    seed = _seed(model, student)
+    seed = seed_of(model, student)
     given_plan = (model.alpha, temperature, model.augment, model.label_ensemble, seed, model.verbose, model.n_jobs)
     return Request(
         task=task,
@@ -335,7 +335,9 @@ def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) ->
     if isinstance(student, ProgramStudent):
         student._fit_metadata = {
             "teacher": None if model.teacher_ is None else described(model.teacher_),
-            "report": described({name: value for name, value in report.items() if name != "candidates"}),
+            "report": described(
+                {name: value for name, value in report.items() if name not in ("candidates", "learning_curve")}
+            ),
             "versions": versions(),
         }
     # a student that was fitted to missing numbers takes them, whatever its tags say
@@ -469,10 +471,10 @@ def _n_outputs(task: Task, classes: Any, y: Array | None) -> int:
     return 1 if goals is None or goals.ndim == 1 else int(goals.shape[1])
 
 
-def _seed(model: Any, student: Any) -> int:
+def seed_of(model: Any, student: Any) -> int:
     """Return what seeds new rows and rows held out: the distiller's own random_state, or else the student's."""
     seed = model.random_state
-    if seed is None:
+    if seed is None and hasattr(student, "get_params"):
         seed = student.get_params(deep=False).get("random_state")
     return int(check_random_state(seed).randint(2**31 - 1))
 

@@ -84,9 +84,10 @@ class Encoder:
     ----------
     ops : list of Op
         The ops from raw rows to ``[codes | numbers]``.
-    unseen : {"average", "nothing"}, default="average"
+    unseen : {"average", "nothing", "own"}, default="average"
         The weights of a code without training rows, which is that of an unseen level, or of a missing
-        value in a column that had none: the "average" of the weights of its column's levels, or zeros.
+        value in a column that had none: the "average" of the weights of its column's levels, or zeros, or its
+        "own", where earlier rows have given it some.
     """
 
     def __init__(self, ops: list[Op], unseen: str = "average") -> None:
@@ -228,7 +229,8 @@ class Encoder:
             rows = slice(start, start + size)
             seen = self._counts[rows] > 0
             average = self._counts[rows] @ tables[rows] / self._counts[rows].sum()
-            tables[rows][~seen] = average if self.unseen == "average" else 0.0
+            if self.unseen != "own":
+                tables[rows][~seen] = average if self.unseen == "average" else 0.0
         return LookupAffine(
             self.offsets,
             np.ascontiguousarray(tables, dtype=np.float32),

@@ -92,7 +92,7 @@ def report(rates: Rates, workers: Sequence[int] = WORKERS) -> None:
     columns = [steps(rates, count) for count in workers]
     sums = [total(rates, count) for count in workers]
     print_table(
-        [f"{rates.rows / 1e6:,.0f} M rows, {rates.label:,.0f} rows/s", *(f"{count} worker{"s" * (count > 1)}" for count in workers)],
+        [f"{rates.rows / 1e6:,.0f} M rows, {rates.label:,.0f} rows/s", *(f"{count} worker{'s' * (count > 1)}" for count in workers)],
         [
             *([name, *(duration(column[name]) for column in columns)] for name in columns[0]),
             ["in all", *(duration(seconds) for seconds, _, _ in sums)],

@@ -47,7 +47,7 @@ class Rates:
     fit: float
     fit_rows: float = 1e8
     rows: float = 1e8
-    row_bytes: float = 170.0
+    row_bytes: float = 176.0
     partition_rows: float = 125_000.0
     task_seconds: float = 1e-3
     megabytes: float = 100.0
@@ -92,7 +92,7 @@ def report(rates: Rates, workers: Sequence[int] = WORKERS) -> None:
     columns = [steps(rates, count) for count in workers]
     sums = [total(rates, count) for count in workers]
     print_table(
-        [f"{rates.rows / 1e6:,.0f} M rows, {rates.label:,.0f} rows/s", *(f"{count} worker{"s" * (count > 1)}" for count in workers)],
+        [f"{rates.rows / 1e6:,.0f} M rows, {rates.label:,.0f} rows/s", *(f"{count} worker{'s' * (count > 1)}" for count in workers)],
         [
             *([name, *(duration(column[name]) for column in columns)] for name in columns[0]),
             ["in all", *(duration(seconds) for seconds, _, _ in sums)],

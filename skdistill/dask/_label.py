@@ -1,4 +1,4 @@
-"""Labelling: the partitions of a Dask collection are answered where they lie, and each is kept as soon as it is done."""
+"""Labelling: partitions of a Dask collection are answered where they lie, and each is kept as soon as it is done."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._checks import listed
 from .._sklearn import not_fitted
-from ..tasks import CLASSES, NUMBERS, Task, task_of
+from ..program import is_dask
+from ..tasks import CLASSES, NUMBERS, task_of
 from ..teacher import Teacher, is_estimator
-from ._spool import Layout, Spool, collection_like, fingerprint_of, package
+from ._spool import Layout, Spool, fingerprint_of, package
 
 Array = NDArray[Any]
 
@@ -76,7 +77,8 @@ def label(
     -----
     An answered partition is recognised by a hash of its rows, and the teacher by a hash of its pickle. Where that has
     changed, as a forest's does each time it is loaded, the teacher answers 64 rows of the folder once more, and is the
-    same if it gives the answers there. Columns of answers have the names of the classes, or of a regressor's outputs; ``teacher_pred`` has none.
+    same if it gives the answers there. Columns of answers are named after the classes, or after a regressor's outputs;
+    those without a name are ``teacher_pred``. The index of a DataFrame is not written.
 
     Examples
     --------
@@ -118,10 +120,10 @@ def answer(teacher: Teacher, X: Any, y: Any, path: str | os.PathLike[str]) -> di
         As :func:`label` returns it.
     """
     dask = package("dask")
-    if collection_like(X) is None:
+    if not is_dask(X) or not hasattr(X, "to_delayed") or X.ndim != 2:
         raise TypeError(
-            f"{type(X).__name__} is no Dask DataFrame and no Dask array. dask.dataframe.from_pandas and "
-            "dask.array.from_array make one of rows in memory."
+            f"{type(X).__name__} is no Dask DataFrame and no Dask array of rows and columns. "
+            "dask.dataframe.from_pandas and dask.array.from_array make one of rows in memory."
         )
     for member in teacher.members:
         if not member.fitted:
@@ -181,7 +183,7 @@ class _Worker:
             if stored == fingerprint:
                 return _Done(number, n_rows, 0, tuple(columns[frame.shape[1] :]))
             raise ValueError(
-                f"{self.spool.path_of(self.spool.file_of(number))} holds answers for other rows than those of {called}. "
+                f"{self.spool.path_of(self.spool.file_of(number))} holds answers for other rows than {called} has. "
                 "Label other rows to another path. If these should be the same, the collection gives other rows each "
                 "time it is computed: write it to Parquet first, and label what is read from there."
             )
@@ -220,7 +222,7 @@ class _Worker:
             if not isinstance(rows, np.ndarray):
                 raise ValueError(f"{called} is a {type(rows).__name__}; needed are blocks of numpy arrays.")
             if rows.ndim != 2 or rows.shape[1] != len(self.layout.rows):
-                raise ValueError(f"{called} has shape {rows.shape}; the collection has {len(self.layout.rows)} columns.")
+                raise ValueError(f"{called} has shape {rows.shape}; needed are {len(self.layout.rows)} columns.")
             dtypes = [str(rows.dtype)] * rows.shape[1]
         others = [
             f"{name} is {dtype} instead of {wanted}"
@@ -275,7 +277,7 @@ def _answers(teacher: Teacher, layout: Layout, rows: Any) -> tuple[list[str], Ar
 
 
 def _name_of(y: Any) -> str:
-    if getattr(y, "ndim", None) != 1 or collection_like(y) is None and not hasattr(y, "to_delayed"):
+    if not is_dask(y) or not hasattr(y, "to_delayed") or y.ndim != 1:
         raise TypeError(
             f"y must be a Dask Series or a Dask array of shape (n_rows,); got {type(y).__name__} with "
             f"{getattr(y, 'ndim', 'no')} dimensions."
@@ -285,18 +287,20 @@ def _name_of(y: Any) -> str:
 
 def _few_rows(X: Any) -> Any:
     """Return a row or two with the columns and types of a collection, made up."""
-    return X._meta_nonempty if collection_like(X) == "frame" else np.zeros((1, X.shape[1]), X.dtype)
+    return X._meta_nonempty if hasattr(X, "divisions") else np.zeros((1, X.shape[1]), X.dtype)
 
 
 def _layout(teacher: Teacher, X: Any, labels: Any) -> Layout:
     """Return what a row of the spool holds, refusing names that would fall together."""
     task, y = teacher.task, None if labels is None else _name_of(labels)
-    if collection_like(X) == "frame":
-        rows, framed = tuple(str(name) for name in X.columns), True
+    if hasattr(X, "divisions"):
+        rows, framed = tuple(X.columns), True
+        if not all(isinstance(name, str) for name in rows):
+            raise ValueError(f"In Parquet, names of columns must be strings; rename {listed(rows)}.")
         dtypes = tuple(str(dtype) for dtype in X.dtypes)
     else:
-        if X.ndim != 2 or np.isnan(X.shape[1]):
-            raise ValueError(f"The array has shape {X.shape}; needed is (n_rows, n_columns) with a known n_columns.")
+        if np.isnan(X.shape[1]):
+            raise ValueError(f"The array has shape {X.shape}; needed is a known number of columns.")
         rows, framed = tuple(f"column {at}" for at in range(X.shape[1])), False
         dtypes = (str(X.dtype),) * X.shape[1]
     known = teacher.classes if teacher.classes is not None else teacher.unnamed
@@ -321,7 +325,7 @@ def _check_names(columns: Sequence[str]) -> None:
 
 def _partitions(collection: Any) -> list[Any]:
     """Return each partition of a collection as a Delayed object, with all columns in one block."""
-    if collection_like(collection) == "array" and collection.ndim == 2:
+    if not hasattr(collection, "divisions") and collection.ndim == 2:
         collection = collection.rechunk({1: -1})
     return np.asarray(collection.to_delayed(), dtype=object).ravel().tolist()
 

@@ -2,7 +2,7 @@
 
 The layout of a folder::
 
-    _manifest.json        what a row holds, which teacher answers, and, once all partitions are done, how many rows each has
+    _manifest.json        the columns, the teacher, and, once all partitions are done, the number of rows of each
     part-000003.parquet   the rows of partition 3 with their answers; none for a partition without rows
 
 A file is written under another name and moved into place, so that it is whole or not there. The schema of each carries
@@ -195,7 +195,7 @@ class Spool:
         return content
 
     def found(self, number: int) -> tuple[str, int, list[str]] | None:
-        """Return the fingerprint, the number of rows and the columns of a partition's file; None where none is whole."""
+        """Return the fingerprint, the number of rows and the columns of a partition's file; None if none is whole."""
         filesystem, root = self._filesystem()
         try:
             with filesystem.open(f"{root}/{self.file_of(number)}", "rb") as file:
@@ -218,8 +218,8 @@ class Spool:
         with filesystem.open(f"{root}/{name}", "rb") as file:
             return package("pyarrow.parquet").ParquetFile(file).read_row_group(0).slice(0, n_rows)
 
-    def sample(self, n_rows: int, seed: int) -> Any:
-        """Return rows of all files, drawn by chance, as one pyarrow Table; all rows, if there are no more.
+    def dataset(self) -> Any:
+        """Return the files as one pyarrow Dataset, in the order of the partitions.
 
         Raises
         ------
@@ -230,21 +230,8 @@ class Spool:
         if manifest is None or "partitions" not in manifest:
             raise ValueError(f"{self.url} holds no finished answers. Label the rows to it first.")
         filesystem, root = self._filesystem()
-        rng, tables, share = np.random.default_rng(seed), [], min(1.0, n_rows / manifest["n_rows"])
-        for part in manifest["partitions"]:
-            if part["n_rows"]:
-                with filesystem.open(f"{root}/{part['file']}", "rb") as file:
-                    table = package("pyarrow.parquet").ParquetFile(file).read()
-                chosen = rng.choice(len(table), int(share * len(table)), replace=False)
-                tables.append(table if share == 1 else table.take(np.sort(chosen)))
-        return package("pyarrow").concat_tables(tables).unify_dictionaries()
-
-
-def collection_like(X: Any) -> str | None:
-    """Return "frame" or "array" for what Dask has of these, and None for anything else."""
-    if hasattr(X, "to_delayed") and hasattr(X, "npartitions"):
-        return "frame" if hasattr(X, "divisions") else "array" if hasattr(X, "chunks") else None
-    return None
+        paths = [f"{root}/{part['file']}" for part in manifest["partitions"] if part["n_rows"]]
+        return package("pyarrow.dataset").dataset(paths, format="parquet", filesystem=filesystem)
 
 
 def fingerprint_of(frame: Any) -> str:

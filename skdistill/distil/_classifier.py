@@ -250,7 +250,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
             larger than memory if need be: `y`, `teacher_proba` and `sample_weight` then name columns of it, all other
             columns are the rows, and the teacher is fitted already. A net is trained on all rows; other students are
             fitted to a sample of 200,000, of which a warning tells. A dataset that is not Parquet is first written to
-            a temporary file.
+            a temporary file. Or a Dask DataFrame or array, whose partitions a fitted teacher answers where they
+            lie; rows and answers go to `spool`, and the fit is that of a dataset.
         y : array-like of shape (n_rows,), or array-like or sparse matrix of shape (n_rows, n_labels), default=None
             Class labels, one for each row; rows without a label are passed as `X_unlabeled`. None if the
             teacher is fitted and `alpha` is 1 or "auto". Or several labels, any number of which a row has: an

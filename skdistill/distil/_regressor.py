@@ -218,7 +218,8 @@ class DistilledRegressor(RegressorMixin, Distiller):
             larger than memory if need be: `y`, `teacher_pred` and `sample_weight` then name columns of it, all other
             columns are the rows, and the teacher is fitted already. A net is trained on all rows; other students are
             fitted to a sample of 200,000, of which a warning tells. A dataset that is not Parquet is first written to
-            a temporary file.
+            a temporary file. Or a Dask DataFrame or array, whose partitions a fitted teacher answers where they
+            lie; rows and answers go to `spool`, and the fit is that of a dataset.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
             The numbers to predict, for each row; rows without a label are passed as `X_unlabeled`. None if the
             teacher is fitted and `alpha` is 1 or "auto". Of a dataset the name of the column, or names; a row whose

@@ -10,8 +10,8 @@ rows and answers to Parquet.
 
 The loop makes the rows of a partition, calls ``predict_proba`` and drops the answers, in the calling process. Half of
 its partitions are timed before the labelling and half after it. CPU seconds hardly depend on what else the machine
-does: two workers can be no faster than twice the loop's CPU seconds by theirs, for the same rows. Of both the start is left
-out: importing packages, and sending the teacher.
+does: two workers can be no faster than twice the loop's CPU seconds by theirs, for the same rows. Of both the start is
+left out: importing packages, and the first questions.
 
 Memory is the high-water mark of each process's resident memory, with the interpreter and all packages.
 

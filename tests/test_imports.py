@@ -34,7 +34,7 @@ def loaded(code):
 def test_importing_the_package_loads_nothing_heavy():
     assert "skdistill" in loaded("import skdistill")
     assert not loaded("import skdistill") & {*HEAVY, "numpy"}
-    found = loaded("from skdistill import *; DistilledClassifier")
+    found = loaded("from skdistill import *; from skdistill.dask import label; DistilledClassifier")
     assert {"skdistill", "sklearn", "numpy"} <= found
     assert not found & HEAVY
 

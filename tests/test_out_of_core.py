@@ -247,4 +247,6 @@ def test_bad_input_is_refused_before_any_work(frame, labelled, tmp_path):
     refused("'weight' holds a weight that is negative", path, sample_weight="weight")
     path = folder("null", lambda one: one.assign(p_no=one["p_no"].where(one["p_no"] > 0.5)))
     refused("Column 'p_no' has missing cells in .*part9", path, teacher_proba=ANSWERS)
+    path = folder("sum", lambda one: one.assign(p_no=one["p_no"] * 2))
+    refused("teacher_proba in .*part9.* do not sum to one", path, teacher_proba=ANSWERS)
     refused("holds no rows", write(tmp_path / "none", frame[:0], n_files=1))

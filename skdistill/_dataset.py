@@ -111,8 +111,28 @@ class ParquetRows:
         self._pq = import_optional("pyarrow.parquet", caller, "skdistill[parquet]")
         import_optional("pandas", caller, "skdistill[parquet]")
         self.roles = roles
+        self._spool: TemporaryDirectory[str] | None = None
+        if hasattr(X, "schema"):
+            # before anything is written
+            self._check_columns(X.schema)
+        try:
+            self._read(X)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self) -> ParquetRows:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._spool is not None:
+            self._spool.cleanup()
+
+    def _read(self, X: Any) -> None:
+        """Read what the files say of themselves."""
         dataset = self._open(X)
         self._schema = dataset.schema
+        self._check_columns(self._schema)
         self._files = list(dataset.get_fragments())
         self._check_schemas()
         self.groups: list[_Group] = []
@@ -125,7 +145,6 @@ class ParquetRows:
                     self.n_rows += n_rows
         if not self.n_rows:
             raise ValueError(f"{self._name(X)} holds no rows.")
-        self._check_columns()
 
     def _name(self, X: Any) -> str:
         return f"X={os.fspath(X)!r}" if isinstance(X, str | os.PathLike) else f"X, a {type(X).__name__},"
@@ -173,27 +192,28 @@ class ParquetRows:
                 )
             for name, kind in own.items():
                 # a column that is missing throughout a file has no type there
-                if kind != types[name] and str(kind) != "null":
+                texts = {str(kind), str(types[name])} <= {"string", "large_string"}
+                if kind != types[name] and str(kind) != "null" and not texts:
                     raise ValueError(
                         f"Column {name!r} is {kind} in {file.path}, and {types[name]} in the dataset. Write all files "
                         "with the same types."
                     )
 
-    def _check_columns(self) -> None:
-        missing = [name for name in self.roles.names if name not in self._schema.names]
+    def _check_columns(self, schema: Any) -> None:
+        missing = [name for name in self.roles.names if name not in schema.names]
         if missing:
             raise ValueError(
-                f"X has no column {' nor '.join(map(repr, missing))}; its columns are {listed(self._schema.names)}."
+                f"X has no column {' nor '.join(map(repr, missing))}; its columns are {listed(schema.names)}."
             )
         twice = [name for name in self.roles.names if self.roles.names.count(name) > 1]
         if twice:
             raise ValueError(f"Column {twice[0]!r} is named twice among labels, answers and weights.")
         # pandas writes the index of a frame as a column
-        metadata = self._schema.pandas_metadata or {}
+        metadata = schema.pandas_metadata or {}
         index = [one for one in metadata.get("index_columns", ()) if isinstance(one, str)]
         others = {*self.roles.names, *index}
         #: The columns of the rows.
-        self.names = [name for name in self._schema.names if name not in others]
+        self.names = [name for name in schema.names if name not in others]
         if not self.names:
             raise ValueError("X has no columns but those of labels, answers and weights.")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import CountingForest, note, notes
+from helpers import CountingForest, ShippedForest, note, notes
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
@@ -91,10 +91,7 @@ def test_the_spool_holds_rows_labels_and_answers_in_order(frame, tmp_path):
     assert_array_equal(found[["yes", "no"]].to_numpy(), ask(X))
     assert_array_equal(found[["a", "b"]].to_numpy(), X[["a", "b"]].to_numpy())
     stored = json.loads((tmp_path / "_manifest.json").read_text())
-    assert {**stored, "n_asked": 400, "protocol": 1} == {
-        **manifest,
-        **{k: stored[k] for k in ("protocol", "skdistill")},
-    }
+    assert all(stored[name] == value for name, value in manifest.items() if name != "n_asked")
 
 
 def test_arrays_and_regressors_and_any_filesystem(frame):
@@ -139,7 +136,7 @@ def test_a_teacher_is_recognised_by_its_answers(frame, forest, numbers, tmp_path
     assert label(again, numbers, tmp_path)["n_asked"] == 100
     X, y = frame
     other = RandomForestClassifier(10, random_state=1).fit(X[["a", "b"]], y)
-    with pytest.raises(ValueError, match="holds the answers of another teacher .*Label to another path"):
+    with pytest.raises(ValueError, match=r"holds the answers of another teacher .*Label to another path"):
         label(other, numbers, tmp_path)
 
 
@@ -147,7 +144,8 @@ def test_other_rows_than_those_of_the_spool_are_refused(forest, numbers, tmp_pat
     label(forest, numbers, tmp_path)
     before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
     with pytest.raises(ValueError, match=r"part-000002.parquet holds answers for other rows than partition 2 of 4 has"):
-        label(forest, dd.concat([numbers.partitions[:2], numbers.partitions[2:] + 1]), tmp_path)
+        parts = [numbers.partitions[at] for at in range(4)]
+        label(forest, dd.concat([*parts[:2], parts[2] + 1, parts[3]]), tmp_path)
     with pytest.raises(ValueError, match="answers for 4 partitions, and the collection has 3"):
         label(forest, numbers.partitions[:3], tmp_path)
     with pytest.raises(ValueError, match=r"rows with the columns \['a', 'b'\]; here they are \['b', 'a'\]"):
@@ -196,7 +194,7 @@ def test_a_partition_with_other_columns_or_types(frame, forest, tmp_path, change
 
 
 def test_an_empty_partition_is_not_asked_about(frame, forest, numbers, tmp_path):
-    X, y = frame
+    X, _ = frame
     few = numbers[numbers["a"] > float(X["a"][:100].max())]
     manifest = label(forest, few, tmp_path)
     assert manifest["partitions"][0] == {"file": None, "n_rows": 0}
@@ -241,7 +239,7 @@ def test_what_cannot_be_labelled_is_refused_before_any_work(frame, forest, numbe
         with pytest.raises(error, match=message):
             label(*bad, tmp_path)
     with pytest.raises(ValueError, match="X has 4 partitions and y 2"):
-        label(forest, numbers, tmp_path, y=numbers["a"].repartition(npartitions=2))
+        label(forest, numbers, tmp_path, y=numbers["a"].rename("y").repartition(npartitions=2))
     with pytest.raises(TypeError, match="y must be a Dask Series"):
         label(forest, numbers, tmp_path, y=frame[1])
     assert not os.listdir(tmp_path)
@@ -306,22 +304,10 @@ def test_fit_of_an_array_of_numbers(frame):
 def test_fit_of_a_collection_refuses_what_needs_rows_in_memory(forest, numbers):
     with pytest.raises(ValueError, match="Fit the teacher first"):
         DistilledClassifier(RandomForestClassifier()).fit(numbers)
-    with pytest.raises(ValueError, match="X and y alone .* sample_weight"):
+    with pytest.raises(ValueError, match=r"X and y alone .* sample_weight"):
         DistilledClassifier(forest).fit(numbers, sample_weight=np.ones(400))
     with pytest.raises(ValueError, match="it is 'prefit'"):
         DistilledClassifier(forest, cv=5).fit(numbers)
-
-
-class SlowForest(RandomForestClassifier):
-    """A forest that takes its time, and notes when it is unpickled."""
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        note(self.log, "unpickled", [os.getpid()])
-
-    def predict_proba(self, X):
-        time.sleep(0.1)
-        return super().predict_proba(X)
 
 
 @pytest.fixture(scope="module")
@@ -336,8 +322,7 @@ def cluster():
 def test_a_worker_that_is_killed(frame, cluster, tmp_path):
     X, y = frame
     X = X[["a", "b"]]
-    teacher = SlowForest(5, random_state=0).fit(X, y)
-    teacher.log = str(tmp_path / "log")
+    teacher = ShippedForest(tmp_path / "log", n_estimators=5).fit(X, y)
     rows = dd.from_pandas(X, npartitions=20)
     victim = next(iter(cluster.run(os.getpid).values()))
 
@@ -354,6 +339,6 @@ def test_a_worker_that_is_killed(frame, cluster, tmp_path):
     found = pads.dataset(tmp_path / "spool", format="parquet").to_table().to_pandas()
     assert_array_equal(found[["no", "yes"]].to_numpy(), teacher.predict_proba(X))
     # each worker got the teacher once, the one in the place of the killed one too
-    assert len(notes(tmp_path / "log", "unpickled")) <= 3
+    assert 2 <= len(notes(tmp_path / "log", "unpickled")) <= 3
     model = DistilledClassifier(teacher, student="linear", alpha=1, spool=tmp_path / "spool").fit(rows)
     assert_array_equal(model.predict(rows).compute().to_numpy(), model.predict(X))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count
 from tempfile import TemporaryFile
@@ -120,7 +121,15 @@ def fit_dataset(
         The fitted model.
     """
     named = _Named(*_check_names(model, y, given, X_unlabeled, sample_weight, fit_params or {}), as_rows)
-    dataset = ParquetRows(X, named.roles)
+    with ExitStack() as stack:
+        dataset = stack.enter_context(ParquetRows(X, named.roles))
+        # on disk, so that memory does not grow with the rows
+        answers = stack.enter_context(TemporaryFile()) if named.answers is None else None
+        return _fit(model, dataset, named, answers)
+
+
+def _fit(model: Any, dataset: ParquetRows, named: _Named, answers: Any) -> Any:
+    """Fit a distiller to a dataset, with a file for the teacher's answers unless they are there already."""
     seed = seed_of(model, model.student)
     classes = model._task.stratified
     sample = dataset.sample(SAMPLE_ROWS, RARE_ROWS, MORE_ROWS, seed, classes=classes)
@@ -134,7 +143,7 @@ def fit_dataset(
         )
     whole = len(sample.positions) == dataset.n_rows or dataset.n_rows <= SAMPLE_ROWS
     valid = np.zeros(len(sample.positions), dtype=bool)
-    if not whole:
+    if not whole and _is_streamed(model.student):
         n_valid = round(_HELD_OUT * len(valid))
         valid[np.random.RandomState(seed).permutation(len(valid))[:n_valid]] = True
     learned = _part(sample, ~valid)
@@ -143,12 +152,16 @@ def fit_dataset(
     training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
     if whole:
         return finish(model, asked, training_set, teach(training_set, request.plan.student))
-    if not isinstance(request.plan.student, MLPStudent | MLPStudentRegressor):
+    if not _is_streamed(model.student):
         return _fit_sample(model, dataset, learned, request, asked, training_set)
     student = teach(training_set, request.plan.student)
-    stream = _Stream(dataset, named, request, asked, training_set, student, _part(sample, valid))
+    stream = _Stream(dataset, named, request, asked, training_set, student, _part(sample, valid), answers)
     stream.remember(learned.positions[order], asked.targets.answers)
     return finish(model, asked, stream.train(seed, len(learned.positions)), student)
+
+
+def _is_streamed(student: Any) -> bool:
+    return (isinstance(student, str) and student == "mlp") or isinstance(student, MLPStudent | MLPStudentRegressor)
 
 
 def _check_names(
@@ -254,6 +267,8 @@ class _Stream:
         Fitted to the sample.
     valid : Sample
         Rows to validate the fit by.
+    file : file or None
+        For answers of the teacher; None where they are given.
     """
 
     def __init__(
@@ -265,15 +280,15 @@ class _Stream:
         training_set: TrainingSet,
         student: Any,
         valid: Sample,
+        file: Any,
     ) -> None:
         self._dataset, self._named, self._request, self._asked = dataset, named, request, asked
         self._training_set, self._student, self._valid = training_set, student, valid
-        self._asks = named.answers is None
+        self._asks = file is not None
         if self._asks:
-            # the answers for each row, and whether it was asked; on disk, so that memory does not grow with the rows
-            self._file = TemporaryFile()  # noqa: SIM115
+            # the answers for each row, and whether it was asked
             shape = (dataset.n_rows, asked.teacher.n_targets + 1)
-            self._answers = np.memmap(self._file, np.float32, "w+", shape=shape)
+            self._answers = np.memmap(file, np.float32, "w+", shape=shape)
 
     def remember(self, positions: Array, answers: Array | None) -> None:
         """Keep answers of the teacher for rows, so that it is asked once about each."""

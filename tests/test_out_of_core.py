@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers import Optional, RecordingTeacher, small_mlp, small_mlp_regressor
+from helpers import RecordingTeacher, small_mlp, small_mlp_regressor
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
@@ -17,7 +17,6 @@ pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 pads = pytest.importorskip("pyarrow.dataset")
-fsspec = Optional("fsspec")
 
 N_ROWS, BLOCK, SAMPLE = 3000, 256, 600
 ANSWERS = {"no": "p_no", "yes": "p_yes"}
@@ -47,13 +46,15 @@ def write(folder, frame, n_files=3, **options):
     return str(folder)
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def small_blocks():
     """Blocks and sample of a size at which a few thousand rows are many."""
-    monkeypatch.setattr(dataset_room, "BLOCK_ROWS", BLOCK)
-    monkeypatch.setattr(out_of_core, "SAMPLE_ROWS", SAMPLE)
-    monkeypatch.setattr(out_of_core, "RARE_ROWS", 50)
-    monkeypatch.setattr(out_of_core, "MORE_ROWS", 100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset_room, "BLOCK_ROWS", BLOCK)
+        patch.setattr(out_of_core, "SAMPLE_ROWS", SAMPLE)
+        patch.setattr(out_of_core, "RARE_ROWS", 50)
+        patch.setattr(out_of_core, "MORE_ROWS", 100)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +68,19 @@ def labelled(frame, tmp_path_factory):
     return write(tmp_path_factory.mktemp("rows") / "rows", frame[[*ROWS, "label", "p_no", "p_yes"]])
 
 
-def distiller(teacher=None, **params):
-    student = small_mlp(batch_size=16, max_epochs=3, random_state=None)
+def distiller(teacher=None, max_epochs=1, **params):
+    student = small_mlp(batch_size=16, max_epochs=max_epochs, random_state=None)
     return DistilledClassifier(teacher, **{"student": student, "alpha": 0.5, "random_state": 0, **params})
 
 
-def test_a_net_learns_from_all_rows_of_a_folder(labelled):
-    model = distiller().fit(labelled, "label", teacher_proba=ANSWERS)
+@pytest.fixture(scope="module")
+def fitted(labelled):
+    """A student of all rows, which are seen three times."""
+    return distiller(max_epochs=3).fit(labelled, "label", teacher_proba=ANSWERS)
+
+
+def test_a_net_learns_from_all_rows_of_a_folder(fitted):
+    model = fitted
     report, fresh = model.distillation_report_, frame_of(2000, seed=1)
     assert (report["n_rows"], report["n_left_out"], report["n_labelled"]) == (N_ROWS, 0, N_ROWS)
     assert report["stopped"] == "all rows seen"
@@ -86,13 +93,14 @@ def test_a_net_learns_from_all_rows_of_a_folder(labelled):
     assert (model.predict(fresh[ROWS]) == np.where(fresh["p_yes"] > 0.5, "yes", "no")).mean() > 0.9
 
 
-def test_the_same_seed_and_files_give_the_same_bytes(labelled):
-    answers = list(ANSWERS.values())
-    first, again, other = (
-        distiller(random_state=seed).fit(labelled, "label", teacher_proba=answers) for seed in (0, 0, 1)
+def test_the_same_seed_and_files_give_the_same_bytes(fitted, labelled):
+    pytest.importorskip("fsspec")
+    again, other = (
+        distiller(max_epochs=3, random_state=seed).fit(X, "label", teacher_proba=list(ANSWERS.values()))
+        for seed, X in ((0, f"file://{labelled}"), (1, labelled))
     )
-    assert pickle.dumps(first.student_) == pickle.dumps(again.student_)
-    assert pickle.dumps(first.student_) != pickle.dumps(other.student_)
+    assert pickle.dumps(fitted.student_) == pickle.dumps(again.student_)
+    assert pickle.dumps(fitted.student_) != pickle.dumps(other.student_)
 
 
 def test_the_teacher_is_asked_once_about_each_row_block_by_block(frame, tmp_path):
@@ -102,7 +110,7 @@ def test_the_teacher_is_asked_once_about_each_row_block_by_block(frame, tmp_path
 
     teacher = RecordingTeacher(answer)
     path = write(tmp_path / "rows", frame[[*ROWS, "label"]])
-    model = distiller(teacher, classes=["no", "yes"]).fit(path, "label")
+    model = distiller(teacher, max_epochs=2, classes=["no", "yes"]).fit(path, "label")
     assert model.distillation_report_["stopped"] == "all rows seen"
     asked = np.sort(np.concatenate([X["a"].to_numpy() for X in teacher.seen]))
     assert_array_equal(asked, np.sort(frame["a"]))
@@ -133,13 +141,14 @@ def test_a_rare_class_has_more_rows_in_the_sample_and_weights_undo_it(tmp_path):
     assert_array_equal(sample.table["a"].to_numpy(), frame["a"].to_numpy()[sample.positions])
 
 
+@pytest.mark.filterwarnings("ignore:teacher_proba says little of these labels")
 def test_it_stops_where_twice_as_many_rows_are_no_better(monkeypatch, tmp_path):
     monkeypatch.setattr(training, "_FIRST_STEPS", 20)
     # labels that nothing tells of
     label = np.random.default_rng(1).permutation(frame_of(N_ROWS)["label"])
     frame = frame_of(N_ROWS).assign(label=label, p_no=0.5, p_yes=0.5)
     path = write(tmp_path / "rows", frame[[*ROWS, "label", "p_no", "p_yes"]])
-    report = distiller(alpha=0).fit(path, "label", teacher_proba=ANSWERS).distillation_report_
+    report = distiller(alpha=0, max_epochs=3).fit(path, "label", teacher_proba=ANSWERS).distillation_report_
     assert report["stopped"] == "flat"
     assert report["n_rows"] + report["n_left_out"] == N_ROWS
     assert report["n_left_out"] > 1000
@@ -171,7 +180,7 @@ def test_rows_without_a_label_are_learned_from_answers(frame, tmp_path):
 def test_several_labels_for_each_row(frame, tmp_path):
     labels = frame[ROWS].assign(sunny=(frame["a"] > 0).astype(int), warm=(frame["b"] > 0).astype(int))
     path = write(tmp_path / "rows", labels.assign(p_sunny=labels["sunny"] * 0.9, p_warm=labels["warm"] * 0.9))
-    model = distiller().fit(path, ["sunny", "warm"], teacher_proba=["p_sunny", "p_warm"])
+    model = distiller(max_epochs=2).fit(path, ["sunny", "warm"], teacher_proba=["p_sunny", "p_warm"])
     assert model.multilabel_
     assert (model.predict(frame[ROWS]) == labels[["sunny", "warm"]]).to_numpy().mean() > 0.9
 
@@ -194,13 +203,9 @@ def test_few_rows_are_fitted_as_in_memory(frame, tmp_path):
 
 
 def test_any_form_of_a_dataset(labelled, frame, tmp_path):
-    program = pickle.dumps(distiller().fit(labelled, "label", teacher_proba=ANSWERS).program_)
     known = pads.dataset(labelled)
-    for X in (known, f"file://{labelled}"):
-        model = distiller().fit(X, "label", teacher_proba=ANSWERS)
-        assert pickle.dumps(model.program_) == program
     # what can be read once goes through a temporary file; so does a filtered dataset
-    for X in (known.scanner().to_reader(), known.filter(pads.field("a") > -10)):
+    for X in (known, known.scanner().to_reader(), known.filter(pads.field("a") > -10)):
         model = distiller().fit(X, "label", teacher_proba=ANSWERS)
         assert model.distillation_report_["n_rows"] == N_ROWS
     # a column that is in the path alone
@@ -242,4 +247,6 @@ def test_bad_input_is_refused_before_any_work(frame, labelled, tmp_path):
     refused("'weight' holds a weight that is negative", path, sample_weight="weight")
     path = folder("null", lambda one: one.assign(p_no=one["p_no"].where(one["p_no"] > 0.5)))
     refused("Column 'p_no' has missing cells in .*part9", path, teacher_proba=ANSWERS)
+    path = folder("sum", lambda one: one.assign(p_no=one["p_no"] * 2))
+    refused("teacher_proba in .*part9.* do not sum to one", path, teacher_proba=ANSWERS)
     refused("holds no rows", write(tmp_path / "none", frame[:0], n_files=1))

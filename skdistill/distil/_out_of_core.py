@@ -132,7 +132,14 @@ def _fit(model: Any, dataset: ParquetRows, named: _Named, answers: Any) -> Any:
     """Fit a distiller to a dataset, with a file for the teacher's answers unless they are there already."""
     seed = seed_of(model, model.student)
     classes = model._task.stratified
-    sample = dataset.sample(SAMPLE_ROWS, RARE_ROWS, MORE_ROWS, seed, classes=classes)
+
+    def check_answers(table: Any, place: str) -> None:
+        # those of several labels are checked when it is clear that labels are
+        if named.answers is not None and not isinstance(named.y, list | tuple):
+            source = f"{model._task.given} in {place}"
+            model._task.check_answers(named.given(table), n_rows=len(table), source=source)
+
+    sample = dataset.sample(SAMPLE_ROWS, RARE_ROWS, MORE_ROWS, seed, classes=classes, check=check_answers)
     n_unlabelled = dataset.n_rows - dataset.n_labelled
     if named.y is not None and n_unlabelled:
         warnings.warn(
@@ -141,7 +148,7 @@ def _fit(model: Any, dataset: ParquetRows, named: _Named, answers: Any) -> Any:
             UserWarning,
             stacklevel=user_level(),
         )
-    whole = len(sample.positions) == dataset.n_rows or dataset.n_rows <= SAMPLE_ROWS
+    whole = len(sample.positions) == dataset.n_counted
     valid = np.zeros(len(sample.positions), dtype=bool)
     if not whole and _is_streamed(model.student):
         n_valid = round(_HELD_OUT * len(valid))
@@ -300,7 +307,7 @@ class _Stream:
     def train(self, seed: int, n_before: int) -> TrainingSet:
         """Train the net on; return the training set of the sample, whose report tells of it."""
         student, report = self._student, dict(self._training_set.report)
-        n_rows = self._dataset.n_rows - len(self._valid.positions)
+        n_rows = self._dataset.n_counted - len(self._valid.positions)
         n_valid_weight = self._valid.weight
         valid = self._targets(self._valid.table, self._valid.positions)
         valid = valid[0], replace(valid[1], sample_weight=_combined(valid[1].sample_weight, n_valid_weight))
@@ -317,7 +324,7 @@ class _Stream:
         scale_logits(student, scale)
         n_left_out = max(0, n_rows - max(stream.n_seen, n_before))
         report |= {
-            "n_rows": self._dataset.n_rows - n_left_out,
+            "n_rows": self._dataset.n_counted - n_left_out,
             "n_left_out": n_left_out,
             "n_labelled": self._dataset.n_labelled,
             "n_steps": report["n_steps"] + stream.n_steps,

@@ -2,6 +2,8 @@
 
 Run: ``python benchmarks/scale.py label`` (some hour of two cores; ``--rows 100000 200000`` for a quick look)
 
+The part ``fit`` is on fitting out of core (``_scale_fit.py``); ``paper`` computes 100 M rows (``_paper.py``).
+
 Rows have 20 columns of normal numbers and are made partition by partition, where they are answered. The teachers are
 LightGBM of 300 rounds and a forest of 100 trees, no deeper than 14, which keeps 16 million rows affordable; they are
 fitted on 50,000 rows. One machine runs Dask's scheduler, two workers of one thread and the calling client, each a

@@ -1,8 +1,8 @@
 """What labelling and fitting many rows takes on paper: time and cost for a number of workers, from measured rates.
 
-Labelling is work in partitions, which the workers share: the last round of partitions may leave some of them idle. Dask's
-scheduler handles the tasks one by one. Every worker writes its rows and answers to the spool, and the last fit reads
-them on one machine, which is no faster with more workers. A worker is one core.
+Labelling is work in partitions, which the workers share: the last round of partitions may leave some of them idle.
+Dask's scheduler handles the tasks one by one. Every worker writes its rows and answers to the spool, and the last fit
+reads them on one machine, which is no faster with more workers. A worker is one core.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Rates:
     fit: float
     fit_rows: float = 1e8
     rows: float = 1e8
-    row_bytes: float = 170.0
+    row_bytes: float = 176.0
     partition_rows: float = 125_000.0
     task_seconds: float = 1e-3
     megabytes: float = 100.0
@@ -92,7 +92,10 @@ def report(rates: Rates, workers: Sequence[int] = WORKERS) -> None:
     columns = [steps(rates, count) for count in workers]
     sums = [total(rates, count) for count in workers]
     print_table(
-        [f"{rates.rows / 1e6:,.0f} M rows, {rates.label:,.0f} rows/s", *(f"{count} worker{"s" * (count > 1)}" for count in workers)],
+        [
+            f"{rates.rows / 1e6:,.0f} M rows, {rates.label:,.0f} rows/s",
+            *(f"{count} worker{'s' * (count > 1)}" for count in workers),
+        ],
         [
             *([name, *(duration(column[name]) for column in columns)] for name in columns[0]),
             ["in all", *(duration(seconds) for seconds, _, _ in sums)],
@@ -104,7 +107,9 @@ def report(rates: Rates, workers: Sequence[int] = WORKERS) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the rates."""
-    parser.add_argument("--label-rate", type=float, nargs="+", required=True, help="rows/s of a worker; several teachers")
+    parser.add_argument(
+        "--label-rate", type=float, nargs="+", required=True, help="rows/s of a worker; several teachers"
+    )
     parser.add_argument("--fit-rate", type=float, required=True, help="rows/s of the last fit")
     for name in ("fit_rows", "rows", "row_bytes", "partition_rows", "task_seconds", "megabytes", "price"):
         default = getattr(Rates, name)

@@ -201,8 +201,8 @@ def main() -> None:
         for engine in dict.fromkeys(["numpy", *args.engines]):
             for workers in [1] if engine == "numpy" else args.workers:
                 command = [sys.executable, __file__, "--one", engine, str(workers)]
-                options = {"env": environment | {"POLARS_MAX_THREADS": str(workers)}, "text": True}
-                done = subprocess.run(command, capture_output=True, **options)
+                threads = environment | {"POLARS_MAX_THREADS": str(workers)}
+                done = subprocess.run(command, capture_output=True, text=True, env=threads)
                 if done.returncode:
                     sys.exit(f"{engine}: {done.stderr}")
                 found[engine, workers] = json.loads(done.stdout.splitlines()[-1])

@@ -35,7 +35,7 @@ for (const page of PAGES)
         const inside = frame.contentDocument, wide = inside.scrollingElement.scrollWidth;
         if (wide > width) found.push(`${page}: ${wide} pixels wide in a window of ${width}`);
         if (width === 390) continue;
-        for (const box of inside.querySelectorAll("article pre, article .table-wrapper"))
+        for (const box of inside.querySelectorAll("article pre, article .table-wrapper, article .text_html"))
             if (box.scrollWidth > box.clientWidth + 1) {
                 const longest = box.innerText.split("\\n").reduce((a, b) => a.length < b.length ? b : a).slice(0, 60);
                 found.push(`${page}: ${box.scrollWidth} pixels in a box of ${box.clientWidth}: ${longest}`);

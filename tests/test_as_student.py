@@ -406,7 +406,7 @@ def test_a_threshold_needs_two_classes_and_a_fitted_model():
     wrapped = FixedThresholdClassifier(LinearStudent()).fit(X, y > 1)
     with pytest.raises(TypeError, match=r"skdistill\.as_student"):
         to_onnx(wrapped)
-    with pytest.raises(TypeError, match="prune the student before it is calibrated"):
+    with pytest.raises(TypeError, match="prune the student before you calibrate it"):
         prune(as_student(calibrated(small_mlp(), "isotonic").fit(X, y)), X)
 
 

@@ -587,7 +587,7 @@ def test_validation_rows_that_were_seen_are_warned_of():
     X, y = rng.normal(size=(300, 4)), rng.integers(2, size=300)
     teacher = RandomForestClassifier(50, random_state=0).fit(X, y)
     fit = partial(distill, teacher, students={"net": net(hidden_layer_sizes=())}, random_state=0)
-    with pytest.warns(UserWarning, match="fitted on X, the rows held out among them.*X_valid and y_valid"):
+    with pytest.warns(UserWarning, match="fitted on X, including the held-out rows.*X_valid and y_valid"):
         result = fit(X, y)
     assert choice_of(result)["retention"] < 0.9
     assert "rows held out of X" in str(result)

@@ -253,10 +253,10 @@ def test_weights_are_repetitions_to_the_net_on_average(kind, uneven, soft_uneven
     counts = np.where(X[:, 0] > 0, np.where(y == 1, 6, 1), 1)
 
     # of rows held out, copies would be among the others
-    net = small_mlp(max_epochs=40, batch_size=32, early_stopping=False)
+    net = small_mlp(max_epochs=20, batch_size=32, early_stopping=False)
 
     def average(*args, **kwargs):
-        nets = [clone(net).set_params(random_state=seed).fit(*args, **kwargs) for seed in range(4)]
+        nets = [clone(net).set_params(random_state=seed).fit(*args, **kwargs) for seed in range(3)]
         return np.mean([net.predict_proba(X)[:, 1] for net in nets], axis=0)
 
     weighted = average(X, target, sample_weight=counts)

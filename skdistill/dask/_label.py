@@ -295,7 +295,9 @@ def _layout(teacher: Teacher, X: Any, labels: Any) -> Layout:
     """Return the columns of the spool; raise if two would have the same name."""
     task, y = teacher.task, None if labels is None else _name_of(labels)
     if hasattr(X, "divisions"):
-        rows, framed = tuple(str(name) for name in X.columns), True
+        rows, framed = tuple(X.columns), True
+        if not all(isinstance(name, str) for name in rows):
+            raise ValueError(f"In Parquet, names of columns must be strings; rename {listed(rows)}.")
         dtypes = tuple(str(dtype) for dtype in X.dtypes)
     else:
         if np.isnan(X.shape[1]):

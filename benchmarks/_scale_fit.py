@@ -89,13 +89,14 @@ def fit(folder: Path, in_memory: bool) -> dict[str, Any]:
     seconds = process_time() - start
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     fresh, report = make(10**6, ROWS_TO_SCORE), model.distillation_report_
+    first: Any = next(op for op in model.program_.ops if hasattr(op, "offsets"))
     return {
         "seconds": seconds,
         "peak": peak,
         "log_loss": float(sklearn.metrics.log_loss(fresh["y"], model.predict_proba(rows_of(fresh)))),
         "n_rows": report["n_rows"],
         "n_steps": report["n_steps"],
-        "n_inputs": int(sum(len(op.weight) for op in model.program_.ops[:-1] if hasattr(op, "offsets")) or 0),
+        "n_inputs": len(first.weight),
         "stopped": report["stopped"],
         "curve": report["learning_curve"],
     }
@@ -134,9 +135,9 @@ def in_a_process(*arguments: object) -> dict[str, Any]:
 def report(whole: dict[str, Any], memory: dict[str, Any], least: dict[str, float], n_rows: int) -> None:
     """Print what was found."""
     seen = whole["curve"][-1]["n_rows"] - whole["curve"][0]["n_rows"]
-    lines = [
-        [f"all {n_rows:,}, by path", whole],
-        [f"the first {min(n_rows, ROWS_A_FILE):,}, in memory", memory],
+    lines: list[tuple[str, dict[str, Any]]] = [
+        (f"all {n_rows:,}, by path", whole),
+        (f"the first {min(n_rows, ROWS_A_FILE):,}, in memory", memory),
     ]
     names = ["rows", "MiB beyond imports", "log-loss", "CPU seconds", "steps"]
     cells = [[f"{one['peak'] / MIB:,.0f}", f"{one['log_loss']:.5f}", f"{one['seconds']:,.0f}"] for _, one in lines]

@@ -444,7 +444,7 @@ class _Draw:
         self._most, self._n_rare, self._n_more = n_rows, n_rare, n_more
         self._rng = np.random.default_rng(seed)
         #: The random number, the place and the stratum of each row that is kept.
-        self._kept = [np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)]
+        self._kept: list[Array] = [np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)]
         self._counts = np.zeros(1, dtype=np.int64)
         #: Rows of a stratum with higher numbers are not kept.
         self._highest = np.full(1, np.inf)

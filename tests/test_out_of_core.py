@@ -96,7 +96,7 @@ def test_a_net_learns_from_all_rows_of_a_folder(fitted):
 def test_the_same_seed_and_files_give_the_same_bytes(fitted, labelled):
     pytest.importorskip("fsspec")
     again, other = (
-        distiller(max_epochs=3, random_state=seed).fit(X, "label", teacher_proba=list(ANSWERS.values()))
+        distiller(max_epochs=3, random_state=seed).fit(X, "label", teacher_proba=ANSWERS)
         for seed, X in ((0, f"file://{labelled}"), (1, labelled))
     )
     assert pickle.dumps(fitted.student_) == pickle.dumps(again.student_)
@@ -196,7 +196,7 @@ def test_other_students_are_fitted_to_the_sample_and_say_so(student, labelled, f
 def test_few_rows_are_fitted_as_in_memory(frame, tmp_path):
     few = frame[:SAMPLE]
     path = write(tmp_path / "rows", few[[*ROWS, "label", "p_no", "p_yes"]])
-    found = distiller().fit(path, "label", teacher_proba=ANSWERS)
+    found = distiller().fit(path, "label", teacher_proba=["p_no", "p_yes"])
     same = distiller().fit(few[ROWS], few["label"], teacher_proba=few[["p_no", "p_yes"]].to_numpy())
     assert found.distillation_report_["learning_curve"] is None
     assert pickle.dumps(found.program_) == pickle.dumps(same.program_)

@@ -130,7 +130,7 @@ class BaseMLP(Learning):
         learner = copy(self)
         learner.max_epochs, learner.early_stopping = 1, False
         found, params = vars(learner._fit_checked(X, targets)), self.get_params(deep=False)
-        vars(self).update({name: value for name, value in found.items() if name not in params})
+        self.__dict__ |= {name: value for name, value in found.items() if name not in params}
         return self
 
     def _learn(self, further: Further, rows: Any, targets: Targets, n_before: int) -> list[tuple[Array, Array]]:

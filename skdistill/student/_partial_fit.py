@@ -170,7 +170,8 @@ class LearningRegressor(RegressorPart, Learning):
             targets = self._task.only_labels(
                 y, n_rows=X.shape[0], sample_weight=weight, loss=loss, called=type(self).__name__
             )
-            n_outputs = None if "program_" not in self.__dict__ else len(self.program_.ops[-1].center)
+            end: Any = self.program_.ops[-1] if "program_" in self.__dict__ else None
+            n_outputs = None if end is None else len(end.center)
             if n_outputs is not None and targets.n_targets != n_outputs:
                 raise ValueError(f"y has {targets.n_targets} outputs; the student was fitted to {n_outputs}.")
             return targets

@@ -67,11 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     losses[title].append(log_loss(y_test, proba, labels=model.classes_))
                 print(name, seed, *(f"{seconds[title][-1]:.1f}" for title in SETTINGS), flush=True)
     print()
-    rows = []
+    lines = []
     for title in SETTINGS:
         ratios = [np.divide(figures[title], figures["default"]).tolist() for figures in (seconds, losses)]
-        rows.append([title, *(f"{geometric_mean(ratio):.2f}" for ratio in ratios), f"{max(ratios[1]):.2f}"])
-    print_table(["fit", "CPU seconds / default", "log-loss / default", "worst split"], rows)
+        lines.append([title, *(f"{geometric_mean(ratio):.2f}" for ratio in ratios), f"{max(ratios[1]):.2f}"])
+    print_table(["fit", "CPU seconds / default", "log-loss / default", "worst split"], lines)
 
 
 if __name__ == "__main__":

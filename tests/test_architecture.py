@@ -21,7 +21,6 @@ LAYERS = {
     "losses": set(),
     "program": {"_version"},
     "_checks": {"_sklearn", "program"},
-    "_dataset": {"_checks"},
     "export": {"_checks", "_version", "program"},
     "model": {"_sklearn", "export", "losses", "program"},
     "tasks": {"_checks", "losses", "program"},
@@ -32,7 +31,6 @@ LAYERS = {
     "compress": {"program", "student", "tasks", "teacher"},
     "distil": {
         "_checks",
-        "_dataset",
         "_sklearn",
         "dask",
         "losses",

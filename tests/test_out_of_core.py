@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
 from skdistill import DistilledClassifier, DistilledRegressor
-from skdistill import _dataset as dataset_room
+from skdistill.distil import _dataset as dataset_room
 from skdistill.distil import _out_of_core as out_of_core
 from skdistill.student import _mlp_training as training
 

@@ -11,7 +11,6 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 
-from .._dataset import is_dataset
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses import CrossEntropy
 from ..model import on_partitions
@@ -21,6 +20,7 @@ from ..tasks import CLASSES
 from ..teacher import Teacher
 from ._base import Distiller
 from ._collection import fit_collection
+from ._dataset import is_dataset
 from ._out_of_core import fit_dataset
 from ._story import check, fit_student
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._checks import listed, user_level
-from .._dataset import ParquetRows, Roles, Sample
 from .._sklearn import take_rows
 from ..losses import Targets
 from ..student import MLPStudent, MLPStudentRegressor, rows_in_a_step, scale_logits, train_on, traits_of
 from ..teacher import Teacher
+from ._dataset import ParquetRows, Roles, Sample
 from ._recipe import TrainingSet, as_chosen, choose, logit_scale_of
 from ._story import Asked, Request, ask, check, constrain, finish, seed_of, train_student
 

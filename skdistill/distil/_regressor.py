@@ -10,7 +10,6 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
-from .._dataset import is_dataset
 from .._sklearn import fit_context
 from ..losses import Loss, regression_loss_of
 from ..model import on_partitions
@@ -18,6 +17,7 @@ from ..program import is_dask, named_columns
 from ..tasks import NUMBERS
 from ._base import Distiller
 from ._collection import fit_collection
+from ._dataset import is_dataset
 from ._out_of_core import fit_dataset
 from ._story import check, fit_student
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checks import import_optional, listed
+from .._checks import import_optional, listed
 
 Array = NDArray[Any]
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._checks import listed
 from .._sklearn import not_fitted
 from ..program import is_dask
-from ..tasks import CLASSES, NUMBERS, Task, task_of
+from ..tasks import CLASSES, NUMBERS, task_of
 from ..teacher import Teacher, is_estimator
 from ._spool import Layout, Spool, fingerprint_of, package
 
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 #: Rows by which a teacher is recognised whose fingerprint has changed, as a forest's does each time it is loaded.
 _ROWS_TO_RECOGNISE = 64
 #: How far its answers may be from those in the spool: another machine adds up in another order.
-_RTOL, _ATOL = 1e-4, 1e-6
+_SAME_ANSWERS = {"rtol": 1e-4, "atol": 1e-6}
 
 
 def label(
@@ -98,11 +98,10 @@ def label(
     >>> first["n_rows"], first["n_asked"], again["n_asked"]
     (150, 150, 0)
     """
-    task: Task = CLASSES
-    if callable(teacher) and not is_estimator(teacher):
-        task = NUMBERS if classes is None else CLASSES
-    elif models := teacher if isinstance(teacher, list | tuple) else [teacher]:
-        task = task_of(models[0]) or CLASSES
+    task = (NUMBERS if classes is None else CLASSES) if callable(teacher) and not is_estimator(teacher) else None
+    if task is None:
+        models = teacher if isinstance(teacher, list | tuple) else [teacher]
+        task = (task_of(models[0]) if models else None) or CLASSES
     return answer(Teacher.of(teacher, task, unnamed=classes), collection, y, path)
 
 
@@ -399,7 +398,7 @@ def _answers_alike(spool: Spool, teacher: Teacher, layout: Layout) -> bool:
         if not set(columns) <= set(table.column_names):
             return False
         stored = np.column_stack([table[column].to_numpy() for column in columns])
-        return bool(np.allclose(values, stored, rtol=_RTOL, atol=_ATOL))
+        return bool(np.allclose(values, stored, **_SAME_ANSWERS))
     return True
 
 

@@ -71,8 +71,8 @@ class Layout:
     @classmethod
     def of(cls, manifest: dict[str, Any]) -> Layout:
         """Return the layout that a manifest describes."""
-        own = (manifest[field.name] for field in fields(cls))
-        return cls(*(tuple(value) if isinstance(value, list) else value for value in own))
+        own = {field.name: manifest[field.name] for field in fields(cls)}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in own.items()})
 
     def described(self) -> dict[str, Any]:
         """Return it as the manifest has it."""

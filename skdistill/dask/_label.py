@@ -78,7 +78,8 @@ def label(
     An answered partition is recognised by a hash of its rows, and the teacher by a hash of its pickle. Where that has
     changed, as a forest's does each time it is loaded, the teacher answers 64 rows of the folder once more, and is the
     same if it gives the answers there. Columns of answers are named after the classes, or after a regressor's outputs;
-    those without a name are ``teacher_pred``. The index of a DataFrame is not written.
+    those without a name are ``teacher_pred``. The index of a DataFrame is not written. The partitions are those of the
+    collection as it is: of wide Parquet files, name the columns in ``read_parquet(columns=...)``.
 
     Examples
     --------
@@ -325,7 +326,10 @@ def _check_names(columns: Sequence[str]) -> None:
 
 def _partitions(collection: Any) -> list[Any]:
     """Return each partition of a collection as a Delayed object, with all columns in one block."""
-    if not hasattr(collection, "divisions") and collection.ndim == 2:
+    if hasattr(collection, "divisions"):
+        # optimised, files of which few columns are read would be joined to fewer partitions, of X and y unlike
+        return list(collection.to_delayed(optimize_graph=False))
+    if collection.ndim == 2:
         collection = collection.rechunk({1: -1})
     return np.asarray(collection.to_delayed(), dtype=object).ravel().tolist()
 

@@ -54,7 +54,7 @@ suppress_warnings = ["config.cache"]
 nb_custom_formats = {".md": "pages.read"}
 nb_execution_mode = "auto" if EXAMPLES else "off"
 #: mlflow starts a server and keeps a database; tests/test_pages.py runs its page
-nb_execution_excludepatterns = ["recipes/mlflow.md"]
+nb_execution_excludepatterns = ["recipes/mlflow.md", "recipes/engines.md"]
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True

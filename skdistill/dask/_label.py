@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._checks import listed
 from .._sklearn import not_fitted
 from ..program import is_dask
-from ..tasks import CLASSES, NUMBERS, task_of
+from ..tasks import CLASSES, NUMBERS, Task, task_of
 from ..teacher import Teacher, is_estimator
 from ._spool import Layout, Spool, fingerprint_of, package
 
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 #: Rows by which a teacher is recognised whose fingerprint has changed, as a forest's does each time it is loaded.
 _ROWS_TO_RECOGNISE = 64
 #: How far its answers may be from those in the spool: another machine adds up in another order.
-_SAME_ANSWERS = {"rtol": 1e-4, "atol": 1e-6}
+_RTOL, _ATOL = 1e-4, 1e-6
 
 
 def label(
@@ -79,7 +79,8 @@ def label(
     A stored partition is identified by a hash of its rows, and the teacher by a hash of its pickle. If that hash has
     changed, as a forest's does each time it is loaded, the teacher predicts 64 rows of the folder again, and counts as
     the same if the predictions agree. Columns of predictions are named after the classes or the outputs of a regressor,
-    else ``teacher_pred``. The index of a DataFrame is not written.
+    else ``teacher_pred``. The index of a DataFrame is not written. The partitions are those of the collection as it
+    is: of wide Parquet files, name the columns in ``read_parquet(columns=...)``.
 
     Examples
     --------
@@ -98,10 +99,11 @@ def label(
     >>> first["n_rows"], first["n_asked"], again["n_asked"]
     (150, 150, 0)
     """
-    task = (NUMBERS if classes is None else CLASSES) if callable(teacher) and not is_estimator(teacher) else None
-    if task is None:
-        models = teacher if isinstance(teacher, list | tuple) else [teacher]
-        task = (task_of(models[0]) if models else None) or CLASSES
+    task: Task = CLASSES
+    if callable(teacher) and not is_estimator(teacher):
+        task = NUMBERS if classes is None else CLASSES
+    elif models := teacher if isinstance(teacher, list | tuple) else [teacher]:
+        task = task_of(models[0]) or CLASSES
     return answer(Teacher.of(teacher, task, unnamed=classes), collection, y, path)
 
 
@@ -326,7 +328,10 @@ def _check_names(columns: Sequence[str]) -> None:
 
 def _partitions(collection: Any) -> list[Any]:
     """Return each partition of a collection as a Delayed object, with all columns in one block."""
-    if not hasattr(collection, "divisions") and collection.ndim == 2:
+    if hasattr(collection, "divisions"):
+        # optimised, files of which few columns are read would be joined to fewer partitions, of X and y unlike
+        return list(collection.to_delayed(optimize_graph=False))
+    if collection.ndim == 2:
         collection = collection.rechunk({1: -1})
     return np.asarray(collection.to_delayed(), dtype=object).ravel().tolist()
 
@@ -398,7 +403,7 @@ def _answers_alike(spool: Spool, teacher: Teacher, layout: Layout) -> bool:
         if not set(columns) <= set(table.column_names):
             return False
         stored = np.column_stack([table[column].to_numpy() for column in columns])
-        return bool(np.allclose(values, stored, **_SAME_ANSWERS))
+        return bool(np.allclose(values, stored, rtol=_RTOL, atol=_ATOL))
     return True
 
 

@@ -71,8 +71,9 @@ class Layout:
     @classmethod
     def of(cls, manifest: dict[str, Any]) -> Layout:
         """Return the layout that a manifest describes."""
-        own = {field.name: manifest[field.name] for field in fields(cls)}
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in own.items()})
+        known = ((field.name, manifest[field.name]) for field in fields(cls))
+        own: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in known}
+        return cls(**own)
 
     def described(self) -> dict[str, Any]:
         """Return it as the manifest has it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,8 +37,6 @@ def on_partitions(method: Method) -> Method:
 
 def _lazily(model: Any, method: str, X: Any) -> Any:
     """Return the lazy predictions of a fitted model for a Dask collection."""
-    import dask
-
     # a distiller holds its teacher too, which no worker needs
     model = model._to_predict() if hasattr(model, "_to_predict") else model
     framed = hasattr(X, "divisions")
@@ -48,13 +47,11 @@ def _lazily(model: Any, method: str, X: Any) -> Any:
     # a made-up row, which shows the type of the predictions, and raises for columns that the model does not know
     trial = X._meta_nonempty if framed else np.zeros((1, X.shape[1]), X.dtype)
     meta = _of_partition(trial, model, method, None)[:0]
-    shipped = dask.delayed(model, pure=False, traverse=False)
+    shipped = import_module("dask").delayed(model, pure=False, traverse=False)
     if framed:
         return X.map_partitions(_of_partition, shipped, method, meta, meta=meta, align_dataframes=False)
-    from dask.array import map_blocks
-
     shape = {"drop_axis": 1} if meta.ndim == 1 else {"chunks": (X.chunks[0], (meta.shape[1],))}
-    return map_blocks(_of_partition, X, shipped, method, meta, meta=meta, **shape)
+    return import_module("dask.array").map_blocks(_of_partition, X, shipped, method, meta, meta=meta, **shape)
 
 
 def _of_partition(rows: Any, model: Any, method: str, meta: Any) -> Any:

@@ -143,9 +143,10 @@ def test_a_teacher_is_recognised_by_its_answers(frame, forest, numbers, tmp_path
 def test_other_rows_than_those_of_the_spool_are_refused(forest, numbers, tmp_path):
     label(forest, numbers, tmp_path)
     before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
+    parts = [numbers.partitions[at] for at in range(4)]
+    other = dd.concat([*parts[:2], parts[2] + 1, parts[3]])
     with pytest.raises(ValueError, match=r"part-000002.parquet holds answers for other rows than partition 2 of 4 has"):
-        parts = [numbers.partitions[at] for at in range(4)]
-        label(forest, dd.concat([*parts[:2], parts[2] + 1, parts[3]]), tmp_path)
+        label(forest, other, tmp_path)
     with pytest.raises(ValueError, match="answers for 4 partitions, and the collection has 3"):
         label(forest, numbers.partitions[:3], tmp_path)
     with pytest.raises(ValueError, match=r"rows with the columns \['a', 'b'\]; here they are \['b', 'a'\]"):

@@ -4,7 +4,7 @@ Run: ``python docs/check_site.py docs/_build/html``. Addresses elsewhere are not
 shown (scripts, style sheets, pictures) has to come from the site itself, so that it can be read without a network.
 
 Widths are measured in Chromium, where that is installed: no page is wider than a window of 1,280 pixels or a phone of
-390, and in the former no code and no table has a scroll bar, but for what the gallery's scripts print: a report is wide.
+390, and in the former no code and no table has a scroll bar, except reports that the gallery's scripts print.
 """
 
 from __future__ import annotations

@@ -105,10 +105,12 @@ def of_numbers_in_order(classifier):
 @pytest.mark.parametrize("student", [*CLASSIFIERS.values(), *REGRESSORS.values()], ids=lambda one: type(one).__name__)
 def test_only_what_a_user_calls_is_public(student):
     from_sklearn = {"get_params", "set_params", "get_metadata_routing", "set_fit_request", "set_score_request"}
+    from_sklearn |= {"set_partial_fit_request"}
     public = {name for name in dir(student) if not name.startswith("_") and callable(getattr(student, name, None))}
     calls = {"fit", "fit_targets", "predict", "compile", "explain", "export", "score"}
     calls |= {"predict_proba", "predict_log_proba", "decision_function"} if student in CLASSIFIERS.values() else set()
     calls |= {"export_text"} if "tree" in type(student).__name__.lower() else set()
+    calls |= {"partial_fit"} if "tree" not in type(student).__name__.lower() else set()
     calls |= {"shape_function"} if "Linear" in type(student).__name__ else set()
     assert public - from_sklearn - set(student.get_params()) == calls
     assert isinstance(student, Student)

@@ -34,7 +34,7 @@ Array = NDArray[Any]
 
 N_ROWS = 8_000
 #: What is measured of a way to compress, in this order.
-FIGURES = ("test rows", "bytes", "file", "program", "accuracy", "agreement", "change", "told", "seconds")
+FIGURES = ("test rows", "bytes", "file", "program", "accuracy", "agreement", "change", "reported", "seconds")
 
 
 def file_size(student: Any) -> int:
@@ -91,7 +91,7 @@ def _measured(name: str, seed: int) -> dict[str, list[float]]:
 
 def row(name: str, way: str, splits: Array) -> list[str]:
     """Return the line of a table and a way: the mean over splits, and the accuracy lost at worst."""
-    n_test, size, file, program, accuracy, agreement, change, told, seconds = splits.mean(axis=0)
+    n_test, size, file, program, accuracy, agreement, change, reported, seconds = splits.mean(axis=0)
     return [
         f"{name}, {way}",
         f"{n_test:,.0f}",
@@ -102,7 +102,7 @@ def row(name: str, way: str, splits: Array) -> list[str]:
         f"{splits[:, FIGURES.index('accuracy')].min():+.2f}",
         f"{agreement:.4f}",
         f"{change:.5f}",
-        f"{told:.5f}",
+        f"{reported:.5f}",
         f"{seconds:.1f}",
     ]
 
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(
         "\nThe mean over splits. bytes: the student's file in float32. file, program: the share of its bytes, and of "
         "the Program's\narrays. accuracy: points gained; worst: on a single split. agreement: the share of test rows "
-        "on which both name the same\nclass. change: the mean change of a probability; told: the same by "
+        "on which both name the same\nclass. change: the mean change of a probability; reported: the same by "
         "compression_report_.\nExpected: int8 file at most 0.300, accuracy within 0.2, change at most 0.01; pruned to "
         "half program at most 0.450,\naccuracy within 0.5; a row of the test counts for 100 / (test rows) points.\n"
     )

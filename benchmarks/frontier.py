@@ -97,7 +97,7 @@ def measure(seed: int, folder: Path) -> list[Served]:
     row, calls = np.ascontiguousarray(X_test[:1]), [call for call, _ in models.values()]
     times = median_seconds([partial(calls[0], row)], FOREST_CALLS, clock=process_time)
     times += median_seconds([partial(call, row) for call in calls[1:]], CALLS, in_a_row=IN_A_ROW, clock=process_time)
-    found = []
+    found: list[Served] = []
     for (name, (call, n_bytes)), seconds in zip(models.items(), times, strict=True):
         answers = call(X_test)
         second = answers[:, 1] if answers.ndim == 2 else answers

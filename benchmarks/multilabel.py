@@ -1,6 +1,6 @@
 """Several labels: what a student keeps of its teacher's average precision, and the same net on labels alone.
 
-Run: ``python benchmarks/multilabel.py`` (an hour of one core; ``--tables movies --seeds 0`` for a quick look)
+Run: ``python benchmarks/multilabel.py`` (some ten minutes of one core)
 
 Three real tables and a made one:
 

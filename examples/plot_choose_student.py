@@ -2,17 +2,18 @@
 Choose a student
 ================
 
-A forest is to be served from a small machine. Five students learn from it; which one is to be shipped?
+A forest is too large for the machine that will serve it. Five students are distilled from it. Which one should you
+ship?
 
-:func:`skdistill.compare` asks teacher and students about rows that none of them has seen.
-:class:`skdistill.FrontierDisplay` shows what each keeps of the teacher's accuracy against its size.
+:func:`skdistill.compare` evaluates teacher and students on rows that none of them has seen.
+:class:`skdistill.FrontierDisplay` plots how much of the teacher's accuracy each keeps against its size.
 """
 
 # %%
-# A teacher, and rows to judge it by
-# ----------------------------------
+# The teacher and the data
+# ------------------------
 #
-# The rows are made: 20 columns, of which ten matter, and six classes.
+# The data is generated: 20 columns, of which ten are informative, and six classes.
 
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -28,7 +29,7 @@ forest = RandomForestClassifier(300, random_state=0).fit(X_train, y_train)
 # Students of several sizes
 # -------------------------
 #
-# ``alpha=0.5`` gives teacher and labels equal shares. The default, ``alpha="auto"``, takes longer and fits better.
+# ``alpha=0.5`` weights teacher and labels equally. The default, ``alpha="auto"``, takes longer and fits better.
 
 from skdistill import DistilledClassifier, MLPStudent
 
@@ -45,10 +46,11 @@ students = {
 }
 
 # %%
-# What each keeps, and what it saves
-# ----------------------------------
+# What each student keeps and saves
+# ---------------------------------
 #
-# Each student is compared with the same one fitted to the labels alone, for which the report needs the training rows.
+# The report also compares each student with the same model fitted to the labels only. It needs the training rows for
+# this.
 
 from skdistill import compare
 
@@ -56,10 +58,11 @@ report = compare(forest, students, X_test, y_test, X_train=X_train, y_train=y_tr
 print(report)
 
 # %%
-# Against size, and against time
-# ------------------------------
+# Size and latency
+# ----------------
 #
-# The line joins the students that no other beats: take the first on it that is good enough.
+# The line is the Pareto front: it joins the students that no other student beats in both respects. Choose the first
+# one on it that is good enough.
 
 import matplotlib.pyplot as plt
 
@@ -71,11 +74,11 @@ FrontierDisplay.from_report(report, cost="median_us", ax=right)
 plt.show()
 
 # %%
-# By a budget
-# -----------
+# Within a budget
+# ---------------
 #
-# Where bytes are what counts, say how many there are. :func:`skdistill.distill_to_budget` also tries the students
-# in int8 and with fewer units. (Without ``students=`` it climbs a ladder of its own, which takes some minutes.)
+# If the size is limited, pass the limit. :func:`skdistill.distill_to_budget` also tries the students in int8 and with
+# fewer units. Without ``students=`` it tries its own list of candidates, which takes some minutes.
 
 from skdistill import distill_to_budget
 
@@ -86,8 +89,8 @@ result = distill_to_budget(
 print(result)
 
 # %%
-# The choice, exported
-# --------------------
+# Export the choice
+# -----------------
 
 students[report.chosen].export("student.skd")
 print(report.chosen)

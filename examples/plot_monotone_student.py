@@ -1,17 +1,17 @@
 """
-Students that keep the rules
-============================
+Monotonic constraints
+=====================
 
-A model of risk may have to say that a higher income never raises it, whatever a few rows say. A student takes such
-constraints from its teacher, and keeps them by construction. Beside it, a student of the same teacher without
-constraints follows the noise.
+A risk model may have to guarantee that a higher income never raises the risk, whatever a few rows suggest. A student
+copies such constraints from its teacher and keeps them by construction. A student of an unconstrained teacher follows
+the noise.
 """
 
 # %%
 # A teacher with constraints
 # --------------------------
 #
-# 800 loans are made up. The risk falls with the income and rises with the debt, and one label in ten is wrong.
+# The data is simulated: 800 loans. The risk falls with income and rises with debt; one label in ten is wrong.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,7 +47,7 @@ teachers = {
 # Two students
 # ------------
 #
-# A distiller takes the constraints of its teacher.
+# A distiller copies the constraints of its teacher.
 
 from skdistill import DistilledClassifier
 
@@ -67,8 +67,8 @@ for name, model in {"constrained teacher": teachers["constrained"], **students}.
 # What they have learned
 # ----------------------
 #
-# Each curve is what a column adds to the log odds. The constrained one never turns where it must not; the age has no
-# constraint, and both may bend with it.
+# Each curve is the contribution of a column to the log odds. The curves of the constrained student are monotonic for
+# income and debt. Age has no constraint, so both curves may bend.
 
 colors = {"constrained": "C0", "free": "C1"}
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), sharey=True, layout="constrained")

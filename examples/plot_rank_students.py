@@ -2,16 +2,16 @@
 Rank with a student
 ===================
 
-A ranker of 300 trees orders the offers of a search. Its student, a net of 95 KB, keeps that order. The same net
-learns less from clicks alone.
+A ranker with 300 trees orders the offers of a search. Its student, a net of 95 KB, keeps that order. The same net
+learns less from clicks only.
 """
 
 # %%
-# Searches, and what was clicked
-# ------------------------------
+# Searches and clicks
+# -------------------
 #
-# The rows are made: 20 offers a search, of which a few were looked at (1), put into the basket (2) or bought (3). The
-# ranker was fitted on last year's 1,500 searches. For the student there are the 150 of this week.
+# The data is simulated: 20 offers per search, a few of which were viewed (1), put into the basket (2) or bought (3).
+# The ranker was fitted on last year's 1,500 searches. The student gets the 150 searches of this week.
 
 import numpy as np
 from lightgbm import LGBMRanker
@@ -31,7 +31,7 @@ ranker.fit(X[last_year], y[last_year], group=[n_offers] * 1500)
 # Two students
 # ------------
 #
-# With ``alpha=0`` a student learns from the clicks alone.
+# With ``alpha=0`` a student learns from the clicks only.
 
 from skdistill import DistilledRanker
 from skdistill.metrics import rank_correlation
@@ -52,8 +52,8 @@ print(f"bytes: teacher {len(ranker.booster_.model_to_string()):,}, student {stud
 # How good are the first offers?
 # ------------------------------
 #
-# NDCG@k is 1 where the first k offers of each search are the best ones. What is liked is a smooth function here, which
-# a net fits better than trees do: the student is even ahead of its teacher.
+# NDCG@k is 1 if the first k offers of each search are the best ones. In this simulation the preference is a smooth
+# function, which a net fits better than trees do: the student is even better than its teacher.
 
 import matplotlib.pyplot as plt
 
@@ -75,8 +75,8 @@ plt.show()
 # One search
 # ----------
 #
-# Each line is an offer, from its place in the teacher's order to its place in the student's, in the first search of the
-# test. Those that move by more than three places are in colour.
+# Each line is an offer of the first test search, from its rank according to the teacher to its rank according to the
+# student. Offers that move by more than three places are in colour.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True, layout="constrained")
 one = slice(0, n_offers)

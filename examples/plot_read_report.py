@@ -2,8 +2,8 @@
 Read a report
 =============
 
-A number alone, such as an agreement of 97 %, does not say where a student is wrong. This entry reads a report of
-:func:`skdistill.compare`, step by step, and draws the pictures that belong to it.
+Where does a student differ from its teacher? A single number, such as an agreement of 97 %, does not show that. This
+example reads a report of :func:`skdistill.compare` step by step, and draws its plots.
 """
 
 # %%
@@ -30,11 +30,11 @@ print(report)
 report.to_html("report.html")
 
 # %%
-# Is it as sure as its teacher?
-# -----------------------------
+# Is it as confident as its teacher?
+# ----------------------------------
 #
-# On the left each row is a point: how probable teacher and student find the class that the teacher names. On the right
-# is how often each is right when it is this sure; above the diagonal it is right more often than it says.
+# Left: each row is a point, the probability of the teacher's predicted class according to teacher and student. Right:
+# the accuracy of each model against its confidence. Above the diagonal, a model is underconfident.
 
 import matplotlib.pyplot as plt
 
@@ -46,10 +46,10 @@ ReliabilityDisplay.from_estimator(student, X_test, y_test, ax=axes[1])
 plt.show()
 
 # %%
-# Where do they part?
-# -------------------
+# Where do they disagree?
+# -----------------------
 #
-# The classes on which they agree least, and the rows on which their answers differ most.
+# The report has the classes with the least agreement, and the rows on which the predictions differ most.
 
 details = report.details["MLP (32,)"]
 for one in details.slices[:5]:
@@ -63,8 +63,8 @@ for ax, one in zip(axes.flat, details.disagreements, strict=True):
 plt.show()
 
 # %%
-# Had it finished learning?
-# -------------------------
+# Has the training converged?
+# ---------------------------
 
 TrainingDisplay.from_estimator(student)
 plt.show()

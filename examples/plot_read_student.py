@@ -2,16 +2,17 @@
 Read a student
 ==============
 
-A boosted ensemble answers well and says nothing of why. An additive student of it is a sum of curves, one for each
-column, and a small tree is a handful of rules: both can be read, and what is read is exactly what is shipped.
+A boosted ensemble predicts well but does not explain its predictions. An additive student of it is a sum of curves,
+one per column. A small tree is a handful of rules. You can read both, and what you read is exactly the model that you
+ship.
 """
 
 # %%
 # Customers, some of whom leave
 # -----------------------------
 #
-# The rows are made, so that it is known what there is to find: the young and the old leave, and those who pay by
-# the month; who has been a customer for long leaves less often. The income of those who do not state it is missing.
+# The data is simulated, so we know what there is to find. Young and old customers leave more often, and so do those
+# who pay by the month. Long-standing customers leave less often. Some incomes are missing.
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ y = np.where(rng.random(n) < 1 / (1 + np.exp(1.8 - score)), "left", "kept")
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
 
 # %%
-# The teacher takes dates as days, and the student takes the rows as they are.
+# The teacher needs dates as days; the student takes the raw rows.
 
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -54,12 +55,12 @@ model = DistilledClassifier(teacher, student="additive", random_state=0).fit(X_t
 print(f"accuracy: teacher {teacher.score(X_test, y_test):.3f}, student {model.score(X_test, y_test):.3f}")
 
 # %%
-# The whole model in one picture
-# ------------------------------
+# The whole model in one plot
+# ---------------------------
 #
-# :class:`skdistill.ShapeDisplay` draws what each column adds to the log odds, by its value, the most important column
-# first. All panels have the same vertical axis, so that heights compare. Zero is the mean of the rows given; the grey
-# bars count them.
+# :class:`skdistill.ShapeDisplay` plots the contribution of each column to the log odds as a function of its value, most
+# important column first. All panels share the vertical axis, so that heights are comparable. Zero is the mean over the
+# rows; the grey bars are a histogram of them.
 
 import matplotlib.pyplot as plt
 
@@ -69,7 +70,7 @@ ShapeDisplay.from_estimator(model, X_train)
 plt.show()
 
 # %%
-# The numbers behind it are ``shape_functions_``, for each column the values and what each adds.
+# ``shape_functions_`` has the numbers: for each column, the values and their contributions.
 
 town = model.student_.shape_functions_["town"]
 print(pd.Series(town.contributions[:, 0], index=town.values).round(2))
@@ -78,9 +79,9 @@ print(pd.Series(town.contributions[:, 0], index=town.values).round(2))
 # Why this customer?
 # ------------------
 #
-# ``explain`` says of each row what each column adds. With rows to compare with, these are exactly the student's SHAP
-# values; with the intercept they add up to the log odds. They come from the Program, so that a student that has been
-# exported and loaded gives the same.
+# ``explain`` returns the contribution of each column for each row. With background rows, these are the student's exact
+# SHAP values; together with the intercept they add up to the log odds. They are computed from the Program, so a student
+# that was exported and loaded gives the same.
 
 import skdistill
 
@@ -96,7 +97,7 @@ print(f"all, and the intercept {explanation.intercept:.2f}: {total:.2f} for {mod
 # Rules instead of curves
 # -----------------------
 #
-# A tree of a few leaves is read from left to right. It keeps less of the teacher.
+# Read a small tree from left to right. It keeps less of the teacher's accuracy.
 
 from skdistill import TreeDisplay, TreeStudent
 
@@ -106,6 +107,6 @@ TreeDisplay.from_estimator(tree)
 plt.show()
 
 # %%
-# As text it is ``tree.student_.export_text()``.
+# ``export_text`` returns it as text.
 
 print(tree.student_.export_text(max_depth=2))

@@ -2,15 +2,15 @@
 From a forest to a served student
 =================================
 
-A forest of 500 trees reads handwritten digits well and takes tens of milliseconds and megabytes for it. Here a net
-learns from it, is stored in a byte for each weight, and answers from a fresh process that has numpy alone.
+A forest of 500 trees reads handwritten digits well, but takes tens of milliseconds and megabytes. This example distils
+it into a net, stores the net with one byte per weight, and serves it from a fresh process that has only numpy.
 """
 
 # %%
 # The teacher
 # -----------
 #
-# Half of the rows are kept for judging at the end: neither teacher nor student sees them.
+# Half of the rows are kept for the final evaluation: neither teacher nor student sees them.
 
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
@@ -25,23 +25,23 @@ print(f"forest: accuracy {forest.score(X_test, y_test):.3f}")
 # The student
 # -----------
 #
-# The teacher goes in as it is. What comes back is a classifier too; ``distillation_report_`` says what a student of
-# the same kind makes of the labels alone, on rows held out from training.
+# Pass the fitted teacher. The result is a classifier too. ``distillation_report_`` has its log-loss on held-out rows,
+# and that of the same student fitted to the labels only.
 
 from skdistill import DistilledClassifier
 
 model = DistilledClassifier(forest, random_state=0).fit(X_train, y_train)
 print(f"student: accuracy {model.score(X_test, y_test):.3f}, {model.program_.nbytes:,} bytes")
 report = model.distillation_report_
-print(f"teacher's share {report['alpha']}, {report['n_new']:,} new rows")
-print(f"log-loss on rows held out: {report['distilled']['log_loss']:.3f} distilled, ", end="")
-print(f"{report['labels_only']['log_loss']:.3f} on labels alone")
+print(f"weight of the teacher {report['alpha']}, {report['n_new']:,} new rows")
+print(f"log-loss on held-out rows: {report['distilled']['log_loss']:.3f} distilled, ", end="")
+print(f"{report['labels_only']['log_loss']:.3f} on labels only")
 
 # %%
 # Smaller still
 # -------------
 #
-# A byte for each weight. The rows tell the rounding which inputs go together.
+# Quantization stores one byte per weight. The rows give the correlations of inputs, which the rounding uses.
 
 from skdistill.compress import quantize
 
@@ -49,11 +49,11 @@ small = quantize(model, "int8", X_train)
 print(f"int8: accuracy {small.score(X_test, y_test):.3f}, {small.program_.nbytes:,} bytes")
 
 # %%
-# Served
-# ------
+# Serve it
+# --------
 #
-# A file that loads with numpy alone. The process below could not import scikit-learn or torch if it tried, and
-# names the class of one row.
+# The file loads with only numpy. The process below cannot import scikit-learn or torch; it predicts the class of one
+# row.
 
 import json
 import subprocess
@@ -80,8 +80,8 @@ print(f"the served student reads {answer}, the label is {y_test[0]}; the file ha
 # What it saves
 # -------------
 #
-# Bytes of the pickled model or of the file, and the median time of ``predict_proba`` for one row. Both axes are
-# logarithmic.
+# The plot shows the bytes of the pickled model or of the file, and the median time of ``predict_proba`` for one row.
+# Both axes are logarithmic.
 
 import pickle
 from collections.abc import Callable

@@ -2,16 +2,19 @@
 Several labels
 ==============
 
-A letter may be about a refund, and the delivery, and the login, or about none of them. A student learns all labels of
-a row at once, from a teacher that does. With few letters of its own, it learns more from the teacher than from labels.
+A letter may be about a refund, the delivery and the login at once, or about none of them. A student learns all labels
+of a row together from a multilabel teacher. With few letters of its own, it learns more from the teacher than from
+labels.
 """
 
 # %%
 # Letters to a shop
 # -----------------
 #
-# The rows are made: how often each of 20 words occurs in a letter. The teacher, a forest, was fitted on 4,000 letters.
-# For the student there are 200 others; the columns of the frame name their labels.
+# The data is generated: counts of 20 words in each letter. The teacher, a forest, was fitted on 4,000 letters. The
+# student gets 200 others. The columns of the frame name the labels.
+
+from typing import Any
 
 import pandas as pd
 from sklearn.datasets import make_multilabel_classification
@@ -26,10 +29,10 @@ forest = RandomForestClassifier(200, min_samples_leaf=5, n_jobs=1, random_state=
 own, test = slice(4000, 4200), slice(4200, None)
 
 # %%
-# A student, and the same net on labels alone
-# -------------------------------------------
+# A student, and the same net on labels only
+# ------------------------------------------
 #
-# ``predict_proba`` has a column for each label, and ``predict`` says which of them a letter has.
+# ``predict_proba`` has a column for each label, and ``predict`` returns an indicator matrix.
 
 from skdistill import DistilledClassifier, MLPStudent
 
@@ -38,10 +41,10 @@ alone = MLPStudent(random_state=0).fit(X[own], labels[own])
 print(pd.DataFrame(student.predict_proba(X[test])[:3], columns=student.classes_).round(2))
 
 # %%
-# How well is each label found?
-# -----------------------------
+# How well is each label predicted?
+# ---------------------------------
 #
-# Average precision is 1 where all letters about a topic come before all others.
+# Average precision is 1 if all letters about a topic rank before all others.
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import average_precision_score
@@ -56,7 +59,7 @@ found = pd.DataFrame(
 ).sort_values("labels only")
 print(found.mean().round(3))
 
-looks = {
+looks: dict[str, dict[str, Any]] = {
     "labels only": {"color": "#d97706", "s": 80},
     "student": {"color": "#3b82f6", "s": 80},
     "teacher": {"facecolor": "none", "edgecolor": "#8a8f98", "linewidth": 3, "s": 170},
@@ -72,12 +75,12 @@ ax.tick_params(axis="y", length=0)
 plt.show()
 
 # %%
-# Can the probabilities be believed?
-# ----------------------------------
+# Are the probabilities calibrated?
+# ---------------------------------
 #
-# :class:`skdistill.ReliabilityDisplay` draws one label at a time, from the probabilities of its absence and of it. On
-# the diagonal, four in five answers of 80 % are right. The forest is not sure enough; its student, which has seen
-# labels as well, is nearer to the diagonal.
+# :class:`skdistill.ReliabilityDisplay` shows one label at a time, from the probabilities that it is absent and present.
+# On the diagonal, four in five predictions of 80 % are right. The forest is underconfident; its student, which has
+# seen labels as well, is closer to the diagonal.
 
 import numpy as np
 
@@ -91,10 +94,10 @@ plt.title(f"is it about a {topic}?")
 plt.show()
 
 # %%
-# Labels that nobody knows
-# ------------------------
+# Missing labels
+# --------------
 #
-# A missing label is NaN. It counts neither in the fit nor in a score.
+# A missing label is NaN. It is ignored in the fit and in scores.
 
 partly = labels[own].astype(float).mask(np.random.default_rng(0).random((200, 7)) < 0.5)
 model = DistilledClassifier(forest, cv="prefit", random_state=0).fit(X[own], partly)

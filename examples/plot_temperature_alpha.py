@@ -2,17 +2,17 @@
 Temperature and alpha by grid search
 ====================================
 
-The temperature softens what teacher and student believe; alpha is the teacher's share of the loss. Both are
+The temperature softens the probabilities of teacher and student; alpha is the teacher's weight in the loss. Both are
 parameters like any other, and :class:`~sklearn.model_selection.GridSearchCV` searches them. The fitted teacher is kept
-by reference: it is not fitted again on any fold.
+by reference and never refitted.
 """
 
 # %%
-# A teacher that saw other rows
-# -----------------------------
+# A teacher fitted on other rows
+# ------------------------------
 #
-# Labels are scarce for the student, as they often are: the teacher, a net, was fitted on 900 images of digits, the
-# student gets the 150 that come next, and the last 597 are for the test.
+# Labels are often scarce for the student. Here the teacher, a net, was fitted on 900 images of digits. The student gets
+# the next 150, and the last 597 are for the test.
 
 from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
@@ -40,10 +40,10 @@ search.fit(X_train, y_train)
 print(search.best_params_)
 
 # %%
-# What the two do
-# ---------------
+# Their effect
+# ------------
 #
-# At alpha 0 the teacher is not heard, and the temperature has no effect.
+# At alpha 0 neither the teacher nor the temperature has an effect.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -144,9 +144,9 @@ def main() -> None:
         one = milliseconds(model.predict_proba, X[test], 500)
         entries.append((name, model.predict_proba(X[test]), len(pickle.dumps(model.student_)), one))
     for name, proba, n_bytes, one in entries:
-        said = head.classes_[proba.argmax(axis=1)]
+        predicted = head.classes_[proba.argmax(axis=1)]
         agreement = np.mean(proba.argmax(axis=1) == asked.argmax(axis=1))
-        figures = (accuracy_score(y[test], said), log_loss(y[test], proba), agreement)
+        figures = (accuracy_score(y[test], predicted), log_loss(y[test], proba), agreement)
         table.append((name, *(f"{figure:.3f}" for figure in figures), f"{n_bytes:,}", f"{one:.2f}"))
     print()
     for row in table:

@@ -1,4 +1,4 @@
-"""``python -m skdistill`` prints the versions of skdistill and of what it builds upon."""
+"""``python -m skdistill`` prints the versions of skdistill and its dependencies."""
 
 from __future__ import annotations
 

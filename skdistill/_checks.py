@@ -1,4 +1,4 @@
-"""What bad input gets: checks of rows, weights, labels and answers, each with a message that says what is needed."""
+"""Input validation: checks of rows, weights, labels and predictions, with messages that say what is expected."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
         return X
     if any_form and _is_flat(X):
         if len(X) == 0:
-            raise ValueError("X holds no rows; needed is at least one.")
+            raise ValueError("X holds no rows; expected at least one.")
         if reset:
             for learned in ("n_features_in_", "feature_names_in_"):
                 estimator.__dict__.pop(learned, None)
@@ -115,33 +115,33 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
     if dicts and not reset:
         # a Program reads them
         return X
+    if is_frame(X) and named and not reset and min(X.shape) > 0:
+        # columns are matched by their names, whatever their order, when they are read
+        return X
     _check_container(X, dicts)
     if is_frame(X):
         if X.shape[0] == 0 or X.shape[1] == 0:
-            raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row and one column.")
+            raise ValueError(f"X has shape {tuple(X.shape)}; expected at least one row and one column.")
         twice = [name for name, count in Counter(column_names(X)).items() if count > 1] if reset else []
         if twice:
             raise ValueError(f"X has columns of the same name: {listed(twice)}. Rename or drop them.")
-        if not reset and named:
-            # columns are matched by their names, whatever their order, when they are read
-            return X
         checked = validate_data(estimator, X, reset=reset, skip_check_array=True)
         return _by_unnamed_columns(estimator, checked, reset=reset)
     if isinstance(X, list | tuple):
         # numpy would turn the numbers beside a string into strings
         cells = np.asarray(X)
         X = np.asarray(X, dtype=object) if cells.dtype.kind in "US" else cells
-    # what is missing or infinite is the encoder's to judge, column by column; sparse rows have no columns to name
+    # the encoder checks missing and infinite values column by column; sparse rows have no columns to name
     finite = reset and hasattr(X, "tocsr")
     return validate_data(estimator, X, reset=reset, dtype=None, accept_sparse="csr", ensure_all_finite=finite)
 
 
 def _check_container(X: Any, dicts: bool) -> None:
-    """Refuse containers that hold no rows yet, or in another form, with the remedy and without what is in them."""
+    """Raise for containers that do not hold rows in a supported form; the message has the remedy and no data."""
     if dicts:
         raise ValueError("X is a list of dicts. Pass a frame: pandas.DataFrame(X).")
     if not hasattr(X, "shape") and hasattr(X, "collect"):
-        raise TypeError(f"X is a {type(X).__name__}, whose rows are not there yet. Pass X.collect().")
+        raise TypeError(f"X is a {type(X).__name__}, which is lazy. Pass X.collect().")
     if type(X).__name__ == "RecordBatch":
         raise TypeError("X is a RecordBatch. Pass a table: pyarrow.Table.from_batches([X]).")
     shape = getattr(X, "shape", (len(X),) if isinstance(X, list | tuple) else None)
@@ -198,7 +198,7 @@ def missing_y(estimator: str, reason: str = "") -> str:
 
 
 def unite(several: Sequence[Array]) -> Array:
-    """Return the sorted union of several arrays of class labels, refusing text next to numbers."""
+    """Return the sorted union of several arrays of class labels; raise if they mix strings and numbers."""
     arrays = [np.asarray(classes) for classes in several]
     try:
         # numpy would write numbers out as text next to text
@@ -260,7 +260,7 @@ def is_complete(estimator: BaseEstimator, X: Any) -> bool:
 
 
 def label_column(y: Any) -> Array:
-    """Return labels as an array of shape (n_rows,), refusing a missing or infinite one.
+    """Return labels as an array of shape (n_rows,); raise if one is missing or infinite.
 
     Parameters
     ----------
@@ -325,7 +325,7 @@ def check_numbers(y: Any, *, n_rows: int, source: str, hint: str = "") -> Array:
     """
     what = f"What {source} returned" if " " in source else f"Input {source}"
     if hasattr(y, "toarray"):
-        raise ValueError(f"{what} is sparse; needed is an array of numbers.")
+        raise ValueError(f"{what} is sparse; expected an array of numbers.")
     try:
         numbers = np.asarray(y)
         if numbers.dtype.kind in "OUST":
@@ -341,12 +341,10 @@ def check_numbers(y: Any, *, n_rows: int, source: str, hint: str = "") -> Array:
                 ) from error
         raise ValueError(f"{what} is not an array of numbers: {error}") from error
     if numbers.dtype.kind not in "fiub":
-        raise ValueError(
-            f"{what} is an array of {numbers.dtype}; needed are real numbers. (Complex data not supported.)"
-        )
+        raise ValueError(f"{what} is an array of {numbers.dtype}; expected real numbers. (Complex data not supported.)")
     if numbers.ndim not in (1, 2) or len(numbers) != n_rows or (numbers.ndim == 2 and numbers.shape[1] == 0):
         raise ValueError(
-            f"{what} has shape {numbers.shape}; needed is a number for each of {n_rows} rows, ({n_rows},) or "
+            f"{what} has shape {numbers.shape}; expected a number for each of {n_rows} rows, ({n_rows},) or "
             f"({n_rows}, n_outputs)."
         )
     numbers = numbers.reshape(n_rows, -1).astype(np.float64)
@@ -455,9 +453,9 @@ def check_proba(proba: Any, *, n_rows: int, n_classes: int | None, source: str) 
     wanted = f"({n_rows}, {'n_classes' if n_classes is None else n_classes})"
     if proba.ndim != 2 or len(proba) != n_rows or (n_classes is not None and proba.shape[1] != n_classes):
         hint = " For two classes, return both columns: np.column_stack([1 - p, p])." if proba.ndim == 1 else ""
-        raise ValueError(f"{source} returned probabilities of shape {proba.shape}; needed is {wanted}.{hint}")
+        raise ValueError(f"{source} returned probabilities of shape {proba.shape}; expected {wanted}.{hint}")
     if proba.shape[1] < 2:
-        raise ValueError(f"{source} returned one column of probabilities; needed are two classes or more.")
+        raise ValueError(f"{source} returned one column of probabilities; expected two classes or more.")
     for fault, what in ((~np.isfinite(proba), "not finite"), (proba < 0, "negative")):
         if fault.any():
             row, column = np.argwhere(fault)[0]
@@ -506,8 +504,7 @@ def query_numbers(qid: Any, group: Any, n_rows: int) -> Array:
     if (qid is None) == (group is None):
         given = "neither was" if qid is None else "both were"
         raise ValueError(
-            "Needed is either qid, the id of each row's query, or group, the number of rows of each query; "
-            f"{given} given."
+            f"Pass either qid, the id of each row's query, or group, the number of rows of each query; {given} given."
         )
     if group is not None:
         sizes = np.asarray(group)

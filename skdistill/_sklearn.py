@@ -1,4 +1,4 @@
-"""Every private helper of scikit-learn that is used, under a name of ours; no other file imports one."""
+"""All private helpers of scikit-learn in use, under our own names; no other file imports one."""
 
 from __future__ import annotations
 

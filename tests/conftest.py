@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.model_selection import train_test_split
 
 from skdistill import LinearStudent, MLPStudent, MLPStudentRegressor, metrics
@@ -140,22 +140,28 @@ def brief(monkeypatch):
 
 @pytest.fixture
 def quick(brief, monkeypatch):
-    """One process, nets of few epochs and short measurements: to show that code runs, not how good or fast it gets."""
+    """One process, nets of few epochs, forests of few trees and short measurements.
 
-    def few_epochs(net):
-        fit_targets = net.fit_targets
+    They show that code runs, not how good or fast it gets.
+    """
 
-        def fitting(self, X, targets):
-            epochs, self.max_epochs = self.max_epochs, min(self.max_epochs, 3)
+    def no_more(kind, fit, parameter, most):
+        original = getattr(kind, fit)
+
+        def fitting(self, *args, **kwargs):
+            given = getattr(self, parameter)
+            setattr(self, parameter, min(given, most))
             try:
-                return fit_targets(self, X, targets)
+                return original(self, *args, **kwargs)
             finally:
-                self.max_epochs = epochs
+                setattr(self, parameter, given)
 
-        monkeypatch.setattr(net, "fit_targets", fitting)
+        monkeypatch.setattr(kind, fit, fitting)
 
     for net in (MLPStudent, MLPStudentRegressor):
-        few_epochs(net)
+        no_more(net, "fit_targets", "max_epochs", 3)
+    for forest in (RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor):
+        no_more(forest, "fit", "n_estimators", 50)
     with joblib.parallel_config(backend="sequential"):
         yield
 

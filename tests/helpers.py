@@ -1,5 +1,6 @@
 """Teachers and students that let a test see what happened; importable in worker processes as well."""
 
+import os
 import time
 from pathlib import Path
 
@@ -94,6 +95,18 @@ class SlowForest(CountingForest):
         proba = super().predict_proba(X)
         time.sleep(1)
         return proba
+
+
+class ShippedForest(CountingForest):
+    """A counting forest that also notes where it is unpickled; a question takes a tenth of a second."""
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        note(self.log, "unpickled", [os.getpid()])
+
+    def predict_proba(self, X):
+        time.sleep(0.1)
+        return super().predict_proba(X)
 
 
 class CountingCallable:

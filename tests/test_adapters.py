@@ -322,7 +322,7 @@ def test_what_a_net_cannot_learn_from_is_said(iris, iris_forest):
     def fit(student, X=iris.X, teacher=iris_forest):
         DistilledClassifier(teacher, student=student, alpha=0.5, random_state=0).fit(X, iris.y)
 
-    with pytest.raises(ValueError, match=r"Net gives outputs of shape \(\d+, 5\) for \d+ rows; needed of a student is"):
+    with pytest.raises(ValueError, match=r"Net gives outputs of shape \(\d+, 5\) for \d+ rows; expected one"):
         fit(Net(n_outputs=5))
     with pytest.raises(ValueError, match=r"Net gives -[\d.]+, and its criterion NLLLoss, skorch's default, takes prob"):
         fit(net(criterion=torch.nn.NLLLoss, train_split=None, callbacks=[]))

@@ -377,8 +377,8 @@ def test_classifiers_that_a_program_cannot_be_are_refused_by_name(wrapped, reaso
 @pytest.mark.parametrize(
     ("transform", "reason"),
     [
-        ({"func": identity, "inverse_func": identity}, "is a function that a Program does not have; needed is np.exp"),
-        ({"transformer": QuantileTransformer(n_quantiles=10)}, "QuantileTransformer.*needed is a StandardScaler"),
+        ({"func": identity, "inverse_func": identity}, "is a function that a Program does not have; expected np.exp"),
+        ({"transformer": QuantileTransformer(n_quantiles=10)}, "QuantileTransformer.*expected a StandardScaler"),
         (
             {"transformer": make_pipeline(StandardScaler(), PowerTransformer())},
             "(?s)StandardScaler.* comes after another transform",
@@ -398,7 +398,7 @@ def test_a_threshold_needs_two_classes_and_a_fitted_model():
     with pytest.raises(ValueError, match="this model has a regressor"):
         as_student(LinearStudentRegressor().fit(X, y), threshold=0.5)
     for threshold in (np.nan, -0.1, 4, True, "0.3"):
-        with pytest.raises(ValueError, match=r"threshold=.*; needed is a probability, from 0 to 1"):
+        with pytest.raises(ValueError, match=r"threshold=.*; expected a probability, from 0 to 1"):
             as_student(LinearStudent().fit(X, y > 1), threshold=threshold)
     for wrapped in (FixedThresholdClassifier(LinearStudent()), calibrated(LinearStudent(), "sigmoid")):
         with pytest.raises(NotFittedError):
@@ -406,7 +406,7 @@ def test_a_threshold_needs_two_classes_and_a_fitted_model():
     wrapped = FixedThresholdClassifier(LinearStudent()).fit(X, y > 1)
     with pytest.raises(TypeError, match=r"skdistill\.as_student"):
         to_onnx(wrapped)
-    with pytest.raises(TypeError, match="prune the student before it is calibrated"):
+    with pytest.raises(TypeError, match="prune the student before you calibrate it"):
         prune(as_student(calibrated(small_mlp(), "isotonic").fit(X, y)), X)
 
 

@@ -62,7 +62,7 @@ class TestNames:
     def test_names_that_contradict_are_refused(self, words):
         X, y, forest = words
         wrong = pd.DataFrame(forest.predict_proba(X), columns=["a", "b", "d"])
-        with pytest.raises(ValueError, match=r"columns named .*'d'.*needed are \['a', 'b', 'c'\]"):
+        with pytest.raises(ValueError, match=r"columns named .*'d'.*expected \['a', 'b', 'c'\]"):
             DistilledClassifier(forest, student="linear").fit(X, y, teacher_proba=wrong)
 
     def test_outputs_of_a_regressor_are_matched_by_name(self, words):
@@ -272,7 +272,7 @@ class TestFitted:
             def predict_proba(self, X):
                 raise KeyError("weights")
 
-        with pytest.raises(ValueError, match=r"cannot be told.*KeyError.*FrozenEstimator"):
+        with pytest.raises(ValueError, match=r"is unknown.*KeyError.*FrozenEstimator"):
             DistilledClassifier(Broken(), student="linear").fit(*words[:2])
 
     def test_a_frozen_estimator_is_the_spelled_out_form(self, words):
@@ -429,7 +429,7 @@ class TestLabels:
             X[:200], y[:200], X_unlabeled=X[200:], teacher_proba=forest.predict_proba(X)
         )
         assert_allclose(given.predict_proba(X), teacher.predict_proba(X))
-        with pytest.raises(ValueError, match="append the answers for the 100 rows of X_unlabeled"):
+        with pytest.raises(ValueError, match="append those for the 100 rows of X_unlabeled"):
             given.fit(X[:200], y[:200], X_unlabeled=X[200:], teacher_proba=forest.predict_proba(X[:200]))
 
     def test_a_missing_label_is_refused_with_the_remedy(self, words):

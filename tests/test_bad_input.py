@@ -71,7 +71,7 @@ def test_a_regressor_as_teacher(fitted, refused, iris):
 
 def test_a_class_in_place_of_an_instance(refused):
     refused(
-        r"teacher is the class RandomForestClassifier; needed is an instance: RandomForestClassifier\(\)",
+        r"teacher is the class RandomForestClassifier; expected an instance: RandomForestClassifier\(\)",
         RandomForestClassifier,
         error=TypeError,
     )
@@ -88,14 +88,14 @@ def test_what_is_no_teacher_at_all(teacher, refused):
 
 
 def test_no_teacher_and_no_answers(refused):
-    refused(r"has no teacher: give it one \(teacher=...\), or give fit its answers \(teacher_proba=...\)")
-    refused("teacher is an empty list; needed is at least one teacher", [])
+    refused(r"has no teacher. Pass teacher=..., or pass the teacher's predictions to fit \(teacher_proba=...\)")
+    refused("teacher is an empty list; expected at least one teacher", [])
 
 
 def test_teacher_weights_that_do_not_fit(refused, iris_forest):
     two = [iris_forest, iris_forest]
     refused(
-        r"teacher_weights has shape \(3,\); needed is one weight for each of the 2 teachers",
+        r"teacher_weights has shape \(3,\); expected one weight for each of the 2 teachers",
         two,
         teacher_weights=[1, 2, 3],
     )
@@ -126,7 +126,7 @@ def test_an_unfitted_teacher_without_labels(refused):
 
 
 def test_a_function_and_memory(refused, tmp_path, iris_forest):
-    message = "memory= cannot tell whether teacher .* has changed, since it is a function. Cache the function itself"
+    message = "memory= cannot detect changes of teacher .*, because it is a function. Cache the function itself"
     refused(message, iris_forest.predict_proba, memory=str(tmp_path))
     refused(message, lambda X: iris_forest.predict_proba(X), memory=str(tmp_path))
 
@@ -157,10 +157,10 @@ BAD_ANSWERS = {
         answers(row_3=[0.5, 0.5, 0.5], row_4=[0.9, 0, 0]),
         r"do not sum to one: row 3 sums to 1.5 \(2 of 150 rows are off\). Logits and scores have to be turned into",
     ),
-    "rows": (answers()[:149], r"probabilities of shape \(149, 3\); needed is \(150, (n_classes|3)\)"),
+    "rows": (answers()[:149], r"probabilities of shape \(149, 3\); expected \(150, (n_classes|3)\)"),
     "one dimension": (
         np.full(150, 0.5),
-        r"shape \(150,\); needed is \(150, (n_classes|3)\). For two classes, return both columns: np.column_stack",
+        r"shape \(150,\); expected \(150, (n_classes|3)\). For two classes, return both columns: np.column_stack",
     ),
     "three dimensions": (np.zeros((150, 3, 1)), r"probabilities of shape \(150, 3, 1\)"),
     "text": (np.full((150, 3), "a"), "ndarray, not an array of numbers"),
@@ -200,7 +200,7 @@ def test_answers_that_are_no_probabilities(fault, way, refused, iris):
 def test_answers_with_a_wrong_number_of_columns(refused, iris):
     teacher = Teacher(2, random_state=0).fit(iris.X, iris.y)
     teacher.answers = np.full((150, 4), 0.25)
-    refused(r"teacher Teacher returned probabilities of shape \(150, 4\); needed is \(150, 3\)", teacher)
+    refused(r"teacher Teacher returned probabilities of shape \(150, 4\); expected \(150, 3\)", teacher)
     # of a callable, the labels say how many there must be
     refused(
         r"The teacher's answers have 4 columns and y has 3 classes \[0, 1, 2\]. Name the labels that the columns "
@@ -208,7 +208,7 @@ def test_answers_with_a_wrong_number_of_columns(refused, iris):
         lambda X: teacher.answers,
     )
     refused(
-        r"classes has shape \(3,\); needed is a label for each of the 4 columns",
+        r"classes has shape \(3,\); expected a label for each of the 4 columns",
         lambda X: teacher.answers,
         classes=[0, 1, 2],
     )
@@ -216,9 +216,9 @@ def test_answers_with_a_wrong_number_of_columns(refused, iris):
         r"lambda> returned 4 columns; the other teachers have 3, named \[0, 1, 2\]",
         [GaussianNB(), lambda X: teacher.answers],
     )
-    refused("returned one column of probabilities; needed are two classes or more", lambda X: np.ones((150, 1)))
+    refused("returned one column of probabilities; expected two classes or more", lambda X: np.ones((150, 1)))
     refused(
-        r"teacher_proba returned probabilities of shape \(150, 4\); needed is \(150, 3\)",
+        r"teacher_proba returned probabilities of shape \(150, 4\); expected \(150, 3\)",
         GaussianNB().fit(iris.X, iris.y),
         fit={"teacher_proba": teacher.answers},
     )
@@ -429,7 +429,7 @@ def test_one_class_only(make, iris):
 def test_one_class_only_with_answers_of_one_column(refused, iris):
     one = GaussianNB().fit(iris.X[:50], iris.y[:50])
     refused(
-        "teacher GaussianNB returned one column of probabilities; needed are two classes or more", one, y=np.zeros(150)
+        "teacher GaussianNB returned one column of probabilities; expected two classes or more", one, y=np.zeros(150)
     )
 
 
@@ -566,11 +566,11 @@ def never_asked(X):
 @pytest.mark.parametrize(
     ("student", "error", "message"),
     [
-        (LinearStudent, TypeError, "student is the class LinearStudent; needed is an instance of it"),
+        (LinearStudent, TypeError, "student is the class LinearStudent; expected an instance of it"),
         (
             3,
             TypeError,
-            r"student=3 cannot take soft targets; needed is one of \['additive', 'linear', 'mlp', 'tree'\], or",
+            r"student=3 cannot take soft targets; expected one of \['additive', 'linear', 'mlp', 'tree'\], or",
         ),
         (None, TypeError, "student=None cannot take soft targets"),
         (Pipeline([("nothing", "passthrough")]), TypeError, "'passthrough' cannot take soft targets"),

@@ -4,6 +4,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+from browser_helpers import CHROMIUM, needs_chromium
 
 CHECK = Path(__file__).parents[1] / "docs" / "check_site.py"
 
@@ -28,3 +29,19 @@ def test_faults(tmp_path, body, fault):
     (tmp_path / "other.html").write_text('<h1 id="place">')
     faults = runpy.run_path(str(CHECK))["faults"]
     assert faults(tmp_path) == ([] if fault is None else [fault])
+
+
+@needs_chromium
+def test_what_does_not_fit_the_window(tmp_path):
+    bodies = {
+        "fits": "<article><pre>short</pre></article>",
+        "page": '<div style="width: 800px">a</div>',
+        "code": '<article><pre style="overflow: auto; width: 300px"><p style="width: 700px">x = 1</p></pre></article>',
+    }
+    for name, body in bodies.items():
+        (tmp_path / f"{name}.html").write_text(f'<!doctype html><body style="margin: 0">{body}')
+    too_wide = runpy.run_path(str(CHECK))["too_wide"]
+    assert too_wide(tmp_path, [tmp_path / f"{name}.html" for name in bodies], CHROMIUM) == [
+        "/page.html: 800 pixels wide in a window of 390",
+        "/code.html: 700 pixels in a box of 300: x = 1",
+    ]

@@ -312,7 +312,7 @@ def test_a_teacher_of_other_classes_raises(iris, iris_forest):
         prune(student, iris.X, teacher=LogisticRegression())
     with pytest.raises(ValueError, match=r"teacher\'s answers are named \[3\], not among \[0, 1, 2\]"):
         prune(student, iris.X, teacher=Reordered(iris_forest, [0, 1, 2], [0, 1, 3]))
-    with pytest.raises(ValueError, match="answers with 2 columns; the student has 3"):
+    with pytest.raises(ValueError, match="returned 2 columns; the student has 3"):
         prune(student, iris.X, teacher=lambda X: np.full((len(X), 2), 0.5))
     with pytest.raises(ValueError, match="has no predict_proba"):
         prune(student, iris.X, teacher=SVC().fit(iris.X, iris.y))

@@ -100,7 +100,7 @@ def test_reliability(pair):
     given = (y, teacher.predict_proba(X), student.predict_proba(X))
     same = ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_)
     assert_array_equal(same.curves["student"]["n_rows"], display.curves["tree"]["n_rows"])
-    with pytest.raises(ValueError, match=r"classes has shape \(1,\); needed is a label for each"):
+    with pytest.raises(ValueError, match=r"classes has shape \(1,\); expected a label for each"):
         ReliabilityDisplay.from_predictions(*given, classes=teacher.classes_[:1])
 
 
@@ -157,7 +157,7 @@ def test_fidelity_of_a_regressor(iris):
     assert column.ax_.get_xlabel() == "teacher's prediction"
     for wrong, message in (
         ({"student_pred": student_pred, "output": 2}, "output=2 of a teacher with 2 outputs"),
-        ({"student_pred": student_pred[:, 0]}, "student_pred has 1 output, and the teacher answers with 2"),
+        ({"student_pred": student_pred[:, 0]}, "student_pred has 1 output, and the teacher returned 2"),
         ({"student_pred": student_pred, "response_method": "transform"}, "response_method must be"),
         ({"student_pred": student_pred[1:]}, "student_pred has shape"),
     ):
@@ -167,7 +167,7 @@ def test_fidelity_of_a_regressor(iris):
 
 def test_a_regressor_has_no_reliability(iris):
     student = LinearStudentRegressor().fit(iris.X, iris.y)
-    with pytest.raises(ValueError, match="needed is a fitted classifier with predict_proba"):
+    with pytest.raises(ValueError, match="expected a fitted classifier with predict_proba"):
         ReliabilityDisplay.from_estimator(student, iris.X, iris.y, teacher=lambda X: X)
 
 

@@ -48,7 +48,7 @@ def test_an_encoder_that_runs_before_the_program_is_refused_by_its_name():
 def test_an_op_without_a_printer_is_refused_by_its_name(iris):
     program = LinearStudent().fit(iris.X, iris.y).program_
     check_ops(program, {type(op) for op in program.ops}, "C")
-    with pytest.raises(TypeError, match="C has no printer for Standardize"):
+    with pytest.raises(TypeError, match="C does not support the op Standardize"):
         check_ops(program, {Columns, Affine, Softmax}, "C")
 
 

@@ -305,7 +305,7 @@ def test_rows_of_other_columns_and_cells_are_refused(tmp_path):
     cases = [
         ({**row, "more": 1}, 'row 0 are not those seen in fit: missing [], unexpected ["more"]'),
         ({name: cell for name, cell in row.items() if name != "age"}, 'missing ["age"], unexpected []'),
-        ([row, list(row.values())[:-1]], "Row 1 has 7 cells; needed are 8."),
+        ([row, list(row.values())[:-1]], "Row 1 has 7 cells; expected 8."),
         ([row, {**row, "age": "old"}], 'Column "age" holds "old" in row 1; it held numbers in fit.'),
         ({**row, "since": 5}, 'Column "since" holds "5" in row 0; it held dates in fit.'),
         ({**row, "since": "2020-02-30"}, 'Column "since" holds "2020-02-30" in row 0; it held dates in fit.'),

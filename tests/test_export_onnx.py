@@ -336,7 +336,7 @@ def test_what_cannot_be_written(tmp_path, monkeypatch):
     ops = list(strange.program_.ops)
     strange.program_ = Program([*ops[:-1], Strange(), ops[-1]])
     path = tmp_path / "student.onnx"
-    with pytest.raises(TypeError, match="ONNX has no printer for Strange"):
+    with pytest.raises(TypeError, match="ONNX does not support the op Strange"):
         to_onnx(strange, path)
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"to_onnx needs the package onnx: pip install skdistill\[export\]"):

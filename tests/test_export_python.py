@@ -199,7 +199,7 @@ def test_rows_of_other_columns_are_refused(tmp_path):
         module.predict(frame.drop(columns="age"))
     with pytest.raises(ValueError, match=r"unexpected \['more'\]"):
         module.predict({**records(frame)[0], "more": 1})
-    with pytest.raises(ValueError, match=r"needed is \(n_rows, 8\)"):
+    with pytest.raises(ValueError, match=r"expected \(n_rows, 8\)"):
         module.predict(np.zeros((2, 3)))
     with pytest.raises(ValueError, match="Column 'age' holds 'old' in row 0; it held numbers in fit"):
         module.predict(frame.assign(age="old"))

@@ -442,7 +442,7 @@ def test_what_cannot_be_exported_says_why(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="has a carriage return in it"):
         exported(LinearStudent(min_frequency=1).fit(lines, lines["a"] == "z"), tmp_path, "duckdb")
     student = fitted("linear", table="numbers")
-    with pytest.raises(ValueError, match="dialect='mysql' is not known; needed is one of duckdb"):
+    with pytest.raises(ValueError, match="dialect='mysql' is not known; expected one of duckdb"):
         exported(student, tmp_path, "mysql")
     with pytest.raises(ValueError, match=r"path must be a name that ends in '\.sql'"):
         to_sql(student, tmp_path / "student.txt", dialect="duckdb")

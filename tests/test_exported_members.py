@@ -11,6 +11,7 @@ import skdistill
 PARTS = [
     "skdistill",
     "skdistill.compress",
+    "skdistill.dask",
     "skdistill.distil",
     "skdistill.export",
     "skdistill.losses",

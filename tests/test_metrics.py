@@ -53,7 +53,7 @@ def test_the_columns_of_frames_are_matched_by_name(answers):
     assert error(labels[~by], turned[~by]) == error(labels[~by], student[~by], classes=CLASSES)
     written = pd.DataFrame(student, columns=["0", "1", "2"])[["2", "0", "1"]]
     assert error(CLASSES.searchsorted(labels), written) == error(labels, student)
-    with pytest.raises(ValueError, match=r"student_proba has columns named \['ash', 'birch', 'fir'\]; needed are"):
+    with pytest.raises(ValueError, match=r"student_proba has columns named \['ash', 'birch', 'fir'\]; expected"):
         metrics.fidelity_score(turned, frame.rename(columns={"cedar": "fir"}))
 
 

@@ -169,7 +169,7 @@ def test_a_score_matches_labels_by_name_and_leaves_out_missing_ones(distilled, t
             assert model.score(X_TEST, labels) == pytest.approx(expected)
         with pytest.raises(ValueError, match="y has columns named"):
             model.score(X_TEST, frame.rename(columns={"art": "music"}))
-        with pytest.raises(ValueError, match="needed is an indicator matrix of shape"):
+        with pytest.raises(ValueError, match="expected an indicator matrix of shape"):
             model.score(X_TEST, y[:, 0])
 
 
@@ -203,9 +203,9 @@ def test_the_loss_is_that_of_two_classes_for_each_label(temperature):
 
 
 def test_what_is_no_several_labels_is_said():
-    with pytest.raises(ValueError, match="it knows one class of a row"):
+    with pytest.raises(ValueError, match="as for one class for each row"):
         DistilledClassifier(LogisticRegression(max_iter=2000).fit(X, Y[:, 0]), student="linear").fit(X, Y[:, :2])
-    with pytest.raises(ValueError, match="y has 3 labels, and the teacher answers with 4"):
+    with pytest.raises(ValueError, match="y has 3 labels, and the teacher returned 4"):
         DistilledClassifier(lambda rows: np.full((len(rows), 4), 0.5), student="linear").fit(X, Y[:, :3])
     with pytest.raises(ValueError, match="which is no probability"):
         DistilledClassifier(lambda rows: np.full((len(rows), 4), 1.5), student="linear").fit(X, Y)
@@ -216,7 +216,7 @@ def test_what_is_no_several_labels_is_said():
             DistilledClassifier(lambda rows: np.full((len(rows), 4), 0.5), student=student).fit(X, Y)
     with pytest.raises(ValueError, match="Use a linear student or a net"):
         TreeStudent().fit(X, Y)
-    with pytest.raises(ValueError, match="class_weight='balanced' weighs the classes of which a row has one"):
+    with pytest.raises(ValueError, match="class_weight='balanced' needs one class for each row"):
         LinearStudent(class_weight="balanced").fit(X, Y)
     with pytest.warns(UserWarning, match="says little of these labels: of the first label"):
         DistilledClassifier(lambda rows: np.full((len(rows), 4), 0.99), student="linear", alpha=1).fit(X, 1 - Y)
@@ -316,9 +316,9 @@ def test_a_comparison_counts_known_labels(distilled, forest, tmp_path):
     assert compare(forest, {"net": distilled}, X_TEST, frame, latency=False).table["net"]["log_loss"] == row["log_loss"]
     beside = compare(students={"net": distilled}, baseline=forest, X=X_TEST, y=y, latency=False)
     assert "the log-loss" in beside.verdict or "log-loss is" in beside.verdict
-    with pytest.raises(ValueError, match="several labels: pass the answers for one of them"):
+    with pytest.raises(ValueError, match="several labels: pass the predictions for one"):
         ReliabilityDisplay.from_estimator(distilled, X_TEST, Y_TEST)
-    with pytest.raises(ValueError, match="several labels: pass the answers for one of them"):
+    with pytest.raises(ValueError, match="several labels: pass the predictions for one"):
         FidelityDisplay.from_estimator(distilled, X_TEST)
 
 

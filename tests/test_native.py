@@ -146,7 +146,7 @@ def test_without_native_code_numpy_answers_and_a_warning_says_why(compiler, reas
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("CC", compiler)
     student, X = fitted("linear", table="numbers"), numeric_table()[0]
-    with pytest.warns(UserWarning, match=f"numpy answers: .*{reason}"):
+    with pytest.warns(UserWarning, match=f"numpy is used instead: .*{reason}"):
         model = student.compile()
     assert_array_equal(model.predict_proba(X), student.predict_proba(X))
 
@@ -154,7 +154,7 @@ def test_without_native_code_numpy_answers_and_a_warning_says_why(compiler, reas
 def test_without_a_home_numpy_answers(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "expanduser", lambda self: (_ for _ in ()).throw(RuntimeError("no home")))
-    with pytest.warns(UserWarning, match="numpy answers: RuntimeError: no home"):
+    with pytest.warns(UserWarning, match="numpy is used instead: RuntimeError: no home"):
         fitted("linear", table="numbers").compile()
 
 

@@ -112,7 +112,7 @@ def test_sparse_rows_stay_sparse_and_finite(form):
     assert issparse(out) == (form is not np.asarray)
     assert_array_equal(out.toarray() if issparse(out) else out, [[0, 2, 0], [-1e30, 0, 1e30]])
     with pytest.raises(
-        ValueError, match=r"of shape \(2, 2\); needed is an array or a sparse matrix of shape \(n_rows, 3\)"
+        ValueError, match=r"of shape \(2, 2\); expected an array or a sparse matrix of shape \(n_rows, 3\)"
     ):
         Bound(3)(form(dense[:, :2]))
     with pytest.raises(ValueError, match=r"Rows are a dict of shape \(\)"):

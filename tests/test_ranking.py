@@ -249,7 +249,7 @@ def test_measures_are_those_of_scikit_learn_and_scipy():
         ({"qid": QID[1:]}, "The sizes of queries are passed as group"),
         ({"qid": np.where(QID == 2, np.nan, QID)}, "qid is missing in row"),
         ({"qid": np.where(QID == 2, "b", QID.astype(object))}, "qid holds ids of several types .int, str."),
-        ({"qid": np.zeros(len(X))}, "of one query; needed are at least two"),
+        ({"qid": np.zeros(len(X))}, "of one query; expected at least two"),
         ({"qid": QID, "y": Y - 1}, "zero or more; got -1"),
         ({"qid": QID, "y": None}, "requires y to be passed"),
         ({"qid": QID, "y": Y[1:]}, "y"),

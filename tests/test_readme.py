@@ -19,8 +19,6 @@ def test_the_readme_has_python_blocks():
 
 @pytest.mark.parametrize(("block", "shown"), BLOCKS, ids=[f"block {number}" for number in range(1, len(BLOCKS) + 1)])
 def test_readme_block(block, shown, tmp_path, monkeypatch, capsys):
-    if ".onnx" in block:
-        pytest.importorskip("onnx")
     monkeypatch.chdir(tmp_path)
     exec(compile(block, str(README), "exec"), {"__name__": "__main__"})
     printed = capsys.readouterr().out

@@ -501,16 +501,16 @@ def test_a_raw_frame_is_distilled():
     [
         (lambda X: np.where(np.arange(len(X)) == 3, np.nan, 1.0), "returned contains NaN: nan in row 3, output 0"),
         (lambda X: np.where(np.arange(len(X)) == 4, -np.inf, 1.0), "returned contains infinity: -inf in row 4"),
-        (lambda X: np.ones(len(X) - 1), r"returned has shape \(441,\); needed is a number for each of 442 rows"),
-        (lambda X: np.ones((len(X), 2)), "y has 1 output, and the teacher answers with 2"),
+        (lambda X: np.ones(len(X) - 1), r"returned has shape \(441,\); expected a number for each of 442 rows"),
+        (lambda X: np.ones((len(X), 2)), "y has 1 output, and the teacher returned 2"),
         (lambda X: np.ones((len(X), 1, 1)), r"returned has shape \(442, 1, 1\)"),
         (lambda X: ["many"] * len(X), "not an array of numbers"),
-        (lambda X: np.ones(len(X), dtype=complex), "array of complex128; needed are real numbers"),
+        (lambda X: np.ones(len(X), dtype=complex), "array of complex128; expected real numbers"),
         (LogisticRegression(), "LogisticRegression is a classifier; DistilledRegressor needs a regressor"),
         (StandardScaler(), "StandardScaler has no predict"),
         (3, "teacher must be a regressor with predict, a callable"),
         ([], "teacher is an empty list"),
-        (None, r"DistilledRegressor has no teacher: give it one .*teacher_pred"),
+        (None, r"DistilledRegressor has no teacher. Pass teacher=.*teacher_pred"),
     ],
 )
 def test_an_unsuitable_teacher_raises(teacher, message, rows):
@@ -541,9 +541,9 @@ def test_classification_and_regression_are_not_mixed(rows, forest, iris, iris_fo
     X, y = rows
     with pytest.raises(ValueError, match="RandomForestRegressor is a regressor"):
         DistilledClassifier(forest).fit(X, y > 100)
-    with pytest.raises(ValueError, match="LinearStudentRegressor is a regressor; needed is a classifier"):
+    with pytest.raises(ValueError, match="LinearStudentRegressor is a regressor; expected a classifier"):
         DistilledClassifier(iris_forest, student=LinearStudentRegressor()).fit(iris.X, iris.y)
-    with pytest.raises(ValueError, match="LogisticRegression is a classifier; needed is a regressor"):
+    with pytest.raises(ValueError, match="LogisticRegression is a classifier; expected a regressor"):
         DistilledRegressor(forest, student=LogisticRegression()).fit(X, y)
     with pytest.raises(ValueError, match="minimises a loss of its own"):
         DistilledRegressor(forest, student=Ridge(), loss="huber").fit(X, y)

@@ -208,5 +208,5 @@ def test_a_pruned_net_answers_nearly_as_before():
     assert (r2_score(Y, small.predict(X), multioutput="raw_values") > 0.8).all()
     distilled = prune(student, X, keep=0.5, teacher=lambda X: -student.predict(X), max_epochs=3)
     assert distilled.compression_report_["r2"] < 0.9
-    with pytest.raises(ValueError, match="answers with 1 columns; the student has 3"):
+    with pytest.raises(ValueError, match="returned 1 columns; the student has 3"):
         prune(student, X, teacher=lambda X: np.ones(len(X)))

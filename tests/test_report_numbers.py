@@ -172,9 +172,9 @@ def test_predictions_that_are_all_the_same():
         ({"teacher": Ridge()}, NotFittedError, "Ridge"),
         ({"teacher": None}, ValueError, r"teacher_pred=\.\.\."),
         ({"y": np.full(60, np.nan)}, ValueError, "y contains NaN"),
-        ({"y": np.zeros((60, 2))}, ValueError, "y has 2 outputs, and the teacher answers with 1"),
+        ({"y": np.zeros((60, 2))}, ValueError, "y has 2 outputs, and the teacher returned 1"),
         ({"students": LinearStudentRegressor()}, NotFittedError, "LinearStudentRegressor"),
-        ({"labels_only": LogisticRegression()}, ValueError, "needed is a fitted regressor"),
+        ({"labels_only": LogisticRegression()}, ValueError, "expected a fitted regressor"),
         ({"scoring": "accuracy_of_sorts"}, ValueError, "not the name of a scorer"),
     ],
 )
@@ -260,5 +260,5 @@ def test_outputs_are_matched_by_name():
     assert changes.table["other"]["fidelity"] > 0.9
     bare = compare(teacher, {"bare": model.student_}, X, Y, latency=False)
     assert_allclose(bare.table["bare"]["r2"], expected["r2"]["bare"])
-    with pytest.raises(ValueError, match=r"y has columns named \['width', 'height', 'length'\]; needed are"):
+    with pytest.raises(ValueError, match=r"y has columns named \['width', 'height', 'length'\]; expected"):
         compare(teacher, model, X, Y.rename(columns={"depth": "length"}), latency=False)

@@ -96,7 +96,7 @@ def test_a_student_without_a_teacher_needs_answers(forest):
 def test_a_distiller_that_was_given_answers_has_no_teacher_to_ask(forest):
     teacher_proba = forest.predict_proba(X)
     model = DistilledClassifier(student="linear", alpha=1.0).fit(X, y, teacher_proba=teacher_proba)
-    with pytest.raises(ValueError, match="no fitted teacher to ask"):
+    with pytest.raises(ValueError, match="There is no fitted teacher"):
         make_fidelity_scorer()(model, X)
     found = make_fidelity_scorer()(model, X, teacher_proba=teacher_proba)
     assert found == fidelity_score(teacher_proba, model.predict_proba(X))

@@ -118,7 +118,7 @@ def test_smallest_within_says_what_is_missing():
     with pytest.raises(ValueError, match=r"no sizes: neither mean_test_bytes nor bytes.*make_size_scorer\(\)"):
         smallest_within()(found)
     found = results([0.9], [1], mean_test_other=np.array([0.5]))
-    with pytest.raises(ValueError, match="scores accuracy, other beside the size; say in score="):
+    with pytest.raises(ValueError, match="scores accuracy, other besides the size; pass score="):
         smallest_within()(found)
     with pytest.raises(ValueError, match="score='f1' is not among"):
         smallest_within(score="f1")(found)
@@ -562,7 +562,7 @@ def test_a_refit_that_exceeds_the_budget_is_dropped():
     larger = distill(teacher, X, y, **given)
     assert larger.refitted
     assert program_bytes(larger.best_estimator_) > size
-    with pytest.warns(UserWarning, match="not fitted again to all rows: it would have"):
+    with pytest.warns(UserWarning, match="not refitted on all rows, because it would then have"):
         kept = distill(teacher, X, y, max_bytes=size, **given)
     assert kept.met
     assert not kept.refitted
@@ -587,7 +587,7 @@ def test_validation_rows_that_were_seen_are_warned_of():
     X, y = rng.normal(size=(300, 4)), rng.integers(2, size=300)
     teacher = RandomForestClassifier(50, random_state=0).fit(X, y)
     fit = partial(distill, teacher, students={"net": net(hidden_layer_sizes=())}, random_state=0)
-    with pytest.warns(UserWarning, match="fitted on X, the rows held out among them.*X_valid and y_valid"):
+    with pytest.warns(UserWarning, match="fitted on X, including the held-out rows.*X_valid and y_valid"):
         result = fit(X, y)
     assert choice_of(result)["retention"] < 0.9
     assert "rows held out of X" in str(result)
@@ -622,7 +622,7 @@ def test_bad_input_raises_before_the_teacher_is_asked(iris):
         ({"X_valid": X[:, :2], "y_valid": y}, "X has 2 features"),
         ({"validation_fraction": 1.0}, "validation_fraction must be"),
         ({"students": {}}, "students holds no student"),
-        ({"students": ["linear"]}, "students is of type list; needed is a dict of students by name"),
+        ({"students": ["linear"]}, "students is of type list; expected a dict of students by name"),
     ):
         with pytest.raises(ValueError, match=message):
             distill(teacher, X, y, random_state=0, **wrong)

@@ -186,7 +186,7 @@ def test_a_name_is_a_student_of_the_task(name):
     ("student", "task", "params", "error", "message"),
     [
         ("forest", NUMBERS, {}, ValueError, r"student must be one of \['additive', 'linear', 'mlp', 'tree'\]"),
-        (LinearStudent, CLASSES, {}, TypeError, "student is the class LinearStudent; needed is an instance of it"),
+        (LinearStudent, CLASSES, {}, TypeError, "student is the class LinearStudent; expected an instance of it"),
         (None, CLASSES, {}, TypeError, "student=None cannot take soft targets"),
         (None, NUMBERS, {}, TypeError, "student=None cannot learn from a regressor"),
         (Ridge(), CLASSES, {}, ValueError, "student Ridge has no predict_proba"),

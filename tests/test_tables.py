@@ -89,6 +89,13 @@ def test_every_form_of_the_same_rows_gets_the_same_answers(n_rows, form, table, 
 
 
 @pytest.mark.parametrize("n_rows", FEW_AND_MANY)
+def test_a_record_batch_gets_the_answers_of_its_table(n_rows, table, linear):
+    rows = pa.Table.from_pandas(table[0][:n_rows], preserve_index=False)
+    batch = rows.combine_chunks().to_batches()[0].select(rows.column_names[::-1])
+    assert_array_equal(linear.predict_proba(batch), linear.predict_proba(rows))
+
+
+@pytest.mark.parametrize("n_rows", FEW_AND_MANY)
 def test_a_reordered_frame_predicts_the_same(n_rows, form, table, linear):
     X, _ = table
     shuffled = X[np.random.default_rng(0).permutation(X.columns)]
@@ -430,11 +437,9 @@ def test_an_infinite_number_in_an_array_is_refused_by_column_and_row(iris):
 def test_a_table_without_rows_or_columns(form, table, linear):
     X, y = table
     for rows in (X[:0], X[[]]):
-        with pytest.raises(
-            ValueError, match=re.escape(f"X has shape {(len(form(rows)), rows.shape[1])}; needed is at")
-        ):
+        with pytest.raises(ValueError, match=re.escape(f"X has shape {(len(form(rows)), rows.shape[1])}; expected at")):
             LinearStudent().fit(form(rows), y[: len(rows)])
-    with pytest.raises(ValueError, match=r"X has shape \(0, 10\); needed is at least one row and one column"):
+    with pytest.raises(ValueError, match=r"X has shape \(0, 10\); expected at least one row and one column"):
         linear.predict(form(X[:0]))
 
 

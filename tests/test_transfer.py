@@ -238,17 +238,17 @@ def test_where_no_new_rows_can_be_made_or_answered_is_said_before_a_teacher_is_a
             model.fit(X, iris.y, **(fit or {}))
 
     teacher = RecordingTeacher()
-    refused(r"augment=2 makes new rows of a table with dense columns; X is sparse", teacher, sparse.csr_array(iris.X))
+    refused(r"augment=2 needs a table with dense columns; X is sparse", teacher, sparse.csr_array(iris.X))
     texts = make_pipeline(HashingVectorizer(), LogisticRegression())
-    refused(r"dense columns; X is no table.*X_unlabeled for more rows", teacher, ["a"] * 150, student=texts)
+    refused(r"dense columns; X is not a table.*X_unlabeled for more rows", teacher, ["a"] * 150, student=texts)
     assert teacher.seen == []
     answers = {"teacher_proba": iris_forest.predict_proba(iris.X)}
-    refused(r"augment=2 needs a teacher to answer the new rows, and teacher is None", None, iris.X, answers)
+    refused(r"augment=2 needs a teacher that predicts the new rows, and teacher is None", None, iris.X, answers)
     unfitted = RandomForestClassifier(5)
-    refused(r"teacher is not fitted where there is teacher_proba", unfitted, iris.X, answers)
+    refused(r"teacher is not fitted if teacher_proba is passed", unfitted, iris.X, answers)
     # answers for rows without labels have to be given below
     more = {**answers, "X_unlabeled": iris.X}
-    refused(r"append the answers for the 150 rows of X_unlabeled", None, iris.X, more, augment=0)
+    refused(r"append those for the 150 rows of X_unlabeled", None, iris.X, more, augment=0)
     with pytest.raises(ValueError, match="The 'augment' parameter of DistilledClassifier must be"):
         DistilledClassifier(iris_forest, augment=-1).fit(iris.X, iris.y)
 

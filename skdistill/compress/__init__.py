@@ -1,4 +1,4 @@
-"""Compressing a fitted student further: weights of fewer bits, fewer hidden units."""
+"""Compression of fitted students: fewer bits per weight, fewer hidden units."""
 
 from ._prune import prune
 from ._quantize import quantize

@@ -1,4 +1,4 @@
-"""Fewer hidden units: those that matter least go, and a short distillation makes up for them."""
+"""Pruning: remove the hidden units that matter least, then distil briefly to compensate."""
 
 from __future__ import annotations
 
@@ -40,45 +40,43 @@ def prune(
     random_state: int | np.random.RandomState | None = 0,
     verbose: int = 0,
 ) -> Any:
-    """Take hidden units out of a fitted net.
+    """Remove hidden units from a fitted net.
 
-    From each hidden layer those units are removed whose outputs vary least over `X`, weighted by what the next layer
-    makes of them. The next layer is fitted anew to its former output by least squares, and then the
-    smaller net is distilled: on `X` and, where that is a table of fewer than 40,000 rows, also on rows mixed
-    from its cells, which the student itself answers. The matrices really shrink: half of the
-    units leave half of the first layer, a quarter of the layers between, and at most 45 % of all weights.
+    In each hidden layer, the units whose outputs vary least over `X` are removed, weighted by their effect on the next
+    layer. The next layer is refitted to its former output by least squares. Then the smaller net is distilled on `X`
+    and, if `X` is a table with fewer than 40,000 rows, also on rows mixed from its cells. The weight matrices shrink:
+    half of the units leave half of the first layer, a quarter of the layers between, and at most 45 % of all weights.
 
     Parameters
     ----------
     student : student, DistilledClassifier or predictor
-        Fitted, with hidden layers; it stays as it is.
+        A fitted student with hidden layers; it is not modified.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-        Rows like those of training, best all of them. No labels are needed.
+        Rows like the training rows, best all of these. Labels are not needed.
     keep : float, default=0.5
-        The share of the hidden units of each layer that is kept, above 0 and at most 1. Where the
-        first layer is wide, fewer of its units are kept and more of the second; with a single hidden layer
-        this is the share of the weights.
+        The fraction of the hidden units of each layer to keep, above 0 and at most 1. If the first layer is wide, fewer
+        of its units are kept and more of the second; with a single hidden layer this is the fraction of the weights.
     teacher : estimator, callable or list of these, default=None
-        The teacher whose answers are distilled: a fitted classifier with ``predict_proba``, a callable that maps
-        rows to probabilities in the order of the student's ``classes_``, or a list whose answers are
-        averaged; for a regression student the same with ``predict``. None takes the student before pruning.
+        The teacher to distil: a fitted classifier with ``predict_proba``, a callable that maps rows to probabilities in
+        the order of the student's ``classes_``, or a list of these, whose predictions are averaged; for a regression
+        student the same with ``predict``. None uses the student before pruning.
     max_epochs : int, default=60
-        The most passes over the rows.
+        Maximum number of epochs.
     learning_rate : float, default=1e-2
         The highest learning rate.
     random_state : int, RandomState instance or None, default=0
-        Seeds the batches and the rows held out.
+        Seeds the batches and the held-out rows.
     verbose : int, default=0
-        1 shows a progress bar.
+        If 1, show a progress bar.
 
     Returns
     -------
     student : student or predictor
-        A fitted student (that of a DistilledClassifier) that predicts, saves and exports like any
-        other. Its ``compression_report_`` is a dict: ``nbytes`` and ``n_parameters`` of the Program,
-        with ``nbytes_before`` and ``n_parameters_before``; and over `X` the ``agreement`` with the
-        student before, the share of rows on which both name the same class (of a regressor the ``r2``
-        against it), and the ``mean_change`` and ``max_change`` of a probability (a number).
+        A fitted student that predicts, saves and exports like any other; for a distiller, its pruned student. Its
+        ``compression_report_`` is a dict with ``nbytes`` and ``n_parameters`` of the Program, ``nbytes_before`` and
+        ``n_parameters_before``, and these measures over `X`: the ``agreement``, the fraction of rows for which the
+        original student predicts the same class (for a regressor ``r2`` against the original), and the ``mean_change``
+        and ``max_change`` of a probability or prediction.
 
     Raises
     ------
@@ -87,11 +85,11 @@ def prune(
     TypeError
         If the student has no hidden units.
     ValueError
-        If `keep` is out of range, or rows, teacher or classes do not fit the student.
+        If `keep` is out of range, or rows, teacher or classes do not match the student.
 
     See Also
     --------
-    quantize : Weights of fewer bits; prune first, then quantize.
+    quantize : Fewer bits per weight; prune first, then quantize.
 
     Examples
     --------
@@ -111,12 +109,12 @@ def prune(
     inner, program = inner_student(student)
     parts = split(program)
     if parts is None or not parts[2]:
-        raise TypeError(f"This {type(inner).__name__} has no hidden units to prune; needed is an MLPStudent with some.")
+        raise TypeError(f"This {type(inner).__name__} has no hidden units to prune; expected an MLPStudent with some.")
     last = program.ops[-1]
     if isinstance(last, ops.OneVsRest | ops.BackTransform):
         raise TypeError(
-            f"A pruned net is trained anew, and its loss knows nothing of this {type(last).__name__}; prune the "
-            "student before it is calibrated, or before it is wrapped with a transformed target."
+            f"Pruning retrains the net, with a loss that cannot include this {type(last).__name__}; prune the student "
+            "before you calibrate it or transform its target."
         )
     rows = inner._rows(X)
     tasks: dict[type, Task] = {ops.Unstandardize: NUMBERS, ops.Sigmoid: LABELS}
@@ -167,7 +165,7 @@ def _answers(task: Task, teacher: Any, student: Any, X: Any) -> Array:
     values = asked.ask(X).aligned(classes)
     n_targets = student.program_.n_outputs if classes is None else len(classes)
     if values.shape[1] != n_targets:
-        raise ValueError(f"{asked.name} answers with {values.shape[1]} columns; the student has {n_targets}.")
+        raise ValueError(f"{asked.name} returned {values.shape[1]} columns; the student has {n_targets}.")
     return values
 
 

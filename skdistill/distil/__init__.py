@@ -6,7 +6,7 @@ from ._classifier import DistilledClassifier
 from ._ranker import DistilledRanker
 from ._recipe import TrainingSet, choose, choose_again, gain
 from ._regressor import DistilledRegressor
-from ._story import AlignedTeacher, Asked, Request, ask, check, constrain, finish, teach
+from ._story import AlignedTeacher, Asked, Request, ask, check, constrain, finish, train_student
 
 __all__ = [
     "AlignedTeacher",
@@ -25,5 +25,5 @@ __all__ = [
     "gain",
     "in_parallel",
     "stack",
-    "teach",
+    "train_student",
 ]

@@ -1,7 +1,9 @@
-"""What both distillers share: parameters, clone, routing, tags, and asking the teacher and the student."""
+"""The base of the distillers: parameters, clone, metadata routing, tags, and calls of teacher and student."""
 
 from __future__ import annotations
 
+import copy
+import os
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -38,6 +40,7 @@ class Distiller(Exportable, BaseEstimator):
         "monotonic_cst": ["array-like", dict, StrOptions({"teacher"}), None],
         "teacher_weights": ["array-like", None],
         "memory": [str, HasMethods(["cache"]), None],
+        "spool": [str, os.PathLike, None],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -55,6 +58,7 @@ class Distiller(Exportable, BaseEstimator):
     monotonic_cst: Any
     teacher_weights: Any
     memory: str | Memory | None
+    spool: str | os.PathLike[str] | None
     random_state: int | np.random.RandomState | None
     n_jobs: int | None
     verbose: int
@@ -81,8 +85,8 @@ class Distiller(Exportable, BaseEstimator):
             return aligned.aligned(aligned.teacher.given(given, X.shape[0], names, aligned.order))
         if not aligned.teacher.can_answer:
             raise ValueError(
-                f"There is no fitted teacher to ask: fit was given {self._task.given}. Give its answers for these rows "
-                f"as {self._task.given} as well."
+                f"There is no fitted teacher, because {self._task.given} was passed to fit. Pass the teacher's "
+                f"predictions for these rows as {self._task.given} too."
             )
         # a callable may read columns by position
         return aligned.ask(columns_as_in_fit(self, X))
@@ -95,19 +99,27 @@ class Distiller(Exportable, BaseEstimator):
             check_complete(self.student_, X)
         return self.student_
 
+    def _to_predict(self) -> Any:
+        """Return what predicts alike, without the teacher: what is sent to the workers of a cluster."""
+        model = copy.copy(self)
+        model.teacher = None
+        for name in ("teacher_", "_aligned_teacher"):
+            model.__dict__.pop(name, None)
+        return model
+
     @property
     def program_(self) -> Program:
         """The student's Program."""
         return self.student_.program_
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say which metadata goes where.
+        """Return the metadata routing of this estimator.
 
         Returns
         -------
         routing : MetadataRouter
-            ``sample_weight`` and the answers given beforehand are this estimator's own; the teachers that are fitted
-            get what they request, and so does a splitter given as `cv`: ``groups``, for one.
+            This estimator requests ``sample_weight`` and precomputed predictions of the teacher. Teachers that are
+            fitted, and a splitter passed as `cv`, get the metadata that they request, such as ``groups``.
         """
         router = MetadataRouter(owner=self).add_self_request(self)
         folds = self.cv is not None and not isinstance(self.cv, str)
@@ -127,8 +139,8 @@ class Distiller(Exportable, BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            Also those of the student and of an unfitted teacher. A fitted teacher's parameters are
-            no parameters of this estimator: to change them would not refit it.
+            Whether to include the parameters of the student and of an unfitted teacher. Those of a fitted teacher are
+            never included, because changing them would not refit it.
 
         Returns
         -------
@@ -146,8 +158,8 @@ class Distiller(Exportable, BaseEstimator):
         Parameters
         ----------
         **params : dict
-            Values by name; ``student__...`` reaches a student that is an instance, ``teacher__...``
-            a teacher that is not fitted.
+            Values by name. ``student__...`` sets parameters of a student that is an instance, ``teacher__...`` those of
+            an unfitted teacher.
 
         Returns
         -------
@@ -157,7 +169,7 @@ class Distiller(Exportable, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter does not exist, or belongs to a teacher that is fitted or a student that is a name.
+            If a parameter does not exist, or belongs to a fitted teacher or to a student that is given by name.
         """
         names = {name: params.get(name, getattr(self, name)) for name in ("teacher", "student")}
         inner = [name for name in params if name.startswith("teacher__")]

@@ -1,4 +1,4 @@
-"""Where a recipe fits several students on one table: nets of ours side by side, others one after the other."""
+"""A bench, where the recipe fits several students on one table: nets together, other students one after the other."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bench(Protocol):
         """Fit students, called `name` in a progress bar; return what :meth:`answers` and :meth:`as_student` take."""
 
     def answers(self, fitted: Any, rows: Array) -> Array:
-        """Return what a student answers for rows, given by index; shape (n_rows, n_targets)."""
+        """Return a student's predictions for rows, given by index; shape (n_rows, n_targets)."""
 
     def as_student(self, fitted: Any) -> Any:
         """Return the fitted student."""
@@ -47,7 +47,7 @@ def bench_of(plan: Plan, X: Any, targets: Targets) -> Bench:
     Parameters
     ----------
     plan : Plan
-        The student, and in how many processes others than nets are fitted.
+        The student, and the number of processes for students other than nets.
     X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
         The rows, raw; each has a weight above zero.
     targets : Targets

@@ -1,7 +1,8 @@
-"""DistilledClassifier: a compact student that answers like a slow classifier."""
+"""DistilledClassifier: a compact student that predicts like a slow classifier."""
 
 from __future__ import annotations
 
+import os
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -10,19 +11,24 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 
+from .._dataset import is_dataset
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses import CrossEntropy
+from ..model import on_partitions
+from ..program import is_dask
 from ..student import traits_of
 from ..tasks import CLASSES
 from ..teacher import Teacher
 from ._base import Distiller
+from ._collection import fit_collection
+from ._out_of_core import fit_dataset
 from ._story import check, fit_student
 
 Array = NDArray[Any]
 
 
 class DistilledClassifier(ClassifierMixin, Distiller):
-    """A compact student that answers like a slow teacher.
+    """A compact student that predicts like a slow teacher.
 
     The student learns the teacher's probabilities, softened by a temperature, together with the
     labels (Hinton, Vinyals and Dean, 2015, https://arxiv.org/abs/1503.02531). It minimises, as a
@@ -30,131 +36,138 @@ class DistilledClassifier(ClassifierMixin, Distiller):
 
         alpha * T**2 * KL(teacher_T || student_T) + (1 - alpha) * CE(labels, student_1)
 
-    A fitted teacher is used as it is and survives ``clone``, and so GridSearchCV; an unfitted one
-    is cloned and fitted on the labelled training rows. The teacher sees the rows as they are given
-    to ``fit``, its own preprocessing included.
+    A fitted teacher is used as it is, also after ``clone`` and within GridSearchCV. An unfitted one is cloned and
+    fitted on the labelled training rows. The teacher gets the rows as they are passed to ``fit``, and applies its own
+    preprocessing.
 
-    Pickling this object carries the teacher along. To ship a model, pickle ``student_``: it
-    predicts by itself, holds neither teacher nor training rows, and needs no torch.
+    A pickle of this object includes the teacher. To ship a model, :meth:`export` it or pickle ``student_``, which
+    predicts without the teacher, the training rows and torch.
 
     Parameters
     ----------
     teacher : estimator, callable or list of these, default=None
-        A classifier with ``predict_proba``, fitted or not; a callable that maps rows to
-        probabilities; or a list whose answers are averaged. None where ``fit`` is given
-        ``teacher_proba``.
+        A classifier with ``predict_proba``, fitted or not; a callable that maps rows to probabilities; or a list of
+        these, whose predictions are averaged. None if ``teacher_proba`` is passed to ``fit``.
     student : {"additive", "linear", "mlp", "tree"} or estimator, default="mlp"
-        The model that is fitted: a LinearStudent ("additive": with ``numeric="piecewise"``), an MLPStudent, a
-        TreeStudent, or an instance, whose parameters can then be searched as
-        ``student__hidden_layer_sizes``. The instance may also be a classifier with
-        ``predict_proba`` whose ``fit`` takes ``sample_weight``, a skorch net, a torch module that
-        returns logits, or a Pipeline that ends in any of these; such a student has no Program. A
-        classifier learns from each row once for each class, weighted by the class's share, at
-        temperature 1 alone; its parameters that count rows still mean rows. A Pipeline may take
-        rows that are not a table, such as texts.
+        The model to fit: a LinearStudent ("linear"; "additive" is one with ``numeric="piecewise"``), an MLPStudent
+        ("mlp"), a TreeStudent ("tree"), or an instance, whose parameters can be searched as
+        ``student__hidden_layer_sizes``. The instance may also be a classifier with ``predict_proba`` whose ``fit``
+        takes ``sample_weight``, a skorch net, a torch module that returns logits, or a Pipeline that ends in one of
+        these; such a student has no Program. A classifier of another library is fitted on one copy of each row per
+        class, weighted by the probability of the class, at temperature 1 only; parameters of it that count rows still
+        count the original rows. A Pipeline may take rows that are not a table, such as strings.
     temperature : float or "auto", default=1.0
-        Softens teacher and student in the first term; above 1, small probabilities count for more.
-        "auto" chooses among 1, 2 and 4 on rows held out.
+        Softens teacher and student in the first term; above 1, small probabilities count for more. "auto" selects 1, 2
+        or 4 on held-out rows.
     alpha : float or "auto", default="auto"
-        The share of the teacher's term, 0 to 1. At 1 no labels are needed; at 0 the student learns
-        from labels alone. "auto" follows the recipe in the notes; without labels it is 1, and with
-        fewer than 100 of them 0.5.
+        Weight of the teacher's term, from 0 to 1. At 1 no labels are needed; at 0 the student learns from the labels
+        only. "auto" follows the recipe in the notes; it is 1 without labels, and 0.5 with fewer than 100 labels.
     augment : float or "auto", default="auto"
-        Number of new rows per row, made between neighbours and answered by the teacher; 0 for
-        none. "auto" leaves it to the recipe, and is 0 where `alpha` is a number.
+        Number of synthetic rows per given row. They are made between neighbours, and the teacher predicts them. 0 makes
+        none. "auto" leaves the number to the recipe; it is 0 if `alpha` is a number.
     label_ensemble : int or "auto", default="auto"
-        Number of students fitted to the labels alone, each on all folds but one, whose mean answer is fitted beside
-        the labels, half and half (self-distillation); 0 for none. "auto" leaves it to the recipe, and is 0 where
-        `alpha` is a number.
+        Number of students fitted to the labels only, each on all folds but one. Their mean prediction is a soft label
+        that counts as much as the label (self-distillation). 0 fits none. "auto" leaves the number to the recipe; it is
+        0 if `alpha` is a number.
     cv : int, cross-validation generator, iterable, "oob", "prefit" or None, default=None
-        Where the teacher's answers come from. None asks the teacher as it is, which may have seen
-        the rows. An int or a generator cross-fits: clones of the teacher are fitted on folds of the
-        rows and each is asked about the rows that it has not seen. "oob" takes the
-        out-of-bag answers of a forest that was fitted on these rows with ``oob_score=True``. "prefit"
-        says that the teacher has been fitted, and on other rows.
+        How the teacher's predictions are obtained. None: from the teacher as it is, which may have seen the rows. An
+        int or a generator: by cross-fitting, where clones of the teacher are fitted on folds and each predicts the rows
+        that it has not seen. "oob": the out-of-bag predictions of a forest that was fitted on these rows with
+        ``oob_score=True``. "prefit": from a fitted teacher that has not seen the rows.
     monotonic_cst : "teacher", array-like of int of shape (n_columns,), dict or None, default="teacher"
-        The student's monotonic constraints, unless it has its own: for each column, or by the name of some, 1 if
-        the probability of ``classes_[1]`` must not decrease with it, -1 if it must not increase, 0 for no constraint.
-        "teacher" takes those of the teacher: of scikit-learn's trees, forests and histogram gradient boosting, of
-        LightGBM, XGBoost and CatBoost, also in a Pipeline, and of several teachers those that all share. A warning
-        names what the student cannot keep. None sets no constraints.
+        The student's monotonic constraints, unless it has its own: an array with a value for each column, or a dict by
+        column name. 1: the probability of ``classes_[1]`` must not decrease with the column; -1: it must not increase;
+        0: no constraint. "teacher" copies the constraints of the teacher: those of scikit-learn's trees, forests and
+        histogram gradient boosting, LightGBM, XGBoost and CatBoost, also within a Pipeline; of a list of teachers, the
+        constraints that all of them have. A warning names those that the student cannot keep. None sets no constraints.
     teacher_weights : sequence of float, default=None
-        Weights of a list of teachers; None averages them evenly.
+        Weights of the teachers in a list; None weights them equally.
     classes : array-like of shape (n_classes,), default=None
-        The labels of the answers' columns, for a teacher without ``classes_`` (a callable, or
-        `teacher_proba`). None takes the names of the columns, if the answers are a frame, or else the sorted
-        labels of `y`.
+        Class labels of the columns that the teacher returns, for a teacher without ``classes_`` (a callable, or
+        `teacher_proba`). None uses the column names if the teacher returns a frame, else the sorted labels of `y`.
     memory : str or joblib.Memory, default=None
-        Where to keep fitted teachers and their answers, so that a grid over temperature and alpha
-        asks the teacher once for each fold.
+        Cache for fitted teachers and their predictions. With it, a grid search over temperature and alpha calls the
+        teacher once per fold.
+    spool : path-like, default=None
+        Where to store the rows of a Dask collection and the teacher's predictions, as :func:`skdistill.dask.label`
+        does: a folder, or a URL that fsspec supports. An interrupted fit resumes from there. None uses a temporary
+        folder, which workers on other machines cannot see.
     random_state : int, RandomState instance or None, default=None
-        Given to a student whose own `random_state` is None.
+        Passed to a student whose own `random_state` is None.
     n_jobs : int, default=None
-        Number of processes used to fit students that do not wait for each other: None is one, -1 as many as there
-        are processors. The student is the same with any number. Nets of ours need none: they are trained side by side.
+        Number of processes in which the recipe fits its trial students: None means one, -1 all processors. The result
+        does not depend on it. It has no effect on MLPStudents, which are trained together in one process.
     verbose : int, default=0
-        1 says how long the fit takes at most, and shows the progress of the label ensemble and of the student.
+        If 1, print an upper bound of the fit time, and show the progress of the label ensemble and of the student.
 
     Attributes
     ----------
     student_ : estimator
-        The fitted student, a classifier by itself. Where a model of another library was adapted, that is its
-        ``estimator_``, fitted on the indices of the classes.
+        The fitted student, a classifier of its own. If a model of another library was adapted, that model is its
+        ``estimator_``, fitted on class indices.
     teacher_ : estimator, callable, list or None
-        The teacher that was asked: the given one if fitted, else the fitted clone. With
-        ``teacher_proba`` none was asked, and it is the given one.
+        The teacher that made the predictions: the one that was passed if it was fitted, else its fitted clone. With
+        ``teacher_proba``, the one that was passed.
     classes_ : ndarray of shape (n_classes,) or (n_labels,)
-        The class labels, sorted: all that the teacher knows. Of several labels their names, or else 0, 1, ...
+        The sorted class labels, all those that the teacher knows. For a multilabel target, the names of the labels, or
+        0, 1, ... if they have none.
     multilabel_ : bool
-        Whether it was fitted to several labels for each row.
+        Whether the target was multilabel.
     alpha_, temperature_ : float
-        The share of the teacher's term and the temperature that were used.
+        The weight of the teacher's term and the temperature that were used.
     program_ : Program
-        The student's Program; ``program_(X)`` is the bare, unchecked ``predict_proba``. An adapted
-        student has none.
+        The student's Program; ``program_(X)`` is ``predict_proba`` without input validation. An adapted student has
+        none.
     distillation_report_ : dict
-        What was done, always with these keys: ``alpha`` and ``temperature``; ``origin`` of the teacher's answers
-        ("in_sample", "out_of_fold", "unseen", or "unknown": see `cv`), and ``memorised``, whether the recipe treats
-        them as answers for rows whose labels the teacher has seen; ``n_rows`` and ``n_left_out`` (rows beyond
-        262,144, which the recipe leaves out by chance), ``n_labelled``, ``n_new`` (new rows made), ``n_label_models``
-        and ``n_steps`` (training steps of nets); ``teacher_gap``, the teacher's accuracy on the labelled rows less
-        that of students that have not seen them; ``answers_scale`` and ``logit_scale``, the factors of temperature
-        scaling of the teacher's answers and of the student; ``n_held_out``, the number of rows held out;
-        ``candidates``, a dict for each with its ``log_loss``, ``accuracy``, ``agreement`` with the teacher, and
-        ``rarest_class``, the mean probability of the rarest class over its rate, on these rows, and of several
-        labels the macro ``average_precision``; and the same scores
-        of the candidate that was taken (``distilled``), of ``labels_only`` students, and of the ``teacher``, which
-        may know these rows. What there was nothing to choose by is None.
+        What the fit did. The keys are always the same; a value that does not apply is None.
+
+        - ``alpha`` and ``temperature``.
+        - ``origin`` of the teacher's predictions ("in_sample", "out_of_fold", "unseen" or "unknown"; see `cv`), and
+          ``memorised``, whether the recipe assumes that the teacher has seen the labels of the rows.
+        - ``n_rows``; ``n_left_out``, the rows beyond 262,144, which the recipe leaves out at random; ``n_labelled``;
+          ``n_new``, the synthetic rows; ``n_label_models``; ``n_steps``, the training steps of nets; ``n_held_out``.
+        - ``teacher_gap``: the teacher's accuracy on the labelled rows minus that of students that have not seen them.
+        - ``answers_scale`` and ``logit_scale``: the factors of temperature scaling for the teacher's predictions and
+          for the student.
+        - ``candidates``: a dict for each with its scores on the held-out rows: ``log_loss``; ``accuracy``;
+          ``agreement`` with the teacher; ``rarest_class``, the mean probability of the rarest class divided by its
+          rate; for a multilabel target the macro ``average_precision``.
+        - ``distilled``, ``labels_only`` and ``teacher``: the same scores for the selected candidate, for students
+          fitted to the labels only, and for the teacher, which may have seen these rows.
+        - ``learning_curve`` and ``stopped`` of a net trained on a dataset, else None: the loss on held-out rows
+          (``loss``) after each number of rows (``n_rows``); and whether training ended because twice as many rows did
+          not improve it ("flat") or with "all rows seen".
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
-    MLPStudent, LinearStudent, TreeStudent : The students, which also fit labels or soft targets by themselves.
+    MLPStudent, LinearStudent, TreeStudent : The students, which can also be fitted to labels or soft targets directly.
 
     Notes
     -----
-    The recipe of ``alpha="auto"`` holds a tenth of the labelled rows out (a fifth or less of fewer than 1,000
-    rows), each class in proportion. With an MLPStudent it then
+    With ``alpha="auto"``, the recipe first holds out a tenth of the labelled rows (with fewer than 1,000 rows: 100 of
+    them, at most a fifth), stratified by class. With an MLPStudent it then takes these steps:
 
-    1. makes new rows between neighbours, 10,000 but at most 5 for each row, and has the teacher answer them: MUNGE
+    1. It makes synthetic rows between neighbours, 10,000 but at most 5 per given row, which the teacher predicts: MUNGE
        (Bucila, Caruana and Niculescu-Mizil, 2006).
-    2. fits an out-of-fold label ensemble: 5 students (10 for fewer than 2,000 rows), each fitted to the
-       labels of all folds but one. Their mean answer is a soft label; where a row has a label it counts half.
-    3. asks whether the teacher has seen the labels, unless `cv` says so: by its answers for rows and for new rows
-       near them.
-    4. gives a teacher that has not seen them the share with which its answers and those of the ensemble fit the labels
-       best (stacking, Wolpert, 1992). One that has seen them gets 0.5, or 0.25 if its accuracy is more than 0.15 above
-       the ensemble's and the ensemble's students agree with each other on new rows: it has memorised noise.
-    5. calibrates the teacher's answers by temperature scaling (Guo and others, 2017): to the labels if it has not
-       seen them, else, for new rows, to the ensemble.
-    6. fits the student; multiplies its logits by the factor that is clearly best on the rows held out, unless the
-       teacher has memorised noise; and trains it on, on all rows, if there are fewer than 5,000.
+    2. It fits an out-of-fold label ensemble: 5 students (10 for fewer than 2,000 rows), each on the labels of all folds
+       but one. Their mean prediction is a soft label; on labelled rows the soft label and the label count half each.
+    3. Unless `cv` says so, it checks whether the teacher has seen the labels, by comparing the teacher's predictions
+       for rows and for synthetic rows near them.
+    4. It sets the teacher's weight. A teacher that has not seen the labels gets the weight with which its predictions
+       and the ensemble's together fit the labels best (stacking, Wolpert, 1992). One that has seen them gets 0.5; or
+       0.25 if it has memorised noise, that is, if its accuracy is more than 0.15 above the ensemble's and the
+       ensemble's students agree on the synthetic rows.
+    5. It calibrates the teacher's predictions by temperature scaling (Guo et al., 2017): on the labels if the teacher
+       has not seen them, else on the ensemble's predictions for the synthetic rows.
+    6. It fits the student. Unless the teacher has memorised noise, it multiplies the student's logits by a factor if
+       that clearly improves the held-out rows. With fewer than 5,000 rows it continues the training on all of them.
 
-    For other students, the alpha among 0.5, 1 and 0 with the lowest log-loss on the held-out rows is taken, and
-    they are fitted again to all rows.
+    Other students use the alpha among 0.5, 1 and 0 with the lowest log-loss on the held-out rows, and are then refitted
+    on all rows.
 
     Examples
     --------
@@ -194,6 +207,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         teacher_weights: Any = None,
         classes: ArrayLike | None = None,
         memory: str | Memory | None = None,
+        spool: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -209,6 +223,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         self.teacher_weights = teacher_weights
         self.classes = classes
         self.memory = memory
+        self.spool = spool
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -224,30 +239,37 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         sample_weight: ArrayLike | None = None,
         **fit_params: Any,
     ) -> DistilledClassifier:
-        """Ask the teacher about the rows and fit the student to its answers and the labels.
+        """Obtain the teacher's predictions and fit the student to them and to the labels.
 
         Parameters
         ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            The rows, raw; the teacher sees them as they are given, and the student encodes them
-            itself.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), path-like, Dataset or RecordBatchReader
+            Raw rows. The teacher gets them as they are, and the student encodes them itself. Or a dataset, which may be
+            larger than memory: a Parquet file or directory, also as an fsspec URL, or a pyarrow dataset or reader.
+            `y`, `teacher_proba` and `sample_weight` are then names of its columns, all other columns are the rows,
+            and the teacher must be fitted. A net is trained on all rows; other students are fitted to a sample of
+            200,000, with a warning. A dataset that is not Parquet is first written to a temporary file. Or a Dask
+            DataFrame or array: a fitted teacher predicts its partitions on the workers, rows and predictions go to
+            `spool`, and the fit continues as for a dataset.
         y : array-like of shape (n_rows,), or array-like or sparse matrix of shape (n_rows, n_labels), default=None
-            Class labels, one for each row; rows without a label are passed as `X_unlabeled`. None if the
-            teacher is fitted and `alpha` is 1 or "auto". Or several labels, any number of which a row has: an
-            indicator matrix, one for each label that it has, zero for the others, NaN for one that is missing; the
-            columns of a frame name the labels.
+            Class labels, one per row; pass rows without a label as `X_unlabeled`. Or a multilabel indicator matrix: 1
+            for each label that the row has, 0 for the others, NaN for a missing one; the columns of a frame name the
+            labels. May be None if the teacher is fitted and `alpha` is 1 or "auto". For a dataset, the name of a
+            column, or one name per label; a row with a missing cell has no label and is learned from the teacher's
+            predictions.
         teacher_proba : array-like of shape (n_rows, n_classes) or (n_rows, n_labels), default=None
-            The teacher's answers, if it has been asked already; those for `X_unlabeled` below. Columns of a
-            frame are matched by name; those of an array are in the order of `classes`, or else of the teacher's
-            ``classes_``, or of the sorted labels. Rows are matched by position.
+            Precomputed predictions of the teacher, first for `X`, then for `X_unlabeled`; rows are matched by position.
+            Columns of a frame are matched by name. Columns of an array are in the order of `classes`, else of the
+            teacher's ``classes_``, else of the sorted labels. For a dataset, the names of the columns in this order, or
+            a dict from class label to name.
         X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), or callable, default=None
-            More rows, without labels, for the teacher to answer; or a function without arguments that returns
-            them. A search takes folds of an array that is as long as `X`, which is refused there, and leaves a
-            function alone.
+            Further rows without labels, which the teacher predicts; or a function without arguments that returns them.
+            Within a search pass a function: a search would split an array as long as `X` into folds, so that raises an
+            error.
         sample_weight : array-like of shape (n_rows,), default=None
-            Non-negative weights, for the student and for a teacher that is fitted here and takes them.
+            Non-negative weights for the student, and for a teacher that is fitted here and accepts them.
         **fit_params : dict
-            Further arguments of the ``fit`` of a teacher that is fitted here, and of its clones on folds; and
+            Further arguments for the ``fit`` of a teacher that is fitted here and of its clones on folds, and
             ``groups`` for a `cv` that keeps groups together.
 
         Returns
@@ -258,38 +280,33 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         Raises
         ------
         ValueError
-            If rows, labels, weights or the teacher's answers are not what they must be; the
-            message says which and where.
+            If rows, labels, weights or the teacher's predictions are invalid; the message says which and where.
 
         Warns
         -----
         UserWarning
-            If a fitted teacher is no better than a constant on the labels.
+            If a fitted teacher predicts the labels no better than a constant.
         """
-        request = check(
-            self,
-            X,
-            y,
-            given=teacher_proba,
-            X_unlabeled=X_unlabeled,
-            sample_weight=sample_weight,
-            fit_params=fit_params,
-        )
+        others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
+        if is_dataset(X):
+            return fit_dataset(self, X, y, given=teacher_proba, fit_params=fit_params, **others)
+        if is_dask(X):
+            return fit_collection(self, X, y, {"teacher_proba": teacher_proba, **others, **fit_params})
+        request = check(self, X, y, given=teacher_proba, fit_params=fit_params, **others)
         return fit_student(self, request)
 
     def _loss(self) -> CrossEntropy:
         return CrossEntropy(1.0 if isinstance(self.temperature, str) else float(self.temperature))
 
     def ask_teacher(self, X: Any, *, teacher_proba: ArrayLike | None = None) -> Array:
-        """Return the teacher's probability of each class, to compare the student's with.
+        """Return the teacher's probability of each class.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows, as the teacher takes them; columns of a frame in any order.
+            Rows in the form that the teacher takes; columns of a frame may be in any order.
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
-            The teacher's answers, if it has been asked already, with columns as in ``fit``; they are put
-            in the order of ``classes_``.
+            Precomputed predictions of the teacher, with columns as in ``fit``; they are reordered to ``classes_``.
 
         Returns
         -------
@@ -301,7 +318,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         NotFittedError
             If the model is not fitted.
         ValueError
-            If there is no teacher to ask, since ``fit`` was given its answers.
+            If there is no teacher, because precomputed predictions were passed to ``fit``.
         """
         return self._ask_teacher(X, teacher_proba)
 
@@ -316,36 +333,38 @@ class DistilledClassifier(ClassifierMixin, Distiller):
 
     @property
     def classes_(self) -> Array:
-        """The class labels, sorted; shape (n_classes,). Of several labels their names, or else 0, 1, ..."""
+        """The sorted class labels, shape (n_classes,), or the names of the labels of a multilabel target."""
         return self.student_.classes_
 
     @property
     def multilabel_(self) -> bool:
-        """Whether it was fitted to several labels for each row, and not to one class."""
+        """Whether the target was multilabel."""
         return bool(getattr(self.student_, "multilabel_", False))
 
+    @on_partitions
     def predict_proba(self, X: Any) -> Array:
-        """Return the student's probability of each class, or of each of several labels.
+        """Return the student's probability of each class, or of each label of a multilabel target.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         proba : ndarray of shape (n_rows, n_classes) or (n_rows, n_labels)
-            Probabilities in the order of ``classes_``; each row sums to one, unless they are those of several labels.
+            Probabilities in the order of ``classes_``. Each row sums to one, except for a multilabel target.
         """
         return self._student_for(X).predict_proba(X)
 
+    @on_partitions
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the student's probability of each class.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
@@ -354,45 +373,47 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         """
         return self._student_for(X).predict_log_proba(X)
 
+    @on_partitions
     def decision_function(self, X: Any) -> Array:
         """Return the student's logits.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
-            Logits; for two classes those of ``classes_[1]`` over ``classes_[0]``.
+            Logits; for two classes, the log odds of ``classes_[1]``.
         """
         return self._student_for(X).decision_function(X)
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
-        """Return the class that the student finds most probable, or the labels that it finds more likely than not.
+        """Return the most probable class, or the labels with a probability above one half.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         labels : ndarray of shape (n_rows,) or (n_rows, n_labels)
-            Class labels; or one for each of several labels that the row has, and zero for the others.
+            Class labels; for a multilabel target an indicator matrix.
         """
         return self._student_for(X).predict(X)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy; of several labels, the share of rows whose labels are all predicted.
+        """Return the accuracy; for a multilabel target, the fraction of rows whose labels are all predicted.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             Rows.
         y : array-like of shape (n_rows,) or (n_rows, n_labels)
-            Their labels; several are matched by the names of a frame's columns, and a missing one does not count.
+            Their labels. The columns of a frame are matched by name; missing labels are ignored.
         sample_weight : array-like of shape (n_rows,), default=None
             Their weights.
 

@@ -1,4 +1,4 @@
-"""Monotonic constraints: those that a distiller is given, and those of its teacher, as far as a student keeps them."""
+"""Monotonic constraints: those passed to a distiller, and those of its teacher, as far as a student supports them."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ def diagram(teacher: Any, student: Any, *, fitted: bool) -> Any:
     Parameters
     ----------
     teacher : estimator, callable, list of these, or None
-        Who teaches.
+        The teacher.
     student : str or estimator
         Who learns; the fitted student where there is one.
     fitted : bool
-        Whether sizes are said.
+        Whether to show sizes.
 
     Returns
     -------

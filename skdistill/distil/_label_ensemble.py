@@ -1,4 +1,4 @@
-"""The label ensemble: students of the labels alone, out of fold; their mean answer is a soft label for any row."""
+"""The out-of-fold label ensemble: students fitted to labels only, whose mean prediction is a soft label for any row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SIZES = (10, 5)
 
 @dataclass(frozen=True)
 class LabelEnsemble:
-    """What students of the labels alone answer, each fitted to all folds of the labelled rows but one.
+    """Predictions of students fitted to the labels only, each on all folds of the labelled rows but one.
 
     Self-distillation: Furlanello and others (2018), "Born-Again Neural Networks", https://arxiv.org/abs/1805.04770.
 
@@ -45,7 +45,7 @@ class LabelEnsemble:
 
     @property
     def soft_labels(self) -> Array:
-        """Their mean answer for all rows, shape (n_rows, n_targets)."""
+        """Their mean prediction for all rows, shape (n_rows, n_targets)."""
         return np.mean(self.each, axis=0)
 
 

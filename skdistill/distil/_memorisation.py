@@ -1,4 +1,4 @@
-"""The memorisation check: whether a teacher was fitted on the rows, told from its answers between them."""
+"""The memorisation check: infers from a teacher's answers between rows whether it was fitted on them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float
     or is against it where that was noise of other rows. Answers of classes have to be calibrated for that, since a
     forest is less sure than it could be.
 
-    Where hardly an error is left, a teacher of classes knows too much if it knows two thirds or more. Numbers can often
-    be foreseen exactly: either they have no noise, or the teacher has seen them, and that it has if students of the
-    labels are far behind.
+    Where hardly any error is left, a classifier knows too much if it knows two thirds or more. Numbers can often be
+    foreseen exactly: either they have no noise, or the teacher has seen them, and that it has if students of the labels
+    are far behind.
 
     Memorisation as what an answer owes to the row's own label: Feldman and Zhang (2020), "What Neural Networks Memorize
     and Why", https://arxiv.org/abs/2008.03703.
@@ -39,7 +39,7 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float
     Parameters
     ----------
     task : Task
-        Classes or numbers.
+        The kind of target.
     answers : ndarray of shape (n_rows, n_targets)
         What the teacher answers for the rows, calibrated on their labels.
     nearby : ndarray of shape (n_rows, n_targets)

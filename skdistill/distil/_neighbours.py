@@ -1,4 +1,4 @@
-"""The space in which MUNGE looks for nearest neighbours: rows as points, and their columns as numbers or codes."""
+"""Rows as points, in which MUNGE looks for nearest neighbours, and their columns as numbers or codes."""
 
 from __future__ import annotations
 

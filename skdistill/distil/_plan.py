@@ -1,4 +1,4 @@
-"""Plan: what the user says of how to fit a student, and what is left to the data."""
+"""Plan: the user's parameters of a fit, and which of them the data decide."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..tasks import Task
 
 @dataclass(frozen=True)
 class Plan:
-    """How a student is to be fitted: what the user said, and "auto" where the data decide.
+    """How a student is to be fitted: the user's parameters, with "auto" where the data decide.
 
     Parameters
     ----------
     student : estimator
         The student, not fitted.
     task : Task
-        Classes or numbers.
+        The kind of target.
     alpha, temperature, augment : float or "auto"
         As in DistilledClassifier. A regressor's temperature is 1.
     label_ensemble : int or "auto"
@@ -27,7 +27,7 @@ class Plan:
     verbose : int
         1 shows the progress of the label ensemble.
     n_jobs : int or None
-        Number of processes used to fit students that do not wait for each other.
+        Number of processes in which trial students are fitted.
     """
 
     student: Any

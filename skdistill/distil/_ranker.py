@@ -1,4 +1,4 @@
-"""DistilledRanker: a compact student that ranks the rows of a query as a slow ranker does."""
+"""DistilledRanker: a compact student that ranks the rows of a query like a slow ranker."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .._checks import check_numbers, check_rows, missing_y, query_numbers
 from .._sklearn import Interval, fit_context, take_params, take_rows
 from ..losses import ListwiseCrossEntropy, Loss, SquaredError
 from ..metrics import ndcg
+from ..model import on_partitions
 from ..student import make_student, traits_of
 from ..tasks import RANKS
 from ..teacher import QUERIES, asks_for_fit
@@ -26,79 +27,79 @@ Array = NDArray[Any]
 
 
 class DistilledRanker(Distiller):
-    """A compact student that ranks the rows of a query as a slow ranker does.
+    """A compact student that ranks the rows of a query like a slow ranker.
 
-    The student learns the teacher's scores together with graded labels. Within each query, scores become a
-    distribution over its rows by a softmax, and labels y by their gains ``2**y - 1``. The student minimises, as a mean
-    over rows, the sum over queries of::
+    The student learns the teacher's scores together with graded labels. Within each query, a softmax turns scores into
+    a distribution over the rows; labels y become a distribution in proportion to their gains ``2**y - 1``. The student
+    minimises, as a mean over rows, the sum over queries of::
 
         alpha * T**2 * KL(teacher_T || student_T) + (1 - alpha) * CE(gains, student)
 
-    Only differences within a query count. So that T means the same for every teacher, scores are first divided by the
-    mean of their standard deviations within queries; that is the unit of the student's scores, too. Students that learn
-    row by row (trees, and models of other libraries) fit the same scores by squared errors, centred within queries, and
-    so are the labels.
+    Only differences within a query count. The teacher's scores are first divided by the mean of their standard
+    deviations within queries, so that T means the same for every teacher; the student's scores are on this scale.
+    Students that learn row by row (trees, and models of other libraries) minimise squared errors to the scores and the
+    labels, both centred within queries.
 
-    A fitted teacher is used as it is and survives ``clone``, and so GridSearchCV; an unfitted one
-    is cloned and fitted, with its queries where it is a ranker of LightGBM, XGBoost or CatBoost. Rows are split
-    by query: folds of `cv`, and the rows that a net holds out for early stopping. No new rows are made.
+    A fitted teacher is used as it is, also after ``clone`` and within GridSearchCV. An unfitted one is cloned and
+    fitted; a ranker of LightGBM, XGBoost or CatBoost gets its queries. The folds of `cv` and the rows that a net holds
+    out for early stopping consist of whole queries. No synthetic rows are made.
 
     Parameters
     ----------
     teacher : estimator, callable or list of these, default=None
-        A ranker or a regressor, fitted or not; a callable that maps rows to scores, of which the highest comes first;
-        or a list whose scores are averaged, each over the mean of its standard deviations within queries. None where
-        ``fit`` is given ``teacher_pred``.
+        A ranker or a regressor, fitted or not; a callable that maps rows to scores, where the highest ranks first; or a
+        list of these, whose scores are averaged after division by the mean of their standard deviations within queries.
+        None if ``teacher_pred`` is passed to ``fit``.
     student : {"additive", "linear", "mlp", "tree"} or estimator, default="mlp"
-        The model that is fitted: a LinearStudentRegressor ("additive": with ``numeric="piecewise"``), an
-        MLPStudentRegressor, a TreeStudentRegressor, or an instance, whose parameters can then be
-        searched as ``student__hidden_layer_sizes``. The instance may also be any regressor, or a
-        Pipeline that ends in any of these; such a student has no Program.
+        The model to fit: a LinearStudentRegressor ("linear"; "additive" is one with ``numeric="piecewise"``), an
+        MLPStudentRegressor ("mlp"), a TreeStudentRegressor ("tree"), or an instance, whose parameters can be searched
+        as ``student__hidden_layer_sizes``. The instance may also be any other regressor, or a Pipeline that ends in a
+        regressor; such a student has no Program.
     temperature : float, default=1.0
-        Softens teacher and student in the first term: above 1 the order among the lower rows counts more.
+        Softens teacher and student in the first term. Above 1, the order of the lower rows counts more.
     alpha : float, default=0.8
-        The share of the teacher's term, 0 to 1. At 1 no labels are needed; at 0 the student learns
-        from labels alone.
+        Weight of the teacher's term, from 0 to 1. At 1 no labels are needed; at 0 the student learns from the labels
+        only.
     cv : int, cross-validation generator, iterable, "oob", "prefit" or None, default=None
-        Where the teacher's answers come from. None asks the teacher as it is, which may have seen
-        the rows. An int or a generator cross-fits: clones of the teacher are fitted on folds of whole queries and each
-        is asked about the rows that it has not seen. "oob" takes the out-of-bag answers of a forest
-        that was fitted on these rows, in this order, with ``oob_score=True``. "prefit" says that the teacher has been
-        fitted, and on other rows.
+        How the teacher's scores are obtained. None: from the teacher as it is, which may have seen the rows. An int or
+        a generator: by cross-fitting, where clones of the teacher are fitted on folds of whole queries and each scores
+        the rows that it has not seen. "oob": the out-of-bag predictions of a forest that was fitted on these rows, in
+        this order, with ``oob_score=True``. "prefit": from a fitted teacher that has not seen the rows.
     teacher_weights : sequence of float, default=None
-        Weights of a list of teachers; None averages them evenly.
+        Weights of the teachers in a list; None weights them equally.
     memory : str or joblib.Memory, default=None
-        Where to keep fitted teachers and their answers, so that a grid over alpha asks the teacher
-        once for each fold.
+        Cache for fitted teachers and their predictions. With it, a grid search over alpha calls the teacher once per
+        fold.
     random_state : int, RandomState instance or None, default=None
-        Given to a student whose own `random_state` is None.
+        Passed to a student whose own `random_state` is None.
     verbose : int, default=0
-        1 shows the progress of the student.
+        If 1, show the progress of the student.
 
     Attributes
     ----------
     student_ : estimator
-        The fitted student, a regressor by itself. Where a model of another library was adapted, that is its
+        The fitted student, a regressor of its own. If a model of another library was adapted, that model is its
         ``estimator_``.
     teacher_ : estimator, callable, list or None
-        The teacher that was asked: the given one if fitted, else the fitted clone. With
-        ``teacher_pred`` none was asked, and it is the given one.
+        The teacher that made the predictions: the one that was passed if it was fitted, else its fitted clone. With
+        ``teacher_pred``, the one that was passed.
     program_ : Program
-        The student's Program; ``program_(X)`` is the bare, unchecked ``predict``, of shape
-        (n_rows, 1). An adapted student has none.
+        The student's Program; ``program_(X)`` is ``predict`` without input validation and returns shape (n_rows, 1). An
+        adapted student has none.
     alpha_ : float
-        The share of the teacher's term.
+        The weight of the teacher's term.
     distillation_report_ : dict
-        What was done, with the keys of DistilledRegressor's; nothing is chosen, and so there are no scores in it.
+        What the fit did, with the same keys as for DistilledRegressor. Nothing is chosen, so it has no scores.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
     DistilledRegressor : The same for regressors.
-    skdistill.metrics.ndcg, skdistill.metrics.rank_correlation : How good an order is, and how close to the teacher's.
+    skdistill.metrics.ndcg, skdistill.metrics.rank_correlation : Quality of a ranking, and its similarity to the
+        teacher's.
 
     References
     ----------
@@ -168,23 +169,22 @@ class DistilledRanker(Distiller):
         teacher_pred: ArrayLike | None = None,
         **fit_params: Any,
     ) -> DistilledRanker:
-        """Ask the teacher about the rows and fit the student to its scores and the labels.
+        """Obtain the teacher's scores and fit the student to them and to the labels.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            The rows, raw; the teacher sees them as they are given, but for their order, which is by query, and the
-            student encodes them itself.
+            Raw rows. The teacher gets them as they are, but sorted by query; the student encodes them itself.
         y : array-like of shape (n_rows,), default=None
-            Graded relevance, zero or more. None if the teacher is fitted and `alpha` is 1.
+            Graded relevance, zero or more. May be None if the teacher is fitted and `alpha` is 1.
         qid : array-like of shape (n_rows,), default=None
-            The id of each row's query; rows of one need not be adjacent.
+            The id of each row's query. The rows of a query need not be adjacent.
         group : array-like of shape (n_queries,), default=None
-            The number of rows of each query, one query after the other; in place of `qid`.
+            The number of rows of each query, for rows sorted by query; instead of `qid`.
         teacher_pred : array-like of shape (n_rows,), default=None
-            The teacher's scores, if it has been asked already.
+            Precomputed scores of the teacher.
         **fit_params : dict
-            Further arguments of the ``fit`` of a teacher that is fitted here, and of its clones on folds.
+            Further arguments for the ``fit`` of a teacher that is fitted here and of its clones on folds.
 
         Returns
         -------
@@ -194,21 +194,18 @@ class DistilledRanker(Distiller):
         Raises
         ------
         ValueError
-            If rows, labels, queries or the teacher's answers are not what they must be; the
-            message says which and where.
+            If rows, labels, queries or the teacher's scores are invalid; the message says which and where.
 
         Warns
         -----
         UserWarning
-            If the scores of a fitted teacher fall where the labels rise.
+            If the scores of a fitted teacher are negatively correlated with the labels.
         """
         X = X.tocsr() if sparse.issparse(X) else X if hasattr(X, "shape") else check_rows(self, X, reset=True)
         n_rows = X.shape[0]
         queries = query_numbers(qid, group, n_rows)
         if queries.max(initial=0) == 0:
-            raise ValueError(
-                "All rows are of one query; needed are at least two. One order of all: DistilledRegressor."
-            )
+            raise ValueError("All rows are of one query; expected at least two. One order of all: DistilledRegressor.")
         table = np.column_stack([self._labels(y, n_rows, given=teacher_pred is not None), queries])
         folds = self._folds(X, table, teacher_pred)
         if teacher_pred is not None:
@@ -235,7 +232,7 @@ class DistilledRanker(Distiller):
             return np.full(n_rows, np.nan)
         labels = check_numbers(y, n_rows=n_rows, source="y")
         if labels.shape[1] != 1:
-            raise ValueError(f"y has {labels.shape[1]} columns; needed is one label for each row.")
+            raise ValueError(f"y has {labels.shape[1]} columns; expected one label for each row.")
         if (labels < 0).any():
             raise ValueError(f"y holds graded relevance, zero or more; got {labels.min():g}.")
         return labels[:, 0]
@@ -264,49 +261,50 @@ class DistilledRanker(Distiller):
         return SquaredError()
 
     def ask_teacher(self, X: Any, *, teacher_pred: ArrayLike | None = None) -> Array:
-        """Return the teacher's scores, in its own unit; of a list of teachers the mean, as the student learns it.
+        """Return the teacher's scores, on its own scale; for a list of teachers, the mean that the student learns.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows, as the teacher takes them; columns of a frame in any order.
+            Rows in the form that the teacher takes; columns of a frame may be in any order.
         teacher_pred : array-like of shape (n_rows,), default=None
-            The teacher's scores, if it has been asked already.
+            Precomputed scores of the teacher.
 
         Returns
         -------
         scores : ndarray of shape (n_rows,)
-            Higher ones come first.
+            Scores; the highest ranks first.
 
         Raises
         ------
         NotFittedError
             If the model is not fitted.
         ValueError
-            If there is no teacher to ask, since ``fit`` was given its answers.
+            If there is no teacher, because precomputed predictions were passed to ``fit``.
         """
         return self._task.as_given(self._ask_teacher(X, teacher_pred))
 
     def __sklearn_tags__(self) -> Any:
         return self._limited(super().__sklearn_tags__())
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
-        """Return the student's scores; the highest of a query comes first.
+        """Return the student's scores; within a query, the highest ranks first.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         scores : ndarray of shape (n_rows,)
-            One number for each row; only differences within a query mean anything.
+            One score per row; only differences within a query are meaningful.
         """
         return np.asarray(self._student_for(X).predict(X)).reshape(-1)
 
     def score(self, X: Any, y: ArrayLike, *, qid: ArrayLike | None = None, group: ArrayLike | None = None) -> float:
-        """Return the mean NDCG of the first 10 rows of a query, by :func:`skdistill.metrics.ndcg`.
+        """Return the mean NDCG@10 over queries, by :func:`skdistill.metrics.ndcg`.
 
         Parameters
         ----------
@@ -317,12 +315,12 @@ class DistilledRanker(Distiller):
         qid : array-like of shape (n_rows,), default=None
             The id of each row's query.
         group : array-like of shape (n_queries,), default=None
-            The number of rows of each query, in place of `qid`.
+            The number of rows of each query; instead of `qid`.
 
         Returns
         -------
         score : float
-            Between 0 and 1. Queries without any relevant row are left out.
+            Between 0 and 1. Queries without a relevant row are left out.
         """
         scores = self.predict(X)
         return ndcg(y, scores, query_numbers(qid, group, len(scores)))

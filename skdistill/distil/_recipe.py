@@ -1,4 +1,4 @@
-"""The recipe: what a student is fitted to where the user leaves it to the data, and what that was worth."""
+"""The recipe: chooses what a student is fitted to, as far as the user leaves that open, and evaluates the choice."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _CHECKED = 2_000
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of the ways to fit the student, and how a student that was fitted in this way scores.
+    """A candidate: one way to fit the student, and the scores of a student fitted in this way.
 
     Parameters
     ----------
     alpha : float
-        The share of the teacher's term.
+        The weight of the teacher's term.
     temperature : float or None
         What the teacher was softened by; None for a regressor.
     losses : ndarray of shape (n_held_out,)
@@ -68,7 +68,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a student is fitted to, once all that was left open is chosen; several students can be fitted to one.
+    """The training set of a student, after all choices; several students can be fitted to one.
 
     Parameters
     ----------
@@ -99,12 +99,12 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What was chosen, and by what.
+    """The choices, and the figures behind them.
 
     Parameters
     ----------
     alpha : float
-        The teacher's share.
+        The weight of the teacher's term.
     temperature : float or None
         What the teacher is softened by.
     scale : float, default=1.0
@@ -260,6 +260,8 @@ def choose(
         "distilled": best.scores if candidates else None,
         "labels_only": by_labels if choosing else None,
         "teacher": _scores(task, targets, held_out, None) if choosing else None,
+        "learning_curve": None,
+        "stopped": None,
     }
     final = replace(_chosen(whole, choice, rows.fresh), held_out=None)
     return TrainingSet(rows, final, logit_scale, report, fitted)
@@ -296,8 +298,7 @@ def choose_again(
     n_new = _n_new(plan, X, ask, report["n_new"] > 0)
     rows = _Rows(fixed, X, targets, ask, np.zeros(X.shape[0], dtype=bool), n_new)
     whole, bench, _ = rows.with_soft_labels(fixed, labelled, False)
-    choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"])
-    goals = _chosen(whole, choice, rows.fresh)
+    goals = as_chosen(whole, report, rows.fresh)
     fitted = []
     if net is not None and bench is not None:
         seed = plan.seed % 2**31
@@ -310,7 +311,7 @@ def choose_again(
 
 
 def _tenth_out(used: Array, bench: Bench, seed: int) -> tuple[Array, Array]:
-    """Return the rows to fit, and a tenth to validate the fit by, drawn by chance; none where nothing validates."""
+    """Return the training rows, and a random tenth as validation rows; none if the student does not validate."""
     out = np.random.RandomState(seed).permutation(used)[: round(0.1 * len(used) * bench.validates)]
     return used[~np.isin(used, out)], np.sort(out)
 
@@ -327,11 +328,11 @@ def _counted(X: Any, targets: Targets) -> tuple[Any, Targets, Array]:
 
 
 def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, origin: str) -> _Choice:
-    """Return the teacher's share, and what its answers are multiplied by.
+    """Return the teacher's weight, and the factor of its answers.
 
     A teacher that has not seen the rows is worth what it is worth on their labels, beside the ensemble's answers for
     rows that its students have not seen: stacking, Wolpert (1992), https://doi.org/10.1016/S0893-6080(05)80023-1. Of
-    one that has seen them nobody knows that, and its share is the task's, by how far it is ahead.
+    one that has seen them this is unknown, and the task sets its weight by the accuracy gap.
     """
     task, known = plan.task, ensemble.rows
     assert whole.labels is not None
@@ -382,11 +383,27 @@ def _stacked_share(task: Task, goals: Array, answers: Array, others: Array, weig
 
 
 def _best_scale(task: Task, goals: Array, answers: Array, weight: Array | None, scales: Sequence[float]) -> float:
-    """Return what to multiply the logits of answers by so that they fit the goals best: temperature scaling."""
+    """Return the factor by which the logits of answers fit the goals best: temperature scaling."""
     losses = {
         scale: np.average(task.row_losses(goals, task.rescaled(answers, scale)), weights=weight) for scale in scales
     }
     return min(losses, key=lambda scale: losses[scale]) if losses else 1.0
+
+
+def as_chosen(targets: Targets, report: dict[str, Any], fresh: Array) -> Targets:
+    """Return targets of other rows by the choices that a report tells of.
+
+    Parameters
+    ----------
+    targets : Targets
+        The teacher's answers and the labels of the rows.
+    report : dict
+        As ``distillation_report_``.
+    fresh : ndarray of shape (n_rows,)
+        True for rows without a label.
+    """
+    choice = _Choice(report["alpha"], report["temperature"], report["answers_scale"], report["memorised"])
+    return _chosen(targets, choice, fresh)
 
 
 def _chosen(targets: Targets, choice: _Choice, fresh: Array) -> Targets:
@@ -461,7 +478,7 @@ def _fit_nets(
     scaled: bool,
     again: bool,
 ) -> list[tuple[Any, float, list[Candidate]]]:
-    """Return each net fitted, what its logits were multiplied by, and the candidates.
+    """Return the fitted nets, the factor of their logits, and the candidates.
 
     They are fitted to the rows that are `used`. With several temperatures, the one with the lowest loss on the held-out
     rows is taken. In the end they may be fitted `again`, from where they are, with others held out, new ones among
@@ -477,7 +494,7 @@ def _fit_nets(
         fits = [Fit(goals, used[~held_out[used]], valid, seed, student=one) for one in students]
         for net, found in zip(bench.fit(fits), tried, strict=True):
             values = bench.answers(net, valid)
-            scale = _logit_scale(task, targets, valid, values) if scaled else 1.0
+            scale = logit_scale_of(task, targets, valid, values) if scaled else 1.0
             values = task.rescaled(values, scale)
             losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
             found.append((net, scale, Candidate(targets.alpha, temperature, losses, scores)))
@@ -554,8 +571,8 @@ def _scores(task: Task, targets: Targets, rows: Array, values: Array | None) -> 
     return task.scores(targets.labels[rows], values, teacher, _weight(targets, rows))
 
 
-def _logit_scale(task: Task, targets: Targets, rows: Array, values: Array) -> float:
-    """Return what temperature scaling multiplies the logits by; 1 unless another factor is clearly better.
+def logit_scale_of(task: Task, targets: Targets, rows: Array, values: Array) -> float:
+    """Return the factor of temperature scaling for the logits; 1 unless another factor is clearly better.
 
     Forests are under-confident, and their students with them. Guo and others (2017), "On Calibration of Modern Neural
     Networks", https://arxiv.org/abs/1706.04599.
@@ -573,7 +590,7 @@ def _logit_scale(task: Task, targets: Targets, rows: Array, values: Array) -> fl
 def _labels_only(
     task: Task, ensemble: LabelEnsemble | None, candidates: list[Candidate], targets: Targets, held_out: Array
 ) -> dict[str, float] | None:
-    """Return the scores of a student of the labels alone: the mean over the ensemble, or the candidate of alpha 0."""
+    """Return the scores of a student on labels only: the mean over the ensemble, or the candidate with alpha 0."""
     if ensemble is None or not held_out.any():
         return next((one.scores for one in candidates if one.alpha == 0), None)
     rows = np.flatnonzero(held_out)

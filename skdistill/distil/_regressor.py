@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,11 +10,15 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
+from .._dataset import is_dataset
 from .._sklearn import fit_context
 from ..losses import Loss, regression_loss_of
-from ..program import named_columns
+from ..model import on_partitions
+from ..program import is_dask, named_columns
 from ..tasks import NUMBERS
 from ._base import Distiller
+from ._collection import fit_collection
+from ._out_of_core import fit_dataset
 from ._story import check, fit_student
 
 Array = NDArray[Any]
@@ -27,108 +32,115 @@ class DistilledRegressor(RegressorMixin, Distiller):
 
         alpha * (student - teacher)**2 + (1 - alpha) * (student - y)**2
 
-    A fitted teacher is used as it is and survives ``clone``, and so GridSearchCV; an unfitted one
-    is cloned and fitted on the labelled training rows. The teacher sees the rows as they are given
-    to ``fit``, its own preprocessing included, and answers in the unit of `y`.
+    A fitted teacher is used as it is, also after ``clone`` and within GridSearchCV. An unfitted one is cloned and
+    fitted on the labelled training rows. The teacher gets the rows as they are passed to ``fit``, applies its own
+    preprocessing, and predicts in the unit of `y`.
 
-    Pickling this object carries the teacher along. To ship a model, pickle ``student_``, or
-    :meth:`export` it: it predicts by itself, holds neither teacher nor training rows, and needs no
-    torch.
+    A pickle of this object includes the teacher. To ship a model, :meth:`export` it or pickle ``student_``, which
+    predicts without the teacher, the training rows and torch.
 
     Parameters
     ----------
     teacher : estimator, callable or list of these, default=None
-        A regressor, fitted or not; a callable that maps rows to numbers; or a list whose answers are
-        averaged. None where ``fit`` is given ``teacher_pred``.
+        A regressor, fitted or not; a callable that maps rows to predictions; or a list of these, whose predictions are
+        averaged. None if ``teacher_pred`` is passed to ``fit``.
     student : {"additive", "linear", "mlp", "tree"} or estimator, default="mlp"
-        The model that is fitted: a LinearStudentRegressor ("additive": with ``numeric="piecewise"``), an
-        MLPStudentRegressor, a TreeStudentRegressor, or an instance, whose parameters can then be
-        searched as ``student__hidden_layer_sizes``. The instance may also be any regressor, or a
-        Pipeline that ends in any of these; such a student has no Program.
+        The model to fit: a LinearStudentRegressor ("linear"; "additive" is one with ``numeric="piecewise"``), an
+        MLPStudentRegressor ("mlp"), a TreeStudentRegressor ("tree"), or an instance, whose parameters can be searched
+        as ``student__hidden_layer_sizes``. The instance may also be any other regressor, or a Pipeline that ends in a
+        regressor; such a student has no Program.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
-        The loss of a row in both terms. "huber" is ``skdistill.losses.Huber()``: beyond 1.345 standard deviations
-        of the target an error counts linearly and not by its square, and the target is standardised by median and
-        quartiles. It is for labels, or teachers, that are sometimes far off.
+        The loss of a row, in both terms. "huber" is ``skdistill.losses.Huber()``: errors beyond 1.345 standard
+        deviations of the target count linearly instead of squared, and the target is standardised by median and
+        quartiles. Use it if labels or teacher predictions have outliers.
     alpha : float or "auto", default="auto"
-        The share of the teacher's term, 0 to 1. At 1 no labels are needed; at 0 the student learns
-        from labels alone. "auto" follows the recipe in the notes; without labels it is 1, and with
-        fewer than 100 of them 0.5.
+        Weight of the teacher's term, from 0 to 1. At 1 no labels are needed; at 0 the student learns from the labels
+        only. "auto" follows the recipe in the notes; it is 1 without labels, and 0.5 with fewer than 100 labels.
     augment : float or "auto", default="auto"
-        Number of new rows per row, made between neighbours and answered by the teacher; 0 for
-        none. "auto" leaves it to the recipe, and is 0 where `alpha` is a number.
+        Number of synthetic rows per given row. They are made between neighbours, and the teacher predicts them. 0 makes
+        none. "auto" leaves the number to the recipe; it is 0 if `alpha` is a number.
     label_ensemble : int or "auto", default="auto"
-        Number of students fitted to the labels alone, each on all folds but one, whose mean answer is the label
-        of rows without one; 0 for none. "auto" leaves it to the recipe, and is 0 where `alpha` is a number.
+        Number of students fitted to the labels only, each on all folds but one. Their mean prediction is the label of
+        rows without one. 0 fits none. "auto" leaves the number to the recipe; it is 0 if `alpha` is a number.
     cv : int, cross-validation generator, iterable, "oob", "prefit" or None, default=None
-        Where the teacher's answers come from. None asks the teacher as it is, which may have seen
-        the rows. An int or a generator cross-fits: clones of the teacher are fitted on folds of the
-        rows and each is asked about the rows that it has not seen. "oob" takes the
-        out-of-bag answers of a forest that was fitted on these rows with ``oob_score=True``. "prefit"
-        says that the teacher has been fitted, and on other rows.
+        How the teacher's predictions are obtained. None: from the teacher as it is, which may have seen the rows. An
+        int or a generator: by cross-fitting, where clones of the teacher are fitted on folds and each predicts the rows
+        that it has not seen. "oob": the out-of-bag predictions of a forest that was fitted on these rows with
+        ``oob_score=True``. "prefit": from a fitted teacher that has not seen the rows.
     monotonic_cst : "teacher", array-like of int of shape (n_columns,), dict or None, default="teacher"
-        The student's monotonic constraints, unless it has its own: for each column, or by the name of some, 1 if
-        the prediction must not decrease with it, -1 if it must not increase, 0 for no constraint.
-        "teacher" takes those of the teacher: of scikit-learn's trees, forests and histogram gradient boosting, of
-        LightGBM, XGBoost and CatBoost, also in a Pipeline, and of several teachers those that all share. A warning
-        names what the student cannot keep. None sets no constraints.
+        The student's monotonic constraints, unless it has its own: an array with a value for each column, or a dict by
+        column name. 1: the prediction must not decrease with the column; -1: it must not increase; 0: no constraint.
+        "teacher" copies the constraints of the teacher: those of scikit-learn's trees, forests and histogram gradient
+        boosting, LightGBM, XGBoost and CatBoost, also within a Pipeline; of a list of teachers, the constraints that
+        all of them have. A warning names those that the student cannot keep. None sets no constraints.
     teacher_weights : sequence of float, default=None
-        Weights of a list of teachers; None averages them evenly.
+        Weights of the teachers in a list; None weights them equally.
     memory : str or joblib.Memory, default=None
-        Where to keep fitted teachers and their answers, so that a grid over alpha asks the teacher
-        once for each fold.
+        Cache for fitted teachers and their predictions. With it, a grid search over alpha calls the teacher once per
+        fold.
+    spool : path-like, default=None
+        Where to store the rows of a Dask collection and the teacher's predictions, as :func:`skdistill.dask.label`
+        does: a folder, or a URL that fsspec supports. An interrupted fit resumes from there. None uses a temporary
+        folder, which workers on other machines cannot see.
     random_state : int, RandomState instance or None, default=None
-        Given to a student whose own `random_state` is None.
+        Passed to a student whose own `random_state` is None.
     n_jobs : int, default=None
-        Number of processes used to fit students that do not wait for each other: None is one, -1 as many as there
-        are processors. The student is the same with any number. Nets of ours need none: they are trained side by side.
+        Number of processes in which the recipe fits its trial students: None means one, -1 all processors. The result
+        does not depend on it. It has no effect on MLPStudents, which are trained together in one process.
     verbose : int, default=0
-        1 says how long the fit takes at most, and shows the progress of the label ensemble and of the student.
+        If 1, print an upper bound of the fit time, and show the progress of the label ensemble and of the student.
 
     Attributes
     ----------
     student_ : estimator
-        The fitted student, a regressor by itself. Where a model of another library was adapted, that is its
+        The fitted student, a regressor of its own. If a model of another library was adapted, that model is its
         ``estimator_``.
     teacher_ : estimator, callable, list or None
-        The teacher that was asked: the given one if fitted, else the fitted clone. With
-        ``teacher_pred`` none was asked, and it is the given one.
+        The teacher that made the predictions: the one that was passed if it was fitted, else its fitted clone. With
+        ``teacher_pred``, the one that was passed.
     program_ : Program
-        The student's Program; ``program_(X)`` is the bare, unchecked ``predict``, of shape
-        (n_rows, n_outputs). An adapted student has none.
+        The student's Program; ``program_(X)`` is ``predict`` without input validation and returns shape (n_rows,
+        n_outputs). An adapted student has none.
     alpha_ : float
-        The share of the teacher's term that was used.
+        The weight of the teacher's term that was used.
     distillation_report_ : dict
-        What was done, always with these keys: ``alpha``, and ``temperature`` (None); ``origin`` of the teacher's
-        answers ("in_sample", "out_of_fold", "unseen", or "unknown": see `cv`), and ``memorised``, whether the recipe
-        treats them as answers for rows whose labels the teacher has seen; ``n_rows`` and ``n_left_out`` (rows beyond
-        262,144, which the recipe leaves out by chance), ``n_labelled``, ``n_new`` (new rows made), ``n_label_models``
-        and ``n_steps`` (training steps of nets); ``teacher_gap``, the teacher's R2 on the labelled rows less that of
-        students that have not seen them; ``answers_scale`` and ``logit_scale``, which are 1; ``n_held_out``, the
-        number of rows held out; ``candidates``, a dict for each with its ``rmse``, ``mae`` and ``r2`` against the
-        labels of these rows, and ``r2_teacher`` against the teacher's answers; and the same scores of the candidate
-        that was taken (``distilled``), of ``labels_only`` students, and of the ``teacher``, which may know these
-        rows. What there was nothing to choose by is None.
+        What the fit did. The keys are always the same; a value that does not apply is None.
+
+        - ``alpha``, and ``temperature``, which is None.
+        - ``origin`` of the teacher's predictions ("in_sample", "out_of_fold", "unseen" or "unknown"; see `cv`), and
+          ``memorised``, whether the recipe assumes that the teacher has seen the labels of the rows.
+        - ``n_rows``; ``n_left_out``, the rows beyond 262,144, which the recipe leaves out at random; ``n_labelled``;
+          ``n_new``, the synthetic rows; ``n_label_models``; ``n_steps``, the training steps of nets; ``n_held_out``.
+        - ``teacher_gap``: the teacher's R2 on the labelled rows minus that of students that have not seen them.
+        - ``answers_scale`` and ``logit_scale``, which are 1.
+        - ``candidates``: a dict for each with its scores on the held-out rows: ``rmse``, ``mae`` and ``r2`` against the
+          labels, and ``r2_teacher`` against the teacher's predictions.
+        - ``distilled``, ``labels_only`` and ``teacher``: the same scores for the selected candidate, for students
+          fitted to the labels only, and for the teacher, which may have seen these rows.
+        - ``learning_curve`` and ``stopped`` of a net trained on a dataset, else None: the loss on held-out rows
+          (``loss``) after each number of rows (``n_rows``); and whether training ended because twice as many rows did
+          not improve it ("flat") or with "all rows seen".
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
     DistilledClassifier : The same for classifiers.
-    MLPStudentRegressor, LinearStudentRegressor, TreeStudentRegressor : The students, which can also be fitted without a
-        teacher.
+    MLPStudentRegressor, LinearStudentRegressor, TreeStudentRegressor : The students, which can also be fitted directly.
 
     Notes
     -----
-    With ``alpha="auto"`` and an MLPStudentRegressor, new rows are made between neighbours, 10,000 but at most 5 for
-    each row, and an out-of-fold label ensemble is fitted: nets of the labels alone, each on all folds but one. A
-    teacher that has not seen the labels (`cv` says so, or its answers for rows and for new rows near them tell) gets
-    the share with which its answers and the ensemble's fit the labels best. One that has seen them gets 0.4 (R - 2
-    A), or none, with R the R2 of the nets on the folds that they have not seen, and A how far the teacher's R2 on the
-    labelled rows is from that: a teacher that is far ahead has memorised noise. Targets of new rows are the teacher's
-    answer, for its share, and the ensemble's; labels stay what they are. For other students, the share among 0.5, 1
-    and 0 with the lowest squared errors on held-out rows is taken.
+    With ``alpha="auto"`` and an MLPStudentRegressor, the recipe makes synthetic rows between neighbours, 10,000 but at
+    most 5 per given row, and fits an out-of-fold label ensemble: nets on the labels only, each on all folds but one. It
+    then sets the teacher's weight. A teacher that has not seen the labels (according to `cv`, or to its predictions for
+    rows and for synthetic rows near them) gets the weight with which its predictions and the ensemble's together fit
+    the labels best. A teacher that has seen them gets 0.4 (R - 2 A), or 0 if that is negative. R is the R2 of the nets
+    on the folds that they have not seen, and A the absolute difference between R and the teacher's R2 on the labelled
+    rows; a teacher far above R has memorised noise. The targets of synthetic rows are a mixture of the teacher's
+    predictions, with the teacher's weight, and the ensemble's; labels stay as they are. Other students use the alpha
+    among 0.5, 1 and 0 with the lowest squared error on held-out rows.
 
     Examples
     --------
@@ -164,6 +176,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         monotonic_cst: Any = "teacher",
         teacher_weights: Any = None,
         memory: str | Memory | None = None,
+        spool: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -178,6 +191,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
         self.monotonic_cst = monotonic_cst
         self.teacher_weights = teacher_weights
         self.memory = memory
+        self.spool = spool
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -193,27 +207,34 @@ class DistilledRegressor(RegressorMixin, Distiller):
         sample_weight: ArrayLike | None = None,
         **fit_params: Any,
     ) -> DistilledRegressor:
-        """Ask the teacher about the rows and fit the student to its answers and the labels.
+        """Obtain the teacher's predictions and fit the student to them and to the labels.
 
         Parameters
         ----------
-        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            The rows, raw; the teacher sees them as they are given, and the student encodes them
-            itself.
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns), path-like, Dataset or RecordBatchReader
+            Raw rows. The teacher gets them as they are, and the student encodes them itself. Or a dataset, which may be
+            larger than memory: a Parquet file or directory, also as an fsspec URL, or a pyarrow dataset or reader.
+            `y`, `teacher_pred` and `sample_weight` are then names of its columns, all other columns are the rows,
+            and the teacher must be fitted. A net is trained on all rows; other students are fitted to a sample of
+            200,000, with a warning. A dataset that is not Parquet is first written to a temporary file. Or a Dask
+            DataFrame or array: a fitted teacher predicts its partitions on the workers, rows and predictions go to
+            `spool`, and the fit continues as for a dataset.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-            The numbers to predict, for each row; rows without a label are passed as `X_unlabeled`. None if the
-            teacher is fitted and `alpha` is 1 or "auto".
+            Target values; pass rows without a label as `X_unlabeled`. May be None if the teacher is fitted and `alpha`
+            is 1 or "auto". For a dataset, the name of a column, or names; a row with a missing cell has no label and is
+            learned from the teacher's predictions.
         teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-            The teacher's answers, if it has been asked already; those for `X_unlabeled` below. Where answers
-            and `y` are frames of several outputs, these are matched by name.
+            Precomputed predictions of the teacher, first for `X`, then for `X_unlabeled`. If they and `y` are frames
+            with several outputs, the outputs are matched by name. For a dataset, the name of a column, or names in the
+            order of `y`.
         X_unlabeled : array-like, sparse matrix or frame of shape (n_more, n_columns), or callable, default=None
-            More rows, without labels, for the teacher to answer; or a function without arguments that returns
-            them. A search takes folds of an array that is as long as `X`, which is refused there, and leaves a
-            function alone.
+            Further rows without labels, which the teacher predicts; or a function without arguments that returns them.
+            Within a search pass a function: a search would split an array as long as `X` into folds, so that raises an
+            error.
         sample_weight : array-like of shape (n_rows,), default=None
-            Non-negative weights, for the student and for a teacher that is fitted here and takes them.
+            Non-negative weights for the student, and for a teacher that is fitted here and accepts them.
         **fit_params : dict
-            Further arguments of the ``fit`` of a teacher that is fitted here, and of its clones on folds; and
+            Further arguments for the ``fit`` of a teacher that is fitted here and of its clones on folds, and
             ``groups`` for a `cv` that keeps groups together.
 
         Returns
@@ -224,49 +245,45 @@ class DistilledRegressor(RegressorMixin, Distiller):
         Raises
         ------
         ValueError
-            If rows, labels, weights or the teacher's answers are not what they must be; the
-            message says which and where.
+            If rows, labels, weights or the teacher's predictions are invalid; the message says which and where.
 
         Warns
         -----
         UserWarning
-            If the R2 of a fitted teacher on the labels is below 0, that of a constant.
+            If a fitted teacher predicts the labels worse than a constant (R2 below 0).
         """
-        request = check(
-            self,
-            X,
-            y,
-            given=teacher_pred,
-            X_unlabeled=X_unlabeled,
-            sample_weight=sample_weight,
-            fit_params=fit_params,
-        )
+        others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
+        if is_dataset(X):
+            return fit_dataset(self, X, y, given=teacher_pred, fit_params=fit_params, **others)
+        if is_dask(X):
+            return fit_collection(self, X, y, {"teacher_pred": teacher_pred, **others, **fit_params})
+        request = check(self, X, y, given=teacher_pred, fit_params=fit_params, **others)
         return fit_student(self, request)
 
     def _loss(self) -> Loss:
         return regression_loss_of(self.loss)
 
     def ask_teacher(self, X: Any, *, teacher_pred: ArrayLike | None = None) -> Array:
-        """Return the teacher's numbers, to compare the student's with.
+        """Return the teacher's predictions.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows, as the teacher takes them; columns of a frame in any order.
+            Rows in the form that the teacher takes; columns of a frame may be in any order.
         teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-            The teacher's answers, if it has been asked already.
+            Precomputed predictions of the teacher.
 
         Returns
         -------
         values : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-            As ``predict`` returns them.
+            Predictions, as ``predict`` returns them.
 
         Raises
         ------
         NotFittedError
             If the model is not fitted.
         ValueError
-            If there is no teacher to ask, since ``fit`` was given its answers.
+            If there is no teacher, because precomputed predictions were passed to ``fit``.
         """
         return self._task.as_given(self._ask_teacher(X, teacher_pred))
 
@@ -275,30 +292,31 @@ class DistilledRegressor(RegressorMixin, Distiller):
         tags.target_tags.multi_output = True
         return self._limited(tags)
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
-        """Return the numbers that the student predicts, in the target's own unit.
+        """Return the student's predictions, in the target's unit.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         values : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-            One number for each row, or one for each of several outputs.
+            Predictions.
         """
         return self._student_for(X).predict(X)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Return the coefficient of determination, R2; of several outputs the mean.
+        """Return the coefficient of determination, R2; the mean over outputs.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             Rows.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            The true values; several outputs are matched by the names of a frame's columns.
+            The true values; the columns of a frame are matched by name.
         sample_weight : array-like of shape (n_rows,), default=None
             Their weights.
 

@@ -1,4 +1,4 @@
-"""From what fit is given to a fitted student: check, ask, teach; in between the recipe chooses."""
+"""The steps of a fit: check, ask, train_student, finish; the recipe chooses in between."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What fit was asked to do, checked: nothing of it has cost any time.
+    """The checked arguments of a fit, before any long work.
 
     Parameters
     ----------
     task : Task
-        Classes or numbers.
+        The kind of target.
     teacher : Teacher
         Perhaps not fitted, perhaps without any model.
     plan : Plan
@@ -86,7 +86,7 @@ class Request:
 
 @dataclass(frozen=True)
 class AlignedTeacher:
-    """A fitted teacher whose answers come in the student's order of columns; a fitted distiller keeps it.
+    """A fitted teacher with answers in the student's column order; a fitted distiller keeps it.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class AlignedTeacher:
         """Return answers of the teacher with columns in the student's order."""
         values = replace(answers, names=self.columns if answers.names is None else answers.names).aligned(self.order)
         if values.shape[1] != self.n_targets:
-            raise ValueError(f"The teacher's answers have {values.shape[1]} columns; needed are {self.n_targets}.")
+            raise ValueError(f"The teacher's answers have {values.shape[1]} columns; expected {self.n_targets}.")
         return values
 
     def ask(self, X: Any) -> Array:
@@ -117,7 +117,7 @@ class AlignedTeacher:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the teacher has said, and what a student can learn from it.
+    """The teacher's answers, and the targets made of them.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class Asked:
 def check(
     model: Any, X: Any, y: Any, *, given: Any, X_unlabeled: Any, sample_weight: Any, fit_params: dict[str, Any]
 ) -> Request:
-    """Check all that fit is given; whatever is wrong is said before any long work.
+    """Check all arguments of ``fit``, before any long work.
 
     Parameters
     ----------
@@ -198,12 +198,12 @@ def check(
     if prefit:
         teacher = replace(teacher, origin="unseen")
         answers = None if answers is None else replace(answers, origin="unseen")
-    # what the student would refuse is refused before a teacher is fitted, or asked
+    # the student's own checks raise before a teacher is fitted or asked
     counts = None if weight is None else np.flatnonzero(np.append(weight > 0, np.ones(learned.shape[0] - len(weight))))
     check_learnable(student, learned if counts is None else take_rows(learned, counts), warn=not in_search()[0])
     check_given(model, student, learned, _n_outputs(task, teacher.classes if classes is None else classes, y))
     temperature = getattr(model, "temperature", 1.0)
-    seed = _seed(model, student)
+    seed = seed_of(model, student)
     given_plan = (model.alpha, temperature, model.augment, model.label_ensemble, seed, model.verbose, model.n_jobs)
     return Request(
         task=task,
@@ -225,7 +225,7 @@ def check(
 
 
 def ask(request: Request) -> Asked:
-    """Fit the teacher where it is not fitted, and ask it about the rows, once for each.
+    """Fit the teacher if it is unfitted, and ask it about each row once.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def ask(request: Request) -> Asked:
 
 
 def constrain(model: Any, request: Request, asked: Asked, others: Sequence[Any] = ()) -> Asked:
-    """Give the student, and others, the teacher's monotonic constraints if the distiller is to take them.
+    """Copy the teacher's monotonic constraints to the student and to others, if the distiller is set to do so.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ def constrain(model: Any, request: Request, asked: Asked, others: Sequence[Any] 
     request : Request
         Its student is constrained.
     asked : Asked
-        What the teacher has said.
+        The teacher's answers.
     others : sequence of Student
         Further students that are to have the same constraints.
 
@@ -297,7 +297,7 @@ def constrain(model: Any, request: Request, asked: Asked, others: Sequence[Any] 
     return asked
 
 
-def teach(training_set: TrainingSet, student: Any) -> Any:
+def train_student(training_set: TrainingSet, student: Any) -> Any:
     """Return a copy of a student, fitted to a training set; the recipe may have fitted it already.
 
     Parameters
@@ -316,7 +316,7 @@ def teach(training_set: TrainingSet, student: Any) -> Any:
 
 
 def fit_student(model: Any, request: Request) -> Any:
-    """Return a distiller, fitted as it was asked to be.
+    """Run the steps of a fit, and return the fitted distiller.
 
     Parameters
     ----------
@@ -327,7 +327,7 @@ def fit_student(model: Any, request: Request) -> Any:
     """
     asked = constrain(model, request, ask(request))
     training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
-    return finish(model, asked, training_set, teach(training_set, request.plan.student))
+    return finish(model, asked, training_set, train_student(training_set, request.plan.student))
 
 
 def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) -> Any:
@@ -338,7 +338,7 @@ def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) ->
     model : Distiller
         What is fitted.
     asked : Asked
-        What its teacher has said.
+        Its teacher's answers.
     training_set : TrainingSet
         What the student was fitted to.
     student : estimator
@@ -353,7 +353,9 @@ def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) ->
     if isinstance(student, ProgramStudent):
         student._fit_metadata = {
             "teacher": None if model.teacher_ is None else described(model.teacher_),
-            "report": described({name: value for name, value in report.items() if name != "candidates"}),
+            "report": described(
+                {name: value for name, value in report.items() if name not in ("candidates", "learning_curve")}
+            ),
             "versions": versions(),
         }
     # a student that was fitted to missing numbers takes them, whatever its tags say
@@ -362,11 +364,11 @@ def finish(model: Any, asked: Asked, training_set: TrainingSet, student: Any) ->
 
 
 def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
-    """Refuse a missing teacher, and one that contradicts ``cv``; warn of rows that it was not fitted on."""
+    """Raise if there is no teacher, or if it contradicts ``cv``; warn of rows that it was not fitted on."""
     task, cv = model._task, model.cv
     if not teacher.members and given is None:
         raise ValueError(
-            f"{type(model).__name__} has no teacher: give it one (teacher=...), or give fit its answers "
+            f"{type(model).__name__} has no teacher. Pass teacher=..., or pass the teacher's predictions to fit "
             f"({task.given}=...)."
         )
     if isinstance(cv, str) and cv == "prefit" and teacher.needs_fit and given is None:
@@ -377,7 +379,7 @@ def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
     if given is None and teacher.can_answer and in_search()[1]:
         warnings.warn(
             f"{teacher.name} was fitted before the search, and the steps before {type(model).__name__} are fitted anew "
-            "in each split: the teacher gets rows that are transformed otherwise than those it was fitted on. Put the "
+            "in each split: the teacher gets rows transformed differently from those that it was fitted on. Put the "
             "steps into the teacher (a Pipeline) and the student, or pass an unfitted teacher.",
             UserWarning,
             stacklevel=5,
@@ -385,7 +387,7 @@ def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
 
 
 def _check_labels(model: Any, task: Task, y: Any, n_rows: int, fits: bool, cv: Any) -> Array | None:
-    """Return the labels, checked; there must be some unless the teacher's term alone is fitted."""
+    """Return the checked labels; they are required unless alpha is 1."""
     if y is not None:
         return task.check_y(y, n_rows)
     if fits or cv is not None or model.alpha not in (1, "auto"):
@@ -404,8 +406,8 @@ def _check_unlabeled(model: Any, X: Any, unlabeled: Any, given: Any) -> Any:
         unlabeled = unlabeled()
     elif in_search()[0] and (unlabeled.shape[0] if hasattr(unlabeled, "shape") else len(unlabeled)) == X.shape[0]:
         raise ValueError(
-            "X_unlabeled has as many rows as X, and so the search has taken a fold of it as well. Pass a function that "
-            "returns the rows, which a search leaves whole: X_unlabeled=lambda: rows."
+            "X_unlabeled has as many rows as X, so the search has split it into folds too. Pass a function that "
+            "returns the rows: X_unlabeled=lambda: rows."
         )
     if is_frame(X) != is_frame(unlabeled) or sparse.issparse(X) != sparse.issparse(unlabeled):
         raise ValueError(
@@ -415,7 +417,7 @@ def _check_unlabeled(model: Any, X: Any, unlabeled: Any, given: Any) -> Any:
     unlabeled = check_rows(model, unlabeled, reset=False, any_form=len(X.shape) == 1)
     if hasattr(given, "__len__") and len(given) == X.shape[0]:
         raise ValueError(
-            f"{model._task.given} answers the {X.shape[0]} rows of X alone; append the answers for the "
+            f"{model._task.given} has predictions only for the {X.shape[0]} rows of X; append those for the "
             f"{unlabeled.shape[0]} rows of X_unlabeled."
         )
     return in_order(unlabeled, column_names(X)) if is_frame(unlabeled) else unlabeled
@@ -426,19 +428,19 @@ def _check_augment(model: Any, X: Any, answering: Any) -> None:
         return
     if sparse.issparse(X) or len(X.shape) != 2:
         raise ValueError(
-            f"augment={model.augment} makes new rows of a table with dense columns; X is "
-            f"{'sparse' if sparse.issparse(X) else 'no table'}. Use augment=0, and X_unlabeled for more rows."
+            f"augment={model.augment} needs a table with dense columns; X is "
+            f"{'sparse' if sparse.issparse(X) else 'not a table'}. Use augment=0, and X_unlabeled for more rows."
         )
     if not answering:
         raise ValueError(
-            f"augment={model.augment} needs a teacher to answer the new rows, and teacher is "
-            f"{'None' if model.teacher is None else 'not fitted where there is ' + model._task.given}. Use augment=0; "
-            f"further rows are passed as X_unlabeled, with their answers at the end of {model._task.given}."
+            f"augment={model.augment} needs a teacher that predicts the new rows, and teacher is "
+            f"{'None' if model.teacher is None else f'not fitted if {model._task.given} is passed'}. Use augment=0; "
+            f"pass further rows as X_unlabeled, with their predictions at the end of {model._task.given}."
         )
 
 
 def _check_classes(task: Task, named: Any, known: Array | None, y: Array | None) -> None:
-    """Refuse labels, and names of columns, that the teacher does not know."""
+    """Raise for labels, and names of columns, that the teacher does not know."""
     if known is None:
         return
     if named is not None and set(known.tolist()) != set(np.asarray(named).tolist()):
@@ -487,16 +489,16 @@ def _n_outputs(task: Task, classes: Any, y: Array | None) -> int:
     return 1 if goals is None or goals.ndim == 1 else int(goals.shape[1])
 
 
-def _seed(model: Any, student: Any) -> int:
-    """Return what seeds new rows and rows held out: the distiller's own random_state, or else the student's."""
+def seed_of(model: Any, student: Any) -> int:
+    """Return the seed of synthetic and held-out rows, from the distiller's random_state, else the student's."""
     seed = model.random_state
-    if seed is None:
+    if seed is None and hasattr(student, "get_params"):
         seed = student.get_params(deep=False).get("random_state")
     return int(check_random_state(seed).randint(2**31 - 1))
 
 
 def _warn_of_useless(request: Request, targets: Targets) -> None:
-    """Warn of a teacher, fitted elsewhere, that knows less of the labels than a constant."""
+    """Warn if a teacher fitted elsewhere predicts the labels worse than a constant."""
     assert targets.labels is not None
     assert targets.answers is not None
     wrong = request.task.usefulness(targets.labels, targets.answers, targets.sample_weight)

@@ -50,23 +50,23 @@ def to_c(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any]
       for each class;
     - ``int churn_predict(const churn_row *row)``, an index into ``churn_classes``;
     - ``void churn_predict_proba(const churn_row *row, float *out)``, a probability for each class;
-    - ``churn_predict_rows`` and ``churn_predict_proba_rows``, which take ``const churn_row *rows, int n_rows``
-      and an `out` for the answers of all rows, one after the other;
+    - ``churn_predict_rows`` and ``churn_predict_proba_rows``, which take ``const churn_row *rows, int n_rows`` and an
+      `out` for the results of all rows, one after the other;
     - ``void churn_set_missing(churn_row *row)``, which makes every column missing;
-    - an enum of the levels of each categorical column, and a function that finds a level by its
-      text, such as ``churn_plan_from_string``.
+    - an enum of the categories of each categorical column, and a function that finds a category by its string, such as
+      ``churn_plan_from_string``.
 
-    A classifier of several labels has ``void churn_predict(const churn_row *row, int *out)``, which gives one for each
-    label that is more likely than not, else zero; its ``churn_classes`` are the labels.
+    A multilabel classifier has ``void churn_predict(const churn_row *row, int *out)``, which writes 1 for each label
+    with a probability above one half, else 0; its ``churn_classes`` are the labels.
 
-    A regressor has ``void churn_predict(const churn_row *row, double *out)`` instead of the first
-    three, the predictions in the target's own unit, and of the functions for several rows ``churn_predict_rows``.
+    A regressor has ``void churn_predict(const churn_row *row, double *out)``, which writes the predictions in the
+    target's unit, and ``churn_predict_rows``, instead of the functions above that predict.
 
-    A missing number is ``NAN``, and each enum has an enumerator for a missing level. A row of zeros is not missing:
-    zero is a number, and the first level of an enum. Compiling with ``-ffast-math``, which takes away ``NAN``, is an
-    error. A column such as ``SIZE_MAX``, which begins as macros do, becomes a field in lower case.
+    A missing number is ``NAN``, and each enum has an enumerator for a missing category. A row of zeros has no missing
+    values: zero is a number, and the first category of an enum. Compiling with ``-ffast-math``, which drops support for
+    ``NAN``, is an error. A column whose name could be a macro, such as ``SIZE_MAX``, becomes a field in lower case.
 
-    The header includes nothing, so that what ``cc -E -P churn.h`` prints can be given to ``cdef`` of cffi.
+    The header includes no other header, so the output of ``cc -E -P churn.h`` can be passed to cffi's ``cdef``.
 
     The encoding is computed in double; layers are computed in float, unless their inputs may be large.
     int8 and float16 weights are stored as such. With GCC and glibc on x86-64, layers are also compiled
@@ -79,14 +79,15 @@ def to_c(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any]
     path : str or path-like
         The file to write; its name ends in ".c".
     metadata : dict or False, default=None
-        What the .c is to say of itself in a comment at its end, beside what the fit knows; see :func:`to_file`.
+        Metadata to store in a comment at the end of the .c, beside the metadata of the fit; see :func:`to_file`. False
+        stores none.
 
     Raises
     ------
     NotFittedError
         If the student is not fitted.
     TypeError
-        If the student has no Program, or its Program has an op that C has no printer for.
+        If the student has no Program, or C does not support one of its ops.
     ValueError
         If `path` does not end in ".c", the header would have the name of a standard header, or the name has
         characters that an ``#include`` cannot hold: a double quotation mark, a backslash, ``??``, or one that is
@@ -119,8 +120,8 @@ def to_c(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any]
     check_ops(program, C_OPS, "C")
     source, header = Module(program, classes_of(student), path.stem).print()
     # a constant would take memory on a device that never reads it
-    if said := metadata_json(student, metadata, indent=2):
-        source += "\n * ".join(["\n/* Where the student comes from, as JSON:", *said.splitlines()]) + "\n */\n"
+    if as_json := metadata_json(student, metadata, indent=2):
+        source += "\n * ".join(["\n/* Where the student comes from, as JSON:", *as_json.splitlines()]) + "\n */\n"
     write_files({path: source.encode("utf-8"), path.with_suffix(".h"): header.encode("utf-8")})
 
 
@@ -195,7 +196,7 @@ class Module(Printer):
                 f"ROM: {self.rom} bytes of constants, a pointer counted as 4, and the code.",
                 f"Stack: {stack} bytes of arrays, and what the compiler needs for calls and registers.",
                 "The code allocates nothing and keeps no state: all functions are reentrant. A missing number is NAN; "
-                "-ffast-math, which does not support it, is refused.",
+                "-ffast-math, which does not support it, is an error.",
             ]
         )
         set_missing = f"void {self.prefix}_set_missing({self.prefix}_row *row)"

@@ -1,4 +1,4 @@
-"""What several formats need: a check of a Program's ops, parts of texts, and atomic writes."""
+"""Helpers of the formats: a check of a Program's ops, parts of texts, and atomic writes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_ops(program: Program, known: Collection[type[Op]], where: str) -> None
     """
     for op in program.ops:
         if type(op) not in known:
-            raise TypeError(f"{where} has no printer for {type(op).__name__}, which this Program holds.")
+            raise TypeError(f"{where} does not support the op {type(op).__name__} of this Program.")
 
 
 def used(text: str, sources: Mapping[str, str], names: Callable[[str], set[str]]) -> set[str]:
@@ -77,7 +77,7 @@ def write_files(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
     paths = [Path(path) for path in contents]
     for path in paths:
         if path.is_dir():
-            raise IsADirectoryError(f"{str(path)!r} is a folder; needed is the name of a file.")
+            raise IsADirectoryError(f"{str(path)!r} is a folder; expected the name of a file.")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{str(path.parent)!r}, where {path.name!r} is to be written, is not a folder.")
     temporary = [path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") for path in paths]

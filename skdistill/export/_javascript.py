@@ -57,17 +57,16 @@ _DATE_PARTS = {
 
 
 def to_javascript(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any] | bool | None = None) -> None:
-    """Write a student as one ES module for Node, browsers and edge workers, with its TypeScript types beside it.
+    """Write a student as one ES module for Node, browsers and edge workers, and a file with its TypeScript types.
 
-    The module is of ECMAScript 2022, imports nothing, holds the weights, and computes the same predictions as the
-    student, in float64. It exports ``columns`` (their names, in order), ``classes``, ``predict(rows)`` and
-    ``predictProba(rows)``; that of a regressor exports ``columns`` and ``predict(rows)``. A row is an object from the
-    name of every column to its cell, or an array of the cells in the order of the columns; a list of rows gets a list
-    of answers.
+    The module (ECMAScript 2022) has no imports, holds the weights, and computes the same predictions as the student, in
+    float64. It exports ``columns`` (the names, in order), ``classes``, ``predict(rows)`` and ``predictProba(rows)``;
+    the module of a regressor exports ``columns`` and ``predict(rows)``. A row is an object with the column names as
+    keys, or an array of cells in the order of the columns; an array of rows returns an array of results.
 
-    A missing cell is null, undefined or NaN. A number may be a text, in decimal notation; a date is a ``Date`` or a
-    text of ISO 8601, which is in UTC if it has no zone. Other columns than those of fit, and cells that cannot be read,
-    throw a TypeError that names them.
+    A missing cell is null, undefined or NaN. A number may be a string in decimal notation; a date is a ``Date`` or an
+    ISO 8601 string, in UTC if it has no time zone. Missing or unknown columns, and cells that cannot be read, throw a
+    TypeError that names them.
 
     Parameters
     ----------
@@ -76,18 +75,18 @@ def to_javascript(student: Any, path: str | os.PathLike[str], *, metadata: dict[
     path : str or path-like
         The file to write; its name ends in ".js" or ".mjs". The types are in a file that ends in ".d.ts" or ".d.mts".
     metadata : dict or False, default=None
-        Your own part of what the module says of itself in its constant ``metadata``: see :func:`to_file`. False says
-        nothing.
+        Metadata to store in the module's constant ``metadata`` beside the metadata of the fit; see :func:`to_file`.
+        False stores none.
 
     Raises
     ------
     NotFittedError
         If the student is not fitted.
     TypeError
-        If the student has no Program, its Program has an op without a printer, or a class label or a level has no
-        literal in JavaScript, as integers beyond 2**53 that a float cannot hold.
+        If the student has no Program, JavaScript does not support one of its ops, or a class label or a category cannot
+        be written in JavaScript, such as an integer beyond 2**53 that a float cannot represent.
     ValueError
-        If `path` ends in something else.
+        If `path` has another suffix.
     OSError
         If the files cannot be written.
 

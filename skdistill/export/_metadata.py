@@ -1,4 +1,4 @@
-"""What an exported file says of where it comes from."""
+"""The metadata in an exported file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ESCAPED = {ord(char): f"\\u{ord(char):04x}" for char in "/?<>'`$"}
 
 
 def metadata_of(student: Any, own: dict[str, Any] | bool | None) -> dict[str, Any]:
-    """Return what a file says of where a student comes from, as plain JSON.
+    """Return the metadata of a student for a file, as plain JSON.
 
     Parameters
     ----------
     student : student, distiller or predictor
         The fitted student.
     own : dict, None or False
-        The user's own metadata; with False nothing is said at all.
+        The user's own metadata; False for no metadata at all.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def metadata_of(student: Any, own: dict[str, Any] | bool | None) -> dict[str, An
 def metadata_json(student: Any, own: dict[str, Any] | bool | None, indent: int | None = None) -> str:
     """Return the same as a JSON text, which may stand as it is in a comment of C, JavaScript, SQL or HTML.
 
-    It is ASCII, on one line unless it is indented, and holds none of ``/?<>'`$``. Nothing said is an empty text.
+    It is ASCII, on one line unless it is indented, and holds none of ``/?<>'`$``. Without metadata the text is empty.
     """
     metadata = metadata_of(student, own)
     return json.dumps(metadata, indent=indent).translate(_ESCAPED) if metadata else ""

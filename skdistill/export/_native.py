@@ -1,4 +1,4 @@
-"""Native code: compiles what a Program does after its entry with the machine's C compiler, and answers with it."""
+"""Native code: compiles the ops after a Program's entry with the machine's C compiler, and predicts with them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FLOAT64 = np.dtype(np.float64)
 
 #: A product and a sum may be one instruction, which rounds once.
 _FLAGS = ("-std=c99", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
-#: For this machine's processor, whose widest registers compilers use only if they are told to.
+#: For this machine's processor: compilers use its widest registers only with this flag.
 _NATIVE_FLAGS = ("-march=native", "-mprefer-vector-width=512")
 #: Logits of the trial may differ from numpy's by this, or by this part of them: layers are computed in float.
 _TOLERANCE = 1e-4
@@ -47,7 +47,7 @@ _LANES = 16
 
 
 class Unavailable(Exception):  # noqa: N818
-    """Why there is no native code."""
+    """The reason why there is no native code."""
 
 
 class NativeProgram(Program):
@@ -161,7 +161,7 @@ def _width(program: Program) -> int:
 
 
 def compiled(program: Program) -> NativeProgram:
-    """Compile a Program, or find in the cache what was compiled before, and check it against numpy.
+    """Compile a Program, or load it from the cache, and compare it with numpy.
 
     Parameters
     ----------
@@ -306,7 +306,7 @@ def _run(command: list[str], folder: str | None = None) -> str:
 
 
 def _cache() -> Path:
-    """Return the folder of compiled libraries, which nobody else may write to."""
+    """Return the cache folder; no other user may have write access to it."""
     caches = {"win32": os.environ.get("LOCALAPPDATA", ""), "darwin": "~/Library/Caches"}.get(sys.platform, "~/.cache")
     folder = Path(os.environ.get("XDG_CACHE_HOME") or caches).expanduser() / "skdistill"
     try:
@@ -320,7 +320,7 @@ def _cache() -> Path:
 
 
 def _build(command: list[str], sources: dict[str, str], folder: Path, key: str) -> Path:
-    """Compile sources to a library, which is there only once it is whole."""
+    """Compile sources to a library, atomically."""
     with tempfile.TemporaryDirectory() as scratch:
         for name, text in sources.items():
             Path(scratch, name).write_text(text, "utf-8")

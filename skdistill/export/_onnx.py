@@ -40,22 +40,21 @@ def to_onnx(
 ) -> ModelProto:
     """Export a student as an ONNX model from raw rows to labels and probabilities, or to regression outputs.
 
-    If all columns are numbers, the model has one input, a tensor ``X`` of shape (n_rows, n_columns),
-    NaN where a cell is missing. Otherwise it has one input of shape (n_rows, 1) for each column of the
-    table, whether the student uses it or not. The input has the column's name, or ``column 3`` if columns
-    have no names; an underscore is appended to a name that an output has. The inputs are:
+    If all columns are numbers, the model has one input, a tensor ``X`` of shape (n_rows, n_columns), with NaN for
+    missing cells. Otherwise it has one input of shape (n_rows, 1) for each column of the table, whether the student
+    uses it or not. The input has the column's name, or ``column 3`` if columns have no names; an underscore is appended
+    to a name that an output has. The inputs are:
 
-    - numbers, booleans, time spans in seconds and categories that are numbers, NaN where missing; texts
-      that are read as numbers are turned into numbers beforehand;
-    - dates as float64 seconds since 1970 (UTC), NaN where missing; so are texts that are read as dates;
-    - texts and other categories as strings, `missing` where missing. Any string is valid, also the
-      empty one; a string not seen in training is an unknown level.
+    - numbers, booleans, durations in seconds and numeric categories, NaN if missing; convert strings that are read as
+      numbers beforehand;
+    - dates, and strings that are read as dates, as float64 seconds since 1970 (UTC), NaN if missing;
+    - strings and other categories as strings, the value of `missing` if missing. Any string is valid, also the empty
+      one; a string not seen in training is an unknown category.
 
-    A classifier has two outputs. ``label`` has shape (n_rows,); it is int64 if the classes are integers
-    or booleans, else strings. ``probabilities`` is float32 of shape (n_rows, n_classes). Of several labels,
-    ``label`` is int64 of that shape, one for each that is more likely than not, else zero. A regressor
-    has one output, ``variable``, of shape (n_rows, n_outputs): float32, or float64 if float32 could
-    not distinguish its predictions.
+    A classifier has two outputs. ``label`` has shape (n_rows,); it is int64 if the classes are integers or booleans,
+    else strings. ``probabilities`` is float32 of shape (n_rows, n_classes). For a multilabel target, ``label`` is int64
+    with that shape: 1 for each label with a probability above one half, else 0. A regressor has one output,
+    ``variable``, of shape (n_rows, n_outputs): float32, or float64 if float32 could not distinguish its predictions.
 
     Parameters
     ----------
@@ -72,17 +71,16 @@ def to_onnx(
         Whether to add a third output, ``logits``, of shape (n_rows, n_classes); ``(0, z)`` for two
         classes. A regressor has no logits.
     metadata : dict or False, default=None
-        What the file is to say of itself, beside what the fit knows; see :func:`to_file`.
+        Metadata to store in the file beside the metadata of the fit; see :func:`to_file`. False stores none.
 
     Returns
     -------
     model : onnx.ModelProto
-        A model that ``onnx.checker`` has checked. Its metadata describe the inputs and outputs for a
-        client: ``columns`` (JSON: for each column of a row its name, its kind, its input, the type of
-        the input, its unit if it is a date or a time span, its levels if it has any, and its form, such
-        as "$0.", if texts are to be read as numbers or dates), ``classes`` (JSON; only for a classifier),
-        ``missing``, the ``fingerprint`` of the Program and its classes, ``skdistill_version``, and
-        ``metadata`` (JSON).
+        A model that ``onnx.checker`` has checked. Its metadata describe the inputs and outputs for a client:
+        ``columns`` (JSON: for each column of a row its name, its kind, its input, the type of the input, its unit if it
+        is a date or a time span, its categories if it has any, and its format, such as "$0.", if strings are to be read
+        as numbers or dates), ``classes`` (JSON; only for a classifier), ``missing``, the ``fingerprint`` of the Program
+        and its classes, ``skdistill_version``, and ``metadata`` (JSON).
 
     Raises
     ------
@@ -91,10 +89,10 @@ def to_onnx(
     NotFittedError
         If the student is not fitted.
     TypeError
-        If `student` has no Program, or one with an op that ONNX cannot express.
+        If the student has no Program, or ONNX does not support one of its ops.
     ValueError
-        If `numbers` has another value, `logits` is true for a regressor, or two levels of a column
-        would be equal in a tensor.
+        If `numbers` has another value, `logits` is true for a regressor, or two categories of a column would be equal
+        in a tensor.
     OSError
         If the file cannot be written.
 
@@ -112,7 +110,7 @@ def to_onnx(
     """
     program = program_of(student)
     if numbers not in ("auto", "float32", "float64"):
-        raise ValueError(f'numbers={numbers!r} is not known; needed is "auto", "float32" or "float64".')
+        raise ValueError(f'numbers={numbers!r} is not known; expected "auto", "float32" or "float64".')
     from .._checks import import_optional
 
     onnx = import_optional("onnx", "to_onnx", "skdistill[export]")
@@ -155,14 +153,14 @@ def to_onnx(
         opset_imports=[onnx.helper.make_opsetid(*opset) for opset in opsets_of(program).items()],
         ir_version=_IR_VERSION_OF_WORDS if _has_words(program) else _IR_VERSION,
     )
-    said = metadata_json(student, metadata)
+    as_json = metadata_json(student, metadata)
     props = {
         "skdistill_version": __version__,
         "fingerprint": program.fingerprint(labels),
         **({} if classes is None else {"classes": json.dumps(classes.tolist(), ensure_ascii=False)}),
         "columns": json.dumps(columns, ensure_ascii=False),
         "missing": missing,
-        **({"metadata": said} if said else {}),
+        **({"metadata": as_json} if as_json else {}),
     }
     onnx.helper.set_model_props(model, props)
     onnx.checker.check_model(model, full_check=True)

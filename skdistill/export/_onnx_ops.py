@@ -229,12 +229,12 @@ def _parts_of(graph: Graph, seconds: str, kinds: Sequence[str]) -> list[str]:
                 )
     for cycle, period in _CYCLES.items():
         # onnxruntime has no cosine of float64
-        for kind, ahead in ((f"{cycle} sine", 0.0), (f"{cycle} cosine", np.pi / 2.0)):
+        for kind, phase in ((f"{cycle} sine", 0.0), (f"{cycle} cosine", np.pi / 2.0)):
             if kind in kinds:
                 turns = graph.node("Floor", graph.node("Div", seconds, period))
                 come = graph.node("Sub", seconds, graph.node("Mul", turns, period))
                 angle = graph.node("Mul", come, 2.0 * np.pi / period)
-                sine = graph.node("Sin", graph.node("Add", angle, ahead))
+                sine = graph.node("Sin", graph.node("Add", angle, phase))
                 found[kind] = graph.node("Div", graph.node("Round", graph.node("Mul", sine, 1e6)), 1e6)
     return [found[kind] for kind in kinds]
 

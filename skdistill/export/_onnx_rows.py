@@ -129,11 +129,11 @@ def _moved_scores(op: ops.Quantiles) -> Array:
     """Return the largest change of each column's score by rounding."""
     width, rise = np.diff(op.knots, axis=1), np.diff(op.scores)
     reach = np.maximum(np.abs(op.knots[:, 1:]), np.abs(op.knots[:, :-1]))
-    # the score jumps where several knots are equal, and rounding must not move a number across the jump
+    # the score has a step where several knots are equal, and rounding must not move a number across the step
     kept = op.knots.astype(np.float32)[:, 1:] == op.knots[:, 1:]
-    jump = np.where(kept, 0.0, rise)
+    step = np.where(kept, 0.0, rise)
     slope = np.divide(rise, width, out=np.zeros_like(width), where=width > 0)
-    return np.where(width > 0, _HALF_ULP * reach * slope, jump).max(axis=1)
+    return np.where(width > 0, _HALF_ULP * reach * slope, step).max(axis=1)
 
 
 class InputRows:

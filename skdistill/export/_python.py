@@ -47,15 +47,14 @@ def to_python(student: Any, path: str | os.PathLike[str], *, metadata: dict[str,
     path : str or path-like
         The file to write; its name ends in ".py".
     metadata : dict or False, default=None
-        What the file is to say of itself, beside what the fit knows; see :func:`to_file`.
+        Metadata to store in the file beside the metadata of the fit; see :func:`to_file`. False stores none.
 
     Raises
     ------
     NotFittedError
         If the student is not fitted.
     TypeError
-        If the student has no Program, its Program has an op without a printer, or a class label has
-        no literal in Python.
+        If the student has no Program, Python does not support one of its ops, or a class label has no Python literal.
     ValueError
         If `path` does not end in ".py".
     OSError

@@ -23,7 +23,7 @@ def to_skd(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, An
     path : path-like
         The file to write.
     metadata : dict or False, default=None
-        What the file is to say of itself, beside what the fit knows; see :func:`to_file`.
+        Metadata to store in the file beside the metadata of the fit; see :func:`to_file`. False stores none.
 
     Raises
     ------

@@ -110,7 +110,7 @@ def _pieces(variables: Any, program: Program, names: Any) -> list[Any]:
     for variable in variables:
         kind, shape = type(variable.type).__name__, variable.type.shape
         if kind not in _DTYPES:
-            raise TypeError(f"Input {variable.raw_name!r} is a {kind}; needed is one of {', '.join(_DTYPES)}.")
+            raise TypeError(f"Input {variable.raw_name!r} is a {kind}; expected one of {', '.join(_DTYPES)}.")
         # skl2onnx does not always know the width of a step's output
         width = shape[1] if len(shape) > 1 and isinstance(shape[1], int) else None
         pieces.append(Piece(variable.full_name, width or program.n_columns, _DTYPES[kind]))

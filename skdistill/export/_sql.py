@@ -32,23 +32,24 @@ def to_sql(
     table: str = "rows",
     metadata: dict[str, Any] | bool | None = None,
 ) -> None:
-    """Write a student as one SELECT over a table, for a database to run.
+    """Write a student as one SQL SELECT over a table.
 
     The result has all columns of the table. A classifier adds a probability for each class, such as ``proba_yes``, and
-    ``label``, the class that it predicts; of several labels, ``label_sport`` and so on are one where a label is more
-    likely than not, else zero. A regressor adds ``prediction``, or ``prediction_0``, ``prediction_1`` and so
-    on for several outputs. An underscore is appended to a name that a column of the student has.
+    ``label``, the predicted class. A multilabel classifier adds ``label_sport`` and so on, which are 1 if the label's
+    probability is above one half, else 0. A regressor adds ``prediction``, or ``prediction_0``, ``prediction_1`` and so
+    on for more than one output. An underscore is appended to a name that a column of the student has.
 
-    The table has the columns seen in fit, and may have others; columns that had no name are ``x0``, ``x1`` and so on.
-    NULL and NaN are missing. Columns of the table are:
+    The table must have the columns seen in fit, and may have others; columns without a name are ``x0``, ``x1`` and so
+    on. NULL and NaN are missing values. The types of columns are:
 
-    - numeric for numbers, for time spans in seconds, and for booleans (only PostgreSQL and BigQuery have no cast from
-      these to a double: make them integers there);
-    - dates or timestamps for dates; in SQLite texts of ISO 8601;
-    - texts, numbers or booleans for categories.
+    - numeric for numbers, durations (in seconds) and booleans (in PostgreSQL and BigQuery convert booleans to integers,
+      since these databases cannot cast them to a double);
+    - dates or timestamps for dates; in SQLite ISO 8601 strings;
+    - strings, numbers or booleans for categories.
 
-    The statement ends in no semicolon, so that a view or another query can be made of it. Layers of a net are lists in
-    DuckDB; elsewhere each unit is a column. SQLite joins the answers by rowid, which a table has and a view has not.
+    The statement has no final semicolon, so you can make a view or another query of it. Layers of a net are lists in
+    DuckDB; elsewhere each unit is a column. In SQLite the statement joins the predictions by rowid, so the source must
+    be a table, not a view.
 
     Parameters
     ----------
@@ -57,13 +58,13 @@ def to_sql(
     path : str or path-like
         The file to write; its name ends in ".sql".
     dialect : {"duckdb", "postgres", "sqlite", "bigquery", "snowflake"}
-        The SQL to write. DuckDB 1.1, PostgreSQL 12 and SQLite 3.35 with its mathematical functions are the oldest
-        that run it. That for BigQuery and Snowflake is checked to parse, and nobody has run it.
+        The SQL dialect. The oldest supported versions are DuckDB 1.1, PostgreSQL 12 and SQLite 3.35 with its
+        mathematical functions. The SQL for BigQuery and Snowflake is tested to parse but has not been run.
     table : str, default="rows"
-        The table to read, with dots between its name and those of the schemas that hold it. Like columns, it is quoted:
-        write it as the database stores it, in Snowflake usually in capitals.
+        The table to read, with its schemas separated by dots. Names are quoted: write them as the database stores them,
+        in Snowflake usually in capitals.
     metadata : dict or False, default=None
-        Your own part of what a comment says of the student: see :func:`to_file`. False says nothing.
+        Metadata to store in a comment beside the metadata of the fit; see :func:`to_file`. False stores none.
 
     Raises
     ------
@@ -72,11 +73,11 @@ def to_sql(
     NotFittedError
         If the student is not fitted.
     TypeError
-        If the student has no Program, or its Program has an op that SQL has no printer for.
+        If the student has no Program, or SQL does not support one of its ops.
     ValueError
-        If `path` does not end in ".sql"; if `dialect` is not known; if a column is read in a way that SQL has none for:
-        texts as numbers or as dates, or for their words in SQLite; if names are equal but for their case where the
-        database does not tell them apart; or if the statement would be too long, which a large net's is anywhere but in
+        If `path` does not end in ".sql"; if `dialect` is unknown; if a column of strings is read in a way that SQL does
+        not support (as numbers or dates, or, in SQLite, for their words); if column names differ only in case and the
+        database ignores case; or if the statement would be too long, as for a large net in a database other than
         DuckDB.
     OSError
         If the file cannot be written.
@@ -98,15 +99,15 @@ def to_sql(
     if path.suffix != ".sql":
         raise ValueError(f"path must be a name that ends in '.sql'; got {str(path)!r}.")
     if dialect not in DIALECTS:
-        raise ValueError(f"dialect={dialect!r} is not known; needed is one of {', '.join(DIALECTS)}.")
+        raise ValueError(f"dialect={dialect!r} is not known; expected one of {', '.join(DIALECTS)}.")
     from .._checks import import_optional
 
     import_optional("sqlglot", "to_sql", "skdistill[sql]")
     from ._sql_ops import PRINTERS
 
     check_ops(program, PRINTERS, "SQL")
-    said = metadata_json(student, metadata)
-    write_files({path: _text(program, classes_of(student), dialect, table, said).encode("utf-8")})
+    as_json = metadata_json(student, metadata)
+    write_files({path: _text(program, classes_of(student), dialect, table, as_json).encode("utf-8")})
 
 
 def _text(program: Program, classes: Array | None, dialect: str, table: str, metadata: str) -> str:

@@ -1,4 +1,4 @@
-"""The printer of each op in SQL: it replaces codes and numbers of a query by expressions of what it makes of them."""
+"""The printer of each op in SQL, which turns the codes and numbers of a query into expressions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NARROWEST = 1e-4
 _BINARY = {"duckdb": " COLLATE C", "postgres": ' COLLATE "C"', "sqlite": " COLLATE BINARY"}
 #: The deepest tree that SQLite is given, whose parser keeps a hundred states.
 _DEEPEST = 18
-#: An integer beyond this is no longer told from its neighbours as a double.
+#: Beyond this, a double cannot distinguish an integer from its neighbours.
 _LARGEST_WHOLE = 2**53
 
 
@@ -214,8 +214,8 @@ _DATE_PARTS = {
 def _cycle(x: str, part: str) -> str:
     """Return the sine or the cosine of a cycle of a date."""
     period = {"yearly": 31556952.0, "weekly": 604800.0, "daily": 86400.0}[part.split()[0]]
-    ahead = np.pi / 2 if part.endswith("cosine") else 0.0
-    angle = f"({x} - {period} * FLOOR({x} / {period})) * {2 * np.pi / period!r} + {ahead!r}"
+    phase = np.pi / 2 if part.endswith("cosine") else 0.0
+    angle = f"({x} - {period} * FLOOR({x} / {period})) * {2 * np.pi / period!r} + {phase!r}"
     return f"ROUND(1e6 * SIN({angle})) / 1e6"
 
 

@@ -1,4 +1,4 @@
-"""A statement of SQL in the making: stages of columns, each a common table expression, and what dialects differ in."""
+"""An SQL statement under construction: stages of columns, each a common table expression, and dialect differences."""
 
 from __future__ import annotations
 

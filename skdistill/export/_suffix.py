@@ -35,43 +35,44 @@ def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
     student : student, distiller or predictor
         The fitted student.
     path : path-like
-        Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it), .js or .mjs (a .d.ts or .d.mts is
-        written beside it), .py or .sql.
+        The file to write. Its suffix is .skd (for ``skdistill.load``), .onnx, .c (which also writes a .h), .js or .mjs
+        (which also writes a .d.ts or .d.mts), .py or .sql.
     **options : dict
-        The options of the format's function. Every format has ``metadata``; :func:`to_onnx` also ``numbers``,
-        ``missing`` and ``logits``, and :func:`to_sql` ``dialect``, which it needs, and ``table``.
+        Options of the format's function. All formats take ``metadata``; :func:`to_onnx` also takes ``numbers``,
+        ``missing`` and ``logits``; :func:`to_sql` requires ``dialect`` and takes ``table``.
 
     Raises
     ------
     ValueError
-        If `path` has another suffix, or an option another value.
+        If `path` has another suffix, or an option has an invalid value.
     NotFittedError
         If the student is not fitted.
     TypeError
-        If the student has no Program, the format has no printer for an op of it, or the format does
-        not have one of the options; or if the metadata hold something that JSON does not.
+        If the student has no Program, the format does not support one of its ops or one of the options, or the metadata
+        hold an object that JSON cannot represent.
     ImportError
         If the format needs a package that is not installed.
     OSError
-        If the file cannot be written. No partly written file is left.
+        If the file cannot be written. Writes are atomic.
 
     Notes
     -----
-    Every file says where it comes from: in its header (.skd, read back as ``metadata_`` of a loaded model), as the
-    metadata property ``metadata`` (.onnx, JSON), as ``METADATA`` (.py) or ``metadata`` (.js), or in a comment
-    (.c, .sql, JSON). The option ``metadata`` is a dict of the user's own: texts, numbers, booleans, None, and lists
-    and dicts of these, of up to 65,536 characters as JSON. The file has it under ``user``, beside
+    Every file has metadata: in its header (.skd, read back as ``metadata_`` of a loaded model), as the metadata
+    property ``metadata`` (.onnx, JSON), as ``METADATA`` (.py) or ``metadata`` (.js), or in a comment (.c, .sql, JSON).
+    The option ``metadata`` is a dict of your own metadata: strings, numbers, booleans, None, and lists and dicts of
+    these, up to 65,536 characters as JSON. It is stored under the key ``user``, beside
 
-    - ``exported``, the date and time in UTC, or that of the environment variable ``SOURCE_DATE_EPOCH``;
-    - ``student`` and ``teacher``, the type of each and its parameters, where objects that are no models are given by
-      the names of their types, and texts such as passwords are not given;
-    - ``report``, the ``distillation_report_`` without its candidates; of a student fitted by itself ``n_rows`` alone;
+    - ``exported``, the date and time in UTC, or the one in the environment variable ``SOURCE_DATE_EPOCH``;
+    - ``student`` and ``teacher``, the type and the parameters of each; of objects other than models only the type is
+      stored, and parameters that look like passwords are left out;
+    - ``report``, the ``distillation_report_`` without its candidates; for a student fitted without a distiller only
+      ``n_rows``;
     - ``compression``, the ``compression_report_`` of a student that was pruned or quantized;
-    - ``wrapper`` and ``threshold``, what :func:`skdistill.as_student` was given;
-    - ``versions``, those of Python and of the packages that took part in the fit.
+    - ``wrapper`` and ``threshold``, the arguments of :func:`skdistill.as_student`;
+    - ``versions``, those of Python and of the packages used in the fit.
 
-    What the file of a loaded model says is kept. ``metadata=False`` writes no metadata at all. No answer depends on
-    them, and no fingerprint covers them.
+    A loaded model keeps the metadata of its file. ``metadata=False`` writes none. Predictions do not depend on
+    metadata, and the fingerprint does not cover it.
 
     Examples
     --------
@@ -87,7 +88,7 @@ def to_file(student: Any, path: str | os.PathLike[str], **options: Any) -> None:
     """
     suffix = Path(path).suffix
     if suffix not in _FORMATS:
-        raise ValueError(f"path={os.fspath(path)!r} ends in {suffix!r}; needed is one of {', '.join(_FORMATS)}.")
+        raise ValueError(f"path={os.fspath(path)!r} ends in {suffix!r}; expected one of {', '.join(_FORMATS)}.")
     function = _FORMATS[suffix]
     known = [one.name for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]
     if unknown := [f"{option}=" for option in options if option not in known]:

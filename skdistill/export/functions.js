@@ -297,7 +297,7 @@ const yeoJohnson = (x, power) => {
 const cellsOf = (row) => {
   if (Array.isArray(row) || ArrayBuffer.isView(row)) {
     if (row.length === columns.length) return row;
-    throw TypeError(`Row ${line} has ${row.length} cells; needed are ${columns.length}.`);
+    throw TypeError(`Row ${line} has ${row.length} cells; expected ${columns.length}.`);
   }
   const names = Object.keys(row ?? {}), without = (a, b) => JSON.stringify(a.filter((name) => !b.includes(name)));
   if (names.length === columns.length && columns.every((name) => Object.hasOwn(row, name)))

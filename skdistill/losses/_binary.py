@@ -1,4 +1,4 @@
-"""The loss of several labels: a cross-entropy of two classes for each, and what a missing label is."""
+"""The multilabel loss: a binary cross-entropy for each label; missing labels do not count."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rescaled_logits(proba: ArrayLike, scale: float) -> Array:
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(CrossEntropy):
-    """The cross-entropy of several labels, of which a row may have any number: a logit for each, and their losses' sum.
+    """The multilabel cross-entropy: a logit for each label, and the sum of their losses.
 
     The two terms are those of :class:`CrossEntropy`, for each label and its absence. NaN marks a label that is
     missing; it counts for nothing in the second term.
@@ -105,8 +105,8 @@ class BinaryCrossEntropy(CrossEntropy):
         return values if labels is None else np.where(np.isnan(labels), values, (values + labels) / 2)
 
     def weigh_classes(self, class_weight: Any, classes: Any, soft: Any, labels: Any, alpha: float) -> Any:
-        """Refuse class weights, which several labels have none of."""
+        """Raise for class weights, which a multilabel target does not have."""
         raise ValueError(
-            f"class_weight={class_weight!r} weighs the classes of which a row has one, and y has several labels for "
-            "each row. Leave class_weight None; sample_weight weighs rows."
+            f"class_weight={class_weight!r} needs one class for each row, and y has several labels for each row. Use "
+            "class_weight=None; sample_weight weights rows."
         )

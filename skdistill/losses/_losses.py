@@ -1,4 +1,4 @@
-"""The losses of a row: cross-entropy, squared error, Huber's; value and derivative, and how each reads its targets.
+"""The losses of a row (cross-entropy, squared error, Huber's): value, derivative, and how each reads its targets.
 
 Conventions, stated once:
 
@@ -32,7 +32,7 @@ _ROUNDING = 16 * np.finfo(np.float64).eps
 
 
 def log_softmax(logits: ArrayLike) -> Array:
-    """Return the logarithm of :func:`softmax`, exact also where a probability underflows.
+    """Return the logarithm of :func:`softmax`, also accurate if a probability underflows.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def softmax(logits: ArrayLike) -> Array:
 def soften(proba: ArrayLike, temperature: float, *, floor: float = PROBABILITY_FLOOR) -> Array:
     """Soften probabilities by a temperature: ``softmax(log(proba) / temperature)``.
 
-    At temperature 1 the probabilities come back as they are. At any other temperature those
-    below `floor` are first raised to it, because a logarithm has no answer for a zero.
+    At temperature 1 the probabilities are returned unchanged. At other temperatures, probabilities below `floor` are
+    first raised to it, because zero has no logarithm.
 
     Parameters
     ----------
@@ -122,8 +122,8 @@ def soften(proba: ArrayLike, temperature: float, *, floor: float = PROBABILITY_F
 class Loss:
     """The loss of a row, and how it reads targets; a new one is a subclass with :meth:`soft`, and `hard` if it differs.
 
-    A new loss of numbers derives from :class:`SquaredError`, which standardises them, or has :meth:`units` of its own.
-    Answers and labels have ``n_targets`` values a row; a student gives ``n_outputs(n_targets)`` outputs.
+    A new regression loss derives from :class:`SquaredError`, which standardises targets, or defines its own
+    :meth:`units`. Answers and labels have ``n_targets`` values a row; a student gives ``n_outputs(n_targets)`` outputs.
     """
 
     #: What marks a row without a label.
@@ -351,7 +351,7 @@ class CrossEntropy(Loss):
 
 
 def _check_positive(name: str, value: Any) -> None:
-    """Refuse what is not a finite number above zero."""
+    """Raise if a value is not a finite number above zero."""
     if not isinstance(value, Real):
         raise TypeError(f"{name} must be a number; got {value!r}.")
     if not 0 < float(value) < np.inf:

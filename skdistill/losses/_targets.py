@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Targets:
-    """What a student is asked to fit: the teacher's answers, the labels, and how to blend them.
+    """The targets of a student: the teacher's answers, the labels, and their weights.
 
     The loss says what the numbers are: probabilities and class indices for ``CrossEntropy``, values for
     ``SquaredError`` and ``Huber``.
@@ -32,7 +32,7 @@ class Targets:
     sample_weight : ndarray of shape (n_rows,) or None
         Non-negative weights; None counts every row once.
     alpha : float
-        The share of the teacher's term, 0 to 1.
+        Weight of the teacher's term, from 0 to 1.
     loss : Loss
         The loss of a row.
     task : object or None
@@ -233,11 +233,11 @@ def distillation_loss(
     proba : array-like of shape (n_rows, n_classes)
         The teacher's probabilities, not yet softened.
     labels : array-like of shape (n_rows,), default=None
-        Index of each row's class; -1 marks a row without a label, which takes the first term alone.
+        Index of each row's class; -1 marks a row without a label, for which only the first term counts.
     temperature : float, default=1.0
         Softens the teacher and the student in the first term.
     alpha : float, default=0.5
-        The share of the teacher's term, 0 to 1.
+        Weight of the teacher's term, from 0 to 1.
     sample_weight : array-like of shape (n_rows,), default=None
         Non-negative weight of each row.
 
@@ -282,11 +282,11 @@ def regression_loss(
     answers : array-like of shape (n_rows, n_outputs)
         The teacher's predictions.
     y : array-like of shape (n_rows, n_outputs), default=None
-        The labels; NaN marks a row without one, which takes the first term alone.
+        The labels; NaN marks a row without one, for which only the first term counts.
     alpha : float, default=0.5
-        The share of the teacher's term, 0 to 1.
+        Weight of the teacher's term, from 0 to 1.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
-        The loss of a row; nothing is standardised here.
+        The loss of a row; targets are not standardised here.
     sample_weight : array-like of shape (n_rows,), default=None
         Non-negative weight of each row.
 
@@ -310,7 +310,7 @@ def regression_loss(
 
 
 def regression_loss_of(loss: str | Loss) -> Loss:
-    """Return the loss that a regressor's ``loss=`` stands for, refusing what is none."""
+    """Return the loss that a regressor's ``loss=`` stands for; raise if it is none."""
     named: dict[str, Loss] = {"squared_error": SquaredError(), "huber": Huber()}
     found = named.get(loss) if isinstance(loss, str) else loss
     if not isinstance(found, Loss) or isinstance(found, CrossEntropy):

@@ -1,4 +1,4 @@
-"""The two terms of the distillation loss, with alpha and all weights folded in, and the loss injected."""
+"""The two terms of the distillation loss, with alpha and all weights folded in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a student keeps of its teacher, what it costs, and both as scorers for scikit-learn's searches."""
+"""Metrics of a student's quality and cost, and scorers of them for scikit-learn's searches."""
 
 from ._cost import Latency, latency, n_parameters, program_bytes
 from ._cost import format_bytes as format_bytes

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, bytes, and the time to predict one row and many."""
+"""The cost of a model: parameters, bytes, latency and throughput."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def n_parameters(student: Any) -> int:
     Raises
     ------
     TypeError
-        If it has no Program, or its Program lacks a part of the model, such as an encoder of another library.
+        If the student has no Program, or the Program lacks a part of the model, such as an encoder of another library.
     NotFittedError
         If it is not fitted.
 
@@ -61,7 +61,7 @@ def n_parameters(student: Any) -> int:
 
 
 def program_bytes(student: Any) -> int:
-    """Return the size of a student's arrays in bytes: its weights, and what its encoder has fitted.
+    """Return the size of a student's arrays in bytes: its weights and the fitted encoder.
 
     Parameters
     ----------
@@ -71,12 +71,12 @@ def program_bytes(student: Any) -> int:
     Returns
     -------
     nbytes : int
-        ``program_.nbytes``. A file adds the names of columns, levels and classes.
+        ``program_.nbytes``. A file also holds the names of columns, categories and classes.
 
     Raises
     ------
     TypeError
-        If it has no Program, or its Program lacks a part of the model, such as an encoder of another library.
+        If the student has no Program, or the Program lacks a part of the model, such as an encoder of another library.
     NotFittedError
         If it is not fitted.
 
@@ -92,7 +92,7 @@ def program_bytes(student: Any) -> int:
 
 @dataclass(frozen=True)
 class Latency:
-    """How long predictions take; :func:`latency` returns it.
+    """Latency and throughput of a model; :func:`latency` returns it.
 
     Parameters
     ----------
@@ -145,19 +145,19 @@ def latency(
     max_seconds: float = 3.0,
     n_threads: int | None = 1,
 ) -> Latency:
-    """Measure how long a model takes for one row, and for many.
+    """Measure the latency of a model for one row and its throughput for batches.
 
-    After a warm-up there are nine rounds. Each round times calls with a single row, a different one in each call,
-    and calls with a batch. Every figure is a median over the rounds, so that a busy moment of the machine does not
-    count. On an idle machine two measurements agree within a few percent.
+    After a warm-up there are nine rounds. Each round times calls with a single row (a different one in each call) and
+    calls with a batch. Every figure is a median over the rounds, so that a busy moment of the machine does not matter.
+    On an idle machine, two measurements agree within a few percent.
 
     Parameters
     ----------
     predict : callable
         The function to time, such as ``student.predict_proba`` or the bare ``student.program_``.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns), or list of dict
-        Rows in the form in which the model will get them. A single row is passed as a table of one row of the
-        same type, or as a list of one.
+        Rows in the form in which the model will get them. A single row is passed as a table with one row of the same
+        type, or as a list with one element.
     batch_rows : int, default=None
         The number of rows in a batch, at most that of `X`. None takes all rows of `X`, but not more than 10,000.
     max_seconds : float, default=3.0
@@ -197,7 +197,7 @@ def latency(
             raise ValueError(f"{name} must be positive; got {value!r}.")
     n_rows = n_rows_of(X)
     if n_rows == 0:
-        raise ValueError("X holds no rows; needed is at least one.")
+        raise ValueError("X holds no rows; expected at least one.")
     n_batch = min(n_rows, batch_rows or 10_000)
     order = np.random.default_rng(0).permutation(n_rows)[: _N_ROUNDS * _CALLS[1]]
     # slicing a frame is much faster than taking a list of rows

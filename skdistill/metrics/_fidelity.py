@@ -1,4 +1,4 @@
-"""How closely a student's probabilities follow the teacher's, and how well calibrated they are."""
+"""Fidelity of a student's probabilities to the teacher's, and their calibration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WorstSlice(NamedTuple):
     n_rows : int
         The number of its rows.
     agreement : float
-        The share of these rows on which both predict the same class.
+        The fraction of these rows on which both predict the same class.
 
     Examples
     --------
@@ -45,26 +45,26 @@ class WorstSlice(NamedTuple):
 def fidelity_score(
     teacher_proba: ArrayLike, student_proba: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Return the agreement of student and teacher: the share of rows on which both predict the same class.
+    """Return the agreement of student and teacher: the fraction of rows on which both predict the same class.
 
     Parameters
     ----------
     teacher_proba : array-like of shape (n_rows, n_classes)
         The teacher's probabilities.
     student_proba : array-like of shape (n_rows, n_classes)
-        The student's, with columns in the same order; those of two frames are matched by name.
+        The student's probabilities, with columns in the same order; columns of two frames are matched by name.
     sample_weight : array-like of shape (n_rows,), default=None
         Non-negative weights.
 
     Returns
     -------
     agreement : float
-        Between 0 and 1. Of equally probable classes the first counts as predicted.
+        Between 0 and 1. If classes are equally probable, the first one counts as predicted.
 
     Raises
     ------
     ValueError
-        If the shapes differ, or a row is not made of probabilities.
+        If the shapes differ, or a row does not hold probabilities.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def fidelity_log_loss(
     teacher_proba : array-like of shape (n_rows, n_classes)
         The teacher's probabilities; zeros add nothing.
     student_proba : array-like of shape (n_rows, n_classes)
-        The student's, with columns in the same order; those of two frames are matched by name.
+        The student's probabilities, with columns in the same order; columns of two frames are matched by name.
     sample_weight : array-like of shape (n_rows,), default=None
         Non-negative weights.
     floor : float, default=2.220446049250313e-16
@@ -109,7 +109,7 @@ def fidelity_log_loss(
     Raises
     ------
     ValueError
-        If the shapes differ, a row is not made of probabilities, or `floor` is not above 0 and below 1.
+        If the shapes differ, a row does not hold probabilities, or `floor` is not between 0 and 1.
 
     Examples
     --------
@@ -135,9 +135,9 @@ def expected_calibration_error(
 ) -> float:
     """Return the expected calibration error: the mean distance between a model's confidence and its accuracy.
 
-    Rows are binned by the probability of the predicted class, in bins of equal width. For each bin the mean
-    confidence is compared with the accuracy, and the bins' distances are averaged by their number of rows
-    (Naeini, Cooper and Hauskrecht, 2015; Guo and others, 2017, https://arxiv.org/abs/1706.04599).
+    Rows are binned by the probability of the predicted class, in bins of equal width. For each bin the mean confidence
+    is compared with the accuracy, and the bins' distances are averaged by their number of rows (Naeini, Cooper and
+    Hauskrecht, 2015; Guo et al., 2017, https://arxiv.org/abs/1706.04599).
 
     Parameters
     ----------
@@ -146,15 +146,14 @@ def expected_calibration_error(
     proba : array-like of shape (n_rows, n_classes)
         The probabilities of a student or a teacher.
     classes : array-like of shape (n_classes,), default=None
-        The labels of the columns, by which those of a frame are matched. None takes the sorted labels of `y_true`, or
-        if there are fewer of these the names of a frame.
+        The labels of the columns; columns of a frame are matched by them. None uses the sorted labels of `y_true` or,
+        if there are fewer labels than columns, the column names of a frame.
     n_bins : int, default=15
         The number of bins between 0 and 1. A confidence on an edge belongs to the bin below.
     classwise : bool, default=False
-        Whether the probability of every class is compared with its rate, rather than that of the predicted class with
-        the accuracy; the error is then the mean over the classes (Kull and others, 2019,
-        https://arxiv.org/abs/1910.12656). It also shows what is wrong with the probabilities of a class that is
-        seldom predicted.
+        Whether to compare the probability of every class with its rate, instead of that of the predicted class with the
+        accuracy. The error is then the mean over the classes (Kull et al., 2019, https://arxiv.org/abs/1910.12656).
+        This also reveals errors in the probabilities of a class that is rarely predicted.
     sample_weight : array-like of shape (n_rows,), default=None
         Non-negative weights.
 
@@ -183,8 +182,8 @@ def expected_calibration_error(
 
     def error(confidence: Array, happened: Array) -> float:
         bins = np.clip(np.ceil(confidence * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
-        gaps = np.bincount(bins, weights=weight * (happened - confidence), minlength=n_bins)
-        return float(np.abs(gaps).sum() / weight.sum())
+        differences = np.bincount(bins, weights=weight * (happened - confidence), minlength=n_bins)
+        return float(np.abs(differences).sum() / weight.sum())
 
     if classwise:
         return float(np.mean([error(own, y == label) for own, label in zip(values.T, labels, strict=True)]))
@@ -199,20 +198,20 @@ def slice_agreement(teacher_proba: ArrayLike, student_proba: ArrayLike, by: Arra
     teacher_proba : array-like of shape (n_rows, n_classes)
         The teacher's probabilities.
     student_proba : array-like of shape (n_rows, n_classes)
-        The student's, with columns in the same order; those of two frames are matched by name.
+        The student's probabilities, with columns in the same order; columns of two frames are matched by name.
     by : array-like of shape (n_rows,)
-        The labels of the rows, or a column of categories. Each value is a slice, so bin numbers first. Missing
-        cells are a slice of their own, None.
+        The labels of the rows, or a categorical column. Each value is a slice, so bin numbers first. Missing cells form
+        the slice None.
 
     Returns
     -------
     slices : dict of object to (int, float)
-        For each value the number of rows and their :func:`fidelity_score`, the largest slice first.
+        For each value, the number of rows and their :func:`fidelity_score`; the largest slice comes first.
 
     Raises
     ------
     ValueError
-        If the shapes do not match, or a row is not made of probabilities.
+        If the shapes do not match, or a row does not hold probabilities.
 
     Examples
     --------
@@ -225,7 +224,7 @@ def slice_agreement(teacher_proba: ArrayLike, student_proba: ArrayLike, by: Arra
     agrees = _agrees(teacher, student)
     column = np.asarray(by)
     if column.shape != (len(agrees),):
-        raise ValueError(f"by has shape {column.shape}; needed is one value for each of the {len(agrees)} rows.")
+        raise ValueError(f"by has shape {column.shape}; expected one value for each of the {len(agrees)} rows.")
     codes: dict[Any, int] = {}
     index = np.empty(len(column), dtype=np.intp)
     for row, value in enumerate(column.tolist()):
@@ -246,9 +245,9 @@ def worst_slice_agreement(
     teacher_proba : array-like of shape (n_rows, n_classes)
         The teacher's probabilities.
     student_proba : array-like of shape (n_rows, n_classes)
-        The student's, with columns in the same order; those of two frames are matched by name.
+        The student's probabilities, with columns in the same order; columns of two frames are matched by name.
     by : array-like of shape (n_rows,)
-        The labels of the rows, or a column of categories, as in :func:`slice_agreement`.
+        The labels of the rows, or a categorical column, as in :func:`slice_agreement`.
     min_rows : int, default=30
         Smaller slices are skipped.
 
@@ -314,7 +313,7 @@ def labelled(y: Array, proba: Any, classes: ArrayLike | None, source: str) -> tu
             "columns' labels in classes=."
         )
     if named.shape != (n_classes,):
-        raise ValueError(f"classes has shape {named.shape}; needed is a label for each of the {n_classes} columns.")
+        raise ValueError(f"classes has shape {named.shape}; expected a label for each of the {n_classes} columns.")
     unknown = [label for label in seen.tolist() if label not in named.tolist()]
     if unknown:
         raise ValueError(f"y_true holds the labels {unknown}, which are not among classes={named.tolist()}.")
@@ -354,7 +353,7 @@ def proba_pair(teacher: Any, student: Any, known: ArrayLike | None = None) -> tu
     teacher, student, names = named_pair(teacher, student, known)
     n_rows = len(np.asarray(teacher))
     if n_rows == 0:
-        raise ValueError("teacher_proba holds no rows; needed is at least one.")
+        raise ValueError("teacher_proba holds no rows; expected at least one.")
     teacher = check_proba(teacher, n_rows=n_rows, n_classes=None, source="teacher_proba")
     return teacher, check_proba(student, n_rows=n_rows, n_classes=teacher.shape[1], source="student_proba"), names
 

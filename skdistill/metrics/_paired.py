@@ -1,4 +1,4 @@
-"""paired_gain: by how much one model scores better than another on the same rows, and how certain that is."""
+"""paired_gain: the difference of two models' scores on the same rows, with its standard error."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def paired_gain(
     Parameters
     ----------
     y_true : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        Labels, or the values that a regressor predicts.
+        Labels, or target values of a regressor.
     answer, other : array-like of shape (n_rows, n_classes), (n_rows,) or (n_rows, n_outputs)
         Probabilities or predictions of both models, as `response_method` says.
     scoring : str or callable, default="accuracy"

@@ -1,4 +1,4 @@
-"""How good an order within queries is, and how closely a student's follows the teacher's."""
+"""Ranking metrics: the quality of an order within queries, and its similarity to the teacher's."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ Array = NDArray[Any]
 
 
 def ndcg(y: ArrayLike, scores: ArrayLike, qid: ArrayLike, *, k: int | None = 10) -> float:
-    """Return the mean NDCG over queries: how far up the relevant rows of a query stand, 1 at best.
+    """Return the mean normalised discounted cumulative gain (NDCG) over queries; 1 is best.
 
-    That of a query is scikit-learn's :func:`~sklearn.metrics.ndcg_score`: a row gains its label, and equal scores share
-    what they gain. Queries of a single row or without any relevant one say nothing of an order, and are left out.
+    The NDCG of a query is scikit-learn's :func:`~sklearn.metrics.ndcg_score`: the gain of a row is its label, and tied
+    rows get their mean gain. Queries with a single row or without a relevant one are left out.
 
     Parameters
     ----------
     y : array-like of shape (n_rows,)
         Graded relevance, zero or more.
     scores : array-like of shape (n_rows,)
-        A ranker's scores; the highest of a query stands first.
+        A ranker's scores; the highest of a query ranks first.
     qid : array-like of shape (n_rows,)
         The id of each row's query.
     k : int or None, default=10
-        How many rows count; None counts all.
+        The number of top rows that count; None counts all.
 
     Returns
     -------
     score : float
-        Between 0 and 1; NaN where no query counts.
+        Between 0 and 1; NaN if all queries are left out.
 
     Examples
     --------
@@ -48,21 +48,21 @@ def ndcg(y: ArrayLike, scores: ArrayLike, qid: ArrayLike, *, k: int | None = 10)
 
 
 def mrr(y: ArrayLike, scores: ArrayLike, qid: ArrayLike) -> float:
-    """Return the mean over queries of the reciprocal rank of the first row that is relevant.
+    """Return the mean reciprocal rank: the mean over queries of 1 / the rank of the first relevant row.
 
     Parameters
     ----------
     y : array-like of shape (n_rows,)
-        Relevance; a row above zero is relevant. Queries without any are left out.
+        Relevance; a row above zero is relevant. Queries without a relevant row are left out.
     scores : array-like of shape (n_rows,)
-        A ranker's scores; equal ones share the mean of their ranks.
+        A ranker's scores; tied rows get the mean of their ranks.
     qid : array-like of shape (n_rows,)
         The id of each row's query.
 
     Returns
     -------
     score : float
-        Between 0 and 1; NaN where no query counts.
+        Between 0 and 1; NaN if all queries are left out.
 
     Examples
     --------
@@ -86,12 +86,12 @@ def rank_correlation(teacher_scores: ArrayLike, scores: ArrayLike, qid: ArrayLik
     scores : array-like of shape (n_rows,)
         The student's.
     qid : array-like of shape (n_rows,)
-        The id of each row's query. Queries in which either gives all rows the same score are left out.
+        The id of each row's query. Queries in which teacher or student gives all rows the same score are left out.
 
     Returns
     -------
     correlation : float
-        1 where both have the same order within each query, -1 where it is reversed; NaN where no query counts.
+        1 if both have the same order within each query, -1 if the order is reversed; NaN if all queries are left out.
 
     Examples
     --------
@@ -109,12 +109,12 @@ def rank_correlation(teacher_scores: ArrayLike, scores: ArrayLike, qid: ArrayLik
 
 
 def top_overlap(teacher_scores: ArrayLike, scores: ArrayLike, qid: ArrayLike, *, k: int = 10) -> float:
-    """Return the mean share of the teacher's first k rows of a query that are among the student's first k.
+    """Return the fraction of the teacher's top k rows that are among the student's top k, as a mean over queries.
 
     Parameters
     ----------
     teacher_scores : array-like of shape (n_rows,)
-        The teacher's; of equal scores the earlier row stands first.
+        The teacher's scores; of tied rows the earlier one ranks first.
     scores : array-like of shape (n_rows,)
         The student's.
     qid : array-like of shape (n_rows,)
@@ -125,7 +125,7 @@ def top_overlap(teacher_scores: ArrayLike, scores: ArrayLike, qid: ArrayLike, *,
     Returns
     -------
     share : float
-        Between 0 and 1; NaN where no query counts.
+        Between 0 and 1; NaN if all queries are left out.
 
     Examples
     --------

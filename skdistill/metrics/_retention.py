@@ -58,26 +58,26 @@ def retention_score(
     classes: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Return the student's score over the teacher's, by any of scikit-learn's scorers.
+    """Return the student's score divided by the teacher's, for any scikit-learn scorer.
 
-    1 means as good as the teacher, more than 1 better and less than 1 worse. This holds for losses too: for
-    "neg_log_loss" or "neg_mean_squared_error" the retention is the teacher's loss over the student's.
+    1 means as good as the teacher, more than 1 better, less than 1 worse. This holds for losses too: for "neg_log_loss"
+    or "neg_mean_squared_error" the retention is the teacher's loss divided by the student's.
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows,) or (n_rows, n_labels)
-        Labels, or the values that a regressor predicts; or several labels, as an indicator matrix, NaN where one is
-        missing. Of these "average_precision" is the mean over labels that any row has, "neg_log_loss" the mean binary
-        cross-entropy, and other scorers need that no label is missing.
+        Labels, or target values of a regressor; or a multilabel indicator matrix, with NaN for missing labels. For a
+        multilabel target, "average_precision" is the mean over the labels that occur, "neg_log_loss" is the mean binary
+        cross-entropy, and other scorers do not accept missing labels.
     teacher_answer, student_answer : array-like of shape (n_rows, n_classes) or (n_rows,)
-        Probabilities or predictions, as `response_method` says. Those of frames are matched by the names of columns.
+        Probabilities or predictions, according to `response_method`. Columns of frames are matched by name.
     scoring : str or callable, default="accuracy"
         The name of a scorer (``sklearn.metrics.get_scorer_names()``), a scorer made by ``make_scorer``,
         or a function ``(y_true, y_pred)`` of labels or predictions where more is better, which is passed to
         ``make_scorer``.
     response_method : {"predict_proba", "predict"}, default="predict_proba"
-        Which method of the models the arrays come from. Of probabilities, a scorer that needs labels gets the
-        most probable class; a scorer that needs probabilities cannot use what ``predict`` returns.
+        The method of the models that returned the arrays. A scorer that needs labels gets the most probable class; a
+        scorer that needs probabilities cannot use the results of ``predict``.
     classes : array-like of shape (n_classes,), default=None
         The labels of the probabilities' columns. None takes the sorted labels of `y_true`.
     sample_weight : array-like of shape (n_rows,), default=None
@@ -86,13 +86,13 @@ def retention_score(
     Returns
     -------
     retention : float
-        The ratio. For a score it is NaN, with an UndefinedMetricWarning, if the teacher's is zero or below. For
-        a loss it is 1 if both are zero, infinite if only the student's is zero, and 0 if only the teacher's is.
+        The ratio. For a score it is NaN, with an UndefinedMetricWarning, if the teacher's score is not positive. For a
+        loss it is 1 if both losses are zero, infinite if only the student's is, and 0 if only the teacher's is.
 
     Raises
     ------
     ValueError
-        If the shapes of labels, answers and classes do not match, or the scorer needs probabilities and
+        If the shapes of labels, predictions and classes do not match, or the scorer needs probabilities and
         `response_method` is "predict".
 
     Examples
@@ -165,18 +165,18 @@ def answer_score(
     sample_weight: ArrayLike | None = None,
     source: str = "answer",
 ) -> float:
-    """Return the score that scikit-learn's scorer gives a model with these answers.
+    """Return the score that a scikit-learn scorer gives a model with these predictions.
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows,)
-        Labels, or the values that a regressor predicts.
+        Labels, or target values of a regressor.
     answer : array-like of shape (n_rows, n_classes) or (n_rows,)
-        Probabilities or predictions, as `response_method` says.
+        Probabilities or predictions, according to `response_method`.
     scoring, response_method, classes, sample_weight : object
         As in :func:`retention_score`.
     source : str, default="answer"
-        The name of the answers in messages.
+        The name of the predictions in messages.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def answer_score(
         y_true, names = named_columns(y_true, None, "y_true")
         y, rows = np.asarray(y_true), np.asarray(named_columns(answer, names, source)[0])
         if rows.shape != y.shape:
-            raise ValueError(f"{source} has shape {rows.shape}; needed is the shape of y_true, {y.shape}.")
+            raise ValueError(f"{source} has shape {rows.shape}; expected the shape of y_true, {y.shape}.")
         model = _Regressor()
     elif task_for(CLASSES, y_true) == LABELS:
         return _score_of_labels(y_true, answer, scoring, scorer, classes, sample_weight, source)

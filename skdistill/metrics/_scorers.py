@@ -130,19 +130,19 @@ def output_names(estimator: Any) -> NDArray[Any] | None:
 
 
 def make_fidelity_scorer(metric: str = "fidelity") -> _TeacherScorer:
-    """Make a scorer of how closely a student follows its teacher.
+    """Make a scorer of a student's fidelity to its teacher.
 
-    The scorer asks the teacher of a distilled model about the rows scored; with the model's ``memory=`` it does
-    so once for each set of rows. The teacher's answers may also be routed: after
-    ``sklearn.set_config(enable_metadata_routing=True)``, the classifier's ``set_fit_request(teacher_proba=True)``
-    and the scorer's ``set_score_request(teacher_proba=True)``, ``GridSearchCV.fit(X, y, teacher_proba=...)``
-    passes each of them the answers for its rows. For a regressor the name is ``teacher_pred``.
+    The scorer calls the teacher of a distilled model on the scored rows; with the model's ``memory=``, once for each
+    set of rows. The teacher's predictions may also be routed: after
+    ``sklearn.set_config(enable_metadata_routing=True)``, the classifier's ``set_fit_request(teacher_proba=True)`` and
+    the scorer's ``set_score_request(teacher_proba=True)``, ``GridSearchCV.fit(X, y, teacher_proba=...)`` passes each of
+    them the predictions for its rows. For a regressor the name is ``teacher_pred``.
 
     Parameters
     ----------
     metric : {"fidelity", "neg_fidelity_log_loss"}, default="fidelity"
-        :func:`fidelity_score`, or :func:`fidelity_log_loss` with the sign turned. For a regressor "fidelity" is
-        R2 against the teacher's predictions; of several labels the share that is equal.
+        :func:`fidelity_score`, or :func:`fidelity_log_loss` with the sign reversed. For a regressor "fidelity" is R2
+        against the teacher's predictions; for a multilabel target it is the fraction of equal labels.
 
     Returns
     -------
@@ -204,9 +204,9 @@ def _fidelity(metric: str, task: Task, student: Any, X: Any, y: Any, teacher_pre
 
 
 def make_retention_scorer(scoring: str | Callable[..., Any] = "accuracy") -> _TeacherScorer:
-    """Make a scorer of retention, the student's score over the teacher's.
+    """Make a scorer of retention, the student's score divided by the teacher's.
 
-    The teacher's answers are obtained as in :func:`make_fidelity_scorer`.
+    The teacher's predictions are obtained as in :func:`make_fidelity_scorer`.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from ._as_student import as_student
 from ._explain import Explanation, encoded_sources
 from ._load import LoadedClassifier, LoadedRegressor, load
+from ._on_partitions import on_partitions
 from ._program_models import Exportable, ProgramClassifier, ProgramModel, ProgramRegressor
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "as_student",
     "encoded_sources",
     "load",
+    "on_partitions",
 ]

@@ -31,40 +31,42 @@ _HIGHEST = float(np.finfo(np.float64).max)
 
 
 def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifier | LoadedRegressor:
-    """Return the student inside scikit-learn's wrappers as a model that decides as they do, and exports itself.
+    """Return the student inside scikit-learn's wrappers as a model that predicts as they do and can be exported.
 
-    What a wrapper adds becomes part of the :class:`~skdistill.Program`: the threshold of a FixedThresholdClassifier or
-    a TunedThresholdClassifierCV, the calibration of a CalibratedClassifierCV, and the inverse transform of a
-    TransformedTargetRegressor. They may wrap one another, a search, or a FrozenEstimator.
+    The :class:`~skdistill.Program` of the result includes what the wrappers add: the threshold of a
+    FixedThresholdClassifier or a TunedThresholdClassifierCV, the calibration of a CalibratedClassifierCV, and the
+    inverse transform of a TransformedTargetRegressor. Wrappers may be nested, and may hold a search or a
+    FrozenEstimator.
 
     Parameters
     ----------
     model : estimator
-        A fitted wrapper around a student or a distiller; or a student, a distiller or a loaded model by itself.
+        A fitted wrapper around a student or a distiller; or a fitted student, distiller or loaded model.
     threshold : float, default=None
-        The second of two classes is predicted where its probability is at least this, in place of a threshold that
-        `model` has.
+        Predict the second of two classes if its probability is at least this. Replaces the threshold of `model`, if it
+        has one.
 
     Returns
     -------
     student : LoadedClassifier or LoadedRegressor
-        What :func:`skdistill.load` returns. ``predict`` and ``predict_proba`` are the wrapper's; a threshold changes
-        the labels alone. ``decision_function`` returns the logits, which a sigmoid or a temperature has scaled.
+        A model like one from :func:`skdistill.load`. ``predict`` and ``predict_proba`` return what the wrapper's do; a
+        threshold changes only the labels. ``decision_function`` returns the logits after scaling by a sigmoid or a
+        temperature.
 
     Raises
     ------
     NotFittedError
         If the model is not fitted.
     TypeError
-        If a wrapper does what a Program cannot; the message names it.
+        If a Program cannot represent a wrapper; the message names it.
     ValueError
-        If `threshold` is no number from 0 to 1, or there are not two classes.
+        If `threshold` is not a number from 0 to 1, or there are not two classes.
 
     Notes
     -----
-    Sigmoids and temperatures change the weights of the last layer, which are float32: probabilities agree with the
-    wrapper's within about 1e-6. Regression outputs stay finite where the wrapper returns infinity or NaN, and within
-    1e30 of zero: the output is held to where the inverse transform is defined.
+    Sigmoids and temperatures change the weights of the last layer, which are float32; probabilities agree with the
+    wrapper's within about 1e-6. Regression predictions stay finite where the wrapper returns infinity or NaN: outputs
+    are clipped to the domain of the inverse transform, and results to 1e30 in magnitude.
 
     Examples
     --------
@@ -86,7 +88,7 @@ def as_student(model: Any, *, threshold: float | None = None) -> LoadedClassifie
         metadata["wrapper"] = described(model)
     if threshold is not None:
         if isinstance(threshold, bool | str) or not 0 <= threshold <= 1:
-            raise ValueError(f"threshold={threshold!r}; needed is a probability, from 0 to 1.")
+            raise ValueError(f"threshold={threshold!r}; expected a probability, from 0 to 1.")
         program = _with_threshold(program, classes, threshold, 1)
         metadata["threshold"] = float(threshold)
     if classes is None:
@@ -129,8 +131,8 @@ def _unwrapped(model: Any) -> tuple[Program, Array | None]:
         return _transformed_back(program, model.transformer_), classes
     if isinstance(model, Pipeline):
         raise TypeError(
-            "The steps before the student in a Pipeline are no part of its Program; leave them out, since a student "
-            "reads raw columns, or give them to the student as encoder=ColumnTransformer(...)."
+            "The steps before the student in a Pipeline are not part of its Program. Leave them out, since a student "
+            "reads raw columns, or pass them to the student as encoder=ColumnTransformer(...)."
         )
     program = program_of(model)
     return program, None if program.n_outputs is not None else shipped(model).classes_
@@ -167,7 +169,7 @@ def _with_threshold(
         raise ValueError(f"A threshold decides between two classes, and this model has {found}.")
     threshold = float(threshold)
     if np.isnan(threshold):
-        raise ValueError("threshold is NaN; needed is a number.")
+        raise ValueError("threshold is NaN; expected a number.")
 
     def is_second(logit: float) -> bool:
         score = end(np.array([[logit]]))[0, positive] if not of_logit else (logit if positive else -logit)
@@ -219,7 +221,7 @@ def _calibrated(wrapper: Any) -> tuple[Program, Array | None]:
     if not np.array_equal(classes, wrapper.classes_) and not np.array_equal(classes, given):
         raise TypeError(
             f"The student has the classes {classes.tolist()}, and CalibratedClassifierCV {wrapper.classes_.tolist()}; "
-            "needed are rows of the same classes for both."
+            "expected rows of the same classes for both."
         )
     classes = wrapper.classes_
     is_binary, new = len(classes) == 2, _isotonic(calibrators)
@@ -300,12 +302,12 @@ def _inverses(transformer: Any) -> Iterator[tuple[Any, Any, str | None, Array | 
         if name is None:
             raise TypeError(
                 f"inverse_func={transformer.inverse_func!r} of TransformedTargetRegressor is a function that a Program "
-                f"does not have; needed is {', '.join(f'np.{name}' for name in BACK[:6])}, or a PowerTransformer."
+                f"does not have; expected {', '.join(f'np.{name}' for name in BACK[:6])}, or a PowerTransformer."
             )
         yield 1.0, 0.0, name, None
     else:
         raise TypeError(
-            f"{_named(transformer)} has an inverse that a Program does not have; needed is a StandardScaler, a "
+            f"{_named(transformer)} has an inverse that a Program does not have; expected a StandardScaler, a "
             "MinMaxScaler, a PowerTransformer, a FunctionTransformer of numpy's functions, or a Pipeline of these."
         )
 

@@ -17,7 +17,7 @@ def compiled_model(model: Any) -> LoadedClassifier | LoadedRegressor:
     try:
         program = compiled(program)
     except Unavailable as reason:
-        warnings.warn(f"Nothing was compiled, and numpy answers: {reason}.", UserWarning, stacklevel=3)
+        warnings.warn(f"Nothing was compiled, and numpy is used instead: {reason}.", UserWarning, stacklevel=3)
     inner, metadata = shipped(model), metadata_of(model, None)
     versions = getattr(inner, "versions_", None)
     if program.n_outputs is not None:

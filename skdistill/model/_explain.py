@@ -30,20 +30,21 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What each column adds to the answers for some rows.
+    """The contributions of columns to the predictions for some rows.
 
-    ``values.sum(axis=1) + intercept`` are the logits, or a regressor's predictions before `clip` holds them and before
-    a transformed target is transformed back.
+    ``values.sum(axis=1) + intercept`` equals the logits, or a regressor's predictions before clipping and before the
+    inverse of a target transform.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_columns) or (n_rows, n_columns, n_outputs)
-        What each column adds to the logit, that of the second class where there are two, or to the prediction in the
-        target's unit. More than two classes, or several outputs, are the third axis.
+        The contribution of each column to the logit (with two classes, that of the second), or to the prediction, in
+        the target's unit. The third axis is the class if there are more than two, or the output if there is more than
+        one.
     intercept : float or ndarray of shape (n_outputs,)
-        What is added to the columns' sum.
+        The constant added to the sum of the contributions.
     names : list of str
-        The names of the columns; "column 0" and so on where they have none.
+        The names of the columns; "column 0" and so on if they have none.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def explained(program: Program, X: Any, background: Any) -> Explanation:
     if not isinstance(layer, Affine | LookupAffine) or not end.ENDS:
         others = "its export_text shows its rules" if isinstance(layer, Tree) else "the package shap can explain it"
         raise TypeError(
-            'explain needs a student that is a sum over its columns: student="linear" or "additive". This one is a '
+            'explain needs an additive student: student="linear" or "additive". This one is a '
             f"{'tree' if isinstance(layer, Tree) else 'net'}; {others}."
         )
     encoder = program.ops[:layer_at]

@@ -13,23 +13,23 @@ from ._program_models import ProgramClassifier, ProgramModel, ProgramRegressor
 
 
 def load(path: str | os.PathLike[str], *, batch_dtype: str = "float64") -> LoadedClassifier | LoadedRegressor:
-    """Load a student that ``export("....skd")`` has written.
+    """Load a student from a ``.skd`` file written by ``export``.
 
-    Numpy is all it takes: no scikit-learn, no torch. Nothing in the file is executed.
+    This needs only numpy: no scikit-learn, no torch. Nothing in the file is executed.
 
     Parameters
     ----------
     path : path-like
         The file.
     batch_dtype : {"float64", "float32"}, default="float64"
-        The type in which the layers of a net are computed for more than one row. float32 takes about 0.6 of the time.
-        Probabilities, or predictions in standard deviations of the target, then differ by about 1e-6 from those of
-        the same row alone, which are always computed in float64.
+        The type in which the layers of a net are computed for batches. float32 takes about 0.6 of the time.
+        Probabilities, or predictions in standard deviations of the target, then differ by about 1e-6 from those of a
+        single row, which are always computed in float64.
 
     Returns
     -------
     model : LoadedClassifier or LoadedRegressor
-        It answers as the student does.
+        A model that predicts as the student does.
 
     Raises
     ------
@@ -90,11 +90,11 @@ class _Loaded(ProgramModel):
                 raise ValueError("Complex data not supported: X holds complex numbers.")
         if len(X.shape) != 2:
             raise ValueError(
-                f"Expected 2D array, got an X of shape {tuple(X.shape)} instead; needed is (n_rows, "
+                f"Expected 2D array, got an X of shape {tuple(X.shape)} instead; expected (n_rows, "
                 f"{self.n_features_in_}). One row is X.reshape(1, -1)."
             )
         if X.shape[0] == 0:
-            raise ValueError(f"X has shape {tuple(X.shape)}; needed is at least one row.")
+            raise ValueError(f"X has shape {tuple(X.shape)}; expected at least one row.")
         if X.shape[1] != self.n_features_in_ and not (is_frame(X) and hasattr(self, "feature_names_in_")):
             raise ValueError(
                 f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
@@ -142,38 +142,36 @@ class _Loaded(ProgramModel):
 
 
 class LoadedClassifier(ProgramClassifier, _Loaded):
-    """A classifier that predicts with a Program; what :func:`load` returns.
+    """A classifier that predicts with a Program; :func:`load` returns it.
 
-    To scikit-learn it is a fitted classifier: ``fit`` changes nothing, and ``clone`` returns it as
-    it is, as with a FrozenEstimator. It can be a teacher. Rows may also come as a dict, or as a list
-    of dicts, from column name to cell.
+    scikit-learn treats it as a fitted classifier: ``fit`` does nothing, and ``clone`` returns the model itself, as with
+    a FrozenEstimator. It can be a teacher. Rows may also be a dict from column name to cell, or a list of such dicts.
 
     Parameters
     ----------
     program : Program
-        From raw rows to probabilities.
+        The Program, from raw rows to probabilities.
     classes : ndarray of shape (n_classes,)
         The class labels.
     versions : dict of str to str, default=None
-        The versions of the packages by which the file was written.
+        The versions of the packages that wrote the file.
     metadata : dict, default=None
-        What the file says of where it comes from.
+        The metadata in the file.
 
     Attributes
     ----------
     program_ : Program
-        The Program; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+        The Program; ``program_(X)`` is ``predict_proba`` without input validation.
     classes_ : ndarray of shape (n_classes,)
         The class labels.
     n_features_in_ : int
         The number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        The names of the columns, where they are all strings.
+        The names of the columns, if all of them are strings.
     versions_ : dict of str to str
-        The versions of the packages by which the file was written.
+        The versions of the packages that wrote the file.
     metadata_ : dict
-        What the file says of where it comes from, as :func:`skdistill.export.to_file` documents; empty where it says
-        nothing.
+        The metadata in the file, as :func:`skdistill.export.to_file` documents; empty if there is none.
 
     Examples
     --------
@@ -204,21 +202,21 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
         return f"LoadedClassifier(n_columns={self.n_features_in_}, classes={self.classes_.tolist()})"
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy; of several labels, the share of rows whose labels are all predicted.
+        """Return the accuracy; for a multilabel target, the fraction of rows whose labels are all predicted.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns), or list of dict
             Rows.
         y : array-like of shape (n_rows,) or (n_rows, n_labels)
-            Their labels; several are matched by the names of a frame's columns, and a missing one does not count.
+            Their labels. The columns of a frame are matched by name; missing labels are ignored.
         sample_weight : array-like of shape (n_rows,), default=None
             Their weights.
 
         Returns
         -------
         score : float
-            The share of rows whose label is predicted.
+            The fraction of correctly predicted rows.
         """
         if self.multilabel_:
             return self._score_of_labels(X, y, sample_weight)
@@ -227,34 +225,32 @@ class LoadedClassifier(ProgramClassifier, _Loaded):
 
 
 class LoadedRegressor(ProgramRegressor, _Loaded):
-    """A regressor that predicts with a Program; what :func:`load` returns for one.
+    """A regressor that predicts with a Program; :func:`load` returns it.
 
-    To scikit-learn it is a fitted regressor: ``fit`` changes nothing, and ``clone`` returns it as it
-    is, as with a FrozenEstimator. It can be a teacher. Rows may also come as a dict, or as a list of
-    dicts, from column name to cell.
+    scikit-learn treats it as a fitted regressor: ``fit`` does nothing, and ``clone`` returns the model itself, as with
+    a FrozenEstimator. It can be a teacher. Rows may also be a dict from column name to cell, or a list of such dicts.
 
     Parameters
     ----------
     program : Program
-        From raw rows to numbers.
+        The Program, from raw rows to predictions.
     versions : dict of str to str, default=None
-        The versions of the packages by which the file was written.
+        The versions of the packages that wrote the file.
     metadata : dict, default=None
-        What the file says of where it comes from.
+        The metadata in the file.
 
     Attributes
     ----------
     program_ : Program
-        The Program; ``program_(X)`` is the bare, unchecked ``predict``, of shape (n_rows, n_outputs).
+        The Program; ``program_(X)`` is ``predict`` without input validation and returns shape (n_rows, n_outputs).
     n_features_in_ : int
         The number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        The names of the columns, where they are all strings.
+        The names of the columns, if all of them are strings.
     versions_ : dict of str to str
-        The versions of the packages by which the file was written.
+        The versions of the packages that wrote the file.
     metadata_ : dict
-        What the file says of where it comes from, as :func:`skdistill.export.to_file` documents; empty where it says
-        nothing.
+        The metadata in the file, as :func:`skdistill.export.to_file` documents; empty if there is none.
 
     Examples
     --------
@@ -289,7 +285,7 @@ class LoadedRegressor(ProgramRegressor, _Loaded):
         Returns
         -------
         score : float
-            The share of the variance of `y` that is explained, the mean over outputs.
+            R2, the mean over outputs.
         """
         y_true = np.asarray(y, dtype=np.float64).reshape(-1, self.program_.n_outputs or 1)
         y_pred = self.predict(X).reshape(y_true.shape)

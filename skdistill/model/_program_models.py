@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..losses import log_softmax
 from ..program import Program, Sigmoid, Softmax, is_missing, named_columns
 from ._explain import Explanation, explained
+from ._on_partitions import on_partitions
 
 Array = NDArray[Any]
 
@@ -24,53 +25,52 @@ class Exportable:
         Parameters
         ----------
         path : path-like
-            Ends in .skd (for ``skdistill.load``), .onnx, .c (a .h is written beside it), .js or .mjs (a .d.ts or .d.mts
-            is written beside it), .py or .sql.
+            The file to write. Its suffix is .skd (for ``skdistill.load``), .onnx, .c (which also writes a .h), .js or
+            .mjs (which also writes a .d.ts or .d.mts), .py or .sql.
         **options : dict
-            The options of the format. Every format has ``metadata``, a dict of what the file is to say of itself beside
-            what the fit knows (:func:`skdistill.export.to_file`). .onnx also has ``numbers``, ``missing`` and
-            ``logits`` (:func:`skdistill.export.to_onnx`), and .sql ``dialect``, which it needs, and ``table``
+            Options of the format. All formats take ``metadata``, a dict to store in the file beside the metadata of the
+            fit (:func:`skdistill.export.to_file`). .onnx also takes ``numbers``, ``missing`` and ``logits``
+            (:func:`skdistill.export.to_onnx`); .sql requires ``dialect`` and takes ``table``
             (:func:`skdistill.export.to_sql`).
 
         Raises
         ------
         ValueError
-            If `path` has another suffix, or an option another value.
+            If `path` has another suffix, or an option has an invalid value.
         NotFittedError
             If the student is not fitted.
         TypeError
-            If the student has no Program, the format has no printer for an op of it, or the format
-            does not have one of the options; or if the metadata hold something that JSON does not.
+            If the student has no Program, the format does not support one of its ops or one of the options, or the
+            metadata hold an object that JSON cannot represent.
         ImportError
             If the format needs a package that is not installed.
         OSError
-            If the file cannot be written. No partly written file is left.
+            If the file cannot be written. Writes are atomic.
         """
         from ..export import to_file
 
         to_file(self, path, **options)
 
     def compile(self) -> Any:
-        """Return the fitted student as native code: a row takes some 2 microseconds from Python.
+        """Return the fitted student as native code, which predicts a row in about 2 microseconds from Python.
 
-        The machine's C compiler (``cc``, ``gcc`` or ``clang``; the environment variable ``CC`` names another) builds
-        a shared library once, and checks it against numpy. It stays in ``~/.cache/skdistill`` (below
-        ``XDG_CACHE_HOME`` where that is set), keyed by the code and the compiler. Where there is no compiler, a
-        warning says so, and numpy answers.
+        The machine's C compiler (``cc``, ``gcc`` or ``clang``; the environment variable ``CC`` names another) builds a
+        shared library, whose results are compared with numpy's. The library is cached in ``~/.cache/skdistill`` (or
+        ``$XDG_CACHE_HOME/skdistill``), keyed by the code and the compiler. Without a compiler, the model warns and uses
+        numpy.
 
         Returns
         -------
         model : LoadedClassifier or LoadedRegressor
-            It takes the same rows and gives the same answers within 1e-4 of a logit, since layers are computed in
-            float32. Other threads go on while it answers. A pickle of it answers with numpy until it is compiled
-            again.
+            A model that takes the same rows. Its logits agree within 1e-4, because layers are computed in float32.
+            Predicting releases the GIL. A pickled copy uses numpy until it is compiled again.
 
         Raises
         ------
         NotFittedError
             If the student is not fitted.
         TypeError
-            If the student has no Program, or its Program has an op that C has no printer for.
+            If the student has no Program, or C does not support one of its ops.
 
         Examples
         --------
@@ -94,19 +94,19 @@ class ProgramModel(Exportable):
         raise NotImplementedError
 
     def explain(self, X: Any, background: Any = None) -> Explanation:
-        """Return what each column adds to the answer for each row; for linear and additive students.
+        """Return the contribution of each column to the prediction for each row; for linear and additive students.
 
-        The columns of a row and the intercept add up to its ``decision_function``, or, of a regressor, to its
-        prediction before `clip` holds it and before a transformed target is transformed back.
+        The contributions and the intercept add up to the row's ``decision_function`` or, for a regressor, to its
+        prediction before clipping and before the inverse of a target transform.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
         background : array-like, sparse matrix or frame of shape (n_background_rows, n_columns), default=None
-            Rows to compare with, such as those of the training: each column's mean over them is taken off and added
-            to the intercept. What is left are the SHAP values with that background, exactly. None takes nothing
-            off: a number adds nothing where it is zero, as with ``coef_``.
+            Reference rows, such as the training rows. The mean contribution of each column over them is moved into the
+            intercept; the contributions are then the exact SHAP values for this background. With None nothing is moved:
+            a number contributes nothing if it is zero, as with ``coef_``.
 
         Returns
         -------
@@ -119,12 +119,12 @@ class ProgramModel(Exportable):
         NotFittedError
             If the student is not fitted.
         TypeError
-            If the student is no sum over its columns: a net with hidden layers, or a tree.
+            If the student is not additive in its columns: a net with hidden layers, or a tree.
 
         References
         ----------
-        Lundberg and Lee (2017), A unified approach to interpreting model predictions,
-        https://arxiv.org/abs/1705.07874; corollary 1 has the values of a linear model.
+        Lundberg and Lee (2017), A unified approach to interpreting model predictions, https://arxiv.org/abs/1705.07874;
+        corollary 1 gives the values of a linear model.
 
         Examples
         --------
@@ -152,33 +152,35 @@ class ProgramClassifier(ProgramModel):
 
     @property
     def multilabel_(self) -> bool:
-        """Whether it was fitted to several labels for each row, and not to one class."""
+        """Whether the target was multilabel."""
         return isinstance(self.program_.ops[-1], Sigmoid)
 
+    @on_partitions
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, or of each label.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         proba : ndarray of shape (n_rows, n_classes)
-            Probabilities in the order of ``classes_``; each row sums to one, unless they are those of several labels.
+            Probabilities in the order of ``classes_``. Each row sums to one, except for a multilabel target.
         """
         # the rows are checked first, and with them that there is a Program
         X = self._rows(X)
         return self.program_(X)
 
+    @on_partitions
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probability of each class.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
@@ -191,37 +193,39 @@ class ProgramClassifier(ProgramModel):
         with np.errstate(divide="ignore"):
             return np.log(self.program_(X))
 
+    @on_partitions
     def decision_function(self, X: Any) -> Array:
         """Return the logits.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
-            Logits; for two classes those of ``classes_[1]`` over ``classes_[0]``.
+            Logits; for two classes, the log odds of ``classes_[1]``.
         """
         X = self._rows(X)
         logits = self.program_.logits(X)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
-        """Return the most probable class, or that which a threshold decides on (:func:`skdistill.as_student`).
+        """Return the most probable class, or the class according to a threshold (:func:`skdistill.as_student`).
 
-        Where there are several labels, it returns those that are more likely than not.
+        For a multilabel target, return the labels with a probability above one half.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         labels : ndarray of shape (n_rows,) or (n_rows, n_labels)
-            Class labels; or one for each of several labels that the row has, and zero for the others.
+            Class labels; for a multilabel target an indicator matrix.
         """
         X = self._rows(X)
         chosen = self.program_.ops[-1].chosen(self.program_.logits(X))
@@ -234,7 +238,7 @@ class ProgramClassifier(ProgramModel):
         labels = np.asarray(named_columns(y, None if counted else self.classes_, "y")[0])
         predicted = self.predict(X)
         if labels.shape != predicted.shape:
-            raise ValueError(f"y has shape {labels.shape}; needed is an indicator matrix of shape {predicted.shape}.")
+            raise ValueError(f"y has shape {labels.shape}; expected an indicator matrix of shape {predicted.shape}.")
         known = ~np.vectorize(is_missing, otypes=[bool])(labels)
         right = (np.where(known, labels, 0).astype(np.float64) == predicted) | ~known
         weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
@@ -244,18 +248,19 @@ class ProgramClassifier(ProgramModel):
 class ProgramRegressor(ProgramModel):
     """How a regressor that is a Program predicts; numpy is enough."""
 
+    @on_partitions
     def predict(self, X: Any) -> Array:
         """Return the predictions, in the target's unit.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            Rows with the columns seen in fit; those of a frame in any order.
+            Rows with the columns seen in fit; columns of a frame may be in any order.
 
         Returns
         -------
         values : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-            One number for each row, or one for each of several outputs.
+            Predictions.
         """
         X = self._rows(X)
         values = self.program_(X)

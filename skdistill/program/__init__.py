@@ -46,6 +46,7 @@ from ._table import (
     column_reader,
     held_by,
     in_order,
+    is_dask,
     is_frame,
     is_missing,
     is_span,
@@ -93,7 +94,7 @@ __all__ += [
 ]
 __all__ += ["Unstandardize", "date_part", "ops", "real_weights", "unsquashed"]
 # tables: their columns, and their cells
-__all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
+__all__ += ["category_order", "column_names", "column_reader", "in_order", "is_dask", "is_frame", "named_columns"]
 __all__ += ["Levels", "Word", "as_key", "as_labels", "as_number", "cell_reader", "is_missing", "is_span", "numbers"]
 __all__ += [
     "DATE_FORMS",

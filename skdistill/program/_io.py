@@ -132,7 +132,7 @@ def dumps(
     TypeError
         If a file cannot hold the type of an op or of a class label; the message names it.
     ValueError
-        If :func:`read` would refuse the file; the message says why.
+        If :func:`read` could not read the file; the message says why.
     """
     pieces: list[bytes] = []
     ops = [_op_out(op, pieces) for op in program.ops]

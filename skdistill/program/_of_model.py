@@ -52,7 +52,7 @@ def program_of(model: Any, *, with_encoder: bool = False) -> Program:
                 "using this estimator."
             )
         raise TypeError(
-            f"{name} has no Program, and only a Program can be exported, saved, compressed or measured; needed is a "
+            f"{name} has no Program, and only a Program can be exported, saved, compressed or measured; expected a "
             "fitted LinearStudent, MLPStudent or TreeStudent, or a distiller with such a student. For scikit-learn's "
             "wrappers of thresholds, calibrations and transformed targets there is skdistill.as_student."
         )

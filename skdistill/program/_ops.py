@@ -174,11 +174,11 @@ def date_parts(seconds: Array, parts: tuple[str, ...]) -> Array:
     if cycles:
         periods = {"yearly": 31556952.0, "weekly": 604800.0, "daily": 86400.0}
         period = np.array([periods[parts[at].split()[0]] for at in cycles])
-        ahead = np.array([np.pi / 2.0 if parts[at].endswith("cosine") else 0.0 for at in cycles])
+        phase = np.array([np.pi / 2.0 if parts[at].endswith("cosine") else 0.0 for at in cycles])
         turns = np.floor(seconds[:, cycles] / period)
         angle = (seconds[:, cycles] - period * turns) * (2.0 * np.pi / period)
         # rounded, since libraries differ in the last digit, and ranks or a tree tell equal angles apart by it
-        values[:, cycles] = np.rint(1e6 * np.sin(angle + ahead)) / 1e6
+        values[:, cycles] = np.rint(1e6 * np.sin(angle + phase)) / 1e6
     return values
 
 
@@ -342,7 +342,7 @@ class Bound(Op):
         shape = np.shape(X)
         if len(shape) != 2 or shape[1] != self.n_columns:
             raise ValueError(
-                f"Rows are a {type(X).__name__} of shape {tuple(shape)}; needed is an array or a sparse matrix of "
+                f"Rows are a {type(X).__name__} of shape {tuple(shape)}; expected an array or a sparse matrix of "
                 f"shape (n_rows, {self.n_columns})."
             )
         if not hasattr(X, "tocsr"):

@@ -51,19 +51,18 @@ def _run_blocks(Z: Any, ops: Sequence[Callable[[Array], Array]]) -> Array:
 class Program:
     """A fitted student as data: a list of ops that turns rows into probabilities or regression outputs.
 
-    A call validates nothing and is therefore fast: use it in a hot loop whose rows are known to be
-    valid. The student's ``predict_proba``, or a regressor's ``predict``, validates its input and
-    then calls the Program.
+    Calling it does not validate the input, which is fast: use it in a hot loop with rows known to be valid. The
+    student's ``predict_proba``, or a regressor's ``predict``, validates its input and then calls the Program.
 
     Parameters
     ----------
     ops : sequence of Op
-        The operations. The first is Columns or Bound, which reads the rows; the last is Softmax or
-        OneVsRest for a classifier, Sigmoid for one of several labels, Unstandardize or BackTransform for a regressor.
+        The operations. The first is Columns or Bound, which reads the rows. The last is Softmax or OneVsRest for a
+        classifier, Sigmoid for a multilabel classifier, Unstandardize or BackTransform for a regressor.
     batch_dtype : {"float64", "float32"}, default="float64"
-        The type in which the layers of a net are computed for more than one row. float32 takes about 0.6 of the time.
-        Probabilities, or predictions in standard deviations of the target, then differ by about 1e-6 from those of
-        the same row alone, which are always computed in float64.
+        The type in which the layers of a net are computed for batches. float32 takes about 0.6 of the time.
+        Probabilities, or predictions in standard deviations of the target, then differ by about 1e-6 from those of a
+        single row, which are always computed in float64.
 
     Attributes
     ----------
@@ -102,7 +101,7 @@ class Program:
 
             self._batch = float32_steps(self)
         elif batch_dtype != "float64":
-            raise ValueError(f'batch_dtype={batch_dtype!r} is not known; needed is "float64" or "float32".')
+            raise ValueError(f'batch_dtype={batch_dtype!r} is not known; expected "float64" or "float32".')
 
     def __reduce__(self) -> tuple[type[Program], tuple[tuple[Op, ...], str]]:
         return Program, (self.ops, self.batch_dtype)
@@ -139,8 +138,7 @@ class Program:
         Returns
         -------
         logits : ndarray of shape (n_rows, n_classes), or (n_rows, 1) for two classes
-            The input of the last op. Where that is a Softmax, a single column ``z`` means the logits
-            ``(0, z)``.
+            The input of the last op. If that is a Softmax, a single column ``z`` stands for the logits ``(0, z)``.
         """
         Z = self._entry(X)
         return _run_blocks(Z, self._batch if Z.shape[0] > 1 else self._rest[:-1])
@@ -168,13 +166,13 @@ class Program:
         return sum(value.nbytes for op in self.ops for value in op.state().values() if isinstance(value, np.ndarray))
 
     def fingerprint(self, classes: Array | None = None) -> str:
-        """Return a SHA-256 of the ops and every number and name in them; equal Programs have equal fingerprints.
+        """Return a SHA-256 over the ops with all their numbers and names; equal Programs have equal fingerprints.
 
         Parameters
         ----------
         classes : ndarray of shape (n_classes,), default=None
-            Class labels that the fingerprint is to cover too, as that in a file does: a classifier with other labels
-            predicts something else.
+            Class labels that the fingerprint covers too, as in a file; classifiers with different labels predict
+            differently.
 
         Returns
         -------

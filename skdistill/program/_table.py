@@ -2,8 +2,8 @@
 
 Rows may be arrays, frames (pandas, polars, pyarrow or any other that narwhals supports), or one dict
 per row. A few rows are read cell by cell, since a frame returns a whole row faster than one column;
-many rows are read column by column. Both ways give the same numbers. Reading by column needs narwhals;
-without it, every frame is read cell by cell.
+many rows are read column by column. Both ways give the same numbers. Without narwhals, columns of nullable numbers and
+of dates with a time zone are read more slowly, and frames of other libraries than those three cell by cell.
 """
 
 from __future__ import annotations
@@ -133,6 +133,11 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "shape") and hasattr(X, "columns")
 
 
+def is_dask(X: Any) -> bool:
+    """Tell whether rows are a collection of Dask, by where its type comes from: Dask is not imported for it."""
+    return type(X).__module__.partition(".")[0] in ("dask", "dask_expr")
+
+
 def column_names(X: Any) -> list[Any]:
     """Return the names of a frame's columns."""
     # pyarrow has another attribute for them; its `columns` are the data
@@ -203,7 +208,7 @@ def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, A
         found, wanted = list(map(str, found)), list(map(str, wanted))
     if set(wanted) != set(found) or len(set(found)) < len(found):
         raise ValueError(
-            f"{source} has columns named {_listed(names)}; needed are {_listed(known.tolist())}. Rename the columns, "
+            f"{source} has columns named {_listed(names)}; expected {_listed(known.tolist())}. Rename the columns, "
             "or pass an array with columns in that order."
         )
     return array[:, [found.index(label) for label in wanted]], known
@@ -229,9 +234,6 @@ def column_reader(X: Any) -> Callable[[int], Array]:
     """Return a function from a column's index to the column, of an array or a frame, as an array."""
     if not is_frame(X):
         return lambda index: X[:, index]
-    import narwhals as nw
-
-    typed = nw.Boolean | nw.String | nw.Date | nw.Duration
     at_once: dict[int, Array] = {}
     if hasattr(X, "iloc") and X.shape[0] <= _MANY_ROWS:
         dtypes = X.dtypes.tolist()
@@ -249,6 +251,12 @@ def column_reader(X: Any) -> Callable[[int], Array]:
         if by_level is not None:
             levels, where = by_level
             return np.fromiter(levels, dtype=object, count=len(levels))[where]
+        if not _has_narwhals():
+            cells = column.to_pylist() if hasattr(column, "to_pylist") else column.to_list()
+            return np.fromiter(cells, dtype=object, count=len(cells))
+        import narwhals as nw
+
+        typed = nw.Boolean | nw.String | nw.Date | nw.Duration
         series = nw.from_native(column, series_only=True)
         dtype = series.dtype
         if dtype.is_numeric() or isinstance(dtype, typed) or (isinstance(dtype, nw.Datetime) and not dtype.time_zone):
@@ -285,7 +293,13 @@ def _native_column(X: Any, index: int) -> Any:
     if hasattr(X, "to_series"):
         return X.to_series(index)
     if hasattr(X, "column_names"):
-        return X.column(index)
+        column = X.column(index)
+        if hasattr(column, "chunks"):
+            return column
+        # a record batch has arrays, and all that follows is written for a table's chunked ones
+        import pyarrow as pa
+
+        return pa.chunked_array([column])
     import narwhals as nw
 
     return nw.from_native(X, eager_only=True)[:, index].to_native()
@@ -484,7 +498,7 @@ class Columns(Op):
     def __call__(self, X: Any) -> Array:
         if type(X) is np.ndarray and X.dtype.kind in "fiub" and self._numeric is not None:
             if X.ndim != 2 or X.shape[1] != self.n_columns:
-                raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
+                raise ValueError(f"Rows have shape {X.shape}; expected (n_rows, {self.n_columns}).")
             return X.astype(np.float64) if self.identity else X[:, self._numeric].astype(np.float64, copy=False)
         if isinstance(X, dict):
             return self._read_rows([self._row(X)])
@@ -498,12 +512,14 @@ class Columns(Op):
             at_once = numeric is not None and X.shape[0] <= _MANY_ROWS and (hasattr(X, "iloc") or not few)
             if at_once and (values := X.to_numpy()).dtype.kind in "fiub":
                 return np.array(values[:, numeric], dtype=np.float64, order="C")
-            if few or not _has_narwhals():
+            # the columns of pandas, polars and pyarrow can be read without narwhals
+            known = hasattr(X, "iloc") or hasattr(X, "to_series") or hasattr(X, "column_names")
+            if few or not (known or _has_narwhals()):
                 return self._read_rows(_cells(X, self._places(order)), order)
         else:
             X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
             if X.ndim != 2 or X.shape[1] != self.n_columns:
-                raise ValueError(f"Rows have shape {X.shape}; needed is (n_rows, {self.n_columns}).")
+                raise ValueError(f"Rows have shape {X.shape}; expected (n_rows, {self.n_columns}).")
         return self._read_columns(X, order)
 
     def _row(self, row: dict[Any, Any]) -> list[Any]:
@@ -535,7 +551,7 @@ class Columns(Op):
         """Return the position of each column in a frame; None if the order is that of fit."""
         if self.names is None:
             if len(names) != self.n_columns:
-                raise ValueError(f"Rows have {len(names)} columns; needed are {self.n_columns}.")
+                raise ValueError(f"Rows have {len(names)} columns; expected {self.n_columns}.")
             if self.numbered is None or set(names) != set(self.numbered):
                 return None
         if names == self._names:

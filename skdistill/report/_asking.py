@@ -31,7 +31,7 @@ def named_students(students: Any) -> tuple[dict[str, Any], Task]:
     students : dict of str to estimator
         At least one, each a fitted classifier with ``predict_proba``, or each a fitted regressor.
     task : Task
-        Classes or numbers.
+        The kind of target.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def named_students(students: Any) -> tuple[dict[str, Any], Task]:
             for at, (kind, one) in enumerate(zip(kinds, several, strict=True))
         }
     if not named:
-        raise ValueError("students is empty; needed is at least one fitted student.")
+        raise ValueError("students is empty; expected at least one fitted student.")
     tasks = {check_student(student, f"student {name!r}") for name, student in named.items()}
     if len(tasks) > 1:
         raise ValueError("Some students are classifiers and some regressors; compare them separately.")
@@ -60,7 +60,7 @@ def named_students(students: Any) -> tuple[dict[str, Any], Task]:
 
 
 def check_student(student: Any, called: str, task: Task | None = None) -> Task:
-    """Return the task of a student, refusing what cannot answer as one.
+    """Return the task of a student; raise if it cannot predict as one.
 
     Parameters
     ----------
@@ -75,11 +75,11 @@ def check_student(student: Any, called: str, task: Task | None = None) -> Task:
     if own is None or (task is not None and own != task):
         needed = [f"a fitted {one.estimator} with {one.method}" for one in ([task] if task else (CLASSES, NUMBERS))]
         several = (
-            " It has several labels: pass the answers for one of them to from_predictions, "
+            " It has several labels: pass the predictions for one to from_predictions, "
             "np.column_stack([1 - p, p]), and that column of y."
         )
         hint = several if task is not None and own == LABELS else ""
-        raise ValueError(f"{called} is {student!r}; needed is {' or '.join(needed)}.{hint}")
+        raise ValueError(f"{called} is {student!r}; expected {' or '.join(needed)}.{hint}")
     if is_estimator(student) and not is_fitted(student):
         raise not_fitted(student)
     return own
@@ -105,7 +105,7 @@ def ask_teacher(
     Parameters
     ----------
     task : Task
-        Classes or numbers.
+        The kind of target.
     teacher : estimator, callable, list of these, or None
         Fitted. None together with answers that are given.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
@@ -152,7 +152,7 @@ def ask_student(task: Task, student: Any, X: Any, teacher_pred: Array, order: Ar
     Parameters
     ----------
     task : Task
-        Classes or numbers.
+        The kind of target.
     student : estimator
         Fitted.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
@@ -230,7 +230,7 @@ def ask_both(
 
 
 def check_labels(task: Task, y: Any, teacher_pred: Array, order: Array | None) -> Array:
-    """Return the labels of test rows, refusing those that the teacher does not know."""
+    """Return the labels of test rows; raise for labels that the teacher does not know."""
     if task.y_names(y) is not None:
         y = named_columns(y, order, "y")[0]
     y = task.check_y(y, len(teacher_pred))
@@ -239,15 +239,15 @@ def check_labels(task: Task, y: Any, teacher_pred: Array, order: Array | None) -
 
 
 def check_outputs(values: Array, teacher_pred: Array, called: str) -> None:
-    """Refuse answers with another number of outputs than the teacher's."""
+    """Raise if the number of outputs differs from the teacher's."""
     n_outputs, needed = values.shape[1], teacher_pred.shape[1]
     if n_outputs != needed:
         plural = "s" * (n_outputs > 1)
-        raise ValueError(f"{called} has {n_outputs} output{plural}, and the teacher answers with {needed}.")
+        raise ValueError(f"{called} has {n_outputs} output{plural}, and the teacher returned {needed}.")
 
 
 def teacher_names(task: Task, student: Any) -> Array | None:
-    """Return what a student takes columns of a teacher without names for: what its user has said, or its own names."""
+    """Return the names for the columns of a teacher without names: those that the user passed, or the student's."""
     classes = task.classes(getattr(student, "classes", None))
     return output_names(student) if classes is None else np.asarray(classes)
 

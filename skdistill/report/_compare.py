@@ -46,70 +46,71 @@ def compare(
     n_bins: int = 15,
     latency: bool = True,
 ) -> Report:
-    """Compare students with their teacher on test rows: what each keeps, and what it saves. Or a new model with an old.
+    """Compare students with their teacher, or with a baseline, on test rows: quality, size and latency.
 
-    Teacher and students must not have seen the rows in training. A teacher that has seen them looks better than it
-    is, and its students look worse.
+    Neither the teacher nor the students should have seen the test rows in training. A teacher that has seen them looks
+    better than it is, and its students look worse.
 
     Parameters
     ----------
     teacher : estimator, callable, list of these, or None
-        Fitted. A list answers with its mean. None requires `teacher_proba` or `teacher_pred`.
+        A fitted teacher. The predictions of a list are averaged. None requires `teacher_proba` or `teacher_pred`.
     students : dict of str to estimator, list of estimators, or estimator
-        Fitted classifiers, such as a DistilledClassifier, a student, or what ``skdistill.load``
-        returns; or fitted regressors. Those in a list are named after their classes.
+        Fitted classifiers, such as a DistilledClassifier, a student or a model from ``skdistill.load``; or fitted
+        regressors. Models in a list are named after their classes.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-        Test rows, raw, as teacher and students take them.
+        Raw test rows, in the form that teacher and students take.
     y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-        Their labels, or the targets of regressors. The columns of a frame, and those of the teacher's answers, are
-        matched by name with the outputs of the students that know theirs; without names they are taken in that order.
-        Beside a `baseline` there need be none.
+        Their labels, or the targets of regressors. Columns of a frame, and those of the teacher's predictions, are
+        matched by name with the outputs of the students; without names they are matched by position. May be None with a
+        `baseline`.
     baseline : estimator, default=None
-        The model in service, in place of a teacher: which rows do the students change, on which slices, and, with
-        labels, is it for the better? It may be what ``skdistill.load`` returns.
+        The model in production, to compare with instead of a teacher. The report then shows which rows and slices the
+        students change and, with labels, whether they improve. May be a model from ``skdistill.load``.
     teacher_proba : array-like of shape (n_rows, n_classes), default=None
-        The probabilities of a classifier's teacher, if they are known. With `teacher` given as well, its size and
-        its times are measured.
+        Precomputed probabilities of a classifier's teacher. If `teacher` is passed as well, its size and its latency
+        are measured.
     teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-        The same for the predictions of a regressor's teacher.
+        Precomputed predictions of a regressor's teacher.
     classes : array-like of shape (n_classes,), default=None
-        The labels of the columns of probabilities, for a teacher that does not know them. None takes those of the
-        first student with as many classes.
+        The labels of the columns of probabilities, for a teacher without ``classes_``. None uses those of the first
+        student with as many classes.
     labels_only : str, estimator or None, default="auto"
-        The baseline, a student that was fitted to the labels alone: the name of one of the students, or another
-        estimator. "auto" fits one to `X_train` and `y_train` for each kind of student, with the same parameters; None,
-        or "auto" without these rows, has no baseline.
+        A student fitted to the labels only, as a reference: the name of one of the students, or another estimator.
+        "auto" fits one to `X_train` and `y_train` for each kind of student, with the same parameters. With None, or
+        with "auto" and no training rows, there is no such reference.
     X_train : array-like, sparse matrix or frame of shape (n_train, n_columns), default=None
-        The rows that the students were fitted to. The baselines are fitted to them without sample weights: give
-        `labels_only` where the students had some.
+        The training rows of the students. The students on labels only are fitted to them without sample weights; if the
+        others had weights, pass `labels_only`.
     y_train : array-like of shape (n_train,) or (n_train, n_outputs), default=None
         Their labels.
     scoring : str, default=None
-        The name of one of scikit-learn's scorers, for retention, choice and verdict. None takes "neg_log_loss", for
+        The name of a scikit-learn scorer, for retention, recommendation and verdict. None uses "neg_log_loss", for
         regressors "r2".
     tolerance : float, default=0.01
-        The chosen student is the smallest whose score is worse than the best by no more than this share, and that
-        keeps 95 % of what the best gains over a constant prediction, which counts where events are rare.
+        Maximum relative loss of score. The report recommends the smallest student whose score is within this tolerance
+        of the best and that keeps 95 % of the best student's gain over a constant prediction; the latter matters for
+        rare events.
     slice_by : sequence of str or int, default=None
-        The columns by whose categories or quartiles the rows are sliced. None takes the first fifty. The rows are
-        always sliced by class, or by the quartiles of the target.
+        The columns whose categories or quartiles define slices of the rows. None uses the first fifty. Classes, or
+        quartiles of the target, always define slices too.
     min_rows : int, default=30
         Slices with fewer rows are skipped.
     n_bins : int, default=15
-        The number of bins of equal width for the calibration error and the reliability curves of classifiers.
+        The number of equal-width bins for the calibration error and the reliability curves of classifiers.
     latency : bool, default=True
-        Whether times are measured, on one thread. It takes about a second for each model, more for a slow one.
+        Whether to measure latencies, on one thread. This takes about a second per model, more for a slow one.
 
     Returns
     -------
     report : Report
-        To print, to show in a notebook, or to write as a page.
+        A report to print, to show in a notebook, or to write as an HTML page.
 
     Raises
     ------
     ValueError
-        If the shapes of rows, labels and answers do not match, an option has a wrong value, or two do not go together;
-        the message says which.
+        If the shapes of rows, labels and predictions do not match, or options are invalid or contradict each other; the
+        message says which.
     TypeError
         If `slice_by` is a str.
     NotFittedError
@@ -132,12 +133,12 @@ def compare(
     """
     reference = "teacher" if baseline is None else "baseline"
     if X is None or (y is None and baseline is None):
-        raise ValueError(f"{'X' if X is None else 'y'} is None; needed are test rows and their labels.")
+        raise ValueError(f"{'X' if X is None else 'y'} is None; expected test rows and their labels.")
     if baseline is not None:
         if teacher is not None or teacher_proba is not None or teacher_pred is not None:
-            raise ValueError("Give a teacher or a baseline; there are both.")
+            raise ValueError("Pass either a teacher or a baseline, not both.")
         if X_train is not None or not (labels_only is None or labels_only == "auto"):
-            raise ValueError("Students beside a baseline have none of labels only; leave out labels_only and X_train.")
+            raise ValueError("With a baseline there are no students on labels only; leave out labels_only and X_train.")
         teacher = baseline
     named, task = asking.named_students(students)
     if baseline is not None:
@@ -189,7 +190,7 @@ def compare(
         if labels is None
         else _choose(table, tolerance, "retention", kind.gains(preds, labels))
     )
-    said = (
+    sentence = (
         change(chosen, reference, preds, kind)
         if labels is None or baseline is not None
         else verdict(chosen, named, baselines, preds, kind, labels)
@@ -203,7 +204,7 @@ def compare(
         reference=reference,
         columns=kind.columns,
         chosen=chosen,
-        verdict=said,
+        verdict=sentence,
         notes=kind.notes(),
         scoring=scoring,
         tolerance=tolerance,
@@ -224,7 +225,7 @@ def _check_options(scoring: str, tolerance: float, min_rows: int, n_bins: int) -
         )
     for name, value, low in (("tolerance", tolerance, 0), ("min_rows", min_rows, 1), ("n_bins", n_bins, 2)):
         if not value >= low:
-            raise ValueError(f"{name}={value!r}; needed is a number that is at least {low}.")
+            raise ValueError(f"{name}={value!r}; expected a number that is at least {low}.")
 
 
 def _with_baselines(
@@ -237,7 +238,7 @@ def _with_baselines(
         if labels_only not in named:
             raise ValueError(f"labels_only={labels_only!r} is none of the students {list(named)}.")
         if len(named) == 1:
-            raise ValueError("The only student is the one that labels_only names; needed is another.")
+            raise ValueError("The only student is the one that labels_only names; expected another.")
         return named, [labels_only]
     if isinstance(labels_only, str):
         found = {} if X_train is None else labels_only_twins(named, X_train, y_train)

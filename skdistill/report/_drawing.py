@@ -257,7 +257,7 @@ def draw_density(
     reference : str, default="teacher"
         What the teacher is called.
     **kwargs : dict
-        For matplotlib's ``hexbin``.
+        Keyword arguments for matplotlib's ``hexbin``.
 
     Returns
     -------

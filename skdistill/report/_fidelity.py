@@ -20,28 +20,28 @@ TASKS = {task.method: task for task in (CLASSES, NUMBERS)}
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FidelityDisplay(Display):
-    """The student's answers against the teacher's, as a density.
+    """The student's predictions against the teacher's, as a density plot.
 
-    For two classes the answers are the probabilities of the second class; for more, those of the class that the
-    teacher finds most probable. For a regressor they are the predictions of one output.
+    For two classes, the plot shows the probability of the second class; for more, that of the teacher's most probable
+    class; for a regressor, the predictions of one output.
 
     Parameters
     ----------
     teacher_pred, student_pred : ndarray of shape (n_rows,)
-        The probability that each gives to the same class, or the number that each predicts.
+        The probability of the same class according to each, or the predictions of each.
     fidelity : float
-        The share of rows on which both predict the same class; for a regressor R2 against the teacher.
+        The fraction of rows on which both predict the same class; for a regressor, R2 against the teacher.
     label : str
-        The class of the probabilities, or the output that is predicted.
+        The class or the output that is shown.
     student_name : str, default="student"
         The student's name.
     response_method : {"predict_proba", "predict"}, default="predict_proba"
-        Whether the answers are probabilities or predictions of a regressor.
+        Whether the values are probabilities, or predictions of a regressor.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes with the picture.
+        The axes with the plot.
     figure_ : matplotlib Figure
         The figure of these axes.
     hexbin_ : matplotlib PolyCollection
@@ -81,7 +81,7 @@ class FidelityDisplay(Display):
         ax: Any = None,
         **kwargs: Any,
     ) -> FidelityDisplay:
-        """Predict rows with a student and its teacher, and draw.
+        """Predict rows with a student and its teacher, and plot.
 
         Parameters
         ----------
@@ -90,19 +90,19 @@ class FidelityDisplay(Display):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             Rows.
         teacher : estimator, callable or list of these, default=None
-            None takes the teacher of a distilled model.
+            The teacher. None uses that of a distilled model.
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
-            The probabilities of a classifier's teacher, if they are known.
+            Precomputed probabilities of a classifier's teacher.
         teacher_pred : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-            The predictions of a regressor's teacher, if they are known.
+            Precomputed predictions of a regressor's teacher.
         output : int, default=0
-            The output of a regressor to draw.
+            The index of the regressor's output to show.
         student_name : str, default=None
-            The student's name; None takes its class.
+            The student's name; None uses its class name.
         ax : matplotlib Axes, default=None
             The axes to draw on; None for a new figure.
         **kwargs : dict
-            For matplotlib's ``hexbin``.
+            Keyword arguments for matplotlib's ``hexbin``.
 
         Returns
         -------
@@ -120,8 +120,8 @@ class FidelityDisplay(Display):
         task, *answers, names = ask_both(estimator, X, None, teacher, given)
         if task == LABELS:
             raise ValueError(
-                "FidelityDisplay shows one class or number of a row, and the estimator has several labels: pass the "
-                "answers for one of them to from_predictions, np.column_stack([1 - p, p])."
+                "FidelityDisplay shows one class or output, and the estimator has several labels: pass the predictions "
+                "for one to from_predictions, np.column_stack([1 - p, p])."
             )
         kwargs |= {"response_method": task.method, "student_name": student_name_of(estimator, student_name)}
         return cls.from_predictions(*answers, classes=names, output=output, ax=ax, **kwargs)
@@ -139,25 +139,25 @@ class FidelityDisplay(Display):
         ax: Any = None,
         **kwargs: Any,
     ) -> FidelityDisplay:
-        """Draw answers that are known.
+        """Plot precomputed predictions.
 
         Parameters
         ----------
         teacher_pred, student_pred : array-like of shape (n_rows, n_classes), (n_rows, n_outputs) or (n_rows,)
-            Probabilities or predictions of a regressor, as `response_method` says, columns in the same order; those
-            of frames are matched by name.
+            Probabilities, or predictions of a regressor, according to `response_method`. Columns must be in the same
+            order; columns of frames are matched by name.
         response_method : {"predict_proba", "predict"}, default="predict_proba"
-            Which method of the models the answers come from; "predict" for regressors.
+            The method of the models that returned the values; "predict" for regressors.
         classes : array-like of shape (n_classes,), default=None
-            The labels of the columns of probabilities; None takes the names of a frame, or numbers them.
+            The labels of the columns of probabilities. None uses the column names of a frame, or 0, 1, ...
         output : int, default=0
-            The output of a regressor to draw.
+            The index of the regressor's output to show.
         student_name : str, default="student"
             The student's name.
         ax : matplotlib Axes, default=None
             The axes to draw on; None for a new figure.
         **kwargs : dict
-            For matplotlib's ``hexbin``.
+            Keyword arguments for matplotlib's ``hexbin``.
 
         Returns
         -------
@@ -167,7 +167,7 @@ class FidelityDisplay(Display):
         Raises
         ------
         ValueError
-            If the shapes differ, a row is not made of probabilities, or there is no such output.
+            If the shapes differ, a row does not hold probabilities, or there is no such output.
         """
         if response_method not in TASKS:
             raise ValueError(f"response_method must be 'predict_proba' or 'predict'; got {response_method!r}.")
@@ -206,7 +206,7 @@ class FidelityDisplay(Display):
         ax : matplotlib Axes, default=None
             The axes to draw on; None for a new figure.
         **kwargs : dict
-            For matplotlib's ``hexbin``.
+            Keyword arguments for matplotlib's ``hexbin``.
 
         Returns
         -------

@@ -18,14 +18,14 @@ from ._report import Report
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FrontierDisplay(Display):
-    """Retention against size or time; the line is the Pareto front of the students.
+    """Retention against size or latency, with the Pareto front of the students.
 
     Parameters
     ----------
     costs : dict of str to float
-        The bytes or microseconds of each model; a model without is not drawn.
+        The bytes or microseconds of each model; a model without a cost is not shown.
     retentions : dict of str to float
-        The retention of each model: its score over the teacher's.
+        The retention of each model: its score divided by the teacher's.
     kinds : dict of str to {"teacher", "student", "labels only"}
         The kind of each model.
     cost : {"program_bytes", "pickle_bytes", "median_us"}, default="program_bytes"
@@ -34,7 +34,7 @@ class FrontierDisplay(Display):
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes with the picture.
+        The axes with the plot.
     figure_ : matplotlib Figure
         The figure of these axes.
 
@@ -66,7 +66,7 @@ class FrontierDisplay(Display):
         ax: Any = None,
         **kwargs: Any,
     ) -> FrontierDisplay:
-        """Compare students with their teacher on test rows, and draw.
+        """Compare students with their teacher on test rows, and plot.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class FrontierDisplay(Display):
         ax : matplotlib Axes, default=None
             The axes to draw on; None for a new figure.
         **kwargs : dict
-            For :func:`skdistill.compare`.
+            Keyword arguments for :func:`skdistill.compare`.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class FrontierDisplay(Display):
         Raises
         ------
         ValueError
-            If there is no such `cost`, no model has it, or as :func:`skdistill.compare`.
+            If `cost` is unknown or no model has it, and as :func:`skdistill.compare`.
         """
         _column(cost)
         report = compare(teacher, students, X, y, **{"latency": cost == "median_us", **kwargs})
@@ -95,12 +95,12 @@ class FrontierDisplay(Display):
 
     @classmethod
     def from_report(cls, report: Report, *, cost: str = "program_bytes", ax: Any = None) -> FrontierDisplay:
-        """Draw the figures of a report.
+        """Plot the figures of a report.
 
         Parameters
         ----------
         report : Report
-            What :func:`skdistill.compare` returned.
+            A report from :func:`skdistill.compare`.
         cost : {"program_bytes", "pickle_bytes", "median_us"}, default="program_bytes"
             The horizontal axis.
         ax : matplotlib Axes, default=None
@@ -114,7 +114,7 @@ class FrontierDisplay(Display):
         Raises
         ------
         ValueError
-            If there is no such `cost`, or no model has it.
+            If `cost` is unknown or no model has it.
         """
         _column(cost)
         costs, retentions, kinds = map(report.figures_of, (cost, "retention", "kind"))
@@ -134,7 +134,7 @@ class FrontierDisplay(Display):
         cost: str = "program_bytes",
         ax: Any = None,
     ) -> FrontierDisplay:
-        """Draw probabilities that are known.
+        """Plot precomputed probabilities.
 
         Parameters
         ----------
@@ -149,9 +149,9 @@ class FrontierDisplay(Display):
         classes : array-like of shape (n_classes,), default=None
             The labels of the columns; None takes the sorted labels of `y_true`.
         labels_only : str, default=None
-            The name of the student that was fitted to the labels alone.
+            The name of the student that was fitted to the labels only.
         scoring : str, default="neg_log_loss"
-            The name of one of scikit-learn's scorers, for the retention.
+            The name of a scikit-learn scorer, for the retention.
         cost : {"program_bytes", "pickle_bytes", "median_us"}, default="program_bytes"
             The meaning of the costs.
         ax : matplotlib Axes, default=None
@@ -165,7 +165,7 @@ class FrontierDisplay(Display):
         Raises
         ------
         ValueError
-            If there is no such `cost`, a student has none, or the shapes differ.
+            If `cost` is unknown, a student has none, or the shapes differ.
         """
         missing = [name for name in student_probas if name not in costs]
         if missing:

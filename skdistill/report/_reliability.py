@@ -19,22 +19,23 @@ from ._figures import class_curve, reliability_curve
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ReliabilityDisplay(Display):
-    """Reliability curves of teacher and student: accuracy by the probability of the predicted class.
+    """Reliability diagram of teacher and student: accuracy against the probability of the predicted class.
 
-    Of a class that is rare, which is hardly ever predicted, `pos_label` shows how often it comes by its probability.
+    For a rare class, which is hardly ever predicted, `pos_label` shows its observed rate against its probability
+    instead.
 
     Parameters
     ----------
     curves : dict of str to dict
-        For "teacher" and for the student ``confidence``, ``accuracy`` and ``n_rows`` of each
-        filled bin, arrays of shape (n_filled_bins,); with `pos_label` ``probability``, ``rate`` and ``n_rows``.
+        For "teacher" and for the student, the arrays ``confidence``, ``accuracy`` and ``n_rows`` of shape
+        (n_filled_bins,); with `pos_label`, ``probability``, ``rate`` and ``n_rows``.
     pos_label : object, default=None
-        The class whose curves they are; None for those of the predicted class.
+        The class that the curves refer to; None for the predicted class.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes with the picture.
+        The axes with the plot.
     figure_ : matplotlib Figure
         The figure of these axes.
 
@@ -68,7 +69,7 @@ class ReliabilityDisplay(Display):
         student_name: str | None = None,
         ax: Any = None,
     ) -> ReliabilityDisplay:
-        """Predict rows with a student and its teacher, and draw.
+        """Predict rows with a student and its teacher, and plot.
 
         Parameters
         ----------
@@ -79,16 +80,17 @@ class ReliabilityDisplay(Display):
         y : array-like of shape (n_rows,)
             Their labels.
         teacher : estimator, callable or list of these, default=None
-            None takes the teacher of a DistilledClassifier.
+            The teacher. None uses that of a DistilledClassifier.
         teacher_proba : array-like of shape (n_rows, n_classes), default=None
-            The teacher's probabilities, if they are known.
+            Precomputed probabilities of the teacher.
         n_bins : int, default=10
-            The number of bins of equal width; with `pos_label` of groups with about as many expected rows of the class.
+            The number of equal-width bins; with `pos_label`, of groups with about equal expected numbers of rows of the
+            class.
         pos_label : object, default=None
-            The class whose rate is drawn by its probability, on logarithmic axes; None draws the accuracy by the
-            probability of the predicted class.
+            The class whose rate to plot against its probability, on logarithmic axes. None plots the accuracy against
+            the probability of the predicted class.
         student_name : str, default=None
-            The student's name; None takes its class.
+            The student's name; None uses its class name.
         ax : matplotlib Axes, default=None
             The axes to draw on; None for a new figure.
 
@@ -100,7 +102,7 @@ class ReliabilityDisplay(Display):
         Raises
         ------
         ValueError
-            If there is no teacher, the student is no classifier, or there is no such class.
+            If there is no teacher, the student is not a classifier, or `pos_label` is not a class.
         NotFittedError
             If the teacher or the student is not fitted.
         """
@@ -123,21 +125,22 @@ class ReliabilityDisplay(Display):
         student_name: str = "student",
         ax: Any = None,
     ) -> ReliabilityDisplay:
-        """Draw probabilities that are known.
+        """Plot precomputed probabilities.
 
         Parameters
         ----------
         y_true : array-like of shape (n_rows,)
             Labels.
         teacher_proba, student_proba : array-like of shape (n_rows, n_classes)
-            Probabilities, columns in the same order; those of frames are matched by name.
+            Probabilities. Columns must be in the same order; columns of frames are matched by name.
         classes : array-like of shape (n_classes,), default=None
             The labels of the columns; None takes the sorted labels of `y_true`.
         n_bins : int, default=10
-            The number of bins of equal width; with `pos_label` of groups with about as many expected rows of the class.
+            The number of equal-width bins; with `pos_label`, of groups with about equal expected numbers of rows of the
+            class.
         pos_label : object, default=None
-            The class whose rate is drawn by its probability, on logarithmic axes; None draws the accuracy by the
-            probability of the predicted class.
+            The class whose rate to plot against its probability, on logarithmic axes. None plots the accuracy against
+            the probability of the predicted class.
         student_name : str, default="student"
             The student's name.
         ax : matplotlib Axes, default=None
@@ -151,8 +154,8 @@ class ReliabilityDisplay(Display):
         Raises
         ------
         ValueError
-            If the shapes differ, a row is not made of probabilities, there is not a class for each column, or no such
-            class.
+            If the shapes differ, a row does not hold probabilities, the number of classes is not that of the columns,
+            or `pos_label` is not a class.
         """
         labels = label_column(y_true)
         answers, names = labelled(labels, teacher_proba, classes, "teacher_proba")
@@ -168,7 +171,7 @@ class ReliabilityDisplay(Display):
         return cls(curves=curves, pos_label=pos_label).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> ReliabilityDisplay:
-        """Draw; the area of a dot is the share of the rows in its bin.
+        """Plot the curves; the area of a dot is proportional to the number of rows in its bin.
 
         Parameters
         ----------

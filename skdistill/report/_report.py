@@ -60,9 +60,10 @@ class Details:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """Students beside their teacher, or beside a baseline, on the same rows; :func:`skdistill.compare` makes it.
+    """Comparison of students with their teacher, or with a baseline, on the same rows.
 
-    Printed, it is a table with its findings; in a notebook, or written by ``to_html``, a page with pictures.
+    :func:`skdistill.compare` returns it. It prints as a table with its findings. In a notebook, and with ``to_html``,
+    it is a page with plots.
 
     Parameters
     ----------
@@ -72,23 +73,22 @@ class Report:
         step); for classifiers ``accuracy``, ``log_loss``, ``retention``, ``fidelity`` (agreement with the teacher),
         ``fidelity_log_loss``, ``calibration_error``, ``worst_slice_agreement`` and ``worst_slice``; for regressors
         ``r2``, ``rmse``, ``mae``, ``retention``, ``fidelity`` (R2 against the teacher), ``fidelity_rmse``,
-        ``fidelity_mae``,
-        ``worst_slice_rmse`` and ``worst_slice``; and ``n_parameters``, ``program_bytes``, ``pickle_bytes``,
-        ``median_us``, ``p99_us`` and ``rows_per_second``.
-        None, or left out, if there is no such figure: a model without a Program has no ``program_bytes``, and without
-        labels there are no scores.
+        ``fidelity_mae``, ``worst_slice_rmse`` and ``worst_slice``; and ``n_parameters``, ``program_bytes``,
+        ``pickle_bytes``, ``median_us``, ``p99_us`` and ``rows_per_second``. A figure that does not apply is None or
+        absent: a model without a Program has no ``program_bytes``, and without labels there are no scores.
     task : Task
-        What was compared: classes or numbers.
+        The kind of target.
     reference : {"teacher", "baseline"}
-        Beside what the students were compared.
+        What the students were compared with.
     columns : tuple of Column
-        The figures that are shown: key, title, format and meaning.
+        The columns to show, each with key, title, format and meaning.
     chosen : str
-        The smallest student whose retention is within `tolerance` of the highest; without labels the fidelity counts.
+        The recommended student: the smallest one whose retention (without labels, fidelity) is within `tolerance` of
+        the highest.
     verdict : str
-        Whether distilling was worth it, in a sentence; beside a baseline, what changes.
+        A sentence that says whether distilling was worth it or, with a baseline, what changes.
     notes : list of str
-        What has to be known of the rows to read the figures.
+        Caveats about the rows, for reading the figures.
     scoring : str
         The scorer of the retention.
     tolerance : float
@@ -100,13 +100,11 @@ class Report:
     n_bins, min_rows : int
         As given to compare.
     details : dict of str to Details
-        For each model the curves of the pictures, and the slices and rows on which it differs most from the
-        teacher.
+        For each model, the curves of the plots, and the slices and rows on which it differs most from the teacher.
     index : ndarray of shape (n_rows,) or None
-        The index of the test rows, where they are a frame that has one.
+        The index of the test rows, if they are a frame with an index.
     environment : dict
-        ``machine``, a dict of versions and hardware; if times were measured also ``n_threads`` and
-        ``batch_rows``.
+        ``machine``, a dict of versions and hardware; if latencies were measured, also ``n_threads`` and ``batch_rows``.
 
     Examples
     --------
@@ -145,7 +143,7 @@ class Report:
         return KINDS[self.task]
 
     def shown_columns(self) -> list[Column]:
-        """Return the columns for which any model has a figure.
+        """Return the columns in which some model has a figure.
 
         Returns
         -------
@@ -155,7 +153,7 @@ class Report:
         return [one for one in self.columns if any(row.get(one.key) is not None for row in self.table.values())]
 
     def figures_of(self, key: str) -> dict[str, Any]:
-        """Return one figure of every model.
+        """Return one figure for every model.
 
         Parameters
         ----------
@@ -165,7 +163,7 @@ class Report:
         Returns
         -------
         figures : dict of str to object
-            By the models' names.
+            The figure of each model, by name.
         """
         return {name: row.get(key) for name, row in self.table.items()}
 
@@ -191,27 +189,27 @@ class Report:
         return column.write(value)
 
     def findings(self) -> list[str]:
-        """Return the findings in sentences.
+        """Return the findings as sentences.
 
         Returns
         -------
         sentences : list of str
-            What the chosen student keeps and saves, and whether distilling was worth it.
+            The quality and the savings of the recommended student, and whether distilling was worth it.
         """
         reference = self.reference
         student, teacher = self.table[self.chosen], self.table[reference]
         retention, metric = student.get("retention"), metric_name(self.scoring)
         fidelity = self.kind.fidelity_text.replace("teacher", reference).format(percent(student["fidelity"]))
         if retention is None:
-            said = fidelity
+            result = fidelity
         elif np.isnan(retention):
-            said = f"{fidelity}; the {reference}'s own {metric} is not above zero, so there is no retention"
+            result = f"{fidelity}; the {reference}'s own {metric} is not above zero, so there is no retention"
         elif self.scoring.startswith("neg_") and 0.0 < retention < np.inf:
             change = 1.0 / retention - 1.0
             side = "lower" if change < 0 else "higher"
-            said = f"{fidelity}; its {metric} is {percent(abs(change))} {side} than the {reference}'s"
+            result = f"{fidelity}; its {metric} is {percent(abs(change))} {side} than the {reference}'s"
         else:
-            said = f"{fidelity}; its {metric} is {percent(retention)} of the {reference}'s"
+            result = f"{fidelity}; its {metric} is {percent(retention)} of the {reference}'s"
         rows, several = (
             f"On {count(self.n_rows)} rows",
             [row["kind"] for row in self.table.values()].count("student") > 1,
@@ -223,7 +221,7 @@ class Report:
         chosen = f"{self.chosen} is the smallest student {within}."
         found = [
             *self.notes,
-            f"{chosen} {rows} it {said}." if several else f"{rows} {self.chosen} {said}.",
+            f"{chosen} {rows} it {result}." if several else f"{rows} {self.chosen} {result}.",
         ]
         saved = []
         if student["pickle_bytes"] and teacher["pickle_bytes"]:
@@ -236,19 +234,19 @@ class Report:
         return [*found, self.verdict]
 
     def changed_rows(self, name: str | None = None) -> dict[str, NDArray[Any]]:
-        """Return all rows for which a student predicts another class or number than the teacher, or the baseline.
+        """Return the rows for which a student's prediction differs from the teacher's or the baseline's.
 
         Parameters
         ----------
         name : str, default=None
-            The student; None takes the chosen one.
+            The name of the student; None uses the recommended one.
 
         Returns
         -------
         rows : dict of str to ndarray of shape (n_changed, ...)
-            The positions (``row``) and the ``index``, where the test rows have one, and for each the ``label``, where
-            it is known, and what ``teacher`` (or ``baseline``) and ``student`` predict; for classifiers also the
-            probabilities of the classes that they predict. It suits ``pandas.DataFrame``.
+            Columns for ``pandas.DataFrame``: the positions (``row``); the ``index``, if the test rows have one; the
+            ``label``, if known; the predictions of ``teacher`` (or ``baseline``) and ``student``; for classifiers also
+            the probabilities of the predicted classes.
 
         Raises
         ------
@@ -262,12 +260,12 @@ class Report:
         return {"row": rows, **index, **{key: values[rows] for key, values in answers.items()}}
 
     def foot(self) -> str:
-        """Return how and where the times were measured.
+        """Return how and where latencies were measured.
 
         Returns
         -------
         text : str
-            Threads, batches and versions, in a sentence.
+            A sentence with threads, batch size and versions.
         """
         machine = ", ".join(f"{name} {value}" for name, value in self.environment["machine"].items())
         if "n_threads" not in self.environment:
@@ -296,7 +294,7 @@ class Report:
         return " (labels only)" if kind == "labels only" and kind not in name else ""
 
     def to_pandas(self) -> Any:
-        """Return the table as a pandas DataFrame, a row for each model.
+        """Return the table as a pandas DataFrame with a row for each model.
 
         Returns
         -------
@@ -312,9 +310,9 @@ class Report:
         return pandas.DataFrame.from_dict(self.table, orient="index")
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write the report as one self-contained page.
+        """Write the report as one self-contained HTML page.
 
-        The pictures need matplotlib (``pip install skdistill[plot]``); without it the page has none.
+        The plots need matplotlib (``pip install skdistill[plot]``); without it the page has none.
 
         Parameters
         ----------

@@ -24,24 +24,24 @@ Array = NDArray[Any]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ShapeDisplay(Display):
-    """The shape of each column of a linear or additive student: what the column adds, by its value.
+    """Shape functions of a linear or additive student: the contribution of each column as a function of its value.
 
     Parameters
     ----------
     shapes : dict of str to dict
-        For each column, the most important one first, ``values`` and ``contributions``, arrays of shape (n_values,):
-        numbers, dates, levels or words, None, NaN or NaT for a missing one; and what each adds, less the mean of the
-        rows, or, of words, less what a text without any adds.
-        For numbers and dates also ``rows`` of shape (n_rows,), those of the rows.
+        For each column, most important first, the arrays ``values`` and ``contributions`` of shape (n_values,). Values
+        are numbers, dates, categories or words, or None, NaN or NaT for missing. Contributions are relative to the mean
+        over the rows or, for words, to a text without known words. Numbers and dates also have ``rows``, the values of
+        the rows, of shape (n_rows,).
     importances : dict of str to float
         The mean absolute contribution of each column over the rows.
     output_name : str
-        What the columns add to.
+        The name of the output that the columns contribute to.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes whose place the panels take.
+        The axes that the panels replace.
     axes_ : ndarray of matplotlib Axes of shape (n_shapes,)
         The panels, in the order of `shapes`.
     figure_ : matplotlib Figure
@@ -66,22 +66,21 @@ class ShapeDisplay(Display):
     def from_estimator(
         cls, estimator: Any, X: Any, *, output: int = 0, max_columns: int = 9, ax: Any = None
     ) -> ShapeDisplay:
-        """Draw the shapes of a student's columns.
+        """Plot the shape functions of a student.
 
         Parameters
         ----------
         estimator : LinearStudent, LinearStudentRegressor or distiller with such a student
             Fitted.
         X : array-like or frame of shape (n_rows, n_columns)
-            Rows, such as those of the training: they say which columns matter, and contributions are measured from
+            Rows, such as the training rows. They determine the importance of columns, and contributions are relative to
             their mean over these rows.
         output : int, default=0
-            The place in ``classes_`` of the class whose logit is shown, where there are more than two, or of a
-            regressor's output.
+            The index of the class whose logit to show, if there are more than two, or of a regressor's output.
         max_columns : int, default=9
-            Maximum number of columns that are drawn, those with the largest mean absolute contribution.
+            Maximum number of columns to show, those with the largest mean absolute contribution.
         ax : matplotlib Axes, default=None
-            The axes whose place the panels take; None for a new figure.
+            The axes that the panels replace; None for a new figure.
 
         Returns
         -------
@@ -91,22 +90,20 @@ class ShapeDisplay(Display):
         Raises
         ------
         TypeError
-            If the student is no sum over its columns.
+            If the student is not additive in its columns.
         ValueError
-            If there is no such output, or the student does not know the range of a column.
+            If there is no such output, or the range of a column is unknown to the student.
         NotFittedError
             If it is not fitted.
         """
         student: Any = shipped(estimator)
         if not hasattr(type(student), "shape_functions_"):
-            raise TypeError(
-                f"{type(student).__name__} has no shape_functions_; needed is a linear or additive student."
-            )
+            raise TypeError(f"{type(student).__name__} has no shape_functions_; expected a linear or additive student.")
         shapes, explanation = student.shape_functions_, student.explain(X)
         added = explanation.values.reshape(*explanation.values.shape[:2], -1)
         n_outputs = added.shape[2]
         if str(output) not in map(str, range(n_outputs)):
-            raise ValueError(f"output={output!r} of a student with {n_outputs}; needed is its place, the first is 0.")
+            raise ValueError(f"output={output!r} of a student with {n_outputs}; expected its index, from 0.")
         means = added[:, :, output].mean(axis=0)
         importance = dict(zip(explanation.names, np.abs(added[:, :, output] - means).mean(axis=0), strict=True))
         entry, drawn = student.program_.ops[0], {}
@@ -131,12 +128,12 @@ class ShapeDisplay(Display):
         return cls(shapes=drawn, importances=found, output_name=name).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> ShapeDisplay:
-        """Draw a panel for each column, all with the same vertical axis.
+        """Plot a panel for each column, with a shared vertical axis.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            The axes whose place the panels take; None for a new figure.
+            The axes that the panels replace; None for a new figure.
 
         Returns
         -------

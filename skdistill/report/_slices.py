@@ -54,7 +54,7 @@ def chosen_columns(X: Any, slice_by: Sequence[Any] | None) -> list[int]:
     if slice_by is None:
         return list(range(min(len(names), _MOST_COLUMNS)))
     if isinstance(slice_by, str):
-        raise TypeError(f"slice_by is the text {slice_by!r}; needed is a list of columns: [{slice_by!r}].")
+        raise TypeError(f"slice_by is the text {slice_by!r}; expected a list of columns: [{slice_by!r}].")
     known = column_names(X) if is_frame(X) else list(range(len(names)))
     unknown = [column for column in slice_by if column not in known]
     if unknown:

@@ -18,7 +18,7 @@ _FIDELITY = "valid_fidelity"
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TrainingDisplay(Display):
-    """Loss and agreement with the teacher by epoch.
+    """Loss, and agreement with the teacher, by epoch.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class TrainingDisplay(Display):
     ax_ : matplotlib Axes
         The axes with the losses.
     fidelity_ax_ : matplotlib Axes or None
-        The axes with the agreement, with the same epochs; None if the history has none.
+        The axes with the agreement; None if the history has none.
     figure_ : matplotlib Figure
         The figure of these axes.
 
@@ -48,12 +48,12 @@ class TrainingDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> TrainingDisplay:
-        """Draw the training of a student.
+        """Plot the training history of a student.
 
         Parameters
         ----------
         estimator : MLPStudent or DistilledClassifier
-            Fitted; it or its student has a ``history_``.
+            A fitted model; it or its student has a ``history_``.
         ax : matplotlib Axes, default=None
             The axes to draw on; None for a new figure.
 

@@ -16,17 +16,17 @@ from ._drawing import COLORS, Display
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TreeDisplay(Display):
-    """The rules of a tree student, read from left to right; a box at the end of each says what it predicts.
+    """The rules of a tree student, from left to right, with the prediction of each in a box.
 
     Parameters
     ----------
     lines : list of (int, str)
-        The lines of ``export_text``: how deep each is, and what it says.
+        The lines of ``export_text``: the depth and the text of each.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes with the picture.
+        The axes with the plot.
     figure_ : matplotlib Figure
         The figure of these axes.
 
@@ -44,14 +44,14 @@ class TreeDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, max_depth: int | None = 4, ax: Any = None) -> TreeDisplay:
-        """Draw a tree.
+        """Plot a tree.
 
         Parameters
         ----------
         estimator : TreeStudent, TreeStudentRegressor or distiller with such a student
             Fitted.
         max_depth : int or None, default=4
-            Maximum number of branches that are drawn below each other; None draws the whole tree.
+            Maximum depth to show; None shows the whole tree.
         ax : matplotlib Axes, default=None
             The axes to draw on; None for a new figure, as large as the tree needs.
 
@@ -63,13 +63,13 @@ class TreeDisplay(Display):
         Raises
         ------
         TypeError
-            If the student is no tree.
+            If the student is not a tree.
         NotFittedError
             If it is not fitted.
         """
         student: Any = shipped(estimator)
         if not hasattr(student, "export_text"):
-            raise TypeError(f"{type(student).__name__} has no export_text; needed is a tree student.")
+            raise TypeError(f"{type(student).__name__} has no export_text; expected a tree student.")
         _, *parts = re.split(r"^((?:\|   )*)\|--- ", student.export_text(max_depth), flags=re.MULTILINE)
         lines = [(len(indent) // 4, text.strip()) for indent, text in zip(parts[::2], parts[1::2], strict=True)]
         return cls(lines=lines).plot(ax=ax)

@@ -31,7 +31,7 @@ def same_kind(student: Any, other: Any) -> bool:
 
 
 def _settings(student: Any) -> tuple[type, dict[str, str]] | None:
-    own = _untaught(student)
+    own = _undistilled(student)
     if own is None:
         return None
     # the steps of a Pipeline are among its parameters a second time
@@ -39,17 +39,17 @@ def _settings(student: Any) -> tuple[type, dict[str, str]] | None:
     return type(own), {name: text for name, text in params.items() if name.split("__")[-1] not in _INCIDENTAL}
 
 
-def _untaught(student: Any) -> Any:
+def _undistilled(student: Any) -> Any:
     """Return what there is of a model without its teacher: of a distiller its student; None where that is not known."""
     student = getattr(student, "best_estimator_", student)
     if isinstance(student, Pipeline):
-        last = _untaught(student[-1])
+        last = _undistilled(student[-1])
         return None if last is None else Pipeline([*student.steps[:-1], (student.steps[-1][0], last)])
     own = asking.inner(student)
     params = own.get_params() if hasattr(own, "get_params") else None
     # a model around a distiller has the teacher inside
-    taught = params is None or any(hasattr(value, "ask_teacher") for value in params.values())
-    return None if taught else own
+    is_distilled = params is None or any(hasattr(value, "ask_teacher") for value in params.values())
+    return None if is_distilled else own
 
 
 def _alpha(student: Any) -> float | None:
@@ -83,9 +83,9 @@ def labels_only_twins(students: Mapping[str, Any], X: Any, y: Any) -> dict[str, 
     for name, student in kinds.items():
         own = named_columns(y, output_names(student), "y_train")[0] if is_frame(y) else y
         with warnings.catch_warnings():
-            # what there is to say of these rows, the fit of the student has said
+            # the fit of the student has warned of these rows already
             warnings.simplefilter("ignore", UserWarning)
-            twins[name] = copy_unfitted(_untaught(student)).fit(X, own)
+            twins[name] = copy_unfitted(_undistilled(student)).fit(X, own)
     return {"labels only" if len(twins) == 1 else f"{name}, labels only": twin for name, twin in twins.items()}
 
 

@@ -60,96 +60,97 @@ def distill_to_budget(
 ) -> BudgetResult:
     """Find the smallest good student within a budget of bytes, time or retention.
 
-    Among the students within all limits whose mean loss on the validation rows is not clearly higher than the lowest
-    (by one standard error of the difference, paired by row, or by a twentieth of what the lowest gains over a constant
-    prediction), the smallest is taken. The loss is log-loss for classification and the squared error for regression, or
-    what `scoring` says.
+    Among the candidates within all limits, those whose mean loss on the validation rows is not clearly higher than the
+    lowest count as equally good, and the smallest of them is selected. Clearly higher means by more than one standard
+    error of the difference, paired by row, or by more than a twentieth of what the best gains over a constant
+    prediction. The loss is log-loss for classification and squared error for regression, unless `scoring` is given.
 
-    The candidates are linear and additive students and nets of rising width, with up to 5,000 rows to learn from also
-    an ensemble of small nets, which ends as one net; and all of these in int8. The largest is as wide as `max_bytes`
-    allows in int8. The candidates share what costs most: the teacher's answers, one for each
-    row, what DistilledClassifier's recipe makes of them for the largest net, which is the label ensemble and the new
-    rows, and the encoded table. Each is measured on rows that it has not seen. Where there are few rows, the student
-    that is taken is then fitted again to all of them.
+    The candidates are linear and additive students and nets of increasing width; with up to 5,000 training rows also an
+    ensemble of small nets, merged into one net; and all of these in int8. The largest net is as wide as `max_bytes`
+    allows in int8. The candidates share the expensive steps: the teacher's predictions, the encoded table, and the
+    label ensemble and synthetic rows of DistilledClassifier's recipe, which are made for the largest net. Each
+    candidate is evaluated on rows that it has not seen. If there are few rows, the selected student is then refitted on
+    all of them.
 
     Parameters
     ----------
     teacher : estimator, callable or list of these
-        As in DistilledClassifier, or for regression in DistilledRegressor. A callable is taken for a regressor where
-        `y` has fractions. An unfitted teacher is fitted to the rows that the students are fitted to.
+        The teacher, as for DistilledClassifier or, in regression, DistilledRegressor. A callable counts as a regressor
+        if `y` has fractional values. An unfitted teacher is fitted on the students' training rows.
     X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
         The rows, raw.
     y : array-like of shape (n_rows,), or (n_rows, n_outputs) for regression
-        Class labels, or the numbers to predict.
+        Class labels, or regression targets.
     max_bytes : float, default=None
-        The most bytes of a student (``program_bytes``).
+        Maximum size of a student in bytes (``program_bytes``).
     max_latency_us : float, default=None
-        The longest time of one row, in microseconds: the median, on this machine and one thread.
+        Maximum median latency of one row in microseconds, on this machine and one thread.
     min_retention : float, default=None
-        The least share of the teacher's score on the validation rows (``retention_score``).
+        Minimum retention: the student's score divided by the teacher's on the validation rows (``retention_score``).
     latency_of : {"compiled", "dict", "array", "frame", "onnx"}, default=None
-        How a row will be served, which is what is timed. "compiled": by ``student.compile()``, from a dict where `X`
-        is a frame and else from an array; "dict", "array" and "frame": by numpy, from one of these; "onnx": by
-        onnxruntime. None compiles where the machine has a C compiler, and else takes "dict", or "array" where columns
-        have no names. Times are measured where this or `max_latency_us` is given.
+        How a row is predicted when latency is measured. "compiled": with ``student.compile()``, from a dict if `X` is a
+        frame, else from an array. "dict", "array" and "frame": with numpy, from a row of this type. "onnx": with
+        onnxruntime. None uses "compiled" if the machine has a C compiler, else "dict", or "array" if columns have no
+        names. Latency is measured only if this or `max_latency_us` is given.
     scoring : str or callable, default=None
-        The score that the choice goes by and that is to be retained, as in ``retention_score``. None takes
-        "neg_log_loss", for regression "r2". A score that is no mean over rows, such as "roc_auc", is compared by the
-        jackknife over ten parts of the validation rows.
+        The score used for selection and retention, as in ``retention_score``. None uses "neg_log_loss", for regression
+        "r2". A score that is not a mean over rows, such as "roc_auc", is compared by the jackknife over ten parts of
+        the validation rows.
     X_valid : array-like, sparse matrix or frame of shape (n_valid, n_columns), default=None
-        Validation rows, which best neither teacher nor students have seen. None holds rows of `X` out.
+        Validation rows, ideally seen by neither teacher nor students. None holds out rows of `X`.
     y_valid : array-like of shape (n_valid,) or (n_valid, n_outputs), default=None
         Their labels.
     validation_fraction : float, default=0.2
-        The share of `X` that is held out where there is no `X_valid`.
+        The fraction of `X` to hold out if `X_valid` is None.
     students : mapping of str to object, default=None
-        The candidates by name, each as DistilledClassifier takes it. None takes those listed above.
+        The candidates by name, each as DistilledClassifier accepts it. None uses those listed above.
     refit : bool or "auto", default="auto"
-        Whether the student that is taken is fitted again in the same way to all rows, those held out among them: with
-        the same teacher and the alpha that was chosen, but with a new label ensemble and new rows. Its figures stay
-        those of the first fit. "auto" does so where rows of `X` are held out and at most 5,000 are left; `X_valid` is
-        used for a fit only with True.
+        Whether to refit the selected student in the same way on all rows, including the held-out ones. The refit uses
+        the same teacher and alpha, but a new label ensemble and new synthetic rows. The reported figures remain those
+        of the first fit. "auto" refits if rows of `X` are held out and at most 5,000 remain. `X_valid` is used for a
+        fit only with True.
     classes : array-like of shape (n_classes,), default=None
-        The labels of the answers' columns, for a teacher without ``classes_``.
+        Class labels of the columns that the teacher returns, for a teacher without ``classes_``.
     random_state : int, RandomState instance or None, default=None
-        Seeds the rows held out, and all training.
+        Seeds the held-out rows and all training.
     n_jobs : int or None, default=-1
-        Number of processes used to fit students that are not trained side by side: -1 is as many as there are
-        processors, None is one. The result is the same with any number.
+        Number of processes for students that are not trained together: -1 means all processors, None means one. The
+        result does not depend on it.
     verbose : int, default=0
-        1 shows a progress bar with each student's retention.
+        If 1, show a progress bar with each student's retention.
 
     Returns
     -------
     result : BudgetResult
-        As a search of scikit-learn: ``best_estimator_``, a fitted DistilledClassifier or DistilledRegressor,
-        ``best_params_`` and the figures of all students (``results_``). Where no student meets the budget (``met`` is
-        False), it is the one that comes closest: the choice among those that are small and fast enough, or if there is
-        none, the one that exceeds the limits least.
+        The result, with the attributes of a scikit-learn search: ``best_estimator_``, a fitted DistilledClassifier or
+        DistilledRegressor, ``best_params_``, and the figures of all students (``results_``). If no student meets the
+        budget (``met`` is False), the best estimator is the one selected among those that are small and fast enough or,
+        if there is none, the one that exceeds the limits least.
 
     Raises
     ------
     ValueError
-        If a limit, a label or a row is not what it must be, there are too few validation rows, or a student cannot be
-        served as `latency_of` says.
+        If a limit, a label or a row is invalid, there are too few validation rows, or `latency_of` does not support a
+        student.
 
     Warns
     -----
     UserWarning
-        If no student meets the budget, or the one that is taken would exceed it once it is fitted again; if retention
-        is judged on rows that the teacher has been fitted to, as the recipe's memorisation check finds, or on rows most
-        of which are rows of `X`; and if it is that of accuracy where a class has less than 5 % of the rows.
+        If no student meets the budget, or the selected one exceeds it after the refit; if retention is measured on rows
+        that the teacher was fitted on, according to the recipe's memorisation check, or mostly on rows of `X`; if
+        `scoring` is accuracy and a class has less than 5 % of the rows.
 
     Notes
     -----
-    A fitted teacher has often been fitted to `X`, the rows held out among them. It looks better on these than on
-    new ones, so that students seem to retain less than they do. To compare like with like, give `X_valid` and
-    `y_valid` that the teacher has not seen, or an unfitted teacher.
+    A fitted teacher has often been fitted on `X`, including the held-out rows. Its score on these is then too
+    optimistic, and the retention of students too low. For a fair comparison, pass `X_valid` and `y_valid` that the
+    teacher has not seen, or an unfitted teacher.
 
-    The student is chosen among many by the validation rows, and so its figures flatter it a little. Measure it
-    on other rows again before a promise is made.
+    Because the student is selected on the validation rows, its figures there are slightly optimistic. Evaluate it on
+    other rows before you rely on them.
 
-    The rule is that of one standard error, Breiman and others (1984), with the error of the paired difference.
+    The selection rule is the one-standard-error rule of Breiman et al. (1984), with the standard error of the paired
+    difference.
 
     Examples
     --------
@@ -190,10 +191,10 @@ def distill_to_budget(
         every = (distil.stack(rows, rows_valid), np.concatenate([y, y_valid])) if refits else (rows, y)
         students = pool.default_students(task, *every, seed, few=few, max_bytes=max_bytes)
     if not isinstance(students, Mapping):
-        raise ValueError(f"students is of type {type(students).__name__}; needed is a dict of students by name.")
+        raise ValueError(f"students is of type {type(students).__name__}; expected a dict of students by name.")
     candidates = {name: make_student(student, task, random_state=seed) for name, student in students.items()}
     if not candidates:
-        raise ValueError("students holds no student; needed is at least one.")
+        raise ValueError("students holds no student; expected at least one.")
     largest = pool.largest(candidates)
     beside = pool.beside(candidates, largest)
     model = _DISTILLERS[task](teacher, student=candidates[largest], random_state=seed, n_jobs=n_jobs)
@@ -211,7 +212,7 @@ def distill_to_budget(
         whole = {name: student for name, (_, student) in zip([largest, *beside], training_set.fitted, strict=False)}
         others = [name for name in candidates if name not in whole]
         calls = ((training_set, candidates[name]) for name in others)
-        whole |= zip(others, distil.in_parallel(n_jobs, _teach, calls), strict=True)
+        whole |= zip(others, distil.in_parallel(n_jobs, _train_student, calls), strict=True)
         progress.step()
         found = [
             (name if bits is None else f"{name}, {bits}", name, bits, _of_bits(whole[name], bits, rows))
@@ -248,14 +249,14 @@ def distill_to_budget(
             all_rows = distil.stack(asked.rows, rows_valid)
             net = candidates[base] if base in [largest, *beside] and training_set.fitted else None
             again = distil.choose_again(request.plan, training_set, all_rows, targets, asked.ask_again, net)
-            same = _of_bits(_teach(again, candidates[base]), bits, all_rows)
+            same = _of_bits(_train_student(again, candidates[base]), bits, all_rows)
             # with more rows an encoder can keep more categories
             if not chosen["within_budget"] or is_within({**chosen, **_sizes(same)}, budget):
                 student, training_set, refitted = same, again, True
             else:
                 size = _sizes(same)["nbytes"]
                 warnings.warn(
-                    f"{chosen['name']} is not fitted again to all rows: it would have {size:,} bytes.",
+                    f"{chosen['name']} is not refitted on all rows, because it would then have {size:,} bytes.",
                     UserWarning,
                     stacklevel=2,
                 )
@@ -287,16 +288,16 @@ def _warn(result: BudgetResult, y_valid: Any) -> None:
         warnings.warn(str(result).splitlines()[0] + " It is best_estimator_.", UserWarning, stacklevel=3)
     if result.leaked and result.held_out:
         warnings.warn(
-            "The teacher has been fitted on X, the rows held out among them: it looks better on these than on new "
-            "ones, and the students' retention is underrated. Give X_valid and y_valid that the teacher has not seen, "
-            "or an unfitted teacher.",
+            "The teacher has been fitted on X, including the held-out rows: its score on these is too optimistic, and "
+            "the students' retention too low. Pass X_valid and y_valid that the teacher has not seen, or an unfitted "
+            "teacher.",
             UserWarning,
             stacklevel=3,
         )
     elif result.leaked:
         warnings.warn(
             "Most rows of X_valid are rows of X: students, and a teacher fitted on X, have seen them, and their scores "
-            "say little of new rows. Give X_valid and y_valid without them.",
+            "say little about new rows. Pass X_valid and y_valid without them.",
             UserWarning,
             stacklevel=3,
         )
@@ -305,7 +306,7 @@ def _warn(result: BudgetResult, y_valid: Any) -> None:
         if counts.min() < _RARE * len(y_valid):
             warnings.warn(
                 f"Class {labels[counts.argmin()]} has {counts.min() / len(y_valid):.1%} of the validation rows, and "
-                "accuracy hardly counts it: a student that never predicts it may retain the accuracy. Use "
+                "accuracy hardly depends on it: a student that never predicts it may retain the accuracy. Use "
                 "scoring='neg_log_loss', or 'average_precision' for two classes.",
                 UserWarning,
                 stacklevel=3,
@@ -343,7 +344,9 @@ def _task(teacher: Any, y: ArrayLike) -> Task:
     models = models_of(teacher)
     rankers = [type(model).__name__ for model in models if is_ranker(model)]
     if rankers:
-        raise ValueError(f"teacher {rankers[0]} is a ranker, which a search cannot judge yet. Use DistilledRanker.")
+        raise ValueError(
+            f"teacher {rankers[0]} is a ranker, which distill_to_budget does not support. Use DistilledRanker."
+        )
     if not any(is_regressor(model) for model in models if is_estimator(model)) and task_for(CLASSES, y) == LABELS:
         return LABELS
     if estimators := [model for model in models if is_estimator(model)]:
@@ -382,12 +385,12 @@ def _labels(task: Task, X: Any, y: Any, rows: str, labels: str) -> NDArray[Any]:
     return checked if task == LABELS else task.for_estimator(checked)
 
 
-def _teach(training_set: distil.TrainingSet, student: Any) -> Any:
+def _train_student(training_set: distil.TrainingSet, student: Any) -> Any:
     """Return a fitted student; a function of the module, so that it can be called in another process."""
     with warnings.catch_warnings():
         # a student that has not converged is measured as it is
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return distil.teach(training_set, student)
+        return distil.train_student(training_set, student)
 
 
 def _sizes(student: Any) -> dict[str, float]:

@@ -29,7 +29,7 @@ class Validation:
     Parameters
     ----------
     task : Task
-        Classes or numbers.
+        The kind of target.
     scoring : str, callable or None
         The score that counts; None takes the negative log-loss of classes and R2 of numbers.
     y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
@@ -52,7 +52,7 @@ class Validation:
         n_parts = min(_N_PARTS, len(y))
         # the score of a single row may be undefined
         if n_parts < 3:
-            raise ValueError(f"There are {len(y)} validation rows; needed are three or more.")
+            raise ValueError(f"There are {len(y)} validation rows; expected three or more.")
         # all rows but a tenth of them, ten times, every row being left out once
         self._parts = [] if self._by_row else [kept for kept, _ in task.folds(y, n_parts, seed)]
 
@@ -113,7 +113,7 @@ def choose_student(
     constant : ndarray
         The losses of a constant prediction.
     budget : dict
-        The limits that were given.
+        The limits that were passed.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The result of a search within a budget: the student, and the figures of all that were tried."""
+"""The result of a search within a budget: the selected student, and the figures of all candidates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMNS = (
     ("retention", "retention", "{:.4f}"),
     ("fidelity", "fidelity", "{:.4f}"),
 )
-#: For each limit, the figure that it is set to, and how a miss is told.
+#: For each limit, the figure that it refers to, and the text if it is missed.
 _LIMITS = {
     "max_bytes": ("nbytes", "it has {:,.0f} bytes"),
     "max_latency_us": ("latency_us", "a row takes {:.3g} µs"),
@@ -26,40 +26,40 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class BudgetResult:
-    """What :func:`distill_to_budget` returns; it reads as a search of scikit-learn, and prints as a table.
+    """Result of :func:`distill_to_budget`, with the attributes of a scikit-learn search; it prints as a table.
 
     Parameters
     ----------
     best_estimator_ : DistilledClassifier or DistilledRegressor
-        The chosen student, fitted, with its teacher; it predicts and exports. Where none meets the budget, the one that
-        comes nearest.
+        The selected student, fitted, with its teacher; it predicts and exports. If none meets the budget, the closest
+        one.
     best_index_ : int
-        Its place in ``results_``.
+        Its index in ``results_``.
     results_ : dict of str to ndarray
-        The figures of each student that was tried, by rising size, those without a Program last, as
-        ``pandas.DataFrame`` takes them: ``name``; ``params``, a dict: the ``student``, not fitted, and its ``weights``,
-        "int8" or None; ``nbytes`` and ``n_parameters`` (NaN without a Program); ``score``, ``retention``,
-        ``fidelity`` and ``log_loss``, for regression R2 against the teacher and ``rmse``, on the validation rows;
-        ``latency_us``, the median of one row, where it was measured; and ``within_budget``.
+        The figures of all candidates by increasing size, those without a Program last; columns for
+        ``pandas.DataFrame``. They are: ``name``; ``params``, a dict with the unfitted ``student`` and its ``weights``,
+        "int8" or None; ``nbytes`` and ``n_parameters`` (NaN without a Program); ``score``, ``retention``, ``fidelity``
+        (for regression R2 against the teacher) and ``log_loss`` (for regression ``rmse``) on the validation rows;
+        ``latency_us``, the median for one row, if measured; and ``within_budget``.
     students : dict of str to student
-        All that were tried, fitted, by name.
+        All fitted candidates, by name.
     teacher_score : float
         The teacher's score on the validation rows.
     scoring : str
         The name of the score.
     latency_of : str or None
-        How a row was served: "compiled", "dict", "array", "frame" or "onnx"; None where no time was measured.
+        How rows were predicted: "compiled", "dict", "array", "frame" or "onnx"; None if latency was not measured.
     n_rows, n_valid : int
-        How many rows the students were fitted to, new ones aside, and how many validation rows there are.
+        The number of training rows without synthetic ones, and of validation rows.
     held_out : bool
-        Whether these were held out of `X`, and not given.
+        Whether the validation rows were held out of `X`.
     leaked : bool or None
-        Whether the teacher has been fitted on validation rows; None where that is not known.
+        Whether the teacher was fitted on validation rows; None if unknown.
     refitted : bool
-        Whether ``best_estimator_`` was then fitted again to both. Its figures are those of the first fit, and its
-        bytes may differ a little.
+        Whether ``best_estimator_`` was refitted on training and validation rows. The figures are those of the first
+        fit; its size may differ slightly.
     budget : dict of str to float
-        The limits that were given.
+        The limits that were passed.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class BudgetResult:
 
     @property
     def best_params_(self) -> dict[str, Any]:
-        """The student that was chosen, not fitted, and the type of its weights."""
+        """The selected student, unfitted, and the type of its weights."""
         return self.results_["params"][self.best_index_]
 
     @property

@@ -1,4 +1,4 @@
-"""How long a student takes for one row, in the form in which it will be served."""
+"""The latency of a student for one row, in the form in which it will be served."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def latencies(students: Sequence[Any], form: str | None, X: Any, task: Task) -> 
     X : ndarray, sparse matrix or frame of shape (n_rows, n_columns)
         Rows to time.
     task : Task
-        Classes or numbers.
+        The kind of target.
 
     Returns
     -------

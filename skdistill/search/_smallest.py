@@ -70,7 +70,7 @@ def _score_name(cv_results: Mapping[str, Any], score: str | None, size: str | Ca
     others = [name for name in names if name != size]
     if len(others) != 1:
         raise ValueError(
-            f"The search has the scores {', '.join(others) or 'none'} beside the size; say in score= which counts."
+            f"The search has the scores {', '.join(others) or 'none'} besides the size; pass score= to choose one."
         )
     return others[0]
 
@@ -89,29 +89,29 @@ def smallest_within(
     score: str | None = None,
     size: str | Callable[[dict[str, Any]], float] = "bytes",
 ) -> Callable[[Mapping[str, Any]], int]:
-    """Have a grid search refit the smallest candidate that is about as good as the best.
+    """Make a grid search refit the smallest candidate that is about as good as the best.
 
-    A search keeps scores and parameters, and no models; so that it knows sizes, have it record them as a
-    second score, or say how they follow from the parameters.
+    A search stores scores and parameters but no models. So that it knows sizes, record them as a second score, or pass
+    a function that computes them from the parameters.
 
     Parameters
     ----------
     tolerance : float or "standard_error", default=0.01
-        By how much a mean score may be below the best one, in the units of the score: 0.01 of accuracy is a point.
-        "standard_error" takes the standard error of the best candidate's mean over the splits (the rule of
-        Breiman and others, 1984).
+        Maximum difference between a mean score and the best one, in the unit of the score: 0.01 of accuracy is one
+        percentage point. "standard_error" uses the standard error of the best candidate's mean over the splits (the
+        one-standard-error rule of Breiman et al., 1984).
     score : str, default=None
-        The name of the score that counts, more being better. None takes the only one beside the size.
+        The name of the score, where greater is better. None uses the only score besides the size.
     size : str or callable, default="bytes"
-        The name of a score that is the size, or a column of ``cv_results_`` such as "mean_score_time"; or a
-        function that maps a candidate's parameters to a number, which a HalvingGridSearchCV needs, since it
-        keeps one score alone.
+        The name of the score that is the size, or a column of ``cv_results_`` such as "mean_score_time"; or a function
+        that maps a candidate's parameters to a size. A HalvingGridSearchCV needs a function, because it stores only one
+        score.
 
     Returns
     -------
     refit : callable
-        For ``refit=`` of GridSearchCV, RandomizedSearchCV and the halving searches, of which the last
-        iteration counts. It raises a ValueError where there is no size, or no telling which score counts.
+        A function for ``refit=`` of GridSearchCV, RandomizedSearchCV and the halving searches (it uses their last
+        iteration). It raises a ValueError if there is no size, or if it is unclear which score to use.
 
     Examples
     --------

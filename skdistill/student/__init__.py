@@ -1,10 +1,11 @@
-"""Students: they fit a teacher's answers and labels. Ours end as a Program; those of others are adapted."""
+"""Students, which fit a teacher's answers and labels. Ours become a Program; models of other libraries are adapted."""
 
 from ._base import ProgramStudent, check_constraints, check_learnable, scale_logits, settle_kinds, unconstrainable
 from ._coefficients import ShapeFunction
 from ._columns import raw_columns
 from ._encoded import Encoded, Encoder
 from ._encoder import fit_encoder
+from ._further import rows_in_a_step, train_on
 from ._linear import LinearStudent, LinearStudentRegressor
 from ._mlp import MLPStudent, MLPStudentRegressor, fit_net
 from ._net_table import Fit, FittedNet, NetTable
@@ -37,8 +38,10 @@ __all__ = [
     "instance_of",
     "make_student",
     "raw_columns",
+    "rows_in_a_step",
     "scale_logits",
     "settle_kinds",
+    "train_on",
     "traits_of",
     "unconstrainable",
 ]

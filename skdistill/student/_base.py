@@ -1,4 +1,4 @@
-"""What every student of ours does: it checks its input, has its weights fitted, and predicts through its Program."""
+"""The base of our students: validates input, fits the weights, and predicts through a Program."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Array = NDArray[Any]
 
 
 class ProgramStudent(ProgramModel, BaseEstimator):
-    """A student that ends as a Program.
+    """A student whose fitted form is a Program.
 
     A subclass says how it is fitted: in :meth:`_fit_weights` how its weights are found, or, where it does
     not begin with an affine map, in :meth:`_fit_layers`. :class:`ClassifierPart` or :class:`RegressorPart`
@@ -95,14 +95,14 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         return targets.task.end(targets, terms)
 
     def fit_targets(self, X: Any, targets: Targets) -> Any:
-        """Fit to a teacher's answers and labels together: what a distiller calls.
+        """Fit the student to a teacher's predictions and labels together; distillers call this.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            The rows, raw: numbers, categories, dates, missing cells.
+            Raw rows, with numbers, categories, dates and missing cells.
         targets : Targets
-            The teacher's answers, the labels, how to blend them, and the loss that is minimised.
+            The teacher's predictions, the labels, their weights, and the loss to minimise.
 
         Returns
         -------
@@ -112,7 +112,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         Raises
         ------
         ValueError
-            If a numeric column holds an infinite number, or X has no rows or columns.
+            If a numeric column has an infinite value, or `X` has no rows or columns.
         """
         self._validate_params()
         return self._fit_checked(check_rows(self, X, reset=True), targets)
@@ -199,27 +199,26 @@ class ProgramStudent(ProgramModel, BaseEstimator):
 
 
 class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
-    """What makes a student a classifier: it fits class labels, soft targets or several labels."""
+    """The classifier part of a student: fits class labels, soft targets or several labels."""
 
     _task = CLASSES
     _traits = Traits(scalable=True, several_labels=True)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
-        """Fit to labels or to soft targets.
+        """Fit the student to labels or to soft targets.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            The rows, raw: numbers, categories, dates, missing cells.
+            Raw rows, with numbers, categories, dates and missing cells.
         y : array-like of shape (n_rows,), (n_rows, n_classes) or (n_rows, n_labels)
-            One label for each row; or one row of probabilities, the columns standing for the
-            classes 0, 1, ...; or an indicator matrix of several labels, of which a row has any number: one for each
-            that it has, zero for the others, NaN for a label that is missing. Floats that sum to one in
-            every row are probabilities.
+            One label per row; or probabilities of the classes 0, 1, ..., which are floats that sum to one in every row;
+            or a multilabel indicator matrix with 1 for each label that the row has, 0 for the others and NaN for a
+            missing label.
         sample_weight : array-like of shape (n_rows,), default=None
-            Non-negative weights. Those that are whole multiples of the smallest count rows: a row of
-            weight two is that row twice. Others are relative. So their unit does not matter.
+            Non-negative weights, in any unit. If all are integer multiples of the smallest, they count rows: a row with
+            twice the smallest weight counts as two rows. Otherwise they are relative.
 
         Returns
         -------
@@ -229,20 +228,20 @@ class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
         Raises
         ------
         ValueError
-            If a numeric column holds an infinite number, a row of `y` does not sum to one, the
-            labels are continuous, or there are fewer than two classes.
+            If a numeric column has an infinite value, a row of `y` does not sum to one, the labels are continuous, or
+            there are fewer than two classes.
         """
         return self._fit_labels(X, y, sample_weight, CrossEntropy())
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy; of several labels, the share of rows whose labels are all predicted.
+        """Return the accuracy; for a multilabel target, the fraction of rows whose labels are all predicted.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             Rows.
         y : array-like of shape (n_rows,) or (n_rows, n_labels)
-            Their labels; several are matched by the names of a frame's columns, and a missing one does not count.
+            Their labels. The columns of a frame are matched by name; missing labels are ignored.
         sample_weight : array-like of shape (n_rows,), default=None
             Their weights.
 
@@ -262,7 +261,7 @@ class ClassifierPart(ProgramClassifier, ClassifierMixin, ProgramStudent):
 
 
 class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
-    """What makes a student a regressor: it fits numbers, which it standardises itself, and predicts numbers."""
+    """The regressor part of a student: standardises the target, fits it, and predicts in its unit."""
 
     _task = NUMBERS
 
@@ -271,17 +270,17 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
-        """Fit to numbers: true ones, or those that a teacher predicts.
+        """Fit the student to target values: labels, or a teacher's predictions.
 
         Parameters
         ----------
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
-            The rows, raw: numbers, categories, dates, missing cells.
+            Raw rows, with numbers, categories, dates and missing cells.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            One number for each row, or one for each of several outputs.
+            Predictions.
         sample_weight : array-like of shape (n_rows,), default=None
-            Non-negative weights. Those that are whole multiples of the smallest count rows: a row of
-            weight two is that row twice. Others are relative. So their unit does not matter.
+            Non-negative weights, in any unit. If all are integer multiples of the smallest, they count rows: a row with
+            twice the smallest weight counts as two rows. Otherwise they are relative.
 
         Returns
         -------
@@ -291,8 +290,8 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
         Raises
         ------
         ValueError
-            If a numeric column holds an infinite number, `y` is not finite or not of that shape, or `loss`
-            is not a loss of numbers.
+            If a numeric column has an infinite value, `y` is not finite or has another shape, or `loss` is not a
+            regression loss.
         """
         return self._fit_labels(X, y, sample_weight, regression_loss_of(self.loss))
 
@@ -362,7 +361,7 @@ def counted_rows(X: Any, targets: Targets) -> tuple[Any, Targets]:
 
 
 def check_learnable(student: Any, X: Any, *, warn: bool) -> None:
-    """Refuse rows that `fit` would refuse for what is in them, and warn of columns that it does not read as they are.
+    """Raise for rows that `fit` would not accept, and warn of columns that it does not read as they are.
 
     A distiller asks for that before its teacher does long work.
 

@@ -141,7 +141,7 @@ def _standardized(residual: Array) -> Array:
     """Return residuals in standard deviations, clipped; outputs with tiny residuals are dropped."""
     scale = np.sqrt(np.mean(residual**2, axis=0))
     residual, scale = residual[:, scale > _NOTHING], scale[scale > _NOTHING]
-    # outliers must not inflate the scale by which they are judged
+    # outliers must not inflate the scale that they are compared with
     scale = np.sqrt(np.mean(np.clip(residual, -_FAR * scale, _FAR * scale) ** 2, axis=0))
     return np.clip(residual / scale, -_FAR, _FAR)
 

@@ -1,4 +1,4 @@
-"""What a linear student has learned, in the unit of the raw columns: coefficients, and the shape of each column."""
+"""The fitted coefficients and shape functions of a linear student, in the unit of the raw columns."""
 
 from __future__ import annotations
 
@@ -65,16 +65,16 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class ShapeFunction:
-    """What one column adds to the logits, or to the prediction, at each of some values.
+    """The contribution of one column to the logits, or to the prediction, at each of some values.
 
     Parameters
     ----------
     column : str
         The column.
     values : ndarray of shape (n_values,)
-        Numbers, dates or levels; NaN, NaT or None for a missing one.
+        Numbers, dates or categories; NaN, NaT or None for a missing value.
     contributions : ndarray of shape (n_values, n_outputs)
-        What the column adds: to each logit, the single one of two classes standing for the second of them; or to
+        The contribution of the column to each logit (with two classes, to the single logit of the second class), or to
         each output of a regressor, in the target's unit.
 
     Examples

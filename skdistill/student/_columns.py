@@ -270,7 +270,7 @@ def _dates_in(texts: Counter[str]) -> tuple[str, str, int]:
 
 @dataclass
 class Notes:
-    """What a user has to know of how the columns of a table are read, as parts of warnings."""
+    """Notes on how the columns of a table are read, as parts of warnings."""
 
     texts: list[str] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A fitted encoder, and the rows that it has encoded: the inputs of a student's first layer."""
+"""A fitted encoder, and encoded rows: the inputs of a student's first layer."""
 
 from __future__ import annotations
 
@@ -84,9 +84,10 @@ class Encoder:
     ----------
     ops : list of Op
         The ops from raw rows to ``[codes | numbers]``.
-    unseen : {"average", "nothing"}, default="average"
+    unseen : {"average", "nothing", "own"}, default="average"
         The weights of a code without training rows, which is that of an unseen level, or of a missing
-        value in a column that had none: the "average" of the weights of its column's levels, or zeros.
+        value in a column that had none: the "average" of the weights of its column's levels, or zeros, or its
+        "own", where earlier rows have given it some.
     """
 
     def __init__(self, ops: list[Op], unseen: str = "average") -> None:
@@ -144,7 +145,7 @@ class Encoder:
         if isinstance(entry, Columns) and entry.all_numbers:
             Z, ops = X, self.ops
         else:
-            # what most cells of a column of texts are is told by all rows
+            # all rows together show what most cells of a column of strings are
             Z = entry(X)
         if not above and (dtype is np.float64 or sparse.issparse(Z) or Z.shape[0] <= _BLOCK):
             return run(Z, ops).astype(dtype, copy=False)
@@ -228,7 +229,8 @@ class Encoder:
             rows = slice(start, start + size)
             seen = self._counts[rows] > 0
             average = self._counts[rows] @ tables[rows] / self._counts[rows].sum()
-            tables[rows][~seen] = average if self.unseen == "average" else 0.0
+            if self.unseen != "own":
+                tables[rows][~seen] = average if self.unseen == "average" else 0.0
         return LookupAffine(
             self.offsets,
             np.ascontiguousarray(tables, dtype=np.float32),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,19 +15,21 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from .._sklearn import Interval, not_fitted
-from ..losses import Terms, rounded
+from ..losses import Targets, Terms, rounded
 from ..program import Op
-from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
+from ._base import ProgramStudent, regressor_init
 from ._coefficients import Coefficients, ShapeFunction, read_coefficients, read_shape
 from ._encoded import Encoded
+from ._further import Further
+from ._partial_fit import Learning, LearningClassifier, LearningRegressor
 from ._progress import Progress
 from ._protocol import Traits
 
 Array = NDArray[Any]
 
 
-class BaseLinear(ProgramStudent):
-    """What both kinds of linear students share: their parameters, how L-BFGS fits the weights, and what these mean."""
+class BaseLinear(Learning):
+    """The base of the linear students: parameters, the fit of the weights by L-BFGS, and their meaning."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,
@@ -67,20 +70,49 @@ class BaseLinear(ProgramStudent):
         self.verbose = verbose
 
     def _fit_weights(self, encoded: Encoded, terms: Terms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
-        n_encoded = encoded.n_encoded
-        n_logits = terms.n_outputs
-        penalty = 1.0 / (self.C * terms.total_weight)
+        before = np.zeros((encoded.n_encoded + 1, terms.n_outputs))
+        coef = self._minimise(encoded, terms, before, 1.0 / (self.C * terms.total_weight))
+        return [first_layer(coef[:-1], coef[-1])]
+
+    def _learn_first(self, X: Any, targets: Targets) -> Any:
+        return self._fit_checked(X, targets)
+
+    def _learn(self, further: Further, rows: Any, targets: Targets, n_before: int) -> list[tuple[Array, Array]]:
+        """Fit the further rows, and stay near what the student was.
+
+        What it answers for the further rows stands for the rows before: Li and Hoiem (2016), "Learning without
+        Forgetting", https://arxiv.org/abs/1606.09282. With the penalty on how far weights move, that is the objective
+        of a fit to all rows, if those before are distributed as the further ones, up to constants: a linear model's
+        loss depends on labels by their sum with each input alone, and its gradient by the weights was zero.
+        """
+        encoded = further.encode(rows)
+        n_rows, answers = encoded.n_rows, self.program_(rows)
+        weight = targets.sample_weight
+        share = n_before / (n_before + (n_rows if weight is None else weight.sum()))
+        before = further.terms(replace(targets, answers=answers, labels=None, alpha=share))
+        new = replace(targets, answers=None, soft_labels=targets.answers, alpha=0.0)
+        terms = further.terms(new, self.class_weight)
+        both = replace(before, labels=terms.labels, label_weight=(1.0 - share) * terms.label_weight)
+        ((weight, bias),) = further.layers
+        penalty = (1.0 - share) / (self.C * terms.total_weight)
+        coef = self._minimise(encoded, both, np.vstack([weight, bias]), penalty)
+        return [(coef[:-1], coef[-1])]
+
+    def _minimise(self, encoded: Encoded, terms: Terms, before: Array, penalty: float) -> Array:
+        """Return weights, with biases in the last row, that minimise loss and penalty on how far they are from some."""
+        n_encoded, n_logits = encoded.n_encoded, terms.n_outputs
 
         def objective(flat: Array) -> tuple[float, Array]:
             coef = flat.reshape(n_encoded + 1, n_logits)
             weight, bias = coef[:-1], coef[-1]
             value, gradient = terms.value_and_gradient(encoded.times(weight) + bias)
             slope = np.empty_like(coef)
-            slope[:-1] = encoded.transposed_times(gradient) + penalty * weight
+            moved = weight - before[:-1]
+            slope[:-1] = encoded.transposed_times(gradient) + penalty * moved
             slope[-1] = gradient.sum(axis=0)
-            return value + penalty / 2 * (weight**2).sum(), slope.ravel()
+            return value + penalty / 2 * (moved**2).sum(), slope.ravel()
 
-        start, bounds = np.zeros((n_encoded + 1) * n_logits), None
+        start, bounds = before.ravel().astype(np.float64), None
         if encoded.signs is not None:
             signs = np.append(encoded.signs, 0)
             bounds = Bounds(np.where(signs > 0, 0.0, -np.inf), np.where(signs < 0, 0.0, np.inf))
@@ -116,8 +148,7 @@ class BaseLinear(ProgramStudent):
                     if self.n_iter_ >= self.max_iter:
                         missed = f"did not converge in max_iter={self.max_iter} iterations."
                         warnings.warn(f"{type(self).__name__} {missed}", ConvergenceWarning, stacklevel=2)
-        coef = rounded(best).reshape(n_encoded + 1, n_logits)
-        return [first_layer(coef[:-1], coef[-1])]
+        return rounded(best).reshape(n_encoded + 1, n_logits)
 
     @property
     def coef_(self) -> Array:
@@ -136,37 +167,37 @@ class BaseLinear(ProgramStudent):
 
     @property
     def shape_functions_(self) -> dict[str, ShapeFunction]:
-        """The shape function of each column that adds anything, by the column's name."""
+        """The shape function of each column with an effect, by the column's name."""
         shapes = [read_shape(self.program_, at, None) for at in np.unique(self._coefficients().sources).tolist()]
         return {shape.column: shape for shape in shapes}
 
     def shape_function(self, column: int | str, values: Any = None) -> ShapeFunction:
-        """Return what one column adds to the logits, or to the prediction, by its value.
+        """Return the contribution of one column to the logits, or to the prediction, as a function of its value.
 
-        The contributions of all columns of a row and ``intercept_`` add up to its ``decision_function``, or,
-        of a regressor, to its prediction before `clip` holds it: the student is an additive model.
+        The student is an additive model: the contributions of all columns of a row and ``intercept_`` add up to its
+        ``decision_function`` or, for a regressor, to its prediction before clipping.
 
         Parameters
         ----------
         column : int or str
-            The column's place, or its name in the frame that the student was fitted to. Where an `encoder`
-            runs before the Program, it is a place among the columns that this returns.
+            The position of the column, or its name in the frame that the student was fitted on. If an `encoder` runs
+            before the Program, the position among the columns that it returns.
         values : array-like of shape (n_values,) or scalar, default=None
-            The raw values at which the shape is wanted. None takes all levels of a category, 0 and 1 where the
-            training rows had no other numbers, and for other numbers and dates values over the range of
-            the training rows, as far as the student knows it.
+            The raw values at which to evaluate the function. None uses all categories of a categorical column, 0 and 1
+            for a column that had no other numbers in training, and values over the training range for other numbers and
+            dates, as far as the student knows that range.
 
         Returns
         -------
         shape : ShapeFunction
-            With ``column``, ``values`` of shape (n_values,) and ``contributions`` of shape (n_values, n_outputs).
-            Among the values, None, NaN or NaT stands for a missing one.
+            With ``column``, ``values`` of shape (n_values,) and ``contributions`` of shape (n_values, n_outputs). A
+            missing value is None, NaN or NaT.
 
         Raises
         ------
         ValueError
-            If there is no such column, or `values` is needed: the student does not keep the range of sparse
-            columns, nor of those that its `encoder` scales.
+            If there is no such column, or if `values` is None although the student does not know the range of the
+            column: it does not keep that of sparse columns, nor of columns that its `encoder` scales.
 
         Examples
         --------
@@ -193,12 +224,12 @@ class BaseLinear(ProgramStudent):
         return read_coefficients(self.program_)
 
 
-class LinearStudent(ClassifierPart, BaseLinear):
+class LinearStudent(LearningClassifier, BaseLinear):
     """A linear student: multinomial logistic regression that also fits soft targets.
 
-    It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the number of rows as their
-    weights count them, over encoded columns; intercepts are not penalised. The loss is the cross-entropy
-    with labels, that with soft targets, or, within DistilledClassifier, their blend.
+    It minimises ``mean loss + ||weight||**2 / (2 * C * n)`` over encoded columns, where ``n`` is the weighted number of
+    rows; intercepts are not penalised. The loss is the cross-entropy with labels or with soft targets or, within
+    DistilledClassifier, a weighted sum of both.
 
     Parameters
     ----------
@@ -215,62 +246,62 @@ class LinearStudent(ClassifierPart, BaseLinear):
         "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
         encoding over quantile bins in addition. "auto": "standard".
     n_bins : int or "auto", default="auto"
-        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
-        bins among the numeric columns, 4 to 16 each, but never more than 360 in all. Edges are quantiles; a number
-        in more rows than a bin has is an edge by itself, and the other edges are quantiles of the other rows.
+        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160 bins among the
+        numeric columns, 4 to 16 each, with at most 360 in total. Edges are quantiles. A value that fills more rows than
+        a bin is an edge of its own; the other edges are quantiles of the other rows.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
-        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
+        Categories in fewer rows than this are grouped together. A numeric column is ignored if fewer rows than this
+        differ from its most frequent value; missing counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
-        Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
-        after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
-        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
-        transformer runs as it is, before the Program, and is stored with the student.
+        Encodes the rows instead of the student's own encoder; `numeric` and the three parameters after it are then
+        ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and one-hot or ordinal
+        encoders becomes part of the Program; any other transformer runs as it is, before the Program, and is stored
+        with the student.
     monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
-        For each column, or by the name of some: 1 if the probability of ``classes_[1]`` must not decrease
-        with it, -1 if it must not increase, 0 for no constraint. Such columns hold numbers, and there are two
-        classes. None sets none.
+        Monotonic constraints: an array with a value for each column, or a dict by column name. 1: the probability of
+        ``classes_[1]`` must not decrease with the column; -1: it must not increase; 0: no constraint. Constrained
+        columns must be numeric, and there must be two classes. None sets no constraints.
     class_weight : dict, "balanced" or None, default=None
-        Weight per class label; multiplies the class's share of a soft target.
+        Weight per class label; multiplies the probability of the class in a soft target.
     verbose : int, default=0
-        1 shows a progress bar.
+        If 1, show a progress bar.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The class labels.
     program_ : Program
-        The fitted student; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+        The fitted student; ``program_(X)`` is ``predict_proba`` without input validation.
     coef_ : ndarray of shape (n_logits, n_encoded)
-        What each encoded input adds to each logit; two classes have a single logit, that of the second.
-        A standardised number counts in the column's own unit: the coefficient is the slope per unit of the
-        raw number. That holds up to four deviations (three with bins) from the median, where one is the
-        interquartile range over 1.349; beyond, numbers are squashed to ``4 + log(1 + distance - 4)`` deviations.
-        A quantile score is a number's rank, scaled to a standard deviation of one. A level of a
-        category, or "missing", counts as 0 or 1, and a bin as how far into it the number has come, 0 to 1.
+        Coefficient of each encoded input for each logit; two classes have a single logit, the log odds of the second.
+        For a standardised number it is the slope per unit of the raw column. This holds within four deviations (three
+        with bins) of the median, where a deviation is the interquartile range divided by 1.349; beyond, numbers are
+        squashed to ``4 + log(1 + distance - 4)`` deviations. A quantile score is the rank of a number, scaled to a
+        standard deviation of one. A category, or "missing", is an input of 0 or 1; a bin is an input from 0 to 1, the
+        position of the number within it.
     intercept_ : ndarray of shape (n_logits,)
-        What a row gets whose encoded inputs are all zero.
+        The output for a row whose encoded inputs are all zero.
     coef_names_ : ndarray of shape (n_encoded,)
-        What the columns of `coef_` stand for: "age", "city=Paris", "age missing", "age from 20 to 30",
-        "month of date". Inputs whose weights are all zero are left out.
+        Names of the columns of `coef_`, such as "age", "city=Paris", "age missing", "age from 20 to 30" or "month of
+        date". Inputs whose weights are all zero are left out.
     shape_functions_ : dict of str to ShapeFunction
-        What each column that adds anything adds, by its value, as :meth:`shape_function` returns it.
+        The shape function of each column with an effect, as :meth:`shape_function` returns it.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
-        rows that it returns.
+        The fitted `encoder`, if it did not become part of the Program; ``program_`` then takes the rows that it
+        returns.
     n_iter_ : int
         Number of iterations taken.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
-    MLPStudent : A net, for what is not linear.
-    DistilledClassifier : Asks a teacher for the soft targets.
+    MLPStudent : A net, for nonlinear relations.
+    DistilledClassifier : Obtains the soft targets from a teacher.
 
     Examples
     --------
@@ -284,17 +315,17 @@ class LinearStudent(ClassifierPart, BaseLinear):
            [0.1, 0.9]])
     """
 
-    # benchmarks/readable.py: it lowers the log-loss, up to a tenth; a regressor, which also seeks jumps, does not gain
+    # benchmarks/readable.py: it lowers the log-loss, up to a tenth; a regressor, which also searches for change points,
+    # does not gain
     _heavy = True
 
 
-class LinearStudentRegressor(RegressorPart, BaseLinear):
-    """A linear student of a regressor: ridge regression on a teacher's answers.
+class LinearStudentRegressor(LearningRegressor, BaseLinear):
+    """A linear student for regression: ridge regression on a teacher's predictions.
 
-    It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the number of rows as their
-    weights count them, over encoded columns and the standardised target; intercepts are not penalised. The
-    loss is `loss`, or, within DistilledRegressor, the distillation loss. With the squared error it is
-    ``Ridge(alpha=1 / (2 * C))``.
+    It minimises ``mean loss + ||weight||**2 / (2 * C * n)`` over encoded columns and the standardised target, where
+    ``n`` is the weighted number of rows; intercepts are not penalised. The loss is `loss` or, within
+    DistilledRegressor, the distillation loss. With the squared error it is ``Ridge(alpha=1 / (2 * C))``.
 
     Parameters
     ----------
@@ -311,66 +342,65 @@ class LinearStudentRegressor(RegressorPart, BaseLinear):
         "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
         encoding over quantile bins in addition. "auto": "standard".
     n_bins : int or "auto", default="auto"
-        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
-        bins among the numeric columns, 4 to 16 each, but never more than 360 in all. It adds
-        bins for narrow ranges in which the target changes abruptly, such as holidays.
+        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160 bins among the
+        numeric columns, 4 to 16 each, with at most 360 in total. It adds bins around change points, narrow ranges in
+        which the target changes abruptly, such as holidays.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
-        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
+        Categories in fewer rows than this are grouped together. A numeric column is ignored if fewer rows than this
+        differ from its most frequent value; missing counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
-        Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
-        after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
-        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
-        transformer runs as it is, before the Program, and is stored with the student.
+        Encodes the rows instead of the student's own encoder; `numeric` and the three parameters after it are then
+        ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and one-hot or ordinal
+        encoders becomes part of the Program; any other transformer runs as it is, before the Program, and is stored
+        with the student.
     monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
-        For each column, or by the name of some: 1 if the prediction must not decrease with it, -1 if it
-        must not increase, 0 for no constraint. Such columns hold numbers, and there is one output. None sets
-        none.
+        Monotonic constraints: an array with a value for each column, or a dict by column name. 1: the prediction must
+        not decrease with the column; -1: it must not increase; 0: no constraint. Constrained columns must be numeric,
+        and there must be one output. None sets no constraints.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
-        What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
-        off. Targets that a distiller passes to `fit_targets` bring their own loss.
+        The loss that `fit` minimises. "huber" is :class:`~skdistill.losses.Huber`, for labels with outliers. Targets
+        that a distiller passes to `fit_targets` have their own loss.
     clip : bool or "auto", default="auto"
-        Whether predictions are held between the smallest and the largest target of their output, labels and a
-        teacher's answers alike. "auto" does so on one side only, and only where zero is a natural edge: if no target
-        is negative, nothing below the smallest is predicted, and if none is positive, nothing above the largest.
+        Whether to clip predictions to the range of the targets, that is, of labels and teacher predictions. "auto"
+        clips on one side only, if zero is a natural bound: at the smallest target if no target is negative, at the
+        largest if none is positive.
     verbose : int, default=0
-        1 shows a progress bar.
+        If 1, show a progress bar.
 
     Attributes
     ----------
     program_ : Program
-        The fitted student; ``program_(X)`` is the bare, unchecked ``predict``, of shape
-        (n_rows, n_outputs).
+        The fitted student; ``program_(X)`` is ``predict`` without input validation and returns shape (n_rows,
+        n_outputs).
     coef_ : ndarray of shape (n_outputs, n_encoded)
-        What each encoded input adds to each output, in the target's unit.
-        A standardised number counts in the column's own unit: the coefficient is the slope per unit of the
-        raw number. That holds up to four deviations (three with bins) from the median, where one is the
-        interquartile range over 1.349; beyond, numbers are squashed to ``4 + log(1 + distance - 4)`` deviations.
-        A quantile score is a number's rank, scaled to a standard deviation of one. A level of a
-        category, or "missing", counts as 0 or 1, and a bin as how far into it the number has come, 0 to 1.
+        Coefficient of each encoded input for each output, in the target's unit. For a standardised number it is the
+        slope per unit of the raw column. This holds within four deviations (three with bins) of the median, where a
+        deviation is the interquartile range divided by 1.349; beyond, numbers are squashed to ``4 + log(1 + distance -
+        4)`` deviations. A quantile score is the rank of a number, scaled to a standard deviation of one. A category, or
+        "missing", is an input of 0 or 1; a bin is an input from 0 to 1, the position of the number within it.
     intercept_ : ndarray of shape (n_outputs,)
-        What a row gets whose encoded inputs are all zero.
+        The output for a row whose encoded inputs are all zero.
     coef_names_ : ndarray of shape (n_encoded,)
-        What the columns of `coef_` stand for: "age", "city=Paris", "age missing", "age from 20 to 30",
-        "month of date". Inputs whose weights are all zero are left out.
+        Names of the columns of `coef_`, such as "age", "city=Paris", "age missing", "age from 20 to 30" or "month of
+        date". Inputs whose weights are all zero are left out.
     shape_functions_ : dict of str to ShapeFunction
-        What each column that adds anything adds, by its value, as :meth:`shape_function` returns it.
+        The shape function of each column with an effect, as :meth:`shape_function` returns it.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
-        rows that it returns.
+        The fitted `encoder`, if it did not become part of the Program; ``program_`` then takes the rows that it
+        returns.
     n_iter_ : int
         Number of iterations taken.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
-    MLPStudentRegressor : A net, for what is not linear.
-    DistilledRegressor : Asks a teacher for the numbers.
+    MLPStudentRegressor : A net, for nonlinear relations.
+    DistilledRegressor : Obtains the targets from a teacher.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from .._sklearn import Interval, StrOptions
-from ..losses import Terms
+from ..losses import Targets, Terms
 from ..program import ACTIVATIONS, Affine, Op
-from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
+from ._base import ProgramStudent, regressor_init
 from ._encoded import Encoded
+from ._further import Further
+from ._partial_fit import Learning, LearningClassifier, LearningRegressor
 from ._protocol import Traits
 
 Array = NDArray[Any]
@@ -23,8 +26,8 @@ Array = NDArray[Any]
 _FEW_ROWS, _FEW_QUERIES = 100, 10
 
 
-class BaseMLP(ProgramStudent):
-    """What both kinds of nets share: their parameters, and the rows on which torch trains them."""
+class BaseMLP(Learning):
+    """The base of the net students: parameters, and the rows on which torch trains them."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,
@@ -121,6 +124,35 @@ class BaseMLP(ProgramStudent):
             jobs.append(Job(kept, valid, terms, int(rng.randint(2**31 - 1)), init))
         nets = train_nets(self, encoded, jobs, batch_size=self._rows_in_a_step(len(jobs[0].rows)))
         return self._as_fitted([net.layers for net in nets], nets[0].history, first_layer)
+
+    def _learn_first(self, X: Any, targets: Targets) -> Any:
+        # one pass over the rows, as over further ones
+        learner = copy(self)
+        learner.max_epochs, learner.early_stopping = 1, False
+        found, params = vars(learner._fit_checked(X, targets)), self.get_params(deep=False)
+        vars(self).update({name: value for name, value in found.items() if name not in params})
+        return self
+
+    def _learn(self, further: Further, rows: Any, targets: Targets, n_before: int) -> list[tuple[Array, Array]]:
+        """Take the steps of one pass over the rows, at a rate that falls with the root of how many rows were seen.
+
+        Polyak and Juditsky (1992), "Acceleration of Stochastic Approximation by Averaging": so few further rows change
+        little, and as many as before much.
+        """
+        from ._mlp_training import Job, train_nets
+
+        encoded, terms = further.encode(rows), further.terms(targets, self.class_weight)
+        # other batches in each call
+        seed = (int(check_random_state(self.random_state).randint(2**31 - 1)) + self.n_iter_) % 2**31
+        everything = np.arange(encoded.n_rows)
+        job = Job(everything, everything[:0], terms, seed, further.layers, further.hidden)
+        batch_size = self._rows_in_a_step(encoded.n_rows)
+        learner = copy(self)
+        learner.learning_rate = self.learning_rate * np.sqrt(encoded.n_rows / (n_before + encoded.n_rows))
+        (net,) = train_nets(learner, encoded, [job], batch_size=batch_size, most_steps=1)
+        self.history_ = self.history_ + net.history
+        self.n_iter_ = len(self.history_)
+        return net.layers
 
     def _as_fitted(
         self,
@@ -219,12 +251,12 @@ def _side_by_side(nets: list[list[tuple[Array, Array]]]) -> list[tuple[Array, Ar
     return merged
 
 
-class MLPStudent(ClassifierPart, BaseMLP):
-    """A multi-layer perceptron that fits soft targets, trained by torch and run without it.
+class MLPStudent(LearningClassifier, BaseMLP):
+    """A multi-layer perceptron that fits soft targets, trained with torch and run without it.
 
-    Trained with AdamW on shuffled mini-batches; the learning rate warms up over the first 5 % of
-    the steps and falls to zero along a cosine. Training runs on one thread, so that the same
-    `random_state` gives the same bytes in every process.
+    It is trained with AdamW on shuffled mini-batches. The learning rate warms up over the first 5 % of the steps and
+    decays to zero along a cosine. Training uses one thread, so that the same `random_state` gives the same bytes in
+    every process.
 
     Parameters
     ----------
@@ -235,87 +267,84 @@ class MLPStudent(ClassifierPart, BaseMLP):
     max_epochs : int, default=100
         Maximum number of epochs.
     batch_size : int or "auto", default="auto"
-        Rows in a step. "auto" is a power of two that gives about twenty steps an epoch, 16 to 256.
+        Number of rows per step. "auto" is the power of two from 16 to 256 that gives about twenty steps per epoch.
     learning_rate : float, default=4e-3
         The highest learning rate.
     weight_decay : float, default=1e-4
         AdamW's decoupled weight decay.
     dropout : float, default=0.0
-        Probability of silencing a hidden unit in a training step.
+        Probability of dropping a hidden unit in a training step.
     averaging : bool, default=True
-        Keep a running average of the weights, over about the last ninth of the steps, in place of
-        the last weights.
+        Use a running average of the weights, over about the last ninth of the steps, instead of the last weights.
     n_nets : int, default=1
-        Number of nets of this size to train, each from its own initial weights and, where rows are
-        held out, with other rows held out. The student predicts with the mean of their logits. They
-        become a single net with `n_nets` times the units; with several hidden layers most weights
-        between these are zero, so one hidden layer suits best. Where labels are few or noisy, four
-        nets of 8 units often fit better than one of 32.
+        Number of nets of this size to train, each with its own initial weights and, if rows are held out, its own
+        held-out rows. The student predicts with the mean of their logits. They are merged into one net with `n_nets`
+        times the units. With more than one hidden layer most weights between the layers of that net are zero, so one
+        hidden layer suits best. With few or noisy labels, four nets of 8 units often fit better than one of 32.
     early_stopping : bool or "auto", default="auto"
-        Hold out rows, keep the weights that fit them best, and stop after `patience` epochs without
-        a better fit. "auto" does so from 100 rows on. Otherwise the last weights are kept.
+        Whether to hold out rows, keep the weights that fit them best, and stop after `patience` epochs without
+        improvement. "auto" does so with at least 100 rows. Otherwise the last weights are kept.
     validation_fraction : float or "auto", default="auto"
         The fraction of the rows that is held out. "auto" is a tenth; with fewer than 1,000 rows it is
         100 rows, but at most a fifth.
     patience : int, default=15
-        Number of epochs to wait for a better fit to the held-out rows.
+        Number of epochs without improvement on the held-out rows after which training stops.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
         How numbers are encoded. "standard": scaled by the interquartile range, squashed beyond four deviations.
         "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
         encoding over quantile bins in addition. "auto": "piecewise".
     n_bins : int or "auto", default="auto"
-        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
-        bins among the numeric columns, 4 to 16 each, but never more than 360 in all.
+        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160 bins among the
+        numeric columns, 4 to 16 each, with at most 360 in total.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
-        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
+        Categories in fewer rows than this are grouped together. A numeric column is ignored if fewer rows than this
+        differ from its most frequent value; missing counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
-        Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
-        after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
-        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
-        transformer runs as it is, before the Program, and is stored with the student.
+        Encodes the rows instead of the student's own encoder; `numeric` and the three parameters after it are then
+        ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and one-hot or ordinal
+        encoders becomes part of the Program; any other transformer runs as it is, before the Program, and is stored
+        with the student.
     monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
-        For each column, or by the name of some: 1 if the probability of ``classes_[1]`` must not decrease
-        with it, -1 if it must not increase, 0 for no constraint. Such columns hold numbers, and there are two
-        classes.
-        `activation` must not be "silu". None sets no constraints. The weights get signs: Runje and
-        Shankaranarayana (2023), https://arxiv.org/abs/2205.11775.
+        Monotonic constraints: an array with a value for each column, or a dict by column name. 1: the probability of
+        ``classes_[1]`` must not decrease with the column; -1: it must not increase; 0: no constraint. Constrained
+        columns must be numeric, there must be two classes, and `activation` must not be "silu". The signs of weights
+        are constrained (Runje and Shankaranarayana, 2023, https://arxiv.org/abs/2205.11775). None sets no constraints.
     class_weight : dict, "balanced" or None, default=None
-        Weight per class label; multiplies the class's share of a soft target.
+        Weight per class label; multiplies the probability of the class in a soft target.
     device : str, default="cpu"
         The torch device to train on, such as "cuda".
     random_state : int, RandomState instance or None, default=None
         Seeds the initial weights, the held-out rows, the batches and the dropout.
     verbose : int, default=0
-        1 shows a progress bar with the epoch, the loss and, where rows are held out, the student's
-        agreement with the targets on them.
+        If 1, show a progress bar with the epoch, the loss and, if rows are held out, the student's agreement with the
+        targets on them.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The class labels.
     program_ : Program
-        The fitted student; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+        The fitted student; ``program_(X)`` is ``predict_proba`` without input validation.
     history_ : list of dict
-        For each epoch (of the first net, where there are several) its ``train_loss`` and, where rows
-        are held out, ``valid_loss`` and ``valid_fidelity``, the fraction of them on which student and
-        targets name the same class.
+        For each epoch (of the first net, if `n_nets` is more than one) its ``train_loss`` and, if rows are held out,
+        ``valid_loss`` and ``valid_fidelity``, the fraction of them for which student and targets have the same most
+        probable class.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
-        rows that it returns.
+        The fitted `encoder`, if it did not become part of the Program; ``program_`` then takes the rows that it
+        returns.
     n_iter_ : int
-        Number of epochs trained (by the first net, where there are several).
+        Number of epochs trained (of the first net, if `n_nets` is more than one).
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
     LinearStudent : A linear model on soft targets.
-    DistilledClassifier : Asks a teacher for the soft targets.
+    DistilledClassifier : Obtains the soft targets from a teacher.
 
     Examples
     --------
@@ -331,11 +360,11 @@ class MLPStudent(ClassifierPart, BaseMLP):
     _traits = Traits(in_epochs=True, scalable=True, several_labels=True)
 
 
-class MLPStudentRegressor(RegressorPart, BaseMLP):
-    """A multi-layer perceptron that fits a regressor's answers, trained by torch and run without it.
+class MLPStudentRegressor(LearningRegressor, BaseMLP):
+    """A multi-layer perceptron for regression, trained with torch and run without it.
 
-    Trained as MLPStudent is, on the standardised target. The loss is `loss`, or, within
-    DistilledRegressor, the distillation loss.
+    It is trained like MLPStudent, on the standardised target. The loss is `loss` or, within DistilledRegressor, the
+    distillation loss.
 
     Parameters
     ----------
@@ -346,93 +375,91 @@ class MLPStudentRegressor(RegressorPart, BaseMLP):
     max_epochs : int, default=100
         Maximum number of epochs.
     batch_size : int or "auto", default="auto"
-        Rows in a step. "auto" is a power of two that gives about twenty steps an epoch, 16 to 128. With
-        many rows these are more steps than MLPStudent takes: numbers have to be fitted more precisely
-        than classes.
+        Number of rows per step. "auto" is the power of two from 16 to 128 that gives about twenty steps per epoch. With
+        many rows this is more steps than MLPStudent takes, because regression needs a more precise fit than
+        classification.
     learning_rate : float, default=4e-3
         The highest learning rate.
     weight_decay : float, default=1e-4
         AdamW's decoupled weight decay.
     dropout : float, default=0.0
-        Probability of silencing a hidden unit in a training step.
+        Probability of dropping a hidden unit in a training step.
     averaging : bool, default=True
-        Keep a running average of the weights, over about the last ninth of the steps, in place of
-        the last weights.
+        Use a running average of the weights, over about the last ninth of the steps, instead of the last weights.
     n_nets : int, default=1
-        Number of nets of this size to train, each from its own initial weights and, where rows are
-        held out, with other rows held out. The student predicts with their mean. They become a
-        single net with `n_nets` times the units; with several hidden layers most weights between
-        these are zero, so one hidden layer suits best. Where labels are few or noisy, four nets of
-        8 units often fit better than one of 32.
+        Number of nets of this size to train, each with its own initial weights and, if rows are held out, its own
+        held-out rows. The student predicts with their mean. They are merged into one net with `n_nets` times the units.
+        With more than one hidden layer most weights between the layers of that net are zero, so one hidden layer suits
+        best. With few or noisy labels, four nets of 8 units often fit better than one of 32.
     early_stopping : bool or "auto", default="auto"
-        Hold out rows, keep the weights that fit them best, and stop after `patience` epochs without
-        a better fit. "auto" does so from 100 rows on. Otherwise the last weights are kept.
+        Whether to hold out rows, keep the weights that fit them best, and stop after `patience` epochs without
+        improvement. "auto" does so with at least 100 rows. Otherwise the last weights are kept.
     validation_fraction : float or "auto", default="auto"
         The fraction of the rows that is held out. "auto" is a tenth; with fewer than 1,000 rows it is
         100 rows, but at most a fifth.
     patience : int, default=15
-        Number of epochs to wait for a better fit to the held-out rows.
+        Number of epochs without improvement on the held-out rows after which training stops.
     numeric : {"auto", "standard", "quantile", "piecewise"}, default="auto"
         How numbers are encoded. "standard": scaled by the interquartile range, squashed beyond four deviations.
         "quantile": mapped to their rank. "piecewise": standardised, with a piecewise-linear
         encoding over quantile bins in addition. "auto": "piecewise".
     n_bins : int or "auto", default="auto"
-        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160
-        bins among the numeric columns, 4 to 16 each, but never more than 360 in all. It adds
-        bins for narrow ranges in which the target changes abruptly, such as holidays.
+        Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160 bins among the
+        numeric columns, 4 to 16 each, with at most 360 in total. It adds bins around change points, narrow ranges in
+        which the target changes abruptly, such as holidays.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
-        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
+        Categories in fewer rows than this are grouped together. A numeric column is ignored if fewer rows than this
+        differ from its most frequent value; missing counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
-        Encodes the rows in place of the student's own encoder; `numeric` and the three parameters
-        after it are then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers,
-        linear scalers and one-hot or ordinal encoders becomes part of the Program; any other
-        transformer runs as it is, before the Program, and is stored with the student.
+        Encodes the rows instead of the student's own encoder; `numeric` and the three parameters after it are then
+        ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and one-hot or ordinal
+        encoders becomes part of the Program; any other transformer runs as it is, before the Program, and is stored
+        with the student.
     monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
-        For each column, or by the name of some: 1 if the prediction must not decrease with it, -1 if it
-        must not increase, 0 for no constraint. Such columns hold numbers, and there is one output.
-        `activation` must not be "silu". None sets no constraints. The weights get signs: Runje and
-        Shankaranarayana (2023), https://arxiv.org/abs/2205.11775.
+        Monotonic constraints: an array with a value for each column, or a dict by column name. 1: the prediction must
+        not decrease with the column; -1: it must not increase; 0: no constraint. Constrained columns must be numeric,
+        there must be one output, and `activation` must not be "silu". The signs of weights are constrained (Runje and
+        Shankaranarayana, 2023, https://arxiv.org/abs/2205.11775). None sets no constraints.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
-        What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
-        off. Targets that a distiller passes to `fit_targets` bring their own loss.
+        The loss that `fit` minimises. "huber" is :class:`~skdistill.losses.Huber`, for labels with outliers. Targets
+        that a distiller passes to `fit_targets` have their own loss.
     clip : bool or "auto", default="auto"
-        Whether predictions are held between the smallest and the largest target of their output, labels and a
-        teacher's answers alike. "auto" does so on one side only, and only where zero is a natural edge: if no target
-        is negative, nothing below the smallest is predicted, and if none is positive, nothing above the largest.
+        Whether to clip predictions to the range of the targets, that is, of labels and teacher predictions. "auto"
+        clips on one side only, if zero is a natural bound: at the smallest target if no target is negative, at the
+        largest if none is positive.
     device : str, default="cpu"
         The torch device to train on, such as "cuda".
     random_state : int, RandomState instance or None, default=None
         Seeds the initial weights, the held-out rows, the batches and the dropout.
     verbose : int, default=0
-        1 shows a progress bar with the epoch, the loss and, where rows are held out, the student's
-        R2 against the targets on them.
+        If 1, show a progress bar with the epoch, the loss and, if rows are held out, the student's R2 against the
+        targets on them.
 
     Attributes
     ----------
     program_ : Program
-        The fitted student; ``program_(X)`` is the bare, unchecked ``predict``, of shape
-        (n_rows, n_outputs).
+        The fitted student; ``program_(X)`` is ``predict`` without input validation and returns shape (n_rows,
+        n_outputs).
     history_ : list of dict
-        For each epoch (of the first net, where there are several) its ``train_loss`` and, where rows
-        are held out, ``valid_loss`` and ``valid_fidelity``, the student's R2 against the targets on
-        them. Losses are those of the standardised target.
+        For each epoch (of the first net, if `n_nets` is more than one) its ``train_loss`` and, if rows are held out,
+        ``valid_loss`` and ``valid_fidelity``, the student's R2 against the targets on them. Losses refer to the
+        standardised target.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
-        rows that it returns.
+        The fitted `encoder`, if it did not become part of the Program; ``program_`` then takes the rows that it
+        returns.
     n_iter_ : int
-        Number of epochs trained (by the first net, where there are several).
+        Number of epochs trained (of the first net, if `n_nets` is more than one).
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
-    LinearStudentRegressor : A linear model of a teacher's answers.
-    DistilledRegressor : Asks a teacher for the numbers.
+    LinearStudentRegressor : A linear model of a teacher's predictions.
+    DistilledRegressor : Obtains the targets from a teacher.
 
     Examples
     --------

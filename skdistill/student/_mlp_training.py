@@ -1,10 +1,10 @@
-"""Training nets in torch, many of one shape side by side: jobs, steps, averages of weights and early stopping."""
+"""Training nets in torch, many of one shape side by side, on a table or on a stream of blocks of rows."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -33,6 +33,14 @@ _WARM_UP = 0.05
 _FORGETS, _AVERAGED = 9.0, 4
 #: How many held-out rows are put through a net at a time.
 _BLOCK = 2048
+#: On a stream the rate warms up over so many steps at most, to this share of the student's: a rate that stays high has
+#: to be lower than one that falls.
+_LONGEST_WARM_UP, _STEADY = 1000, 0.5
+#: The share of the steps on a stream in which the rate falls to zero: Hägele and others (2024), "Scaling Laws and
+#: Compute-Optimal Training Beyond Fixed Training Durations", https://arxiv.org/abs/2405.18392, find that 0.1 to 0.2 do.
+_COOLED = 0.2
+#: On a stream, so many steps are the first that twice as many are compared with: the rate is steady by then.
+_FIRST_STEPS = 2000
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,7 @@ def train_nets(
         try:
             for _ in range(run.n_epochs):
                 run.epoch()
-                figures = run.judge()
+                figures = run.evaluate()
                 progress.step(**figures)
                 if not run.alive:
                     break
@@ -150,6 +158,112 @@ def train_nets(
                 stacklevel=3,
             )
     return run.nets
+
+
+@dataclass
+class Stream:
+    """Blocks of rows for further training of a net, and its results.
+
+    Parameters
+    ----------
+    blocks : iterator of (Encoded, Terms)
+        The rows of each, encoded, and what to fit; without an end.
+    most_rows : int
+        The net sees no more rows than these, some of them perhaps several times.
+    n_before : int
+        How many rows the net has been fitted to before.
+    curve : list of dict
+        After each block: ``n_rows`` seen, and the ``loss`` of the rows held out.
+    flat : bool
+        Whether it ended before `most_rows`, since further rows did not lower the loss.
+    n_seen, n_steps : int
+        How many rows were seen, in how many steps.
+    """
+
+    blocks: Iterator[tuple[Encoded, Terms]]
+    most_rows: int
+    n_before: int
+    curve: list[dict[str, float]] = field(default_factory=list)
+    flat: bool = False
+    n_seen: int = 0
+    n_steps: int = 0
+
+
+@own_torch_state(one_thread=True)
+@torch.no_grad()
+def train_on_stream(student: Any, encoded: Encoded, job: Job, stream: Stream, *, batch_size: int) -> TrainedNet:
+    """Train a net on, on blocks of rows, at a steady rate that falls to zero in the end.
+
+    Where the student stops early, that begins once twice as many rows are hardly better: if the loss of the rows held
+    out has fallen by less than its standard error, paired by row.
+
+    Parameters
+    ----------
+    student : BaseMLP
+        Its parameters say how the net is trained.
+    encoded : Encoded
+        The rows held out.
+    job : Job
+        The net to go on with; all its rows are held out.
+    stream : Stream
+        The blocks. It learns what became of them.
+    batch_size : int
+        Rows in a step.
+
+    Returns
+    -------
+    net : TrainedNet
+        With the weights that were best on the rows held out; the last ones without early stopping.
+
+    Raises
+    ------
+    ValueError
+        If a loss is no longer finite.
+    """
+    run = _Run(student, Inputs(encoded, _device(student)), [job], batch_size, None)
+    run.stay_warm(-(-stream.most_rows // batch_size))
+    net, name = run.nets[0], type(student).__name__
+
+    def evaluate() -> dict[str, float]:
+        figures = run.evaluate(patient=True)
+        stream.curve.append({"n_rows": stream.n_before + stream.n_seen, "loss": figures["valid_loss"]})
+        return figures
+
+    evaluate()
+    net.history.clear()
+    end, falls_at, next_look, before = stream.most_rows, (1 - _COOLED) * stream.most_rows, _FIRST_STEPS, None
+    with Progress(student.verbose, -(-end // batch_size), name, "step") as progress:
+        try:
+            while stream.n_seen < end:
+                block, terms = next(stream.blocks)
+                run.load(Inputs(block, run.device), [terms], min(block.n_rows, end - stream.n_seen))
+                run.epoch()
+                stream.n_seen += run.n_rows
+                progress.step(-(-run.n_rows // batch_size), **evaluate())
+                if run.step >= next_look:
+                    looks = before is not None and student.early_stopping and stream.n_seen < falls_at < math.inf
+                    if looks and _is_flat(before - run.row_losses):
+                        stream.flat, falls_at = True, stream.n_seen
+                    next_look, before = 2 * run.step, run.row_losses
+                if stream.n_seen >= falls_at:
+                    end = min(end, round(stream.n_seen / (1 - _COOLED)))
+                    run.cool_down(-(-(end - stream.n_seen) // batch_size))
+                    falls_at = math.inf
+        except KeyboardInterrupt:
+            warnings.warn(
+                f"{name} was interrupted after {stream.n_seen} rows; the best weights so far are kept.",
+                UserWarning,
+                stacklevel=3,
+            )
+    stream.n_steps = run.step
+    if not student.early_stopping:
+        net.layers = run._layers(0)
+    return net
+
+
+def _is_flat(gained: Array) -> bool:
+    """Return whether losses have fallen by less than the standard error of their mean."""
+    return bool(gained.mean() < gained.std() / math.sqrt(len(gained)))
 
 
 def _device(student: Any) -> torch.device:
@@ -172,9 +286,11 @@ class _Run:
     def __init__(
         self, student: Any, inputs: Inputs, jobs: Sequence[Job], batch_size: int, most_steps: int | None
     ) -> None:
-        self.student, self.inputs, self.device = student, inputs, inputs.device
-        device, self.goals = self.device, Goals([job.terms for job in jobs], inputs.device)
-        self.batch_size = batch_size
+        self.student, self.device, self.batch_size = student, inputs.device, batch_size
+        device, goals = self.device, Goals([job.terms for job in jobs], inputs.device)
+        # on a stream, the rows to fit are of another table than those held out
+        self.inputs = self.valid_inputs = inputs
+        self.goals = self.valid_goals = goals
         self.alive = list(range(len(jobs)))
         self.nets = [TrainedNet() for _ in jobs]
         self.generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
@@ -211,14 +327,18 @@ class _Run:
             student.max_epochs if most_steps is None else max(1, min(student.max_epochs, most_steps // steps))
         )
         self.n_steps, self.averaged = self.n_epochs * steps, min(_AVERAGED, steps)
+        self.highest = student.learning_rate
+        self.warm_up = self.falls_from = max(1.0, _WARM_UP * self.n_steps)
         self.step, self.adam_step = 0, torch.zeros((), device=device)
         self.held_out = [torch.as_tensor(job.held_out, device=device) for job in jobs]
         self.train_losses: Tensor = torch.zeros(len(jobs))
         #: For each net what to add to the mean loss of its rows, and of those held out.
         self.constants = [
-            tuple(float(self.goals.constant[rows.to(device) + offset].mean()) if len(rows) else 0.0 for rows in both)
-            for offset, *both in zip(self.goals.offsets, self.rows, self.held_out, strict=True)
+            tuple(float(goals.constant[rows.to(device) + offset].mean()) if len(rows) else 0.0 for rows in both)
+            for offset, *both in zip(goals.offsets, self.rows, self.held_out, strict=True)
         ]
+        #: The loss of each row held out, of the first net, when it was last validated.
+        self.row_losses: Array = np.empty(0)
 
     def _start(self, job: Job, at: int) -> tuple[list[Tensor], list[Tensor]]:
         """Return the initial weights of a net, and their signs where it has to be monotone."""
@@ -264,10 +384,25 @@ class _Run:
         return torch.split(torch.cat(queries)[None], in_batch[in_batch > 0].tolist(), dim=1)
 
     def _rate(self) -> float:
-        warm_up = max(1.0, _WARM_UP * self.n_steps)
-        done = max(0.0, self.step - warm_up) / max(1.0, self.n_steps - warm_up)
-        rate = self.student.learning_rate * min(1.0, (self.step + 1) / warm_up)
+        done = min(1.0, max(0.0, self.step - self.falls_from) / max(1.0, self.n_steps - self.falls_from))
+        rate = self.highest * min(1.0, (self.step + 1) / self.warm_up)
         return float(rate * (1 + math.cos(math.pi * done)) / 2)
+
+    def stay_warm(self, most_steps: int) -> None:
+        """Keep the rate steady after the warm-up, until :meth:`cool_down`."""
+        self.warm_up, self.falls_from = max(1.0, min(_WARM_UP * most_steps, _LONGEST_WARM_UP)), math.inf
+        self.highest, self.averaged = _STEADY * self.student.learning_rate, _AVERAGED
+
+    def cool_down(self, n_steps: int) -> None:
+        """Let the rate fall to zero in so many steps from now on."""
+        self.falls_from, self.n_steps = float(self.step), self.step + n_steps
+
+    def load(self, inputs: Inputs, terms: Sequence[Terms], n_rows: int) -> None:
+        """Take other rows to fit, the first of so many in each net's own order."""
+        self.inputs = self.now.inputs = inputs
+        self.goals, self.n_rows = Goals(terms, self.device), n_rows
+        self.rows = [torch.arange(len(terms[0].soft))] * len(self.rows)
+        self.constants = [(float(self.goals.constant.mean()), held_out) for _, held_out in self.constants]
 
     def epoch(self) -> None:
         """Take the steps of an epoch."""
@@ -310,12 +445,15 @@ class _Run:
 
     def outputs(self, at: int) -> Tensor:
         """Return the outputs of the average of one net for its held-out rows, shape (n_held_out, n_outputs)."""
-        one = Nets(self.now.take([at], self.average), self.shapes, self.student.activation, self.inputs)
+        one = Nets(self.now.take([at], self.average), self.shapes, self.student.activation, self.valid_inputs)
         rows = self.held_out[self.alive[at]]
         return torch.cat([one.forward(some, len(some))[0].clone() for some in torch.split(rows, _BLOCK)])
 
-    def judge(self) -> dict[str, float]:
-        """Validate the nets, keep the best weights, drop those that get no better; return the figures of the first."""
+    def evaluate(self, *, patient: bool = False) -> dict[str, float]:
+        """Validate the nets, keep the best weights, drop those that do not improve; return the figures of the first.
+
+        With `patient`, none is dropped.
+        """
         stay: list[int] = []
         shown: dict[str, float] = {}
         for at, number in enumerate(self.alive):
@@ -329,14 +467,16 @@ class _Run:
             # without held-out rows nothing tells a better fit, and the latest weights count
             loss = float(-len(net.history))
             if len(held_out):
-                outputs, rows = self.outputs(at), held_out + self.goals.offsets[number]
-                loss = float(self.goals.losses_and_slopes(outputs, rows)[0].mean()) + self.constants[number][1]
-                figures |= {"valid_loss": loss, "valid_fidelity": self.goals.fidelity(outputs, rows)}
+                outputs, rows = self.outputs(at), held_out + self.valid_goals.offsets[number]
+                losses = self.valid_goals.losses_and_slopes(outputs, rows)[0]
+                self.row_losses = losses.cpu().numpy() if at == 0 else self.row_losses
+                loss = float(losses.mean()) + self.constants[number][1]
+                figures |= {"valid_loss": loss, "valid_fidelity": self.valid_goals.fidelity(outputs, rows)}
             net.history.append(figures)
             if loss < net.best_loss:
                 net.best_loss, net.best_epoch = loss, len(net.history)
                 net.layers = self._layers(at)
-            if len(net.history) - net.best_epoch < self.student.patience:
+            if patient or len(net.history) - net.best_epoch < self.student.patience:
                 stay.append(at)
             shown = shown or {name.replace("train_loss", "loss"): value for name, value in figures.items()}
         self.keep([self.alive[at] for at in stay])

@@ -1,4 +1,4 @@
-"""What nets are trained on, as tensors: encoded rows, and the goals of their outputs."""
+"""Training data of nets as tensors: encoded rows, and the goals of their outputs."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _WARM = 0.3
 
 @dataclass(frozen=True)
 class Fit:
-    """What one of several students is fitted to.
+    """The training set of one of several students.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ class NetTable:
     def seconds(self, *several: Sequence[Fit]) -> float:
         """Return how long it takes to train the nets of several calls of :meth:`fit` to the last epoch, at most.
 
-        That is told by an epoch of one net on a few rows.
+        An epoch of one net on a few rows shows that.
         """
         student = copy_unfitted(self.student).set_params(max_epochs=1, verbose=0, n_nets=1)
         first = several[0][0]

@@ -29,12 +29,12 @@ class Progress:
 
             self._bar = tqdm(total=total, desc=name, unit=unit)
 
-    def step(self, **figures: float) -> None:
-        """Count one step and show its figures, such as ``loss=0.31``."""
-        self.done += 1
+    def step(self, n_steps: int = 1, /, **figures: float) -> None:
+        """Count a step, or several, and show the figures, such as ``loss=0.31``."""
+        self.done += n_steps
         if self._bar is not None:
             self._bar.set_postfix({name: f"{value:.4f}" for name, value in figures.items()}, refresh=False)
-            self._bar.update()
+            self._bar.update(n_steps)
 
     def __enter__(self) -> Progress:
         return self

@@ -1,4 +1,4 @@
-"""What a student is: the methods that a distiller calls, and the traits by which it treats students differently."""
+"""The student protocol: the methods that a distiller calls, and the traits that it reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..losses import Targets
 
 @dataclass(frozen=True)
 class Traits:
-    """What a distiller has to know of a student before it fits it.
+    """What a distiller must know of a student before the fit.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Student(Protocol):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             The rows.
         targets : Targets
-            The teacher's answers, the labels, how to blend them, and the loss that is minimised.
+            The teacher's predictions, the labels, their weights, and the loss to minimise.
 
         Returns
         -------

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 class BaseTree(ProgramStudent):
-    """What both kinds of trees share: their parameters, how they are grown, and their text."""
+    """The base of the tree students: parameters, growing, and their text."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,
@@ -102,12 +102,12 @@ class BaseTree(ProgramStudent):
         Parameters
         ----------
         max_depth : int, default=None
-            Maximum number of branches that are shown below each other; None shows the whole tree.
+            Maximum depth to show; None shows the whole tree.
 
         Returns
         -------
         text : str
-            A line for each side of each branch, and for each leaf its class and probability, or its number.
+            A line for each side of each branch, and for each leaf its class and probability, or its value.
         """
         if "program_" not in self.__dict__:
             raise not_fitted(self)
@@ -115,66 +115,65 @@ class BaseTree(ProgramStudent):
 
 
 class TreeStudent(ClassifierPart, BaseTree):
-    """A single decision tree that fits soft targets: small, fast, and readable.
+    """A single decision tree that fits soft targets: small, fast and readable.
 
-    The tree is grown best split first, on the blend of soft targets and labels. A split is better
-    the less the targets on either side differ from their mean (the Gini index, with
-    probabilities in place of labels). Each leaf then gets the logits that minimise the loss in it,
-    shrunk towards those of the nodes above it. Categories are ordered by their mean target, and
-    missing numbers go to the side that suits them better; columns are not encoded otherwise.
+    The tree is grown best-first on the weighted mean of soft targets and labels. Splits minimise the Gini index,
+    computed from probabilities instead of labels. Each leaf then gets the logits that minimise its loss, shrunk towards
+    those of the nodes above it. Categories are ordered by their mean target, and missing numbers go to the side that
+    fits them better; columns are not encoded otherwise.
 
     Parameters
     ----------
     max_leaf_nodes : int or None, default=256
-        Maximum number of leaves. About 16 are easily read; a few hundred are closer to the teacher.
+        Maximum number of leaves. About 16 are easy to read; a few hundred come closer to the teacher.
     max_depth : int or None, default=None
         Maximum number of branches between root and leaf; None sets no limit.
     min_samples_leaf : int, default=10
-        Minimum number of rows in a leaf. A row of weight two counts as two, one of less than one as one.
+        Minimum number of rows in a leaf. A row with weight two counts as two rows, a row with a weight below one as
+        one.
     smoothing : float, default=20.0
-        How strongly a node is shrunk towards its parent: as if it held so many more rows with the
-        parent's mean target. The mean targets by which categories are ordered are shrunk as well.
+        How strongly a node is shrunk towards its parent, as the number of additional rows with the parent's mean
+        target. The mean targets by which categories are ordered are shrunk as well.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
-        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
+        Categories in fewer rows than this are grouped together. A numeric column is ignored if fewer rows than this
+        differ from its most frequent value; missing counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
-        Encodes the rows in place of the student's own encoder; the two parameters before it are
-        then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and
-        one-hot or ordinal encoders becomes part of the Program; any other transformer runs as it
-        is, before the Program, and is stored with the student.
+        Encodes the rows instead of the student's own encoder; the two parameters before it are then ignored. A
+        ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and one-hot or ordinal encoders becomes
+        part of the Program; any other transformer runs as it is, before the Program, and is stored with the student.
     monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
-        For each column, or by the name of some: 1 if the probability of ``classes_[1]`` must not decrease
-        with it, -1 if it must not increase, 0 for no constraint. Such columns hold numbers, and there are two
-        classes. None sets none.
+        Monotonic constraints: an array with a value for each column, or a dict by column name. 1: the probability of
+        ``classes_[1]`` must not decrease with the column; -1: it must not increase; 0: no constraint. Constrained
+        columns must be numeric, and there must be two classes. None sets no constraints.
     class_weight : dict, "balanced" or None, default=None
-        Weight per class label; multiplies the class's share of a soft target.
+        Weight per class label; multiplies the probability of the class in a soft target.
     random_state : int, RandomState instance or None, default=None
-        Chooses between splits that are equally good.
+        Breaks ties between equally good splits.
     verbose : int, default=0
-        1 shows a progress bar of one step, and the loss.
+        If 1, show a progress bar of one step, and the loss.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The class labels.
     program_ : Program
-        The fitted student; ``program_(X)`` is the bare, unchecked ``predict_proba``.
+        The fitted student; ``program_(X)`` is ``predict_proba`` without input validation.
     n_leaves_ : int
         The number of leaves.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
-        rows that it returns.
+        The fitted `encoder`, if it did not become part of the Program; ``program_`` then takes the rows that it
+        returns.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
     MLPStudent : A net, which is usually closer to the teacher.
-    DistilledClassifier : Asks a teacher for the soft targets.
+    DistilledClassifier : Obtains the soft targets from a teacher.
 
     Examples
     --------
@@ -197,68 +196,68 @@ class TreeStudent(ClassifierPart, BaseTree):
 
 
 class TreeStudentRegressor(RegressorPart, BaseTree):
-    """A single decision tree that fits a regressor's answers: small, fast, and readable.
+    """A single decision tree for regression: small, fast and readable.
 
-    Grown as TreeStudent is, on the blend of the teacher's answers and the labels. A split is better
-    the less the numbers on either side differ from their mean. A leaf predicts the number that
-    minimises the loss in it, shrunk towards those of the nodes above it.
+    It is grown like TreeStudent, on the weighted mean of the teacher's predictions and the labels. Splits minimise the
+    variance on either side. A leaf predicts the number that minimises its loss, shrunk towards those of the nodes above
+    it.
 
     Parameters
     ----------
     max_leaf_nodes : int or None, default=256
-        Maximum number of leaves. About 16 are easily read; a few hundred are closer to the teacher.
+        Maximum number of leaves. About 16 are easy to read; a few hundred come closer to the teacher.
     max_depth : int or None, default=None
         Maximum number of branches between root and leaf; None sets no limit.
     min_samples_leaf : int, default=10
-        Minimum number of rows in a leaf. A row of weight two counts as two, one of less than one as one.
+        Minimum number of rows in a leaf. A row with weight two counts as two rows, a row with a weight below one as
+        one.
     smoothing : float, default=20.0
-        How strongly a node is shrunk towards its parent: as if it held so many more rows with the
-        parent's mean target. The mean targets by which categories are ordered are shrunk as well.
+        How strongly a node is shrunk towards its parent, as the number of additional rows with the parent's mean
+        target. The mean targets by which categories are ordered are shrunk as well.
     min_frequency : int, default=5
-        A category in fewer rows than this is grouped with the other rare categories. A numeric column in which
-        fewer rows differ from its most frequent value is not read; a missing value counts as a value.
+        Categories in fewer rows than this are grouped together. A numeric column is ignored if fewer rows than this
+        differ from its most frequent value; missing counts as a value.
     max_categories : int, default=256
         Maximum number of categories of a column that are kept, the most frequent ones.
     encoder : transformer, default=None
-        Encodes the rows in place of the student's own encoder; the two parameters before it are
-        then ignored. A ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and
-        one-hot or ordinal encoders becomes part of the Program; any other transformer runs as it
-        is, before the Program, and is stored with the student.
+        Encodes the rows instead of the student's own encoder; the two parameters before it are then ignored. A
+        ColumnTransformer or Pipeline of scikit-learn's imputers, linear scalers and one-hot or ordinal encoders becomes
+        part of the Program; any other transformer runs as it is, before the Program, and is stored with the student.
     monotonic_cst : array-like of int of shape (n_columns,), dict or None, default=None
-        For each column, or by the name of some: 1 if the prediction must not decrease with it, -1 if it
-        must not increase, 0 for no constraint. Such columns hold numbers, and there is one output. None sets
-        none.
+        Monotonic constraints: an array with a value for each column, or a dict by column name. 1: the prediction must
+        not decrease with the column; -1: it must not increase; 0: no constraint. Constrained columns must be numeric,
+        and there must be one output. None sets no constraints.
     loss : {"squared_error", "huber"} or Loss, default="squared_error"
-        What `fit` minimises: "huber" is :class:`~skdistill.losses.Huber`, for labels that are sometimes far
-        off. Targets that a distiller passes to `fit_targets` bring their own loss.
+        The loss that `fit` minimises. "huber" is :class:`~skdistill.losses.Huber`, for labels with outliers. Targets
+        that a distiller passes to `fit_targets` have their own loss.
     clip : bool or "auto", default="auto"
-        Whether predictions are held between the smallest and the largest target of their output, labels and a
-        teacher's answers alike. "auto" does so on one side only, and only where zero is a natural edge: if no target
-        is negative, nothing below the smallest is predicted, and if none is positive, nothing above the largest.
+        Whether to clip predictions to the range of the targets, that is, of labels and teacher predictions. "auto"
+        clips on one side only, if zero is a natural bound: at the smallest target if no target is negative, at the
+        largest if none is positive.
     random_state : int, RandomState instance or None, default=None
-        Chooses between splits that are equally good.
+        Breaks ties between equally good splits.
     verbose : int, default=0
-        1 shows a progress bar of one step, and the loss.
+        If 1, show a progress bar of one step, and the loss.
 
     Attributes
     ----------
     program_ : Program
-        The fitted student; ``program_(X)`` is the bare, unchecked ``predict``, of shape
-        (n_rows, n_outputs).
+        The fitted student; ``program_(X)`` is ``predict`` without input validation and returns shape (n_rows,
+        n_outputs).
     n_leaves_ : int
         The number of leaves.
     encoder_ : transformer
-        The fitted `encoder`, where it did not become part of the Program: ``program_`` then takes the
-        rows that it returns.
+        The fitted `encoder`, if it did not become part of the Program; ``program_`` then takes the rows that it
+        returns.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where they are all strings.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
     MLPStudentRegressor : A net, which is usually closer to the teacher.
-    DistilledRegressor : Asks a teacher for the numbers.
+    DistilledRegressor : Obtains the targets from a teacher.
 
     Examples
     --------

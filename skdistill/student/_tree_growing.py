@@ -78,7 +78,7 @@ def grow_tree(
     mass = on_grid(mass)
     ranks = [_rank_codes(Z[:, j].astype(np.int64), size, blend, mass, smoothing) for j, size in enumerate(sizes)]
     numbers, levels = _rank_numbers(Z, ranks)
-    numbers, copied, gaps = _placed_gaps(numbers)
+    numbers, copied, missing_cells = _placed_missing(numbers)
     # for two classes one column says it all
     goal = blend[:, 1:] if in_classes and blend.shape[1] == 2 else blend
     rows, share = np.arange(len(mass)), mass
@@ -99,7 +99,7 @@ def grow_tree(
     columns = np.append(np.arange(len(levels)), copied)[nodes.feature[inner]]
     # of no missing value in training, the larger part is the better guess
     seen_missing = np.zeros((nodes.node_count, len(levels)), dtype=bool)
-    seen_missing[:, copied] = fitted.decision_path(numbers).T @ gaps > 0
+    seen_missing[:, copied] = fitted.decision_path(numbers).T @ missing_cells > 0
     below = (nodes.feature[inner] < len(levels)) & ~turned
     larger = nodes.n_node_samples[left] > nodes.n_node_samples[right]
     missing_left = np.where(seen_missing[inner, columns], below, larger)
@@ -138,7 +138,7 @@ def grow_tree(
     if signs is None or not signs.any():
         return tree
     goal = expit(values[:, 0]) if in_classes else values[:, 0]
-    kept = _in_order(goal, nodes.weighted_n_node_samples[leaves], tree, signs, gaps=not sparse.issparse(Z))
+    kept = _in_order(goal, nodes.weighted_n_node_samples[leaves], tree, signs, missing_cells=not sparse.issparse(Z))
     if in_classes:
         kept = logit(np.clip(kept, _FLOOR, 1.0 - _FLOOR))
     return replace(tree, values=kept[:, None].astype(np.float32))
@@ -213,7 +213,7 @@ def _places(values: Array, levels: Array) -> Array:
     return np.searchsorted(levels, values) - np.searchsorted(levels, 0.0)
 
 
-def _placed_gaps(numbers: Any) -> tuple[Any, Array, Array]:
+def _placed_missing(numbers: Any) -> tuple[Any, Array, Array]:
     """Return rows with missing values below all numbers, and copies of their columns with them above all numbers.
 
     So the better side is found for them; scikit-learn's own search for it is wrong in some trees before 1.9.
@@ -224,15 +224,15 @@ def _placed_gaps(numbers: Any) -> tuple[Any, Array, Array]:
         The rows; sparse ones have no missing values.
     copied : ndarray of shape (n_copied,)
         The columns with missing values.
-    gaps : ndarray of shape (n_rows, n_copied)
+    missing_cells : ndarray of shape (n_rows, n_copied)
         Where they are missing.
     """
     if sparse.issparse(numbers):
         return numbers, np.empty(0, dtype=np.int64), np.empty((numbers.shape[0], 0), dtype=bool)
-    gaps = np.isnan(numbers)
-    copied = np.flatnonzero(gaps.any(axis=0))
-    above = np.where(gaps, np.float32(_FAR), numbers)[:, copied]
-    return np.hstack([np.where(gaps, np.float32(-_FAR), numbers), above]), copied, gaps[:, copied]
+    missing_cells = np.isnan(numbers)
+    copied = np.flatnonzero(missing_cells.any(axis=0))
+    above = np.where(missing_cells, np.float32(_FAR), numbers)[:, copied]
+    return np.hstack([np.where(missing_cells, np.float32(-_FAR), numbers), above]), copied, missing_cells[:, copied]
 
 
 def _cut(levels: Array | None, threshold: float) -> float:
@@ -267,14 +267,14 @@ def _shrunk(
     return means[0], weights[0], means[1], weights[1]
 
 
-def _in_order(values: Array, mass: Array, tree: Tree, signs: Array, *, gaps: bool) -> Array:
+def _in_order(values: Array, mass: Array, tree: Tree, signs: Array, *, missing_cells: bool) -> Array:
     """Return the values nearest to those of the leaves that obey the signs of columns: isotonic regression.
 
     A leaf must not be above another one to which a row can move from it by an increase of one column of sign 1, or
     by a decrease of one of sign -1. Splits chosen under constraints, and leaves clipped to the middle of each of them,
     as in scikit-learn, fit less closely.
     """
-    lower, upper, missing = _boxes(tree, len(signs), gaps)
+    lower, upper, missing = _boxes(tree, len(signs), missing_cells)
 
     def apart(at: int) -> Array:
         meets = np.maximum(lower[at][:, None], lower[at]) < np.minimum(upper[at][:, None], upper[at])
@@ -306,7 +306,7 @@ def _in_order(values: Array, mass: Array, tree: Tree, signs: Array, *, gaps: boo
     return values
 
 
-def _boxes(tree: Tree, n_columns: int, gaps: bool) -> tuple[Array, Array, Array]:
+def _boxes(tree: Tree, n_columns: int, missing_cells: bool) -> tuple[Array, Array, Array]:
     """Return which numbers of each column are in each leaf, above `lower` to `upper`, and whether missing ones may be.
 
     All have shape (n_columns, n_leaves).
@@ -314,7 +314,7 @@ def _boxes(tree: Tree, n_columns: int, gaps: bool) -> tuple[Array, Array, Array]
     n_leaves = len(tree.values)
     lower, upper = np.full((n_columns, n_leaves), -np.inf), np.full((n_columns, n_leaves), np.inf)
     missing = np.zeros((n_columns, n_leaves), dtype=bool)
-    missing[len(tree.offsets) :] = gaps
+    missing[len(tree.offsets) :] = missing_cells
     # from the leaves of one side to those of both
     inside: dict[int, list[int]] = {~leaf: [leaf] for leaf in range(n_leaves)}
     for node in reversed(range(len(tree.columns))):

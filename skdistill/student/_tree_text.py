@@ -101,7 +101,7 @@ def _leaves(program: Program, values: Array, classes: Array | None) -> list[str]
     """Return the text of each leaf."""
     if classes is None:
         end: Any = program.ops[-1]
-        # more digits for an output that is far from zero, so that its numbers can be told apart
+        # more digits for an output that is far from zero, so that its numbers can be distinguished
         far = np.abs(end.center) / np.where(end.scale > 0, end.scale, np.inf)
         digits = np.minimum(6 + np.log10(np.maximum(far, 1.0)).astype(int), 17).tolist()
         return [

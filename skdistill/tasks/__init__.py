@@ -1,4 +1,4 @@
-"""What a target is: classes, labels or numbers, one file each; whoever must treat them differently asks the task."""
+"""Kinds of targets: classes, labels or numbers, one file each; code that treats them differently asks the task."""
 
 from ._classes import CLASSES, Classes
 from ._labels import LABELS, Labels, macro_average_precision, task_for

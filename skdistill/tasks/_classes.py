@@ -1,4 +1,4 @@
-"""CLASSES: one class label for each row; models answer with probabilities."""
+"""CLASSES: one class label for each row; models return probabilities."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Classes(Task):
         return names
 
     def check_y(self, y: Any, n_rows: int, source: str = "y") -> Array:
-        """Return the labels, shape (n_rows,), refusing continuous or missing ones."""
+        """Return the labels, shape (n_rows,); raise if they are continuous or missing."""
         try:
             y = label_column(y)
         except ValueError as error:
@@ -195,7 +195,7 @@ class Classes(Task):
     ) -> float:
         """Return a quarter for a teacher that has memorised noise, else half.
 
-        It has if it is far ahead in accuracy, unless the students are behind since they are unsteady, as with more
+        It has if its accuracy is far above the students', unless the students disagree with each other, as with more
         columns than rows can tell apart: then they differ on new rows nearly as often from each other as the teacher
         does from their mean.
         """
@@ -245,7 +245,7 @@ def _named(n_targets: int, y: Array | None, given: ArrayLike | None) -> Array:
         named = np.asarray(given)
         if named.shape != (n_targets,):
             raise ValueError(
-                f"classes has shape {named.shape}; needed is a label for each of the {n_targets} columns of the "
+                f"classes has shape {named.shape}; expected a label for each of the {n_targets} columns of the "
                 "teacher's answers."
             )
         return named

@@ -1,4 +1,4 @@
-"""LABELS: several labels for each row, any number of which it has; models answer with the probability of each."""
+"""LABELS: multilabel targets; models return the probability of each label."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Labels(Classes):
         if several or np.abs(np.asarray(values, dtype=np.float64).sum(axis=1) - 1.0).max() > _ROUNDING:
             return values
         raise ValueError(
-            f"{called} answers with probabilities that sum to one in each row: it knows one class of a row, and y has "
-            "several labels. Pass a classifier that was fitted to several; or, if they are labels' probabilities, its "
+            f"{called} returned probabilities that sum to one in each row, as for one class for each row, and y has "
+            "several labels. Pass a multilabel classifier; or, if these are the probabilities of labels, pass its "
             "predict_proba."
         )
 
@@ -64,12 +64,12 @@ class Labels(Classes):
         """Return probabilities; their sum over a row may be any."""
         proba = check_numbers(values, n_rows=n_rows, source=source)
         if n_targets is not None and proba.shape[1] != n_targets:
-            raise ValueError(f"{source} answers with {proba.shape[1]} labels; needed are {n_targets}.")
+            raise ValueError(f"{source} returned {proba.shape[1]} labels; expected {n_targets}.")
         beyond = (proba < -_ROUNDING) | (proba > 1.0 + _ROUNDING)
         if beyond.any():
             row, label = np.argwhere(beyond)[0]
             raise ValueError(
-                f"{source} answers with {proba[row, label]:.4g} in row {row}, column {label}, which is no probability."
+                f"{source} returned {proba[row, label]:.4g} in row {row}, column {label}, which is no probability."
             )
         return proba.clip(0.0, 1.0)
 
@@ -87,7 +87,7 @@ class Labels(Classes):
         self.union([order, own])
         if len(own) != n_targets:
             raise ValueError(
-                f"The teacher answers with {n_targets} labels, and {len(own)} are named: {listed(own.tolist())}."
+                f"The teacher returned {n_targets} labels, and {len(own)} are named: {listed(own.tolist())}."
             )
         return own, order
 
@@ -116,7 +116,7 @@ class Labels(Classes):
         self.for_estimator(y)
 
     def for_estimator(self, y: Array) -> Array:
-        """Return the labels as integers, refusing missing ones."""
+        """Return the labels as integers; raise if one is missing."""
         if np.isnan(y).any():
             raise ValueError(
                 f"y lacks {int(np.isnan(y).sum())} labels (NaN), and a teacher cannot be fitted to missing labels. Fit "
@@ -128,7 +128,7 @@ class Labels(Classes):
         """Return the labels as they are; there must be one for each name."""
         if names is not None and y.shape[1] != len(names):
             raise ValueError(
-                f"y has {y.shape[1]} labels, and the teacher answers with {len(names)}: {listed(names.tolist())}."
+                f"y has {y.shape[1]} labels, and the teacher returned {len(names)}: {listed(names.tolist())}."
             )
         return y
 
@@ -311,11 +311,11 @@ def _of_label(proba: Array, classes: Any, called: str) -> Array:
     if classes is None:
         if proba.shape[1] != 2:
             raise ValueError(
-                f"{called} answers for a label with {proba.shape[1]} columns; needed are two, of its absence and of it."
+                f"{called} answers for a label with {proba.shape[1]} columns; expected two, of its absence and of it."
             )
         return proba[:, 1]
     if not set(np.asarray(classes).tolist()) <= {0, 1}:
-        raise ValueError(f"{called} knows a label with the values {listed(list(classes))}; needed are 0 and 1.")
+        raise ValueError(f"{called} knows a label with the values {listed(list(classes))}; expected 0 and 1.")
     if len(classes) == 1:
         # boosted ensembles have two columns all the same
         return np.full(len(proba), float(classes[0]))

@@ -1,4 +1,4 @@
-"""NUMBERS: one number, or several, for each row; models answer with predictions in the target's unit."""
+"""NUMBERS: regression, one or several outputs; models return predictions in the target's unit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._task import UNLABELED, Task, has_proba
 
 Array = NDArray[Any]
 
-#: The teacher's share where labels can be predicted without error and the teacher is level with that.
+#: The teacher's weight if labels can be predicted without error and the teacher does so.
 _SHARE = 0.4
 
 
@@ -49,7 +49,7 @@ class Numbers(Task):
         """Return finite numbers as columns."""
         numbers = check_numbers(values, n_rows=n_rows, source=source)
         if n_targets is not None and numbers.shape[1] != n_targets:
-            raise ValueError(f"{source} answers with {numbers.shape[1]} outputs; needed are {n_targets}.")
+            raise ValueError(f"{source} returned {numbers.shape[1]} outputs; expected {n_targets}.")
         return numbers
 
     def as_given(self, values: Array) -> Array:
@@ -125,7 +125,7 @@ class Numbers(Task):
         """Return what a student has to fit; labels and answers must have as many outputs."""
         if y is not None and y.shape[1] != values.shape[1]:
             raise ValueError(
-                f"y has {y.shape[1]} output{'s' * (y.shape[1] > 1)}, and the teacher answers with {values.shape[1]}."
+                f"y has {y.shape[1]} output{'s' * (y.shape[1] > 1)}, and the teacher returned {values.shape[1]}."
             )
         return super().targets(values, names, y, loss=loss, alpha=alpha, sample_weight=sample_weight)
 
@@ -172,7 +172,7 @@ class Numbers(Task):
     ) -> float:
         """Return a share that falls with what labels leave unexplained, and with how far the teacher is off.
 
-        So far ahead it has memorised noise, so far behind it knows less than the labels.
+        A teacher so far above has memorised noise; one so far below knows less than the labels.
         """
         return _SHARE * max(0.0, students - 2.0 * abs(teacher - students))
 

@@ -1,4 +1,4 @@
-"""Task: everything about a target that its kind decides. A new kind of target is one file with a subclass."""
+"""Task: everything that depends on the kind of target. A new kind of target is one file with a subclass."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Task:
         raise NotImplementedError
 
     def check_answers(self, values: Any, *, n_rows: int, source: str, n_targets: int | None = None) -> Array:
-        """Return answers as float64 of shape (n_rows, n_targets), refusing what are none.
+        """Return answers as float64 of shape (n_rows, n_targets); raise if they are invalid.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ class Task:
         loss : Loss
             The loss of a row.
         alpha : float
-            The share of the teacher's term.
+            The weight of the teacher's term.
         sample_weight : ndarray of shape (n_rows,) or None
             Weights.
         """

@@ -1,4 +1,4 @@
-"""What the teacher answers for each row: any kind of teacher, made once into one object, and its answers."""
+"""Teachers: any kind of teacher, made once into one object, and its answers."""
 
 from ._answers import Answers, Origin
 from ._fitted import asks_for_fit, is_estimator, is_ranker, models_of

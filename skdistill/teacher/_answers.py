@@ -1,4 +1,4 @@
-"""Answers: what a teacher says of rows, what the columns stand for, and whether the teacher has seen the rows."""
+"""Answers: a teacher's predictions, the meaning of their columns, and whether the teacher has seen the rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an estimator has been fitted: by its own signs, by what a new one does not have, or by answering a row."""
+"""Whether an estimator has been fitted: by its fitted attributes, by attributes that a new one lacks, or by a trial."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def has_been_fitted(model: Any, task: Task, trial: Any) -> bool:
         if isinstance(error, AttributeError) and (error.obj is model or error.obj is None):
             return False
         raise ValueError(
-            f"Whether teacher {type(model).__name__} has been fitted cannot be told: it has no attribute that ends in "
+            f"Whether teacher {type(model).__name__} has been fitted is unknown: it has no attribute that ends in "
             f"'_', and it answers a row with {type(error).__name__}: {error}. If it has been fitted, wrap it in "
             f"sklearn.frozen.FrozenEstimator, or pass its {task.method} as the teacher; if it has not, have it raise "
             "sklearn.exceptions.NotFittedError."

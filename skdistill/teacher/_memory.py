@@ -1,4 +1,4 @@
-"""Does slow work once: results kept by content in a joblib.Memory, and no two processes at the same one."""
+"""Slow work once: results cached by content in a joblib.Memory, each computed by one process at a time."""
 
 from __future__ import annotations
 

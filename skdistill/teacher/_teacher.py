@@ -1,4 +1,4 @@
-"""Teacher: made once from whatever the user gave, and the only one that asks it anything."""
+"""Teacher: made once from what the user passed; all calls of the user's models go through it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ QUERIES = "queries of rows"
 
 @dataclass(frozen=True)
 class _Member:
-    """One model among the teachers: fitted or not, and what the user gave.
+    """One of the teachers, fitted or not, as the user passed it.
 
     `key` tells its answers from those of others when they are cached.
     """
@@ -54,10 +54,10 @@ class _Member:
 
 @dataclass(frozen=True)
 class Teacher:
-    """The teachers that a user gave, ready to be fitted and asked.
+    """The user's teachers, ready to be fitted and asked.
 
-    Made by :meth:`of`, which refuses what cannot teach. Rows are put into the order of columns that each model
-    was fitted on, and answers are matched by the names of their columns, here and nowhere else.
+    Made by :meth:`of`, which raises if the value cannot be a teacher. Rows are put into the order of columns that each
+    model was fitted on, and answers are matched by the names of their columns, here and nowhere else.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Teacher:
         trial: Any = None,
         unnamed: ArrayLike | None = None,
     ) -> Teacher:
-        """Make a Teacher, refusing what cannot teach before any work is done.
+        """Make a Teacher; raise before any work if the value cannot be one.
 
         Parameters
         ----------
@@ -124,20 +124,19 @@ class Teacher:
         TypeError
             If a teacher is a class, or nothing that can be asked.
         ValueError
-            If a teacher answers another kind of target, it cannot be told whether it has been fitted, or weights do not
+            If a teacher answers another kind of target, it is unknown whether it has been fitted, or weights do not
             match the teachers.
         """
         models = [] if value is None else models_of(value)
         if not models and value is not None:
-            raise ValueError("teacher is an empty list; needed is at least one teacher.")
+            raise ValueError("teacher is an empty list; expected at least one teacher.")
         for model in models:
             _check_model(model, task)
         made = tuple(_Member(model, model, has_been_fitted(model, task, trial), model) for model in models)
         shares = np.ones(len(models)) if weights is None else np.asarray(weights, dtype=np.float64)
         if shares.shape != (len(models),):
             raise ValueError(
-                f"teacher_weights has shape {shares.shape}; needed is one weight for each of the {len(models)} "
-                "teachers."
+                f"teacher_weights has shape {shares.shape}; expected one weight for each of the {len(models)} teachers."
             )
         if weights is not None and (not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0):
             raise ValueError(f"teacher_weights must be non-negative and not all zero; got {list(weights)}.")
@@ -170,7 +169,7 @@ class Teacher:
 
     @staticmethod
     def may_take_missing(value: Any) -> bool:
-        """Return whether teachers may take rows with missing numbers: unless one is sure to refuse them.
+        """Return whether teachers may accept rows with missing numbers: False if one is sure not to.
 
         The tags of a Pipeline do not say what its imputer does, so it is assumed to take them.
         """
@@ -341,8 +340,8 @@ class Teacher:
             params.append({"sample_weight": sample_weight} if takes else {})
             if fits and not takes:
                 warnings.warn(
-                    f"{member.called} does not appear to accept sample_weight; the weights are used for the student "
-                    "alone.",
+                    f"{member.called} does not appear to accept sample_weight; the weights are used only for the "
+                    "student.",
                     stacklevel=2,
                 )
         return params
@@ -408,7 +407,7 @@ class Teacher:
         array, found = named_columns(values, names, source)
         n_targets = None if known is None else len(known)
         checked = self.task.check_answers(array, n_rows=n_rows, source=source, n_targets=n_targets)
-        # as many names as columns: the task refuses others, and knows the labels to show
+        # as many names as columns: the task raises for others, and knows the labels to show
         return Answers(checked, found if found is not None and len(found) == checked.shape[1] else None, self.origin)
 
     def _raw(self, member: _Member, X: Any) -> Any:
@@ -420,9 +419,9 @@ class Teacher:
         function = model.func if isinstance(model, partial) else model
         if isinstance(function, FunctionType | MethodType):
             raise ValueError(
-                f"memory= cannot tell whether {member.called} has changed, since it is a function. Cache the function "
-                f"itself (teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or ask it once and pass "
-                f"its answers to fit as {self.task.given}."
+                f"memory= cannot detect changes of {member.called}, because it is a function. Cache the function "
+                f"itself (teacher=joblib.Memory({str(memory.location)!r}).cache(function)), or call it once and pass "
+                f"its predictions to fit as {self.task.given}."
             )
         return once(memory, _call_method, (model, "__call__", X))
 
@@ -483,7 +482,7 @@ class Teacher:
 
 def _check_model(model: Any, task: Task) -> None:
     if isinstance(model, type):
-        raise TypeError(f"teacher is the class {model.__name__}; needed is an instance: {model.__name__}().")
+        raise TypeError(f"teacher is the class {model.__name__}; expected an instance: {model.__name__}().")
     if is_estimator(model):
         task.check_teacher(model, _Member(model, model, fitted=True).called)
     elif not callable(model):
@@ -505,14 +504,14 @@ def _classes_of(member: _Member) -> Array | None:
     if not is_estimator(member.model) or not member.fitted:
         return None
     classes = _attribute(member.model, "classes_")
-    # an array for each of several outputs is refused when the answers are checked
+    # an array for each of several outputs raises when the answers are checked
     if classes is None or len(classes) == 0 or np.ndim(classes[0]) > 0:
         return None
     return np.asarray(classes)
 
 
 def _for_model(member: _Member, X: Any) -> Any:
-    """Return rows with columns in the order in which a model was fitted, refusing other columns."""
+    """Return rows with columns in the order in which a model was fitted; raise for other columns."""
     if not is_estimator(member.model) or not member.fitted or len(getattr(X, "shape", ())) != 2:
         return X
     expected = _attribute(member.model, "n_features_in_")

@@ -1,4 +1,4 @@
-"""Students that are not skdistill's: any classifier or regressor, nets, and Pipelines that end in a student."""
+"""Models of other libraries as students: any classifier or regressor, nets, and Pipelines that end in a student."""
 
 from ._base import AdaptedStudent
 from ._factory import PipelineClassifier, PipelineRegressor, instance_of, make_student

@@ -1,4 +1,4 @@
-"""What adapted students share: they fit targets in their own way, and predict through an estimator of the user's."""
+"""The base of adapted students: they fit targets in their own way, and predict through the user's estimator."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class AdaptedStudent(BaseEstimator):
         return self.fit_targets(X, targets)
 
     def fit_targets(self, X: Any, targets: Targets) -> Any:
-        """Fit to a teacher's answers and labels together: what a distiller calls.
+        """Fit the student to a teacher's predictions and labels together; distillers call this.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class SeededStudent(AdaptedStudent):
 
 
 class AdaptedClassifierPart(ClassifierMixin, AdaptedStudent):
-    """What makes an adapted student a classifier."""
+    """The classifier part of an adapted student."""
 
     _task = CLASSES
 
@@ -164,7 +164,7 @@ class AdaptedClassifierPart(ClassifierMixin, AdaptedStudent):
 
 
 class AdaptedRegressorPart(RegressorMixin, AdaptedStudent):
-    """What makes an adapted student a regressor."""
+    """The regressor part of an adapted student."""
 
     _task = NUMBERS
 
@@ -175,7 +175,7 @@ class AdaptedRegressorPart(RegressorMixin, AdaptedStudent):
 
 
 def check_loss(student: Any, loss: Loss) -> None:
-    """Refuse a loss that a student cannot minimise.
+    """Raise for a loss that a student cannot minimise.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""make_student: a new student from whatever the user gave; the last step of a Pipeline is made in the same way."""
+"""make_student: a new student from what the user passed; the last step of a Pipeline is made in the same way."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def make_student(
     if verbose and "verbose" in student.get_params(deep=False):
         student.set_params(verbose=verbose)
     if hasattr(student, "_parameter_constraints"):
-        # said before a teacher is asked, and by the student's own message
+        # raised before a teacher is asked, with the student's own message
         student._validate_params()
     if isinstance(student, RegressorPart) and student.loss != "squared_error":
         own, used = regression_loss_of(student.loss), SquaredError() if loss is None else loss
@@ -128,9 +128,9 @@ def adapted(student: Any, task: Task) -> Any:
     """Return what fits targets in the place of `student`: itself if it does, else what wraps it."""
     numbers = isinstance(task, Numbers)
     if isinstance(student, type):
-        raise TypeError(f"student is the class {student.__name__}; needed is an instance of it.")
+        raise TypeError(f"student is the class {student.__name__}; expected an instance of it.")
     if isinstance(student, Pipeline):
-        # refused here if its last step cannot learn
+        # raises here if its last step cannot learn
         adapted(student.steps[-1][1] if student.steps else None, task)
         return PipelineRegressor(student) if numbers else PipelineClassifier(student)
     return _adapted_regressor(student) if numbers else _adapted_classifier(student)
@@ -140,13 +140,13 @@ def _adapted_classifier(student: Any) -> Any:
     name = type(student).__name__
     if hasattr(student, "fit_targets"):
         if is_regressor(student):
-            raise ValueError(f"student {name} is a regressor; needed is a classifier, or DistilledRegressor.")
+            raise ValueError(f"student {name} is a regressor; expected a classifier, or DistilledRegressor.")
         return student
     if is_net(student):
         return NetClassifier(student)
     if not hasattr(student, "fit"):
         raise TypeError(
-            f"student={student!r} cannot take soft targets; needed is one of {sorted(_NAMED)}, or an "
+            f"student={student!r} cannot take soft targets; expected one of {sorted(_NAMED)}, or an "
             "instance of one of skdistill's students, of a classifier with predict_proba and sample_weight, of a "
             "skorch net or torch module, or of a Pipeline that ends in one of these."
         )
@@ -171,12 +171,12 @@ def _adapted_regressor(student: Any) -> Any:
         )
     if not (hasattr(student, "fit") and hasattr(student, "predict")):
         raise TypeError(
-            f"student={student!r} cannot learn from a regressor; needed is one of {sorted(_NAMED)}, or an "
+            f"student={student!r} cannot learn from a regressor; expected one of {sorted(_NAMED)}, or an "
             "instance of one of skdistill's regression students, of a regressor, or of a Pipeline that ends in one of "
             "these."
         )
     if hasattr(student, "predict_proba"):
-        raise ValueError(f"student {name} is a classifier; needed is a regressor, or DistilledClassifier.")
+        raise ValueError(f"student {name} is a classifier; expected a regressor, or DistilledClassifier.")
     return student if hasattr(student, "fit_targets") else SampleWeightRegressor(student)
 
 

@@ -168,8 +168,8 @@ def _logits(net: Any, output: Any, n_classes: int | None) -> Tensor:
     # the shape is checked in training alone
     if n_classes is not None and found.shape[1:] != (n_classes,) and (n_classes, *found.shape[1:]) != (2, 1):
         raise ValueError(
-            f"{type(net.module_).__name__} gives outputs of shape {tuple(found.shape)} for {len(found)} rows; needed "
-            f"of a student is one for each class: ({len(found)}, {n_classes})."
+            f"{type(net.module_).__name__} gives outputs of shape {tuple(found.shape)} for {len(found)} rows; expected "
+            f"one for each class: ({len(found)}, {n_classes})."
         )
     criterion = getattr(net, "criterion_", None)
     if isinstance(net, NeuralNetClassifier) and isinstance(criterion, nn.NLLLoss):

@@ -1,0 +1,356 @@
+"""From a Parquet dataset to a fitted student: the recipe on a sample of the rows, then a net on a stream of all."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from tempfile import TemporaryFile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._checks import listed, user_level
+from .._dataset import ParquetRows, Roles, Sample
+from .._sklearn import take_rows
+from ..losses import Targets
+from ..student import MLPStudent, MLPStudentRegressor, rows_in_a_step, scale_logits, train_on, traits_of
+from ..teacher import Teacher
+from ._recipe import TrainingSet, as_chosen, choose, logit_scale_of
+from ._story import Asked, Request, ask, check, constrain, finish, seed_of, train_student
+
+Array = NDArray[Any]
+
+#: Rows that encoder and recipe learn from. The recipe takes 262,144 at most (MOST_ROWS): a net of its size gains little
+#: from more. The rest is for rare classes: there are so many rows of each at least, as far as the rest goes.
+SAMPLE_ROWS, RARE_ROWS, MORE_ROWS = 200_000, 1_000, 62_144
+#: The share of the sample that validates the stream, and that nothing else sees.
+_HELD_OUT = 0.1
+#: Rows are seen again only until a net has taken so many steps, as in memory.
+_MOST_STEPS = 20_000
+
+
+def _as_frame(table: Any) -> Any:
+    return table.to_pandas()
+
+
+@dataclass(frozen=True)
+class _Named:
+    """The columns of a dataset, as fit was given them.
+
+    Parameters
+    ----------
+    y : str, list of str or None
+        The columns of labels.
+    answers : dict, list of str, str or None
+        The columns of the teacher's answers, in a dict by class label.
+    weight : str or None
+        The column of weights.
+    as_rows : callable
+        From a table of the other columns to rows.
+    """
+
+    y: Any
+    answers: Any
+    weight: str | None
+    as_rows: Callable[[Any], Any]
+
+    @property
+    def roles(self) -> Roles:
+        answers = self.answers.values() if isinstance(self.answers, Mapping) else _listed(self.answers)
+        return Roles(tuple(_listed(self.y)), tuple(answers), self.weight)
+
+    def labels(self, table: Any) -> tuple[Any, Array]:
+        """Return the labels of the rows that have one, and which these are, shape (n_rows,)."""
+        if self.y is None:
+            return None, np.zeros(len(table), dtype=bool)
+        if not isinstance(self.y, str):
+            return table.select(list(self.y)).to_pandas(), np.ones(len(table), dtype=bool)
+        column = table[self.y]
+        # whole numbers beside missing ones would become floats
+        known = column.is_valid().to_numpy()
+        return column.drop_null().to_pandas().to_numpy(), known
+
+    def given(self, table: Any) -> Any:
+        """Return the teacher's answers, as fit takes them; None where there are none."""
+        if self.answers is None:
+            return None
+        if isinstance(self.answers, Mapping):
+            import pandas as pd
+
+            return pd.DataFrame({label: table[name].to_numpy() for label, name in self.answers.items()})
+        values = np.column_stack([table[name].to_numpy() for name in _listed(self.answers)])
+        return values if values.shape[1] > 1 else values[:, 0]
+
+    def weights(self, table: Any) -> Array | None:
+        return None if self.weight is None else table[self.weight].to_numpy().astype(np.float64)
+
+
+def fit_dataset(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    given: Any = None,
+    X_unlabeled: Any = None,
+    sample_weight: Any = None,
+    fit_params: dict[str, Any] | None = None,
+    as_rows: Callable[[Any], Any] = _as_frame,
+) -> Any:
+    """Fit a distiller to a dataset that may be larger than memory.
+
+    Parameters
+    ----------
+    model : DistilledClassifier or DistilledRegressor
+        What is fitted.
+    X : str, path-like, pyarrow.dataset.Dataset or pyarrow.RecordBatchReader
+        The rows.
+    y, given, sample_weight : object
+        The names of the columns of labels, of the teacher's answers, and of weights.
+    X_unlabeled, fit_params : object
+        As in ``fit``; there are none.
+    as_rows : callable, default=to a pandas frame
+        From a table of pyarrow with the columns of the rows to the rows as teacher and student get them.
+
+    Returns
+    -------
+    model : DistilledClassifier or DistilledRegressor
+        The fitted model.
+    """
+    named = _Named(*_check_names(model, y, given, X_unlabeled, sample_weight, fit_params or {}), as_rows)
+    dataset = ParquetRows(X, named.roles)
+    seed = seed_of(model, model.student)
+    classes = model._task.stratified
+    sample = dataset.sample(SAMPLE_ROWS, RARE_ROWS, MORE_ROWS, seed, classes=classes)
+    n_unlabelled = dataset.n_rows - dataset.n_labelled
+    if named.y is not None and n_unlabelled:
+        warnings.warn(
+            f"{n_unlabelled} of {dataset.n_rows} rows have no label in {listed(_listed(named.y))}: they are learned "
+            "from the teacher's answers alone. To leave them out, pass a dataset without them: dataset.filter(...).",
+            UserWarning,
+            stacklevel=user_level(),
+        )
+    whole = len(sample.positions) == dataset.n_rows or dataset.n_rows <= SAMPLE_ROWS
+    valid = np.zeros(len(sample.positions), dtype=bool)
+    if not whole:
+        n_valid = round(_HELD_OUT * len(valid))
+        valid[np.random.RandomState(seed).permutation(len(valid))[:n_valid]] = True
+    learned = _part(sample, ~valid)
+    request, order = _request(model, dataset, named, learned)
+    asked = constrain(model, request, ask(request))
+    training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
+    if whole:
+        return finish(model, asked, training_set, train_student(training_set, request.plan.student))
+    if not isinstance(request.plan.student, MLPStudent | MLPStudentRegressor):
+        return _fit_sample(model, dataset, learned, request, asked, training_set)
+    student = train_student(training_set, request.plan.student)
+    stream = _Stream(dataset, named, request, asked, training_set, student, _part(sample, valid))
+    stream.remember(learned.positions[order], asked.targets.answers)
+    return finish(model, asked, stream.train(seed, len(learned.positions)), student)
+
+
+def _check_names(
+    model: Any, y: Any, given: Any, X_unlabeled: Any, sample_weight: Any, fit_params: dict[str, Any]
+) -> tuple[Any, Any, Any]:
+    """Return the columns of labels, predictions and weights; raise for an unknown column or an unfitted teacher."""
+    task = model._task
+    if X_unlabeled is not None:
+        raise ValueError("X is a dataset: rows without a label stand in it, with a missing cell in the column of y.")
+    named = {"y": y, task.given: given, "sample_weight": sample_weight}
+    for what, value in named.items():
+        one = value is None or isinstance(value, str)
+        several = isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value)
+        mapping = (
+            what == "teacher_proba"
+            and isinstance(value, Mapping)
+            and all(isinstance(name, str) for name in value.values())
+        )
+        if not (one or (several and what != "sample_weight") or mapping):
+            raise TypeError(
+                f"X is a dataset, and so {what} has to name columns of it: {what}="
+                f"{'{label: column, ...}' if what == 'teacher_proba' else repr('column')}; got a "
+                f"{type(value).__name__}."
+            )
+    teacher = Teacher.of(model.teacher, task, weights=model.teacher_weights)
+    cv = model.cv
+    if given is None and (teacher.needs_fit or cv not in (None, "prefit")):
+        reason = f"cv={cv!r} fits clones of it" if cv not in (None, "prefit") else f"{teacher.name} is not fitted"
+        raise ValueError(
+            f"X is a dataset, whose rows need not fit into memory, and {reason}. Fit the teacher on rows that do, or "
+            f"name the columns of its answers: {task.given}=..."
+        )
+    if fit_params:
+        raise TypeError(f"fit() got unexpected arguments {sorted(fit_params)}: no teacher is fitted to a dataset.")
+    return (y[0] if isinstance(y, list | tuple) and len(y) == 1 else y), given, sample_weight
+
+
+def _listed(names: Any) -> list[str]:
+    return [] if names is None else [names] if isinstance(names, str) else list(names)
+
+
+def _part(sample: Sample, rows: Array) -> Sample:
+    import pyarrow as pa
+
+    weight = None if sample.weight is None else sample.weight[rows]
+    return Sample(sample.table.filter(pa.array(rows)), sample.positions[rows], weight)
+
+
+def _request(model: Any, dataset: ParquetRows, named: _Named, sample: Sample) -> tuple[Request, Array]:
+    """Return the request of a fit to a sample, and the order of its rows: those without a label come last."""
+    y, known = named.labels(sample.table)
+    known = known if named.y is not None else np.ones(len(known), dtype=bool)
+    order = np.concatenate([np.flatnonzero(known), np.flatnonzero(~known)])
+    table = sample.table.take(order)
+    weight = _combined(named.weights(table), None if sample.weight is None else sample.weight[order])
+    rows, n_known = table.select(dataset.names), int(known.sum())
+    request = check(
+        model,
+        named.as_rows(rows.slice(0, n_known)),
+        y,
+        given=named.given(table),
+        X_unlabeled=None if known.all() else named.as_rows(rows.slice(n_known)),
+        sample_weight=None if weight is None else weight[:n_known],
+        fit_params={},
+    )
+    return request, order
+
+
+def _combined(weight: Array | None, other: Array | None) -> Array | None:
+    if weight is None or other is None:
+        return other if weight is None else weight
+    return weight * other
+
+
+def _fit_sample(
+    model: Any, dataset: ParquetRows, sample: Sample, request: Request, asked: Asked, training_set: TrainingSet
+) -> Any:
+    """Fit a student that needs all its rows at once to the sample, and say so."""
+    n_rows, name = len(sample.positions), type(request.plan.student).__name__
+    warnings.warn(
+        f"{name} needs all its rows in memory: it is fitted to {n_rows} of the {dataset.n_rows} rows, drawn by chance. "
+        "A net (student='mlp') is trained on all.",
+        UserWarning,
+        stacklevel=user_level(),
+    )
+    report = training_set.report | {"n_left_out": dataset.n_rows - n_rows}
+    student = train_student(training_set, request.plan.student)
+    return finish(model, asked, replace(training_set, report=report), student)
+
+
+class _Stream:
+    """A fitted net and all rows of a dataset, block by block, with the teacher's answers.
+
+    Parameters
+    ----------
+    dataset : ParquetRows
+        The rows.
+    named : _Named
+        Its columns.
+    request, asked, training_set : Request, Asked, TrainingSet
+        Those of the sample: what was chosen by it holds for all rows.
+    student : MLPStudent or MLPStudentRegressor
+        Fitted to the sample.
+    valid : Sample
+        Rows to validate the fit by.
+    """
+
+    def __init__(
+        self,
+        dataset: ParquetRows,
+        named: _Named,
+        request: Request,
+        asked: Asked,
+        training_set: TrainingSet,
+        student: Any,
+        valid: Sample,
+    ) -> None:
+        self._dataset, self._named, self._request, self._asked = dataset, named, request, asked
+        self._training_set, self._student, self._valid = training_set, student, valid
+        self._asks = named.answers is None
+        if self._asks:
+            # the answers for each row, and whether it was asked; on disk, so that memory does not grow with the rows
+            self._file = TemporaryFile()  # noqa: SIM115
+            shape = (dataset.n_rows, asked.teacher.n_targets + 1)
+            self._answers = np.memmap(self._file, np.float32, "w+", shape=shape)
+
+    def remember(self, positions: Array, answers: Array | None) -> None:
+        """Keep answers of the teacher for rows, so that it is asked once about each."""
+        if self._asks:
+            assert answers is not None
+            self._answers[positions, :-1] = answers
+            self._answers[positions, -1] = 1.0
+
+    def train(self, seed: int, n_before: int) -> TrainingSet:
+        """Train the net on; return the training set of the sample, whose report tells of it."""
+        student, report = self._student, dict(self._training_set.report)
+        n_rows = self._dataset.n_rows - len(self._valid.positions)
+        n_valid_weight = self._valid.weight
+        valid = self._targets(self._valid.table, self._valid.positions)
+        valid = valid[0], replace(valid[1], sample_weight=_combined(valid[1].sample_weight, n_valid_weight))
+        visits = min(student.max_epochs * n_rows, _MOST_STEPS * rows_in_a_step(student))
+        stream = train_on(
+            student,
+            valid,
+            self._blocks(seed),
+            most_rows=max(n_rows, visits),
+            n_before=n_before,
+            seed=seed,
+        )
+        scale = self._logit_scale(valid)
+        scale_logits(student, scale)
+        n_left_out = max(0, n_rows - max(stream.n_seen, n_before))
+        report |= {
+            "n_rows": self._dataset.n_rows - n_left_out,
+            "n_left_out": n_left_out,
+            "n_labelled": self._dataset.n_labelled,
+            "n_steps": report["n_steps"] + stream.n_steps,
+            "logit_scale": report["logit_scale"] * scale,
+            "learning_curve": stream.curve,
+            "stopped": "flat" if stream.flat else "all rows seen",
+        }
+        return replace(self._training_set, report=report)
+
+    def _blocks(self, seed: int) -> Iterator[tuple[Any, Targets]]:
+        for epoch in count():
+            for table, positions in self._dataset.blocks((seed + epoch) % 2**32, self._valid.positions):
+                yield self._targets(table, positions)
+
+    def _targets(self, table: Any, positions: Array) -> tuple[Any, Targets]:
+        """Return rows and what to fit, by what was chosen for the sample."""
+        task, aligned = self._request.task, self._asked.teacher
+        rows = self._named.as_rows(table.select(self._dataset.names))
+        if self._asks:
+            values = self._ask(rows, positions)
+        else:
+            given = self._named.given(table)
+            values = aligned.aligned(aligned.teacher.given(given, len(table), self._request.classes))
+        loss, alpha, weight = self._request.loss, self._training_set.report["alpha"], self._named.weights(table)
+        targets = task.targets(values, aligned.order, None, loss=loss, alpha=alpha, sample_weight=weight)
+        y, known = self._named.labels(table)
+        if y is not None:
+            y = y if task.stratified and isinstance(self._named.y, str) else task.check_y(y, len(y))
+            of_known = task.encode(y, aligned.order)
+            labels = np.full((len(known), *of_known.shape[1:]), loss.NO_LABEL, dtype=of_known.dtype)
+            labels[known] = of_known
+            targets = replace(targets, labels=labels)
+        return rows, as_chosen(targets, self._training_set.report, ~known)
+
+    def _ask(self, rows: Any, positions: Array) -> Array:
+        new = np.flatnonzero(self._answers[positions, -1] == 0)
+        if len(new):
+            self.remember(positions[new], self._asked.teacher.ask(take_rows(rows, new)))
+        return np.asarray(self._answers[positions, :-1], dtype=np.float64)
+
+    def _logit_scale(self, valid: tuple[Any, Targets]) -> float:
+        """Return what temperature scaling multiplies the logits by, as the recipe does."""
+        rows, targets = valid
+        plan, student = self._request.plan, self._student
+        chosen = (
+            isinstance(plan.alpha, str) and targets.labels is not None and not self._training_set.report["memorised"]
+        )
+        if not chosen or not traits_of(student).scalable or student.class_weight is not None:
+            return 1.0
+        known = np.flatnonzero(targets.labelled())
+        return logit_scale_of(plan.task, targets, known, plan.task.predict(student, rows)[known])

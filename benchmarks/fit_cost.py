@@ -59,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 # imports torch
                 DistilledClassifier(teacher, student=MLPStudent(max_epochs=1), alpha=0.5).fit(X[:200], y[:200])
                 for title, settings in SETTINGS.items():
-                    rows = slice(None, len(y) // 2 if title == "half of the rows" else None)
+                    kept = slice(None, len(y) // 2 if title == "half of the rows" else None)
                     start = process_time()
-                    model = DistilledClassifier(teacher, **settings, random_state=seed).fit(X[rows], y[rows])
+                    model = DistilledClassifier(teacher, **settings, random_state=seed).fit(X[kept], y[kept])
                     seconds[title].append(process_time() - start)
                     proba = model.predict_proba(X_test)
                     losses[title].append(log_loss(y_test, proba, labels=model.classes_))

@@ -85,7 +85,7 @@ class DistilledRegressor(RegressorMixin, Distiller):
     spool : path-like, default=None
         Where the rows of a Dask collection and the teacher's answers are kept, as :func:`skdistill.dask.label` does: a
         folder, or a URL that fsspec knows. A fit that was stopped goes on from there. None takes a temporary
-        folder, which workers on other machines do not see.
+        folder, which workers on other machines do not see. Other rows do not need it, and leave it alone.
     random_state : int, RandomState instance or None, default=None
         Given to a student whose own `random_state` is None.
     n_jobs : int, default=None

@@ -41,6 +41,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
+import _scale_fit
 from _common import print_header, print_table
 from _pool import ONE_THREAD
 from tables import package
@@ -304,6 +305,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     label.add_argument("--partition-rows", type=int, default=PARTITION_ROWS, help="default: %(default)s")
     label.add_argument("--kill", type=int, default=ROWS_TO_KILL, help="rows of the run that is killed; 0 for none")
     label.add_argument("--folder", help="where some 3 GB of Parquet go for a while")
+    _scale_fit.add_parser(parts)
     for name, call in (("_measure", measure), ("_once", label_once)):
         inner = parts.add_parser(name, help="in a process of its own, as JSON")
         inner.add_argument("path", type=Path)
@@ -321,6 +323,8 @@ def main() -> None:
         print(json.dumps(measure(**given)))
     elif args.part == "_once":
         print(json.dumps(label_once(**given)))
+    elif args.part == "fit":
+        _scale_fit.command(args)
     else:
         label_command(args)
 

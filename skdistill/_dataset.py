@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -111,8 +111,28 @@ class ParquetRows:
         self._pq = import_optional("pyarrow.parquet", caller, "skdistill[parquet]")
         import_optional("pandas", caller, "skdistill[parquet]")
         self.roles = roles
+        self._spool: TemporaryDirectory[str] | None = None
+        if hasattr(X, "schema"):
+            # before anything is written
+            self._check_columns(X.schema)
+        try:
+            self._read(X)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self) -> ParquetRows:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._spool is not None:
+            self._spool.cleanup()
+
+    def _read(self, X: Any) -> None:
+        """Read what the files say of themselves."""
         dataset = self._open(X)
         self._schema = dataset.schema
+        self._check_columns(self._schema)
         self._files = list(dataset.get_fragments())
         self._check_schemas()
         self.groups: list[_Group] = []
@@ -125,7 +145,6 @@ class ParquetRows:
                     self.n_rows += n_rows
         if not self.n_rows:
             raise ValueError(f"{self._name(X)} holds no rows.")
-        self._check_columns()
 
     def _name(self, X: Any) -> str:
         return f"X={os.fspath(X)!r}" if isinstance(X, str | os.PathLike) else f"X, a {type(X).__name__},"
@@ -173,27 +192,28 @@ class ParquetRows:
                 )
             for name, kind in own.items():
                 # a column that is missing throughout a file has no type there
-                if kind != types[name] and str(kind) != "null":
+                texts = {str(kind), str(types[name])} <= {"string", "large_string"}
+                if kind != types[name] and str(kind) != "null" and not texts:
                     raise ValueError(
                         f"Column {name!r} is {kind} in {file.path}, and {types[name]} in the dataset. Write all files "
                         "with the same types."
                     )
 
-    def _check_columns(self) -> None:
-        missing = [name for name in self.roles.names if name not in self._schema.names]
+    def _check_columns(self, schema: Any) -> None:
+        missing = [name for name in self.roles.names if name not in schema.names]
         if missing:
             raise ValueError(
-                f"X has no column {' nor '.join(map(repr, missing))}; its columns are {listed(self._schema.names)}."
+                f"X has no column {' nor '.join(map(repr, missing))}; its columns are {listed(schema.names)}."
             )
         twice = [name for name in self.roles.names if self.roles.names.count(name) > 1]
         if twice:
             raise ValueError(f"Column {twice[0]!r} is named twice among labels, answers and weights.")
         # pandas writes the index of a frame as a column
-        metadata = self._schema.pandas_metadata or {}
+        metadata = schema.pandas_metadata or {}
         index = [one for one in metadata.get("index_columns", ()) if isinstance(one, str)]
         others = {*self.roles.names, *index}
         #: The columns of the rows.
-        self.names = [name for name in self._schema.names if name not in others]
+        self.names = [name for name in schema.names if name not in others]
         if not self.names:
             raise ValueError("X has no columns but those of labels, answers and weights.")
 
@@ -218,7 +238,16 @@ class ParquetRows:
                 ]
                 yield pa.table(columns, schema=pa.schema([self._schema.field(name) for name in names]))
 
-    def sample(self, n_rows: int, n_rare: int, n_more: int, seed: int, *, classes: bool) -> Sample:
+    def sample(
+        self,
+        n_rows: int,
+        n_rare: int,
+        n_more: int,
+        seed: int,
+        *,
+        classes: bool,
+        check: Callable[[Any, str], None] = lambda table, place: None,
+    ) -> Sample:
         """Check the columns of labels, answers and weights of all rows, and draw some of the rows.
 
         Each row gets a random number and the rows with the lowest are taken: a reservoir sample. Of a class with too
@@ -236,6 +265,8 @@ class ParquetRows:
             Draws the rows.
         classes : bool
             Whether labels are classes.
+        check : callable, default=nothing
+            Called with a table of the columns of labels, answers and weights, and with its place, for all rows.
 
         Returns
         -------
@@ -248,7 +279,7 @@ class ParquetRows:
             If answers or weights are missing, weights are negative, there is no label, there are too many classes, or
             a number is infinite.
         """
-        positions, weight = _Draw(n_rows, n_rare, n_more, seed).of(self._strata(classes))
+        positions, weight = _Draw(n_rows, n_rare, n_more, seed).of(self._strata(classes, check))
         tables = []
         for group in self.groups:
             first = group.first
@@ -261,18 +292,21 @@ class ParquetRows:
 
         return Sample(pa.concat_tables(tables).unify_dictionaries(), positions, weight)
 
-    def _strata(self, classes: bool) -> Iterator[tuple[Array, Array]]:
-        """Yield the stratum of each row of a block, -1 for a row of weight zero; and the blocks' first rows."""
+    def _strata(self, classes: bool, check: Callable[[Any, str], None]) -> Iterator[Array]:
+        """Yield the stratum of each row of a block, -1 for a row of weight zero."""
         import pyarrow.compute as pc
 
         roles, codes = self.roles, dict[Any, int]()
         single = classes and len(roles.labels) == 1
         n_labelled = self.n_rows
+        #: How many rows have a weight above zero.
+        self.n_counted = self.n_rows
         for group in self.groups if roles.names else []:
             for table in self._batches(group, roles.names, BLOCK_ROWS):
                 for name in [*roles.answers, *([roles.weight] if roles.weight else [])]:
                     if table[name].null_count:
                         raise ValueError(f"Column {name!r} has missing cells in {self._place(group)}; fill them.")
+                check(table, self._place(group))
                 strata = np.zeros(len(table), dtype=np.int64)
                 if single:
                     column = table[roles.labels[0]].combine_chunks()
@@ -301,6 +335,7 @@ class ParquetRows:
                             f"{self._place(group)}."
                         )
                     strata = np.where(weight > 0, strata, -1)
+                    self.n_counted -= int((weight == 0).sum())
                 yield strata
         if not roles.names:
             for group in self.groups:
@@ -334,7 +369,7 @@ class ParquetRows:
                     )
 
     def blocks(self, seed: int, without: Array) -> Iterator[tuple[Any, Array]]:
-        """Yield each row once, but some, in an order that the seed decides.
+        """Yield each row of a weight above zero once, but some, in an order that the seed decides.
 
         Row groups come in random order, several are read side by side, and a block takes its rows of all of these.
 
@@ -376,6 +411,8 @@ class ParquetRows:
                 positions = np.arange(first, first + len(table))
                 left.append((reader, first + len(table)))
                 kept = ~_among(positions, without)
+                if self.roles.weight:
+                    kept &= table[self.roles.weight].to_numpy() > 0
                 if kept.any():
                     parts.append((table if kept.all() else table.filter(pa.array(kept)), positions[kept]))
                 if sum(len(one) for _, one in parts) >= BLOCK_ROWS:
@@ -407,7 +444,7 @@ class _Draw:
         self._most, self._n_rare, self._n_more = n_rows, n_rare, n_more
         self._rng = np.random.default_rng(seed)
         #: The random number, the place and the stratum of each row that is kept.
-        self._kept = [np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)]
+        self._kept: list[Array] = [np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)]
         self._counts = np.zeros(1, dtype=np.int64)
         #: Rows of a stratum with higher numbers are not kept.
         self._highest = np.full(1, np.inf)

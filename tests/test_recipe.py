@@ -465,6 +465,8 @@ def test_with_a_number_nothing_is_chosen_and_distillation_is_plain(noted):
         "distilled": None,
         "labels_only": None,
         "teacher": None,
+        "learning_curve": None,
+        "stopped": None,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count
 from tempfile import TemporaryFile
@@ -120,10 +121,25 @@ def fit_dataset(
         The fitted model.
     """
     named = _Named(*_check_names(model, y, given, X_unlabeled, sample_weight, fit_params or {}), as_rows)
-    dataset = ParquetRows(X, named.roles)
+    with ExitStack() as stack:
+        dataset = stack.enter_context(ParquetRows(X, named.roles))
+        # on disk, so that memory does not grow with the rows
+        answers = stack.enter_context(TemporaryFile()) if named.answers is None else None
+        return _fit(model, dataset, named, answers)
+
+
+def _fit(model: Any, dataset: ParquetRows, named: _Named, answers: Any) -> Any:
+    """Fit a distiller to a dataset, with a file for the teacher's answers unless they are there already."""
     seed = seed_of(model, model.student)
     classes = model._task.stratified
-    sample = dataset.sample(SAMPLE_ROWS, RARE_ROWS, MORE_ROWS, seed, classes=classes)
+
+    def check_answers(table: Any, place: str) -> None:
+        # those of several labels are checked when it is clear that labels are
+        if named.answers is not None and not isinstance(named.y, list | tuple):
+            source = f"{model._task.given} in {place}"
+            model._task.check_answers(named.given(table), n_rows=len(table), source=source)
+
+    sample = dataset.sample(SAMPLE_ROWS, RARE_ROWS, MORE_ROWS, seed, classes=classes, check=check_answers)
     n_unlabelled = dataset.n_rows - dataset.n_labelled
     if named.y is not None and n_unlabelled:
         warnings.warn(
@@ -132,9 +148,9 @@ def fit_dataset(
             UserWarning,
             stacklevel=user_level(),
         )
-    whole = len(sample.positions) == dataset.n_rows or dataset.n_rows <= SAMPLE_ROWS
+    whole = len(sample.positions) == dataset.n_counted
     valid = np.zeros(len(sample.positions), dtype=bool)
-    if not whole:
+    if not whole and _is_streamed(model.student):
         n_valid = round(_HELD_OUT * len(valid))
         valid[np.random.RandomState(seed).permutation(len(valid))[:n_valid]] = True
     learned = _part(sample, ~valid)
@@ -143,12 +159,16 @@ def fit_dataset(
     training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
     if whole:
         return finish(model, asked, training_set, teach(training_set, request.plan.student))
-    if not isinstance(request.plan.student, MLPStudent | MLPStudentRegressor):
+    if not _is_streamed(model.student):
         return _fit_sample(model, dataset, learned, request, asked, training_set)
     student = teach(training_set, request.plan.student)
-    stream = _Stream(dataset, named, request, asked, training_set, student, _part(sample, valid))
+    stream = _Stream(dataset, named, request, asked, training_set, student, _part(sample, valid), answers)
     stream.remember(learned.positions[order], asked.targets.answers)
     return finish(model, asked, stream.train(seed, len(learned.positions)), student)
+
+
+def _is_streamed(student: Any) -> bool:
+    return (isinstance(student, str) and student == "mlp") or isinstance(student, MLPStudent | MLPStudentRegressor)
 
 
 def _check_names(
@@ -254,6 +274,8 @@ class _Stream:
         Fitted to the sample.
     valid : Sample
         Rows to validate the fit by.
+    file : file or None
+        For answers of the teacher; None where they are given.
     """
 
     def __init__(
@@ -265,15 +287,15 @@ class _Stream:
         training_set: TrainingSet,
         student: Any,
         valid: Sample,
+        file: Any,
     ) -> None:
         self._dataset, self._named, self._request, self._asked = dataset, named, request, asked
         self._training_set, self._student, self._valid = training_set, student, valid
-        self._asks = named.answers is None
+        self._asks = file is not None
         if self._asks:
-            # the answers for each row, and whether it was asked; on disk, so that memory does not grow with the rows
-            self._file = TemporaryFile()  # noqa: SIM115
+            # the answers for each row, and whether it was asked
             shape = (dataset.n_rows, asked.teacher.n_targets + 1)
-            self._answers = np.memmap(self._file, np.float32, "w+", shape=shape)
+            self._answers = np.memmap(file, np.float32, "w+", shape=shape)
 
     def remember(self, positions: Array, answers: Array | None) -> None:
         """Keep answers of the teacher for rows, so that it is asked once about each."""
@@ -285,7 +307,7 @@ class _Stream:
     def train(self, seed: int, n_before: int) -> TrainingSet:
         """Train the net on; return the training set of the sample, whose report tells of it."""
         student, report = self._student, dict(self._training_set.report)
-        n_rows = self._dataset.n_rows - len(self._valid.positions)
+        n_rows = self._dataset.n_counted - len(self._valid.positions)
         n_valid_weight = self._valid.weight
         valid = self._targets(self._valid.table, self._valid.positions)
         valid = valid[0], replace(valid[1], sample_weight=_combined(valid[1].sample_weight, n_valid_weight))
@@ -302,7 +324,7 @@ class _Stream:
         scale_logits(student, scale)
         n_left_out = max(0, n_rows - max(stream.n_seen, n_before))
         report |= {
-            "n_rows": self._dataset.n_rows - n_left_out,
+            "n_rows": self._dataset.n_counted - n_left_out,
             "n_left_out": n_left_out,
             "n_labelled": self._dataset.n_labelled,
             "n_steps": report["n_steps"] + stream.n_steps,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,18 +15,20 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from .._sklearn import Interval, not_fitted
-from ..losses import Terms, rounded
+from ..losses import Targets, Terms, rounded
 from ..program import Op
-from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
+from ._base import ProgramStudent, regressor_init
 from ._coefficients import Coefficients, ShapeFunction, read_coefficients, read_shape
 from ._encoded import Encoded
+from ._further import Further
+from ._partial_fit import Learning, LearningClassifier, LearningRegressor
 from ._progress import Progress
 from ._protocol import Traits
 
 Array = NDArray[Any]
 
 
-class BaseLinear(ProgramStudent):
+class BaseLinear(Learning):
     """What both kinds of linear students share: their parameters, how L-BFGS fits the weights, and what these mean."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -67,20 +70,49 @@ class BaseLinear(ProgramStudent):
         self.verbose = verbose
 
     def _fit_weights(self, encoded: Encoded, terms: Terms, first_layer: Callable[[Array, Array], Op]) -> list[Op]:
-        n_encoded = encoded.n_encoded
-        n_logits = terms.n_outputs
-        penalty = 1.0 / (self.C * terms.total_weight)
+        before = np.zeros((encoded.n_encoded + 1, terms.n_outputs))
+        coef = self._minimise(encoded, terms, before, 1.0 / (self.C * terms.total_weight))
+        return [first_layer(coef[:-1], coef[-1])]
+
+    def _learn_first(self, X: Any, targets: Targets) -> Any:
+        return self._fit_checked(X, targets)
+
+    def _learn(self, further: Further, rows: Any, targets: Targets, n_before: int) -> list[tuple[Array, Array]]:
+        """Fit the further rows, and stay near what the student was.
+
+        What it answers for the further rows stands for the rows before: Li and Hoiem (2016), "Learning without
+        Forgetting", https://arxiv.org/abs/1606.09282. With the penalty on how far weights move, that is the objective
+        of a fit to all rows, if those before are distributed as the further ones, up to constants: a linear model's
+        loss depends on labels by their sum with each input alone, and its gradient by the weights was zero.
+        """
+        encoded = further.encode(rows)
+        n_rows, answers = encoded.n_rows, self.program_(rows)
+        weight = targets.sample_weight
+        share = n_before / (n_before + (n_rows if weight is None else weight.sum()))
+        before = further.terms(replace(targets, answers=answers, labels=None, alpha=share))
+        new = replace(targets, answers=None, soft_labels=targets.answers, alpha=0.0)
+        terms = further.terms(new, self.class_weight)
+        both = replace(before, labels=terms.labels, label_weight=(1.0 - share) * terms.label_weight)
+        ((weight, bias),) = further.layers
+        penalty = (1.0 - share) / (self.C * terms.total_weight)
+        coef = self._minimise(encoded, both, np.vstack([weight, bias]), penalty)
+        return [(coef[:-1], coef[-1])]
+
+    def _minimise(self, encoded: Encoded, terms: Terms, before: Array, penalty: float) -> Array:
+        """Return weights, with biases in the last row, that minimise loss and penalty on how far they are from some."""
+        n_encoded, n_logits = encoded.n_encoded, terms.n_outputs
 
         def objective(flat: Array) -> tuple[float, Array]:
             coef = flat.reshape(n_encoded + 1, n_logits)
             weight, bias = coef[:-1], coef[-1]
             value, gradient = terms.value_and_gradient(encoded.times(weight) + bias)
             slope = np.empty_like(coef)
-            slope[:-1] = encoded.transposed_times(gradient) + penalty * weight
+            moved = weight - before[:-1]
+            slope[:-1] = encoded.transposed_times(gradient) + penalty * moved
             slope[-1] = gradient.sum(axis=0)
-            return value + penalty / 2 * (weight**2).sum(), slope.ravel()
+            return value + penalty / 2 * (moved**2).sum(), slope.ravel()
 
-        start, bounds = np.zeros((n_encoded + 1) * n_logits), None
+        start, bounds = before.ravel().astype(np.float64), None
         if encoded.signs is not None:
             signs = np.append(encoded.signs, 0)
             bounds = Bounds(np.where(signs > 0, 0.0, -np.inf), np.where(signs < 0, 0.0, np.inf))
@@ -116,8 +148,7 @@ class BaseLinear(ProgramStudent):
                     if self.n_iter_ >= self.max_iter:
                         missed = f"did not converge in max_iter={self.max_iter} iterations."
                         warnings.warn(f"{type(self).__name__} {missed}", ConvergenceWarning, stacklevel=2)
-        coef = rounded(best).reshape(n_encoded + 1, n_logits)
-        return [first_layer(coef[:-1], coef[-1])]
+        return rounded(best).reshape(n_encoded + 1, n_logits)
 
     @property
     def coef_(self) -> Array:
@@ -193,7 +224,7 @@ class BaseLinear(ProgramStudent):
         return read_coefficients(self.program_)
 
 
-class LinearStudent(ClassifierPart, BaseLinear):
+class LinearStudent(LearningClassifier, BaseLinear):
     """A linear student: multinomial logistic regression that also fits soft targets.
 
     It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the number of rows as their
@@ -288,7 +319,7 @@ class LinearStudent(ClassifierPart, BaseLinear):
     _heavy = True
 
 
-class LinearStudentRegressor(RegressorPart, BaseLinear):
+class LinearStudentRegressor(LearningRegressor, BaseLinear):
     """A linear student of a regressor: ridge regression on a teacher's answers.
 
     It minimises ``mean loss + ||weight||**2 / (2 * C * n)``, with ``n`` the number of rows as their

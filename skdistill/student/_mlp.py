@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from .._sklearn import Interval, StrOptions
-from ..losses import Terms
+from ..losses import Targets, Terms
 from ..program import ACTIVATIONS, Affine, Op
-from ._base import ClassifierPart, ProgramStudent, RegressorPart, regressor_init
+from ._base import ProgramStudent, regressor_init
 from ._encoded import Encoded
+from ._further import Further
+from ._partial_fit import Learning, LearningClassifier, LearningRegressor
 from ._protocol import Traits
 
 Array = NDArray[Any]
@@ -23,7 +26,7 @@ Array = NDArray[Any]
 _FEW_ROWS, _FEW_QUERIES = 100, 10
 
 
-class BaseMLP(ProgramStudent):
+class BaseMLP(Learning):
     """What both kinds of nets share: their parameters, and the rows on which torch trains them."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -122,6 +125,35 @@ class BaseMLP(ProgramStudent):
         nets = train_nets(self, encoded, jobs, batch_size=self._rows_in_a_step(len(jobs[0].rows)))
         return self._as_fitted([net.layers for net in nets], nets[0].history, first_layer)
 
+    def _learn_first(self, X: Any, targets: Targets) -> Any:
+        # one pass over the rows, as over further ones
+        learner = copy(self)
+        learner.max_epochs, learner.early_stopping = 1, False
+        found, params = vars(learner._fit_checked(X, targets)), self.get_params(deep=False)
+        self.__dict__ |= {name: value for name, value in found.items() if name not in params}
+        return self
+
+    def _learn(self, further: Further, rows: Any, targets: Targets, n_before: int) -> list[tuple[Array, Array]]:
+        """Take the steps of one pass over the rows, at a rate that falls with the root of how many rows were seen.
+
+        Polyak and Juditsky (1992), "Acceleration of Stochastic Approximation by Averaging": so few further rows change
+        little, and as many as before much.
+        """
+        from ._mlp_training import Job, train_nets
+
+        encoded, terms = further.encode(rows), further.terms(targets, self.class_weight)
+        # other batches in each call
+        seed = (int(check_random_state(self.random_state).randint(2**31 - 1)) + self.n_iter_) % 2**31
+        everything = np.arange(encoded.n_rows)
+        job = Job(everything, everything[:0], terms, seed, further.layers, further.hidden)
+        batch_size = self._rows_in_a_step(encoded.n_rows)
+        learner = copy(self)
+        learner.learning_rate = self.learning_rate * np.sqrt(encoded.n_rows / (n_before + encoded.n_rows))
+        (net,) = train_nets(learner, encoded, [job], batch_size=batch_size, most_steps=1)
+        self.history_ = self.history_ + net.history
+        self.n_iter_ = len(self.history_)
+        return net.layers
+
     def _as_fitted(
         self,
         nets: list[list[tuple[Array, Array]]],
@@ -219,7 +251,7 @@ def _side_by_side(nets: list[list[tuple[Array, Array]]]) -> list[tuple[Array, Ar
     return merged
 
 
-class MLPStudent(ClassifierPart, BaseMLP):
+class MLPStudent(LearningClassifier, BaseMLP):
     """A multi-layer perceptron that fits soft targets, trained by torch and run without it.
 
     Trained with AdamW on shuffled mini-batches; the learning rate warms up over the first 5 % of
@@ -331,7 +363,7 @@ class MLPStudent(ClassifierPart, BaseMLP):
     _traits = Traits(in_epochs=True, scalable=True, several_labels=True)
 
 
-class MLPStudentRegressor(RegressorPart, BaseMLP):
+class MLPStudentRegressor(LearningRegressor, BaseMLP):
     """A multi-layer perceptron that fits a regressor's answers, trained by torch and run without it.
 
     Trained as MLPStudent is, on the standardised target. The loss is `loss`, or, within

@@ -1,0 +1,188 @@
+"""partial_fit: a student learns further rows, with the encoder of its first ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.multiclass import check_classification_targets
+
+from .._checks import check_proba, check_rows, check_weights, label_column, listed, missing_y
+from .._sklearn import fit_context
+from ..losses import CrossEntropy, Loss, Targets, regression_loss_of
+from ..program import Op, Unstandardize, versions
+from ..tasks import CLASSES, task_for
+from ._base import ClassifierPart, ProgramStudent, RegressorPart, counted_rows
+from ._further import Further
+
+Array = NDArray[Any]
+
+
+class Learning(ProgramStudent):
+    """A student with a `partial_fit`; its kind says in :meth:`_learn` how the weights are found."""
+
+    def _learn(self, further: Further, rows: Any, targets: Targets, n_before: int) -> list[tuple[Array, Array]]:
+        """Return the layers after further rows, whose loss, and those before, they lower."""
+        raise NotImplementedError
+
+    def _learn_first(self, X: Any, targets: Targets) -> Any:
+        """Learn the first rows of all, and the encoder with them."""
+        raise NotImplementedError
+
+    def _partial_fit(self, X: Any, targets_of: Callable[[Any, Array | None], Targets], sample_weight: Any) -> Any:
+        first = "program_" not in self.__dict__
+        X = check_rows(self, X, reset=first)
+        targets = targets_of(X, check_weights(sample_weight, X))
+        X, targets = counted_rows(X, targets)
+        if first:
+            return self._learn_first(X, targets)
+        rows = self._encoder_rows(X)
+        further = Further(self, rows)
+        n_before = int(self._fit_metadata["report"]["n_rows"])
+        layers = self._learn(further, rows, targets, n_before)
+        self.program_ = further.with_layers(layers, self._further_end(further, targets))
+        self._fit_metadata = {"report": {"n_rows": n_before + X.shape[0]}, "versions": versions()}
+        return self
+
+    def _further_end(self, further: Further, targets: Targets) -> Op:
+        return further.end
+
+
+class LearningClassifier(ClassifierPart, Learning):
+    """What makes a student a classifier that learns on."""
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Any:
+        """Learn further rows; the encoder stays that of the first ones.
+
+        A fitted student goes on from where it is. One that is not learns its encoder from these rows, which should be
+        some thousand at least.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            The rows, raw, with the columns of the first ones.
+        y : array-like of shape (n_rows,), (n_rows, n_classes) or (n_rows, n_labels)
+            As in ``fit``: labels; or soft targets, the columns in the order of ``classes_``; or an indicator matrix
+            of several labels.
+        classes : array-like of shape (n_classes,), default=None
+            All class labels that there will be. Needed in the first call for labels, unless the student was fitted.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Non-negative weights, as in ``fit``.
+
+        Returns
+        -------
+        self : object
+            The student.
+
+        Raises
+        ------
+        ValueError
+            If `classes` is missing or has changed, `y` holds a class that is none of them, rows have other columns
+            than the first ones, or ``class_weight="balanced"``, which needs all rows at once.
+        """
+
+        def targets_of(X: Any, weight: Array | None) -> Targets:
+            return self._partial_targets(y, classes, X.shape[0], weight)
+
+        return self._partial_fit(X, targets_of, sample_weight)
+
+    def _partial_targets(self, y: Any, classes: Any, n_rows: int, weight: Array | None) -> Targets:
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} needs all rows at once; partial_fit takes a dict of weights."
+            )
+        if y is None:
+            raise ValueError(missing_y(type(self).__name__))
+        fitted, task, loss = "program_" in self.__dict__, task_for(CLASSES, y, soft=True), CrossEntropy()
+        if fitted and self.multilabel_ != (task != CLASSES):
+            kinds = ["one class for each row", "several labels for each row"]
+            raise ValueError(
+                f"The student was fitted to {kinds[self.multilabel_]}, and y holds {kinds[not self.multilabel_]}."
+            )
+        if task != CLASSES:
+            called = type(self).__name__
+            targets = task.only_labels(y, n_rows=n_rows, sample_weight=weight, loss=task.as_loss(loss), called=called)
+            if fitted and targets.n_targets != len(self.classes_):
+                raise ValueError(f"y has {targets.n_targets} labels; the student was fitted to {len(self.classes_)}.")
+            return replace(targets, classes=self.classes_) if fitted else targets
+        named = None if classes is None else np.unique(np.asarray(classes))
+        if fitted:
+            if named is not None and not np.array_equal(named, self.classes_):
+                raise ValueError(f"classes={listed(named.tolist())} are not those of before, {self.classes_.tolist()}.")
+            named = self.classes_
+        soft = y.ndim == 2 and y.shape[1] > 1 if hasattr(y, "ndim") else np.ndim(y) == 2
+        if soft:
+            n_classes = None if named is None else len(named)
+            proba = check_proba(y, n_rows=n_rows, n_classes=n_classes, source="y as soft targets")
+            named = np.arange(proba.shape[1]) if named is None else named
+            return Targets(proba, None, weight, loss=loss, task=task, classes=named)
+        if named is None:
+            raise ValueError("classes must be passed on the first call to partial_fit: all labels that there will be.")
+        labels = label_column(y)
+        check_classification_targets(labels)
+        if len(labels) != n_rows:
+            raise ValueError(f"X has {n_rows} rows and y has {len(labels)}; each row needs one label.")
+        index = task.encode_known(labels, named)
+        if (index < 0).any():
+            unknown = sorted(set(labels[index < 0].tolist()), key=str)
+            raise ValueError(f"y holds {listed(unknown)}, not among the classes {listed(named.tolist())}.")
+        return Targets(None, index, weight, 0.0, loss, task=task, classes=named)
+
+
+class LearningRegressor(RegressorPart, Learning):
+    """What makes a student a regressor that learns on."""
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
+        """Learn further rows; the encoder, and the unit of the target, stay those of the first ones.
+
+        A fitted student goes on from where it is. One that is not learns its encoder from these rows, which should be
+        some thousand at least.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
+            The rows, raw, with the columns of the first ones.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            One number for each row, or one for each of several outputs.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Non-negative weights, as in ``fit``.
+
+        Returns
+        -------
+        self : object
+            The student.
+
+        Raises
+        ------
+        ValueError
+            If rows have other columns than the first ones, or `y` is not finite or has another number of outputs.
+        """
+
+        def targets_of(X: Any, weight: Array | None) -> Targets:
+            loss: Loss = regression_loss_of(self.loss)
+            targets = self._task.only_labels(
+                y, n_rows=X.shape[0], sample_weight=weight, loss=loss, called=type(self).__name__
+            )
+            end: Any = self.program_.ops[-1] if "program_" in self.__dict__ else None
+            n_outputs = None if end is None else len(end.center)
+            if n_outputs is not None and targets.n_targets != n_outputs:
+                raise ValueError(f"y has {targets.n_targets} outputs; the student was fitted to {n_outputs}.")
+            return targets
+
+        return self._partial_fit(X, targets_of, sample_weight)
+
+    def _further_end(self, further: Further, targets: Targets) -> Op:
+        """Return the end with bounds that hold the further targets as well."""
+        old, new = further.end, self._end(targets, further.terms(targets))
+        if type(old) is not Unstandardize or not isinstance(new, Unstandardize):
+            return old
+        lower = None if old.lower is None or new.lower is None else np.minimum(old.lower, new.lower)
+        upper = None if old.upper is None or new.upper is None else np.maximum(old.upper, new.upper)
+        return replace(old, lower=lower, upper=upper)

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 #: Rows by which a teacher is recognised whose fingerprint has changed, as a forest's does each time it is loaded.
 _ROWS_TO_RECOGNISE = 64
 #: How far its answers may be from those in the spool: another machine adds up in another order.
-_SAME_ANSWERS = {"rtol": 1e-4, "atol": 1e-6}
+_RELATIVE, _ABSOLUTE = 1e-4, 1e-6
 
 
 def label(
@@ -401,7 +401,7 @@ def _answers_alike(spool: Spool, teacher: Teacher, layout: Layout) -> bool:
         if not set(columns) <= set(table.column_names):
             return False
         stored = np.column_stack([table[column].to_numpy() for column in columns])
-        return bool(np.allclose(values, stored, **_SAME_ANSWERS))
+        return bool(np.allclose(values, stored, rtol=_RELATIVE, atol=_ABSOLUTE))
     return True
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._checks import listed
 from .._sklearn import not_fitted
 from ..program import is_dask
-from ..tasks import CLASSES, NUMBERS, task_of
+from ..tasks import CLASSES, NUMBERS, Task, task_of
 from ..teacher import Teacher, is_estimator
 from ._spool import Layout, Spool, fingerprint_of, package
 
@@ -98,8 +98,10 @@ def label(
     >>> first["n_rows"], first["n_asked"], again["n_asked"]
     (150, 150, 0)
     """
-    task = (NUMBERS if classes is None else CLASSES) if callable(teacher) and not is_estimator(teacher) else None
-    if task is None:
+    task: Task
+    if callable(teacher) and not is_estimator(teacher):
+        task = NUMBERS if classes is None else CLASSES
+    else:
         models = teacher if isinstance(teacher, list | tuple) else [teacher]
         task = (task_of(models[0]) if models else None) or CLASSES
     return answer(Teacher.of(teacher, task, unnamed=classes), collection, y, path)

@@ -91,7 +91,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     spool : path-like, default=None
         Where to store the rows of a Dask collection and the teacher's predictions, as :func:`skdistill.dask.label`
         does: a folder, or a URL that fsspec supports. An interrupted fit resumes from there. None uses a temporary
-        folder, which workers on other machines cannot see.
+        folder, which workers on other machines cannot see. Not used for other rows.
     random_state : int, RandomState instance or None, default=None
         Passed to a student whose own `random_state` is None.
     n_jobs : int, default=None

@@ -123,6 +123,29 @@ def test_several_labels():
         student.partial_fit(X, Y[:, 0])
 
 
+def test_columns_of_a_frame_are_matched_by_name():
+    pd = pytest.importorskip("pandas")
+    X, y, number = rows(500, 0)
+    proba = pd.DataFrame({"no": (y == "no") * 1.0, "yes": (y == "yes") * 1.0})
+    Y = pd.DataFrame({"high": (X[:, 0].astype(float) > 0).astype(int), "Oslo": (X[:, 1] == "Oslo").astype(int)})
+    Z = pd.DataFrame({"up": number, "down": -number})
+    for student, first, target in (
+        (LinearStudent(), y, proba),
+        (LinearStudent(), Y, Y),
+        (LinearStudentRegressor(), Z, Z),
+    ):
+        one, other = (
+            student.fit(X, first).partial_fit(X, target[list(names)]).program_(X)
+            for names in (target, target.columns[::-1])
+        )
+        assert_array_equal(one, other)
+        with pytest.raises(ValueError, match="y has columns named"):
+            student.partial_fit(X, target.rename(columns={target.columns[0]: "other"}))
+    swapped = pd.DataFrame({"1": proba["yes"], "0": proba["no"]})
+    counted = LinearStudent().fit(X, (y == "yes").astype(int)).partial_fit(X, swapped)
+    assert (counted.predict(X) == (y == "yes")).mean() > 0.8
+
+
 def test_bad_input():
     X, y, number = rows(100, 0)
     with pytest.raises(ValueError, match="classes must be passed on the first call"):

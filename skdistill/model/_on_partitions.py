@@ -44,8 +44,14 @@ def _lazily(model: Any, method: str, X: Any) -> Any:
         if X.ndim != 2 or np.isnan(X.shape[1]):
             raise ValueError(f"The array has shape {X.shape}; expected (n_rows, n_columns) with a known n_columns.")
         X = X.rechunk({1: -1})
-    # a made-up row, which shows the type of the predictions, and raises for columns that the model does not know
-    trial = X._meta_nonempty if framed else np.zeros((1, X.shape[1]), X.dtype)
+    # a made-up row, which shows the type of the predictions, and raises for columns that the model does not know;
+    # objects may be of any type, and so are missing
+    if framed:
+        trial = X._meta_nonempty.copy()
+        for at in np.flatnonzero(trial.dtypes.map(str) == "object"):
+            trial.isetitem(at, [None] * len(trial))
+    else:
+        trial = np.full((1, X.shape[1]), None if X.dtype == object else 0, X.dtype)
     meta = _of_partition(trial, model, method, None)[:0]
     shipped = import_module("dask").delayed(model, pure=False, traverse=False)
     if framed:

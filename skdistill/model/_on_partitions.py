@@ -40,9 +40,12 @@ def _lazily(model: Any, method: str, X: Any) -> Any:
     # a distiller holds its teacher too, which no worker needs
     model = model._to_predict() if hasattr(model, "_to_predict") else model
     framed = hasattr(X, "divisions")
+    if getattr(X, "ndim", 0) != 2 or (not framed and np.isnan(X.shape[1])):
+        raise ValueError(
+            f"X is a Dask {type(X).__name__}; expected a DataFrame, or an array of shape (n_rows, n_columns) with a "
+            "known n_columns."
+        )
     if not framed:
-        if X.ndim != 2 or np.isnan(X.shape[1]):
-            raise ValueError(f"The array has shape {X.shape}; expected (n_rows, n_columns) with a known n_columns.")
         X = X.rechunk({1: -1})
     # a made-up row, which shows the type of the predictions, and raises for columns that the model does not know;
     # objects may be of any type, and so are missing

@@ -178,7 +178,8 @@ class _Worker:
         """Ask the teacher about a partition that has no file yet, and write its file."""
         called = f"partition {number} of {self.n_partitions}"
         self._check(rows, called)
-        if len(rows) == 0:
+        found = self.spool.found(number)
+        if len(rows) == 0 and found is None:
             return _Done(number, 0, 0, ())
         frame = self._as_frame(rows, y, called)
         try:
@@ -187,7 +188,6 @@ class _Worker:
             raise ValueError(
                 f"{called} has cells that hold several values ({error}). Write each to a column of its own."
             ) from error
-        found = self.spool.found(number)
         if found is not None:
             stored, n_rows, columns = found
             if stored == fingerprint:

@@ -153,6 +153,10 @@ def _fit(model: Any, dataset: ParquetRows, named: _Named, answers: Any) -> Any:
     if not whole and _is_streamed(model.student):
         n_valid = round(_HELD_OUT * len(valid))
         valid[np.random.RandomState(seed).permutation(len(valid))[:n_valid]] = True
+        if classes and isinstance(named.y, str):
+            # the last row of a class is learned
+            labels = sample.table[named.y].to_pandas().factorize()[0]
+            valid &= np.isin(labels, labels[~valid])
     learned = _part(sample, ~valid)
     request, order = _request(model, dataset, named, learned)
     asked = constrain(model, request, ask(request))

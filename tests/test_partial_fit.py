@@ -112,6 +112,7 @@ def test_sparse_rows_and_encoders_of_the_user(make):
     for student in (LinearStudent(encoder=encoder), small_mlp(encoder=encoder, hidden_layer_sizes=(16,))):
         score = student.fit(X, y).score(X, y)
         assert student.partial_fit(X, y).score(X, y) >= score - 0.02
+        assert student.partial_fit(X.toarray() if make is csr_matrix else X, y).score(X, y) >= score - 0.02
 
 
 def test_several_labels():
@@ -121,6 +122,39 @@ def test_several_labels():
     assert (student.partial_fit(X, Y).predict(X) == Y).mean() > 0.95
     with pytest.raises(ValueError, match="fitted to several labels for each row, and y holds one class"):
         student.partial_fit(X, Y[:, 0])
+
+
+def test_columns_of_a_frame_are_matched_by_name():
+    pd = pytest.importorskip("pandas")
+    X, y, number = rows(500, 0)
+    proba = pd.DataFrame({"no": (y == "no") * 1.0, "yes": (y == "yes") * 1.0})
+    Y = pd.DataFrame({"high": (X[:, 0].astype(float) > 0).astype(int), "Oslo": (X[:, 1] == "Oslo").astype(int)})
+    Z = pd.DataFrame({"up": number, "down": -number})
+    for student, first, target in (
+        (LinearStudent(), y, proba),
+        (LinearStudent(), Y, Y),
+        (LinearStudentRegressor(), Z, Z),
+    ):
+        one, other = (
+            student.fit(X, first).partial_fit(X, target[list(names)]).program_(X)
+            for names in (target, target.columns[::-1])
+        )
+        assert_array_equal(one, other)
+        with pytest.raises(ValueError, match="y has columns named"):
+            student.partial_fit(X, target.rename(columns={target.columns[0]: "other"}))
+    swapped = pd.DataFrame({"1": proba["yes"], "0": proba["no"]})
+    counted = LinearStudent().fit(X, (y == "yes").astype(int)).partial_fit(X, swapped)
+    assert (counted.predict(X) == (y == "yes")).mean() > 0.8
+
+
+def test_a_column_that_did_not_vary_is_not_learned_and_said():
+    X, y = np.random.default_rng(0).normal(size=(200, 2)), np.arange(200) % 2
+    student = LinearStudent().fit(X * [1, 0], y)
+    with pytest.warns(UserWarning, match=r"does not read the columns \[1\]"):
+        student.partial_fit(X, y)
+    student.partial_fit(X * [1, 0], y)
+    with pytest.raises(ValueError, match="Column 0 holds an infinite number"):
+        student.partial_fit(np.where(X > 2, np.inf, X), y)
 
 
 def test_bad_input():

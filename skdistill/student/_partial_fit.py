@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._checks import check_proba, check_rows, check_weights, label_column, listed, missing_y
+from .._checks import check_proba, check_rows, check_weights, label_column, listed, missing_y, user_level
 from .._sklearn import fit_context
 from ..losses import CrossEntropy, Loss, Targets, regression_loss_of
-from ..program import Op, Unstandardize, versions
+from ..program import Bound, Columns, Op, Unstandardize, column_names, in_order, is_frame, named_columns, versions
 from ..tasks import CLASSES, task_for
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, counted_rows
+from ._columns import raw_columns
+from ._encoder import check_finite
 from ._further import Further
 
 Array = NDArray[Any]
@@ -39,7 +43,11 @@ class Learning(ProgramStudent):
         X, targets = counted_rows(X, targets)
         if first:
             return self._learn_first(X, targets)
+        if isinstance(self.program_.ops[0], Columns) and not sparse.issparse(X):
+            _check_columns(self.program_.ops[0], X)
         rows = self._encoder_rows(X)
+        if isinstance(self.program_.ops[0], Bound) and not sparse.issparse(rows):
+            rows = sparse.csr_array(np.asarray(rows, dtype=np.float64))
         further = Further(self, rows)
         n_before = int(self._fit_metadata["report"]["n_rows"])
         layers = self._learn(further, rows, targets, n_before)
@@ -49,6 +57,24 @@ class Learning(ProgramStudent):
 
     def _further_end(self, further: Further, targets: Targets) -> Op:
         return further.end
+
+
+def _check_columns(entry: Columns, X: Any) -> None:
+    """Raise for infinite numbers, as a fit does; warn of numbers that vary and that the student does not read."""
+    unread = []
+    X = in_order(X, list(entry.names)) if is_frame(X) and entry.names is not None else X
+    for index, column in enumerate(raw_columns(X, [("number", "")] * X.shape[1])):
+        if column.cells.dtype.kind == "f":
+            check_finite(column)
+        if index not in entry.sources and column.cells.dtype.kind in "fiu" and len(np.unique(column.cells)) > 1:
+            unread.append(column.name)
+    if unread:
+        warnings.warn(
+            f"The student does not read the columns {listed(unread)}, which did not vary, or had no effect, in the "
+            "rows before. To learn them, fit it anew.",
+            UserWarning,
+            stacklevel=user_level(),
+        )
 
 
 class LearningClassifier(ClassifierPart, Learning):
@@ -69,7 +95,7 @@ class LearningClassifier(ClassifierPart, Learning):
             Raw rows, with the columns of the first ones.
         y : array-like of shape (n_rows,), (n_rows, n_classes) or (n_rows, n_labels)
             As in ``fit``: labels, soft targets with columns in the order of ``classes_``, or a multilabel indicator
-            matrix.
+            matrix. Columns of a frame are matched by name with ``classes_``.
         classes : array-like of shape (n_classes,), default=None
             All class labels that will occur. Required in the first call with labels, unless the student is fitted.
         sample_weight : array-like of shape (n_rows,), default=None
@@ -107,6 +133,8 @@ class LearningClassifier(ClassifierPart, Learning):
             )
         if task != CLASSES:
             called = type(self).__name__
+            if fitted:
+                y = _in_order(y, self.classes_)
             targets = task.only_labels(y, n_rows=n_rows, sample_weight=weight, loss=task.as_loss(loss), called=called)
             if fitted and targets.n_targets != len(self.classes_):
                 raise ValueError(f"y has {targets.n_targets} labels; the student was fitted to {len(self.classes_)}.")
@@ -119,6 +147,7 @@ class LearningClassifier(ClassifierPart, Learning):
         soft = y.ndim == 2 and y.shape[1] > 1 if hasattr(y, "ndim") else np.ndim(y) == 2
         if soft:
             n_classes = None if named is None else len(named)
+            y = y if named is None else _in_order(y, named)
             proba = check_proba(y, n_rows=n_rows, n_classes=n_classes, source="y as soft targets")
             named = np.arange(proba.shape[1]) if named is None else named
             return Targets(proba, None, weight, loss=loss, task=task, classes=named)
@@ -133,6 +162,14 @@ class LearningClassifier(ClassifierPart, Learning):
             unknown = sorted(set(labels[index < 0].tolist()), key=str)
             raise ValueError(f"y holds {listed(unknown)}, not among the classes {listed(named.tolist())}.")
         return Targets(None, index, weight, 0.0, loss, task=task, classes=named)
+
+
+def _in_order(y: Any, names: Array) -> Any:
+    """Return the columns of `y` in the order of names, if it is a frame; classes 0, 1, ... may have any names there."""
+    counted = np.array_equal(names, np.arange(len(names)))
+    if counted and is_frame(y) and {*map(str, column_names(y))} != {*map(str, names.tolist())}:
+        return y
+    return named_columns(y, names, "y")[0]
 
 
 class LearningRegressor(RegressorPart, Learning):
@@ -150,7 +187,7 @@ class LearningRegressor(RegressorPart, Learning):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             Raw rows, with the columns of the first ones.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            Target values.
+            Target values. Columns of a frame are matched by name with those of the first.
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights, as in ``fit``.
 
@@ -167,8 +204,11 @@ class LearningRegressor(RegressorPart, Learning):
 
         def targets_of(X: Any, weight: Array | None) -> Targets:
             loss: Loss = regression_loss_of(self.loss)
+            if "program_" not in self.__dict__:
+                self._outputs = self._task.y_names(y)
+            values = y if self._outputs is None else named_columns(y, self._outputs, "y")[0]
             targets = self._task.only_labels(
-                y, n_rows=X.shape[0], sample_weight=weight, loss=loss, called=type(self).__name__
+                values, n_rows=X.shape[0], sample_weight=weight, loss=loss, called=type(self).__name__
             )
             end: Any = self.program_.ops[-1] if "program_" in self.__dict__ else None
             n_outputs = None if end is None else len(end.center)

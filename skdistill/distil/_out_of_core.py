@@ -193,17 +193,40 @@ def _check_names(
                 f"{'{label: column, ...}' if what == 'teacher_proba' else repr('column')}; got a "
                 f"{type(value).__name__}."
             )
-    teacher = Teacher.of(model.teacher, task, weights=model.teacher_weights)
-    cv = model.cv
-    if given is None and (teacher.needs_fit or cv not in (None, "prefit")):
-        reason = f"cv={cv!r} fits clones of it" if cv not in (None, "prefit") else f"{teacher.name} is not fitted"
-        raise ValueError(
-            f"X is a dataset, whose rows need not fit into memory, and {reason}. Fit the teacher on rows that do, or "
-            f"name the columns of its answers: {task.given}=..."
-        )
+    if given is None:
+        fitted_teacher(model, "a dataset", f", or name the columns of its answers: {task.given}=...")
     if fit_params:
         raise TypeError(f"fit() got unexpected arguments {sorted(fit_params)}: no teacher is fitted to a dataset.")
     return (y[0] if isinstance(y, list | tuple) and len(y) == 1 else y), given, sample_weight
+
+
+def fitted_teacher(model: Any, rows: str, instead: str = "") -> Teacher:
+    """Return the teacher of a distiller; raise unless it can be asked without rows to fit it to.
+
+    Parameters
+    ----------
+    model : Distiller
+        Whose teacher it is.
+    rows : str
+        What X is, for the message.
+    instead : str, default=""
+        What else may be done, for the message.
+    """
+    cv = model.cv
+    unnamed = getattr(model, "classes", None)
+    teacher = Teacher.of(model.teacher, model._task, weights=model.teacher_weights, unnamed=unnamed)
+    if not teacher.members:
+        fault, remedy = "there is no teacher", "Pass a fitted one"
+    elif cv is not None and not (isinstance(cv, str) and cv == "prefit"):
+        fault, remedy = (
+            f"cv={cv!r} fits clones of the teacher",
+            "Set cv=None or cv='prefit'",
+        )
+    elif teacher.needs_fit:
+        fault, remedy = f"{teacher.name} is not fitted", "Fit the teacher on rows that do"
+    else:
+        return teacher
+    raise ValueError(f"X is {rows}, whose rows need not fit into memory, and {fault}. {remedy}{instead}.")
 
 
 def _listed(names: Any) -> list[str]:

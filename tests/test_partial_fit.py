@@ -1,6 +1,7 @@
 """partial_fit: last month's student learns this month's rows, with the same encoder."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import small_mlp, small_mlp_regressor
 from numpy.testing import assert_allclose, assert_array_equal
@@ -119,6 +120,9 @@ def test_several_labels():
     Y = np.column_stack([X[:, 0].astype(float) > 0, X[:, 1] == "Oslo"]).astype(int)
     student = LinearStudent().fit(X, Y)
     assert (student.partial_fit(X, Y).predict(X) == Y).mean() > 0.95
+    named = pd.DataFrame(Y, columns=["a", "b"])
+    student.fit(X, named).partial_fit(X, named[["b", "a"]])
+    assert (student.predict(X) == Y).mean() > 0.95
     with pytest.raises(ValueError, match="fitted to several labels for each row, and y holds one class"):
         student.partial_fit(X, Y[:, 0])
 

@@ -231,11 +231,15 @@ class ProgramClassifier(ProgramModel):
         chosen = self.program_.ops[-1].chosen(self.program_.logits(X))
         return chosen if self.multilabel_ else self.classes_[chosen]
 
-    def _score_of_labels(self, X: Any, y: Any, sample_weight: Any) -> float:
-        """Return the share of rows whose known labels are all predicted, among those with any."""
+    def _indicators(self, y: Any) -> Array:
+        """Return an indicator matrix as an array; the columns of a frame are matched by name with the labels."""
         counted = np.array_equal(self.classes_, np.arange(len(self.classes_)))
         y = y.toarray() if hasattr(y, "toarray") else y
-        labels = np.asarray(named_columns(y, None if counted else self.classes_, "y")[0])
+        return np.asarray(named_columns(y, None if counted else self.classes_, "y")[0])
+
+    def _score_of_labels(self, X: Any, y: Any, sample_weight: Any) -> float:
+        """Return the share of rows whose known labels are all predicted, among those with any."""
+        labels = self._indicators(y)
         predicted = self.predict(X)
         if labels.shape != predicted.shape:
             raise ValueError(f"y has shape {labels.shape}; expected an indicator matrix of shape {predicted.shape}.")

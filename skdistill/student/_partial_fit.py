@@ -1,18 +1,18 @@
-"""partial_fit: a student learns further rows, with the encoder of its first ones."""
+"""partial_fit: checks further rows and labels, and keeps the encoder; a kind of student says how it learns them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.multiclass import check_classification_targets
 
-from .._checks import check_proba, check_rows, check_weights, label_column, listed, missing_y
+from .._checks import check_rows, check_weights, listed
 from .._sklearn import fit_context
-from ..losses import CrossEntropy, Loss, Targets, regression_loss_of
+from ..losses import CrossEntropy, Targets, regression_loss_of
 from ..program import Op, Unstandardize, versions
 from ..tasks import CLASSES, task_for
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, counted_rows
@@ -30,12 +30,12 @@ class Learning(ProgramStudent):
 
     def _learn_first(self, X: Any, targets: Targets) -> Any:
         """Learn the first rows of all, and the encoder with them."""
-        raise NotImplementedError
+        return self._fit_checked(X, targets)
 
-    def _partial_fit(self, X: Any, targets_of: Callable[[Any, Array | None], Targets], sample_weight: Any) -> Any:
+    def _partial_fit(self, X: Any, targets_of: Callable[[int, Array | None], Targets], sample_weight: Any) -> Any:
         first = "program_" not in self.__dict__
         X = check_rows(self, X, reset=first)
-        targets = targets_of(X, check_weights(sample_weight, X))
+        targets = targets_of(X.shape[0], check_weights(sample_weight, X))
         X, targets = counted_rows(X, targets)
         if first:
             return self._learn_first(X, targets)
@@ -69,7 +69,7 @@ class LearningClassifier(ClassifierPart, Learning):
             Raw rows, with the columns of the first ones.
         y : array-like of shape (n_rows,), (n_rows, n_classes) or (n_rows, n_labels)
             As in ``fit``: labels, soft targets with columns in the order of ``classes_``, or a multilabel indicator
-            matrix.
+            matrix, whose columns are matched by name if it is a frame.
         classes : array-like of shape (n_classes,), default=None
             All class labels that will occur. Required in the first call with labels, unless the student is fitted.
         sample_weight : array-like of shape (n_rows,), default=None
@@ -86,27 +86,22 @@ class LearningClassifier(ClassifierPart, Learning):
             If `classes` is missing or has changed, `y` has an unknown class, the columns are not those of the first
             rows, or ``class_weight="balanced"``, which needs all rows at once.
         """
+        return self._partial_fit(X, partial(self._further_targets, y, classes), sample_weight)
 
-        def targets_of(X: Any, weight: Array | None) -> Targets:
-            return self._partial_targets(y, classes, X.shape[0], weight)
-
-        return self._partial_fit(X, targets_of, sample_weight)
-
-    def _partial_targets(self, y: Any, classes: Any, n_rows: int, weight: Array | None) -> Targets:
+    def _further_targets(self, y: Any, classes: Any, n_rows: int, weight: Array | None) -> Targets:
         if isinstance(self.class_weight, str):
             raise ValueError(
                 f"class_weight={self.class_weight!r} needs all rows at once; partial_fit takes a dict of weights."
             )
-        if y is None:
-            raise ValueError(missing_y(type(self).__name__))
-        fitted, task, loss = "program_" in self.__dict__, task_for(CLASSES, y, soft=True), CrossEntropy()
+        fitted, called, loss = "program_" in self.__dict__, type(self).__name__, CrossEntropy()
+        task = task_for(CLASSES, y, soft=True)
         if fitted and self.multilabel_ != (task != CLASSES):
             kinds = ["one class for each row", "several labels for each row"]
             raise ValueError(
                 f"The student was fitted to {kinds[self.multilabel_]}, and y holds {kinds[not self.multilabel_]}."
             )
         if task != CLASSES:
-            called = type(self).__name__
+            y = self._indicators(y) if fitted else y
             targets = task.only_labels(y, n_rows=n_rows, sample_weight=weight, loss=task.as_loss(loss), called=called)
             if fitted and targets.n_targets != len(self.classes_):
                 raise ValueError(f"y has {targets.n_targets} labels; the student was fitted to {len(self.classes_)}.")
@@ -116,18 +111,14 @@ class LearningClassifier(ClassifierPart, Learning):
             if named is not None and not np.array_equal(named, self.classes_):
                 raise ValueError(f"classes={listed(named.tolist())} are not those of before, {self.classes_.tolist()}.")
             named = self.classes_
-        soft = y.ndim == 2 and y.shape[1] > 1 if hasattr(y, "ndim") else np.ndim(y) == 2
-        if soft:
-            n_classes = None if named is None else len(named)
-            proba = check_proba(y, n_rows=n_rows, n_classes=n_classes, source="y as soft targets")
+        n_classes = None if named is None else len(named)
+        proba, labels = CLASSES.soft_or_labels(y, n_rows=n_rows, called=called, n_classes=n_classes)
+        if proba is not None:
             named = np.arange(proba.shape[1]) if named is None else named
             return Targets(proba, None, weight, loss=loss, task=task, classes=named)
         if named is None:
             raise ValueError("classes must be passed on the first call to partial_fit: all labels that there will be.")
-        labels = label_column(y)
-        check_classification_targets(labels)
-        if len(labels) != n_rows:
-            raise ValueError(f"X has {n_rows} rows and y has {len(labels)}; each row needs one label.")
+        assert labels is not None
         index = task.encode_known(labels, named)
         if (index < 0).any():
             unknown = sorted(set(labels[index < 0].tolist()), key=str)
@@ -164,19 +155,15 @@ class LearningRegressor(RegressorPart, Learning):
         ValueError
             If the columns are not those of the first rows, or `y` is not finite or has another number of outputs.
         """
+        return self._partial_fit(X, partial(self._further_targets, y), sample_weight)
 
-        def targets_of(X: Any, weight: Array | None) -> Targets:
-            loss: Loss = regression_loss_of(self.loss)
-            targets = self._task.only_labels(
-                y, n_rows=X.shape[0], sample_weight=weight, loss=loss, called=type(self).__name__
-            )
-            end: Any = self.program_.ops[-1] if "program_" in self.__dict__ else None
-            n_outputs = None if end is None else len(end.center)
-            if n_outputs is not None and targets.n_targets != n_outputs:
-                raise ValueError(f"y has {targets.n_targets} outputs; the student was fitted to {n_outputs}.")
-            return targets
-
-        return self._partial_fit(X, targets_of, sample_weight)
+    def _further_targets(self, y: Any, n_rows: int, weight: Array | None) -> Targets:
+        loss, called = regression_loss_of(self.loss), type(self).__name__
+        targets = self._task.only_labels(y, n_rows=n_rows, sample_weight=weight, loss=loss, called=called)
+        n_outputs = self.program_.n_outputs if "program_" in self.__dict__ else targets.n_targets
+        if targets.n_targets != n_outputs:
+            raise ValueError(f"y has {targets.n_targets} outputs; the student was fitted to {n_outputs}.")
+        return targets
 
     def _further_end(self, further: Further, targets: Targets) -> Op:
         """Return the end with bounds that hold the further targets as well."""

@@ -1,6 +1,7 @@
 """The Program: a fitted student as data, namely a list of small array operations."""
 
 from . import _ops as ops
+from ._dask import is_dask, made_up_rows
 from ._io import dumps, read
 from ._metadata import MOST_OWN, check_metadata, described, versions
 from ._of_model import program_of, program_or_none, shipped
@@ -46,7 +47,6 @@ from ._table import (
     column_reader,
     held_by,
     in_order,
-    is_dask,
     is_frame,
     is_missing,
     is_span,
@@ -94,7 +94,8 @@ __all__ += [
 ]
 __all__ += ["Unstandardize", "date_part", "ops", "real_weights", "unsquashed"]
 # tables: their columns, and their cells
-__all__ += ["category_order", "column_names", "column_reader", "in_order", "is_dask", "is_frame", "named_columns"]
+__all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
+__all__ += ["is_dask", "made_up_rows"]
 __all__ += ["Levels", "Word", "as_key", "as_labels", "as_number", "cell_reader", "is_missing", "is_span", "numbers"]
 __all__ += [
     "DATE_FORMS",

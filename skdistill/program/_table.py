@@ -133,11 +133,6 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "shape") and hasattr(X, "columns")
 
 
-def is_dask(X: Any) -> bool:
-    """Tell whether rows are a collection of Dask, by where its type comes from: Dask is not imported for it."""
-    return type(X).__module__.partition(".")[0] in ("dask", "dask_expr")
-
-
 def column_names(X: Any) -> list[Any]:
     """Return the names of a frame's columns."""
     # pyarrow has another attribute for them; its `columns` are the data

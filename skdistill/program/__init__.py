@@ -1,6 +1,19 @@
 """The Program: a fitted student as data, namely a list of small array operations."""
 
 from . import _ops as ops
+from ._cells import (
+    Levels,
+    Word,
+    as_key,
+    as_number,
+    cell_reader,
+    is_missing,
+    is_span,
+    numbers,
+    plain_cells,
+    seconds,
+    words_in,
+)
 from ._dask import is_dask, made_up_rows
 from ._io import dumps, read
 from ._metadata import MOST_OWN, check_metadata, described, versions
@@ -36,26 +49,15 @@ from ._passes import fold, join, rescale, split
 from ._program import Program, run
 from ._table import (
     Columns,
-    Levels,
-    Word,
-    as_key,
     as_labels,
-    as_number,
     category_order,
-    cell_reader,
     column_names,
     column_reader,
     held_by,
     in_order,
     is_frame,
-    is_missing,
-    is_span,
     named_columns,
-    numbers,
-    plain_cells,
-    seconds,
     with_unused,
-    words_in,
 )
 from ._text_cells import DATE_FORMS, date_reader, is_optional, is_short, number_reader
 from ._tree import Tree

@@ -50,6 +50,7 @@ from ._program import Program, run
 from ._table import (
     Columns,
     as_labels,
+    by_class,
     category_order,
     column_names,
     column_reader,
@@ -96,7 +97,7 @@ __all__ += [
 ]
 __all__ += ["Unstandardize", "date_part", "ops", "real_weights", "unsquashed"]
 # tables: their columns, and their cells
-__all__ += ["category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
+__all__ += ["by_class", "category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
 __all__ += ["is_dask", "made_up_rows"]
 __all__ += ["Levels", "Word", "as_key", "as_labels", "as_number", "cell_reader", "is_missing", "is_span", "numbers"]
 __all__ += [

@@ -127,6 +127,17 @@ def named_columns(values: Any, known: Array | None, source: str) -> tuple[Any, A
     return array[:, [found.index(label) for label in wanted]], known
 
 
+def by_class(y: Any, classes: Array) -> Any:
+    """Return labels or soft targets with the columns of a frame in the order of classes, matched by name.
+
+    Where the classes are 0, 1, ..., the columns may have any other names.
+    """
+    counted = np.array_equal(classes, np.arange(len(classes)))
+    if counted and is_frame(y) and {*map(str, column_names(y))} != {*map(str, classes.tolist())}:
+        return y
+    return named_columns(y, classes, "y")[0]
+
+
 def _listed(names: list[Any]) -> str:
     return f"[{', '.join(map(repr, names[:10]))}{', ...' if len(names) > 10 else ''}]"
 

@@ -267,6 +267,8 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
 
     loss: str | Loss
     clip: bool | str = "auto"
+    #: The names of several outputs, if they were fitted as a frame.
+    _outputs: NDArray[Any] | None = None
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
@@ -293,6 +295,7 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
             If a numeric column has an infinite value, `y` is not finite or has another shape, or `loss` is not a
             regression loss.
         """
+        self._outputs = self._task.y_names(y)
         return self._fit_labels(X, y, sample_weight, regression_loss_of(self.loss))
 
     def _end(self, targets: Targets, terms: Terms) -> Op:

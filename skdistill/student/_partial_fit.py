@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._checks import check_rows, check_weights, listed
 from .._sklearn import fit_context
 from ..losses import CrossEntropy, Targets, regression_loss_of
-from ..program import Op, Unstandardize, versions
+from ..program import Op, Unstandardize, by_class, named_columns, versions
 from ..tasks import CLASSES, task_for
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, counted_rows
 from ._further import Further
@@ -69,7 +69,7 @@ class LearningClassifier(ClassifierPart, Learning):
             Raw rows, with the columns of the first ones.
         y : array-like of shape (n_rows,), (n_rows, n_classes) or (n_rows, n_labels)
             As in ``fit``: labels, soft targets with columns in the order of ``classes_``, or a multilabel indicator
-            matrix, whose columns are matched by name if it is a frame.
+            matrix. Columns of a frame are matched by name with ``classes_``.
         classes : array-like of shape (n_classes,), default=None
             All class labels that will occur. Required in the first call with labels, unless the student is fitted.
         sample_weight : array-like of shape (n_rows,), default=None
@@ -101,7 +101,7 @@ class LearningClassifier(ClassifierPart, Learning):
                 f"The student was fitted to {kinds[self.multilabel_]}, and y holds {kinds[not self.multilabel_]}."
             )
         if task != CLASSES:
-            y = self._indicators(y) if fitted else y
+            y = by_class(y, self.classes_) if fitted else y
             targets = task.only_labels(y, n_rows=n_rows, sample_weight=weight, loss=task.as_loss(loss), called=called)
             if fitted and targets.n_targets != len(self.classes_):
                 raise ValueError(f"y has {targets.n_targets} labels; the student was fitted to {len(self.classes_)}.")
@@ -112,6 +112,7 @@ class LearningClassifier(ClassifierPart, Learning):
                 raise ValueError(f"classes={listed(named.tolist())} are not those of before, {self.classes_.tolist()}.")
             named = self.classes_
         n_classes = None if named is None else len(named)
+        y = y if named is None else by_class(y, named)
         proba, labels = CLASSES.soft_or_labels(y, n_rows=n_rows, called=called, n_classes=n_classes)
         if proba is not None:
             named = np.arange(proba.shape[1]) if named is None else named
@@ -141,7 +142,7 @@ class LearningRegressor(RegressorPart, Learning):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             Raw rows, with the columns of the first ones.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            Target values.
+            Target values. Columns of a frame are matched by name with those of the first.
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights, as in ``fit``.
 
@@ -159,6 +160,9 @@ class LearningRegressor(RegressorPart, Learning):
 
     def _further_targets(self, y: Any, n_rows: int, weight: Array | None) -> Targets:
         loss, called = regression_loss_of(self.loss), type(self).__name__
+        if "program_" not in self.__dict__:
+            self._outputs = self._task.y_names(y)
+        y = y if self._outputs is None else named_columns(y, self._outputs, "y")[0]
         targets = self._task.only_labels(y, n_rows=n_rows, sample_weight=weight, loss=loss, called=called)
         n_outputs = self.program_.n_outputs if "program_" in self.__dict__ else targets.n_targets
         if targets.n_targets != n_outputs:

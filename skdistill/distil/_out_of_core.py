@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .._checks import listed, user_level
 from .._sklearn import take_rows
 from ..losses import Targets
-from ..student import MLPStudent, MLPStudentRegressor, rows_in_a_step, scale_logits, train_on, traits_of
+from ..student import MLPStudent, MLPStudentRegressor, scale_logits, train_on, traits_of
 from ..teacher import Teacher
 from ._dataset import ParquetRows, Roles, Sample
 from ._recipe import TrainingSet, as_chosen, choose, logit_scale_of
@@ -318,12 +318,12 @@ class _Stream:
         n_rows = self._dataset.n_counted - len(self._valid.positions)
         rows, targets = self._targets(self._valid.table, self._valid.positions)
         valid = rows, replace(targets, sample_weight=_combined(targets.sample_weight, self._valid.weight))
-        visits = min(student.max_epochs * n_rows, _MOST_STEPS * rows_in_a_step(student))
         stream = train_on(
             student,
             valid,
             self._blocks(seed),
-            most_rows=max(n_rows, visits),
+            n_rows=n_rows,
+            most_steps=_MOST_STEPS,
             n_before=n_before,
             seed=seed,
         )

@@ -112,6 +112,7 @@ def test_sparse_rows_and_encoders_of_the_user(make):
     for student in (LinearStudent(encoder=encoder), small_mlp(encoder=encoder, hidden_layer_sizes=(16,))):
         score = student.fit(X, y).score(X, y)
         assert student.partial_fit(X, y).score(X, y) >= score - 0.02
+        assert student.partial_fit(X.toarray() if make is csr_matrix else X, y).score(X, y) >= score - 0.02
 
 
 def test_several_labels():
@@ -144,6 +145,16 @@ def test_columns_of_a_frame_are_matched_by_name():
     swapped = pd.DataFrame({"1": proba["yes"], "0": proba["no"]})
     counted = LinearStudent().fit(X, (y == "yes").astype(int)).partial_fit(X, swapped)
     assert (counted.predict(X) == (y == "yes")).mean() > 0.8
+
+
+def test_a_column_that_did_not_vary_is_not_learned_and_said():
+    X, y = np.random.default_rng(0).normal(size=(200, 2)), np.arange(200) % 2
+    student = LinearStudent().fit(X * [1, 0], y)
+    with pytest.warns(UserWarning, match=r"does not read the columns \[1\]"):
+        student.partial_fit(X, y)
+    student.partial_fit(X * [1, 0], y)
+    with pytest.raises(ValueError, match="Column 0 holds an infinite number"):
+        student.partial_fit(np.where(X > 2, np.inf, X), y)
 
 
 def test_bad_input():

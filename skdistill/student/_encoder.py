@@ -253,7 +253,7 @@ def check_columns(X: Any, min_frequency: int, max_categories: int) -> Notes:
     return notes
 
 
-def _check_finite(column: Column) -> None:
+def check_finite(column: Column) -> None:
     """Raise ValueError if a number of a column is infinite."""
     infinite = np.isinf(column.values)
     if infinite.any():
@@ -278,7 +278,7 @@ def _learn_columns(
         block = np.array([columns[source].values for source in some])
         if np.isinf(block).any():
             for source in some:
-                _check_finite(columns[source])
+                check_finite(columns[source])
         np.clip(block, -LARGEST, LARGEST, out=block)
         for source, values, off_mode in zip(some, block, _off_mode(block, np.maximum(weight, 1.0)), strict=True):
             column = columns[source]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,13 +10,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
-from .._checks import check_rows, check_weights, listed
+from .._checks import check_rows, check_weights, listed, user_level
 from .._sklearn import fit_context
 from ..losses import CrossEntropy, Targets, regression_loss_of
-from ..program import Op, Unstandardize, by_class, named_columns, versions
+from ..program import Bound, Columns, Op, Unstandardize, by_class, in_order, is_frame, named_columns, versions
 from ..tasks import CLASSES, task_for
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, counted_rows
+from ._columns import raw_columns
+from ._encoder import check_finite
 from ._further import Further
 
 Array = NDArray[Any]
@@ -39,7 +43,11 @@ class Learning(ProgramStudent):
         X, targets = counted_rows(X, targets)
         if first:
             return self._learn_first(X, targets)
+        if isinstance(self.program_.ops[0], Columns) and not sparse.issparse(X):
+            _check_columns(self.program_.ops[0], X)
         rows = self._encoder_rows(X)
+        if isinstance(self.program_.ops[0], Bound) and not sparse.issparse(rows):
+            rows = sparse.csr_array(np.asarray(rows, dtype=np.float64))
         further = Further(self, rows)
         n_before = int(self._fit_metadata["report"]["n_rows"])
         layers = self._learn(further, rows, targets, n_before)
@@ -49,6 +57,24 @@ class Learning(ProgramStudent):
 
     def _further_end(self, further: Further, targets: Targets) -> Op:
         return further.end
+
+
+def _check_columns(entry: Columns, X: Any) -> None:
+    """Raise for infinite numbers, as a fit does; warn of numbers that vary and that the student does not read."""
+    unread = []
+    X = in_order(X, list(entry.names)) if is_frame(X) and entry.names is not None else X
+    for index, column in enumerate(raw_columns(X, [("number", "")] * X.shape[1])):
+        if column.cells.dtype.kind == "f":
+            check_finite(column)
+        if index not in entry.sources and column.cells.dtype.kind in "fiu" and len(np.unique(column.cells)) > 1:
+            unread.append(column.name)
+    if unread:
+        warnings.warn(
+            f"The student does not read the columns {listed(unread)}, which did not vary, or had no effect, in the "
+            "rows before. To learn them, fit it anew.",
+            UserWarning,
+            stacklevel=user_level(),
+        )
 
 
 class LearningClassifier(ClassifierPart, Learning):

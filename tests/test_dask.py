@@ -303,11 +303,11 @@ def test_fit_of_an_array_of_numbers(frame):
 
 
 def test_fit_of_a_collection_refuses_what_needs_rows_in_memory(forest, numbers):
-    with pytest.raises(ValueError, match="Fit the teacher first"):
+    with pytest.raises(ValueError, match=r"is not fitted\. Fit the teacher on rows that do"):
         DistilledClassifier(RandomForestClassifier()).fit(numbers)
     with pytest.raises(ValueError, match=r"X and y alone .* sample_weight"):
         DistilledClassifier(forest).fit(numbers, sample_weight=np.ones(400))
-    with pytest.raises(ValueError, match="it is 'prefit'"):
+    with pytest.raises(ValueError, match="cv=5 fits clones"):
         DistilledClassifier(forest, cv=5).fit(numbers)
 
 

@@ -1,0 +1,27 @@
+"""Collections of Dask: recognised, and shown by a made-up row; dask is not imported for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def is_dask(X: Any) -> bool:
+    """Tell whether rows are a collection of Dask, by where its type comes from."""
+    return type(X).__module__.partition(".")[0] in ("dask", "dask_expr")
+
+
+def made_up_rows(X: Any) -> Any:
+    """Return a row or two with the columns and types of a Dask DataFrame or array of shape (n_rows, n_columns).
+
+    Raises
+    ------
+    ValueError
+        If an array does not have that shape, or its number of columns is unknown.
+    """
+    if hasattr(X, "divisions"):
+        return X._meta_nonempty
+    if X.ndim != 2 or np.isnan(X.shape[1]):
+        raise ValueError(f"The array has shape {X.shape}; expected (n_rows, n_columns) with a known n_columns.")
+    return np.zeros((1, X.shape[1]), X.dtype)

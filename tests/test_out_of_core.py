@@ -259,6 +259,7 @@ def test_bad_input_is_refused_before_any_work(frame, labelled, tmp_path):
     refused("sample_weight has to name columns", sample_weight=np.ones(3), error=TypeError)
     refused("is not fitted. Fit the teacher on rows that do", model=distiller(teacher))
     refused("cv=5 fits clones", model=distiller(teacher, cv=5))
+    refused("there is no teacher", model=distiller(None))
     refused("rows without a label stand in it", X_unlabeled=frame)
     refused("unexpected arguments", error=TypeError, groups=[1])
     refused("'label' is named twice", sample_weight="label")

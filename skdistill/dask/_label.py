@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._checks import listed
 from .._sklearn import not_fitted
-from ..program import is_dask
-from ..tasks import CLASSES, NUMBERS, Task, task_of
-from ..teacher import Teacher, is_estimator
+from ..program import is_dask, made_up_rows
+from ..tasks import CLASSES, NUMBERS, task_of
+from ..teacher import Teacher, is_estimator, models_of
 from ._spool import Layout, Spool, fingerprint_of, package
 
 Array = NDArray[Any]
@@ -101,11 +101,8 @@ def label(
     >>> first["n_rows"], first["n_asked"], again["n_asked"]
     (150, 150, 0)
     """
-    task: Task = CLASSES
-    if callable(teacher) and not is_estimator(teacher):
-        task = NUMBERS if classes is None else CLASSES
-    elif models := teacher if isinstance(teacher, list | tuple) else [teacher]:
-        task = task_of(models[0]) or CLASSES
+    model = next(iter(models_of(teacher)), None)
+    task = task_of(model) or (NUMBERS if classes is None and callable(model) else CLASSES)
     return answer(Teacher.of(teacher, task, unnamed=classes), collection, y, path)
 
 
@@ -125,7 +122,7 @@ def answer(teacher: Teacher, X: Any, y: Any, path: str | os.PathLike[str]) -> di
         As :func:`label` returns it.
     """
     dask = package("dask")
-    if not is_dask(X) or not hasattr(X, "to_delayed") or X.ndim != 2:
+    if not _is_collection(X, 2):
         raise TypeError(
             f"{type(X).__name__} is no Dask DataFrame and no Dask array of rows and columns. "
             "dask.dataframe.from_pandas and dask.array.from_array make one of rows in memory."
@@ -133,8 +130,8 @@ def answer(teacher: Teacher, X: Any, y: Any, path: str | os.PathLike[str]) -> di
     for member in teacher.members:
         if not member.fitted:
             raise not_fitted(member.model)
-    layout = _layout(teacher, X, y)
-    teacher.check_columns(_few_rows(X))
+    trial, layout = made_up_rows(X), _layout(teacher, X, y)
+    teacher.check_columns(trial)
     parts, labels_of = _partitions(X), None if y is None else _partitions(y)
     if labels_of is not None and len(labels_of) != len(parts):
         raise ValueError(
@@ -178,7 +175,8 @@ class _Worker:
         """Ask the teacher about a partition that has no file yet, and write its file."""
         called = f"partition {number} of {self.n_partitions}"
         self._check(rows, called)
-        found = self.spool.found(number)
+        file = self.spool.file_of(number)
+        found = self.spool.found(file)
         if len(rows) == 0 and found is None:
             return _Done(number, 0, 0, ())
         frame = self._as_frame(rows, y, called)
@@ -193,7 +191,7 @@ class _Worker:
             if stored == fingerprint:
                 return _Done(number, n_rows, 0, tuple(columns[frame.shape[1] :]))
             raise ValueError(
-                f"{self.spool.path_of(self.spool.file_of(number))} holds answers for other rows than {called} has. "
+                f"{self.spool.path_of(file)} holds answers for other rows than {called} has. "
                 "Label other rows to another path. If these should be the same, the collection gives other rows each "
                 "time it is computed: write it to Parquet first, and label what is read from there."
             )
@@ -209,13 +207,13 @@ class _Worker:
         for name, column in zip(columns, values.T, strict=True):
             table = table.append_column(name, package("pyarrow").array(np.ascontiguousarray(column)))
         try:
-            self.spool.write_part(number, table, fingerprint)
+            self.spool.write_part(file, table, fingerprint)
         except OSError as error:
             raise OSError(
                 error.errno,
                 f"{called} could not be written: {error.strerror or error} Free some space, or have it made writable; "
                 "the partitions written so far stay, and the same call goes on from them",
-                self.spool.path_of(self.spool.file_of(number)),
+                self.spool.path_of(file),
             ) from error
         return _Done(number, len(rows), len(rows), tuple(columns))
 
@@ -286,18 +284,18 @@ def _answers(teacher: Teacher, layout: Layout, rows: Any) -> tuple[list[str], Ar
     return layout.answer_columns(names, values.shape[1]), values
 
 
+def _is_collection(value: Any, ndim: int) -> bool:
+    """Return whether something is a Dask frame, series or array of so many dimensions."""
+    return is_dask(value) and hasattr(value, "to_delayed") and getattr(value, "ndim", None) == ndim
+
+
 def _name_of(y: Any) -> str:
-    if not is_dask(y) or not hasattr(y, "to_delayed") or y.ndim != 1:
+    if not _is_collection(y, 1):
         raise TypeError(
             f"y must be a Dask Series or a Dask array of shape (n_rows,); got {type(y).__name__} with "
             f"{getattr(y, 'ndim', 'no')} dimensions."
         )
     return str(getattr(y, "name", None) or "y") if hasattr(y, "divisions") else "y"
-
-
-def _few_rows(X: Any) -> Any:
-    """Return a row or two with the columns and types of a collection, made up."""
-    return X._meta_nonempty if hasattr(X, "divisions") else np.zeros((1, X.shape[1]), X.dtype)
 
 
 def _layout(teacher: Teacher, X: Any, labels: Any) -> Layout:
@@ -309,8 +307,6 @@ def _layout(teacher: Teacher, X: Any, labels: Any) -> Layout:
             raise ValueError(f"In Parquet, names of columns must be strings; rename {listed(rows)}.")
         dtypes = tuple(str(dtype) for dtype in X.dtypes)
     else:
-        if np.isnan(X.shape[1]):
-            raise ValueError(f"The array has shape {X.shape}; expected a known number of columns.")
         rows, framed = tuple(f"column {at}" for at in range(X.shape[1])), False
         dtypes = (str(X.dtype),) * X.shape[1]
     known = teacher.classes if teacher.classes is not None else teacher.unnamed
@@ -403,7 +399,7 @@ def _other_teacher(spool: Spool, known: dict[str, Any]) -> str:
 def _answers_alike(spool: Spool, teacher: Teacher, layout: Layout) -> bool:
     """Return whether a teacher gives the answers of a spool; also where that holds none yet."""
     for name in sorted(spool.files()):
-        if spool.found(int(name[5:-8])) is None:
+        if spool.found(name) is None:
             continue
         table = spool.head(name)
         given = set(layout.rows) | {layout.y}

@@ -159,14 +159,14 @@ class Spool:
                 filesystem.rm(temporary)
             raise
 
-    def write_part(self, number: int, table: Any, fingerprint: str) -> None:
-        """Write the rows of a partition with their answers."""
+    def write_part(self, name: str, table: Any, fingerprint: str) -> None:
+        """Write the file of a partition: its rows with their answers."""
         pyarrow, parquet = package("pyarrow"), package("pyarrow.parquet")
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), _ROWS: fingerprint.encode()})
         # numbers of many values gain nothing by a dictionary, and it takes ten times as long
         repeating = [field.name for field in table.schema if not pyarrow.types.is_floating(field.type)]
         options = {"row_group_size": ROWS_OF_A_GROUP, "use_dictionary": repeating}
-        self.write(self.file_of(number), lambda file: parquet.write_table(table, file, **options))
+        self.write(name, lambda file: parquet.write_table(table, file, **options))
 
     def write_manifest(self, content: dict[str, Any]) -> None:
         """Write the manifest."""
@@ -208,11 +208,11 @@ class Spool:
             )
         return content
 
-    def found(self, number: int) -> tuple[str, int, list[str]] | None:
-        """Return the fingerprint, the number of rows and the columns of a partition's file; None if none is whole."""
+    def found(self, name: str) -> tuple[str, int, list[str]] | None:
+        """Return the fingerprint, the number of rows and the columns of a file; None if there is no whole one."""
         filesystem, root = self._filesystem()
         try:
-            with filesystem.open(f"{root}/{self.file_of(number)}", "rb") as file:
+            with filesystem.open(f"{root}/{name}", "rb") as file:
                 footer = package("pyarrow.parquet").ParquetFile(file)
                 schema, n_rows = footer.schema_arrow, footer.metadata.num_rows
         except (FileNotFoundError, package("pyarrow").ArrowInvalid):

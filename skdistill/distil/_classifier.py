@@ -14,15 +14,11 @@ from sklearn.base import ClassifierMixin
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses import CrossEntropy
 from ..model import on_partitions
-from ..program import is_dask
 from ..student import traits_of
 from ..tasks import CLASSES
 from ..teacher import Teacher
 from ._base import Distiller
-from ._collection import fit_collection
-from ._dataset import is_dataset
-from ._out_of_core import fit_dataset
-from ._story import check, fit_student
+from ._fit import fit_any
 
 Array = NDArray[Any]
 
@@ -287,13 +283,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         UserWarning
             If a fitted teacher predicts the labels no better than a constant.
         """
-        others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
-        if is_dataset(X):
-            return fit_dataset(self, X, y, given=teacher_proba, fit_params=fit_params, **others)
-        if is_dask(X):
-            return fit_collection(self, X, y, {"teacher_proba": teacher_proba, **others, **fit_params})
-        request = check(self, X, y, given=teacher_proba, fit_params=fit_params, **others)
-        return fit_student(self, request)
+        others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight, "fit_params": fit_params}
+        return fit_any(self, X, y, given=teacher_proba, **others)
 
     def _loss(self) -> CrossEntropy:
         return CrossEntropy(1.0 if isinstance(self.temperature, str) else float(self.temperature))

@@ -73,6 +73,13 @@ class Sample:
     positions: Array
     weight: Array | None
 
+    def part(self, rows: Array) -> Sample:
+        """Return some of the rows, by a mask of shape (n_rows,)."""
+        import pyarrow as pa
+
+        weight = None if self.weight is None else self.weight[rows]
+        return Sample(self.table.filter(pa.array(rows)), self.positions[rows], weight)
+
 
 @dataclass(frozen=True)
 class _Group:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .._checks import listed, user_level
 from .._sklearn import take_rows
 from ..losses import Targets
-from ..student import MLPStudent, MLPStudentRegressor, rows_in_a_step, scale_logits, train_on, traits_of
+from ..student import MLPStudent, MLPStudentRegressor, scale_logits, train_on, traits_of
 from ..teacher import Teacher
 from ._dataset import ParquetRows, Roles, Sample
 from ._recipe import TrainingSet, as_chosen, choose, logit_scale_of
@@ -149,26 +149,30 @@ def _fit(model: Any, dataset: ParquetRows, named: _Named, answers: Any) -> Any:
             stacklevel=user_level(),
         )
     whole = len(sample.positions) == dataset.n_counted
+    streamed = not whole and _is_streamed(model.student)
     valid = np.zeros(len(sample.positions), dtype=bool)
-    if not whole and _is_streamed(model.student):
+    if streamed:
         n_valid = round(_HELD_OUT * len(valid))
         valid[np.random.RandomState(seed).permutation(len(valid))[:n_valid]] = True
         if classes and isinstance(named.y, str):
             # the last row of a class is learned
             labels = sample.table[named.y].to_pandas().factorize()[0]
             valid &= np.isin(labels, labels[~valid])
-    learned = _part(sample, ~valid)
+    learned = sample.part(~valid)
     request, order = _request(model, dataset, named, learned)
+    if not (whole or streamed):
+        _warn_of_sample(request.plan.student, dataset, len(learned.positions))
     asked = constrain(model, request, ask(request))
     training_set = choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin)
-    if whole:
-        return finish(model, asked, training_set, train_student(training_set, request.plan.student))
-    if not _is_streamed(model.student):
-        return _fit_sample(model, dataset, learned, request, asked, training_set)
     student = train_student(training_set, request.plan.student)
-    stream = _Stream(dataset, named, request, asked, training_set, student, _part(sample, valid), answers)
-    stream.remember(learned.positions[order], asked.targets.answers)
-    return finish(model, asked, stream.train(seed, len(learned.positions)), student)
+    if streamed:
+        stream = _Stream(dataset, named, request, asked, training_set, student, sample.part(valid), answers)
+        stream.remember(learned.positions[order], asked.targets.answers)
+        training_set = stream.train(seed, len(learned.positions))
+    elif not whole:
+        report = training_set.report | {"n_left_out": dataset.n_rows - len(learned.positions)}
+        training_set = replace(training_set, report=report)
+    return finish(model, asked, training_set, student)
 
 
 def _is_streamed(student: Any) -> bool:
@@ -197,28 +201,41 @@ def _check_names(
                 f"{'{label: column, ...}' if what == 'teacher_proba' else repr('column')}; got a "
                 f"{type(value).__name__}."
             )
-    teacher = Teacher.of(model.teacher, task, weights=model.teacher_weights)
-    cv = model.cv
-    if given is None and (teacher.needs_fit or cv not in (None, "prefit")):
-        reason = f"cv={cv!r} fits clones of it" if cv not in (None, "prefit") else f"{teacher.name} is not fitted"
-        raise ValueError(
-            f"X is a dataset, whose rows need not fit into memory, and {reason}. Fit the teacher on rows that do, or "
-            f"name the columns of its answers: {task.given}=..."
-        )
+    if given is None:
+        fitted_teacher(model, "a dataset", f", or name the columns of its answers: {task.given}=...")
     if fit_params:
         raise TypeError(f"fit() got unexpected arguments {sorted(fit_params)}: no teacher is fitted to a dataset.")
     return (y[0] if isinstance(y, list | tuple) and len(y) == 1 else y), given, sample_weight
 
 
+def fitted_teacher(model: Any, rows: str, instead: str = "") -> Teacher:
+    """Return the teacher of a distiller; raise unless it can be asked without rows to fit it to.
+
+    Parameters
+    ----------
+    model : Distiller
+        Whose teacher it is.
+    rows : str
+        What X is, for the message.
+    instead : str, default=""
+        What else may be done, for the message.
+    """
+    cv = model.cv
+    unnamed = getattr(model, "classes", None)
+    teacher = Teacher.of(model.teacher, model._task, weights=model.teacher_weights, unnamed=unnamed)
+    if not teacher.members:
+        fault, remedy = "there is no teacher", "Pass a fitted one"
+    elif cv is not None and not (isinstance(cv, str) and cv == "prefit"):
+        fault, remedy = f"cv={cv!r} fits clones of the teacher", "Set cv=None or cv='prefit'"
+    elif teacher.needs_fit:
+        fault, remedy = f"{teacher.name} is not fitted", "Fit the teacher on rows that do"
+    else:
+        return teacher
+    raise ValueError(f"X is {rows}, whose rows need not fit into memory, and {fault}. {remedy}{instead}.")
+
+
 def _listed(names: Any) -> list[str]:
     return [] if names is None else [names] if isinstance(names, str) else list(names)
-
-
-def _part(sample: Sample, rows: Array) -> Sample:
-    import pyarrow as pa
-
-    weight = None if sample.weight is None else sample.weight[rows]
-    return Sample(sample.table.filter(pa.array(rows)), sample.positions[rows], weight)
 
 
 def _request(model: Any, dataset: ParquetRows, named: _Named, sample: Sample) -> tuple[Request, Array]:
@@ -247,20 +264,14 @@ def _combined(weight: Array | None, other: Array | None) -> Array | None:
     return weight * other
 
 
-def _fit_sample(
-    model: Any, dataset: ParquetRows, sample: Sample, request: Request, asked: Asked, training_set: TrainingSet
-) -> Any:
-    """Fit a student that needs all its rows at once to the sample, and say so."""
-    n_rows, name = len(sample.positions), type(request.plan.student).__name__
+def _warn_of_sample(student: Any, dataset: ParquetRows, n_rows: int) -> None:
+    """Warn of a student that needs all its rows at once, and so is fitted to a sample."""
     warnings.warn(
-        f"{name} needs all its rows in memory: it is fitted to {n_rows} of the {dataset.n_rows} rows, drawn by chance. "
-        "A net (student='mlp') is trained on all.",
+        f"{type(student).__name__} needs all its rows in memory: it is fitted to {n_rows} of the {dataset.n_rows} "
+        "rows, drawn by chance. A net (student='mlp') is trained on all.",
         UserWarning,
         stacklevel=user_level(),
     )
-    report = training_set.report | {"n_left_out": dataset.n_rows - n_rows}
-    student = train_student(training_set, request.plan.student)
-    return finish(model, asked, replace(training_set, report=report), student)
 
 
 class _Stream:
@@ -295,16 +306,13 @@ class _Stream:
     ) -> None:
         self._dataset, self._named, self._request, self._asked = dataset, named, request, asked
         self._training_set, self._student, self._valid = training_set, student, valid
-        self._asks = file is not None
-        if self._asks:
-            # the answers for each row, and whether it was asked
-            shape = (dataset.n_rows, asked.teacher.n_targets + 1)
-            self._answers = np.memmap(file, np.float32, "w+", shape=shape)
+        # the answers for each row, and whether it was asked
+        shape = (dataset.n_rows, asked.teacher.n_targets + 1)
+        self._answers = None if file is None else np.memmap(file, np.float32, "w+", shape=shape)
 
     def remember(self, positions: Array, answers: Array | None) -> None:
         """Keep answers of the teacher for rows, so that it is asked once about each."""
-        if self._asks:
-            assert answers is not None
+        if self._answers is not None:
             self._answers[positions, :-1] = answers
             self._answers[positions, -1] = 1.0
 
@@ -312,15 +320,14 @@ class _Stream:
         """Train the net on; return the training set of the sample, whose report tells of it."""
         student, report = self._student, dict(self._training_set.report)
         n_rows = self._dataset.n_counted - len(self._valid.positions)
-        n_valid_weight = self._valid.weight
-        valid = self._targets(self._valid.table, self._valid.positions)
-        valid = valid[0], replace(valid[1], sample_weight=_combined(valid[1].sample_weight, n_valid_weight))
-        visits = min(student.max_epochs * n_rows, _MOST_STEPS * rows_in_a_step(student))
+        rows, targets = self._targets(self._valid.table, self._valid.positions)
+        valid = rows, replace(targets, sample_weight=_combined(targets.sample_weight, self._valid.weight))
         stream = train_on(
             student,
             valid,
             self._blocks(seed),
-            most_rows=max(n_rows, visits),
+            n_rows=n_rows,
+            most_steps=_MOST_STEPS,
             n_before=n_before,
             seed=seed,
         )
@@ -347,10 +354,10 @@ class _Stream:
         """Return rows and what to fit, by what was chosen for the sample."""
         task, aligned = self._request.task, self._asked.teacher
         rows = self._named.as_rows(table.select(self._dataset.names))
-        if self._asks:
+        given = self._named.given(table)
+        if given is None:
             values = self._ask(rows, positions)
         else:
-            given = self._named.given(table)
             values = aligned.aligned(aligned.teacher.given(given, len(table), self._request.classes))
         loss, alpha, weight = self._request.loss, self._training_set.report["alpha"], self._named.weights(table)
         targets = task.targets(values, aligned.order, None, loss=loss, alpha=alpha, sample_weight=weight)
@@ -364,6 +371,7 @@ class _Stream:
         return rows, as_chosen(targets, self._training_set.report, ~known)
 
     def _ask(self, rows: Any, positions: Array) -> Array:
+        assert self._answers is not None
         new = np.flatnonzero(self._answers[positions, -1] == 0)
         if len(new):
             self.remember(positions[new], self._asked.teacher.ask(take_rows(rows, new)))

@@ -13,13 +13,10 @@ from sklearn.base import RegressorMixin
 from .._sklearn import fit_context
 from ..losses import Loss, regression_loss_of
 from ..model import on_partitions
-from ..program import is_dask, named_columns
+from ..program import named_columns
 from ..tasks import NUMBERS
 from ._base import Distiller
-from ._collection import fit_collection
-from ._dataset import is_dataset
-from ._out_of_core import fit_dataset
-from ._story import check, fit_student
+from ._fit import fit_any
 
 Array = NDArray[Any]
 
@@ -252,13 +249,8 @@ class DistilledRegressor(RegressorMixin, Distiller):
         UserWarning
             If a fitted teacher predicts the labels worse than a constant (R2 below 0).
         """
-        others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight}
-        if is_dataset(X):
-            return fit_dataset(self, X, y, given=teacher_pred, fit_params=fit_params, **others)
-        if is_dask(X):
-            return fit_collection(self, X, y, {"teacher_pred": teacher_pred, **others, **fit_params})
-        request = check(self, X, y, given=teacher_pred, fit_params=fit_params, **others)
-        return fit_student(self, request)
+        others = {"X_unlabeled": X_unlabeled, "sample_weight": sample_weight, "fit_params": fit_params}
+        return fit_any(self, X, y, given=teacher_pred, **others)
 
     def _loss(self) -> Loss:
         return regression_loss_of(self.loss)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import Op, Program, _ops, _program, _table, _text_cells, _tree, program_of
+from ..program import Op, Program, _cells, _ops, _program, _table, _text_cells, _tree, program_of
 from ._files import check_ops, classes_of, in_lines, used, write_files
 from ._metadata import metadata_of
 
@@ -167,7 +167,7 @@ def _own_sources() -> dict[str, str]:
     """Return the sources of the package's functions and ops by name."""
     sources = {
         name: re.sub(r"^@dataclass.*\n", "", inspect.getsource(one))
-        for module in (_program, _table, _text_cells, _ops, _tree)
+        for module in (_program, _table, _cells, _text_cells, _ops, _tree)
         for name, one in vars(module).items()
         if getattr(one, "__module__", None) == module.__name__ and inspect.isroutine(one) | inspect.isclass(one)
     }

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..program import is_dask
+from ..program import is_dask, made_up_rows
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -39,27 +39,13 @@ def _lazily(model: Any, method: str, X: Any) -> Any:
     """Return the lazy predictions of a fitted model for a Dask collection."""
     # a distiller holds its teacher too, which no worker needs
     model = model._to_predict() if hasattr(model, "_to_predict") else model
-    framed = hasattr(X, "divisions")
-    if getattr(X, "ndim", 0) != 2 or (not framed and np.isnan(X.shape[1])):
-        raise ValueError(
-            f"X is a Dask {type(X).__name__}; expected a DataFrame, or an array of shape (n_rows, n_columns) with a "
-            "known n_columns."
-        )
-    if not framed:
-        X = X.rechunk({1: -1})
-    # a made-up row, which shows the type of the predictions, and raises for columns that the model does not know;
-    # objects may be of any type, and so are missing
-    if framed:
-        trial = X._meta_nonempty.copy()
-        for at in np.flatnonzero(trial.dtypes.map(str) == "object"):
-            trial.isetitem(at, [None] * len(trial))
-    else:
-        trial = np.full((1, X.shape[1]), None if X.dtype == object else 0, X.dtype)
-    meta = _of_partition(trial, model, method, None)[:0]
+    # they show the type of the predictions, and raise for columns that the model does not know
+    meta = _of_partition(made_up_rows(X), model, method, None)[:0]
     shipped = import_module("dask").delayed(model, pure=False, traverse=False)
-    if framed:
+    if hasattr(X, "divisions"):
         return X.map_partitions(_of_partition, shipped, method, meta, meta=meta, align_dataframes=False)
     shape = {"drop_axis": 1} if meta.ndim == 1 else {"chunks": (X.chunks[0], (meta.shape[1],))}
+    X = X.rechunk({1: -1})
     return import_module("dask.array").map_blocks(_of_partition, X, shipped, method, meta, meta=meta, **shape)
 
 

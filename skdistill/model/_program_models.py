@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import log_softmax
-from ..program import Program, Sigmoid, Softmax, is_missing, named_columns
+from ..program import Program, Sigmoid, Softmax, by_class, is_missing
 from ._explain import Explanation, explained
 from ._on_partitions import on_partitions
 
@@ -233,9 +233,7 @@ class ProgramClassifier(ProgramModel):
 
     def _score_of_labels(self, X: Any, y: Any, sample_weight: Any) -> float:
         """Return the share of rows whose known labels are all predicted, among those with any."""
-        counted = np.array_equal(self.classes_, np.arange(len(self.classes_)))
-        y = y.toarray() if hasattr(y, "toarray") else y
-        labels = np.asarray(named_columns(y, None if counted else self.classes_, "y")[0])
+        labels = np.asarray(by_class(y.toarray() if hasattr(y, "toarray") else y, self.classes_))
         predicted = self.predict(X)
         if labels.shape != predicted.shape:
             raise ValueError(f"y has shape {labels.shape}; expected an indicator matrix of shape {predicted.shape}.")

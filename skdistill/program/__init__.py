@@ -1,6 +1,20 @@
 """The Program: a fitted student as data, namely a list of small array operations."""
 
 from . import _ops as ops
+from ._cells import (
+    Levels,
+    Word,
+    as_key,
+    as_number,
+    cell_reader,
+    is_missing,
+    is_span,
+    numbers,
+    plain_cells,
+    seconds,
+    words_in,
+)
+from ._dask import is_dask, made_up_rows
 from ._io import dumps, read
 from ._metadata import MOST_OWN, check_metadata, described, versions
 from ._of_model import program_of, program_or_none, shipped
@@ -35,27 +49,16 @@ from ._passes import fold, join, rescale, split
 from ._program import Program, run
 from ._table import (
     Columns,
-    Levels,
-    Word,
-    as_key,
     as_labels,
-    as_number,
+    by_class,
     category_order,
-    cell_reader,
     column_names,
     column_reader,
     held_by,
     in_order,
-    is_dask,
     is_frame,
-    is_missing,
-    is_span,
     named_columns,
-    numbers,
-    plain_cells,
-    seconds,
     with_unused,
-    words_in,
 )
 from ._text_cells import DATE_FORMS, date_reader, is_optional, is_short, number_reader
 from ._tree import Tree
@@ -94,7 +97,8 @@ __all__ += [
 ]
 __all__ += ["Unstandardize", "date_part", "ops", "real_weights", "unsquashed"]
 # tables: their columns, and their cells
-__all__ += ["category_order", "column_names", "column_reader", "in_order", "is_dask", "is_frame", "named_columns"]
+__all__ += ["by_class", "category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
+__all__ += ["is_dask", "made_up_rows"]
 __all__ += ["Levels", "Word", "as_key", "as_labels", "as_number", "cell_reader", "is_missing", "is_span", "numbers"]
 __all__ += [
     "DATE_FORMS",

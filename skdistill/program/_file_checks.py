@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._cells import words_in
 from ._ops import (
     BACK,
     DATE_PARTS,
@@ -33,7 +34,7 @@ from ._ops import (
     Unstandardize,
 )
 from ._program import Program, run
-from ._table import Columns, words_in
+from ._table import Columns
 from ._text_cells import is_form
 from ._tree import Tree
 

@@ -5,7 +5,7 @@ from ._coefficients import ShapeFunction
 from ._columns import raw_columns
 from ._encoded import Encoded, Encoder
 from ._encoder import fit_encoder
-from ._further import rows_in_a_step, train_on
+from ._further import train_on
 from ._linear import LinearStudent, LinearStudentRegressor
 from ._mlp import MLPStudent, MLPStudentRegressor, fit_net
 from ._net_table import Fit, FittedNet, NetTable
@@ -38,7 +38,6 @@ __all__ = [
     "instance_of",
     "make_student",
     "raw_columns",
-    "rows_in_a_step",
     "scale_logits",
     "settle_kinds",
     "train_on",

@@ -110,7 +110,8 @@ def train_on(
     held_out: tuple[Any, Targets],
     blocks: Iterator[tuple[Any, Targets]],
     *,
-    most_rows: int,
+    n_rows: int,
+    most_steps: int,
     n_before: int,
     seed: int,
 ) -> Any:
@@ -124,8 +125,10 @@ def train_on(
         Raw rows that no block has, and their targets: the fit is validated by them.
     blocks : iterator of (rows, Targets)
         Raw rows, and what to fit; without an end.
-    most_rows : int
-        The net sees no more rows than these.
+    n_rows : int
+        How many rows there are. They are seen ``max_epochs`` times, but again only up to `most_steps`.
+    most_steps : int
+        After so many steps no row is seen again.
     n_before : int
         How many rows the student has been fitted to.
     seed : int
@@ -147,14 +150,11 @@ def train_on(
         (further.encode(student._encoder_rows(X)), further.terms(targets, student.class_weight))
         for X, targets in blocks
     )
-    stream = Stream(several, most_rows, n_before)
-    net = train_on_stream(student, encoded, job, stream, batch_size=rows_in_a_step(student))
+    # of many rows, whatever their number
+    batch_size = int(student._rows_in_a_step(1 << 30))
+    stream = Stream(several, max(n_rows, min(student.max_epochs * n_rows, most_steps * batch_size)), n_before)
+    net = train_on_stream(student, encoded, job, stream, batch_size=batch_size)
     student.program_ = further.with_layers(net.layers)
     student.history_ = student.history_ + net.history
     student.n_iter_ = len(student.history_)
     return stream
-
-
-def rows_in_a_step(student: Any) -> int:
-    """Return how many rows a net takes in a step where there are many."""
-    return int(student._rows_in_a_step(1 << 30))

@@ -74,9 +74,6 @@ class BaseLinear(Learning):
         coef = self._minimise(encoded, terms, before, 1.0 / (self.C * terms.total_weight))
         return [first_layer(coef[:-1], coef[-1])]
 
-    def _learn_first(self, X: Any, targets: Targets) -> Any:
-        return self._fit_checked(X, targets)
-
     def _learn(self, further: Further, rows: Any, targets: Targets, n_before: int) -> list[tuple[Array, Array]]:
         """Fit the further rows, and stay near what the student was.
 

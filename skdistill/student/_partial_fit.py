@@ -1,21 +1,21 @@
-"""partial_fit: a student learns further rows, with the encoder of its first ones."""
+"""partial_fit: checks further rows and labels, and keeps the encoder; a kind of student says how it learns them."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.utils.multiclass import check_classification_targets
 
-from .._checks import check_proba, check_rows, check_weights, label_column, listed, missing_y, user_level
+from .._checks import check_rows, check_weights, listed, user_level
 from .._sklearn import fit_context
-from ..losses import CrossEntropy, Loss, Targets, regression_loss_of
-from ..program import Bound, Columns, Op, Unstandardize, column_names, in_order, is_frame, named_columns, versions
+from ..losses import CrossEntropy, Targets, regression_loss_of
+from ..program import Bound, Columns, Op, Unstandardize, by_class, in_order, is_frame, named_columns, versions
 from ..tasks import CLASSES, task_for
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, counted_rows
 from ._columns import raw_columns
@@ -34,12 +34,12 @@ class Learning(ProgramStudent):
 
     def _learn_first(self, X: Any, targets: Targets) -> Any:
         """Learn the first rows of all, and the encoder with them."""
-        raise NotImplementedError
+        return self._fit_checked(X, targets)
 
-    def _partial_fit(self, X: Any, targets_of: Callable[[Any, Array | None], Targets], sample_weight: Any) -> Any:
+    def _partial_fit(self, X: Any, targets_of: Callable[[int, Array | None], Targets], sample_weight: Any) -> Any:
         first = "program_" not in self.__dict__
         X = check_rows(self, X, reset=first)
-        targets = targets_of(X, check_weights(sample_weight, X))
+        targets = targets_of(X.shape[0], check_weights(sample_weight, X))
         X, targets = counted_rows(X, targets)
         if first:
             return self._learn_first(X, targets)
@@ -112,29 +112,22 @@ class LearningClassifier(ClassifierPart, Learning):
             If `classes` is missing or has changed, `y` has an unknown class, the columns are not those of the first
             rows, or ``class_weight="balanced"``, which needs all rows at once.
         """
+        return self._partial_fit(X, partial(self._further_targets, y, classes), sample_weight)
 
-        def targets_of(X: Any, weight: Array | None) -> Targets:
-            return self._partial_targets(y, classes, X.shape[0], weight)
-
-        return self._partial_fit(X, targets_of, sample_weight)
-
-    def _partial_targets(self, y: Any, classes: Any, n_rows: int, weight: Array | None) -> Targets:
+    def _further_targets(self, y: Any, classes: Any, n_rows: int, weight: Array | None) -> Targets:
         if isinstance(self.class_weight, str):
             raise ValueError(
                 f"class_weight={self.class_weight!r} needs all rows at once; partial_fit takes a dict of weights."
             )
-        if y is None:
-            raise ValueError(missing_y(type(self).__name__))
-        fitted, task, loss = "program_" in self.__dict__, task_for(CLASSES, y, soft=True), CrossEntropy()
+        fitted, called, loss = "program_" in self.__dict__, type(self).__name__, CrossEntropy()
+        task = task_for(CLASSES, y, soft=True)
         if fitted and self.multilabel_ != (task != CLASSES):
             kinds = ["one class for each row", "several labels for each row"]
             raise ValueError(
                 f"The student was fitted to {kinds[self.multilabel_]}, and y holds {kinds[not self.multilabel_]}."
             )
         if task != CLASSES:
-            called = type(self).__name__
-            if fitted:
-                y = _in_order(y, self.classes_)
+            y = by_class(y, self.classes_) if fitted else y
             targets = task.only_labels(y, n_rows=n_rows, sample_weight=weight, loss=task.as_loss(loss), called=called)
             if fitted and targets.n_targets != len(self.classes_):
                 raise ValueError(f"y has {targets.n_targets} labels; the student was fitted to {len(self.classes_)}.")
@@ -144,32 +137,20 @@ class LearningClassifier(ClassifierPart, Learning):
             if named is not None and not np.array_equal(named, self.classes_):
                 raise ValueError(f"classes={listed(named.tolist())} are not those of before, {self.classes_.tolist()}.")
             named = self.classes_
-        soft = y.ndim == 2 and y.shape[1] > 1 if hasattr(y, "ndim") else np.ndim(y) == 2
-        if soft:
-            n_classes = None if named is None else len(named)
-            y = y if named is None else _in_order(y, named)
-            proba = check_proba(y, n_rows=n_rows, n_classes=n_classes, source="y as soft targets")
+        n_classes = None if named is None else len(named)
+        y = y if named is None else by_class(y, named)
+        proba, labels = CLASSES.soft_or_labels(y, n_rows=n_rows, called=called, n_classes=n_classes)
+        if proba is not None:
             named = np.arange(proba.shape[1]) if named is None else named
             return Targets(proba, None, weight, loss=loss, task=task, classes=named)
         if named is None:
             raise ValueError("classes must be passed on the first call to partial_fit: all labels that there will be.")
-        labels = label_column(y)
-        check_classification_targets(labels)
-        if len(labels) != n_rows:
-            raise ValueError(f"X has {n_rows} rows and y has {len(labels)}; each row needs one label.")
+        assert labels is not None
         index = task.encode_known(labels, named)
         if (index < 0).any():
             unknown = sorted(set(labels[index < 0].tolist()), key=str)
             raise ValueError(f"y holds {listed(unknown)}, not among the classes {listed(named.tolist())}.")
         return Targets(None, index, weight, 0.0, loss, task=task, classes=named)
-
-
-def _in_order(y: Any, names: Array) -> Any:
-    """Return the columns of `y` in the order of names, if it is a frame; classes 0, 1, ... may have any names there."""
-    counted = np.array_equal(names, np.arange(len(names)))
-    if counted and is_frame(y) and {*map(str, column_names(y))} != {*map(str, names.tolist())}:
-        return y
-    return named_columns(y, names, "y")[0]
 
 
 class LearningRegressor(RegressorPart, Learning):
@@ -201,22 +182,18 @@ class LearningRegressor(RegressorPart, Learning):
         ValueError
             If the columns are not those of the first rows, or `y` is not finite or has another number of outputs.
         """
+        return self._partial_fit(X, partial(self._further_targets, y), sample_weight)
 
-        def targets_of(X: Any, weight: Array | None) -> Targets:
-            loss: Loss = regression_loss_of(self.loss)
-            if "program_" not in self.__dict__:
-                self._outputs = self._task.y_names(y)
-            values = y if self._outputs is None else named_columns(y, self._outputs, "y")[0]
-            targets = self._task.only_labels(
-                values, n_rows=X.shape[0], sample_weight=weight, loss=loss, called=type(self).__name__
-            )
-            end: Any = self.program_.ops[-1] if "program_" in self.__dict__ else None
-            n_outputs = None if end is None else len(end.center)
-            if n_outputs is not None and targets.n_targets != n_outputs:
-                raise ValueError(f"y has {targets.n_targets} outputs; the student was fitted to {n_outputs}.")
-            return targets
-
-        return self._partial_fit(X, targets_of, sample_weight)
+    def _further_targets(self, y: Any, n_rows: int, weight: Array | None) -> Targets:
+        loss, called = regression_loss_of(self.loss), type(self).__name__
+        if "program_" not in self.__dict__:
+            self._outputs = self._task.y_names(y)
+        y = y if self._outputs is None else named_columns(y, self._outputs, "y")[0]
+        targets = self._task.only_labels(y, n_rows=n_rows, sample_weight=weight, loss=loss, called=called)
+        n_outputs = self.program_.n_outputs if "program_" in self.__dict__ else targets.n_targets
+        if targets.n_targets != n_outputs:
+            raise ValueError(f"y has {targets.n_targets} outputs; the student was fitted to {n_outputs}.")
+        return targets
 
     def _further_end(self, further: Further, targets: Targets) -> Op:
         """Return the end with bounds that hold the further targets as well."""

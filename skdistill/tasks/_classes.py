@@ -138,16 +138,10 @@ class Classes(Task):
 
     def only_labels(self, y: Any, *, n_rows: int, sample_weight: Array | None, loss: Loss, called: str) -> Targets:
         """Return targets of labels if `y` is one column, of probabilities of the classes 0, 1, ... if it is several."""
-        if y is None:
-            raise ValueError(missing_y(called))
-        y = y if hasattr(y, "iloc") else np.asarray(y)
-        if y.ndim == 2 and y.shape[1] > 1:
-            proba = check_proba(y, n_rows=n_rows, n_classes=None, source="y as soft targets")
-            return Targets(proba, None, sample_weight, loss=loss, task=self, classes=np.arange(y.shape[1]))
-        y = label_column(y)
-        check_classification_targets(y)
-        if len(y) != n_rows:
-            raise ValueError(f"X has {n_rows} rows and y has {len(y)}; each row needs one label.")
+        proba, y = self.soft_or_labels(y, n_rows=n_rows, called=called)
+        if proba is not None:
+            return Targets(proba, None, sample_weight, loss=loss, task=self, classes=np.arange(proba.shape[1]))
+        assert y is not None
         classes = np.unique(y if sample_weight is None else y[sample_weight > 0])
         if len(classes) < 2:
             raise ValueError(
@@ -156,6 +150,33 @@ class Classes(Task):
         # a row of weight zero may hold a class of its own; any index serves for it
         labels = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
         return Targets(None, labels, sample_weight, 0.0, loss, task=self, classes=classes)
+
+    def soft_or_labels(
+        self, y: Any, *, n_rows: int, called: str, n_classes: int | None = None
+    ) -> tuple[Array | None, Array | None]:
+        """Return soft targets of shape (n_rows, n_classes), or labels of shape (n_rows,), checked; the other is None.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_rows,) or (n_rows, n_classes)
+            As a student's own fit takes it.
+        n_rows : int
+            The number of rows.
+        called : str
+            The student's name in messages.
+        n_classes : int or None, default=None
+            How many columns soft targets must have; None allows any number.
+        """
+        if y is None:
+            raise ValueError(missing_y(called))
+        y = y if hasattr(y, "iloc") else np.asarray(y)
+        if y.ndim == 2 and y.shape[1] > 1:
+            return check_proba(y, n_rows=n_rows, n_classes=n_classes, source="y as soft targets"), None
+        labels = label_column(y)
+        check_classification_targets(labels)
+        if len(labels) != n_rows:
+            raise ValueError(f"X has {n_rows} rows and y has {len(labels)}; each row needs one label.")
+        return None, labels
 
     def end(self, targets: Targets, terms: Terms) -> Op:
         """Return the softmax."""

@@ -131,6 +131,27 @@ def test_an_epoch_has_each_row_once_in_mixed_blocks(labelled):
     assert not np.array_equal(*orders)
 
 
+def test_a_block_mixes_the_rows_of_a_single_row_group(frame, tmp_path):
+    pq.write_table(pa.Table.from_pandas(frame[ROWS]), tmp_path / "rows.parquet")
+    rows = dataset_room.ParquetRows(tmp_path / "rows.parquet", dataset_room.Roles())
+    blocks = list(rows.blocks(0, np.array([7])))
+    assert_array_equal(np.sort(np.concatenate([positions for _, positions in blocks])), np.delete(np.arange(N_ROWS), 7))
+    assert all(np.ptp(positions) > N_ROWS / 2 for _, positions in blocks)
+    assert all((table["a"].to_numpy() == frame["a"].to_numpy()[positions]).all() for table, positions in blocks)
+
+
+def test_a_column_may_have_no_type_in_the_first_file_and_more_categories_in_another(frame, tmp_path):
+    """As pandas writes a column that is missing throughout, and one of more than 127 categories."""
+    path = write(tmp_path / "rows", frame[[*ROWS, "label", "p_no", "p_yes"]], n_files=1)
+    first = pq.read_table(f"{path}/part0.parquet")
+    at = first.schema.get_field_index("b")
+    pq.write_table(first.set_column(at, "b", pa.nulls(N_ROWS)), f"{path}/part0.parquet")
+    many = frame.assign(city=pd.Categorical([f"city {row % 500}" for row in range(N_ROWS)]))
+    pq.write_table(pa.Table.from_pandas(many[[*ROWS, "label", "p_no", "p_yes"]]), f"{path}/part1.parquet")
+    model = distiller().fit(path, "label", teacher_proba=ANSWERS)
+    assert model.distillation_report_["n_rows"] == 2 * N_ROWS
+
+
 def test_a_rare_class_has_more_rows_in_the_sample_and_weights_undo_it(tmp_path):
     frame = frame_of(N_ROWS).assign(label=np.where(np.arange(N_ROWS) % 100 == 7, "rare", "often"))
     rows = dataset_room.ParquetRows(write(tmp_path / "rows", frame), dataset_room.Roles(("label",)))
@@ -246,6 +267,11 @@ def test_bad_input_is_refused_before_any_work(frame, labelled, tmp_path):
     refused("'b' holds an infinite number in .*part9.*row group 0", folder("inf", lambda one: one.assign(b=np.inf)))
     path = folder("weight", lambda one: one.assign(weight=-1.0))
     refused("'weight' holds a weight that is negative", path, sample_weight="weight")
+    path = write(tmp_path / "texts", frame[:200][["a", "label"]].assign(none=0, text="1", b=[[1, 2]] * 200), n_files=1)
+    refused(r"'b' holds several values in a cell \(list", path)
+    path = write(tmp_path / "texts", frame[:200][["a", "label"]].assign(none=0, text="1"), n_files=1)
+    refused("'text' is large_string; weights must be numbers", path, sample_weight="text")
+    refused("All weights in column 'none' are zero", path, sample_weight="none")
     path = folder("null", lambda one: one.assign(p_no=one["p_no"].where(one["p_no"] > 0.5)))
     refused("Column 'p_no' has missing cells in .*part9", path, teacher_proba=ANSWERS)
     path = folder("sum", lambda one: one.assign(p_no=one["p_no"] * 2))

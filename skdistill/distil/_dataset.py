@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -82,12 +83,25 @@ class Sample:
 
 @dataclass(frozen=True)
 class _Group:
-    """A row group: its file, its index there, its rows, and the place of the first of them in the dataset."""
+    """Rows of a row group: its file, its index there, and the place of the first of the rows in the dataset.
+
+    They are all of its rows, or so many after the first `skip`.
+    """
 
     file: int
     index: int
     n_rows: int
     first: int
+    skip: int = 0
+
+    def parts(self, n_parts: int) -> list[_Group]:
+        """Return them as several in turn."""
+        bounds = np.linspace(0, self.n_rows, n_parts + 1).astype(int).tolist()
+        return [
+            replace(self, n_rows=high - low, first=self.first + low, skip=low)
+            for low, high in pairwise(bounds)
+            if high > low
+        ]
 
 
 class ParquetRows:
@@ -138,9 +152,9 @@ class ParquetRows:
     def _read(self, X: Any) -> None:
         """Read what the files say of themselves."""
         dataset = self._open(X)
-        self._schema = dataset.schema
-        self._check_columns(self._schema)
         self._files = list(dataset.get_fragments())
+        self._schema = _as_read(dataset.schema, self._files)
+        self._check_columns(self._schema)
         self._check_schemas()
         self.groups: list[_Group] = []
         self.n_rows = 0
@@ -198,6 +212,7 @@ class ParquetRows:
                     "have them."
                 )
             for name, kind in own.items():
+                kind = _type_as_read(kind)
                 # a column that is missing throughout a file has no type there
                 texts = {str(kind), str(types[name])} <= {"string", "large_string"}
                 if kind != types[name] and str(kind) != "null" and not texts:
@@ -223,6 +238,20 @@ class ParquetRows:
         self.names = [name for name in schema.names if name not in others]
         if not self.names:
             raise ValueError("X has no columns but those of labels, answers and weights.")
+        import pyarrow as pa
+
+        for name in self.names:
+            if pa.types.is_nested(kind := schema.field(name).type):
+                raise ValueError(
+                    f"Column {name!r} holds several values in a cell ({kind}). Write each to a column of its own, or "
+                    "leave it out: pyarrow.dataset.dataset(...).scanner(columns=[...]).to_reader()."
+                )
+        if (name := self.roles.weight) and not (
+            pa.types.is_null(kind := schema.field(name).type)
+            or pa.types.is_primitive(kind)
+            or pa.types.is_decimal(kind)
+        ):
+            raise ValueError(f"Column {name!r} is {kind}; weights must be numbers.")
 
     def _batches(self, group: _Group, names: Sequence[str], n_rows: int) -> Iterator[Any]:
         """Yield the rows of a row group as tables of so many rows."""
@@ -236,7 +265,13 @@ class ParquetRows:
         )
         with source:
             physical = [name for name in names if name not in keys]
+            before, end = 0, group.skip + group.n_rows
             for batch in source.iter_batches(n_rows, [group.index], physical, use_threads=False):
+                low, high = max(0, group.skip - before), min(len(batch), end - before)
+                before += len(batch)
+                if low >= high:
+                    continue
+                batch = batch.slice(low, high - low)
                 columns = [
                     pa.repeat(pa.scalar(keys[name], kinds[name]), len(batch))
                     if name in keys
@@ -244,6 +279,8 @@ class ParquetRows:
                     for name in names
                 ]
                 yield pa.table(columns, schema=pa.schema([self._schema.field(name) for name in names]))
+                if before >= end:
+                    break
 
     def sample(
         self,
@@ -351,6 +388,8 @@ class ParquetRows:
         self.n_labelled = n_labelled if roles.labels else 0
         if roles.labels and not n_labelled:
             raise ValueError(f"Column {roles.labels[0]!r} holds no labels.")
+        if not self.n_counted:
+            raise ValueError(f"All weights in column {roles.weight!r} are zero.")
 
     def _place(self, group: _Group) -> str:
         return f"{self._files[group.file].path}, row group {group.index}"
@@ -379,6 +418,7 @@ class ParquetRows:
         """Yield each row of a weight above zero once, but some, in an order that the seed decides.
 
         Row groups come in random order, several are read side by side, and a block takes its rows of all of these.
+        Where there are few, each is read from several places.
 
         Parameters
         ----------
@@ -397,7 +437,9 @@ class ParquetRows:
         import pyarrow as pa
 
         names, n_each = [*self.names, *self.roles.names], max(1, BLOCK_ROWS // _READERS)
-        waiting = np.random.RandomState(seed).permutation(len(self.groups)).tolist()
+        n_parts = -(-_READERS // len(self.groups))
+        groups = [part for group in self.groups for part in group.parts(n_parts)]
+        waiting = np.random.RandomState(seed).permutation(len(groups)).tolist()
         readers: list[tuple[Iterator[Any], int]] = []
         parts: list[tuple[Any, Array]] = []
 
@@ -408,7 +450,7 @@ class ParquetRows:
 
         while waiting or readers:
             while waiting and len(readers) < _READERS:
-                group = self.groups[waiting.pop()]
+                group = groups[waiting.pop()]
                 readers.append((self._batches(group, names, n_each), group.first))
             left = []
             for reader, first in readers:
@@ -435,6 +477,32 @@ def _among(positions: Array, places: Array) -> Array:
     among = np.zeros(len(positions), dtype=bool)
     among[places[low:high] - positions[0]] = True
     return among
+
+
+def _as_read(schema: Any, files: Sequence[Any]) -> Any:
+    """Return the schema in which columns are read: a column without a type in the first file may have one later."""
+    import pyarrow as pa
+
+    for at, field in enumerate(schema):
+        kind = field.type
+        if pa.types.is_null(kind):
+            own = (
+                file.physical_schema.field(field.name).type
+                for file in files
+                if field.name in file.physical_schema.names
+            )
+            kind = next((one for one in own if not pa.types.is_null(one)), kind)
+        schema = schema.set(at, field.with_type(_type_as_read(kind)))
+    return schema
+
+
+def _type_as_read(kind: Any) -> Any:
+    """Return the type in which a column is read: codes of any width are int32, and views become texts."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(pa.int32(), _type_as_read(kind.value_type), kind.ordered)
+    return {"string_view": pa.large_string(), "binary_view": pa.large_binary()}.get(str(kind), kind)
 
 
 def _partition_keys(file: Any) -> dict[str, Any]:

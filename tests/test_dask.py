@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.exceptions import NotFittedError
 
 from skdistill import DistilledClassifier, DistilledRegressor, LinearStudent, load
 from skdistill.dask import label
+from skdistill.dask._spool import Spool
 
 dask = pytest.importorskip("dask")
 dd, da = pytest.importorskip("dask.dataframe"), pytest.importorskip("dask.array")
@@ -138,6 +140,27 @@ def test_a_teacher_is_recognised_by_its_answers(frame, forest, numbers, tmp_path
     other = RandomForestClassifier(10, random_state=1).fit(X[["a", "b"]], y)
     with pytest.raises(ValueError, match=r"holds the answers of another teacher .*Label to another path"):
         label(other, numbers, tmp_path)
+
+
+def test_a_teacher_that_differs_in_rare_rows_alone_is_another(frame, tmp_path):
+    X = frame[0][["a", "b"]].sort_values("b", ignore_index=True)
+    rows = dd.from_pandas(X, npartitions=1)
+    one, other = (lambda X, at=at: np.column_stack([X["b"] < at, X["b"] >= at]).astype(float) for at in (1.8, 2.2))
+    label(one, rows, tmp_path, classes=["no", "yes"])
+    with pytest.raises(ValueError, match="holds the answers of another teacher"):
+        label(other, rows, tmp_path, classes=["no", "yes"])
+
+
+def test_two_runs_to_a_folder_write_the_same(tmp_path):
+    spool, other = Spool(str(tmp_path)), Spool(str(tmp_path))
+
+    def write(file):
+        other.write("part-000000.parquet", lambda file: file.write(b"rows"))
+        other.clear()
+        file.write(b"rows")
+
+    spool.write("part-000000.parquet", write)
+    assert os.listdir(tmp_path) == ["part-000000.parquet"]
 
 
 def test_other_rows_than_those_of_the_spool_are_refused(forest, numbers, tmp_path):
@@ -264,6 +287,24 @@ def test_predictions_for_a_frame_are_lazy_with_its_index_and_divisions(frame, me
         assert str(lazy._meta.dtypes) == str(found[:0].dtypes)
     with pytest.raises(ValueError, match="missing"):
         student.predict(rows[["a"]])
+
+
+def test_decimals_and_dates_of_parquet_and_objects(frame, tmp_path):
+    X, y = frame
+    X = X.assign(on=pd.date_range("2020", periods=400).date, price=[Decimal(row) / 4 for row in range(400)])
+    X.to_parquet(tmp_path / "rows.parquet", row_group_size=100)
+    rows = dd.read_parquet(tmp_path / "rows.parquet", split_row_groups=True)
+    student = LinearStudent().fit(X, y)
+    teacher = student.predict_proba
+    model = DistilledClassifier(teacher, classes=["no", "yes"], student="linear", alpha=1).fit(rows)
+    assert_array_equal(model.predict(rows).compute(), model.predict(X))
+    with dask.config.set({"dataframe.convert-string": False}):
+        rows = dd.from_pandas(X, npartitions=N_PARTITIONS)
+    assert str(rows.dtypes["on"]) == "object"
+    assert_array_equal(student.predict_proba(rows).compute(), student.predict_proba(X))
+    objects = da.from_array(X.to_numpy(), chunks=(100, 5))
+    student.fit(X.to_numpy(), y)
+    assert_array_equal(student.predict(objects).compute(), student.predict(X.to_numpy()))
 
 
 def test_predictions_for_an_array_are_lazy_with_its_chunks(frame):

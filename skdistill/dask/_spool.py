@@ -90,7 +90,12 @@ class Layout:
         frame = table.select(list(self.rows)).to_pandas()
         if not self.framed:
             return frame.to_numpy().astype(self.dtypes[0], copy=False)
-        return frame.astype(dict(zip(self.rows, self.dtypes, strict=True)))
+        pandas, wanted = package("pandas"), dict[str, Any](zip(self.rows, self.dtypes, strict=True))
+        for name, dtype in wanted.items():
+            # pandas cannot make the type of decimals and times with a zone of its name
+            if dtype.endswith("[pyarrow]") and dtype != "string[pyarrow]":
+                wanted[name] = pandas.ArrowDtype(table.schema.field(name).type)
+        return frame.astype(wanted)
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,12 @@ class Spool:
         try:
             with filesystem.open(temporary, "wb") as file:
                 write(file)
-            filesystem.mv(temporary, f"{root}/{name}")
+            try:
+                filesystem.mv(temporary, f"{root}/{name}")
+            except FileNotFoundError:
+                # another run to this folder has written the same, and cleared
+                if not filesystem.exists(f"{root}/{name}"):
+                    raise
         except BaseException:
             if filesystem.exists(temporary):
                 filesystem.rm(temporary)
@@ -215,11 +225,11 @@ class Spool:
         """Return the names of the partitions' files."""
         return {name for name in self._names() if name.startswith("part-") and name.endswith(".parquet")}
 
-    def head(self, name: str, n_rows: int) -> Any:
-        """Return the first rows of a file, a pyarrow Table."""
+    def head(self, name: str) -> Any:
+        """Return the first rows of a file, those of a row group, a pyarrow Table."""
         filesystem, root = self._filesystem()
         with filesystem.open(f"{root}/{name}", "rb") as file:
-            return package("pyarrow.parquet").ParquetFile(file).read_row_group(0).slice(0, n_rows)
+            return package("pyarrow.parquet").ParquetFile(file).read_row_group(0)
 
     def dataset(self) -> Any:
         """Return the files as one pyarrow Dataset, in the order of the partitions.

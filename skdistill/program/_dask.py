@@ -15,13 +15,18 @@ def is_dask(X: Any) -> bool:
 def made_up_rows(X: Any) -> Any:
     """Return a row or two with the columns and types of a Dask DataFrame or array of shape (n_rows, n_columns).
 
+    Objects may be of any type, and so are missing.
+
     Raises
     ------
     ValueError
         If an array does not have that shape, or its number of columns is unknown.
     """
     if hasattr(X, "divisions"):
-        return X._meta_nonempty
+        rows = X._meta_nonempty.copy()
+        for at in np.flatnonzero(rows.dtypes.map(str) == "object"):
+            rows.isetitem(at, [None] * len(rows))
+        return rows
     if X.ndim != 2 or np.isnan(X.shape[1]):
         raise ValueError(f"The array has shape {X.shape}; expected (n_rows, n_columns) with a known n_columns.")
-    return np.zeros((1, X.shape[1]), X.dtype)
+    return np.full((1, X.shape[1]), None if X.dtype == object else 0, X.dtype)

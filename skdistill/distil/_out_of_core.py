@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._checks import listed, user_level
+from .._checks import listed
 from .._sklearn import take_rows
 from ..losses import Targets
+from ..program import user_level
 from ..student import MLPStudent, MLPStudentRegressor, scale_logits, train_on, traits_of
 from ..teacher import Teacher
 from ._dataset import ParquetRows, Roles, Sample

@@ -395,12 +395,18 @@ class ParquetRows:
         return f"{self._files[group.file].path}, row group {group.index}"
 
     def _check_numbers(self, table: Any, nulls: list[Array], group: _Group) -> None:
-        """Raise for NaN among the targets, and for rows that have only some of their targets."""
+        """Raise for NaN and infinity among the targets, and for rows that have only some of their targets."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         for name, missing in zip(self.roles.labels, nulls, strict=True):
             if missing.sum() > table[name].null_count:
                 raise ValueError(
                     f"Column {name!r} holds NaN in {self._place(group)}; a row without a label has a missing cell."
                 )
+            infinite = pc.is_inf(table[name]) if pa.types.is_floating(table[name].type) else None
+            if infinite is not None and pc.any(infinite).as_py():
+                raise ValueError(f"Column {name!r} holds an infinite number in {self._place(group)}.")
             if len(nulls) > 1 and missing.any():
                 raise ValueError(f"Column {name!r} has missing cells in {self._place(group)}; fill them.")
 

@@ -151,6 +151,15 @@ def test_a_teacher_that_differs_in_rare_rows_alone_is_another(frame, tmp_path):
         label(other, rows, tmp_path, classes=["no", "yes"])
 
 
+def test_a_teacher_that_differs_where_it_is_unsure_is_another(frame, numbers, tmp_path):
+    X, y = frame
+    trees = [RandomForestClassifier(5, random_state=seed).fit(X[["a", "b"]], y) for seed in (0, 1)]
+    fit = {"student": "linear", "alpha": 1, "spool": tmp_path}
+    DistilledClassifier(trees, teacher_weights=[1, 3], **fit).fit(numbers)
+    with pytest.raises(ValueError, match="holds the answers of another teacher"):
+        DistilledClassifier(trees, teacher_weights=[3, 1], **fit).fit(numbers)
+
+
 def test_two_runs_to_a_folder_write_the_same(tmp_path):
     spool, other = Spool(str(tmp_path)), Spool(str(tmp_path))
 
@@ -287,6 +296,8 @@ def test_predictions_for_a_frame_are_lazy_with_its_index_and_divisions(frame, me
         assert str(lazy._meta.dtypes) == str(found[:0].dtypes)
     with pytest.raises(ValueError, match="missing"):
         student.predict(rows[["a"]])
+    with pytest.raises(ValueError, match="X is a Dask Series; expected a DataFrame"):
+        student.predict(rows["a"])
 
 
 def test_decimals_and_dates_of_parquet_and_objects(frame, tmp_path):

@@ -20,8 +20,8 @@ from ._spool import Layout, Spool, fingerprint_of, package
 
 Array = NDArray[Any]
 
-#: Rows by which a teacher is recognised whose fingerprint has changed, as a forest's does each time it is loaded: some
-#: of each of the highest and the lowest answers.
+#: Rows, of each column of answers, by which a teacher is recognised whose fingerprint has changed, as a forest's does
+#: each time it is loaded.
 _ROWS_TO_RECOGNISE = 64
 #: How far its answers may be from those in the spool: another machine adds up in another order.
 _RTOL, _ATOL = 1e-4, 1e-6
@@ -78,10 +78,10 @@ def label(
     Notes
     -----
     A stored partition is identified by a hash of its rows, and the teacher by a hash of its pickle. If that hash has
-    changed, as a forest's does each time it is loaded, the teacher predicts some 64 rows of the folder again, those of
-    the highest and the lowest predictions, and counts as the same if the predictions agree. Columns of predictions are
-    named after the classes or the outputs of a regressor, else ``teacher_pred``. The index of a DataFrame is not
-    written. The partitions are those of the collection as it is: of wide Parquet files, name the columns in
+    changed, as a forest's does each time it is loaded, the teacher predicts some rows of the folder again, at most 64
+    for each column of predictions, and counts as the same if the predictions agree. Columns of predictions are named
+    after the classes or the outputs of a regressor, else ``teacher_pred``. The index of a DataFrame is not written. The
+    partitions are those of the collection as it is: of wide Parquet files, name the columns in
     ``read_parquet(columns=...)``.
 
     Examples
@@ -407,17 +407,26 @@ def _answers_alike(spool: Spool, teacher: Teacher, layout: Layout) -> bool:
         table = spool.head(name)
         given = set(layout.rows) | {layout.y}
         stored = np.column_stack([table[column].to_numpy() for column in table.column_names if column not in given])
-        # where events are rare, teachers agree on nearly all rows but those
-        n_each = -(-_ROWS_TO_RECOGNISE // (2 * stored.shape[1]))
-        order = np.argsort(stored, axis=0, kind="stable")
-        rows = np.unique(np.concatenate([order[:n_each], order[-n_each:]]))
-        table = table.take(rows)
+        table = table.take(np.unique(np.concatenate([_telling(column) for column in stored.T])))
         columns, values = _answers(teacher, layout, layout.as_given(table))
         if not set(columns) <= set(table.column_names):
             return False
         stored = np.column_stack([table[column].to_numpy() for column in columns])
         return bool(np.allclose(values, stored, rtol=_RTOL, atol=_ATOL))
     return True
+
+
+def _telling(answers: Array) -> Array:
+    """Return rows in which another teacher's answers are likely to differ.
+
+    Where events are rare, teachers agree on most rows, and on those of which they are sure.
+    """
+    n_each, order = _ROWS_TO_RECOGNISE // 4, np.argsort(answers, kind="stable")
+    ranked, last = answers[order], len(answers) - 1
+    by_value = np.searchsorted(ranked, np.linspace(ranked[0], ranked[-1], n_each)).clip(max=last)
+    by_rank = np.linspace(0, last, n_each).astype(int)
+    ends = np.arange(n_each).clip(max=last)
+    return order[np.concatenate([by_value, by_rank, ends, last - ends])]
 
 
 def _finish(spool: Spool, manifest: dict[str, Any], done: Sequence[_Done]) -> dict[str, Any]:

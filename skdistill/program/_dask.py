@@ -20,13 +20,17 @@ def made_up_rows(X: Any) -> Any:
     Raises
     ------
     ValueError
-        If an array does not have that shape, or its number of columns is unknown.
+        If the collection does not have that shape, or the number of an array's columns is unknown.
     """
-    if hasattr(X, "divisions"):
-        rows = X._meta_nonempty.copy()
-        for at in np.flatnonzero(rows.dtypes.map(str) == "object"):
-            rows.isetitem(at, [None] * len(rows))
-        return rows
-    if X.ndim != 2 or np.isnan(X.shape[1]):
-        raise ValueError(f"The array has shape {X.shape}; expected (n_rows, n_columns) with a known n_columns.")
-    return np.full((1, X.shape[1]), None if X.dtype == object else 0, X.dtype)
+    framed = hasattr(X, "divisions")
+    if getattr(X, "ndim", 0) != 2 or (not framed and np.isnan(X.shape[1])):
+        raise ValueError(
+            f"X is a Dask {type(X).__name__}; expected a DataFrame, or an array of shape (n_rows, n_columns) with a "
+            "known n_columns."
+        )
+    if not framed:
+        return np.full((1, X.shape[1]), None if X.dtype == object else 0, X.dtype)
+    rows = X._meta_nonempty.copy()
+    for at in np.flatnonzero(rows.dtypes.map(str) == "object"):
+        rows.isetitem(at, [None] * len(rows))
+    return rows

@@ -51,7 +51,7 @@ def import_optional(name: str, caller: str, package: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ImportError(f"{caller} needs the package {name}: pip install {package}") from error
+        raise ImportError(f"{caller} needs the package {name.partition('.')[0]}: pip install {package}") from error
 
 
 def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool = False) -> Any:

@@ -191,7 +191,8 @@ def verdict(
     alike = [name for name in baselines if same_kind(named[chosen], named[name])]
     baseline = (alike or baselines)[0]
     gain, is_shown, text = _gain(kind, y, preds[chosen], preds[baseline])
-    beside = f"the {metric_name(kind.scoring)} of {chosen} is {text} that of {baseline}, fitted to labels alone"
+    alone = "" if baseline.endswith("labels only") else ", fitted to labels alone"
+    beside = f"the {metric_name(kind.scoring)} of {chosen} is {text} that of {baseline}{alone}"
     if alpha == 0:
         return (
             f"None of this is due to the teacher: alpha of {chosen} is 0, so that it has not learned from it; {beside}."

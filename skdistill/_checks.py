@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import column_or_1d
 
 from ._sklearn import check_sample_weight, validate_data
-from .program import column_names, column_reader, in_order, is_frame, is_missing, user_level
+from .program import column_names, column_reader, in_order, is_dask, is_frame, is_missing, user_level
 
 Array = NDArray[Any]
 
@@ -80,11 +81,19 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
     ------
     ValueError
         If there are no rows or columns, or their number is not that seen in fit.
+    TypeError
+        If `X` is a Dask collection or a path.
     """
     named = "feature_names_in_" in estimator.__dict__
     plain = type(X) is np.ndarray and X.dtype.char in "df" and X.ndim == 2 and len(X) > 0
     if plain and not reset and not named and X.shape[1] == estimator.n_features_in_:
         return X
+    if is_dask(X) or isinstance(X, str | os.PathLike):
+        what = f"a Dask {type(X).__name__}" if is_dask(X) else f"the path {os.fspath(X)!r}"
+        raise TypeError(
+            f"{type(estimator).__name__} takes rows in memory here, and X is {what}. DistilledClassifier.fit and "
+            "DistilledRegressor.fit take Dask collections and paths of Parquet files."
+        )
     if any_form and _is_flat(X):
         if len(X) == 0:
             raise ValueError("X holds no rows; expected at least one.")

@@ -179,6 +179,9 @@ def test_other_rows_than_those_of_the_spool_are_refused(forest, numbers, tmp_pat
     other = dd.concat([*parts[:2], parts[2] + 1, parts[3]])
     with pytest.raises(ValueError, match=r"part-000002.parquet holds answers for other rows than partition 2 of 4 has"):
         label(forest, other, tmp_path)
+    emptied = dd.concat([*parts[:2], parts[2][parts[2]["a"] > 9], parts[3]])
+    with pytest.raises(ValueError, match=r"part-000002.parquet holds answers for other rows than partition 2 of 4 has"):
+        label(forest, emptied, tmp_path)
     with pytest.raises(ValueError, match="answers for 4 partitions, and the collection has 3"):
         label(forest, numbers.partitions[:3], tmp_path)
     with pytest.raises(ValueError, match=r"rows with the columns \['a', 'b'\]; here they are \['b', 'a'\]"):
@@ -355,6 +358,10 @@ def test_fit_of_an_array_of_numbers(frame):
 
 
 def test_fit_of_a_collection_refuses_what_needs_rows_in_memory(forest, numbers):
+    with pytest.raises(TypeError, match="LinearStudent takes rows in memory here, and X is a Dask DataFrame"):
+        LinearStudent().fit(numbers, numbers["a"])
+    with pytest.raises(TypeError, match=r"X is the path 'rows\.parquet'"):
+        LinearStudent().fit("rows.parquet", "bought")
     with pytest.raises(ValueError, match=r"is not fitted\. Fit the teacher on rows that do"):
         DistilledClassifier(RandomForestClassifier()).fit(numbers)
     with pytest.raises(ValueError, match=r"X and y alone .* sample_weight"):

@@ -198,6 +198,14 @@ def test_rows_without_a_label_are_learned_from_answers(frame, tmp_path):
     assert model.distillation_report_["n_labelled"] == 2000
 
 
+def test_the_only_row_of_a_class_is_not_held_out(frame, tmp_path, monkeypatch):
+    monkeypatch.setattr(out_of_core, "_HELD_OUT", 0.9)
+    label = frame["label"].where(np.arange(N_ROWS) != 1000, "zebra")
+    path = write(tmp_path / "rows", frame[[*ROWS, "p_no", "p_yes"]].assign(label=label, p_zebra=0.0))
+    model = distiller().fit(path, "label", teacher_proba=["p_no", "p_yes", "p_zebra"])
+    assert model.classes_.tolist() == ["no", "yes", "zebra"]
+
+
 def test_several_labels_for_each_row(frame, tmp_path):
     labels = frame[ROWS].assign(sunny=(frame["a"] > 0).astype(int), warm=(frame["b"] > 0).astype(int))
     path = write(tmp_path / "rows", labels.assign(p_sunny=labels["sunny"] * 0.9, p_warm=labels["warm"] * 0.9))

@@ -176,7 +176,9 @@ class _Worker:
         """Ask the teacher about a partition that has no file yet, and write its file."""
         called = f"partition {number} of {self.n_partitions}"
         self._check(rows, called)
-        if len(rows) == 0:
+        file = self.spool.file_of(number)
+        found = self.spool.found(file)
+        if len(rows) == 0 and found is None:
             return _Done(number, 0, 0, ())
         frame = self._as_frame(rows, y, called)
         try:
@@ -185,8 +187,6 @@ class _Worker:
             raise ValueError(
                 f"{called} has cells that hold several values ({error}). Write each to a column of its own."
             ) from error
-        file = self.spool.file_of(number)
-        found = self.spool.found(file)
         if found is not None:
             stored, n_rows, columns = found
             if stored == fingerprint:

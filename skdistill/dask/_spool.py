@@ -202,7 +202,10 @@ class Spool:
         path = f"{root}/{MANIFEST}"
         if not filesystem.exists(path):
             return None
-        content = json.loads(filesystem.cat_file(path))
+        try:
+            content = json.loads(filesystem.cat_file(path))
+        except ValueError as error:
+            raise ValueError(f"{self.path_of(MANIFEST)} is damaged ({error}). Label to another path.") from error
         if content.get("protocol") != PROTOCOL:
             raise ValueError(
                 f"{self.path_of(MANIFEST)} has the protocol {content.get('protocol')!r}; this version of skdistill "

@@ -155,6 +155,10 @@ def _fit(model: Any, dataset: ParquetRows, named: _Named, answers: Any) -> Any:
     if streamed:
         n_valid = round(_HELD_OUT * len(valid))
         valid[np.random.RandomState(seed).permutation(len(valid))[:n_valid]] = True
+        if classes and isinstance(named.y, str):
+            # the last row of a class is learned
+            labels = sample.table[named.y].to_pandas().factorize()[0]
+            valid &= np.isin(labels, labels[~valid])
     learned = sample.part(~valid)
     request, order = _request(model, dataset, named, learned)
     if not (whole or streamed):

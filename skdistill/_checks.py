@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import column_or_1d
 
 from ._sklearn import check_sample_weight, validate_data
-from .program import column_names, column_reader, in_order, is_dask, is_frame, is_missing
+from .program import column_names, column_reader, in_order, is_dask, is_frame, is_missing, user_level
 
 Array = NDArray[Any]
 
@@ -26,17 +25,6 @@ _LARGEST_COUNT = 1e6
 #: How far from one a row of probabilities may sum: answers that were stored with three decimals
 #: pass, a row of anything else does not.
 SUM_TOLERANCE = 1e-3
-
-
-def user_level() -> int:
-    """Return the `stacklevel` by which a warning of the caller points to the code that called skdistill."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
-        "skdistill",
-        "sklearn",
-    ):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def import_optional(name: str, caller: str, package: str) -> Any:
@@ -190,7 +178,7 @@ def _by_unnamed_columns(estimator: Any, X: Any, *, reset: bool) -> Any:
     warnings.warn(
         f"The columns of X are named {listed(names)}; {type(estimator).__name__} was fitted on columns named "
         f"{listed(known)}. They are matched by position. Rename the columns as in fit, or pass X.to_numpy().",
-        stacklevel=4,
+        stacklevel=user_level(),
     )
     return X
 

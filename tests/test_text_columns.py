@@ -159,8 +159,9 @@ def test_another_notation_is_read_if_it_is_iso_and_warned_of_otherwise():
     student = fit(LinearStudent(), X, DAY.month < 6, "day first")
     for form in ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y"):
         assert_array_equal(student.predict_proba(pd.DataFrame({"x": DAY.strftime(form)})), student.predict_proba(X))
-    with pytest.warns(UserWarning, match="Column 'x' holds '.*': 300 of 300 cells are read as missing"):
+    with pytest.warns(UserWarning, match="Column 'x' holds '.*': 300 of 300 cells are read as missing") as warned:
         student.predict(pd.DataFrame({"x": DAY.strftime("%A")}))
+    assert warned[0].filename == __file__
 
 
 def test_flags_may_be_written_out_later():

@@ -130,7 +130,8 @@ def answer(teacher: Teacher, X: Any, y: Any, path: str | os.PathLike[str]) -> di
     for member in teacher.members:
         if not member.fitted:
             raise not_fitted(member.model)
-    trial, layout = made_up_rows(X), _layout(teacher, X, y)
+    trial = made_up_rows(X)
+    layout = _layout(teacher, trial, y)
     teacher.check_columns(trial)
     parts, labels_of = _partitions(X), None if y is None else _partitions(y)
     if labels_of is not None and len(labels_of) != len(parts):
@@ -219,19 +220,17 @@ class _Worker:
 
     def _check(self, rows: Any, called: str) -> None:
         """Raise a ValueError where a partition is not what its collection says."""
-        if self.layout.framed:
-            names, dtypes = [str(name) for name in rows.columns], [str(dtype) for dtype in rows.dtypes]
-            if names != list(self.layout.rows):
-                missing = [name for name in self.layout.rows if name not in names]
-                extra = [name for name in names if name not in self.layout.rows]
-                how = f"missing: {listed(missing)}; unexpected: {listed(extra)}" if missing or extra else "their order"
-                raise ValueError(f"{called} has other columns than the collection ({how}).")
-        else:
+        if not self.layout.framed:
             if not isinstance(rows, np.ndarray):
                 raise ValueError(f"{called} is a {type(rows).__name__}; expected blocks of numpy arrays.")
             if rows.ndim != 2 or rows.shape[1] != len(self.layout.rows):
                 raise ValueError(f"{called} has shape {rows.shape}; expected {len(self.layout.rows)} columns.")
-            dtypes = [str(rows.dtype)] * rows.shape[1]
+        names, dtypes = _columns_of(rows)
+        if names != self.layout.rows:
+            missing = [name for name in self.layout.rows if name not in names]
+            extra = [name for name in names if name not in self.layout.rows]
+            how = f"missing: {listed(missing)}; unexpected: {listed(extra)}" if missing or extra else "their order"
+            raise ValueError(f"{called} has other columns than the collection ({how}).")
         others = [
             f"{name} is {dtype} instead of {wanted}"
             for name, dtype, wanted in zip(self.layout.rows, dtypes, self.layout.dtypes, strict=True)
@@ -298,17 +297,21 @@ def _name_of(y: Any) -> str:
     return str(getattr(y, "name", None) or "y") if hasattr(y, "divisions") else "y"
 
 
-def _layout(teacher: Teacher, X: Any, labels: Any) -> Layout:
-    """Return the columns of the spool; raise if two would have the same name."""
+def _columns_of(rows: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names and the types of the columns of rows, as a spool has them."""
+    if hasattr(rows, "columns"):
+        return tuple(map(str, rows.columns)), tuple(map(str, rows.dtypes))
+    n_columns = rows.shape[1]
+    return tuple(f"column {at}" for at in range(n_columns)), (str(rows.dtype),) * n_columns
+
+
+def _layout(teacher: Teacher, trial: Any, labels: Any) -> Layout:
+    """Return the columns of the spool, by made-up rows; raise if two would have the same name."""
     task, y = teacher.task, None if labels is None else _name_of(labels)
-    if hasattr(X, "divisions"):
-        rows, framed = tuple(X.columns), True
-        if not all(isinstance(name, str) for name in rows):
-            raise ValueError(f"In Parquet, names of columns must be strings; rename {listed(rows)}.")
-        dtypes = tuple(str(dtype) for dtype in X.dtypes)
-    else:
-        rows, framed = tuple(f"column {at}" for at in range(X.shape[1])), False
-        dtypes = (str(X.dtype),) * X.shape[1]
+    framed = hasattr(trial, "columns")
+    if framed and not all(isinstance(name, str) for name in trial.columns):
+        raise ValueError(f"In Parquet, names of columns must be strings; rename {listed(trial.columns)}.")
+    rows, dtypes = _columns_of(trial)
     known = teacher.classes if teacher.classes is not None else teacher.unnamed
     if task == CLASSES and known is None:
         raise ValueError(f"{teacher.name} does not say what its columns stand for. Pass the labels as classes.")

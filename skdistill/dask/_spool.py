@@ -113,6 +113,13 @@ class Spool:
     def _filesystem(self) -> tuple[Any, str]:
         return package("fsspec").core.url_to_fs(self.url)
 
+    def _names(self) -> list[str]:
+        """Return the names of all files."""
+        filesystem, root = self._filesystem()
+        # listings of object stores are cached, and another process may have written
+        filesystem.invalidate_cache()
+        return [path.rsplit("/", 1)[-1] for path in filesystem.ls(root, detail=False)]
+
     @staticmethod
     def file_of(number: int) -> str:
         """Return the name of the file of a partition."""
@@ -134,7 +141,7 @@ class Spool:
         """
         filesystem, root = self._filesystem()
         filesystem.makedirs(root, exist_ok=True)
-        foreign = [path.rsplit("/", 1)[-1] for path in filesystem.ls(root, detail=False) if path.endswith(".parquet")]
+        foreign = [name for name in self._names() if name.endswith(".parquet")]
         if foreign and self.manifest() is None:
             raise FileExistsError(
                 f"{self.url} holds Parquet files ({listed(foreign)}) and no manifest of skdistill. Answers need a "
@@ -176,10 +183,9 @@ class Spool:
     def clear(self) -> None:
         """Remove what killed workers have left half-written."""
         filesystem, root = self._filesystem()
-        for path in filesystem.ls(root, detail=False):
-            name = path.rsplit("/", 1)[-1]
+        for name in self._names():
             if name.startswith((".part-", f".{MANIFEST}")) and name.endswith(".tmp"):
-                filesystem.rm(path)
+                filesystem.rm(f"{root}/{name}")
 
     # reading
 
@@ -192,7 +198,6 @@ class Spool:
             If a later version has written it, or it is not one of skdistill.
         """
         filesystem, root = self._filesystem()
-        # listings of object stores are cached, and another process may have written
         filesystem.invalidate_cache()
         path = f"{root}/{MANIFEST}"
         if not filesystem.exists(path):
@@ -221,10 +226,7 @@ class Spool:
 
     def files(self) -> set[str]:
         """Return the names of the partitions' files."""
-        filesystem, root = self._filesystem()
-        filesystem.invalidate_cache()
-        names = (path.rsplit("/", 1)[-1] for path in filesystem.ls(root, detail=False))
-        return {name for name in names if name.startswith("part-") and name.endswith(".parquet")}
+        return {name for name in self._names() if name.startswith("part-") and name.endswith(".parquet")}
 
     def head(self, name: str) -> Any:
         """Return the first rows of a file, those of a row group, a pyarrow Table."""

@@ -276,7 +276,14 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         Raises
         ------
         ValueError
-            If rows, labels, weights or the teacher's predictions are invalid; the message says which and where.
+            If rows, labels, weights or the teacher's predictions are invalid; the message says which and where. If the
+            rows are a dataset or a Dask collection, also if the teacher is not fitted.
+        TypeError
+            If the rows are a dataset, and `y`, `teacher_proba` or `sample_weight` is no name of a column.
+        FileNotFoundError
+            If there is nothing at the path `X`.
+        RuntimeError, OSError
+            If the teacher fails on a partition of a Dask collection, or its predictions cannot be written.
 
         Warns
         -----

@@ -15,9 +15,9 @@ from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from .._checks import listed, user_level
+from .._checks import listed
 from .._sklearn import in_search, take_rows
-from ..program import column_names, column_reader, is_frame
+from ..program import column_names, column_reader, is_frame, user_level
 from ..student import check_constraints, raw_columns, unconstrainable
 from ..teacher import Teacher
 from ._augment import assemble

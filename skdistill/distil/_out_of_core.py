@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._checks import listed, user_level
+from .._checks import listed
 from .._sklearn import take_rows
 from ..losses import Targets
+from ..program import user_level
 from ..student import MLPStudent, MLPStudentRegressor, scale_logits, train_on, traits_of
 from ..teacher import Teacher
 from ._dataset import ParquetRows, Roles, Sample
@@ -378,12 +379,13 @@ class _Stream:
         return np.asarray(self._answers[positions, :-1], dtype=np.float64)
 
     def _logit_scale(self, valid: tuple[Any, Targets]) -> float:
-        """Return what temperature scaling multiplies the logits by, as the recipe does."""
+        """Return what temperature scaling multiplies the logits by, as the recipe does.
+
+        The rows are neither learned nor answered on the way, so that a teacher that has memorised them does not matter.
+        """
         rows, targets = valid
         plan, student = self._request.plan, self._student
-        chosen = (
-            isinstance(plan.alpha, str) and targets.labels is not None and not self._training_set.report["memorised"]
-        )
+        chosen = isinstance(plan.alpha, str) and targets.labels is not None
         if not chosen or not traits_of(student).scalable or student.class_weight is not None:
             return 1.0
         known = np.flatnonzero(targets.labelled())

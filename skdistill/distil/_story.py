@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_memory
 from .._checks import check_rows, check_weights, is_complete, missing_y
 from .._sklearn import copy_unfitted, in_search, routing_enabled, take_rows
 from ..losses import Loss, Targets
-from ..program import column_names, described, in_order, is_frame, versions
+from ..program import column_names, described, in_order, is_frame, user_level, versions
 from ..student import ProgramStudent, check_learnable, make_student, scale_logits, traits_of
 from ..tasks import Task, task_for
 from ..teacher import Answers, Teacher
@@ -382,7 +382,7 @@ def _check_teacher(model: Any, teacher: Teacher, given: Any) -> None:
             "in each split: the teacher gets rows transformed differently from those that it was fitted on. Put the "
             "steps into the teacher (a Pipeline) and the student, or pass an unfitted teacher.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=user_level(),
         )
 
 
@@ -508,5 +508,5 @@ def _warn_of_useless(request: Request, targets: Targets) -> None:
             f"{source} says little of these labels: {wrong}. Was it fitted to the same target, and are X's columns "
             "and units those that it knows?",
             UserWarning,
-            stacklevel=5,
+            stacklevel=user_level(),
         )

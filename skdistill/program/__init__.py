@@ -12,6 +12,7 @@ from ._cells import (
     numbers,
     plain_cells,
     seconds,
+    user_level,
     words_in,
 )
 from ._dask import is_dask, made_up_rows
@@ -100,6 +101,7 @@ __all__ += ["Unstandardize", "date_part", "ops", "real_weights", "unsquashed"]
 __all__ += ["by_class", "category_order", "column_names", "column_reader", "in_order", "is_frame", "named_columns"]
 __all__ += ["is_dask", "made_up_rows"]
 __all__ += ["Levels", "Word", "as_key", "as_labels", "as_number", "cell_reader", "is_missing", "is_span", "numbers"]
+__all__ += ["user_level"]
 __all__ += [
     "DATE_FORMS",
     "date_reader",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 import warnings
 from collections.abc import Callable
 from itertools import repeat
@@ -17,6 +18,15 @@ Array = NDArray[Any]
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+def user_level() -> int:
+    """Return the `stacklevel` by which a warning of the caller points to the code that called this package."""
+    ours = (__name__.partition(".")[0], "sklearn")
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ours:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def is_missing(value: Any) -> bool:
@@ -200,7 +210,7 @@ def warn_of_another_form(name: Any, levels: list[Any], values: Array, where: Arr
             f"Column {name!r} holds {levels[unread[n_cells.argmax()]]!r}: {n_cells.sum()} of {len(where)} cells are "
             "read as missing, since they were written in another way in fit.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=user_level(),
         )
 
 

@@ -15,10 +15,12 @@ def is_dask(X: Any) -> bool:
 def made_up_rows(X: Any) -> Any:
     """Return a row or two with the columns and types of a Dask DataFrame or array of shape (n_rows, n_columns).
 
+    Objects may be of any type, and so are missing.
+
     Raises
     ------
     ValueError
-        If it does not have that shape, or the number of columns of an array is unknown.
+        If the collection does not have that shape, or the number of an array's columns is unknown.
     """
     framed = hasattr(X, "divisions")
     if getattr(X, "ndim", 0) != 2 or (not framed and np.isnan(X.shape[1])):
@@ -26,9 +28,8 @@ def made_up_rows(X: Any) -> Any:
             f"X is a Dask {type(X).__name__}; expected a DataFrame, or an array of shape (n_rows, n_columns) with a "
             "known n_columns."
         )
-    # objects may be of any type, and so are missing
     if not framed:
-        return np.full((1, X.shape[1]), None if X.dtype.kind == "O" else 0, X.dtype)
+        return np.full((1, X.shape[1]), None if X.dtype == object else 0, X.dtype)
     rows = X._meta_nonempty.copy()
     for at in np.flatnonzero(rows.dtypes.map(str) == "object"):
         rows.isetitem(at, [None] * len(rows))

@@ -210,6 +210,11 @@ def category_order(X: Any, index: int) -> tuple[Any, ...] | None:
     return () if isinstance(dtype, nw.Categorical) else None
 
 
+def _is_known(X: Any) -> bool:
+    """Tell whether a frame is of pandas, polars or pyarrow, whose columns are read without narwhals."""
+    return hasattr(X, "iloc") or hasattr(X, "to_series") or hasattr(X, "column_names")
+
+
 def _native_column(X: Any, index: int) -> Any:
     """Return a column of a frame in the form of its own library, which is much faster than through narwhals."""
     if hasattr(X, "iloc"):
@@ -431,9 +436,7 @@ class Columns(Op):
             at_once = numeric is not None and X.shape[0] <= _MANY_ROWS and (hasattr(X, "iloc") or not few)
             if at_once and (values := X.to_numpy()).dtype.kind in "fiub":
                 return np.array(values[:, numeric], dtype=np.float64, order="C")
-            # the columns of pandas, polars and pyarrow can be read without narwhals
-            known = hasattr(X, "iloc") or hasattr(X, "to_series") or hasattr(X, "column_names")
-            if few or not (known or _has_narwhals()):
+            if few or not (_has_narwhals() or _is_known(X)):
                 return self._read_rows(_cells(X, self._places(order)), order)
         else:
             X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)

@@ -279,7 +279,7 @@ class RegressorPart(ProgramRegressor, RegressorMixin, ProgramStudent):
         X : array-like, sparse matrix or frame of shape (n_rows, n_columns)
             Raw rows, with numbers, categories, dates and missing cells.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            Predictions.
+            Target values.
         sample_weight : array-like of shape (n_rows,), default=None
             Non-negative weights, in any unit. If all are integer multiples of the smallest, they count rows: a row with
             twice the smallest weight counts as two rows. Otherwise they are relative.

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._checks import user_level
 from ..program import (
     DATE_FORMS,
     as_key,
@@ -33,6 +32,7 @@ from ..program import (
     numbers,
     plain_cells,
     seconds,
+    user_level,
 )
 
 Array = NDArray[Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -90,11 +90,19 @@ class Further:
 
     def with_layers(self, layers: list[tuple[Array, Array]], end: Op | None = None) -> Program:
         """Return the student's Program with other weights, and perhaps another end."""
-        first, *rest = layers
-        ops: list[Op] = [self._encoder.first_layer(*first)]
-        for activation, (weight, bias) in zip(self._activations, rest, strict=True):
-            ops += [activation, Affine(np.asarray(weight, np.float32), np.asarray(bias, np.float32))]
+        ops = as_ops(layers, self._encoder.first_layer, self._activations)
         return fold(Program([*self._encoder.ops, *ops, self.end if end is None else end]))
+
+
+def as_ops(
+    layers: Sequence[tuple[Array, Array]], first_layer: Callable[[Array, Array], Op], activations: Sequence[Op]
+) -> list[Op]:
+    """Return the ops of layers, each a weight (n_in, n_out) and a bias (n_out,), with an activation between any two."""
+    first, *rest = layers
+    ops = [first_layer(*first)]
+    for activation, (weight, bias) in zip(activations, rest, strict=True):
+        ops += [activation, Affine(np.asarray(weight, np.float32), np.asarray(bias, np.float32))]
+    return ops
 
 
 def _weights(layer: Any) -> Array:

@@ -13,10 +13,10 @@ from sklearn.utils import check_random_state
 
 from .._sklearn import Interval, StrOptions
 from ..losses import Targets, Terms
-from ..program import ACTIVATIONS, Affine, Op
+from ..program import ACTIVATIONS, Op
 from ._base import ProgramStudent, regressor_init
 from ._encoded import Encoded
-from ._further import Further
+from ._further import Further, as_ops
 from ._partial_fit import Learning, LearningClassifier, LearningRegressor
 from ._protocol import Traits
 
@@ -163,11 +163,8 @@ class BaseMLP(Learning):
         """Keep the history, and return the ops of trained nets."""
         self.history_ = history
         self.n_iter_ = len(history)
-        first, *rest = nets[0] if len(nets) == 1 else _side_by_side(nets)
-        ops = [first_layer(*first)]
-        for weight, bias in rest:
-            ops += [ACTIVATIONS[self.activation](), Affine(weight, bias)]
-        return ops
+        layers = nets[0] if len(nets) == 1 else _side_by_side(nets)
+        return as_ops(layers, first_layer, [ACTIVATIONS[self.activation]()] * (len(layers) - 1))
 
     def _check_sizes(self) -> None:
         if any(size < 1 for size in self.hidden_layer_sizes):

@@ -12,10 +12,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from .._checks import check_rows, check_weights, listed, user_level
+from .._checks import check_rows, check_weights, listed
 from .._sklearn import fit_context
 from ..losses import CrossEntropy, Targets, regression_loss_of
-from ..program import Bound, Columns, Op, Unstandardize, by_class, in_order, is_frame, named_columns, versions
+from ..program import (
+    Bound,
+    Columns,
+    Op,
+    Unstandardize,
+    by_class,
+    in_order,
+    is_frame,
+    named_columns,
+    user_level,
+    versions,
+)
 from ..tasks import CLASSES, task_for
 from ._base import ClassifierPart, ProgramStudent, RegressorPart, counted_rows
 from ._columns import raw_columns

@@ -1,4 +1,4 @@
-"""Kinds of targets: classes, labels or numbers, one file each; code that treats them differently asks the task."""
+"""Kinds of targets: classes, labels, numbers or ranks, one file each; code that differs by them asks the task."""
 
 from ._classes import CLASSES, Classes
 from ._labels import LABELS, Labels, macro_average_precision, task_for

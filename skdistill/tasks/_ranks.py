@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
-from .._checks import user_level
 from ..losses import ListwiseCrossEntropy, Loss, Targets, Terms
-from ..program import Op, Unstandardize
+from ..program import Op, Unstandardize, user_level
 from ._numbers import Numbers
 from ._task import has_proba
 

@@ -21,7 +21,7 @@ from sklearn.utils import get_tags
 
 from .._checks import listed, unite
 from .._sklearn import copy_unfitted, has_fit_parameter, is_fitted, n_rows_of, not_fitted, take_params, take_rows
-from ..program import column_names, in_order, is_frame, named_columns
+from ..program import column_names, in_order, is_frame, named_columns, user_level
 from ..tasks import Task
 from ._answers import Answers, Origin
 from ._fitted import asks_for_fit, has_been_fitted, is_estimator, models_of
@@ -342,7 +342,7 @@ class Teacher:
                 warnings.warn(
                     f"{member.called} does not appear to accept sample_weight; the weights are used only for the "
                     "student.",
-                    stacklevel=2,
+                    stacklevel=user_level(),
                 )
         return params
 

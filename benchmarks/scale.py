@@ -129,7 +129,7 @@ def peak_of(pid: int) -> int:
 def cluster() -> Iterator[Any]:
     """Start a scheduler and two workers of one thread, each in a process of its own; yield a client."""
     distributed = package("distributed")
-    # Dask's workers return freed memory to the system at once by default, which takes a sixth of a forest's time
+    # Dask's workers return freed memory to the system at once by default, which takes a tenth of a forest's time
     os.environ |= {"MALLOC_TRIM_THRESHOLD_": str(256 * MIB), "MALLOC_MMAP_THRESHOLD_": str(256 * MIB)}
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with (

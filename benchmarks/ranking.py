@@ -152,6 +152,12 @@ def print_latency(seed: int) -> None:
     print_table(["a row in C", "us", "of the faster compiled teacher", "NDCG@10"], table)
 
 
+def named(student: str) -> Any:
+    """Return a student by its name, or a net by its widths, such as "64-64"."""
+    widths = student.split("-")
+    return MLPStudentRegressor(tuple(map(int, widths))) if widths[0].isdigit() else student
+
+
 def main() -> None:
     tables: dict[str, Callable[[], Table]] = {
         "Cracker": lambda: brands("Cracker"),
@@ -161,7 +167,7 @@ def main() -> None:
     }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--tables", nargs="+", choices=tables, default=list(tables))
-    parser.add_argument("--students", nargs="+", default=["mlp"])
+    parser.add_argument("--students", nargs="+", default=["mlp"], help="names, or widths of nets such as 64-64")
     parser.add_argument("--alphas", nargs="+", type=float, default=[0.8])
     parser.add_argument("--temperatures", nargs="+", type=float, default=[1.0])
     parser.add_argument("--cv", type=int, help="cross-fits the teacher on so many folds")
@@ -192,7 +198,7 @@ def main() -> None:
                 for way in [(student, 0.0, 1.0), *(one for one in ways if one[0] == student)]:
                     _, alpha, temperature = way
                     model = DistilledRanker(
-                        ranker, student=student, alpha=alpha, temperature=temperature, cv=options.cv, random_state=seed
+                        ranker, student=named(student), alpha=alpha, temperature=temperature, cv=options.cv, random_state=seed
                     ).fit(rows_of, y[train], qid=qid[train])
                     found = model.predict(_take(X, test))
                     own = [ndcg(y[test], one, qid[test]) for one in (teacher, found)]

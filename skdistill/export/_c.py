@@ -207,7 +207,7 @@ class Module(Printer):
             f'#include "{self.stem}.h"\n\n#include <math.h>\n#include <stdint.h>',
             _NEEDS_NAN,
             *(["\n".join(types)] if types else []),
-            *(text.replace("PREFIX", self.upper) for name, text in FUNCTIONS.items() if name in functions),
+            *(self._function(text) for name, text in FUNCTIONS.items() if name in functions),
             *self.definitions,
             *tables,
             f"{self.upper}_WIDE\n{defined[0]}" if self.n_listed else defined[0],
@@ -224,6 +224,11 @@ class Module(Printer):
             "#endif",
         ]
         return "\n\n".join(source) + "\n", "\n\n".join(header) + "\n"
+
+    def _function(self, text: str) -> str:
+        """Return the text of a function or macro of functions.c for this file."""
+        text = text.replace("PREFIX", self.upper)
+        return text if self.is_wide else text.replace('"avx512f", ', "").replace(" and AVX-512", "")
 
     def _regressor(self, lines: list[str]) -> Answers:
         """Return what a regressor's file holds besides the row; the lines apply all ops."""

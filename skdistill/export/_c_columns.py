@@ -60,7 +60,7 @@ def read_entry(to: Printer, entry: Columns | Bound, prefix: str, names: Names) -
     elif entry.names is None and entry.all_numbers:
         n_read = len(entry.sources)
         if n_read and entry.sources == tuple(range(n_read)):
-            to.emit(loop("i", n_read, "x[i] = row->x[i];"))
+            to.copy("row->x[i]", n_read)
         elif n_read:
             sources = to.constant("source", smallest(np.array(entry.sources, dtype=np.int64)))
             to.emit(loop("i", n_read, f"x[i] = row->x[{sources}[i]];"))
@@ -80,7 +80,7 @@ def read_encoded(to: Printer, entry: Columns | Bound, prefix: str, names: Names)
     if n_codes:
         to.emit(loop("i", n_codes, "code[i] = (int)row->x[i];"))
     if n > n_codes:
-        to.emit(loop("i", n - n_codes, f"x[i] = row->x[i + {n_codes}];"))
+        to.copy(f"row->x[i + {n_codes}]" if n_codes else "row->x[i]", n - n_codes)
     return [_struct(prefix, f"double x[{max(n, 1)}]; /* codes and numbers */")]
 
 

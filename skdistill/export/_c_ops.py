@@ -16,6 +16,12 @@ Array = NDArray[Any]
 
 #: A layer is computed in float if all its inputs are below this bound, else in double.
 _SMALL = 1e4
+#: A layer of so many outputs is also compiled for AVX-512; that costs time if layers are narrower or not of float32.
+_WIDE = 64
+#: A number beyond the outermost edges by no more than this part of a bin is on the edge.
+_ROUNDING = 1e-6
+#: A sum of twice as many products or more is computed as this many sums.
+_N_SUMS = 8
 
 
 #: The C expression of each part of a date ``X``; an ``angle`` is one in a cycle of so many seconds.
@@ -58,8 +64,20 @@ def _standardize(to: Printer, op: ops.Standardize) -> None:
     first, n = op.start - to.n_codes, len(op.mean)
     factor = 1.0 / op.scale
     constants = {"mean": op.mean, "factor": factor, "filled": (op.fill - op.mean) * factor}
-    arguments = ", ".join(f"{to.constant(name, values)}[i]" for name, values in constants.items())
-    to.encode(first, n, f"standardized(X, {arguments}, {number(op.limit)})")
+    mean, scale, filled = (f"{to.constant(name, values)}[i]" for name, values in constants.items())
+    x, limit = f"x[i + {first}]" if first else "x[i]", number(op.limit)
+    is_far = f"!(fabs({x}) <= {limit})"
+    # the first loop has no branches, so that compilers vectorize it; far and missing numbers are rare
+    to.emit(
+        "{",
+        "    int any = 0;",
+        f"    for (int i = 0; i < {n}; i++) {{",
+        f"        {x} = ({to.read(first, n)} - {mean}) * {scale};",
+        f"        any |= {is_far};",
+        "    }",
+        f"    if (any) {loop('i', n, f'if ({is_far}) {x} = squashed({x}, {filled}, {limit});')}",
+        "}",
+    )
     to.bounds[first : first + n] = min(op.limit + np.log1p(ops.LARGEST), ops.LARGEST)
 
 
@@ -71,28 +89,27 @@ def _quantiles(to: Printer, op: ops.Quantiles) -> None:
 
 
 def _piecewise(to: Printer, op: ops.Piecewise) -> None:
-    lower, per_width = to.constant("lower", op.lower), to.constant("per_width", 1.0 / op.width)
     columns = np.asarray(op.columns) - to.n_codes
     following = to.program.ops[to.program.ops.index(op) + 1]
     if isinstance(following, ops.Affine | ops.LookupAffine) and following.weight.dtype == np.float32 and _in_rows(op):
         first = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
-        column = to.constant("column_of_bins", smallest(columns[first[:-1]]))
-        bin_of = to.constant("first_bin", smallest(first))
-        to.bins = Bins(f"x[{column}[c]], {bin_of}[c], {bin_of}[c + 1], {lower}, {per_width}", first)
+        to.bins = Bins(columns[first[:-1]], first, op.lower, op.width)
         to.emit("/* as part of the next layer */")
         return
     n = len(columns)
+    lower, per_width = to.constant("lower", op.lower), to.constant("per_width", 1.0 / op.width)
     column = to.constant("column_of_bin", smallest(columns))
     to.encode(to.append(n, 1.0), n, f"share(x[{column}[i]], {lower}[i], {per_width}[i])")
 
 
 def _in_rows(op: ops.Piecewise) -> bool:
-    """Tell whether the bins of each column are contiguous in the list, ascend, and do not overlap."""
+    """Tell whether the bins of each column are contiguous, in the list and as ranges of small numbers, and ascend."""
     columns, upper = np.asarray(op.columns), op.lower + op.width
     same = columns[1:] == columns[:-1]
     together = len(np.unique(columns)) == len(columns) - np.count_nonzero(same)
-    rounding = 1e-6 * np.maximum(1.0, np.abs(op.lower[1:]))
-    return together and bool((upper[:-1] <= op.lower[1:] + rounding)[same].all())
+    gap = np.abs(op.lower[1:] - upper[:-1])
+    is_small = max(np.abs(op.lower).max(), np.abs(upper).max()) <= _SMALL
+    return together and is_small and bool((gap <= 1e-6 * np.maximum(1.0, np.abs(op.lower[1:])))[same].all())
 
 
 def _affine(to: Printer, op: ops.Affine | ops.LookupAffine) -> None:
@@ -103,15 +120,17 @@ def _affine(to: Printer, op: ops.Affine | ops.LookupAffine) -> None:
     to.n_layers += 1
     layer = to.n_layers
     bins = to.bins if first else None
-    bias = to.constant(f"bias_{layer}", op.bias)
+    values, shift = (op.weight, op.bias) if bins is None else bins.merged(op.weight, op.bias)
+    bias = to.constant(f"bias_{layer}", shift)
     # the products with int8 weights are summed unscaled; the sums are scaled afterwards
     start = f"{bias}[j]" if op.scale is None else "0"
+    source = "(real)x[i]" if first else "h[i]"
     if n_in == 0:
         to.emit(loop("j", n_out, f"h[j] = {start};"))
+    elif n_out < 4 and bins is None:
+        _add_all(to, values, f"weight_{layer}", start, source)
     else:
-        weight = to.constant(f"weight_{layer}", op.weight if bins is None else bins.summed(op.weight))
-        add = _add_listed if n_out >= 4 or bins is not None else _add_all
-        add(to, op.weight, weight, start, "(real)x[i]" if first else "h[i]", bins)
+        _add_listed(to, values, to.constant(f"weight_{layer}", values), start, source, bins)
     if op.scale is not None:
         to.emit(loop("j", n_out, f"h[j] = {bias}[j] + {to.constant(f'scale_{layer}', op.scale)}[j] * h[j];"))
     if isinstance(op, ops.LookupAffine):
@@ -147,41 +166,62 @@ def _decoded(to: Printer, weight: str, values: Array, name: str = "", scale: Arr
     return weight if scale is None else f"{to.constant(name, scale)}[j] * {weight}"
 
 
-def _add_all(to: Printer, values: Array, weight: str, start: str, source: str, bins: Bins | None) -> None:
-    """Print a layer of few outputs: a plain sum over all inputs, element `i` of `source`, for each."""
+def _add_all(to: Printer, values: Array, name: str, start: str, source: str) -> None:
+    """Print a layer of few outputs: a plain sum over all inputs, element `i` of `source`, for each.
+
+    A sum of many inputs is that of several sums, which a processor adds up at the same time.
+    """
     n_in, n_out = values.shape
-    product = f"{source} * {_decoded(to, f'{weight}[i * {n_out} + j]', values)}"
+    n_sums = _N_SUMS if n_in >= 2 * _N_SUMS else 1
+    weight = to.constant(name, values.T)
+    product = f"{source} * {_decoded(to, f'{weight}[j * {n_in} + i]', values)}"
+    whole = n_in - n_in % n_sums
+    several = product.replace("[i]", "[i + k]").replace("+ i]", "+ i + k]")
+    rest = product.replace("[i]", f"[{whole} + k]").replace("+ i]", f"+ {whole} + k]")
     to.emit(
         "{",
-        f"    real sum[{n_out}];",
-        f"    {loop('j', n_out, f'sum[j] = {start};')}",
-        f"    {loop('i', n_in, loop('j', n_out, f'sum[j] += {product};'))}",
-        f"    {loop('j', n_out, 'h[j] = sum[j];')}",
+        f"    real total[{n_out}];",
+        f"    for (int j = 0; j < {n_out}; j++) {{",
+        f"        real sum[{n_sums}] = {{0}};",
+        f"        for (int i = 0; i < {whole}; i += {n_sums}) {loop('k', n_sums, f'sum[k] += {several};')}",
+        *([f"        {loop('k', n_in - whole, f'sum[k] += {rest};')}"] if whole < n_in else []),
+        f"        total[j] = {start} + {_tree_of([f'sum[{k}]' for k in range(n_sums)])};",
+        "    }",
+        f"    {loop('j', n_out, 'h[j] = total[j];')}",
         "}",
     )
+
+
+def _tree_of(terms: list[str]) -> str:
+    half = len(terms) // 2
+    return f"({_tree_of(terms[:half])} + {_tree_of(terms[half:])})" if half else terms[0]
 
 
 def _add_listed(to: Printer, values: Array, weight: str, start: str, source: str, bins: Bins | None) -> None:
     """Print a layer that lists its non-zero inputs, and adds the weights of four of them at a time.
 
-    Zeros are common after a relu and among bins. The list ends at a sentinel rather than after a known number of
-    inputs. Given the number, gcc -O3 fuses two iterations into one, which takes twice as long.
+    Zeros are common after a relu. The list ends at a sentinel rather than after a known number of inputs. Given the
+    number, gcc -O3 fuses two iterations into one, which takes twice as long.
     """
     n_in, n_out = values.shape
-    n_plain, n_of_bins = (n_in, 0) if bins is None else (len(to.bounds), len(bins.first) - 1)
-    to.n_listed = max(to.n_listed, n_plain + 2 * n_of_bins + 4)
-    to.emit(
-        "{",
-        "    int found = 0;",
-        f"    for (int i = 0; i < {n_plain}; i++) {{",
-        f"        v[found] = {source};",
-        "        at[found] = (position)i;",
-        "        found += v[found] != 0;",
-        "    }",
-    )
-    if bins is not None:
-        listed = f"        found = list_bins({bins.column}, {n_plain}, found, v, at);"
-        to.emit(f"    for (int c = 0; c < {n_of_bins}; c++)", listed)
+    to.emit("{", "    int found = 0;")
+    if bins is None:
+        to.n_listed = max(to.n_listed, n_in + 4)
+        plain = range(n_in)
+    else:
+        to.n_listed = max(to.n_listed, len(to.bounds) + (1 if bins.halves else 2) * len(bins.columns) + 4)
+        _list_bins(to, bins)
+        plain = np.setdiff1d(np.arange(len(to.bounds)), bins.columns)
+    if len(plain):
+        index = _indexed(to, "plain_column", plain, "i")
+        to.emit(
+            f"    for (int i = 0; i < {len(plain)}; i++) {{",
+            f"        v[found] = {source.replace('[i]', f'[{index}]')};",
+            f"        at[found] = (position){index if index == 'i' else f'({index})'};",
+            "        found += v[found] != 0;",
+            "    }",
+        )
+    to.is_wide |= n_out >= _WIDE and values.dtype == np.float32
     w = [_decoded(to, f"w{k}[j]", values) for k in range(4)]
     kind = c_type(values.dtype)
     to.emit(
@@ -194,6 +234,84 @@ def _add_listed(to: Printer, values: Array, weight: str, start: str, source: str
         f"    {loop('j', n_out, f'h[j] += (v0 * {w[0]} + v1 * {w[1]}) + (v2 * {w[2]} + v3 * {w[3]});')}",
         "}",
     )
+
+
+def _list_bins(to: Printer, bins: Bins) -> None:
+    """Print the loops that list the edges beside the numbers of each column, and the numbers beyond all edges."""
+    n, n_x, sizes = len(bins.columns), len(to.bounds), np.diff(bins.first)
+    at = _indexed(to, "column_of_bins", bins.columns, "c")
+    if bins.halves:
+        middle, beyond = to.constant("middle", bins.lower[1::2]), f"(real){1 + _ROUNDING}"
+        below, above = (to.constant(name, 1.0 / bins.width[side::2]) for side, name in enumerate(("below", "above")))
+        to.emit(
+            "    {",
+            "        int any = 0;",
+            f"        for (int c = 0; c < {n}; c++) {{",
+            f"            const double from = x[{at}] - {middle}[c];",
+            f"            v[c] = (real)(from * (from > 0 ? {above}[c] : {below}[c]));",
+            "        }",
+            "        /* floats, of which twice as many are computed at once */",
+            f"        for (int c = 0; c < {n}; c++) {{",
+            f"            at[c] = (position)({n_x} + 2 * c + (v[c] > 0));",
+            "            v[c] = v[c] > 0 ? v[c] : -v[c];",
+            f"            any |= v[c] > {beyond};",
+            "        }",
+            f"        found = {n};",
+            f"        if (any) for (int c = 0; c < {n}; c++) if (v[c] > {beyond}) {{",
+            "            const double more = (double)v[c] - 1;",
+            f"            v[found] = (real)(x[{at}] > {middle}[c] ? more / {above}[c] : -more / {below}[c]);",
+            f"            at[found] = (position)({at});",
+            "            v[c] = 1;",
+            "            found++;",
+            "        }",
+            "    }",
+        )
+        return
+    outward = np.repeat((bins.first[:-1] + bins.first[1:]) // 2, sizes) <= np.arange(bins.first[-1])
+    lower, slope = to.constant("lower", bins.lower), to.constant("slope", np.where(outward, 1.0, -1.0) / bins.width)
+    step = f"bin += HALF * (number > {lower}[bin + HALF]);"
+    if (sizes == sizes[0]).all():
+        first, last = f"{sizes[0]} * c", f"first + {sizes[0]}"
+        halves, left = [], int(sizes[0])
+        while left > 1:
+            halves.append(left // 2)
+            left -= left // 2
+        search = [step.replace("HALF", str(half)) for half in halves]
+    else:
+        of_column = to.constant("first_bin", smallest(bins.first))
+        first, last = f"{of_column}[c]", f"{of_column}[c + 1]"
+        search = [f"for (int left = last - first; left > 1; left -= left / 2) {step.replace('HALF', 'left / 2')}"]
+    to.emit(
+        f"    for (int c = 0; c < {n}; c++) {{",
+        f"        const double number = x[{at}];",
+        f"        const int first = {first}, last = {last}, middle = (first + last) / 2;",
+        "        double come, part;",
+        "        int bin = first, low;",
+        "        /* without a branch, which could not be predicted */",
+        *(f"        {line}" for line in search),
+        "        low = bin < middle;",
+        "        /* how far the number is from the edge nearer to the middle */",
+        f"        come = (number - {lower}[bin + low]) * {slope}[bin];",
+        "        part = come < 0 ? 0 : come > 1 ? 1 : come;",
+        "        v[found] = (real)part;",
+        "        v[found + 1] = 1 - v[found];",
+        f"        at[found] = (position)({n_x} + bin);",
+        f"        at[found + 1] = (position)({n_x} - 1 + bin + 2 * low);",
+        "        found += 2 - (bin == middle - low);",
+        f"        if (fabs(come - part) > {_ROUNDING}) {{",
+        f"            v[found] = (real)((come - part) / {slope}[bin]);",
+        f"            at[found] = (position)({at});",
+        "            found++;",
+        "        }",
+        "    }",
+    )
+
+
+def _indexed(to: Printer, name: str, columns: Array, i: str) -> str:
+    """Return the expression of the column of index `i`; columns that are not contiguous become a constant."""
+    if (np.diff(columns) == 1).all():
+        return f"{i} + {columns[0]}" if columns[0] else i
+    return f"{to.constant(name, smallest(columns))}[{i}]"
 
 
 def _activation(to: Printer, op: Op) -> None:

@@ -27,17 +27,39 @@ _LONGEST_STRING = 2000
 
 @dataclass
 class Bins:
-    """Bins whose layer adds cumulative weights: what is listed of column `c`, and the first bin of each column."""
+    """Bins that the first layer adds together with the numbers that they divide.
 
-    column: str
+    Between two edges, what a column adds to the layer is linear. So the layer has a row of weights for each edge, and
+    adds the rows of the two edges beside a number, weighted by its distance from the other. The row of each column's
+    middle edge is subtracted from the others and added to the bias, so that it need not be added to the layer. Beyond
+    the outermost edges, the column's own weights are added too.
+    """
+
+    #: The columns in ``x``.
+    columns: Array
+    #: The index of each column's first bin, and the number of bins.
     first: Array
+    lower: Array
+    width: Array
 
-    def summed(self, weight: Array) -> Array:
-        """Return the weights of a layer whose last inputs are the bins, those of each column summed up to each bin."""
-        found = weight.astype(np.float64)
-        for part in np.split(found[len(weight) - self.first[-1] :], self.first[1:-1]):
-            part[:] = part.cumsum(axis=0)
-        return found.astype(np.float32)
+    @property
+    def halves(self) -> bool:
+        """Whether each column has two bins."""
+        return bool((np.diff(self.first) == 2).all())
+
+    def merged(self, weight: Array, bias: Array) -> tuple[Array, Array]:
+        """Return the weights, of which the last rows are those of the edges other than the middle ones, and the bias."""
+        rows, shift = weight.astype(np.float64), bias.astype(np.float64)
+        of_bins = rows[len(rows) - self.first[-1] :]
+        upper = self.lower + self.width
+        for column, first, last in zip(self.columns, self.first[:-1], self.first[1:], strict=True):
+            edges = np.append(self.lower[first:last], upper[last - 1])
+            at_edges = np.vstack([np.zeros(len(bias)), of_bins[first:last].cumsum(axis=0)])
+            at_edges += edges[:, None] * rows[column]
+            middle = (last - first) // 2
+            shift += at_edges[middle]
+            of_bins[first:last] = np.delete(at_edges, middle, axis=0) - at_edges[middle]
+        return rows.astype(np.float32), shift.astype(bias.dtype)
 
 
 class Printer:
@@ -69,6 +91,8 @@ class Printer:
         #: The statements that make every field of a row missing.
         self.missing: list[str] = []
         self._constants = Names()
+        #: The statement that copies the numbers of a row, and what it copies.
+        self._copied = "", ""
         self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
         self.row = (read_encoded if encoded else read_entry)(self, entry, prefix, names)
         n_read = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
@@ -77,17 +101,35 @@ class Printer:
         #: The type of a layer's arithmetic.
         self.real = "float"
         self.n_layers = 0
+        #: Whether a layer is wide enough for AVX-512.
+        self.is_wide = False
         #: The number of outputs of the last layer.
         self.width = 0
         #: The lengths of ``h``, and of ``v`` and ``at``.
         self.n_hidden = 0
         self.n_listed = 0
-        #: The bins that the first layer adds as cumulative weights.
+        #: The bins that the first layer adds.
         self.bins: Bins | None = None
 
     def emit(self, *lines: str) -> None:
         """Add statements."""
         self.statements += lines
+
+    def copy(self, source: str, n: int) -> None:
+        """Copy `n` numbers into ``x``; `source` is the expression of number ``i``."""
+        self._copied = loop("i", n, f"x[i] = {source};"), source
+        self.emit(self._copied[0])
+
+    def read(self, first: int, n: int) -> str:
+        """Return the expression of number ``i`` of `n`, from ``x[first]`` on, for an op that sets all of them.
+
+        If this op is the first one and sets all of ``x``, it reads what would be copied there.
+        """
+        statement, source = self._copied
+        if self.statements[-3:-2] == [statement] and n == len(self.bounds):
+            del self.statements[-3]
+            return source
+        return f"x[i + {first}]" if first else "x[i]"
 
     def constant(self, name: str, values: Array) -> str:
         """Define a constant array; return its name."""

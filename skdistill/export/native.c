@@ -57,18 +57,27 @@ enum { ROWS = 8 };
 enum { ROWS = 4 };
 #endif
 
+/* The outputs of `n` vectors, a constant, from `first` on. */
+static inline __attribute__((always_inline)) void outputs(
+    int n, int first, const float *in, int n_in, int in_padded, const float *weight, const float *bias, int out_padded,
+    float *out)
+{
+    wide sum[ROWS][2], w[2];
+    for (int r = 0; r < ROWS; r++) memcpy(sum[r], bias + first, (size_t)n * sizeof *w);
+    for (int i = 0; i < n_in; i++) {
+        memcpy(w, weight + i * out_padded + first, (size_t)n * sizeof *w);
+        for (int r = 0; r < ROWS; r++) for (int k = 0; k < n; k++) sum[r][k] += in[r * in_padded + i] * w[k];
+    }
+    for (int r = 0; r < ROWS; r++) memcpy(out + r * out_padded + first, sum[r], (size_t)n * sizeof *w);
+}
+
 static void dense(const float *in, int n_in, int in_padded, const float *weight, const float *bias, int out_padded,
                   float *out)
 {
-    for (int first = 0; first < out_padded; first += LANES) {
-        wide sum[ROWS], w;
-        for (int r = 0; r < ROWS; r++) memcpy(sum + r, bias + first, sizeof w);
-        for (int i = 0; i < n_in; i++) {
-            memcpy(&w, weight + i * out_padded + first, sizeof w);
-            for (int r = 0; r < ROWS; r++) sum[r] += in[r * in_padded + i] * w;
-        }
-        for (int r = 0; r < ROWS; r++) memcpy(out + r * out_padded + first, sum + r, sizeof w);
-    }
+    int first = 0;
+    for (; first + 2 * LANES <= out_padded; first += 2 * LANES)
+        outputs(2, first, in, n_in, in_padded, weight, bias, out_padded, out);
+    if (first < out_padded) outputs(1, first, in, n_in, in_padded, weight, bias, out_padded, out);
 }
 
 /* The logits of ROWS rows. */

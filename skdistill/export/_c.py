@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ class Module(Printer):
         self.prefix = identifier(stem)
         self.upper = self.prefix.upper()
         self.classes = classes
-        names = Names(f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "N_OUTPUTS", "H", "WIDE"))
+        names = Names(f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "N_OUTPUTS", "H", "WIDE", "ALIGNED"))
         found = [] if classes is None else classes.tolist()
         self.labels = [str(label) for label in found]
         self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
@@ -145,7 +146,7 @@ class Module(Printer):
         last: Any = self.program.ops[-1]
         if last.magnifies:
             self.real = "double"
-        for op in self.program.ops[1:-1]:
+        for op, self.following in pairwise(self.program.ops[1:]):
             self.emit("", f"/* {type(op).__name__} */")
             PRINTERS[type(op)](self, op)
         if isinstance(last, Unstandardize):
@@ -186,7 +187,7 @@ class Module(Printer):
         functions = used("\n".join(texts), FUNCTIONS, lambda text: set(re.findall(r"\b([a-z_]+)\(", text)))
         types = [f"typedef {self.real} real;"] if self.n_hidden else []
         if self.n_listed:
-            functions.add("PREFIX_WIDE")
+            functions |= {"PREFIX_WIDE", "PREFIX_ALIGNED"} if self.is_wide else {"PREFIX_WIDE"}
             types += [f"typedef {position} position;", "static const position end = (position)-1;"]
         title = block_comment(
             [

@@ -16,6 +16,8 @@ Array = NDArray[Any]
 
 #: A layer is computed in float if all its inputs are below this bound, else in double.
 _SMALL = 1e4
+#: A layer of fewer outputs is a plain sum over all inputs.
+_FEW = 4
 #: A layer of so many outputs is also compiled for AVX-512; that costs time if layers are narrower or not of float32.
 _WIDE = 64
 #: A number beyond the outermost edges by no more than this part of a bin is on the edge.
@@ -90,7 +92,7 @@ def _quantiles(to: Printer, op: ops.Quantiles) -> None:
 
 def _piecewise(to: Printer, op: ops.Piecewise) -> None:
     columns = np.asarray(op.columns) - to.n_codes
-    following = to.program.ops[to.program.ops.index(op) + 1]
+    following = to.following
     if isinstance(following, ops.Affine | ops.LookupAffine) and following.weight.dtype == np.float32 and _in_rows(op):
         first = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
         to.bins = Bins(columns[first[:-1]], first, op.lower, op.width)
@@ -127,14 +129,18 @@ def _affine(to: Printer, op: ops.Affine | ops.LookupAffine) -> None:
     source = "(real)x[i]" if first else "h[i]"
     if n_in == 0:
         to.emit(loop("j", n_out, f"h[j] = {start};"))
-    elif n_out < 4 and bins is None:
+    elif n_out < _FEW and bins is None:
         _add_all(to, values, f"weight_{layer}", start, source)
     else:
-        _add_listed(to, values, to.constant(f"weight_{layer}", values), start, source, bins)
+        is_wide = n_out >= _WIDE and values.dtype == np.float32
+        to.is_wide |= is_wide
+        weight = to.constant(f"weight_{layer}", values, f" {to.prefix.upper()}_ALIGNED" if is_wide else "")
+        _add_listed(to, values, weight, start, source, bins)
     if op.scale is not None:
         to.emit(loop("j", n_out, f"h[j] = {bias}[j] + {to.constant(f'scale_{layer}', op.scale)}[j] * h[j];"))
     if isinstance(op, ops.LookupAffine):
         _add_tables(to, op, layer)
+    to.listed = "!= 0"
     to.width = n_out
     to.n_hidden = max(to.n_hidden, n_out)
 
@@ -218,10 +224,9 @@ def _add_listed(to: Printer, values: Array, weight: str, start: str, source: str
             f"    for (int i = 0; i < {len(plain)}; i++) {{",
             f"        v[found] = {source.replace('[i]', f'[{index}]')};",
             f"        at[found] = (position){index if index == 'i' else f'({index})'};",
-            "        found += v[found] != 0;",
+            f"        found += v[found] {to.listed};",
             "    }",
         )
-    to.is_wide |= n_out >= _WIDE and values.dtype == np.float32
     w = [_decoded(to, f"w{k}[j]", values) for k in range(4)]
     kind = c_type(values.dtype)
     to.emit(
@@ -315,6 +320,11 @@ def _indexed(to: Printer, name: str, columns: Array, i: str) -> str:
 
 
 def _activation(to: Printer, op: Op) -> None:
+    following = to.following
+    if isinstance(op, ops.Relu) and isinstance(following, ops.Affine) and following.weight.shape[1] >= _FEW:
+        to.listed = "> 0"
+        to.emit("/* as part of the next layer */")
+        return
     to.emit(loop("j", to.width, f"h[j] = {activated(op, 'h[j]', '' if to.real == 'double' else 'f')};"))
 
 

@@ -82,8 +82,11 @@ class Printer:
 
     def __init__(self, program: Program, prefix: str, names: Names, *, encoded: bool = False) -> None:
         self.program = program
+        self.prefix = prefix
         entry = program.ops[0]
         assert isinstance(entry, Columns | Bound)
+        #: The op after the one that is printed.
+        self.following = program.ops[-1]
         #: The bytes of constants.
         self.rom = 0
         self.definitions: list[str] = []
@@ -108,6 +111,8 @@ class Printer:
         #: The lengths of ``h``, and of ``v`` and ``at``.
         self.n_hidden = 0
         self.n_listed = 0
+        #: The condition on inputs that the next layer lists.
+        self.listed = "!= 0"
         #: The bins that the first layer adds.
         self.bins: Bins | None = None
 
@@ -131,10 +136,10 @@ class Printer:
             return source
         return f"x[i + {first}]" if first else "x[i]"
 
-    def constant(self, name: str, values: Array) -> str:
-        """Define a constant array; return its name."""
+    def constant(self, name: str, values: Array, attribute: str = "") -> str:
+        """Define a constant array, with an attribute after its name; return its name."""
         name = self._constants(name)
-        self.definitions.append(array(name, values))
+        self.definitions.append(array(name, values, attribute))
         self.rom += values.nbytes
         return name
 

@@ -117,18 +117,18 @@ def c_type(dtype: np.dtype[Any]) -> str:
     return {"float64": "double", "float32": "float", "float16": "uint16_t"}.get(dtype.name, f"{dtype.name}_t")
 
 
-def array(name: str, values: Array) -> str:
+def array(name: str, values: Array, attribute: str = "") -> str:
     """Return the definition of a flat constant array in the C type of the numpy dtype."""
     flat = np.ascontiguousarray(values).ravel()
     if flat.dtype == np.float16:
         flat = flat.view(np.uint16)
     write: Callable[[Any], str] = {"float64": number, "float32": _single}.get(flat.dtype.name, str)
-    return definition(c_type(flat.dtype), name, map(write, flat.tolist()))
+    return definition(c_type(flat.dtype), name, map(write, flat.tolist()), attribute)
 
 
-def definition(kind: str, name: str, cells: Iterable[str]) -> str:
+def definition(kind: str, name: str, cells: Iterable[str], attribute: str = "") -> str:
     """Return the definition of a constant array of a C type."""
-    return f"static const {kind} {name}[] = {{\n{in_lines(cells, _WIDTH)}\n}};"
+    return f"static const {kind} {name}[]{attribute} = {{\n{in_lines(cells, _WIDTH)}\n}};"
 
 
 def block_comment(paragraphs: Iterable[str]) -> str:

@@ -244,7 +244,7 @@ def _sources(program: Program) -> tuple[dict[str, str], int]:
         encoder, layers, activations = parts
         sources |= dict(zip(("first.c", "first.h"), _logits_of([*encoder, layers[0]], "first").print(), strict=True))
         text += _later_layers(layers, activations, arrays)
-    text += [array(name, values).replace("[]", "[] __attribute__((aligned(64)))", 1) for name, values in arrays.items()]
+    text += [array(name, values, " __attribute__((aligned(64)))") for name, values in arrays.items()]
     sources["parts.h"] = "\n".join(text) + "\n"
     sources["native.c"] = _NATIVE
     return sources, n

@@ -47,22 +47,23 @@ static const model_row *row_at(const double *rows, int64_t i)
 #ifdef LATER_LAYERS
 #include "first.h"
 
-/* Several rows go through a layer together, which then reads its weights once for all of them: as many as the
-   processor has registers for. The numbers of a row are padded to a multiple of LANES. */
+/* Several rows go through a layer together, which then reads its weights once for all of them, and several vectors of
+   outputs, which then read the inputs once: as many as the processor has registers for. The numbers of a row are padded
+   to a multiple of LANES. */
 typedef float wide __attribute__((vector_size(64)));
 enum { LANES = 16 };
 #ifdef __AVX512F__
-enum { ROWS = 8 };
+enum { ROWS = 8, VECTORS = 2 };
 #else
-enum { ROWS = 4 };
+enum { ROWS = 4, VECTORS = 1 };
 #endif
 
-/* The outputs of `n` vectors, a constant, from `first` on. */
-static inline __attribute__((always_inline)) void outputs(
-    int n, int first, const float *in, int n_in, int in_padded, const float *weight, const float *bias, int out_padded,
-    float *out)
+/* Compute `n` vectors of outputs from `first` on; n is a constant once this is inlined. */
+static inline __attribute__((always_inline)) void vectors(int n, int first, const float *in, int n_in, int in_padded,
+                                                          const float *weight, const float *bias, int out_padded,
+                                                          float *out)
 {
-    wide sum[ROWS][2], w[2];
+    wide sum[ROWS][VECTORS], w[VECTORS];
     for (int r = 0; r < ROWS; r++) memcpy(sum[r], bias + first, (size_t)n * sizeof *w);
     for (int i = 0; i < n_in; i++) {
         memcpy(w, weight + i * out_padded + first, (size_t)n * sizeof *w);
@@ -75,9 +76,10 @@ static void dense(const float *in, int n_in, int in_padded, const float *weight,
                   float *out)
 {
     int first = 0;
-    for (; first + 2 * LANES <= out_padded; first += 2 * LANES)
-        outputs(2, first, in, n_in, in_padded, weight, bias, out_padded, out);
-    if (first < out_padded) outputs(1, first, in, n_in, in_padded, weight, bias, out_padded, out);
+    for (; first + VECTORS * LANES <= out_padded; first += VECTORS * LANES)
+        vectors(VECTORS, first, in, n_in, in_padded, weight, bias, out_padded, out);
+    for (; first < out_padded; first += LANES)
+        vectors(1, first, in, n_in, in_padded, weight, bias, out_padded, out);
 }
 
 /* The logits of ROWS rows. */

@@ -198,7 +198,12 @@ def main() -> None:
                 for way in [(student, 0.0, 1.0), *(one for one in ways if one[0] == student)]:
                     _, alpha, temperature = way
                     model = DistilledRanker(
-                        ranker, student=named(student), alpha=alpha, temperature=temperature, cv=options.cv, random_state=seed
+                        ranker,
+                        student=named(student),
+                        alpha=alpha,
+                        temperature=temperature,
+                        cv=options.cv,
+                        random_state=seed,
                     ).fit(rows_of, y[train], qid=qid[train])
                     found = model.predict(_take(X, test))
                     own = [ndcg(y[test], one, qid[test]) for one in (teacher, found)]

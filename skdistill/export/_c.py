@@ -134,7 +134,9 @@ class Module(Printer):
         self.prefix = identifier(stem)
         self.upper = self.prefix.upper()
         self.classes = classes
-        names = Names(f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "N_OUTPUTS", "H", "WIDE", "ALIGNED"))
+        names = Names(
+            f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "N_OUTPUTS", "H", "WIDE", "CLONES", "ALIGNED")
+        )
         found = [] if classes is None else classes.tolist()
         self.labels = [str(label) for label in found]
         self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
@@ -146,7 +148,8 @@ class Module(Printer):
         last: Any = self.program.ops[-1]
         if last.magnifies:
             self.real = "double"
-        for op, self.following in pairwise(self.program.ops[1:]):
+        for op, following in pairwise(self.program.ops[1:]):
+            self.following = following
             self.emit("", f"/* {type(op).__name__} */")
             PRINTERS[type(op)](self, op)
         if isinstance(last, Unstandardize):
@@ -188,6 +191,8 @@ class Module(Printer):
         types = [f"typedef {self.real} real;"] if self.n_hidden else []
         if self.n_listed:
             functions |= {"PREFIX_WIDE", "PREFIX_ALIGNED"} if self.is_wide else {"PREFIX_WIDE"}
+            clones = '"avx512f", "avx2", "default"' if self.is_wide else '"avx2", "default"'
+            types += [f"#define {self.upper}_CLONES {clones}"]
             types += [f"typedef {position} position;", "static const position end = (position)-1;"]
         title = block_comment(
             [
@@ -208,7 +213,7 @@ class Module(Printer):
             f'#include "{self.stem}.h"\n\n#include <math.h>\n#include <stdint.h>',
             _NEEDS_NAN,
             *(["\n".join(types)] if types else []),
-            *(self._function(text) for name, text in FUNCTIONS.items() if name in functions),
+            *(text.replace("PREFIX", self.upper) for name, text in FUNCTIONS.items() if name in functions),
             *self.definitions,
             *tables,
             f"{self.upper}_WIDE\n{defined[0]}" if self.n_listed else defined[0],
@@ -225,11 +230,6 @@ class Module(Printer):
             "#endif",
         ]
         return "\n\n".join(source) + "\n", "\n\n".join(header) + "\n"
-
-    def _function(self, text: str) -> str:
-        """Return the text of a function or macro of functions.c for this file."""
-        text = text.replace("PREFIX", self.upper)
-        return text if self.is_wide else text.replace('"avx512f", ', "").replace(" and AVX-512", "")
 
     def _regressor(self, lines: list[str]) -> Answers:
         """Return what a regressor's file holds besides the row; the lines apply all ops."""

@@ -1,11 +1,11 @@
 /* The C functions that the ops of a Program call; an exported file gets those that it needs, in this order. It defines
    the types `real`, which is float or double, and `position`, which is an unsigned integer, and the position `end`. */
 
-/* With GCC and glibc on x86-64, a function with this mark is also compiled for AVX2 and AVX-512, and runs in the version
+/* With GCC and glibc on x86-64, a function with this mark is also compiled for wider registers, and runs in the version
    that suits the processor. The results are the same to the last bit: no product and sum become one instruction. */
 #if defined(__x86_64__) && defined(__GLIBC__) && __GNUC__ >= 6 && defined(__OPTIMIZE__) && !defined(__clang__) \
     && !defined(__AVX2__) && !defined(__SANITIZE_THREAD__)
-#define PREFIX_WIDE __attribute__((target_clones("avx512f", "avx2", "default"), optimize("fp-contract=off", "no-ipa-ra")))
+#define PREFIX_WIDE __attribute__((target_clones(PREFIX_CLONES), optimize("fp-contract=off", "no-ipa-ra")))
 #else
 #define PREFIX_WIDE
 #endif

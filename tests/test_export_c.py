@@ -219,6 +219,17 @@ def test_every_level_of_optimisation_keeps_the_answers(kind, flags, tmp_path):
     check(compiled, wild_rows(numeric_table()[0]))
 
 
+@pytest.mark.parametrize("n_bins", [2, 3])
+def test_numbers_between_few_edges_and_beyond_them(n_bins, tmp_path):
+    X, y = numeric_table()
+    # a column of two values has no bins
+    X = np.insert(X, 2, X[:, 0] > 0, axis=1)
+    student = MLPStudent((8, 6), numeric="piecewise", n_bins=n_bins, max_epochs=20, random_state=0).fit(X, y)
+    compiled = Compiled(student, tmp_path, flags=SANITIZE)
+    assert ("middle[]" in compiled.source) == (n_bins == 2)
+    check(compiled, wild_rows(X))
+
+
 @pytest.mark.parametrize(("width", "clones"), [(24, {"avx2"}), (64, {"avx2", "avx512f"})])
 def test_wide_registers_change_no_bit(width, clones, tmp_path):
     X, y = numeric_table(n_classes=26)

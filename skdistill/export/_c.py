@@ -71,7 +71,7 @@ def to_c(student: Any, path: str | os.PathLike[str], *, metadata: dict[str, Any]
 
     The encoding is computed in double; layers are computed in float, unless their inputs may be large.
     int8 and float16 weights are stored as such. With GCC and glibc on x86-64, layers are also compiled
-    for AVX2, and processors that have AVX2 run that version.
+    for AVX2, and wide ones for AVX-512; each processor runs the version that suits it, with the same results.
 
     Parameters
     ----------
@@ -131,8 +131,8 @@ class Module(Printer):
 
     def __init__(self, program: Program, classes: Array | None, stem: str, *, encoded: bool = False) -> None:
         self.stem = stem
-        self.prefix = identifier(stem)
-        self.upper = self.prefix.upper()
+        prefix = identifier(stem)
+        self.upper = prefix.upper()
         self.classes = classes
         names = Names(
             f"{self.upper}_{name}" for name in ("N_CLASSES", "N_LOGITS", "N_OUTPUTS", "H", "WIDE", "CLONES", "ALIGNED")
@@ -140,7 +140,7 @@ class Module(Printer):
         found = [] if classes is None else classes.tolist()
         self.labels = [str(label) for label in found]
         self.class_names = [names(f"{self.upper}_CLASS_{enumerator(label)}") for label in found]
-        super().__init__(program, self.prefix, names, encoded=encoded)
+        super().__init__(program, prefix, names, encoded=encoded)
         self.rom += 4 * len(self.labels)
 
     def print(self) -> tuple[str, str]:
@@ -192,8 +192,12 @@ class Module(Printer):
         if self.n_listed:
             functions |= {"PREFIX_WIDE", "PREFIX_ALIGNED"} if self.is_wide else {"PREFIX_WIDE"}
             clones = '"avx512f", "avx2", "default"' if self.is_wide else '"avx2", "default"'
-            types += [f"#define {self.upper}_CLONES {clones}"]
-            types += [f"typedef {position} position;", "static const position end = (position)-1;"]
+            types += [
+                f"typedef {position} position;",
+                "static const position end = (position)-1;",
+                f"/* see {self.upper}_WIDE */",
+                f"#define {self.upper}_CLONES {clones}",
+            ]
         title = block_comment(
             [
                 f"{self.prefix}: a fitted student, exported by skdistill {__version__}.",

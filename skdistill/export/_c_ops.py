@@ -96,7 +96,7 @@ def _piecewise(to: Printer, op: ops.Piecewise) -> None:
     if isinstance(following, ops.Affine | ops.LookupAffine) and following.weight.dtype == np.float32 and _in_rows(op):
         first = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
         to.bins = Bins(columns[first[:-1]], first, op.lower, op.width)
-        to.emit("/* as part of the next layer */")
+        to.emit("/* as part of the next layer, which has weights for each edge of the bins but those in the middle */")
         return
     n = len(columns)
     lower, per_width = to.constant("lower", op.lower), to.constant("per_width", 1.0 / op.width)
@@ -111,7 +111,7 @@ def _in_rows(op: ops.Piecewise) -> bool:
     together = len(np.unique(columns)) == len(columns) - np.count_nonzero(same)
     gap = np.abs(op.lower[1:] - upper[:-1])
     is_small = max(np.abs(op.lower).max(), np.abs(upper).max()) <= _SMALL
-    return together and is_small and bool((gap <= 1e-6 * np.maximum(1.0, np.abs(op.lower[1:])))[same].all())
+    return together and is_small and bool((gap <= _ROUNDING * np.maximum(1.0, np.abs(op.lower[1:])))[same].all())
 
 
 def _affine(to: Printer, op: ops.Affine | ops.LookupAffine) -> None:
@@ -179,18 +179,20 @@ def _add_all(to: Printer, values: Array, name: str, start: str, source: str) -> 
     """
     n_in, n_out = values.shape
     n_sums = _N_SUMS if n_in >= 2 * _N_SUMS else 1
-    weight = to.constant(name, values.T)
-    product = f"{source} * {_decoded(to, f'{weight}[j * {n_in} + i]', values)}"
-    whole = n_in - n_in % n_sums
-    several = product.replace("[i]", "[i + k]").replace("+ i]", "+ i + k]")
-    rest = product.replace("[i]", f"[{whole} + k]").replace("+ i]", f"+ {whole} + k]")
+    weight, whole = to.constant(name, values.T), n_in - n_in % n_sums
+
+    def product(i: str) -> str:
+        return f"{source.replace('[i]', f'[{i}]')} * {_decoded(to, f'{weight}[j * {n_in} + {i}]', values)}"
+
+    several = loop("k", n_sums, f"sum[k] += {product('i + k')};")
+    rest = loop("k", n_in - whole, f"sum[k] += {product(f'{whole} + k')};")
     to.emit(
         "{",
         f"    real total[{n_out}];",
         f"    for (int j = 0; j < {n_out}; j++) {{",
         f"        real sum[{n_sums}] = {{0}};",
-        f"        for (int i = 0; i < {whole}; i += {n_sums}) {loop('k', n_sums, f'sum[k] += {several};')}",
-        *([f"        {loop('k', n_in - whole, f'sum[k] += {rest};')}"] if whole < n_in else []),
+        f"        for (int i = 0; i < {whole}; i += {n_sums}) {several}",
+        *([f"        {rest}"] if whole < n_in else []),
         f"        total[j] = {start} + {_tree_of([f'sum[{k}]' for k in range(n_sums)])};",
         "    }",
         f"    {loop('j', n_out, 'h[j] = total[j];')}",
@@ -199,6 +201,7 @@ def _add_all(to: Printer, values: Array, name: str, start: str, source: str) -> 
 
 
 def _tree_of(terms: list[str]) -> str:
+    """Return the sum of terms, added up by halves."""
     half = len(terms) // 2
     return f"({_tree_of(terms[:half])} + {_tree_of(terms[half:])})" if half else terms[0]
 
@@ -213,7 +216,7 @@ def _add_listed(to: Printer, values: Array, weight: str, start: str, source: str
     to.emit("{", "    int found = 0;")
     if bins is None:
         to.n_listed = max(to.n_listed, n_in + 4)
-        plain = range(n_in)
+        plain = np.arange(n_in)
     else:
         to.n_listed = max(to.n_listed, len(to.bounds) + (1 if bins.halves else 2) * len(bins.columns) + 4)
         _list_bins(to, bins)

@@ -1,5 +1,6 @@
 /* The C functions that the ops of a Program call; an exported file gets those that it needs, in this order. It defines
-   the types `real`, which is float or double, and `position`, which is an unsigned integer, and the position `end`. */
+   the types `real`, which is float or double, and `position`, which is an unsigned integer, the position `end`, and
+   PREFIX_CLONES, the processors that a function with the mark PREFIX_WIDE is compiled for. */
 
 /* With GCC and glibc on x86-64, a function with this mark is also compiled for wider registers, and runs in the version
    that suits the processor. The results are the same to the last bit: no product and sum become one instruction. */

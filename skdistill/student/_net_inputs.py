@@ -67,7 +67,7 @@ class Inputs:
         assert self.bins is not None
         spread, offset = self.bins
         out[:, : numbers.shape[1]] = numbers
-        # in place: memory for each batch anew leaves gaps that no later batch fills
+        # in place: memory for each batch anew leaves holes that no later batch fills
         torch.addmm(offset, numbers, spread, out=out[:, numbers.shape[1] :]).clamp_(0.0, 1.0)
 
     def gather(self, rows: Tensor, out: Tensor) -> tuple[Tensor, Tensor | None] | None:

@@ -95,7 +95,7 @@ def _piecewise(to: Printer, op: ops.Piecewise) -> None:
     following = to.following
     if isinstance(following, ops.Affine | ops.LookupAffine) and following.weight.dtype == np.float32 and _in_rows(op):
         first = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
-        to.bins = Bins(columns[first[:-1]], first, op.lower, op.width)
+        to.bins = Bins(columns[first[:-1]], first, op.lower, op.width, apart=to.program.ops[-1].magnifies)
         to.emit("/* as part of the next layer, which has weights for each edge of the bins but those in the middle */")
         return
     n = len(columns)
@@ -220,7 +220,7 @@ def _add_listed(to: Printer, values: Array, weight: str, start: str, source: str
     else:
         to.n_listed = max(to.n_listed, len(to.bounds) + (1 if bins.halves else 2) * len(bins.columns) + 4)
         _list_bins(to, bins)
-        plain = np.setdiff1d(np.arange(len(to.bounds)), bins.columns)
+        plain = np.setdiff1d(np.arange(len(to.bounds)), [] if bins.apart else bins.columns)
     if len(plain):
         index = _indexed(to, "plain_column", plain, "i")
         to.emit(
@@ -249,8 +249,14 @@ def _list_bins(to: Printer, bins: Bins) -> None:
     n, n_x, sizes = len(bins.columns), len(to.bounds), np.diff(bins.first)
     at = _indexed(to, "column_of_bins", bins.columns, "c")
     if bins.halves:
-        middle, beyond = to.constant("middle", bins.lower[1::2]), f"(real){1 + _ROUNDING}"
+        middle, beyond = to.constant("middle", bins.lower[1::2]), f"(real){1 if bins.apart else 1 + _ROUNDING}"
         below, above = (to.constant(name, 1.0 / bins.width[side::2]) for side, name in enumerate(("below", "above")))
+        rest = [
+            "            const double more = (double)v[c] - 1;",
+            f"            v[found] = (real)(x[{at}] > {middle}[c] ? more / {above}[c] : -more / {below}[c]);",
+            f"            at[found] = (position)({at});",
+            "            found++;",
+        ]
         to.emit(
             "    {",
             "        int any = 0;",
@@ -266,17 +272,21 @@ def _list_bins(to: Printer, bins: Bins) -> None:
             "        }",
             f"        found = {n};",
             f"        if (any) for (int c = 0; c < {n}; c++) if (v[c] > {beyond}) {{",
-            "            const double more = (double)v[c] - 1;",
-            f"            v[found] = (real)(x[{at}] > {middle}[c] ? more / {above}[c] : -more / {below}[c]);",
-            f"            at[found] = (position)({at});",
+            *([] if bins.apart else rest),
             "            v[c] = 1;",
-            "            found++;",
             "        }",
             "    }",
         )
         return
     outward = np.repeat((bins.first[:-1] + bins.first[1:]) // 2, sizes) <= np.arange(bins.first[-1])
     lower, slope = to.constant("lower", bins.lower), to.constant("slope", np.where(outward, 1.0, -1.0) / bins.width)
+    rest = [
+        f"        if (fabs(come - part) > {_ROUNDING}) {{",
+        f"            v[found] = (real)((come - part) / {slope}[bin]);",
+        f"            at[found] = (position)({at});",
+        "            found++;",
+        "        }",
+    ]
     step = f"bin += HALF * (number > {lower}[bin + HALF]);"
     if (sizes == sizes[0]).all():
         first, last = f"{sizes[0]} * c", f"first + {sizes[0]}"
@@ -306,11 +316,7 @@ def _list_bins(to: Printer, bins: Bins) -> None:
         f"        at[found] = (position)({n_x} + bin);",
         f"        at[found + 1] = (position)({n_x} - 1 + bin + 2 * low);",
         "        found += 2 - (bin == middle - low);",
-        f"        if (fabs(come - part) > {_ROUNDING}) {{",
-        f"            v[found] = (real)((come - part) / {slope}[bin]);",
-        f"            at[found] = (position)({at});",
-        "            found++;",
-        "        }",
+        *([] if bins.apart else rest),
         "    }",
     )
 

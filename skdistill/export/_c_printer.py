@@ -41,6 +41,8 @@ class Bins:
     first: Array
     lower: Array
     width: Array
+    #: Whether the numbers themselves are left to the layer: the sum of their weights and those of the bins is rounded.
+    apart: bool
 
     @property
     def halves(self) -> bool:
@@ -55,11 +57,12 @@ class Bins:
         for column, first, last in zip(self.columns, self.first[:-1], self.first[1:], strict=True):
             edges = np.append(self.lower[first:last], upper[last - 1])
             at_edges = np.vstack([np.zeros(len(bias)), of_bins[first:last].cumsum(axis=0)])
-            at_edges += edges[:, None] * rows[column]
+            if not self.apart:
+                at_edges += edges[:, None] * rows[column]
             middle = (last - first) // 2
             shift += at_edges[middle]
             of_bins[first:last] = np.delete(at_edges, middle, axis=0) - at_edges[middle]
-        return rows.astype(np.float32), shift.astype(bias.dtype)
+        return rows.astype(np.float32), shift if self.apart else shift.astype(bias.dtype)
 
 
 class Printer:

@@ -50,7 +50,10 @@ class Bins:
         return bool((np.diff(self.first) == 2).all())
 
     def merged(self, weight: Array, bias: Array) -> tuple[Array, Array]:
-        """Return the weights, of which the last rows are those of all edges but the middle ones, and the bias."""
+        """Return the weights, of which the last rows are those of all edges but the middle ones, and the bias.
+
+        The bias of numbers apart is float64.
+        """
         rows, shift = weight.astype(np.float64), bias.astype(np.float64)
         of_bins = rows[len(rows) - self.first[-1] :]
         upper = self.lower + self.width

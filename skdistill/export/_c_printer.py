@@ -41,7 +41,7 @@ class Bins:
     first: Array
     lower: Array
     width: Array
-    #: Whether the numbers themselves are left to the layer: the sum of their weights and those of the bins is rounded.
+    #: Whether the layer adds the numbers apart from their bins; their weights then stay exact.
     apart: bool
 
     @property

@@ -200,7 +200,8 @@ def category_order(X: Any, index: int) -> tuple[Any, ...] | None:
     if not is_frame(X):
         return None
     column = _native_column(X, index)
-    if _is_plain(getattr(column, "dtype", None)):
+    dtype = getattr(column, "dtype", None)
+    if isinstance(dtype, np.dtype) or getattr(dtype, "type", None) is str:
         return None
     import narwhals as nw
 

@@ -568,8 +568,8 @@ def _bins(
         levels = np.linspace(0.0, 1.0, n_bins + 1)
         found = [np.take_along_axis(block, _places(block, mass, levels), axis=1) for block, mass in ranks]
         edges = _not_tiny(scaled(np.concatenate(found), slice(None)))[list(binned)].tolist()
-    distinct = ((standardize.start + at, list(dict.fromkeys(each))) for at, each in zip(binned, edges, strict=True))
-    return [(column, *pair) for column, each in distinct if len(each) > 2 for pair in pairwise(each)]
+    several = ((standardize.start + at, list(dict.fromkeys(each))) for at, each in zip(binned, edges, strict=True))
+    return [(column, *pair) for column, each in several if len(each) > 2 for pair in pairwise(each)]
 
 
 def _with_heavy(values: Array, mass: Array, n_bins: int) -> list[float]:

@@ -430,7 +430,8 @@ def _encode_numbers(
     if numeric == "quantile":
         # ranks are uniform; sqrt(3) gives them a standard deviation of one
         return [*ops, Quantiles(first, rest[0], (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
-    standardize = Standardize(first, *rest, fill, _FAR_IN_BINS if numeric == "piecewise" else _FAR)
+    center, scale = rest
+    standardize = Standardize(first, center, scale, fill, _FAR_IN_BINS if numeric == "piecewise" else _FAR)
     ops.append(standardize)
     if numeric == "piecewise":
         most = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -273,20 +273,22 @@ def _learn_columns(
     learned: list[Read] = []
     numeric = [source for source, column in enumerate(columns) if column.kind != "category"]
     fewest = max(min_frequency, _RARE * len(weight)) if len(numeric) > _MOST_IN_ALL else 0.0
-    at_once = max(1, _CELLS_AT_ONCE // len(weight))
-    for start in range(0, len(numeric), at_once):
-        some = numeric[start : start + at_once]
+    for places in _at_once(len(numeric), len(weight)):
+        some = numeric[places]
         block = np.array([columns[source].values for source in some])
         if np.isinf(block).any():
             for source in some:
                 check_finite(columns[source])
-        np.clip(block, -LARGEST, LARGEST, out=block)
+        if beyond := bool((np.abs(block) > LARGEST).any()):
+            np.clip(block, -LARGEST, LARGEST, out=block)
         off_modes = _off_mode(block, np.maximum(weight, 1.0), fewest).tolist()
         for source, values, off_mode in zip(some, block, off_modes, strict=True):
             column = columns[source]
             if off_mode and off_mode < fewest:
                 notes.constant.append(plain_repr(column.name))
             elif off_mode:
+                # the rows have the numbers already, unless some are clipped
+                values = values.copy() if beyond else column.values
                 learned.append(Read(source, column.kind, form=column.form, values=values))
     texts: list[tuple[int, list[Any], list[str]]] = []
     for source, column in enumerate(columns):
@@ -329,6 +331,12 @@ def _learn_columns(
             values = np.array(Word(word).among(in_cells), dtype=np.float64)
             learned.append(Read(source, "word", word=word, values=values))
     return learned
+
+
+def _at_once(n_columns: int, n_rows: int) -> Iterator[slice]:
+    """Yield parts of the columns, with so many cells as are worked on at once."""
+    step = max(1, _CELLS_AT_ONCE // n_rows)
+    yield from (slice(start, start + step) for start in range(0, n_columns, step))
 
 
 def _frequent_words(levels: dict[Any, float], min_frequency: int) -> list[str]:
@@ -404,36 +412,35 @@ def _encode_numbers(
     The columns begin at index `first`. The first `n_read` of them are read from the rows; the others
     are parts of dates. Those of `binned` get bins.
     """
-    levels = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS
+    n_columns, piecewise = len(values), numeric == "piecewise"
+    with_missing = np.zeros(n_columns, dtype=bool)
+    fill, center, scale = np.empty((3, n_columns))
+    levels, knots = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS, np.empty((n_columns, _N_KNOTS))
     ranks: list[tuple[Array, Array]] = []
-    found: list[tuple[Array, ...]] = []
-    at_once = max(1, _CELLS_AT_ONCE // len(weight))
-    for start in range(0, len(values), at_once):
-        block = np.array(values[start : start + at_once])
+    for some in _at_once(n_columns, len(weight)):
+        block = np.array(values[some])
         missing = np.isnan(block)
-        has_missing = missing.any(axis=1)
+        with_missing[some] = missing.any(axis=1)
         ranked, mass = _ranked(block, weight)
-        (fill,) = _quantiles(ranked, mass, [0.5]).T
+        (fill[some],) = _quantiles(ranked, mass, [0.5]).T
         if numeric == "quantile":
-            found.append((has_missing, fill, _quantiles(ranked, mass, levels)))
+            knots[some] = _quantiles(ranked, mass, levels)
             continue
-        if has_missing.any():
-            np.copyto(block, fill[:, None], where=missing)
+        if with_missing[some].any():
+            np.copyto(block, fill[some, None], where=missing)
             ranked, mass = _ranked(block, weight)
-        found.append((has_missing, fill, *_moments(block, ranked, mass, weight)))
-        if numeric == "piecewise":
+        center[some], scale[some] = _moments(block, ranked, mass, weight)
+        if piecewise:
             ranks.append((ranked, mass))
-    has_missing, fill, *rest = (np.concatenate(several) for several in zip(*found, strict=True))
     # the parts of a date are missing where the date is, so they need no indicator of their own
-    with_missing = np.flatnonzero(has_missing[:n_read])
-    ops: list[Op] = [Indicate(first + with_missing)] if len(with_missing) else []
+    indicated = np.flatnonzero(with_missing[:n_read])
+    ops: list[Op] = [Indicate(first + indicated)] if len(indicated) else []
     if numeric == "quantile":
         # ranks are uniform; sqrt(3) gives them a standard deviation of one
-        return [*ops, Quantiles(first, rest[0], (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
-    center, scale = rest
-    standardize = Standardize(first, center, scale, fill, _FAR_IN_BINS if numeric == "piecewise" else _FAR)
+        return [*ops, Quantiles(first, knots, (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
+    standardize = Standardize(first, center, scale, fill, _FAR_IN_BINS if piecewise else _FAR)
     ops.append(standardize)
-    if numeric == "piecewise":
+    if piecewise:
         most = (
             int(np.clip(_N_BINS // max(len(binned), 1), _FEWEST_BINS, _MOST_BINS)) if n_bins == "auto" else int(n_bins)
         )

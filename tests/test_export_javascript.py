@@ -343,7 +343,7 @@ console.log(JSON.stringify([classes, columns, predict([]), predict(row), predict
 def test_only_what_is_needed_is_printed(tmp_path):
     to_javascript(fitted("tree", table="numbers"), tmp_path / "student.js", metadata=False)
     text = (tmp_path / "student.js").read_text("utf-8")
-    defined = re.findall(r"^(?:export )?(?:const|let) (\w+)", text, re.MULTILINE)
+    defined = re.findall(r"^(?:export )?(?:const |let )?(\w+)=", text, re.MULTILINE)
     assert len(defined) <= 20
     assert all(len(re.findall(rf"\b{name}\b", text)) > 1 for name in defined if not name.startswith("predict"))
     assert not re.search("//|/\\*", text.split("\n", 1)[1])

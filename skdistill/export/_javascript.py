@@ -30,7 +30,7 @@ def _short(code: str) -> str:
     parts = re.split(r'("(?:[^"\\]|\\.)*"|`[^`]*`|/\^.*?\$/)', code)
     for at in range(0, len(parts), 2):
         text = re.sub(r"\s*([^\w\s$])\s*", r"\1", re.sub(r"\s+", " ", parts[at]))
-        parts[at] = re.sub(r"\((\w+)\)=>", r"\1=>", text.replace(";}", "}"))
+        parts[at] = re.sub(r"(?<!\w)\((\w+)\)=>", r"\1=>", text.replace(";}", "}"))
     return "".join(parts).removesuffix(";")
 
 
@@ -350,12 +350,12 @@ def _list(values: Iterable[float]) -> str:
 
 def _texts(texts: list[str]) -> str:
     """Return a list of texts, in the fewest characters."""
-    start = re.search("(?:0|[1-9][0-9]{0,8})?$", texts[0])
-    assert start is not None
-    before, first = texts[0][: start.start()], int(start[0] or 0)
-    if len(texts) > 2 and texts == [f"{before}{number}" for number in range(first, first + len(texts))]:
-        number = f"i + {first}" if first else "i"
-        return f"Array.from(Array({len(texts)}), (_, i) => {_text(before)} + {f'({number})' if first else number})"
+    if len(texts) > 2:
+        # names that are numbered
+        before, first = re.fullmatch("(.*?)(0|[1-9][0-9]{0,8})?", texts[0], re.DOTALL).groups("0")  # type: ignore[union-attr]
+        if texts == [f"{before}{number}" for number in range(int(first), int(first) + len(texts))]:
+            number = "i" if first == "0" else f"(i + {first})"
+            return f"Array.from(Array({len(texts)}), (_, i) => {_text(before)} + {number})"
     parts = _text(",".join(texts)) + '.split(",")'
     return parts if len(texts) > 5 and "," not in "".join(texts) else _joined(map(_text, texts))
 
@@ -577,12 +577,13 @@ def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
 
 def _sum(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     """Print a last layer of one output."""
-    source, start, n = (to.h, 0, len(op.weight)) if to.h else ("z", to.n_codes, to.width - to.n_codes)
+    first = not to.h
+    source, start, n = ("z", to.n_codes, to.width - to.n_codes) if first else (to.h, 0, len(op.weight))
     to.variables["h"] = _number(op.bias[0])
     weight = to.constant("w", _weights(op.weight, op.scale)) if len(op.weight) else ""
     if n:
         to.each(range(start, start + n), lambda x: f"h += {weight}[i] * {source}[{x}];")
-    if to.bins is not None:
+    if first and to.bins is not None:
         columns = np.asarray(to.bins.columns)
         ends = np.append(np.flatnonzero(np.diff(columns)) + 1, len(columns))
         lower, width = to.constant("lo", _array(to.bins.lower)), to.constant("wd", _array(to.bins.width))

@@ -32,6 +32,8 @@ class Query:
         An expression for each number.
     vector : str or None
         An expression for the list of all numbers, where they are one, of `width` elements.
+    linear : str or None
+        An expression for what the inputs of a last hidden layer add to the output, where `vector` lacks it.
     scaled, bins, raw : Op or None
         A Standardize that has been printed in part, a Piecewise that the next layer prints, and a Standardize whose
         numbers are still in their own unit.
@@ -55,6 +57,7 @@ class Query:
         self.codes: list[str] = []
         self.numbers: list[str] = []
         self.vector: str | None = None
+        self.linear: str | None = None
         self.width = 0
         self.scaled: Op | None = None
         self.bins: Any = None

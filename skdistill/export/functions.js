@@ -296,7 +296,7 @@ const cells = (r, i, n = columns.length) => {
   const q = Object.keys(r ?? {}), w = (a, b) => say(a.filter((x) => !b.includes(x)));
   return q.length == n && columns.every((x) => Object.hasOwn(r, x))
     ? columns.map((x) => r[x])
-    : fail(`The columns of row ${line} are not those of fit: missing ${w(columns,q)}, unexpected ${w(q,columns)}.`);
+    : fail(`The columns of row ${line} are not those seen in fit: missing ${w(columns,q)}, unexpected ${w(q,columns)}.`);
 };
 
 // what a function f of the outputs says of a row or of each of several; a Date is a cell

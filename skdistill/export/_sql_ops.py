@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -374,10 +375,38 @@ def _piecewise(to: Query, op: ops.Piecewise) -> None:
         to.bins = op
         return
     columns = (op.columns - len(to.codes)).tolist()
+    if _is_list(to, op) and _is_bounded(to.program) and op.width.min() >= _NARROWEST:
+        _knots(to, op)
+        return
     to.numbers += [
         _bin(to, to.numbers[column], lower, width)
         for column, lower, width in zip(columns, op.lower.tolist(), op.width.tolist(), strict=True)
     ]
+
+
+def _knots(to: Query, op: ops.Piecewise) -> None:
+    """Append the distances from knots, of which the bins are sums: DuckDB takes a tenth of the time.
+
+    ``clip((x - lower) / width, 0, 1)`` is ``(abs(x - lower) - abs(x - upper)) / (2 * width) + 1 / 2``.
+    """
+    knots: list[tuple[int, float]] = []
+    places: list[tuple[int, int]] = []
+    for column, lower, width in zip(
+        (op.columns - len(to.codes)).tolist(), op.lower.tolist(), op.width.tolist(), strict=True
+    ):
+        # an edge of two bins is the same but for its rounding
+        edges = [(column, float(to.decimal(edge, 1e-9 * width))) for edge in (lower, lower + width)]
+        near = [
+            next((one for one in knots[-1:] if one[0] == column and abs(one[1] - edge) <= 3e-7 * width), (column, edge))
+            for _, edge in edges
+        ]
+        knots += [one for one in near if one not in knots]
+        places.append((knots.index(near[0]), knots.index(near[1])))
+    to.knots = np.zeros((len(op.columns), len(knots)))
+    for row, (first, last) in zip(to.knots, places, strict=True):
+        row[first] = 0.5 / (knots[last][1] - knots[first][1])
+        row[last] = -row[first]
+    to.numbers += [f"ABS({_minus(to, to.numbers[column], knot, 0.0)})" for column, knot in knots]
 
 
 def _bin(to: Query, value: str, lower: float, width: float) -> str:
@@ -469,6 +498,11 @@ def _product(to: Query, op: ops.Affine | ops.LookupAffine, tables: Array | None)
     # max(u, 0) is (u + |u|) / 2, and what the u add to one output is linear in the inputs: a pass over the units less
     is_split = is_relu and isinstance(last, ops.Affine) and last.weight.shape[1] == 1 and _is_bounded(to.program)
     rows = np.vstack([ops.real_weights(op.weight, op.scale), op.bias]).T.astype(np.float64)
+    if to.knots is not None:
+        n_plain = len(op.weight) - len(to.knots)
+        bins = rows[:, n_plain:-1]
+        bias = rows[:, -1:] + bins.sum(axis=1, keepdims=True) / 2
+        rows, to.knots = np.hstack([rows[:, :n_plain], bins @ to.knots, bias]), None
     unit = np.ones(rows.shape[1])
     if to.raw is not None:
         mean, scale = to.raw.mean, to.raw.scale
@@ -533,7 +567,10 @@ def _list(to: Query, values: Array, unit: Array | None = None) -> str:
     tolerance: list[float | None] = [None] * values.shape[-1]
     if unit is not None:
         tolerance[: len(unit)] = (1e-9 / unit).tolist()
-    rows = [f"[{','.join(map(to.decimal, row, tolerance))}]" for row in np.atleast_2d(values).tolist()]
+    rows = []
+    for row in np.atleast_2d(values).tolist():
+        texts = ",".join(map(to.decimal, row, tolerance))
+        rows.append(f"[{re.sub(r'(?<![0-9.])0[.]', '.', texts)}]")
     return f"CAST('{rows[0]}' AS DOUBLE[])" if values.ndim == 1 else f"CAST('[{','.join(rows)}]' AS DOUBLE[][])"
 
 

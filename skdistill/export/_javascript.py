@@ -147,9 +147,9 @@ class _Module:
         self._counts: Counter[str] = Counter()
         #: The arrays that a row is computed in.
         self.arrays: dict[str, str] = {}
-        #: The statements for a row, those without columns once, and else for each of the columns.
+        #: The statements for a row: once, or for each of some columns.
         self.steps: list[tuple[list[int], list[str]]] = [([], [])]
-        #: What the variables of the statements begin with.
+        #: The variables of these statements, and their first values.
         self.variables: dict[str, str] = {}
         entry = program.ops[0]
         assert isinstance(entry, Columns | Bound)
@@ -197,9 +197,9 @@ class _Module:
 
     def text(self) -> str:
         """Return the text of the module."""
-        end, answers = self.program.ops[-1], {}
+        end = self.program.ops[-1]
         if isinstance(end, ops.Unstandardize):
-            answers["predict"] = f"each({_unstandardized(self, end)})"
+            answers = {"predict": f"each({_unstandardized(self, end)})"}
         else:
             proba, answer = _probabilities(self, end)
             answers = {"predict": f"each((h) => {answer})", "predictProba": f"each({proba})"}
@@ -225,16 +225,23 @@ class _Module:
             exports.append(f"classes={_joined(self.classes)}")
         if self.metadata:
             exports.append(f"metadata={_object(self.metadata)}")
-        title = f"// skdistill {__version__}, fingerprint {self.fingerprint}"
-        changed = "".join(f"let {name}=0;\n" for name in ("k", "line") if name in functions)
-        chosen = [text for name, text in FUNCTIONS.items() if name in functions - {"k", "line"}]
+        needed = [text for name, text in FUNCTIONS.items() if name in functions]
         if isinstance(self.entry, Bound) or ({*self.entry.kinds} == {"number"} and not self.entry.forms):
             # an array whose first cell is a date is wrong in any case
-            chosen = [text.replace("&&!x.getTime?.call", "") for text in chosen]
+            needed = [text.replace("&&!x.getTime?.call", "") for text in needed]
         if not getattr(self.entry, "spans", None):
-            chosen = [text.replace(',t="numbers"', "").replace("${t}", "numbers") for text in chosen]
-        listed = (",\n".join(part) for part in (exports, [*chosen, *body], answered))
-        return "{}\nexport const {};\n{}const {};\nexport const {};\n".format(title, next(listed), changed, *listed)
+            needed = [text.replace(',t="numbers"', "").replace("${t}", "numbers") for text in needed]
+        variables = [f"{text};\n" for text in needed if text.startswith("let ")]
+        needed = [text for text in needed if not text.startswith("let ")]
+        return "".join(
+            [
+                f"// skdistill {__version__}, fingerprint {self.fingerprint}\n",
+                _defined("export const", exports),
+                *variables,
+                _defined("const", needed + body),
+                _defined("export const", answered),
+            ]
+        )
 
     def types(self) -> str:
         """Return the TypeScript types of the module."""
@@ -287,6 +294,12 @@ export declare const columns: readonly string[];
 """
 
 
+def _defined(words: str, definitions: list[str]) -> str:
+    """Return one statement of all definitions."""
+    listed = ",\n".join(definitions)
+    return f"{words} {listed};\n"
+
+
 def _cell_types(entry: Columns | Bound) -> list[str]:
     """Return the TypeScript type of each column's cells, without that of a missing one."""
     if isinstance(entry, Bound):
@@ -337,7 +350,8 @@ def _literal(value: Any, what: str) -> str:
 
 def _number(value: float) -> str:
     """Return the shortest literal of a number."""
-    return repr(float(value)).removesuffix(".0").replace("inf", "Infinity").replace("nan", "NaN")
+    text = repr(float(value)).removesuffix(".0").replace("inf", "Infinity").replace("nan", "NaN")
+    return re.sub(r"^(-?)0\.", r"\1.", text)
 
 
 def _joined(literals: Iterable[str]) -> str:

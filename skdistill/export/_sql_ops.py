@@ -317,15 +317,13 @@ def _list_of_raw(to: Query, op: ops.Standardize) -> None:
     bounds = zip(to.numbers, low.tolist(), high.tolist(), strict=True)
     is_near = " AND ".join(f"{value} BETWEEN {_double(one)} AND {_double(other)}" for value, one, other in bounds)
     _make_list(to)
-    filled = op.mean + op.scale * op.squashed((op.fill - op.mean) / op.scale)
-    mean, scale, fill = (
-        _list(to, np.append(one, last)) for one, last in ((op.mean, 0.0), (op.scale, 1.0), (filled, 1.0))
-    )
+    mean, scale = _list(to, np.append(op.mean, 0.0)), _list(to, np.append(op.scale, 1.0))
     to.numbers = [is_near, mean, scale]
     to.settle()
     is_near, mean, scale = to.numbers
-    scaled = f"[(NULLIF(x, 'NaN') - {mean}[i]) / {scale}[i] FOR x, i IN {to.vector}]"
-    far = f"[COALESCE({mean}[i] + {scale}[i] * {_squashed(to, 'z', op.limit)}, {fill}[i]) FOR z, i IN {scaled}]"
+    fill = mean if (op.fill == op.mean).all() else _list(to, np.append(op.fill, 1.0))
+    scaled = f"[(COALESCE(NULLIF(x, 'NaN'), {fill}[i]) - {mean}[i]) / {scale}[i] FOR x, i IN {to.vector}]"
+    far = f"[{mean}[i] + {scale}[i] * {_squashed(to, 'z', op.limit)} FOR z, i IN {scaled}]"
     to.numbers, to.vector = [], f"CASE WHEN {is_near} THEN {to.vector} ELSE {far} END"
     to.raw = op
 

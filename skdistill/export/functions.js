@@ -5,7 +5,7 @@
 
 let k = 0;
 
-let line = 0;
+let row = 0;
 
 const f8 = (x) => new Float64Array(x);
 
@@ -48,7 +48,7 @@ const level = (x, m, o = m.size, n = o + 1) => (x == null || x !== x ? n : m.get
 const number = (x, i, t = "numbers") =>
   typeof x == "number" ? x : x == null ? NaN
   : x === !!x || /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(x) ? Number(x)
-  : fail(`Column ${say(columns[i])} holds ${say(x+"")} in row ${line}; it held ${t} in fit.`);
+  : fail(`Column ${say(columns[i])} holds ${say(x+"")} in row ${row}; it held ${t} in fit.`);
 
 const bounded = (x) => (x > 1e30 ? 1e30 : x < -1e30 ? -1e30 : x || 0);
 
@@ -78,7 +78,7 @@ const ofDate = (cell) => {
 
 const seconds = (x, i) =>
   x == null || x !== x ? NaN : (typeof x == "string" ? iso(x) : x.getTime && ofDate(x)) ??
-    fail(`Column ${say(columns[i])} holds ${say(x+"")} in row ${line}; it held dates in fit.`);
+    fail(`Column ${say(columns[i])} holds ${say(x+"")} in row ${row}; it held dates in fit.`);
 
 // how a column is read some of whose numbers are texts
 const numberReader = (before, mark, after, optional) => {
@@ -292,15 +292,15 @@ const yeoJohnson = (x, power) => {
 // the cells of row i, in order
 const cells = (r, i, n = columns.length) => {
   if (Array.isArray(r) || ArrayBuffer.isView(r))
-    return r.length == n ? r : fail(`Row ${line} has ${r.length} cells; expected ${n}.`);
+    return r.length == n ? r : fail(`Row ${row} has ${r.length} cells; expected ${n}.`);
   const q = Object.keys(r ?? {}), w = (a, b) => say(a.filter((x) => !b.includes(x)));
   return q.length == n && columns.every((x) => Object.hasOwn(r, x))
     ? columns.map((x) => r[x])
-    : fail(`The columns of row ${line} are not those seen in fit: missing ${w(columns,q)}, unexpected ${w(q,columns)}.`);
+    : fail(`The columns of row ${row} are not those seen in fit: missing ${w(columns,q)}, unexpected ${w(q,columns)}.`);
 };
 
 // what a function f of the outputs says of a row or of each of several; a Date is a cell
 const each = (f) => (r) => {
-  const g = (r, i) => f(run(cells(r, line = i)));
+  const g = (r, i) => f(run(cells(r, row = i)));
   return Array.isArray(r) && r.slice(0, 1).every((x) => Object(x) === x && !x.getTime?.call) ? r.map(g) : g(r, 0);
 };

@@ -94,7 +94,7 @@ def main() -> None:
         frame = package("pandas").DataFrame(held, columns=[f"x{at}" for at in range(COLUMNS)])
         connection.register("frame", frame)
         connection.execute("CREATE OR REPLACE TABLE rows AS SELECT * FROM frame")
-        calls = [lambda name=name: answer(name) for name in names]  # type: ignore[misc]
+        calls = [lambda name=name: answer(name) for name in names]
         times = median_seconds(calls, 9 if n_rows > 10_000 else 45, in_a_row=3, clock=process_time)
         for name, taken in zip(names, times, strict=True):
             off = (

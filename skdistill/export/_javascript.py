@@ -472,12 +472,12 @@ def _read_columns(to: _Module, entry: Columns) -> None:
         to.emit(f"findWords(c[{source}], {to.constant('words', _joined(texts))}, {at});")
     # numbers that follow each other are read in a loop
     for _, run in groupby(enumerate(plain), key=lambda one: one[1][0] - one[0]):
-        places, sources = map(list, zip(*(cell for _, cell in run), strict=True))
-        if len(places) < 3:
-            to.emit(*(f"z[{at}] = number(c[{cell}], {cell});" for at, cell in zip(places, sources, strict=True)))
+        cells = [cell for _, cell in run]
+        if len(cells) < 3:
+            to.emit(*(f"z[{at}] = number(c[{source}], {source});" for at, source in cells))
         else:
-            cell = to.place(sources)
-            to.each(places, lambda x, cell=cell: f"z[{x}] = number(c[{cell}], {cell});")
+            cell = to.place([source for _, source in cells])
+            to.each([at for at, _ in cells], f"z[{{}}] = number(c[{cell}], {cell});".format)
 
 
 def _levels(to: _Module, source: int, read: Levels) -> tuple[str, str]:

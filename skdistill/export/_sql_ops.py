@@ -415,8 +415,8 @@ def _bin(to: Query, value: str, lower: float, width: float) -> str:
 
 def _affine(to: Query, op: ops.Affine | ops.LookupAffine) -> None:
     if to.linear is not None:
-        weight = _list(to, ops.real_weights(op.weight, op.scale)[:, 0].astype(np.float64))
-        to.numbers = [f"{to.linear} + LIST_INNER_PRODUCT({weight}, {to.vector})"]
+        weights = _list(to, ops.real_weights(op.weight, op.scale)[:, 0].astype(np.float64))
+        to.numbers = [f"{to.linear} + LIST_INNER_PRODUCT({weights}, {to.vector})"]
         to.vector = to.linear = None
         return
     to.settle()
@@ -491,7 +491,8 @@ def _product(to: Query, op: ops.Affine | ops.LookupAffine, tables: Array | None)
         _make_list(to)
     to.settle()
     at = to.program.ops.index(op)
-    following, last = to.program.ops[at + 1], to.program.ops[min(at + 2, len(to.program.ops) - 1)]
+    following: Op = to.program.ops[at + 1]
+    last: Any = to.program.ops[min(at + 2, len(to.program.ops) - 1)]
     is_relu, is_hidden = isinstance(following, ops.Relu), type(following) in _ONE
     # max(u, 0) is (u + |u|) / 2, and what the u add to one output is linear in the inputs: a pass over the units less
     is_split = is_relu and isinstance(last, ops.Affine) and last.weight.shape[1] == 1 and _is_bounded(to.program)

@@ -277,6 +277,23 @@ def test_any_name_of_a_column_a_level_or_a_class(tmp_path):
         assert not any(name in text for name in ("constructor", "日本") if suffix == ".mjs" and f'"{name}"' not in text)
 
 
+def test_names_that_are_numbered_and_long_lists_of_names(tmp_path):
+    X, y = numeric_table()
+    X = np.nan_to_num(np.hstack([X, X]))
+    many = [f"name {letter}" for letter in "abcdefg"]
+    for names in (
+        ["x9", "x10", "x11"],
+        ["0", "1", "2"],
+        ["x01", "x02", "x03"],
+        ["x1", "x2", "y3"],
+        many,
+        [*many, "a,b"],
+    ):
+        LinearStudent().fit(pd.DataFrame(X[:, : len(names)], columns=names), y).export(tmp_path / "student.mjs")
+        text = 'import { columns } from "./student.mjs"; console.log(JSON.stringify(columns));'
+        assert json.loads(evaluate(tmp_path, text)) == names
+
+
 def test_levels_and_classes_of_other_types(tmp_path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(

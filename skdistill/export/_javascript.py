@@ -82,6 +82,8 @@ def to_javascript(student: Any, path: str | os.PathLike[str], *, metadata: dict[
     ISO 8601 string, in UTC if it has no time zone. Missing or unknown columns, and cells that cannot be read, throw a
     TypeError that names them.
 
+    The code is short rather than easy to read, and has no comments; what the functions take and return is in the types.
+
     Parameters
     ----------
     student : student, distiller or predictor

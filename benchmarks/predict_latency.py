@@ -149,9 +149,11 @@ def measure_batch() -> list[list[str]]:
     options.intra_op_num_threads = 1
     rows = []
     nets = {"default": MLPStudent(), **{str(width): MLPStudent(width) for width in WIDTHS}}
-    for name, student in {**nets, "additive": LinearStudent(numeric="piecewise")}.items():
-        if name != "additive":
-            student.set_params(max_epochs=3, random_state=0)
+    for net in nets.values():
+        net.set_params(max_epochs=3, random_state=0)
+    linear = {"additive": LinearStudent(numeric="piecewise"), "linear": LinearStudent(numeric="standard")}
+    nets |= {"(64,), standard": MLPStudent((64,), numeric="standard", max_epochs=3, random_state=0)}
+    for name, student in {**nets, **linear}.items():
         program = student.fit(X[:5_000], y[:5_000]).program_
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "student.onnx")

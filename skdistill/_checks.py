@@ -55,6 +55,16 @@ def import_optional(name: str, caller: str, package: str) -> Any:
         raise ImportError(f"{caller} needs the package {name.partition('.')[0]}: pip install {package}") from error
 
 
+def check_in_memory(X: Any, called: str) -> None:
+    """Raise a TypeError for a Dask collection and for a path; `called` is who takes neither."""
+    if is_dask(X) or isinstance(X, str | os.PathLike):
+        what = f"a Dask {type(X).__name__}" if is_dask(X) else f"the path {os.fspath(X)!r}"
+        raise TypeError(
+            f"{called} takes rows in memory here, and X is {what}. DistilledClassifier.fit and "
+            "DistilledRegressor.fit take Dask collections and paths of Parquet files."
+        )
+
+
 def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool = False) -> Any:
     """Check that rows are a table with the right columns; its cells are left to the encoder.
 
@@ -88,12 +98,7 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, any_form: bool 
     plain = type(X) is np.ndarray and X.dtype.char in "df" and X.ndim == 2 and len(X) > 0
     if plain and not reset and not named and X.shape[1] == estimator.n_features_in_:
         return X
-    if is_dask(X) or isinstance(X, str | os.PathLike):
-        what = f"a Dask {type(X).__name__}" if is_dask(X) else f"the path {os.fspath(X)!r}"
-        raise TypeError(
-            f"{type(estimator).__name__} takes rows in memory here, and X is {what}. DistilledClassifier.fit and "
-            "DistilledRegressor.fit take Dask collections and paths of Parquet files."
-        )
+    check_in_memory(X, type(estimator).__name__)
     if any_form and _is_flat(X):
         if len(X) == 0:
             raise ValueError("X holds no rows; expected at least one.")
@@ -292,6 +297,12 @@ def label_column(y: Any) -> Array:
         if set(kinds) in ({bool}, {int}):
             # scikit-learn does not know the type of booleans and numbers in an array of objects
             y = np.array(cells)
+        elif str not in kinds:
+            some = ", ".join(f"{label!r} of type {kind.__name__}" for kind, label in kinds.items())
+            raise ValueError(
+                f"y holds {some}; class labels must be strings, integers or booleans. Turn them all into strings: "
+                "y.astype(str)."
+            )
     assert_all_finite(y, input_name="y")
     return y
 

@@ -1,6 +1,7 @@
 """Every bad input is refused with a message that names the argument, says what was seen and what is needed."""
 
 import re
+from decimal import Decimal
 from itertools import product
 
 import numpy as np
@@ -392,6 +393,7 @@ def test_labels_in_an_array_of_objects(make, iris):
     for strange, message in (
         ([None, *y[1:]], r"Input y contains NaN: the label of row 0 is None \(1 in all\)"),
         ([7, *map(str, y[1:])], r"y holds strings and \[7\]; class labels must be of one kind"),
+        ([Decimal(one) for one in y], r"y holds Decimal\('0'\) of type Decimal; class labels must be strings"),
     ):
         with pytest.raises(ValueError, match=message):
             make().fit(iris.X, np.array(strange, dtype=object))

@@ -18,7 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 
-from skdistill import DistilledClassifier, DistilledRegressor, LinearStudent, load
+from skdistill import DistilledClassifier, DistilledRegressor, LinearStudent, compare, load
 from skdistill.dask import label
 from skdistill.dask._spool import Spool
 
@@ -362,6 +362,8 @@ def test_fit_of_a_collection_refuses_what_needs_rows_in_memory(forest, numbers):
         LinearStudent().fit(numbers, numbers["a"])
     with pytest.raises(TypeError, match=r"X is the path 'rows\.parquet'"):
         LinearStudent().fit("rows.parquet", "bought")
+    with pytest.raises(TypeError, match="compare takes rows in memory here"):
+        compare(forest, {}, numbers, np.zeros(400))
     with pytest.raises(ValueError, match=r"is not fitted\. Fit the teacher on rows that do"):
         DistilledClassifier(RandomForestClassifier()).fit(numbers)
     with pytest.raises(ValueError, match=r"X and y alone .* sample_weight"):

@@ -1,6 +1,7 @@
 """The student's own encoder: what becomes of each kind of column, of gaps, outliers, rare and unseen levels."""
 
 import datetime as dt
+import tracemalloc
 from decimal import Decimal
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.base import clone
 
 from skdistill import LinearStudent, MLPStudent
 from skdistill.program import Indicate, LookupAffine, Piecewise, Quantiles, Standardize, date_part
+from skdistill.student import fit_encoder
 
 pa = Optional("pyarrow")
 pd = Optional("pandas")
@@ -397,6 +399,18 @@ def test_numbers_of_any_size_in_training(numeric, values):
     student = LinearStudent(numeric=numeric).fit(x, Y)
     answers = student.predict_proba([[0.0], [1e-313], [-1e-313], [5e-324], [np.inf], [-np.inf], [np.nan]])
     assert np.isfinite(answers).all()
+
+
+@pytest.mark.parametrize("numeric", ["standard", "quantile", "piecewise"])
+def test_an_encoder_is_fitted_to_some_columns_at_a_time(numeric, rng):
+    X = rng.normal(size=(100_000, 12))
+    tracemalloc.start()
+    try:
+        fit_encoder(X, None, numeric=numeric, n_bins="auto", min_frequency=5, max_categories=256)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.5 * X.nbytes
 
 
 def test_quantiles_are_ranks():

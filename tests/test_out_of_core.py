@@ -272,6 +272,9 @@ def test_bad_input_is_refused_before_any_work(frame, labelled, tmp_path):
 
     refused(r"part9.parquet has other columns .*missing: \['b'\]", folder("gone", lambda one: one.drop(columns="b")))
     refused("Column 'b' is large_string in .*part9", folder("type", lambda one: one.assign(b=one["b"].astype(str))))
+    twice = pa.Table.from_arrays([pa.array(frame[one]) for one in ("a", "b", "label")], names=["a", "a", "label"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    refused("twice.parquet' cannot be read as one table: .*duplicate field names", tmp_path / "twice.parquet")
     refused("'b' holds an infinite number in .*part9.*row group 0", folder("inf", lambda one: one.assign(b=np.inf)))
     path = folder("target", lambda one: one.assign(weight=np.inf))
     regressor = DistilledRegressor(lambda X: pytest.fail("the teacher was asked"))

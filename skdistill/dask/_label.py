@@ -312,10 +312,10 @@ def _layout(teacher: Teacher, trial: Any, labels: Any) -> Layout:
     if framed and not all(isinstance(name, str) for name in trial.columns):
         raise ValueError(f"In Parquet, names of columns must be strings; rename {listed(trial.columns)}.")
     rows, dtypes = _columns_of(trial)
-    known = teacher.classes if teacher.classes is not None else teacher.unnamed
+    known = task.classes(teacher.classes if teacher.classes is not None else teacher.unnamed)
     if task == CLASSES and known is None:
         raise ValueError(f"{teacher.name} does not say what its columns stand for. Pass the labels as classes.")
-    names = None if task == NUMBERS or known is None else tuple(np.asarray(known).tolist())
+    names = None if known is None else tuple(np.asarray(known).tolist())
     layout = Layout(rows, dtypes, framed, y, None if y is None else str(labels.dtype), task.given, names)
     answers = [] if names is None else layout.answer_columns(np.asarray(known), len(names))
     _check_names([*rows, *([] if y is None else [y]), *answers])

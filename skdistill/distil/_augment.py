@@ -18,8 +18,8 @@ Array = NDArray[Any]
 
 #: A column with at most so many distinct values takes a neighbour's value as it is.
 _FEW_VALUES = 16
-#: A row is compared with at most so many others.
-_MOST_COMPARED = 2_048
+#: A row is compared with at most so many others; so many rows are at once.
+_MOST_COMPARED, _AT_ONCE = 2_048, 256
 #: At most so many pairs of columns are checked for combinations that do not occur; more combinations than the last
 #: are looked up by sorting.
 _MOST_PAIRS = 2_000
@@ -140,9 +140,14 @@ def _near_other(points: Array) -> Array:
                 widest = inside[:, inside.var(axis=0).argmax()]
                 parts += np.array_split(rows[np.argsort(widest, kind="stable")], 2)
                 continue
-            distances = (inside**2).sum(axis=1) - 2.0 * inside @ inside.T
-            np.fill_diagonal(distances, np.inf)
-            near[rows] = rows[distances.argmin(axis=1)]
+            lengths = (inside**2).sum(axis=1)
+            # a part at a time: all distances of so many rows take more memory than a hundred thousand rows
+            for start in range(0, len(rows), _AT_ONCE):
+                some = slice(start, start + _AT_ONCE)
+                distances = -2.0 * inside[some] @ inside.T
+                distances += lengths
+                np.fill_diagonal(distances[:, some], np.inf)
+                near[rows[some]] = rows[distances.argmin(axis=1)]
     return near
 
 

@@ -151,7 +151,13 @@ class ParquetRows:
 
     def _read(self, X: Any) -> None:
         """Read what the files say of themselves."""
-        dataset = self._open(X)
+        import pyarrow as pa
+
+        try:
+            dataset = self._open(X)
+        except pa.ArrowInvalid as error:
+            # of a column that is there twice, of files whose types do not go together
+            raise ValueError(f"{self._name(X)} cannot be read as one table: {error}") from error
         self._files = list(dataset.get_fragments())
         self._schema = _as_read(dataset.schema, self._files)
         self._check_columns(self._schema)

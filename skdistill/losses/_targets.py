@@ -71,6 +71,11 @@ class Targets:
         assert found is not None
         return found.shape[1]
 
+    def name_classes(self, student: Any) -> None:
+        """Give a fitted student ``classes_``, where there are classes."""
+        if self.classes is not None:
+            student.classes_ = self.classes
+
     def take(self, rows: Array) -> Targets:
         """Return the targets of some rows, an index or a boolean mask of shape (n_rows,)."""
         per_row = {name: getattr(self, name) for name in self.ROWS}

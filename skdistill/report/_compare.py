@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer_names
 from sklearn.pipeline import Pipeline
 
+from .._checks import check_in_memory
 from .._sklearn import n_rows_of
 from ..metrics import machine
 from ..program import is_frame, program_or_none, shipped
@@ -134,6 +135,7 @@ def compare(
     reference = "teacher" if baseline is None else "baseline"
     if X is None or (y is None and baseline is None):
         raise ValueError(f"{'X' if X is None else 'y'} is None; expected test rows and their labels.")
+    check_in_memory(X, "compare")
     if baseline is not None:
         if teacher is not None or teacher_proba is not None or teacher_pred is not None:
             raise ValueError("Pass either a teacher or a baseline, not both.")

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
@@ -20,7 +19,7 @@ from .._sklearn import copy_unfitted, take_rows
 from ..compress import quantize
 from ..program import column_names, is_frame, named_columns, program_or_none
 from ..student import Progress, make_student
-from ..tasks import CLASSES, LABELS, NUMBERS, Task, task_for
+from ..tasks import CLASSES, LABELS, NUMBERS, Task, task_for, task_of
 from ..teacher import asks_for_fit, is_estimator, is_ranker, models_of
 from . import _candidates as pool
 from ._choice import Validation, by_size, choose_student, is_within
@@ -278,7 +277,7 @@ def distill_to_budget(
         refitted=refitted,
         budget=budget,
     )
-    _warn(result, y_valid if task == CLASSES else None)
+    _warn(result, y_valid if task.stratified else None)
     return result
 
 
@@ -347,11 +346,11 @@ def _task(teacher: Any, y: ArrayLike) -> Task:
         raise ValueError(
             f"teacher {rankers[0]} is a ranker, which distill_to_budget does not support. Use DistilledRanker."
         )
-    if not any(is_regressor(model) for model in models if is_estimator(model)) and task_for(CLASSES, y) == LABELS:
-        return LABELS
-    if estimators := [model for model in models if is_estimator(model)]:
-        return NUMBERS if any(map(is_regressor, estimators)) else CLASSES
-    return NUMBERS if "continuous" in type_of_target(np.asarray(y)) else CLASSES
+    estimators = [model for model in models if is_estimator(model)]
+    if NUMBERS in map(task_of, estimators):
+        return NUMBERS
+    task = task_for(CLASSES, y)
+    return NUMBERS if task == CLASSES and not estimators and "continuous" in type_of_target(np.asarray(y)) else task
 
 
 def _split(

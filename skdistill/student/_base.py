@@ -133,8 +133,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         if warn:
             encoder.notes.warn()
         layers = self._fit_layers(encoder, rows, terms, targets.sample_weight)
-        if targets.classes is not None:
-            self.classes_ = targets.classes
+        targets.name_classes(self)
         self.program_ = fold(Program([*encoder.ops, *layers, self._end(targets, terms)]))
         self._fit_metadata = {"report": {"n_rows": X.shape[0]}, "versions": versions()}
         return self
@@ -156,7 +155,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
                 columns=columns,
                 heavy=self._heavy,
             )
-            if numeric == "piecewise" and self.n_bins == "auto" and targets.classes is None:
+            if numeric == "piecewise" and self.n_bins == "auto" and targets.task.change_points:
                 goal, weight = terms.blended()
                 # of a ranker, the last column is the query
                 encoder = with_change_points(encoder, X, goal[:, : terms.n_outputs], weight)

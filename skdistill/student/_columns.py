@@ -123,6 +123,9 @@ class Column:
         if self.form:
             read = cell_reader(self.kind, self.form)
             return np.array([read(cell) for cell in plain_cells(self.cells)], dtype=np.float64)
+        if self.cells.dtype == np.float64:
+            # no copy
+            return self.cells
         return (numbers if self.kind == "number" else seconds)(self.cells)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -272,19 +272,21 @@ def _learn_columns(
     learned: list[Read] = []
     numeric = [source for source, column in enumerate(columns) if column.kind != "category"]
     fewest = max(min_frequency, _RARE * len(weight)) if len(numeric) > _MOST_IN_ALL else 0.0
-    at_once = max(1, _CELLS_AT_ONCE // len(weight))
-    for start in range(0, len(numeric), at_once):
-        some = numeric[start : start + at_once]
+    for places in _at_once(len(numeric), len(weight)):
+        some = numeric[places]
         block = np.array([columns[source].values for source in some])
         if np.isinf(block).any():
             for source in some:
                 check_finite(columns[source])
-        np.clip(block, -LARGEST, LARGEST, out=block)
+        if beyond := bool((np.abs(block) > LARGEST).any()):
+            np.clip(block, -LARGEST, LARGEST, out=block)
         for source, values, off_mode in zip(some, block, _off_mode(block, np.maximum(weight, 1.0)), strict=True):
             column = columns[source]
             if off_mode and off_mode < fewest:
                 notes.constant.append(plain_repr(column.name))
             elif off_mode:
+                # the rows have the numbers already, unless some are clipped
+                values = values.copy() if beyond else column.values
                 learned.append(Read(source, column.kind, form=column.form, values=values))
     texts: list[tuple[int, list[Any], list[str]]] = []
     for source, column in enumerate(columns):
@@ -327,6 +329,12 @@ def _learn_columns(
             values = np.array(Word(word).among(in_cells), dtype=np.float64)
             learned.append(Read(source, "word", word=word, values=values))
     return learned
+
+
+def _at_once(n_columns: int, n_rows: int) -> Iterator[slice]:
+    """Yield parts of the columns, with so many cells as are worked on at once."""
+    step = max(1, _CELLS_AT_ONCE // n_rows)
+    yield from (slice(start, start + step) for start in range(0, n_columns, step))
 
 
 def _frequent_words(levels: dict[Any, float], min_frequency: int) -> list[str]:
@@ -403,30 +411,42 @@ def _encode_numbers(
     The columns begin at index `first`. The first `n_read` of them are read from the rows; the others
     are parts of dates. Those of `binned` get bins.
     """
-    ops: list[Op] = []
-    block = np.array(values)
-    missing = np.isnan(block)
-    # the parts of a date are missing where the date is, so they need no indicator of their own
-    with_missing = np.flatnonzero(missing[:n_read].any(axis=1))
-    if len(with_missing):
-        ops.append(Indicate(first + with_missing))
-    ranked, mass = _ranked(block, weight)
-    (fill,) = _quantiles(ranked, mass, [0.5]).T
-    if numeric == "quantile":
-        levels = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS
-        # ranks are uniform; sqrt(3) gives them a standard deviation of one
-        return [*ops, Quantiles(first, _quantiles(ranked, mass, levels), (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
-    if len(with_missing):
-        np.copyto(block, fill[:, None], where=missing)
+    n_columns, n_rows, piecewise = len(values), len(weight), numeric == "piecewise"
+    with_missing = np.zeros(n_columns, dtype=bool)
+    fill, center, scale = np.empty((3, n_columns))
+    scaled = np.empty((n_columns if piecewise else 0, n_rows))
+    limit = _FAR_IN_BINS if piecewise else _FAR
+    levels, knots, masses = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS, np.empty((n_columns, _N_KNOTS)), []
+    for some in _at_once(n_columns, n_rows):
+        block = np.array(values[some])
+        missing = np.isnan(block)
+        with_missing[some] = missing.any(axis=1)
         ranked, mass = _ranked(block, weight)
-    center, scale = _moments(block, ranked, mass, weight)
-    standardize = Standardize(first, center, scale, fill, _FAR_IN_BINS if numeric == "piecewise" else _FAR)
-    ops.append(standardize)
-    if numeric == "piecewise":
+        (fill[some],) = _quantiles(ranked, mass, [0.5]).T
+        if numeric == "quantile":
+            knots[some] = _quantiles(ranked, mass, levels)
+            continue
+        if with_missing[some].any():
+            np.copyto(block, fill[some, None], where=missing)
+            ranked, mass = _ranked(block, weight)
+        center[some], scale[some] = _moments(block, ranked, mass, weight)
+        if piecewise:
+            ranked -= center[some, None]
+            ranked /= scale[some, None]
+            scaled[some] = Standardize(0, center[some], scale[some], fill[some], limit).squashed(ranked)
+            masses.append(mass)
+    # the parts of a date are missing where the date is, so they need no indicator of their own
+    indicated = np.flatnonzero(with_missing[:n_read])
+    ops: list[Op] = [Indicate(first + indicated)] if len(indicated) else []
+    if numeric == "quantile":
+        # ranks are uniform; sqrt(3) gives them a standard deviation of one
+        return [*ops, Quantiles(first, knots, (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
+    ops.append(Standardize(first, center, scale, fill, limit))
+    if piecewise:
+        mass = masses[0] if masses[0].ndim == 1 else np.concatenate(masses)
         most = (
             int(np.clip(_N_BINS // max(len(binned), 1), _FEWEST_BINS, _MOST_BINS)) if n_bins == "auto" else int(n_bins)
         )
-        scaled = standardize.squashed((ranked - center[:, None]) / scale[:, None])
         bins = _bins(first, binned, scaled, mass, most, heavy)
         while n_bins == "auto" and len(bins) > _MOST_IN_ALL:
             most = min(most - 1, most * _MOST_IN_ALL // len(bins))

@@ -47,7 +47,9 @@ class Inputs:
             offset = (-as_float32(bins.lower) / as_float32(bins.width)).to(device)
             self.bins = spread.to(device), offset
             if self.numbers.shape[0] * self.n_inputs <= _EXPANDED:
-                self.numbers = torch.cat([self.numbers, self._binned(self.numbers)], dim=1)
+                numbers = self.numbers
+                self.numbers = torch.empty(len(numbers), self.n_inputs - encoded.n_sparse, device=device)
+                self._expand(numbers, self.numbers)
                 self.bins = None
         self.sparse = encoded.sparse
         self.codes: Tensor | None = None
@@ -60,11 +62,13 @@ class Inputs:
                 self.codes = torch.as_tensor(codes, dtype=torch.int32, device=device)
         self.spreads = self.n_sparse <= _SPREAD * self.n_active
 
-    def _binned(self, numbers: Tensor) -> Tensor:
-        """Return how far each number reaches into each of its bins."""
+    def _expand(self, numbers: Tensor, out: Tensor) -> None:
+        """Write numbers into `out`, and after them how far each reaches into each of its bins."""
         assert self.bins is not None
         spread, offset = self.bins
-        return torch.addmm(offset, numbers, spread).clamp_(0.0, 1.0)
+        out[:, : numbers.shape[1]] = numbers
+        # in place: memory for each batch anew leaves holes that no later batch fills
+        torch.addmm(offset, numbers, spread, out=out[:, numbers.shape[1] :]).clamp_(0.0, 1.0)
 
     def gather(self, rows: Tensor, out: Tensor) -> tuple[Tensor, Tensor | None] | None:
         """Write rows into `out`, shape (n_rows, n_inputs), dense; or return index and value of what is not zero.
@@ -72,13 +76,10 @@ class Inputs:
         In the latter case `out` gets the dense columns alone.
         """
         first = self.n_sparse if self.spreads else 0
-        n_numbers = self.numbers.shape[1]
         if self.bins is None:
             torch.index_select(self.numbers, 0, rows, out=out[:, first:])
         else:
-            numbers = self.numbers.index_select(0, rows)
-            out[:, first : first + n_numbers] = numbers
-            out[:, first + n_numbers :] = self._binned(numbers)
+            self._expand(self.numbers.index_select(0, rows), out[:, first:])
         if self.sparse is None:
             return None
         indices, values = self._cells(rows)

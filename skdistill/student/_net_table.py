@@ -213,8 +213,7 @@ class NetTable:
             sizes = {name: getattr(fitted.student, name) for name in ("hidden_layer_sizes", "n_nets")}
             student = copy(student).set_params(**sizes)
         layers = student._as_fitted(fitted.nets, fitted.history, self._encoder.first_layer)
-        if fitted.targets.classes is not None:
-            student.classes_ = fitted.targets.classes
+        fitted.targets.name_classes(student)
         student.program_ = fold(Program([*self._encoder.ops, *layers, fitted.end]))
         return student
 

@@ -132,12 +132,13 @@ class LearningClassifier(ClassifierPart, Learning):
             )
         fitted, called, loss = "program_" in self.__dict__, type(self).__name__, CrossEntropy()
         task = task_for(CLASSES, y, soft=True)
-        if fitted and self.multilabel_ != (task != CLASSES):
+        several = task != CLASSES
+        if fitted and self.multilabel_ != several:
             kinds = ["one class for each row", "several labels for each row"]
             raise ValueError(
                 f"The student was fitted to {kinds[self.multilabel_]}, and y holds {kinds[not self.multilabel_]}."
             )
-        if task != CLASSES:
+        if several:
             y = by_class(y, self.classes_) if fitted else y
             targets = task.only_labels(y, n_rows=n_rows, sample_weight=weight, loss=task.as_loss(loss), called=called)
             if fitted and targets.n_targets != len(self.classes_):

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import is_classifier
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.model_selection import KFold
 
 from .._checks import check_numbers, column_or_rows, listed, missing_y
 from ..losses import Loss, SquaredError, Targets, Terms, exponents
 from ..program import Op, Unstandardize, as_labels, column_names, is_frame
-from ._task import UNLABELED, Task, has_proba
+from ._task import UNLABELED, Task, answers_with_classes
 
 Array = NDArray[Any]
 
@@ -30,6 +29,7 @@ class Numbers(Task):
     method = "predict"
     given = "teacher_pred"
     scoring = "r2"
+    change_points = True
     out_of_bag = "oob_prediction_"
     gap_in = "R2"
     loss_name = "rmse"
@@ -37,7 +37,7 @@ class Numbers(Task):
 
     def check_teacher(self, model: Any, called: str) -> None:
         """Raise a ValueError for a classifier, or a model without predict."""
-        if is_classifier(model) if hasattr(model, "__sklearn_tags__") else has_proba(model):
+        if answers_with_classes(model):
             raise ValueError(
                 f"{called} is a classifier; DistilledRegressor needs a regressor. Use DistilledClassifier, or pass a "
                 "callable X -> numbers."

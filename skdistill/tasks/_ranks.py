@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
 
 from ..losses import ListwiseCrossEntropy, Loss, Targets, Terms
 from ..program import Op, Unstandardize, user_level
 from ._numbers import Numbers
-from ._task import has_proba
+from ._task import answers_with_classes
 
 Array = NDArray[Any]
 
@@ -26,7 +25,7 @@ class Ranks(Numbers):
 
     def check_teacher(self, model: Any, called: str) -> None:
         """Raise a ValueError for a classifier, or a model without predict."""
-        if is_classifier(model) if hasattr(model, "__sklearn_tags__") else has_proba(model):
+        if answers_with_classes(model):
             raise ValueError(
                 f"{called} is a classifier; DistilledRanker needs a ranker or a regressor. Pass a callable X -> "
                 "scores: lambda X: model.predict_proba(X)[:, 1]."

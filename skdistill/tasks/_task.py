@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_classifier
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from ..losses import Loss, Targets, Terms
@@ -33,6 +34,8 @@ class Task:
     method: ClassVar[str]
     given: ClassVar[str]
     scoring: ClassVar[str]
+    #: Whether change points of the target get bins of their own.
+    change_points: ClassVar[bool] = False
     #: The attribute with a forest's out-of-bag answers.
     out_of_bag: ClassVar[str]
     #: Whether folds are stratified by y.
@@ -334,3 +337,8 @@ def has_proba(model: Any) -> bool:
     except Exception:
         # some libraries compute the attribute from state that only fit sets up
         return hasattr(type(model), "predict_proba")
+
+
+def answers_with_classes(model: Any) -> bool:
+    """Return whether a model is a classifier: by its tags, or of one without tags by predict_proba."""
+    return is_classifier(model) if hasattr(model, "__sklearn_tags__") else has_proba(model)

@@ -94,8 +94,7 @@ class AdaptedStudent(BaseEstimator):
         check_loss(self, targets.loss)
         X, targets = counted_rows(self._checked(X, reset=True), targets)
         self.estimator_ = self._fit(X, targets)
-        if targets.classes is not None:
-            self.classes_ = targets.classes
+        targets.name_classes(self)
         return self
 
     def _checked(self, X: Any, *, reset: bool) -> Any:

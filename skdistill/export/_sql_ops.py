@@ -301,7 +301,7 @@ def _is_raw(to: Query, op: Op) -> bool:
         and op.limit < ops.LARGEST
         and _is_list(to, op)
         and op.start + len(op.mean) == len(getattr(to.program.ops[0], "sources", ()))
-        and bool((np.abs(op.mean) <= 1e4 * op.scale).all())
+        and bool(((np.abs(op.mean) <= 1e4 * op.scale) & (op.scale > 1e-100) & (op.scale < 1e100)).all())
     )
 
 
@@ -373,7 +373,9 @@ def _piecewise(to: Query, op: ops.Piecewise) -> None:
         to.bins = op
         return
     columns = (op.columns - len(to.codes)).tolist()
-    if _is_list(to, op) and _is_bounded(to.program) and op.width.min() >= _NARROWEST:
+    # squashed numbers are below a hundred
+    is_usual = op.width.min(initial=1.0) >= _NARROWEST and np.abs(op.lower).max(initial=0.0) <= 100
+    if is_usual and _is_list(to, op) and _is_bounded(to.program):
         _knots(to, op)
         return
     to.numbers += [

@@ -686,7 +686,9 @@ def check_python_text(text):
 def check_javascript_text(text):
     """Check that what a module holds outside the literals and the functions of ours can be ours alone."""
     for ours in JAVASCRIPT.values():
-        text = text.replace(ours.rstrip(), "")
+        # some parts are left out where no column needs them
+        shorter = ours.replace("&&!x.getTime?.call", "").replace(',t="numbers"', "").replace("${t}", "numbers")
+        text = text.replace(ours, "").replace(shorter, "")
     if not all(char.isprintable() or char == "\n" for char in text) or "</" in text:
         raise Failed("foreign text in JavaScript: a character that is not escaped")
     bare = re.sub(r'"(?:[^"\\\n]|\\.)*"', " ", text)

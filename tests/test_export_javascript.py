@@ -277,6 +277,23 @@ def test_any_name_of_a_column_a_level_or_a_class(tmp_path):
         assert not any(name in text for name in ("constructor", "日本") if suffix == ".mjs" and f'"{name}"' not in text)
 
 
+def test_names_that_are_numbered_and_long_lists_of_names(tmp_path):
+    X, y = numeric_table()
+    X = np.nan_to_num(np.hstack([X, X]))
+    many = [f"name {letter}" for letter in "abcdefg"]
+    for names in (
+        ["x9", "x10", "x11"],
+        ["0", "1", "2"],
+        ["x01", "x02", "x03"],
+        ["x1", "x2", "y3"],
+        many,
+        [*many, "a,b"],
+    ):
+        LinearStudent().fit(pd.DataFrame(X[:, : len(names)], columns=names), y).export(tmp_path / "student.mjs")
+        text = 'import { columns } from "./student.mjs"; console.log(JSON.stringify(columns));'
+        assert json.loads(evaluate(tmp_path, text)) == names
+
+
 def test_levels_and_classes_of_other_types(tmp_path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -343,7 +360,7 @@ console.log(JSON.stringify([classes, columns, predict([]), predict(row), predict
 def test_only_what_is_needed_is_printed(tmp_path):
     to_javascript(fitted("tree", table="numbers"), tmp_path / "student.js", metadata=False)
     text = (tmp_path / "student.js").read_text("utf-8")
-    defined = re.findall(r"^(?:export )?(?:const|let) (\w+)", text, re.MULTILINE)
+    defined = re.findall(r"^(?:export )?(?:const |let )?(\w+)=", text, re.MULTILINE)
     assert len(defined) <= 20
     assert all(len(re.findall(rf"\b{name}\b", text)) > 1 for name in defined if not name.startswith("predict"))
     assert not re.search("//|/\\*", text.split("\n", 1)[1])

@@ -172,7 +172,7 @@ def test_dropout_trains_and_keeps_the_mean():
     terms = Targets(proba, None).terms(300)
     student = MLPStudent((64,), max_epochs=60, dropout=0.25, activation="relu")
     (net,) = train_nets(student, encoded, [job(terms)], batch_size=32)
-    outputs = net_outputs("relu", encoded, net.layers, np.arange(300))
+    (outputs,) = net_outputs("relu", encoded, [net.layers], np.arange(300))
     assert (outputs.argmax(1) == proba.argmax(1)).mean() > 0.93
     (without,) = train_nets(MLPStudent((64,), max_epochs=60), encoded, [job(terms)], batch_size=32)
     assert without.history[-1]["train_loss"] < net.history[-1]["train_loss"]

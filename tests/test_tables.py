@@ -349,6 +349,24 @@ def test_sparse_training_rows_have_to_be_finite(number, wide):
         LinearStudent().fit(X, y)
 
 
+@pytest.mark.parametrize("n_rows", [1, 6, 300])
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow", "batch"])
+def test_frames_of_numbers_alone_answer_as_the_array_does(kind, n_rows):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 4)), columns=list("abcd")).astype({"c": "float32"})
+    X = X.mask(rng.random(X.shape) < 0.1)
+    linear = LinearStudent().fit(X, (X["a"] > 0).astype(int))
+    rows = X.iloc[:n_rows, ::-1]
+    if kind == "batch":
+        rows = pytest.importorskip("pyarrow").RecordBatch.from_pandas(rows, preserve_index=False)
+    elif kind == "pyarrow":
+        parts = [FORMS[kind](part) for part in (rows[:2], rows[2:])]
+        rows = pa.concat_tables(parts)
+    else:
+        rows = FORMS[kind](rows)
+    assert_allclose(linear.predict_proba(rows), linear.program_(X[:n_rows].to_numpy(float)), rtol=1e-12)
+
+
 # what is refused
 
 

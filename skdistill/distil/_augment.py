@@ -92,19 +92,25 @@ def munge(
     levels: dict[int, Array] = {}
     # one cell in two is changed
     changed = rng.randint(2, size=(len(columns), n_new), dtype=bool)
-    small = np.min_scalar_type(len(points))
-    index = np.where(changed, neighbour.astype(small), source.astype(small))
+    index = np.empty(changed.shape, dtype=np.min_scalar_type(len(points)))
+    index[:] = source
     for at, (values, is_number) in enumerate(zip(columns, numeric, strict=True)):
+        (moved,) = changed[at].nonzero()
+        near = neighbour[moved]
         order = values.argsort()
-        n_missing = np.count_nonzero(np.isnan(values))
-        known = values[order[: len(order) - n_missing]]
-        if not is_number or np.count_nonzero(known[1:] != known[:-1]) + bool(n_missing) < _FEW_VALUES:
+        ranked = values[order]
+        # missing numbers come last
+        n_missing = np.count_nonzero(np.isnan(ranked)) if np.isnan(ranked[-1]) else 0
+        known = ranked[: len(ranked) - n_missing]
+        few = not is_number or np.count_nonzero(known[1:] != known[:-1]) + bool(n_missing) < _FEW_VALUES
+        if few or n_missing:
+            index[at, moved] = near
+        if few:
             distinct, codes = np.unique(values, return_inverse=True)
             if len(distinct) > 1:
                 levels[at] = codes
             continue
-        (moved,) = changed[at].nonzero()
-        end = values[neighbour[moved]]
+        end = values[near]
         # beyond the largest float is beyond the column's range
         drawn = end + rng.standard_normal(len(moved)) * np.abs(end - values[source[moved]])
         if n_missing:
@@ -161,13 +167,13 @@ def _unseen_pairs(levels: dict[int, Array], index: Array, rng: np.random.RandomS
     rows = np.arange(index.shape[1])
     for first, second in pairs:
         there = levels[first] * size[second] + levels[second]
-        here = made[first][rows] * size[second] + made[second][rows]
-        if size[first] * size[second] > _MOST_COMBINATIONS:
-            rows = rows[np.isin(here, there)]
-            continue
-        occurs = np.zeros(size[first] * size[second], dtype=bool)
-        occurs[there] = True
-        rows = rows[occurs[here]]
+        many = size[first] * size[second] > _MOST_COMBINATIONS
+        occurs = np.zeros(0 if many else size[first] * size[second], dtype=bool)
+        if not many:
+            occurs[there] = True
+        if many or not occurs.all():
+            here = made[first][rows] * size[second] + made[second][rows]
+            rows = rows[np.isin(here, there) if many else occurs[here]]
     return np.delete(np.arange(index.shape[1]), rows)
 
 
@@ -187,13 +193,12 @@ def assemble(X: Any, index: Array) -> Any:
         The new rows.
     """
     if not is_frame(X):
-        return np.ascontiguousarray(np.take_along_axis(np.asarray(X).T, index, axis=1).T)
+        return np.ascontiguousarray(_taken(np.asarray(X), index).T)
     if hasattr(X, "iloc"):
         one, *others = set(X.dtypes)
         if isinstance(one, np.dtype) and one.kind != "O" and not others:
             # at once, for a frame of hundreds of columns
-            cells = np.take_along_axis(X.to_numpy().T, index, axis=1)
-            return type(X)(cells.T, columns=X.columns, copy=False)
+            return type(X)(_taken(X.to_numpy(), index).T, columns=X.columns, copy=False)
         taken = {at: X.iloc[:, at].take(rows).reset_index(drop=True) for at, rows in enumerate(index)}
         return type(X)(taken).set_axis(X.columns, axis=1)
     import narwhals as nw
@@ -202,6 +207,14 @@ def assemble(X: Any, index: Array) -> Any:
     # by place, since a name may be a number
     columns = [frame[:, at][rows].to_frame() for at, rows in enumerate(index)]
     return (columns[0] if len(columns) == 1 else nw.concat(columns, how="horizontal")).to_native()
+
+
+def _taken(X: Array, index: Array) -> Array:
+    """Return cells of each column of an array, shape (n_columns, n_new)."""
+    cells = np.empty(index.shape, dtype=X.dtype)
+    for at, rows in enumerate(index):
+        cells[at] = X[:, at].take(rows)
+    return cells
 
 
 def stack(X: Any, below: Any) -> Any:

@@ -34,8 +34,8 @@ class Bench(Protocol):
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
         """Fit students, called `name` in a progress bar; return what :meth:`answers` and :meth:`as_student` take."""
 
-    def answers(self, fitted: Any, rows: Array) -> Array:
-        """Return a student's predictions for rows, given by index; shape (n_rows, n_targets)."""
+    def answers(self, several: Sequence[Any], rows: Array) -> list[Array]:
+        """Return the predictions of equal students for rows, given by index; shape (n_rows, n_targets) each."""
 
     def as_student(self, fitted: Any) -> Any:
         """Return the fitted student."""
@@ -82,8 +82,8 @@ class _OneByOne:
                 progress.step()
         return fitted
 
-    def answers(self, fitted: Any, rows: Array) -> Array:
-        return self._plan.task.predict(fitted, take_rows(self._X, rows))
+    def answers(self, several: Sequence[Any], rows: Array) -> list[Array]:
+        return [self._plan.task.predict(fitted, take_rows(self._X, rows)) for fitted in several]
 
     def as_student(self, fitted: Any) -> Any:
         return fitted

@@ -87,7 +87,7 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         seconds = bench.seconds(fits, fits[:1])
         print(f"label_ensemble: {size} nets, then one net: about {seconds:.0f} s at most", file=sys.stderr)
     everything = np.arange(len(held_out))
-    each = [bench.answers(fitted, everything) for fitted in bench.fit(fits, "label ensemble")]
+    each = bench.answers(bench.fit(fits, "label ensemble"), everything)
     out_of_fold = np.empty((len(kept), targets.n_targets))
     for values, (_, unseen) in zip(each, folds, strict=True):
         out_of_fold[unseen] = values[kept[unseen]]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.random_projection import GaussianRandomProjection
 
-from ..program import as_key, is_missing
+from ..program import as_key, distinct, is_missing
 from ..student import fit_encoder, raw_columns
 
 Array = NDArray[Any]
@@ -75,6 +75,11 @@ def neighbour_space(X: Any, seed: int) -> NeighbourSpace:
 
 def _codes(cells: list[Any]) -> Array:
     """Return a code for each cell: equal levels have the same code, and so have all missing values."""
+    try:
+        cells, where = distinct(cells)
+    except TypeError:
+        # lists and other unhashable cells
+        where = np.arange(len(cells))
     found: dict[Any, int] = {}
     keys = (None if is_missing(cell) else as_key(cell) for cell in cells)
-    return np.array([found.setdefault(key, len(found)) for key in keys], dtype=np.int64)
+    return np.array([found.setdefault(key, len(found)) for key in keys], dtype=np.int64)[where]

@@ -493,7 +493,7 @@ def _fit_nets(
         goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
         fits = [Fit(goals, used[~held_out[used]], valid, seed, student=one) for one in students]
         for net, found in zip(bench.fit(fits), tried, strict=True):
-            values = bench.answers(net, valid)
+            (values,) = bench.answers([net], valid)
             scale = logit_scale_of(task, targets, valid, values) if scaled else 1.0
             values = task.rescaled(values, scale)
             losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
@@ -538,7 +538,7 @@ def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
         for way, one in zip(
             ways, bench.fit([Fit(goal, rows, valid, plan.seed % 2**31) for goal in goals]), strict=True
         ):
-            values = bench.answers(one, valid)
+            (values,) = bench.answers([one], valid)
             losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
             found.append(Candidate(way.alpha, way.temperature, losses, scores))
         return found

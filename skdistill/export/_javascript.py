@@ -24,13 +24,27 @@ from ._metadata import metadata_json
 
 Array = NDArray[Any]
 
+
+def _short(code: str) -> str:
+    """Return code without the spaces, the parentheses and the semicolons that it does not need; literals stay."""
+    parts = re.split(r'("(?:[^"\\]|\\.)*"|`[^`]*`|/\^.*?\$/)', code)
+    for at in range(0, len(parts), 2):
+        text = re.sub(r"\s*([^\w\s$])\s*", r"\1", re.sub(r"\s+", " ", parts[at]))
+        parts[at] = re.sub(r"(?<!\w)\((\w+)\)=>", r"\1=>", text.replace(";}", "}"))
+    return "".join(parts).removesuffix(";")
+
+
 #: The definitions that a module may need, by name, in the order in which they depend on each other.
 FUNCTIONS = {
-    re.findall(r"^(?:const|let) (\w+)", text, re.MULTILINE)[0]: re.sub(r"^//.*\n", "", text, flags=re.MULTILINE)
+    re.findall(r"^(?:const|let) (\w+)", text, re.MULTILINE)[0]: _short(
+        re.sub(r"^//.*\n|^const ", "", text, flags=re.MULTILINE)
+    )
     for text in files(__package__).joinpath("functions.js").read_text("utf-8").strip().split("\n\n")[1:]
 }
 #: From so many outputs on, the inputs of a layer are added several at a time.
 _MANY = 8
+#: From so many numbers on, bytes that are zero are left out.
+_THIN = 60
 #: The typed arrays of the types in which weights are stored, the smallest first.
 _TYPED = {
     "uint8": "Uint8Array",
@@ -67,6 +81,8 @@ def to_javascript(student: Any, path: str | os.PathLike[str], *, metadata: dict[
     A missing cell is null, undefined or NaN. A number may be a string in decimal notation; a date is a ``Date`` or an
     ISO 8601 string, in UTC if it has no time zone. Missing or unknown columns, and cells that cannot be read, throw a
     TypeError that names them.
+
+    The code is short rather than easy to read, and has no comments; what the functions take and return is in the types.
 
     Parameters
     ----------
@@ -106,7 +122,7 @@ def to_javascript(student: Any, path: str | os.PathLike[str], *, metadata: dict[
     if path.suffix not in (".js", ".mjs"):
         raise ValueError(f"path must be a name that ends in '.js' or '.mjs'; got {str(path)!r}.")
     check_ops(program, {Columns, Bound, *_ENDS, *_PRINTERS}, "JavaScript")
-    module = _Module(program, classes_of(student), metadata_json(student, metadata))
+    module = _Module(program, classes_of(student), metadata_json(student, metadata, separators=(",", ":")))
     types = path.with_suffix(f".d{path.suffix.replace('js', 'ts')}")
     write_files({path: module.text().encode("utf-8"), types: module.types().encode("utf-8")})
 
@@ -133,13 +149,17 @@ class _Module:
         self._counts: Counter[str] = Counter()
         #: The arrays that a row is computed in.
         self.arrays: dict[str, str] = {}
-        self.steps: list[str] = []
+        #: The statements for a row: once, or for each of some columns.
+        self.steps: list[tuple[list[int], list[str]]] = [([], [])]
+        #: The variables of these statements, and their first values.
+        self.variables: dict[str, str] = {}
         entry = program.ops[0]
         assert isinstance(entry, Columns | Bound)
         self.entry = entry
         named = getattr(entry, "names", None) or getattr(entry, "numbered", None)
-        self.names = [_text(str(name)) for name in named or range(entry.n_columns)]
-        self.columns = _joined(self.names) if named else f"Array.from(Array({entry.n_columns}).keys(), String)"
+        names = [str(name) for name in named or range(entry.n_columns)]
+        self.names = [_text(name) for name in names]
+        self.columns = _texts(names)
         self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
         #: How many numbers of a row there are so far, the codes included.
         self.width = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
@@ -155,50 +175,75 @@ class _Module:
 
     def emit(self, *lines: str) -> None:
         """Add statements."""
-        self.steps += lines
+        self.steps.append(([], list(lines)))
 
     def constant(self, name: str, expression: str) -> str:
         """Define a constant; return its name, which is that of an equal one if there is one."""
         if expression not in self.data:
             self._counts[name] += 1
-            self.data[expression] = f"{name}{self._counts[name]}"
+            self.data[expression] = f"{name}{self._counts[name] if self._counts[name] > 1 else ''}"
         return self.data[expression]
 
     def each(self, columns: Iterable[int], statement: Callable[[str], str]) -> None:
         """Add a statement for each of some columns of a row, given the expression of a column's index; `i` counts."""
         columns = list(columns)
+        if columns != self.steps[-1][0]:
+            self.steps.append((columns, []))
+        self.steps[-1][1].append(statement(self.place(columns)))
+
+    def place(self, columns: list[int]) -> str:
+        """Return the expression of the `i`-th of some columns."""
         if columns == list(range(columns[0], columns[0] + len(columns))):
-            column = f"i + {columns[0]}" if columns[0] else "i"
-        else:
-            column = f"{self.constant('places', _array(np.array(columns)))}[i]"
-        self.emit(f"for (let i = 0; i < {len(columns)}; i++) {statement(column)}")
+            return f"i + {columns[0]}" if columns[0] else "i"
+        return f"{self.constant('p', _array(np.array(columns)))}[i]"
 
     def text(self) -> str:
         """Return the text of the module."""
-        end, answers = self.program.ops[-1], []
+        end = self.program.ops[-1]
         if isinstance(end, ops.Unstandardize):
-            answers.append(f"export const predict = (rows) => each(rows, {_unstandardized(self, end)});")
+            answers = {"predict": f"each({_unstandardized(self, end)})"}
         else:
             proba, answer = _probabilities(self, end)
-            answers.append(f"export const predict = (rows) => each(rows, (h) => {answer});")
-            answers.append(f"export const predictProba = (rows) => each(rows, {proba});")
-        run = "\n".join(["const run = (c) => {", *(f"  {line}" for line in self.steps), f"  return {self.h};", "};"])
+            answers = {"predict": f"each((h) => {answer})", "predictProba": f"each({proba})"}
+        steps = []
+        for columns, lines in self.steps:
+            block = "".join(lines) if len(lines) == 1 or not columns else f"{{{''.join(lines)}}}"
+            steps.append(f"for (let i = 0; i < {len(columns)}; i++) {block}" if columns else block)
+        if self.variables:
+            steps.insert(0, f"let {', '.join(f'{name} = {value}' for name, value in self.variables.items())};")
+        run = "".join(["(c) => {", *steps, f"return {self.h};", "}"])
         arrays = {"z": f"f8({self.width})", **self.arrays}
         if self.n_listed:
             # with room for seven zeros
             arrays |= {"v": f"f8({self.n_listed + 7})", "at": f"new Int32Array({self.n_listed + 7})"}
-        constants = arrays | {name: expression for expression, name in self.data.items()}
-        body = [*(f"const {name} = {expression};" for name, expression in constants.items()), run, *answers]
-        functions = used("\n".join(body), FUNCTIONS, _identifiers)
-        exports = [f"export const columns = {self.columns};"]
+        constants = arrays | {name: expression for expression, name in self.data.items()} | {"run": run}
+        body = _short("\0".join(f"{name} = {expression}" for name, expression in constants.items())).split("\0")
+        if sum(text.count("f8(") for text in body) == 1:
+            body = [text.replace("f8(", "new Float64Array(") for text in body]
+        answered = [_short(f"{name} = {expression}") for name, expression in answers.items()]
+        functions = used("\n".join(body + answered), FUNCTIONS, _identifiers)
+        exports = [_short(f"columns = {self.columns}")]
         if self.classes is not None:
-            exports.append(f"export const classes = {_joined(self.classes)};")
+            exports.append(f"classes={_joined(self.classes)}")
         if self.metadata:
-            # parsed, since in a literal a key __proto__ is none
-            exports.append(f"export const metadata = JSON.parse({json.dumps(self.metadata)});")
-        title = f"// A student of skdistill {__version__}, fingerprint {self.fingerprint}"
-        chosen = [text.rstrip() for name, text in FUNCTIONS.items() if name in functions]
-        return "\n".join([title, *exports, *chosen, *body]) + "\n"
+            exports.append(f"metadata={_object(self.metadata)}")
+        needed = [text for name, text in FUNCTIONS.items() if name in functions]
+        if isinstance(self.entry, Bound) or ({*self.entry.kinds} == {"number"} and not self.entry.forms):
+            # an array whose first cell is a date is wrong in any case
+            needed = [text.replace("&&!x.getTime?.call", "") for text in needed]
+        if not getattr(self.entry, "spans", None):
+            needed = [text.replace(',t="numbers"', "").replace("${t}", "numbers") for text in needed]
+        variables = [f"{text};\n" for text in needed if text.startswith("let ")]
+        needed = [text for text in needed if not text.startswith("let ")]
+        return "".join(
+            [
+                f"// skdistill {__version__}, fingerprint {self.fingerprint}\n",
+                _defined("export const", exports),
+                *variables,
+                _defined("const", needed + body),
+                _defined("export const", answered),
+            ]
+        )
 
     def types(self) -> str:
         """Return the TypeScript types of the module."""
@@ -251,6 +296,12 @@ export declare const columns: readonly string[];
 """
 
 
+def _defined(words: str, definitions: list[str]) -> str:
+    """Return one statement of all definitions."""
+    listed = ",\n".join(definitions)
+    return f"{words} {listed};\n"
+
+
 def _cell_types(entry: Columns | Bound) -> list[str]:
     """Return the TypeScript type of each column's cells, without that of a missing one."""
     if isinstance(entry, Bound):
@@ -301,7 +352,8 @@ def _literal(value: Any, what: str) -> str:
 
 def _number(value: float) -> str:
     """Return the shortest literal of a number."""
-    return repr(float(value)).removesuffix(".0").replace("inf", "Infinity").replace("nan", "NaN")
+    text = repr(float(value)).removesuffix(".0").replace("inf", "Infinity").replace("nan", "NaN")
+    return re.sub(r"^(-?)0\.", r"\1.", text)
 
 
 def _joined(literals: Iterable[str]) -> str:
@@ -312,10 +364,34 @@ def _list(values: Iterable[float]) -> str:
     return _joined(map(_number, values))
 
 
+def _texts(texts: list[str]) -> str:
+    """Return a list of texts, in the fewest characters."""
+    if len(texts) > 2:
+        # names that are numbered
+        before, first = re.fullmatch("(.*?)(0|[1-9][0-9]{0,8})?", texts[0], re.DOTALL).groups("0")  # type: ignore[union-attr]
+        if texts == [f"{before}{number}" for number in range(int(first), int(first) + len(texts))]:
+            number = "i" if first == "0" else f"(i + {first})"
+            return f"Array.from(Array({len(texts)}), (_, i) => {_text(before)} + {number})"
+    parts = _text(",".join(texts)) + '.split(",")'
+    return parts if len(texts) > 5 and "," not in "".join(texts) else _joined(map(_text, texts))
+
+
+def _object(text: str) -> str:
+    """Return JSON as a literal; a key ``__proto__`` that is no name of a property would be none."""
+    return re.sub(
+        r'(?<=[{,])"([A-Za-z_]\w*)"(?=:)', lambda key: '["__proto__"]' if key[1] == "__proto__" else key[1], text
+    )
+
+
 def _packed(values: Array) -> str:
     """Return a typed array of the given type from base64."""
     little = values.astype(values.dtype.newbyteorder("<"))
-    return f'raw({_TYPED[values.dtype.name]}, "{base64.b64encode(little.tobytes()).decode()}")'
+    data = little.tobytes()
+    kind = "" if values.dtype == np.float32 else f", {_TYPED[values.dtype.name]}"
+    if not kind and len(values) >= _THIN and not any(data[::4]):
+        octets = np.frombuffer(data, np.uint8).reshape(-1, 4)[:, 1:]
+        return f'thin("{base64.b64encode(octets.tobytes()).decode()}")'
+    return f'raw("{base64.b64encode(data).decode()}"{kind})'
 
 
 def _smallest(values: Array) -> Array:
@@ -327,30 +403,27 @@ def _smallest(values: Array) -> Array:
 
 
 def _array(values: Array) -> str:
-    """Return a list, or a typed array."""
-    return min(_list(values), _packed(_smallest(values)), key=len)
-
-
-def _floats(values: Array) -> str:
-    """Return a Float64Array in the fewest characters."""
-    flat = np.ravel(values).astype(np.float64)
-    if len(flat) == 0:
-        return "f8(0)"
-    if (flat == flat[0]).all():
-        same = "" if flat[0] == 0 else f".fill({_number(flat[0])})"
-        return min(f"f8({len(flat)}){same}", f"f8({_list(flat)})", key=len)
-    packed = _packed(_smallest(flat))
-    shorter = min(f"f8({_list(flat)})", f"f8({packed})", key=len)
-    return packed if packed.startswith("raw(Float64Array") and len(packed) < len(shorter) else shorter
+    """Return numbers as a list or a typed array, in the fewest characters."""
+    flat = np.ravel(values)
+    found = [_list(flat), _packed(_smallest(flat))]
+    if len(flat) and (flat == flat[0]).all():
+        found.append(f"f8({len(flat)}){'' if flat[0] == 0 else f'.fill({_number(flat[0])})'}")
+    return min(found, key=len)
 
 
 def _weights(values: Array, scale: Array | None = None) -> str:
-    """Return weights as a Float64Array."""
+    """Return weights."""
     if scale is not None:
-        return f"scaled({_packed(values.ravel())}, {_floats(scale)})"
+        return f"scaled({_packed(values.ravel())}, {_array(scale)})"
     if values.dtype == np.float16:
         return f"halves({_packed(values.ravel().view(np.uint16))})"
-    return _floats(values)
+    return _array(values)
+
+
+def _doubles(values: Array, scale: Array | None = None) -> str:
+    """Return weights as a Float64Array, which is read fastest."""
+    text = _weights(values, scale)
+    return text if text.startswith(("f8", "scaled", "halves")) else f"f8({text})"
 
 
 # ------------------------------------------------------------------------------------ the entry
@@ -363,20 +436,27 @@ def _bound(to: _Module, entry: Bound) -> None:
 def _read_columns(to: _Module, entry: Columns) -> None:
     """Print the statements that read the cells `c` of a row into `z`."""
     forms = entry.forms or ("",) * len(entry.sources)
-    reads = [(at, *read, form) for at, (read, form) in enumerate(zip(entry.reads, forms, strict=True))]
     starts = [*accumulate(entry.sizes, initial=0), *[0] * len(entry.sources)]
+    codes: list[tuple[int, str]] = []
     plain: list[tuple[int, int]] = []
     # the words of each text, and the place of the first; a text's words follow each other.
     words: dict[int, tuple[int, list[str]]] = {}
-    for at, source, kind, read, form in reads:
+    for at, ((source, kind, read), form) in enumerate(zip(entry.reads, forms, strict=True)):
         if isinstance(read, Levels):
-            _read_level(to, at, source, read, starts[at] if kind == "category" else 0)
+            is_code, start = kind == "category", starts[at]
+            levels, others = _levels(to, source, read)
+            is_text = all(key is None or isinstance(key, str) for key in read.levels)
+            if is_code and is_text and not others and entry.sizes[at] == len(read.levels) + 2:
+                codes.append((source, levels))
+            cell = f"c[{source}]" if is_text else f"plain(c[{source}])"
+            added = f" + {start}" if is_code and start else ""
+            to.emit(f"z[{at}] = level({cell}, {levels}{others}){added};")
         elif kind == "datetime" and form:
             to.emit(f"z[{at}] = dateOf(c[{source}], {_text(form)});")
         elif kind == "datetime":
             to.emit(f"z[{at}] = seconds(c[{source}], {source});")
         elif kind == "number" and form:
-            to.emit(f"z[{at}] = {to.constant('reader', _number_reader(form))}(c[{source}]);")
+            to.emit(f"z[{at}] = {to.constant('r', _number_reader(form))}(c[{source}]);")
         elif kind == "number" and source in (entry.spans or ()):
             held = "time spans, which may be given in seconds,"
             to.emit(f'z[{at}] = number(c[{source}], {source}, "{held}");')
@@ -384,33 +464,39 @@ def _read_columns(to: _Module, entry: Columns) -> None:
             plain.append((at, source))
         elif isinstance(read, Word):
             words.setdefault(source, (at, []))[1].append(_text(read.word))
+    if len(codes) == to.n_codes > 3:
+        # one loop for all categories, whose codes are those of the levels, of other levels and of missing ones
+        del to.steps[1 : 1 + to.n_codes]
+        cell, kinds = to.place([source for source, _ in codes]), to.constant("q", _joined(one for _, one in codes))
+        loop = f"for (let i = 0, s = 0; i < {to.n_codes}; s += {kinds}[i++].size + 2)"
+        to.emit(f"{loop} z[i] = level(c[{cell}], {kinds}[i]) + s;")
     for source, (at, texts) in words.items():
         to.emit(f"findWords(c[{source}], {to.constant('words', _joined(texts))}, {at});")
-    # columns of numbers that follow each other are read in a loop
-    for _, run in groupby(enumerate(plain), key=lambda one: (one[1][0] - one[0], one[1][1] - one[0])):
+    # numbers that follow each other are read in a loop
+    for _, run in groupby(enumerate(plain), key=lambda one: one[1][0] - one[0]):
         cells = [cell for _, cell in run]
-        at, source = cells[0]
         if len(cells) < 3:
             to.emit(*(f"z[{at}] = number(c[{source}], {source});" for at, source in cells))
         else:
-            x, y = (f"i + {first}" if first else "i" for first in (at, source))
-            to.emit(f"for (let i = 0; i < {len(cells)}; i++) z[{x}] = number(c[{y}], {y});")
+            cell = to.place([source for _, source in cells])
+            to.each([at for at, _ in cells], f"z[{{}}] = number(c[{cell}], {cell});".format)
 
 
-def _read_level(to: _Module, at: int, source: int, read: Levels, start: int) -> None:
-    """Print what reads a level as the place of its code among all codes, or as its rank."""
+def _levels(to: _Module, source: int, read: Levels) -> tuple[str, str]:
+    """Return the levels of a column, and the further arguments of what looks up a level."""
     keys = [key for key in read.levels if key is not None]
     found = [read.levels[key] for key in keys]
     title = f"a level of column {to.names[source]}"
     # a boolean is looked up as a number
     literals = [_literal(int(key) if isinstance(key, bool) else key, title) for key in keys]
     if found == list(range(len(found))):
-        levels = f"codes({_joined(literals)})"
+        levels = f"codes({_texts(keys) if all(isinstance(key, str) for key in keys) else _joined(literals)})"
     else:
         pairs = (f"[{key},{_number(code)}]" for key, code in zip(literals, found, strict=True))
         levels = f"new Map({_joined(pairs)})"
-    code = f"level(c[{source}], {to.constant('levels', levels)}, {_number(read.other)}, {_number(read.missing)})"
-    to.emit(f"z[{at}] = {code}{f' + {start}' if start else ''};")
+    usual = len(keys), len(keys) + 1
+    others = "" if (read.other, read.missing) == usual else f", {_number(read.other)}, {_number(read.missing)}"
+    return to.constant("l", levels), others
 
 
 def _number_reader(form: str) -> str:
@@ -429,7 +515,7 @@ def _date_parts(to: _Module, op: ops.DateParts) -> None:
 
 
 def _clip(to: _Module, op: ops.Clip) -> None:
-    lower, upper = to.constant("lowest", _floats(op.lower)), to.constant("highest", _floats(op.upper))
+    lower, upper = to.constant("lowest", _array(op.lower)), to.constant("highest", _array(op.upper))
     to.each(op.columns.tolist(), lambda x: f"z[{x}] = clip(z[{x}], {lower}[i], {upper}[i]);")
 
 
@@ -439,12 +525,15 @@ def _indicate(to: _Module, op: ops.Indicate) -> None:
 
 
 def _standardize(to: _Module, op: ops.Standardize) -> None:
-    mean, scale, fill = (to.constant(name, _floats(getattr(op, name))) for name in ("mean", "scale", "fill"))
-    to.emit(f"standardize({op.start}, {mean}, {scale}, {fill}, {_number(op.limit)});")
+    n = len(op.mean)
+    parts = [op.mean, op.scale] if (op.fill == op.mean).all() else [op.mean, op.scale, op.fill]
+    data, limit = to.constant("m", _array(np.concatenate(parts))), _number(op.limit)
+    given = [f"{data}[i]", f"{data}[i + {n}]", limit, *([f"{data}[i + {2 * n}]"] if len(parts) == 3 else [])]
+    to.each(range(op.start, op.start + n), lambda x: f"z[{x}] = squash(z[{x}], {', '.join(given)});")
 
 
 def _quantiles(to: _Module, op: ops.Quantiles) -> None:
-    knots, scores, fill = (to.constant(name, _floats(getattr(op, name))) for name in ("knots", "scores", "fill"))
+    knots, scores, fill = (to.constant(name, _array(getattr(op, name))) for name in ("knots", "scores", "fill"))
     to.emit(f"quantiles({op.start}, {knots}, {scores}, {fill});")
 
 
@@ -453,7 +542,7 @@ def _piecewise(to: _Module, op: ops.Piecewise) -> None:
     if isinstance(following, ops.Affine | ops.LookupAffine) and _in_order(op):
         to.bins = op
         return
-    lower, width = to.constant("lower", _floats(op.lower)), to.constant("width", _floats(op.width))
+    lower, width = to.constant("lo", _array(op.lower)), to.constant("wd", _array(op.width))
     to.each(op.columns.tolist(), lambda x: f"z[i + {to.width}] = share(z[{x}], {lower}[i], {width}[i]);")
     to.width += len(op.columns)
 
@@ -470,14 +559,17 @@ def _in_order(op: ops.Piecewise) -> bool:
 
 def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     first, (n_in, n) = not to.h, op.weight.shape
-    weight, source, start, end = _weights(op.weight, op.scale), to.h, 0, n_in
+    if n == 1 and op is to.program.ops[-2]:
+        _sum(to, op)
+        return
+    weight, source, start, end = _doubles(op.weight, op.scale), to.h, 0, n_in
     add = "add" if n < _MANY else "addMany"
     h = f"h{len(to.arrays)}"
     to.arrays[h] = f"f8({n})"
-    to.emit(f"{h}.set({to.constant('bias', _floats(op.bias))});")
+    to.emit(f"{h}.set({to.constant('b', _array(op.bias))});")
     n_listed = n_in
     if isinstance(op, ops.LookupAffine) and to.n_codes:
-        tables = to.constant("tables", _weights(op.tables, op.tables_scale))
+        tables = to.constant("t", _doubles(op.tables, op.tables_scale))
         to.emit(f"pick({to.n_codes}, {n});", f"{add}({h}, {tables}, {n});")
     if first:
         source, start, end = "z", to.n_codes, to.width
@@ -486,8 +578,8 @@ def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     if first and to.bins is not None:
         columns = np.asarray(to.bins.columns)
         starts = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
-        begin = to.constant("starts", _array(starts))
-        lower, width = to.constant("lower", _floats(to.bins.lower)), to.constant("width", _floats(to.bins.width))
+        begin = to.constant("e", _array(starts))
+        lower, width = to.constant("lo", _array(to.bins.lower)), to.constant("wd", _array(to.bins.width))
         n_plain, n_listed = end - start, end - start + 3 * (len(starts) - 1)
         weight = f"summed({weight}, {n}, {n_plain}, {begin})"
         to.each(
@@ -495,8 +587,32 @@ def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
             lambda x: f"bins(z[{x}], {begin}[i], {begin}[i + 1], {lower}, {width}, {n}, {n_plain});",
         )
     if n_in:
-        to.emit(f"{add}({h}, {to.constant('weight', weight)}, {n});")
+        to.emit(f"{add}({h}, {to.constant('w', weight)}, {n});")
     to.h, to.n_h, to.n_listed = h, n, max(to.n_listed, n_listed, to.n_codes)
+
+
+def _sum(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
+    """Print a last layer of one output."""
+    first = not to.h
+    source, start, n = ("z", to.n_codes, to.width - to.n_codes) if first else (to.h, 0, len(op.weight))
+    to.variables["h"] = _number(op.bias[0])
+    weight = to.constant("w", _weights(op.weight, op.scale)) if len(op.weight) else ""
+    if n:
+        to.each(range(start, start + n), lambda x: f"h += {weight}[i] * {source}[{x}];")
+    if first and to.bins is not None:
+        columns = np.asarray(to.bins.columns)
+        ends = np.append(np.flatnonzero(np.diff(columns)) + 1, len(columns))
+        lower, width = to.constant("lo", _array(to.bins.lower)), to.constant("wd", _array(to.bins.width))
+        end, at = to.constant("e", _array(ends)), f"j + {n}" if n else "j"
+        to.variables["j"] = "0"
+        to.each(
+            columns[ends - 1].tolist(),
+            lambda x: f"for (; j < {end}[i]; j++) h += {weight}[{at}] * share(z[{x}], {lower}[j], {width}[j]);",
+        )
+    if isinstance(op, ops.LookupAffine) and to.n_codes:
+        tables = to.constant("t", _weights(op.tables, op.tables_scale))
+        to.each(range(to.n_codes), lambda x: f"h += {tables}[z[{x}]];")
+    to.h, to.n_h = "[h]", 1
 
 
 def _activation(to: _Module, op: Op) -> None:
@@ -521,17 +637,17 @@ def _in_preorder(op: Tree) -> tuple[list[int], list[int], Array]:
 
 def _tree(to: _Module, op: Tree) -> None:
     nodes, order, sizes = _in_preorder(op)
-    leaves = to.constant("leaves", _weights(op.values[order], op.values_scale))
+    leaves = to.constant("y", _weights(op.values[order], op.values_scale))
     leaf = "0"
     if len(op.columns):
         tests = 2 * op.columns[nodes] + op.missing_left[nodes]
         parts = {"tests": tests, "cuts": op.thresholds[nodes], "sizes": sizes}
         names = [to.constant(name, _array(values)) for name, values in parts.items()]
-        leaf = f"tree({', '.join(names)}, {to.constant('ranks', _floats(op.ranks))}, {to.n_codes})"
+        leaf = f"tree({', '.join(names)}, {to.constant('ranks', _array(op.ranks))}, {to.n_codes})"
     to.n_h = op.values.shape[1]
     to.emit(f"const leaf = {leaf};" if to.n_h > 1 else f"const h = [{leaves}[{leaf}]];")
     if to.n_h > 1:
-        to.emit(f"const h = {leaves}.subarray({to.n_h} * leaf, {to.n_h} * (leaf + 1));")
+        to.emit(f"const h = {leaves}.slice({to.n_h} * leaf, {to.n_h} * (leaf + 1));")
     to.h = "h"
 
 
@@ -540,16 +656,16 @@ def _probabilities(to: _Module, end: Any) -> tuple[str, str]:
     if isinstance(end, ops.Sigmoid):
         return "(h) => Array.from(h, sigmoid)", "Array.from(h, (x) => +(x > 0))"
     best = "h.indexOf(Math.max(...h))"
-    proba = "logistic" if to.n_h == 1 else "softmax"
+    proba = "([x]) => [x, -x].map((x) => 1 / (1 + Math.exp(x)))" if to.n_h == 1 else "softmax"
     if isinstance(end, ops.OneVsRest):
         curve = "sigmoid"
         if end.knots is not None and end.scores is not None:
             n, places = (
                 end.knots.shape[1],
-                [to.constant(name, _floats(getattr(end, name))) for name in ("knots", "scores")],
+                [to.constant(name, _array(getattr(end, name))) for name in ("knots", "scores")],
             )
             curve = f"(x, j) => interpolate(x, {n}, {places[0]}, {n} * j, {places[1]}, {n} * j)"
-        proba = to.constant("proba", f"(h) => oneVsRest(h, {curve})")
+        proba = to.constant("g", f"(h) => oneVsRest(h, {curve})")
         best = f"((p) => p.indexOf(Math.max(...p)))({proba}(h))"
     if to.n_h == 1:
         best = "+(h[0] > 0)" if end.cut is None else f"+(h[0] >= {_number(end.cut)})"
@@ -566,7 +682,7 @@ def _unstandardized(to: _Module, end: ops.Unstandardize) -> str:
     power = getattr(end, "power", None)
     values |= {} if power is None else {"power": power}
     part = {
-        name: _number(value[0]) if n == 1 else f"{to.constant(name, _floats(value))}[j]"
+        name: _number(value[0]) if n == 1 else f"{to.constant(name, _array(value))}[j]"
         for name, value in values.items()
     }
     found = f"{'h[0]' if n == 1 else 'x'} * {part['scale']} + {part['center']}"

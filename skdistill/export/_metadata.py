@@ -46,10 +46,11 @@ def metadata_of(student: Any, own: dict[str, Any] | bool | None) -> dict[str, An
     return check_metadata({**({"user": user} if user else {}), "exported": exported, **known})
 
 
-def metadata_json(student: Any, own: dict[str, Any] | bool | None, indent: int | None = None) -> str:
+def metadata_json(student: Any, own: dict[str, Any] | bool | None, **style: Any) -> str:
     """Return the same as a JSON text, which may stand as it is in a comment of C, JavaScript, SQL or HTML.
 
-    It is ASCII, on one line unless it is indented, and holds none of ``/?<>'`$``. Without metadata the text is empty.
+    It is ASCII, on one line unless `style`, keywords of ``json.dumps``, has an indent, and holds none of ``/?<>'`$``.
+    Without metadata the text is empty.
     """
     metadata = metadata_of(student, own)
-    return json.dumps(metadata, indent=indent).translate(_ESCAPED) if metadata else ""
+    return json.dumps(metadata, **style).translate(_ESCAPED) if metadata else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Columns, Levels, Op, Tree, Word, ops
+from ..program import Columns, Levels, Op, Program, Tree, Word, ops
 from ._sql_query import Query, total
 
 Array = NDArray[Any]
@@ -47,7 +48,8 @@ def _columns(to: Query, op: Columns) -> None:
             found = _level(to, name, column, read, values)
             (to.codes if kind == "category" else plain).append(found)
         else:
-            number = to.wide(column) if _is_raw(to, to.program.ops[1]) else to.number(column)
+            # a column is read twice, which DuckDB does once
+            number = f"{column}::DOUBLE" if _is_raw(to, to.program.ops[1]) else to.number(column)
             plain.append(number if kind == "number" else to.seconds(column))
     if not texts:
         to.numbers = [one for one in plain if isinstance(one, str)]
@@ -299,7 +301,7 @@ def _is_raw(to: Query, op: Op) -> bool:
         and op.limit < ops.LARGEST
         and _is_list(to, op)
         and op.start + len(op.mean) == len(getattr(to.program.ops[0], "sources", ()))
-        and bool((np.abs(op.mean) <= 1e4 * op.scale).all())
+        and bool(((np.abs(op.mean) <= 1e4 * op.scale) & (op.scale > 1e-100) & (op.scale < 1e100)).all())
     )
 
 
@@ -308,19 +310,28 @@ def _list_of_raw(to: Query, op: ops.Standardize) -> None:
 
     A row without missing and far numbers, as most are, takes a third of the time.
     """
-    to.settle()
     low, high = op.mean - op.limit * op.scale, op.mean + op.limit * op.scale
+    # in few digits, rounded inwards: what is called far without being so is not changed
+    unit = 10.0 ** np.floor(np.log10(high - low) - 2)
+    low, high = np.ceil(low / unit) * unit, np.floor(high / unit) * unit
     bounds = zip(to.numbers, low.tolist(), high.tolist(), strict=True)
-    is_near = " AND ".join(f"{value} BETWEEN {to.decimal(one)} AND {to.decimal(other)}" for value, one, other in bounds)
+    is_near = " AND ".join(f"{value} BETWEEN {_double(one)} AND {_double(other)}" for value, one, other in bounds)
     _make_list(to)
-    filled = op.mean + op.scale * op.squashed((op.fill - op.mean) / op.scale)
-    mean, scale, fill = (
-        _list(to, np.append(one, last)) for one, last in ((op.mean, 0.0), (op.scale, 1.0), (filled, 1.0))
-    )
-    scaled = f"[(NULLIF(x, 'NaN') - {mean}[i]) / {scale}[i] FOR x, i IN {to.vector}]"
-    far = f"[COALESCE({mean}[i] + {scale}[i] * {_squashed(to, 'z', op.limit)}, {fill}[i]) FOR z, i IN {scaled}]"
-    to.vector = f"CASE WHEN {is_near} THEN {to.vector} ELSE {far} END"
+    mean, scale = _list(to, np.append(op.mean, 0.0)), _list(to, np.append(op.scale, 1.0))
+    to.numbers = [is_near, mean, scale]
+    to.settle()
+    is_near, mean, scale = to.numbers
+    fill = mean if (op.fill == op.mean).all() else _list(to, np.append(op.fill, 1.0))
+    scaled = f"[(COALESCE(NULLIF(x, 'NaN'), {fill}[i]) - {mean}[i]) / {scale}[i] FOR x, i IN {to.vector}]"
+    far = f"[{mean}[i] + {scale}[i] * {_squashed(to, 'z', op.limit)} FOR z, i IN {scaled}]"
+    to.numbers, to.vector = [], f"CASE WHEN {is_near} THEN {to.vector} ELSE {far} END"
     to.raw = op
+
+
+def _double(value: float) -> str:
+    """Return a literal of a double, which DuckDB need not cast."""
+    text = f"{value:.9g}"
+    return text if "e" in text else f"{text}e0"
 
 
 def _is_list(to: Query, op: Op) -> bool:
@@ -332,7 +343,7 @@ def _is_list(to: Query, op: Op) -> bool:
 
 def _make_list(to: Query) -> None:
     """Make a list of the numbers, and of a one for the bias."""
-    to.vector = f"CAST([{', '.join([*to.numbers, '1'])}] AS DOUBLE[])"
+    to.vector = f"[{', '.join([*to.numbers, '1'])}]::DOUBLE[]"
     to.numbers = []
 
 
@@ -362,10 +373,40 @@ def _piecewise(to: Query, op: ops.Piecewise) -> None:
         to.bins = op
         return
     columns = (op.columns - len(to.codes)).tolist()
+    # squashed numbers are below a hundred
+    is_usual = op.width.min(initial=1.0) >= _NARROWEST and np.abs(op.lower).max(initial=0.0) <= 100
+    if is_usual and _is_list(to, op) and _is_bounded(to.program):
+        _knots(to, op)
+        return
     to.numbers += [
         _bin(to, to.numbers[column], lower, width)
         for column, lower, width in zip(columns, op.lower.tolist(), op.width.tolist(), strict=True)
     ]
+
+
+def _knots(to: Query, op: ops.Piecewise) -> None:
+    """Append the distances from knots, of which the bins are sums: DuckDB takes a tenth of the time.
+
+    ``clip((x - lower) / width, 0, 1)`` is ``(abs(x - lower) - abs(x - upper)) / (2 * width) + 1 / 2``.
+    """
+    knots: list[tuple[int, float]] = []
+    places: list[tuple[int, int]] = []
+    for column, lower, width in zip(
+        (op.columns - len(to.codes)).tolist(), op.lower.tolist(), op.width.tolist(), strict=True
+    ):
+        # an edge of two bins is the same but for its rounding
+        edges = [(column, float(to.decimal(edge, 1e-9 * width))) for edge in (lower, lower + width)]
+        near = [
+            next((one for one in knots[-1:] if one[0] == column and abs(one[1] - edge) <= 3e-7 * width), (column, edge))
+            for _, edge in edges
+        ]
+        knots += [one for one in near if one not in knots]
+        places.append((knots.index(near[0]), knots.index(near[1])))
+    to.knots = np.zeros((len(op.columns), len(knots)))
+    for row, (first, last) in zip(to.knots, places, strict=True):
+        row[first] = 0.5 / (knots[last][1] - knots[first][1])
+        row[last] = -row[first]
+    to.numbers += [f"ABS({_minus(to, to.numbers[column], knot, 0.0)})" for column, knot in knots]
 
 
 def _bin(to: Query, value: str, lower: float, width: float) -> str:
@@ -375,6 +416,11 @@ def _bin(to: Query, value: str, lower: float, width: float) -> str:
 
 
 def _affine(to: Query, op: ops.Affine | ops.LookupAffine) -> None:
+    if to.linear is not None:
+        weights = _list(to, ops.real_weights(op.weight, op.scale)[:, 0].astype(np.float64))
+        to.numbers = [f"{to.linear} + LIST_INNER_PRODUCT({weights}, {to.vector})"]
+        to.vector = to.linear = None
+        return
     to.settle()
     weight, bias = ops.real_weights(op.weight, op.scale), op.bias.astype(np.float64)
     tables = ops.real_weights(op.tables, op.tables_scale) if isinstance(op, ops.LookupAffine) else None
@@ -446,7 +492,18 @@ def _product(to: Query, op: ops.Affine | ops.LookupAffine, tables: Array | None)
     if to.vector is None:
         _make_list(to)
     to.settle()
+    at = to.program.ops.index(op)
+    following: Op = to.program.ops[at + 1]
+    last: Any = to.program.ops[min(at + 2, len(to.program.ops) - 1)]
+    is_relu, is_hidden = isinstance(following, ops.Relu), type(following) in _ONE
+    # max(u, 0) is (u + |u|) / 2, and what the u add to one output is linear in the inputs: a pass over the units less
+    is_split = is_relu and isinstance(last, ops.Affine) and last.weight.shape[1] == 1 and _is_bounded(to.program)
     rows = np.vstack([ops.real_weights(op.weight, op.scale), op.bias]).T.astype(np.float64)
+    if to.knots is not None:
+        n_plain = len(op.weight) - len(to.knots)
+        bins = rows[:, n_plain:-1]
+        bias = rows[:, -1:] + bins.sum(axis=1, keepdims=True) / 2
+        rows, to.knots = np.hstack([rows[:, :n_plain], bins @ to.knots, bias]), None
     unit = np.ones(rows.shape[1])
     if to.raw is not None:
         mean, scale = to.raw.mean, to.raw.scale
@@ -455,27 +512,48 @@ def _product(to: Query, op: ops.Affine | ops.LookupAffine, tables: Array | None)
         # how large an input may be
         unit[:-1] = np.abs(mean) + to.raw.limit * scale
         to.raw = None
-    following = to.program.ops[to.program.ops.index(op) + 1]
-    is_hidden = type(following) in _ONE
-    if is_hidden:
+    if is_hidden and not is_split:
         # one more unit that is always one, for the next layer's bias
         rows = np.vstack([rows, np.append(np.zeros(rows.shape[1] - 1), _ONE[type(following)])])
     to.width, n = rows.shape
-    product = f"LIST_INNER_PRODUCT(w, {to.vector})"
+    vector, picked = str(to.vector), []
     if isinstance(op, ops.LookupAffine) and tables is not None:
         # the weights of levels come after those of numbers
         rows = np.hstack([rows, np.pad(tables, ((0, 0), (0, len(rows) - tables.shape[1]))).T])
         picked = [f"w[{n + 1 + start} + {code}]" for code, start in zip(to.codes, op.offsets.tolist(), strict=True)]
-        product = " + ".join([f"LIST_INNER_PRODUCT(w[1:{n}], {to.vector})", *picked])
         to.codes = []
+    numbers = f"w[1:{n}]" if picked else "w"
+    product = " + ".join([f"LIST_INNER_PRODUCT({numbers}, {vector})", *picked])
     if len(rows) == 1:
-        to.numbers, to.vector = [f"LIST_INNER_PRODUCT({_list(to, rows[0])}, {to.vector})"], None
+        to.numbers, to.vector = [f"LIST_INNER_PRODUCT({_list(to, rows[0])}, {vector})"], None
+        return
+    rows = rows / 2 if is_relu else rows
+    if is_split:
+        output = np.array([float(to.decimal(value)) for value in ops.real_weights(last.weight, last.scale)[:, 0]])
+        linear = output @ rows
+        linear[n - 1] += float(last.bias[0])
+        weights = _list(to, linear, 100 * unit)
+        to.linear = f"[{product} FOR w IN [{weights}]][1]" if picked else product.replace("w", weights, 1)
+        to.vector = f"[ABS({product}) FOR w IN {_list(to, rows, unit)}]"
         return
     # GREATEST takes longer than a sum
-    formula = "u + ABS(u)" if isinstance(following, ops.Relu) else _activated(to, following, "u") if is_hidden else ""
-    rows = rows / 2 if isinstance(following, ops.Relu) else rows
+    formula = "u + ABS(u)" if is_relu else _activated(to, following, "u") if is_hidden else ""
     to.vector = f"[{product} FOR w IN {_list(to, rows, unit)}]"
     to.vector = f"[{formula} FOR u IN {to.vector}]" if is_hidden else to.vector
+
+
+def _is_bounded(program: Program) -> bool:
+    """Tell whether no number of a row is large where it enters the first layer, so that nothing large is cancelled."""
+    entry = program.ops[0]
+    if not isinstance(entry, Columns):
+        return False
+    squashing = [
+        op
+        for op in program.ops
+        if isinstance(op, ops.Quantiles) or (isinstance(op, ops.Standardize) and op.limit < ops.LARGEST)
+    ]
+    squashed = {column for op in squashing for column in range(op.start, op.start + len(op.fill))}
+    return all(at in squashed for at, kind in enumerate(entry.kinds) if kind in ("number", "datetime"))
 
 
 #: What each activation makes one of.
@@ -487,13 +565,14 @@ def _list(to: Query, values: Array, unit: Array | None = None) -> str:
 
     The numbers are to be exact within a billionth of a `unit`, if one is given.
     """
-    if values.ndim == 1:
-        return f"CAST('[{','.join(map(to.decimal, values.tolist()))}]' AS DOUBLE[])"
-    tolerance = [None] * values.shape[1]
+    tolerance: list[float | None] = [None] * values.shape[-1]
     if unit is not None:
         tolerance[: len(unit)] = (1e-9 / unit).tolist()
-    rows = ",".join(f"[{','.join(map(to.decimal, row, tolerance))}]" for row in values.tolist())
-    return f"CAST('[{rows}]' AS DOUBLE[][])"
+    rows = []
+    for row in np.atleast_2d(values).tolist():
+        texts = ",".join(map(to.decimal, row, tolerance))
+        rows.append(f"[{re.sub(r'(?<![0-9.])0[.]', '.', texts)}]")
+    return f"CAST('{rows[0]}' AS DOUBLE[])" if values.ndim == 1 else f"CAST('[{','.join(rows)}]' AS DOUBLE[][])"
 
 
 def _activation(to: Query, op: Op) -> None:

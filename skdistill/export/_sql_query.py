@@ -32,9 +32,13 @@ class Query:
         An expression for each number.
     vector : str or None
         An expression for the list of all numbers, where they are one, of `width` elements.
+    linear : str or None
+        An expression for what the inputs of a last hidden layer add to the output, where `vector` lacks it.
     scaled, bins, raw : Op or None
         A Standardize that has been printed in part, a Piecewise that the next layer prints, and a Standardize whose
         numbers are still in their own unit.
+    knots : ndarray of shape (n_bins, n_knots) or None
+        What the distances from knots, which are the last numbers, add to each bin but one half.
     labels : list of str
         The class labels.
     label : str
@@ -55,10 +59,12 @@ class Query:
         self.codes: list[str] = []
         self.numbers: list[str] = []
         self.vector: str | None = None
+        self.linear: str | None = None
         self.width = 0
         self.scaled: Op | None = None
         self.bins: Any = None
         self.raw: Any = None
+        self.knots: Array | None = None
         self.double, self.varchar = (exp.DataType.build(kind).sql(dialect) for kind in ("double", "text"))
         # where the inputs of a layer may be large, or the end makes much of small differences
         self.exact = program.ops[-1].magnifies or not any(map(_bounds, program.ops))

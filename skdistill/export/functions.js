@@ -1,18 +1,19 @@
-// The JavaScript that a Program needs: an exported module gets those definitions that it uses, in this order and without
-// comments. A blank line ends a definition. The numbers of a row are in `z`; `v` holds the inputs of a layer that are not
-// zero, `k` so far, and `at` where the weights of each begin.
+// The JavaScript that a Program needs: an exported module gets those definitions that it uses, in this order, without
+// comments and spaces. A blank line ends a definition, which is one `const` or `let`. `x` is a cell or a number, `i` its
+// column. The numbers of a row are in `z`; `v` holds the inputs of a layer that are not zero, `k` so far, and `at` where
+// the weights of each begin.
 
 let k = 0;
 
-let line = 0;
+let row = 0;
 
-const f8 = (values) => new Float64Array(values);
+const f8 = (x) => new Float64Array(x);
 
-const raw = (Type, text) => {
-  const chars = atob(text), bytes = new Uint8Array(chars.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = chars.charCodeAt(i);
-  return new Type(bytes.buffer);
-};
+// a typed array from base64
+const raw = (t, T = Float32Array) => new T(Uint8Array.from([...atob(t)], (x) => x.charCodeAt()).buffer);
+
+// float32 without their lowest bytes, which are zero
+const thin = (t) => raw(btoa(atob(t).replace(/[^]{3}/g, "\0$&")));
 
 // the numbers with the given float16 bits
 const halves = (bits) =>
@@ -30,25 +31,24 @@ const summed = (w, n, first, starts) => {
   return w;
 };
 
-const codes = (keys) => new Map(keys.map((key, i) => [key, i]));
+const codes = (a) => new Map(a.map((x, i) => [x, i]));
 
-const wrong = (cell, i, held) => {
-  throw TypeError(`Column ${JSON.stringify(columns[i])} holds ${JSON.stringify(`${cell}`)} in row ${line}; it held ${held} in fit.`);
+const say = JSON.stringify;
+
+const fail = (t) => {
+  throw TypeError(t);
 };
 
-const isGap = (cell) => cell == null || cell !== cell;
+// a boolean or a bigint as the number by which levels know it
+const plain = (x) => (x === !!x || typeof x == "bigint" ? Number(x) : x);
 
-const level = (cell, levels, other, missing) => {
-  if (isGap(cell)) return missing;
-  return levels.get(typeof cell === "boolean" || typeof cell === "bigint" ? Number(cell) : cell) ?? other;
-};
+// the code of a level; without others, unknown and missing ones have the codes after the last
+const level = (x, m, o = m.size, n = o + 1) => (x == null || x !== x ? n : m.get(x) ?? o);
 
-const number = (cell, i, held = "numbers") => {
-  if (typeof cell === "number") return cell;
-  if (cell == null) return NaN;
-  const reads = typeof cell === "boolean" || /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(cell);
-  return reads ? Number(cell) : wrong(cell, i, held);
-};
+const number = (x, i, t = "numbers") =>
+  typeof x == "number" ? x : x == null ? NaN
+  : x === !!x || /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(x) ? Number(x)
+  : fail(`Column ${say(columns[i])} holds ${say(x+"")} in row ${row}; it held ${t} in fit.`);
 
 const bounded = (x) => (x > 1e30 ? 1e30 : x < -1e30 ? -1e30 : x || 0);
 
@@ -57,7 +57,7 @@ const moment = (year, month, day, hour = 0, minute = 0, second = 0) => {
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   const real = year > 0 && date.getUTCMonth() === month - 1 && date.getUTCDate() === +day;
-  if (real && hour < 24 && minute < 60 && second < 60) return date / 1000 + hour * 3600 + minute * 60 + +second;
+  if (real && hour < 24 && minute < 60 && second < 60) return date / 1000 + hour * 3600 + minute * 60 + 1 * second;
 };
 
 const ISO =
@@ -67,7 +67,7 @@ const iso = (text) => {
   const [, year, , month, day, hour, , minute, second, rest = "", sign, ...off] = ISO.exec(text) ?? [];
   const whole = year && moment(year, month, day, hour, minute, second);
   if (whole === undefined) return;
-  const zone = sign ? off[0] * 3600 + off[1] * 60 + +(off[2] ?? 0) : 0;
+  const zone = sign ? off[0] * 3600 + off[1] * 60 + 1 * (off[2] ?? 0) : 0;
   return whole - (sign === "-" ? -zone : zone) + (rest + "000000").slice(0, 6) / 1e6;
 };
 
@@ -76,8 +76,9 @@ const ofDate = (cell) => {
   return whole + (ms - 1000 * whole) / 1000;
 };
 
-const seconds = (cell, i) =>
-  isGap(cell) ? NaN : (typeof cell === "string" ? iso(cell) : cell.getTime && ofDate(cell)) ?? wrong(cell, i, "dates");
+const seconds = (x, i) =>
+  x == null || x !== x ? NaN : (typeof x == "string" ? iso(x) : x.getTime && ofDate(x)) ??
+    fail(`Column ${say(columns[i])} holds ${say(x+"")} in row ${row}; it held dates in fit.`);
 
 // how a column is read some of whose numbers are texts
 const numberReader = (before, mark, after, optional) => {
@@ -163,11 +164,11 @@ const waveOf = (s, period, wave) => {
 
 const clip = (x, lower, upper) => (x < lower ? lower : x > upper ? upper : x);
 
-const standardize = (i, mean, scale, fill, limit) => {
-  for (let j = 0; j < mean.length; j++, i++) {
-    const x = ((z[i] === z[i] ? z[i] : fill[j]) - mean[j]) / scale[j], far = Math.min(Math.abs(x), 1e30) - limit;
-    z[i] = far < 0 ? x : Math.sign(x) * (limit + Math.log1p(far));
-  }
+// with a mean m and a scale s, beyond a limit l by the logarithm
+const squash = (x, m, s, l, f = m) => {
+  x = ((x === x ? x : f) - m) / s;
+  const d = Math.abs(x) - l;
+  return d < 0 ? x : Math.sign(x) * (l + Math.log1p(Math.min(d, 1e30)));
 };
 
 // on a line from each of n knots to its score
@@ -186,7 +187,7 @@ const quantiles = (start, knots, scores, fill) => {
   }
 };
 
-const share = (x, lower, width) => clip((x - lower) / width, 0, 1);
+const share = (x, lower, width) => Math.max(0, Math.min(1, (x - lower) / width));
 
 const put = (x, i) => {
   v[k] = x;
@@ -271,11 +272,7 @@ const softmax = (h) => {
   return powers.map((x) => x / sum);
 };
 
-// the smaller probability is computed; the larger is one minus it
-const logistic = ([x]) => {
-  const power = Math.exp(-Math.abs(x)), small = power / (1 + power);
-  return x > 0 ? [small, 1 - small] : [1 - small, small];
-};
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
 // a probability for each class against the rest
 const oneVsRest = (h, curve) => {
@@ -285,8 +282,6 @@ const oneVsRest = (h, curve) => {
   return found.map((p) => (sum > 0 ? p / sum : 1 / found.length));
 };
 
-const sigmoid = (x) => 1 / (1 + Math.exp(-x));
-
 const boxCox = (x, power) => Math.exp(Math.log1p(power * x) / power);
 
 const yeoJohnson = (x, power) => {
@@ -294,20 +289,18 @@ const yeoJohnson = (x, power) => {
   return Math.sign(x) * Math.expm1(Math.log1p(p * Math.abs(x)) / p);
 };
 
-const cellsOf = (row) => {
-  if (Array.isArray(row) || ArrayBuffer.isView(row)) {
-    if (row.length === columns.length) return row;
-    throw TypeError(`Row ${line} has ${row.length} cells; expected ${columns.length}.`);
-  }
-  const names = Object.keys(row ?? {}), without = (a, b) => JSON.stringify(a.filter((name) => !b.includes(name)));
-  if (names.length === columns.length && columns.every((name) => Object.hasOwn(row, name)))
-    return columns.map((name) => row[name]);
-  const faults = `missing ${without(columns, names)}, unexpected ${without(names, columns)}`;
-  throw TypeError(`The columns of row ${line} are not those seen in fit: ${faults}.`);
+// the cells of row i, in order
+const cells = (r, i, n = columns.length) => {
+  if (Array.isArray(r) || ArrayBuffer.isView(r))
+    return r.length == n ? r : fail(`Row ${row} has ${r.length} cells; expected ${n}.`);
+  const q = Object.keys(r ?? {}), w = (a, b) => say(a.filter((x) => !b.includes(x)));
+  return q.length == n && columns.every((x) => Object.hasOwn(r, x))
+    ? columns.map((x) => r[x])
+    : fail(`The columns of row ${row} are not those seen in fit: missing ${w(columns,q)}, unexpected ${w(q,columns)}.`);
 };
 
-const each = (rows, answer) => {
-  const one = (row, i) => ((line = i), answer(run(cellsOf(row))));
-  const isRow = (x) => Object(x) === x && typeof x.getTime !== "function";
-  return Array.isArray(rows) && rows.slice(0, 1).every(isRow) ? rows.map(one) : one(rows, 0);
+// what a function f of the outputs says of a row or of each of several; a Date is a cell
+const each = (f) => (r) => {
+  const g = (r, i) => f(run(cells(r, row = i)));
+  return Array.isArray(r) && r.slice(0, 1).every((x) => Object(x) === x && !x.getTime?.call) ? r.map(g) : g(r, 0);
 };

@@ -53,13 +53,17 @@ def log_softmax(logits: ArrayLike) -> Array:
     """
     z = np.asarray(logits, dtype=np.float64)
     if z.shape[1] == 1:
-        # by columns: a reduction over two numbers at a time is slow
         z = z[:, 0]
         log_one_plus = np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0.0)
         return np.column_stack([-log_one_plus, z - log_one_plus])
-    z = z - z.max(axis=1, keepdims=True)
-    z -= np.log(np.exp(z).sum(axis=1, keepdims=True))
+    z = z - _reduced(np.maximum, z)
+    z -= np.log(_reduced(np.add, np.exp(z)))
     return z
+
+
+def _reduced(ufunc: np.ufunc, z: Array) -> Array:
+    """Reduce each row to one number, shape (n_rows, 1); numpy takes long over two numbers at a time."""
+    return ufunc(z[:, :1], z[:, 1:]) if z.shape[1] == 2 else ufunc.reduce(z, axis=1, keepdims=True)
 
 
 def softmax(logits: ArrayLike) -> Array:
@@ -83,7 +87,7 @@ def softmax(logits: ArrayLike) -> Array:
     array([[0.2, 0.3, 0.5]])
     """
     proba = np.exp(log_softmax(logits))
-    proba /= proba.sum(axis=1, keepdims=True)
+    proba /= _reduced(np.add, proba)
     return proba
 
 

@@ -7,6 +7,7 @@ from ._cells import (
     as_key,
     as_number,
     cell_reader,
+    distinct,
     is_missing,
     is_span,
     numbers,
@@ -105,6 +106,7 @@ __all__ += ["user_level"]
 __all__ += [
     "DATE_FORMS",
     "date_reader",
+    "distinct",
     "held_by",
     "is_optional",
     "is_short",

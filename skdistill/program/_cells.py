@@ -95,9 +95,9 @@ def _of_ticks(ticks: Any) -> Any:
 
 
 def numbers(column: Array) -> Array:
-    """Convert a numeric column to float64, shape (n_rows,)."""
+    """Convert a numeric column to float64, shape (n_rows,); one of float64 is returned as it is."""
     if column.dtype.kind in "fiub":
-        return column.astype(np.float64)
+        return column.astype(np.float64, copy=False)
     if column.dtype.kind == "m":
         return np.where(np.isnat(column), np.nan, _of_ticks(column.astype("timedelta64[us]").astype(np.int64)))
     return np.array([as_number(value) for value in column.tolist()], dtype=np.float64)
@@ -121,6 +121,12 @@ def seconds(column: Array) -> Array:
 def plain_cells(column: Array) -> list[Any]:
     """Return the cells of a column as Python values; of dates in nanoseconds, tolist makes integers."""
     return (column.astype(f"{column.dtype.kind}8[us]") if column.dtype.kind in "mM" else column).tolist()
+
+
+def distinct(cells: list[Any]) -> tuple[list[Any], Array]:
+    """Return the distinct cells, and where among them each cell is, shape (n_rows,); TypeError if one has no hash."""
+    found = {cell: at for at, cell in enumerate(dict.fromkeys(cells))}
+    return list(found), np.fromiter(map(found.__getitem__, cells), np.intp, len(cells))
 
 
 class Levels:

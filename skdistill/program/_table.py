@@ -48,13 +48,14 @@ def _has_narwhals() -> bool:
 
 def is_frame(X: Any) -> bool:
     """Tell whether rows are a frame, of any library, rather than an array."""
-    return hasattr(X, "shape") and hasattr(X, "columns")
+    # of the class first: a table of pyarrow makes all of its columns anew to have them
+    return hasattr(X, "shape") and (hasattr(type(X), "columns") or hasattr(X, "columns"))
 
 
 def column_names(X: Any) -> list[Any]:
     """Return the names of a frame's columns."""
     # pyarrow has another attribute for them; its `columns` are the data
-    names = X.column_names if hasattr(X, "column_names") else X.columns
+    names = X.column_names if hasattr(type(X), "column_names") else X.columns
     return names.tolist() if hasattr(names, "tolist") else list(names)
 
 
@@ -200,7 +201,8 @@ def category_order(X: Any, index: int) -> tuple[Any, ...] | None:
     if not is_frame(X):
         return None
     column = _native_column(X, index)
-    if _is_plain(getattr(column, "dtype", None)):
+    dtype = getattr(column, "dtype", None)
+    if isinstance(dtype, np.dtype) or getattr(dtype, "type", None) is str:
         return None
     import narwhals as nw
 
@@ -212,7 +214,7 @@ def category_order(X: Any, index: int) -> tuple[Any, ...] | None:
 
 def _is_known(X: Any) -> bool:
     """Tell whether a frame is of pandas, polars or pyarrow, whose columns are read without narwhals."""
-    return hasattr(X, "iloc") or hasattr(X, "to_series") or hasattr(X, "column_names")
+    return hasattr(X, "iloc") or hasattr(X, "to_series") or hasattr(type(X), "column_names")
 
 
 def _native_column(X: Any, index: int) -> Any:
@@ -221,7 +223,7 @@ def _native_column(X: Any, index: int) -> Any:
         return X.iloc[:, index]
     if hasattr(X, "to_series"):
         return X.to_series(index)
-    if hasattr(X, "column_names"):
+    if hasattr(type(X), "column_names"):
         column = X.column(index)
         if hasattr(column, "chunks"):
             return column
@@ -245,21 +247,35 @@ def _is_category(dtype: Any) -> bool:
 
 
 def _plain_columns(X: Any) -> set[int]:
-    """Return the positions of those columns of a pandas or polars frame that :func:`_floats` reads."""
+    """Return the positions of those columns of a pandas, polars or pyarrow frame that :func:`_floats` reads."""
     if hasattr(X, "iloc"):
         dtypes = X.dtypes.tolist()
         plain = set(filter(_is_plain, set(dtypes)))
         return {at for at, dtype in enumerate(dtypes) if dtype in plain}
     if hasattr(X, "to_series"):
         return {at for at, dtype in enumerate(X.dtypes) if dtype.is_float() or dtype.is_integer()}
+    if hasattr(type(X), "column_names"):
+        return {at for at, dtype in enumerate(X.schema.types) if str(dtype) in ("double", "float")}
     return set()
 
 
 def _floats(X: Any, places: list[int]) -> Array:
-    """Return a copy of columns of a pandas or polars frame as float64."""
+    """Return a copy of columns of a pandas, polars or pyarrow frame as float64."""
     if places != list(range(X.shape[1])):
-        X = X.take(places, axis=1) if hasattr(X, "iloc") else X[:, places]
-    return np.array(X.to_numpy(), dtype=np.float64, order="C")
+        X = X.take(places, axis=1) if hasattr(X, "iloc") else X[:, places] if hasattr(X, "rows") else X.select(places)
+    return np.array(_matrix(X), dtype=np.float64, order="C")
+
+
+def _matrix(X: Any) -> Array:
+    """Return the cells of a pandas, polars or pyarrow frame as one array, which holds objects where they differ."""
+    if hasattr(X, "to_numpy"):
+        return X.to_numpy()
+    try:
+        # a table of pyarrow has batches
+        (batch,) = [X] if hasattr(X, "to_tensor") else X.combine_chunks().to_batches()
+        return batch.to_tensor(null_to_nan=True).to_numpy()
+    except TypeError:
+        return np.empty(X.shape, dtype=object)
 
 
 def _by_level(column: Any) -> tuple[list[Any], Array] | None:
@@ -432,9 +448,10 @@ class Columns(Op):
         if is_frame(X):
             order, numeric = self._layout(X)
             few = X.shape[0] <= _FEW_ROWS
-            # polars hands out a few rows faster as they are
-            at_once = numeric is not None and X.shape[0] <= _MANY_ROWS and (hasattr(X, "iloc") or not few)
-            if at_once and (values := X.to_numpy()).dtype.kind in "fiub":
+            # polars hands out very few rows faster as they are
+            fewest = _FEW_ROWS // 2 if hasattr(type(X), "rows") else 0
+            at_once = numeric is not None and fewest < X.shape[0] <= _MANY_ROWS
+            if at_once and (values := _matrix(X)).dtype.kind in "fiub":
                 return np.array(values[:, numeric], dtype=np.float64, order="C")
             if few or not (_has_narwhals() or _is_known(X)):
                 return self._read_rows(_cells(X, self._places(order)), order)

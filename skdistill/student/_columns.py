@@ -123,9 +123,6 @@ class Column:
         if self.form:
             read = cell_reader(self.kind, self.form)
             return np.array([read(cell) for cell in plain_cells(self.cells)], dtype=np.float64)
-        if self.cells.dtype == np.float64:
-            # no copy
-            return self.cells
         return (numbers if self.kind == "number" else seconds)(self.cells)
 
     @property
@@ -174,35 +171,48 @@ def _settle(cells: list[Any]) -> tuple[str, str, tuple[Any, ...], str]:
     What nearly all cells are is the kind; otherwise a column of frequent levels holds categories; otherwise the
     kind is what most cells are. Texts such as "n/a" do not count.
     """
-    present = [cell for cell in cells if not is_missing(cell)]
+    try:
+        # booleans and numbers may be equal
+        counts: Iterable[tuple[tuple[type, Any], int]] = Counter(zip(map(type, cells), cells, strict=True)).items()
+    except TypeError:
+        counts = [((type(cell), cell), 1) for cell in cells]
+    present = [(cell, count) for (_, cell), count in counts if not is_missing(cell)]
     types = {
-        one: next((kind for kind, of in _TYPES.items() if issubclass(one, of)), "") for one in set(map(type, present))
+        one: next((kind for kind, of in _TYPES.items() if issubclass(one, of)), "")
+        for one in {type(cell) for cell, _ in present}
     }
     kinds = set(types.values())
     if len(kinds) <= 1 and "" not in kinds:
         return next(iter(kinds), "number"), "", (), ""
-    given = [cell for cell in present if not (isinstance(cell, str) and cell.strip().lower() in _NONE)]
-    texts = Counter(cell for cell in given if isinstance(cell, str))
-    others = Counter(types[type(cell)] for cell in present if not isinstance(cell, str))
+    given = [(cell, n) for cell, n in present if not (isinstance(cell, str) and cell.strip().lower() in _NONE)]
+    n_given, texts, others = sum(n for _, n in given), Counter[str](), Counter[str]()
+    for cell, n in given:
+        if isinstance(cell, str):
+            texts[cell] += n
+        else:
+            others[types[type(cell)]] += n
     # of eight digits, most numbers are no dates
     found = [(others[kind] + n_read, kind, form) for kind, form, n_read in (_dates_in(texts), _numbers_in(texts))]
     n_most, kind, form = max(found, key=lambda one: one[0])
     # a code that is a whole number is a level unless numbers stand beside it
     whole = not others[kind] and all(map(_WHOLE.fullmatch, texts))
-    fewest = len(given) * (0.5 if others[kind] else _MOST_TEXTS)
-    frequent = (whole or n_most < _NEARLY_ALL * len(given)) and _has_frequent_levels(given)
+    fewest = n_given * (0.5 if others[kind] else _MOST_TEXTS)
+    frequent = (whole or n_most < _NEARLY_ALL * n_given) and _has_frequent_levels(given)
     if not given or n_most < fewest or frequent:
-        share = n_most / max(len(given), 1)
+        share = n_most / max(n_given, 1)
         what = "numbers" if kind == "number" else "dates"
         return "category", "", (), f"{share:.0%} {what}" if share >= _UNCLEAR and not frequent else ""
     read = cell_reader(kind, form)
-    return kind, form, tuple(cell for cell in present if is_missing(read(cell)) and cell != ""), ""
+    strays = (cell for cell in cells if not is_missing(cell) and is_missing(read(cell)) and cell != "")
+    return kind, form, tuple(strays), ""
 
 
-def _has_frequent_levels(cells: list[Any]) -> bool:
-    """Tell whether nearly all cells are levels that occur often."""
-    counts = Counter(map(repr, cells)).values()
-    return sum(count for count in counts if count >= _FREQUENT) >= _NEARLY_ALL * len(cells)
+def _has_frequent_levels(cells: list[tuple[Any, int]]) -> bool:
+    """Tell whether nearly all cells, given with their counts, are levels that occur often."""
+    counts = Counter[str]()
+    for cell, n in cells:
+        counts[repr(cell)] += n
+    return sum(n for n in counts.values() if n >= _FREQUENT) >= _NEARLY_ALL * counts.total()
 
 
 def _numbers_in(texts: Counter[str]) -> tuple[str, str, int]:

@@ -16,8 +16,8 @@ from ._columns import Notes
 
 Array = NDArray[Any]
 
-#: The number of rows encoded at a time where not all rows are held in float64.
-_BLOCK = 1024
+#: So many cells are encoded at a time, which are so many rows at least and at most.
+_CELLS, _FEWEST_ROWS, _MOST_ROWS = 1 << 17, 64, 1024
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Encoder:
     def read(self, X: Any, dtype: type[np.floating] = np.float64, *, above: int = 0) -> Any:
         """Apply the ops to rows; return ``[codes | numbers]`` below so many empty rows `above`, or sparse rows.
 
-        With a smaller `dtype`, rows are read in blocks, so that they are never all held in float64.
+        They are read in blocks, which a processor holds near; with a smaller `dtype` never are all held in float64.
         """
         entry, *ops = self.ops
         if isinstance(entry, Columns) and entry.all_numbers:
@@ -147,14 +147,15 @@ class Encoder:
         else:
             # all rows together show what most cells of a column of strings are
             Z = entry(X)
-        if not above and (dtype is np.float64 or sparse.issparse(Z) or Z.shape[0] <= _BLOCK):
+        at_once = int(np.clip(_CELLS // Z.shape[1], _FEWEST_ROWS, _MOST_ROWS))
+        if not above and (sparse.issparse(Z) or Z.shape[0] <= at_once):
             return run(Z, ops).astype(dtype, copy=False)
         read = np.empty((0, 0))
-        for start in range(0, Z.shape[0], _BLOCK):
-            block = run(take_rows(Z, slice(start, start + _BLOCK)), ops)
+        for start in range(0, Z.shape[0], at_once):
+            block = run(take_rows(Z, slice(start, start + at_once)), ops)
             if start == 0:
                 read = np.empty((above + Z.shape[0], block.shape[1]), dtype=dtype)
-            read[above + start : above + start + _BLOCK] = block
+            read[above + start : above + start + at_once] = block
         return read
 
     def encode(

@@ -28,6 +28,7 @@ from ..program import (
     as_key,
     column_names,
     date_part,
+    distinct,
     is_frame,
     is_missing,
     is_span,
@@ -280,7 +281,8 @@ def _learn_columns(
                 check_finite(columns[source])
         if beyond := bool((np.abs(block) > LARGEST).any()):
             np.clip(block, -LARGEST, LARGEST, out=block)
-        for source, values, off_mode in zip(some, block, _off_mode(block, np.maximum(weight, 1.0)), strict=True):
+        off_modes = _off_mode(block, np.maximum(weight, 1.0), fewest).tolist()
+        for source, values, off_mode in zip(some, block, off_modes, strict=True):
             column = columns[source]
             if off_mode and off_mode < fewest:
                 notes.constant.append(plain_repr(column.name))
@@ -361,9 +363,8 @@ def _frequent_words(levels: dict[Any, float], min_frequency: int) -> list[str]:
 
 def _count_levels(cells: list[Any], weight: Array) -> dict[Any, float]:
     """Count the occurrences of each level; the key None counts missing values."""
-    found: dict[Any, int] = {}
     try:
-        codes = [found.setdefault(cell, len(found)) for cell in cells]
+        found, codes = distinct(cells)
     except TypeError:
         # lists and other unhashable cells are counted by their text
         return _count_levels([None if is_missing(cell) else as_key(cell) for cell in cells], weight)
@@ -411,13 +412,12 @@ def _encode_numbers(
     The columns begin at index `first`. The first `n_read` of them are read from the rows; the others
     are parts of dates. Those of `binned` get bins.
     """
-    n_columns, n_rows, piecewise = len(values), len(weight), numeric == "piecewise"
+    n_columns, piecewise = len(values), numeric == "piecewise"
     with_missing = np.zeros(n_columns, dtype=bool)
     fill, center, scale = np.empty((3, n_columns))
-    scaled = np.empty((n_columns if piecewise else 0, n_rows))
-    limit = _FAR_IN_BINS if piecewise else _FAR
-    levels, knots, masses = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS, np.empty((n_columns, _N_KNOTS)), []
-    for some in _at_once(n_columns, n_rows):
+    levels, knots = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS, np.empty((n_columns, _N_KNOTS))
+    ranks: list[tuple[Array, Array]] = []
+    for some in _at_once(n_columns, len(weight)):
         block = np.array(values[some])
         missing = np.isnan(block)
         with_missing[some] = missing.any(axis=1)
@@ -431,26 +431,23 @@ def _encode_numbers(
             ranked, mass = _ranked(block, weight)
         center[some], scale[some] = _moments(block, ranked, mass, weight)
         if piecewise:
-            ranked -= center[some, None]
-            ranked /= scale[some, None]
-            scaled[some] = Standardize(0, center[some], scale[some], fill[some], limit).squashed(ranked)
-            masses.append(mass)
+            ranks.append((ranked, mass))
     # the parts of a date are missing where the date is, so they need no indicator of their own
     indicated = np.flatnonzero(with_missing[:n_read])
     ops: list[Op] = [Indicate(first + indicated)] if len(indicated) else []
     if numeric == "quantile":
         # ranks are uniform; sqrt(3) gives them a standard deviation of one
         return [*ops, Quantiles(first, knots, (2.0 * levels - 1.0) * np.sqrt(3.0), fill)]
-    ops.append(Standardize(first, center, scale, fill, limit))
+    standardize = Standardize(first, center, scale, fill, _FAR_IN_BINS if piecewise else _FAR)
+    ops.append(standardize)
     if piecewise:
-        mass = masses[0] if masses[0].ndim == 1 else np.concatenate(masses)
         most = (
             int(np.clip(_N_BINS // max(len(binned), 1), _FEWEST_BINS, _MOST_BINS)) if n_bins == "auto" else int(n_bins)
         )
-        bins = _bins(first, binned, scaled, mass, most, heavy)
+        bins = _bins(standardize, binned, ranks, most, heavy)
         while n_bins == "auto" and len(bins) > _MOST_IN_ALL:
             most = min(most - 1, most * _MOST_IN_ALL // len(bins))
-            bins = _bins(first, binned, scaled, mass, most, heavy)
+            bins = _bins(standardize, binned, ranks, most, heavy)
         if bins:
             ops.append(as_bins(bins))
     return ops
@@ -472,18 +469,23 @@ def _is_constant(lower: Array, upper: Array) -> Array:
     return upper - lower <= np.maximum(rounding, np.finfo(np.float32).tiny)
 
 
-def _off_mode(values: Array, weight: Array) -> Array:
+def _off_mode(values: Array, weight: Array, enough: float) -> Array:
     """Return the weight of the rows that differ from each column's most frequent value, which may be a missing one.
 
-    It is zero where a column does not vary, and of a value in less than half of the rows it is an upper bound. `values`
-    and the result have shapes (n_columns, n_rows) and (n_columns,).
+    It is zero where a column does not vary. Of a value in less than half of the rows it is an upper bound, and where it
+    is `enough` or more, some number that is, too. `values` and the result have shapes (n_columns, n_rows) and
+    (n_columns,); weights are one or more.
     """
     # beyond all numbers
-    filled = np.where(np.isnan(values), 2.0 * LARGEST, values)
-    ranked, mass = _ranked(filled, weight)
-    # a value in half of the rows or more is their median
-    off_mode = (filled != _quantiles(ranked, mass, [0.5])) @ weight
-    return np.where(_is_constant(ranked[:, 0], ranked[:, -1]), 0.0, off_mode)
+    missing = np.isnan(values)
+    filled = np.where(missing, 2.0 * LARGEST, values) if missing.any() else values
+    # of two rows that follow each other and differ, one differs from the most frequent value
+    off_mode = np.count_nonzero(filled[:, 1:] != filled[:, :-1], axis=1) / 2.0
+    few = np.flatnonzero(off_mode < enough)
+    if len(few):
+        # a value in half of the rows or more is their median
+        off_mode[few] = (filled[few] != _quantiles(*_ranked(filled[few], weight), [0.5])) @ weight
+    return np.where(_is_constant(filled.min(axis=1), filled.max(axis=1)), 0.0, off_mode)
 
 
 def _moments(values: Array, ranked: Array, mass: Array, weight: Array) -> tuple[Array, Array]:
@@ -527,34 +529,55 @@ def _ranked(values: Array, weight: Array) -> tuple[Array, Array]:
 
 def _quantiles(ranked: Array, mass: Array, levels: ArrayLike) -> Array:
     """Return weighted quantiles of ranked columns, shape (n_columns, n_levels): a row of weight two counts as two."""
-    n_known = np.count_nonzero(~np.isnan(ranked), axis=1).tolist()
+    return _not_tiny(np.take_along_axis(ranked, _places(ranked, mass, levels), axis=1))
+
+
+def _places(ranked: Array, mass: Array, levels: ArrayLike) -> Array:
+    """Return where in ranked columns the quantiles are, shape (n_columns, n_levels)."""
+    n_known = np.full(len(ranked), ranked.shape[1])
+    partly = np.isnan(ranked[:, -1])
+    n_known[partly] = np.count_nonzero(~np.isnan(ranked[partly]), axis=1)
 
     def places(mass: Array) -> Array:
         below = mass.cumsum()
         return np.searchsorted(below / below[-1], levels)
 
     if mass.ndim == 1:
-        at = {n: places(mass[:n]) for n in set(n_known)}
-        found = [values[at[n]] for values, n in zip(ranked, n_known, strict=True)]
+        of_count = {n: places(mass[:n]) for n in set(n_known.tolist())}
+        found = [of_count[n] for n in n_known.tolist()]
     else:
-        found = [values[places(own[:n])] for values, own, n in zip(ranked, mass, n_known, strict=True)]
-    edges = np.array(found).reshape(len(ranked), np.size(levels))
-    # tiny numbers become zero, so that no slope between two quantiles is infinite
-    return np.where(np.abs(edges) < np.finfo(np.float32).tiny, 0.0, edges)
+        found = [places(own[:n]) for own, n in zip(mass, n_known.tolist(), strict=True)]
+    return np.array(found, dtype=np.intp).reshape(len(ranked), np.size(levels))
+
+
+def _not_tiny(values: Array) -> Array:
+    """Return numbers, tiny ones as zero, so that no slope between two quantiles is infinite."""
+    return np.where(np.abs(values) < np.finfo(np.float32).tiny, 0.0, values)
 
 
 def _bins(
-    first: int, binned: Sequence[int], ranked: Array, mass: Array, n_bins: int, heavy: bool
+    standardize: Standardize, binned: Sequence[int], ranks: list[tuple[Array, Array]], n_bins: int, heavy: bool
 ) -> list[tuple[int, float, float]]:
-    """Return column and edges of the bins between quantiles; a column has none if there are fewer than two."""
+    """Return column and edges of the bins between quantiles; a column has none if there are fewer than two.
+
+    `ranks` are blocks of columns in ascending order, and the weights in that order.
+    """
     if n_bins < 2:
         return []
+
+    def scaled(values: Array, at: Any) -> Array:
+        return standardize.squashed((values - standardize.mean[at, None]) / standardize.scale[at, None])
+
     if heavy:
-        edges = [_with_heavy(ranked[at], mass if mass.ndim == 1 else mass[at], n_bins) for at in binned]
+        masses = [mass for block, mass in ranks for mass in np.broadcast_to(mass, block.shape)]
+        columns = [values for block, _ in ranks for values in block]
+        edges = [_with_heavy(scaled(columns[at], at), masses[at], n_bins) for at in binned]
     else:
-        edges = _quantiles(ranked, mass, np.linspace(0.0, 1.0, n_bins + 1))[list(binned)].tolist()
-    found = ((first + at, list(dict.fromkeys(each))) for at, each in zip(binned, edges, strict=True))
-    return [(column, *pair) for column, each in found if len(each) > 2 for pair in pairwise(each)]
+        levels = np.linspace(0.0, 1.0, n_bins + 1)
+        found = [np.take_along_axis(block, _places(block, mass, levels), axis=1) for block, mass in ranks]
+        edges = _not_tiny(scaled(np.concatenate(found), slice(None)))[list(binned)].tolist()
+    several = ((standardize.start + at, list(dict.fromkeys(each))) for at, each in zip(binned, edges, strict=True))
+    return [(column, *pair) for column, each in several if len(each) > 2 for pair in pairwise(each)]
 
 
 def _with_heavy(values: Array, mass: Array, n_bins: int) -> list[float]:

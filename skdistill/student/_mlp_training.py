@@ -138,7 +138,7 @@ def train_nets(
             train_nets(student, encoded, [job], batch_size=batch_size, most_steps=most_steps, name=name)[0]
             for job in jobs
         ]
-    run = _Run(student, Inputs(encoded, _device(student)), jobs, batch_size, most_steps)
+    run = _Run(student, Inputs.of(encoded, _device(student)), jobs, batch_size, most_steps)
     name = type(student).__name__ if name is None else name
     with Progress(student.verbose, run.n_epochs, name, "epoch") as progress:
         try:
@@ -508,8 +508,8 @@ class _Run:
 
 @own_torch_state(one_thread=True)
 @torch.no_grad()
-def net_outputs(activation: str, encoded: Encoded, layers: Layers, rows: Array) -> Array:
-    """Return the outputs of a net for encoded rows.
+def net_outputs(activation: str, encoded: Encoded, nets: Sequence[Layers], rows: Array) -> list[Array]:
+    """Return the outputs of nets of one shape for encoded rows.
 
     Parameters
     ----------
@@ -517,19 +517,24 @@ def net_outputs(activation: str, encoded: Encoded, layers: Layers, rows: Array) 
         What follows each hidden layer.
     encoded : Encoded
         The rows.
-    layers : list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
-        Weight and bias of each layer.
+    nets : sequence of list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
+        Weight and bias of each layer of each net.
     rows : ndarray of shape (n_rows,)
         Which rows.
 
     Returns
     -------
-    outputs : ndarray of shape (n_rows, n_outputs)
+    outputs : list of ndarray of shape (n_rows, n_outputs)
         In float32.
     """
-    inputs = Inputs(encoded, torch.device("cpu"))
-    parts = _as_tensors(layers)
-    shapes = [(part.shape[0], part.shape[1]) for part in parts]
-    net = Nets(torch.cat([part.reshape(-1) for part in parts]), shapes, activation, inputs)
-    several = torch.split(torch.as_tensor(rows), _BLOCK)
-    return torch.cat([net.forward(some, len(some))[0].clone() for some in several]).numpy()
+    several = [_as_tensors(layers) for layers in nets]
+    flat = [torch.cat([part.reshape(-1) for part in parts]) for parts in several]
+    shapes = [(part.shape[0], part.shape[1]) for part in several[0]]
+    one = Nets(torch.empty_like(flat[0]), shapes, activation, Inputs.of(encoded, torch.device("cpu")))
+    outputs: list[list[Tensor]] = [[] for _ in nets]
+    for some in torch.split(torch.as_tensor(rows), _BLOCK):
+        for at, (weights, found) in enumerate(zip(flat, outputs, strict=True)):
+            one.flat.copy_(weights)
+            # rows are gathered once for all nets
+            found.append(one.forward(None if at else some, len(some))[0].clone())
+    return [torch.cat(found).numpy() for found in outputs]

@@ -62,6 +62,14 @@ class Inputs:
                 self.codes = torch.as_tensor(codes, dtype=torch.int32, device=device)
         self.spreads = self.n_sparse <= _SPREAD * self.n_active
 
+    @classmethod
+    def of(cls, encoded: Encoded, device: torch.device) -> Inputs:
+        """Return the tensors of rows, which are made once."""
+        made: dict[torch.device, Inputs] = encoded.__dict__.setdefault("_inputs", {})
+        if device not in made:
+            made[device] = cls(encoded, device)
+        return made[device]
+
     def _expand(self, numbers: Tensor, out: Tensor) -> None:
         """Write numbers into `out`, and after them how far each reaches into each of its bins."""
         assert self.bins is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from itertools import islice
 from time import perf_counter
 from typing import Any
 
@@ -199,12 +200,14 @@ class NetTable:
             total += len(fits) * self.student.n_nets * min(self.student.max_epochs * steps, _MOST_STEPS)
         return step * total
 
-    def answers(self, fitted: FittedNet, rows: Array) -> Array:
-        """Return what a fit answers for rows, given by index; shape (n_rows, n_targets)."""
+    def answers(self, several: Sequence[FittedNet], rows: Array) -> list[Array]:
+        """Return what fits of equal nets answer for rows, given by index; shape (n_rows, n_targets) each."""
         from ._mlp_training import net_outputs
 
-        outputs = [net_outputs(self.student.activation, self._encoded, layers, rows) for layers in fitted.nets]
-        return run(np.asarray(np.mean(outputs, axis=0, dtype=np.float64)), [fitted.end])
+        nets = [layers for fitted in several for layers in fitted.nets]
+        outputs = iter(net_outputs(self.student.activation, self._encoded, nets, rows))
+        means = [np.mean(list(islice(outputs, len(one.nets))), axis=0, dtype=np.float64) for one in several]
+        return [run(np.asarray(mean), [one.end]) for mean, one in zip(means, several, strict=True)]
 
     def as_student(self, fitted: FittedNet) -> Any:
         """Return a fit as a student."""

@@ -138,21 +138,22 @@ class Nets:
             self._plans[n_rows] = _Plan.of(self, n_rows)
         return self._plans[n_rows]
 
-    def forward(self, rows: Tensor, n_rows: int, masks: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    def forward(self, rows: Tensor | None, n_rows: int, masks: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Return the outputs for rows, shape (n_nets, n_rows, n_outputs).
 
         Parameters
         ----------
-        rows : Tensor of shape (n_nets * n_rows,)
-            Each net's own rows, one net after the other.
+        rows : Tensor of shape (n_nets * n_rows,) or None
+            Each net's own rows, one net after the other; None for those of the last call with as many.
         n_rows : int
             How many rows each net gets.
         masks : callable or None, default=None
             Dropout: from hidden units to what they are multiplied by.
         """
         plan, activate = self.plan(n_rows), _ACTIVATIONS[self.activation]
-        plan.cells = self.inputs.gather(rows, plan.X)
-        if plan.cells is not None:
+        if rows is not None:
+            plan.cells = self.inputs.gather(rows, plan.X)
+        if rows is not None and plan.cells is not None:
             # each net looks up a table of its own
             indices = plan.cells[0].view(self.n_nets, n_rows, -1)
             first = torch.arange(self.n_nets, device=rows.device) * self.inputs.n_inputs

@@ -225,6 +225,13 @@ def test_arrays_of_numbers_and_activations(activation, numeric, database, tmp_pa
     check(student, database, tmp_path, wild_rows(X, 300))
 
 
+def test_categories_alone_and_beside_narrow_bins(database, tmp_path):
+    (X, y), words = skewed_table(), mixed_table()[0][["word", "size"]]
+    net = MLPStudent((6, 4), numeric="piecewise", max_epochs=3, random_state=0)
+    for frame in (words[: len(X)], words[: len(X)].assign(number=X[:, 1])):
+        check(clone(net).fit(frame, y), database, tmp_path, frame.astype({"size": object}))
+
+
 @pytest.mark.parametrize(
     "student",
     [

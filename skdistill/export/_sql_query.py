@@ -163,7 +163,8 @@ class Query:
         if not np.isfinite(value):
             raise ValueError("The Program has a scale or a width whose reciprocal is beyond float64.")
         if self.exact:
-            return repr(value)
+            # a whole number may be an index of a list
+            return repr(value).removesuffix(".0")
         digits: Iterable[int] = (9,) if tolerance is None else range(1, 18)
         texts = (f"{value:.{n}g}" for n in digits)
         text = next((text for text in texts if tolerance is None or abs(float(text) - value) <= tolerance), repr(value))

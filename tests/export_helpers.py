@@ -68,6 +68,13 @@ def numeric_table(n_rows=600, n_classes=2, seed=0):
     return X, np.searchsorted(LETTERS, y)
 
 
+def skewed_table(n_rows=240):
+    """Return an array of a column so skewed that float32 cannot tell the edges of its bins apart, and labels."""
+    rng = np.random.default_rng(1)
+    Z = rng.normal(size=(n_rows, 2))
+    return np.column_stack([Z[:, 0], np.exp(14 * Z[:, 1])]), (Z.sum(axis=1) > 0).astype(int)
+
+
 def _labels(score, n_classes):
     cuts = np.quantile(score, np.linspace(0, 1, n_classes + 1)[1:-1])
     return np.array(LETTERS)[np.searchsorted(cuts, score)]

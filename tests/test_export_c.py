@@ -17,6 +17,7 @@ from export_helpers import (
     fitted,
     mixed_table,
     numeric_table,
+    skewed_table,
     text_table,
     wild_rows,
     with_texts_read,
@@ -228,6 +229,13 @@ def test_numbers_between_few_edges_and_beyond_them(n_bins, tmp_path):
     compiled = Compiled(student, tmp_path, flags=SANITIZE)
     assert ("middle[]" in compiled.source) == (n_bins == 2)
     check(compiled, wild_rows(X))
+
+
+@pytest.mark.parametrize("n_bins", [2, "auto"])
+def test_bins_that_float32_lays_over_each_other(n_bins, tmp_path):
+    X, y = skewed_table()
+    student = LinearStudent(numeric="piecewise", n_bins=n_bins, C=10.0).fit(X, y)
+    check(Compiled(student, tmp_path), X)
 
 
 @pytest.mark.parametrize(("width", "clones"), [(24, {"avx2"}), (64, {"avx2", "avx512f"})])

@@ -167,6 +167,12 @@ class TestTypeOfNumbers:
             to_onnx(fitted("linear"), numbers="float")
 
 
+def test_quantiles_of_numbers_beyond_all_knots():
+    # the outermost knots are the bounds of numbers in a fit, many times
+    X = 1e31 * np.random.default_rng(1).normal(size=(240, 1))
+    check(LinearStudent(numeric="quantile").fit(X, X[:, 0] > 0), np.vstack([X, wild_rows(X, 100)]))
+
+
 def test_dates_of_all_times():
     student, X = small_mlp(max_epochs=5, numeric="piecewise").fit(*date_table()), dates_of_all_times()
     assert set(student.program_.ops[1].parts) == set(DATE_PARTS)

@@ -18,12 +18,14 @@ from export_helpers import (
     mixed_table,
     numeric_table,
     records,
+    skewed_table,
     text_table,
     wild_rows,
 )
 from helpers import Optional
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 
 from skdistill import (
     LinearStudent,
@@ -221,6 +223,27 @@ def test_arrays_of_numbers_and_activations(activation, numeric, database, tmp_pa
     options = {"max_epochs": 5, "learning_rate": 0.01, "random_state": 0}
     student = MLPStudent((12, 8), activation=activation, numeric=numeric, **options).fit(X, y)
     check(student, database, tmp_path, wild_rows(X, 300))
+
+
+def test_categories_alone_and_beside_narrow_bins(database, tmp_path):
+    (X, y), words = skewed_table(), mixed_table()[0][["word", "size"]]
+    net = MLPStudent((6, 4), numeric="piecewise", max_epochs=3, random_state=0)
+    for frame in (words[: len(X)], words[: len(X)].assign(number=X[:, 1])):
+        check(clone(net).fit(frame, y), database, tmp_path, frame.astype({"size": object}))
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        LinearStudent(numeric="piecewise"),
+        LinearStudent(numeric="piecewise", n_bins=2),
+        MLPStudent((6,), numeric="piecewise", max_epochs=3, random_state=0),
+    ],
+    ids=["linear", "steep", "mlp"],
+)
+def test_narrow_bins(student, database, tmp_path):
+    X, y = skewed_table()
+    check(clone(student).fit(X, y), database, tmp_path, X)
 
 
 def test_rows_that_were_sparse(database, tmp_path):

@@ -22,6 +22,8 @@ _FEW = 4
 _WIDE = 64
 #: A number beyond the outermost edges by no more than this part of a bin is on the edge.
 _ROUNDING = 1e-6
+#: Edges that are one are apart by no more than this part of a bin.
+_APART = 1e-4
 #: A sum of twice as many products or more is computed as this many sums.
 _N_SUMS = 8
 
@@ -109,9 +111,10 @@ def _in_rows(op: ops.Piecewise) -> bool:
     columns, upper = np.asarray(op.columns), op.lower + op.width
     same = columns[1:] == columns[:-1]
     together = len(np.unique(columns)) == len(columns) - np.count_nonzero(same)
-    gap = np.abs(op.lower[1:] - upper[:-1])
+    # edges are rounded to float32, which parts the bins of a width next to nothing, or lays them over each other
+    gap, width = np.abs(op.lower[1:] - upper[:-1]), np.minimum(op.width[1:], op.width[:-1])
     is_small = max(np.abs(op.lower).max(), np.abs(upper).max()) <= _SMALL
-    return together and is_small and bool((gap <= _ROUNDING * np.maximum(1.0, np.abs(op.lower[1:])))[same].all())
+    return together and is_small and bool((gap <= _APART * width)[same].all())
 
 
 def _affine(to: Printer, op: ops.Affine | ops.LookupAffine) -> None:

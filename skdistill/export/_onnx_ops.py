@@ -301,7 +301,8 @@ def _squashed(graph: Graph, Z: str, limit: float, dtype: DTypeLike) -> str:
 
 def _quantiles(graph: Graph, op: ops.Quantiles) -> None:
     at = graph.take(op.start, len(op.fill))
-    x = _cut(graph, _fill(graph, graph.pieces[at].value, op.fill), ops.LARGEST)
+    # finite, and yet beyond all knots where a number is
+    x = _cut(graph, _fill(graph, graph.pieces[at].value, op.fill), float(np.finfo(WIDE).max))
     value = _interpolated(graph, x, op.knots, op.scores)
     graph.pieces[at] = Piece(value, len(op.fill), bound=float(np.abs(op.scores).max()))
 

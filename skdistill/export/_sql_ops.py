@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..program import Columns, Levels, Op, Program, Tree, Word, ops
-from ._sql_query import Query, total
+from ._sql_query import NARROWEST, Query, total
 
 Array = NDArray[Any]
 
-#: The sums of narrower bins lose too much to cancellation.
-_NARROWEST = 1e-4
 #: What compares texts by their bytes; elsewhere they are so compared unless a column was made otherwise.
 _BINARY = {"duckdb": " COLLATE C", "postgres": ' COLLATE "C"', "sqlite": " COLLATE BINARY"}
 #: The deepest tree that SQLite is given, whose parser keeps a hundred states.
@@ -374,7 +372,7 @@ def _piecewise(to: Query, op: ops.Piecewise) -> None:
         return
     columns = (op.columns - len(to.codes)).tolist()
     # squashed numbers are below a hundred
-    is_usual = op.width.min(initial=1.0) >= _NARROWEST and np.abs(op.lower).max(initial=0.0) <= 100
+    is_usual = op.width.min(initial=1.0) >= NARROWEST and np.abs(op.lower).max(initial=0.0) <= 100
     if is_usual and _is_list(to, op) and _is_bounded(to.program):
         _knots(to, op)
         return
@@ -467,7 +465,7 @@ def _of_bins(to: Query, op: ops.Piecewise, weight: Array, linear: Array) -> list
             lower, width = float(op.lower[k]), float(op.width[k])
             if not weight[k]:
                 continue
-            if not squashed or width < _NARROWEST:
+            if not squashed or width < NARROWEST:
                 terms += to.term(weight[k], _bin(to, value, lower, width))
                 continue
             half = weight[k] / width / 2
@@ -476,9 +474,8 @@ def _of_bins(to: Query, op: ops.Piecewise, weight: Array, linear: Array) -> list
                 # edges of neighbours are the same but for their rounding, which a steep bin would show
                 near = next((known for known in change if abs(known - knot) * max(1.0, abs(one)) <= 1e-7), knot)
                 change[near] = change.get(near, 0.0) + one
-        # rounded such that the slope of every piece is within a rounding of what it is
-        knots = sorted(change)
-        unit = 1e-8 * 10.0 ** np.floor(np.log10(max(1.0, *(abs(change[knot]) for knot in knots)))) if knots else 1.0
+        # rounded such that the slope of every piece is within a rounding of what it is, also if others are steep
+        knots, unit = sorted(change), 1e-8
         rounded = np.round(np.cumsum([change[knot] for knot in knots]) / unit)
         for knot, steps in zip(knots, np.diff(rounded, prepend=0.0).tolist(), strict=True):
             distance = _minus(to, value, knot, 3e-8 / max(0.1, abs(steps * unit)))

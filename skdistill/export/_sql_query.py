@@ -15,6 +15,8 @@ from ..program import Op, Program, Tree, ops
 
 Array = NDArray[Any]
 
+#: Narrower bins lose too much in sums that cancel, and in nine digits.
+NARROWEST = 1e-4
 #: Terms of a sum between parentheses: databases limit how deep an expression may be, and parse a sum from the left.
 _TERMS = 50
 #: How many columns a SELECT may have; elsewhere the length of the statement allows no more.
@@ -66,8 +68,9 @@ class Query:
         self.raw: Any = None
         self.knots: Array | None = None
         self.double, self.varchar = (exp.DataType.build(kind).sql(dialect) for kind in ("double", "text"))
-        # where the inputs of a layer may be large, or the end makes much of small differences
-        self.exact = program.ops[-1].magnifies or not any(map(_bounds, program.ops))
+        # where the inputs of a layer may be large, or the end or a narrow bin makes much of small differences
+        narrow = any(isinstance(op, ops.Piecewise) and op.width.min(initial=1.0) < NARROWEST for op in program.ops)
+        self.exact = program.ops[-1].magnifies or narrow or not any(map(_bounds, program.ops))
         self.greatest, self.least = ("MAX", "MIN") if dialect == "sqlite" else ("GREATEST", "LEAST")
         # the row as it is in the table, and a name that no column has
         self.row = "skd_row"
@@ -160,7 +163,8 @@ class Query:
         if not np.isfinite(value):
             raise ValueError("The Program has a scale or a width whose reciprocal is beyond float64.")
         if self.exact:
-            return repr(value)
+            # a whole number may be an index of a list
+            return repr(value).removesuffix(".0")
         digits: Iterable[int] = (9,) if tolerance is None else range(1, 18)
         texts = (f"{value:.{n}g}" for n in digits)
         text = next((text for text in texts if tolerance is None or abs(float(text) - value) <= tolerance), repr(value))

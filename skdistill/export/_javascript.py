@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from importlib.resources import files
@@ -20,6 +18,18 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..program import Bound, Columns, Levels, Op, Program, Tree, Word, held_by, is_optional, ops, program_of
 from ._files import check_ops, classes_of, used, write_files
+from ._javascript_text import (
+    MANY,
+    array_literal,
+    doubles_literal,
+    joined,
+    literal,
+    number,
+    object_literal,
+    text_literal,
+    texts_literal,
+    weights_literal,
+)
 from ._metadata import metadata_json
 
 Array = NDArray[Any]
@@ -40,20 +50,6 @@ FUNCTIONS = {
         re.sub(r"^//.*\n|^const ", "", text, flags=re.MULTILINE)
     )
     for text in files(__package__).joinpath("functions.js").read_text("utf-8").strip().split("\n\n")[1:]
-}
-#: From so many outputs on, the inputs of a layer are added several at a time.
-_MANY = 8
-#: From so many numbers on, bytes that are zero are left out.
-_THIN = 60
-#: The typed arrays of the types in which weights are stored, the smallest first.
-_TYPED = {
-    "uint8": "Uint8Array",
-    "int8": "Int8Array",
-    "uint16": "Uint16Array",
-    "int16": "Int16Array",
-    "int32": "Int32Array",
-    "float32": "Float32Array",
-    "float64": "Float64Array",
 }
 _DATE_PARTS = {
     "month": "monthOf(X)",
@@ -142,7 +138,7 @@ class _Module:
 
     def __init__(self, program: Program, classes: Array | None, metadata: str) -> None:
         self.program, self.metadata = program, metadata
-        self.classes = None if classes is None else [_literal(label, "a class") for label in classes.tolist()]
+        self.classes = None if classes is None else [literal(label, "a class") for label in classes.tolist()]
         self.fingerprint = program.fingerprint(classes)
         #: The expression of each constant, and its name.
         self.data: dict[str, str] = {}
@@ -158,8 +154,8 @@ class _Module:
         self.entry = entry
         named = getattr(entry, "names", None) or getattr(entry, "numbered", None)
         names = [str(name) for name in named or range(entry.n_columns)]
-        self.names = [_text(name) for name in names]
-        self.columns = _texts(names)
+        self.names = [text_literal(name) for name in names]
+        self.columns = texts_literal(names)
         self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
         #: How many numbers of a row there are so far, the codes included.
         self.width = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
@@ -195,7 +191,7 @@ class _Module:
         """Return the expression of the `i`-th of some columns."""
         if columns == list(range(columns[0], columns[0] + len(columns))):
             return f"i + {columns[0]}" if columns[0] else "i"
-        return f"{self.constant('p', _array(np.array(columns)))}[i]"
+        return f"{self.constant('p', array_literal(np.array(columns)))}[i]"
 
     def text(self) -> str:
         """Return the text of the module."""
@@ -224,9 +220,9 @@ class _Module:
         functions = used("\n".join(body + answered), FUNCTIONS, _identifiers)
         exports = [_short(f"columns = {self.columns}")]
         if self.classes is not None:
-            exports.append(f"classes={_joined(self.classes)}")
+            exports.append(f"classes={joined(self.classes)}")
         if self.metadata:
-            exports.append(f"metadata={_object(self.metadata)}")
+            exports.append(f"metadata={object_literal(self.metadata)}")
         needed = [text for name, text in FUNCTIONS.items() if name in functions]
         if isinstance(self.entry, Bound) or ({*self.entry.kinds} == {"number"} and not self.entry.forms):
             # an array whose first cell is a date is wrong in any case
@@ -328,104 +324,6 @@ def _literal_type(literal: str) -> str:
 # ---------------------------------------------------------------------------------------- literals
 
 
-def _text(text: str) -> str:
-    """Return a string literal; characters that cannot be seen, or that end a script in a page, are escaped."""
-    # an editor may normalise characters that Unicode treats as equivalent
-    literal = json.dumps(text, ensure_ascii=not unicodedata.is_normalized("NFC", text))
-    escaped: dict[int, str | int | None] = {
-        ord(char): json.dumps(char)[1:-1] for char in set(literal) if not char.isprintable()
-    }
-    return literal.translate({**escaped, ord("<"): "\\u003c", 0x7F: "\\u007f"})
-
-
-def _literal(value: Any, what: str) -> str:
-    """Return the literal of a level or a class label."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, str):
-        return _text(value)
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, float) or (isinstance(value, int) and abs(value) <= 2**1000 and float(value) == value):
-        return _number(float(value))
-    raise TypeError(f"JavaScript has no literal of {what}: {value!r}, of type {type(value).__name__}.")
-
-
-def _number(value: float) -> str:
-    """Return the shortest literal of a number."""
-    text = repr(float(value)).removesuffix(".0").replace("inf", "Infinity").replace("nan", "NaN")
-    return re.sub(r"^(-?)0\.", r"\1.", text)
-
-
-def _joined(literals: Iterable[str]) -> str:
-    return f"[{','.join(literals)}]"
-
-
-def _list(values: Iterable[float]) -> str:
-    return _joined(map(_number, values))
-
-
-def _texts(texts: list[str]) -> str:
-    """Return a list of texts, in the fewest characters."""
-    if len(texts) > 2:
-        # names that are numbered
-        before, first = re.fullmatch("(.*?)(0|[1-9][0-9]{0,8})?", texts[0], re.DOTALL).groups("0")  # type: ignore[union-attr]
-        if texts == [f"{before}{number}" for number in range(int(first), int(first) + len(texts))]:
-            number = "i" if first == "0" else f"(i + {first})"
-            return f"Array.from(Array({len(texts)}), (_, i) => {_text(before)} + {number})"
-    parts = _text(",".join(texts)) + '.split(",")'
-    return parts if len(texts) > 5 and "," not in "".join(texts) else _joined(map(_text, texts))
-
-
-def _object(text: str) -> str:
-    """Return JSON as a literal; a key ``__proto__`` that is no name of a property would be none."""
-    return re.sub(
-        r'(?<=[{,])"([A-Za-z_]\w*)"(?=:)', lambda key: '["__proto__"]' if key[1] == "__proto__" else key[1], text
-    )
-
-
-def _packed(values: Array) -> str:
-    """Return a typed array of the given type from base64."""
-    little = values.astype(values.dtype.newbyteorder("<"))
-    data = little.tobytes()
-    kind = "" if values.dtype == np.float32 else f", {_TYPED[values.dtype.name]}"
-    if not kind and len(values) >= _THIN and not any(data[::4]):
-        octets = np.frombuffer(data, np.uint8).reshape(-1, 4)[:, 1:]
-        return f'thin("{base64.b64encode(octets.tobytes()).decode()}")'
-    return f'raw("{base64.b64encode(data).decode()}"{kind})'
-
-
-def _smallest(values: Array) -> Array:
-    """Return numbers in the smallest type that holds each exactly; the sign of a zero changes nothing."""
-    flat = np.ravel(values)
-    with np.errstate(all="ignore"):
-        found = (flat.astype(kind) for kind in _TYPED)
-        return next(one for one in found if (one.astype(np.float64) == flat).all())
-
-
-def _array(values: Array) -> str:
-    """Return numbers as a list or a typed array, in the fewest characters."""
-    flat = np.ravel(values)
-    found = [_list(flat), _packed(_smallest(flat))]
-    if len(flat) and (flat == flat[0]).all():
-        found.append(f"f8({len(flat)}){'' if flat[0] == 0 else f'.fill({_number(flat[0])})'}")
-    return min(found, key=len)
-
-
-def _weights(values: Array, scale: Array | None = None) -> str:
-    """Return weights."""
-    if scale is not None:
-        return f"scaled({_packed(values.ravel())}, {_array(scale)})"
-    if values.dtype == np.float16:
-        return f"halves({_packed(values.ravel().view(np.uint16))})"
-    return _array(values)
-
-
-def _doubles(values: Array, scale: Array | None = None) -> str:
-    """Return weights as a Float64Array, which is read fastest."""
-    text = _weights(values, scale)
-    return text if text.startswith(("f8", "scaled", "halves")) else f"f8({text})"
-
-
 # ------------------------------------------------------------------------------------ the entry
 
 
@@ -452,7 +350,7 @@ def _read_columns(to: _Module, entry: Columns) -> None:
             added = f" + {start}" if is_code and start else ""
             to.emit(f"z[{at}] = level({cell}, {levels}{others}){added};")
         elif kind == "datetime" and form:
-            to.emit(f"z[{at}] = dateOf(c[{source}], {_text(form)});")
+            to.emit(f"z[{at}] = dateOf(c[{source}], {text_literal(form)});")
         elif kind == "datetime":
             to.emit(f"z[{at}] = seconds(c[{source}], {source});")
         elif kind == "number" and form:
@@ -463,15 +361,15 @@ def _read_columns(to: _Module, entry: Columns) -> None:
         elif kind == "number":
             plain.append((at, source))
         elif isinstance(read, Word):
-            words.setdefault(source, (at, []))[1].append(_text(read.word))
+            words.setdefault(source, (at, []))[1].append(text_literal(read.word))
     if len(codes) == to.n_codes > 3:
         # one loop for all categories, whose codes are those of the levels, of other levels and of missing ones
         del to.steps[1 : 1 + to.n_codes]
-        cell, kinds = to.place([source for source, _ in codes]), to.constant("q", _joined(one for _, one in codes))
+        cell, kinds = to.place([source for source, _ in codes]), to.constant("q", joined(one for _, one in codes))
         loop = f"for (let i = 0, s = 0; i < {to.n_codes}; s += {kinds}[i++].size + 2)"
         to.emit(f"{loop} z[i] = level(c[{cell}], {kinds}[i]) + s;")
     for source, (at, texts) in words.items():
-        to.emit(f"findWords(c[{source}], {to.constant('words', _joined(texts))}, {at});")
+        to.emit(f"findWords(c[{source}], {to.constant('words', joined(texts))}, {at});")
     # numbers that follow each other are read in a loop
     for _, run in groupby(enumerate(plain), key=lambda one: one[1][0] - one[0]):
         cells = [cell for _, cell in run]
@@ -488,21 +386,22 @@ def _levels(to: _Module, source: int, read: Levels) -> tuple[str, str]:
     found = [read.levels[key] for key in keys]
     title = f"a level of column {to.names[source]}"
     # a boolean is looked up as a number
-    literals = [_literal(int(key) if isinstance(key, bool) else key, title) for key in keys]
+    literals = [literal(int(key) if isinstance(key, bool) else key, title) for key in keys]
     if found == list(range(len(found))):
-        levels = f"codes({_texts(keys) if all(isinstance(key, str) for key in keys) else _joined(literals)})"
+        levels = f"codes({texts_literal(keys) if all(isinstance(key, str) for key in keys) else joined(literals)})"
     else:
-        pairs = (f"[{key},{_number(code)}]" for key, code in zip(literals, found, strict=True))
-        levels = f"new Map({_joined(pairs)})"
+        pairs = (f"[{key},{number(code)}]" for key, code in zip(literals, found, strict=True))
+        levels = f"new Map({joined(pairs)})"
     usual = len(keys), len(keys) + 1
-    others = "" if (read.other, read.missing) == usual else f", {_number(read.other)}, {_number(read.missing)}"
+    others = "" if (read.other, read.missing) == usual else f", {number(read.other)}, {number(read.missing)}"
     return to.constant("l", levels), others
 
 
 def _number_reader(form: str) -> str:
     before, _, rest = form.partition("0")
     mark, after = rest[0], rest[1:]
-    return f"numberReader({_text(before)}, {_text(mark)}, {_text(after)}, {json.dumps(is_optional(after))})"
+    texts = ", ".join(map(text_literal, (before, mark, after)))
+    return f"numberReader({texts}, {json.dumps(is_optional(after))})"
 
 
 # -------------------------------------------------------------------------------------- the ops
@@ -515,7 +414,7 @@ def _date_parts(to: _Module, op: ops.DateParts) -> None:
 
 
 def _clip(to: _Module, op: ops.Clip) -> None:
-    lower, upper = to.constant("lowest", _array(op.lower)), to.constant("highest", _array(op.upper))
+    lower, upper = to.constant("lowest", array_literal(op.lower)), to.constant("highest", array_literal(op.upper))
     to.each(op.columns.tolist(), lambda x: f"z[{x}] = clip(z[{x}], {lower}[i], {upper}[i]);")
 
 
@@ -527,13 +426,13 @@ def _indicate(to: _Module, op: ops.Indicate) -> None:
 def _standardize(to: _Module, op: ops.Standardize) -> None:
     n = len(op.mean)
     parts = [op.mean, op.scale] if (op.fill == op.mean).all() else [op.mean, op.scale, op.fill]
-    data, limit = to.constant("m", _array(np.concatenate(parts))), _number(op.limit)
+    data, limit = to.constant("m", array_literal(np.concatenate(parts))), number(op.limit)
     given = [f"{data}[i]", f"{data}[i + {n}]", limit, *([f"{data}[i + {2 * n}]"] if len(parts) == 3 else [])]
     to.each(range(op.start, op.start + n), lambda x: f"z[{x}] = squash(z[{x}], {', '.join(given)});")
 
 
 def _quantiles(to: _Module, op: ops.Quantiles) -> None:
-    knots, scores, fill = (to.constant(name, _array(getattr(op, name))) for name in ("knots", "scores", "fill"))
+    knots, scores, fill = (to.constant(name, array_literal(getattr(op, name))) for name in ("knots", "scores", "fill"))
     to.emit(f"quantiles({op.start}, {knots}, {scores}, {fill});")
 
 
@@ -542,7 +441,7 @@ def _piecewise(to: _Module, op: ops.Piecewise) -> None:
     if isinstance(following, ops.Affine | ops.LookupAffine) and _in_order(op):
         to.bins = op
         return
-    lower, width = to.constant("lo", _array(op.lower)), to.constant("wd", _array(op.width))
+    lower, width = to.constant("lo", array_literal(op.lower)), to.constant("wd", array_literal(op.width))
     to.each(op.columns.tolist(), lambda x: f"z[i + {to.width}] = share(z[{x}], {lower}[i], {width}[i]);")
     to.width += len(op.columns)
 
@@ -562,14 +461,14 @@ def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     if n == 1 and op is to.program.ops[-2]:
         _sum(to, op)
         return
-    weight, source, start, end = _doubles(op.weight, op.scale), to.h, 0, n_in
-    add = "add" if n < _MANY else "addMany"
+    weight, source, start, end = doubles_literal(op.weight, op.scale), to.h, 0, n_in
+    add = "add" if n < MANY else "addMany"
     h = f"h{len(to.arrays)}"
     to.arrays[h] = f"f8({n})"
-    to.emit(f"{h}.set({to.constant('b', _array(op.bias))});")
+    to.emit(f"{h}.set({to.constant('b', array_literal(op.bias))});")
     n_listed = n_in
     if isinstance(op, ops.LookupAffine) and to.n_codes:
-        tables = to.constant("t", _doubles(op.tables, op.tables_scale))
+        tables = to.constant("t", doubles_literal(op.tables, op.tables_scale))
         to.emit(f"pick({to.n_codes}, {n});", f"{add}({h}, {tables}, {n});")
     if first:
         source, start, end = "z", to.n_codes, to.width
@@ -578,8 +477,8 @@ def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     if first and to.bins is not None:
         columns = np.asarray(to.bins.columns)
         starts = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
-        begin = to.constant("e", _array(starts))
-        lower, width = to.constant("lo", _array(to.bins.lower)), to.constant("wd", _array(to.bins.width))
+        begin = to.constant("e", array_literal(starts))
+        lower, width = to.constant("lo", array_literal(to.bins.lower)), to.constant("wd", array_literal(to.bins.width))
         n_plain, n_listed = end - start, end - start + 3 * (len(starts) - 1)
         weight = f"summed({weight}, {n}, {n_plain}, {begin})"
         to.each(
@@ -595,22 +494,22 @@ def _sum(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     """Print a last layer of one output."""
     first = not to.h
     source, start, n = ("z", to.n_codes, to.width - to.n_codes) if first else (to.h, 0, len(op.weight))
-    to.variables["h"] = _number(op.bias[0])
-    weight = to.constant("w", _weights(op.weight, op.scale)) if len(op.weight) else ""
+    to.variables["h"] = number(op.bias[0])
+    weight = to.constant("w", weights_literal(op.weight, op.scale)) if len(op.weight) else ""
     if n:
         to.each(range(start, start + n), lambda x: f"h += {weight}[i] * {source}[{x}];")
     if first and to.bins is not None:
         columns = np.asarray(to.bins.columns)
         ends = np.append(np.flatnonzero(np.diff(columns)) + 1, len(columns))
-        lower, width = to.constant("lo", _array(to.bins.lower)), to.constant("wd", _array(to.bins.width))
-        end, at = to.constant("e", _array(ends)), f"j + {n}" if n else "j"
+        lower, width = to.constant("lo", array_literal(to.bins.lower)), to.constant("wd", array_literal(to.bins.width))
+        end, at = to.constant("e", array_literal(ends)), f"j + {n}" if n else "j"
         to.variables["j"] = "0"
         to.each(
             columns[ends - 1].tolist(),
             lambda x: f"for (; j < {end}[i]; j++) h += {weight}[{at}] * share(z[{x}], {lower}[j], {width}[j]);",
         )
     if isinstance(op, ops.LookupAffine) and to.n_codes:
-        tables = to.constant("t", _weights(op.tables, op.tables_scale))
+        tables = to.constant("t", weights_literal(op.tables, op.tables_scale))
         to.each(range(to.n_codes), lambda x: f"h += {tables}[z[{x}]];")
     to.h, to.n_h = "[h]", 1
 
@@ -637,13 +536,13 @@ def _in_preorder(op: Tree) -> tuple[list[int], list[int], Array]:
 
 def _tree(to: _Module, op: Tree) -> None:
     nodes, order, sizes = _in_preorder(op)
-    leaves = to.constant("y", _weights(op.values[order], op.values_scale))
+    leaves = to.constant("y", weights_literal(op.values[order], op.values_scale))
     leaf = "0"
     if len(op.columns):
         tests = 2 * op.columns[nodes] + op.missing_left[nodes]
         parts = {"tests": tests, "cuts": op.thresholds[nodes], "sizes": sizes}
-        names = [to.constant(name, _array(values)) for name, values in parts.items()]
-        leaf = f"tree({', '.join(names)}, {to.constant('ranks', _array(op.ranks))}, {to.n_codes})"
+        names = [to.constant(name, array_literal(values)) for name, values in parts.items()]
+        leaf = f"tree({', '.join(names)}, {to.constant('ranks', array_literal(op.ranks))}, {to.n_codes})"
     to.n_h = op.values.shape[1]
     to.emit(f"const leaf = {leaf};" if to.n_h > 1 else f"const h = [{leaves}[{leaf}]];")
     if to.n_h > 1:
@@ -662,13 +561,13 @@ def _probabilities(to: _Module, end: Any) -> tuple[str, str]:
         if end.knots is not None and end.scores is not None:
             n, places = (
                 end.knots.shape[1],
-                [to.constant(name, _array(getattr(end, name))) for name in ("knots", "scores")],
+                [to.constant(name, array_literal(getattr(end, name))) for name in ("knots", "scores")],
             )
             curve = f"(x, j) => interpolate(x, {n}, {places[0]}, {n} * j, {places[1]}, {n} * j)"
         proba = to.constant("g", f"(h) => oneVsRest(h, {curve})")
         best = f"((p) => p.indexOf(Math.max(...p)))({proba}(h))"
     if to.n_h == 1:
-        best = "+(h[0] > 0)" if end.cut is None else f"+(h[0] >= {_number(end.cut)})"
+        best = "+(h[0] > 0)" if end.cut is None else f"+(h[0] >= {number(end.cut)})"
     return proba, f"classes[{best}]"
 
 
@@ -682,7 +581,7 @@ def _unstandardized(to: _Module, end: ops.Unstandardize) -> str:
     power = getattr(end, "power", None)
     values |= {} if power is None else {"power": power}
     part = {
-        name: _number(value[0]) if n == 1 else f"{to.constant(name, _array(value))}[j]"
+        name: number(value[0]) if n == 1 else f"{to.constant(name, array_literal(value))}[j]"
         for name, value in values.items()
     }
     found = f"{'h[0]' if n == 1 else 'x'} * {part['scale']} + {part['center']}"

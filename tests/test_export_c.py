@@ -4,6 +4,7 @@ import platform
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ from tables_helpers import as_it_is
 
 from skdistill import LinearStudent, MLPStudent, TreeStudent
 from skdistill.export import to_c
+from skdistill.program import Program, ops
 
 pd = Optional("pandas")
 cffi = Optional("cffi")
@@ -236,6 +238,19 @@ def test_bins_that_float32_lays_over_each_other(n_bins, tmp_path):
     X, y = skewed_table()
     student = LinearStudent(numeric="piecewise", n_bins=n_bins, C=10.0).fit(X, y)
     check(Compiled(student, tmp_path), X)
+
+
+def test_a_bin_whose_weight_dwarfs_the_others(tmp_path):
+    X, y = numeric_table(300)
+    student = MLPStudent((8,), numeric="piecewise", max_epochs=3, random_state=0).fit(X, y)
+    bins, layer = (
+        next(op for op in student.program_.ops if isinstance(op, kind)) for kind in (ops.Piecewise, ops.Affine)
+    )
+    weight = layer.weight.copy()
+    # the second bin of the last column, which the lowest numbers do not reach
+    weight[len(weight) - np.count_nonzero(bins.columns == bins.columns[-1]) + 1, 0] = 1e9
+    student.program_ = Program([replace(op, weight=weight) if op is layer else op for op in student.program_.ops])
+    check(Compiled(student, tmp_path), X[X[:, -1] < np.nanquantile(X[:, -1], 0.03)])
 
 
 @pytest.mark.parametrize(("width", "clones"), [(24, {"avx2"}), (64, {"avx2", "avx512f"})])

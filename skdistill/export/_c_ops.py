@@ -24,6 +24,8 @@ _WIDE = 64
 _ROUNDING = 1e-6
 #: Edges that are one are apart by no more than this part of a bin.
 _APART = 1e-4
+#: Bins are merged if no weight is larger: in sums of larger ones, the others lose too many digits.
+_HEAVIEST = 100.0
 #: A sum of twice as many products or more is computed as this many sums.
 _N_SUMS = 8
 
@@ -95,7 +97,12 @@ def _quantiles(to: Printer, op: ops.Quantiles) -> None:
 def _piecewise(to: Printer, op: ops.Piecewise) -> None:
     columns = np.asarray(op.columns) - to.n_codes
     following = to.following
-    if isinstance(following, ops.Affine | ops.LookupAffine) and following.weight.dtype == np.float32 and _in_rows(op):
+    if (
+        isinstance(following, ops.Affine | ops.LookupAffine)
+        and following.weight.dtype == np.float32
+        and np.abs(following.weight).max() <= _HEAVIEST
+        and _in_rows(op)
+    ):
         first = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
         to.bins = Bins(columns[first[:-1]], first, op.lower, op.width, apart=to.program.ops[-1].magnifies)
         to.emit("/* as part of the next layer, which has weights for each edge of the bins but those in the middle */")

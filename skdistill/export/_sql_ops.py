@@ -334,7 +334,7 @@ def _is_list(to: Query, op: Op) -> bool:
 
 def _make_list(to: Query) -> None:
     """Make a list of the numbers, and of a one for the bias."""
-    to.vector = f"[{', '.join([*to.numbers, '1'])}]::DOUBLE[]"
+    to.vector = f"CAST([{', '.join([*to.numbers, '1'])}] AS DOUBLE[])"
     to.numbers = []
 
 

@@ -120,17 +120,17 @@ def instance_of(name: str, task: Task) -> str:
 
 
 def _named(name: str, task: Task) -> Any:
-    return _NAMED[name][_is_of_numbers(task)]()
+    return _NAMED[name][_is_regression(task)]()
 
 
-def _is_of_numbers(task: Task) -> bool:
+def _is_regression(task: Task) -> bool:
     # a task that is derived from one of the two has the same students
     return isinstance(task, Numbers)
 
 
 def adapted(student: Any, task: Task) -> Any:
     """Return what fits targets in the place of `student`: itself if it does, else what wraps it."""
-    numbers = _is_of_numbers(task)
+    numbers = _is_regression(task)
     if isinstance(student, type):
         raise TypeError(f"student is the class {student.__name__}; expected an instance of it.")
     if isinstance(student, Pipeline):

@@ -92,7 +92,7 @@ def to_sql(
     ...     path = pathlib.Path(folder, "tiny.sql")
     ...     to_sql(student, path, dialect="duckdb", table="main.numbers")
     ...     print(path.read_text().splitlines()[-1])
-    FROM skd2
+    SELECT skd_row,(NULLIF("x0"::DOUBLE,'NaN')-1)*0.6745 AS a0 FROM "main"."numbers" AS skd_row)))
     """
     program = program_of(student)
     path = Path(path)

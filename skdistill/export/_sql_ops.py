@@ -24,7 +24,7 @@ _LARGEST_WHOLE = 2**53
 def _columns(to: Query, op: Columns) -> None:
     texts: dict[int, int] = {}
     plain: list[str | Word] = []
-    weights = iter(_of_codes(to))
+    weights, is_raw = iter(_of_codes(to)), _is_raw(to, to.program.ops[1])
     for (source, kind, read), form in zip(op.reads, op.forms or ("",) * len(op.reads), strict=True):
         name, column = to.names[source], to.column(source)
         if form:
@@ -45,8 +45,7 @@ def _columns(to: Query, op: Columns) -> None:
             found = _level(to, name, column, read, values)
             (to.codes if kind == "category" else plain).append(found)
         else:
-            # a column is read twice, which DuckDB does once
-            number = f"{column}::DOUBLE" if _is_raw(to, to.program.ops[1]) else to.number(column)
+            number = _of_raw(column, to.program.ops[1], len(plain)) if is_raw else to.number(column)
             plain.append(number if kind == "number" else to.seconds(column))
     if not texts:
         to.numbers = [one for one in plain if isinstance(one, str)]
@@ -296,6 +295,14 @@ def _is_raw(to: Query, op: Op) -> bool:
     )
 
 
+def _of_raw(column: str, op: Any, at: int) -> str:
+    """Return a column of the table that becomes a number of such a list; others than booleans need no cast."""
+    mean, scale = op.mean[at], op.scale[at]
+    # of zeros and ones, the standard deviation is at most one half; of ones alone, the scale is one
+    may_be_boolean = 0 <= mean <= 1 and (scale <= 0.5 or scale == 1)
+    return f"{column}::DOUBLE" if may_be_boolean else column
+
+
 def _list_of_raw(to: Query, op: ops.Standardize) -> None:
     """Make a list of numbers in their own unit, those that are far squashed; the next layer's weights are in that unit.
 
@@ -334,7 +341,7 @@ def _is_list(to: Query, op: Op) -> bool:
 
 def _make_list(to: Query) -> None:
     """Make a list of the numbers, and of a one for the bias."""
-    to.vector = f"CAST([{', '.join([*to.numbers, '1'])}] AS DOUBLE[])"
+    to.vector = f"CAST([{', '.join([*to.numbers, '1e0'])}] AS DOUBLE[])"
     to.numbers = []
 
 

@@ -144,7 +144,7 @@ class Query:
         if self.dialect == "postgres":
             # what overflows is an error
             return f"CASE WHEN {wide} <> 'NaN' THEN {self.within(wide, 1e200)} END"
-        return f"NULLIF({wide}, 'NaN')"
+        return f"NULLIF({value}::{self.double}, 'NaN')"
 
     def seconds(self, value: str) -> str:
         """Return a date as seconds since 1970, NULL where it is missing."""
@@ -195,15 +195,18 @@ class Query:
         self.codes, self.numbers = made[:n_codes], made[n_codes : n_codes + n_numbers]
         self.vector = None if self.vector is None else made[-1]
 
-    def _stage(self, columns: Sequence[str]) -> list[str]:
-        self._check_width(len(columns))
+    def _stage(self, values: Sequence[str]) -> list[str]:
+        self._check_width(len(values))
         prefix = _letters(len(self._stages))
         if self.dialect == "snowflake":
             prefix = f"{self.row}_{prefix}"
-        names = [f"{prefix}{at}" for at in range(len(columns))]
-        listed = [f"{column} AS {name}" for column, name in zip(columns, names, strict=True)]
-        self._stages.append(f"SELECT {', '.join([self._carried(), *listed])} FROM {self._source}")
-        self._source = f"skd{len(self._stages) - 1}"
+        names = [f"{prefix}{at}" for at in range(len(values))]
+        listed = [f"{value} AS {name}" for value, name in zip(values, names, strict=True)]
+        columns = ", ".join([self._carried(), *listed])
+        select = f"SELECT {self._written(columns)} FROM {self._source}"
+        self._stages.append(select)
+        # a subquery takes less to plan than a common table expression
+        self._source = f"(\n{select})" if self.dialect == "duckdb" else f"skd{len(self._stages) - 1}"
         self._made += names
         self._last = names
         return names
@@ -258,21 +261,23 @@ class Query:
             row = f"* EXCLUDE ({', '.join(self._made)})"
         else:
             row = f"({self.row}).*" if self.dialect == "postgres" else f"{self.row}.*"
-        stages = [f"skd{at} AS {self._materialized}({self._written(text)})" for at, text in enumerate(self._stages)]
-        select = self._written(f"SELECT {', '.join([row, *listed])} FROM {source}")
-        head, _, tail = select.rpartition(" FROM ")
-        return "WITH " + ",\n".join(stages) + f"\n{head}\nFROM {tail}\n"
+        stages = [f"skd{at} AS {self._materialized}({text})" for at, text in enumerate(self._stages)]
+        head = "" if self.dialect == "duckdb" else "WITH " + ",\n".join(stages) + "\n"
+        return f"{head}SELECT {self._written(', '.join([row, *listed]))}\nFROM {source}\n"
 
     @property
     def _materialized(self) -> str:
         # otherwise these two put the expressions of a stage wherever the next one names them
         return "MATERIALIZED " if self.dialect in ("postgres", "sqlite") else ""
 
-    def _written(self, select: str) -> str:
-        """Return a SELECT without spaces around operators, unless something is quoted in it."""
-        if re.search(r"[\"'`]", select):
-            return select
-        return re.sub(r" ([-+*/<>=]|<=|>=) (?!-)", r"\1", select).replace(", ", ",")
+    def _written(self, columns: str) -> str:
+        """Return the columns of a SELECT without spaces around operators; what is quoted stays."""
+        if self.dialect == "bigquery" and re.search(r"[\"'`]", columns):
+            # a backslash may escape a quote
+            return columns
+        parts = re.split(r"(\"[^\"]*\"|'[^']*')", columns)
+        parts[::2] = (re.sub(r" ([-+*/<>=]|<=|>=) (?!-)", r"\1", text).replace(", ", ",") for text in parts[::2])
+        return "".join(parts)
 
 
 def _bounds(op: Op) -> bool:

@@ -320,13 +320,14 @@ def test_rows_of_other_columns_and_cells_are_refused(tmp_path):
     (row,) = records(mixed_table(1)[0])
     row["since"] = "2020-01-01"
     cases = [
-        ({**row, "more": 1}, 'row 0 are not those seen in fit: missing [], unexpected ["more"]'),
-        ({name: cell for name, cell in row.items() if name != "age"}, 'missing ["age"], unexpected []'),
-        ([row, list(row.values())[:-1]], "Row 1 has 7 cells; expected 8."),
-        ([row, {**row, "age": "old"}], 'Column "age" holds "old" in row 1; it held numbers in fit.'),
-        ({**row, "since": 5}, 'Column "since" holds "5" in row 0; it held dates in fit.'),
-        ({**row, "since": "2020-02-30"}, 'Column "since" holds "2020-02-30" in row 0; it held dates in fit.'),
-        (None, "The columns of row 0 are not those seen in fit"),
+        ({**row, "more": 1}, "Row 0: missing columns [], unexpected [more]."),
+        ({name: cell for name, cell in row.items() if name != "age"}, "missing columns [age], unexpected []."),
+        ([row, list(row.values())[:-1]], "Row 1: expected 8 cells, got 7."),
+        ([row, {**row, "age": "old"}], 'Row 1: expected numbers in column "age", got "old".'),
+        ({**row, "since": 5}, 'Row 0: expected dates in column "since", got "5".'),
+        ({**row, "since": "2020-02-30"}, 'Row 0: expected dates in column "since", got "2020-02-30".'),
+        (None, "Row 0: missing columns [word,age,"),
+        ("12345678", "Row 0: missing columns [word,age,"),
     ]
     text = f"""
 import {{ predict }} from "./student.mjs";

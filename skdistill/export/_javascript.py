@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from importlib.resources import files
-from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..program import Bound, Columns, Levels, Op, Program, Tree, Word, held_by, is_optional, ops, program_of
+from ..program import Bound, Columns, Op, Program, Tree, ops, program_of
 from ._files import check_ops, classes_of, used, write_files
+from ._javascript_columns import cell_types, codes_of, is_number, read_bound, read_columns
 from ._javascript_text import (
     MANY,
     array_literal,
     doubles_literal,
+    identifiers,
     joined,
     literal,
     number,
     object_literal,
+    renamed,
+    short,
     text_literal,
     texts_literal,
     weights_literal,
@@ -35,18 +37,9 @@ from ._metadata import metadata_json
 Array = NDArray[Any]
 
 
-def _short(code: str) -> str:
-    """Return code without the spaces, the parentheses and the semicolons that it does not need; literals stay."""
-    parts = re.split(r'("(?:[^"\\]|\\.)*"|`[^`]*`|/\^.*?\$/)', code)
-    for at in range(0, len(parts), 2):
-        text = re.sub(r"\s*([^\w\s$])\s*", r"\1", re.sub(r"\s+", " ", parts[at]))
-        parts[at] = re.sub(r"(?<!\w)\((\w+)\)=>", r"\1=>", text.replace(";}", "}"))
-    return "".join(parts).removesuffix(";")
-
-
 #: The definitions that a module may need, by name, in the order in which they depend on each other.
 FUNCTIONS = {
-    re.findall(r"^(?:const|let) (\w+)", text, re.MULTILINE)[0]: _short(
+    re.findall(r"^(?:const|let) (\w+)", text, re.MULTILINE)[0]: short(
         re.sub(r"^//.*\n|^const ", "", text, flags=re.MULTILINE)
     )
     for text in files(__package__).joinpath("functions.js").read_text("utf-8").strip().split("\n\n")[1:]
@@ -118,12 +111,12 @@ def to_javascript(student: Any, path: str | os.PathLike[str], *, metadata: dict[
     if path.suffix not in (".js", ".mjs"):
         raise ValueError(f"path must be a name that ends in '.js' or '.mjs'; got {str(path)!r}.")
     check_ops(program, {Columns, Bound, *_ENDS, *_PRINTERS}, "JavaScript")
-    module = _Module(program, classes_of(student), metadata_json(student, metadata, separators=(",", ":")))
+    module = Module(program, classes_of(student), metadata_json(student, metadata, separators=(",", ":")))
     types = path.with_suffix(f".d{path.suffix.replace('js', 'ts')}")
     write_files({path: module.text().encode("utf-8"), types: module.types().encode("utf-8")})
 
 
-class _Module:
+class Module:
     """The module of one Program, under construction.
 
     Parameters
@@ -157,6 +150,13 @@ class _Module:
         self.names = [text_literal(name) for name in names]
         self.columns = texts_literal(names)
         self.n_codes = len(entry.sizes) if isinstance(entry, Columns) else 0
+        #: How many codes each category has, and which rows of a table they are: of a code for missing levels that is as
+        #: the one for unknown levels, there is none.
+        self.sizes, self.rows = codes_of(program)
+        #: How each code is read, or each of some: the head of a loop, the index, and the code.
+        self.codes: list[tuple[str, str, str]] = []
+        #: The number of each list of levels that are texts, in the constant `l`.
+        self.lists: dict[tuple[Any, ...], int] = {}
         #: How many numbers of a row there are so far, the codes included.
         self.width = len(entry.sources) if isinstance(entry, Columns) else entry.n_columns
         #: The bins that the first layer reads, if they are not in `z`.
@@ -165,13 +165,17 @@ class _Module:
         self.h, self.n_h = "", 0
         #: The most inputs of a layer that are not zero.
         self.n_listed = 0
-        _read_columns(self, entry) if isinstance(entry, Columns) else _bound(self, entry)
+        read_columns(self, entry) if isinstance(entry, Columns) else read_bound(self, entry)
         for op in program.ops[1:-1]:
             _PRINTERS[type(op)](self, op)
 
     def emit(self, *lines: str) -> None:
         """Add statements."""
         self.steps.append(([], list(lines)))
+
+    def emit_codes(self, statement: str = "z[{}] = {};") -> None:
+        """Add a statement of each code, given where it is in `z` and its expression."""
+        self.emit(*(loop + statement.format(at, code) for loop, at, code in self.codes))
 
     def constant(self, name: str, expression: str) -> str:
         """Define a constant; return its name, which is that of an equal one if there is one."""
@@ -183,15 +187,21 @@ class _Module:
     def each(self, columns: Iterable[int], statement: Callable[[str], str]) -> None:
         """Add a statement for each of some columns of a row, given the expression of a column's index; `i` counts."""
         columns = list(columns)
+        if len(columns) == 1:
+            alone = re.sub(r"\bi \+ (?=\d)", "", statement(str(columns[0])))
+            self.emit(re.sub(r"\bi\b", "0", alone))
+            return
         if columns != self.steps[-1][0]:
             self.steps.append((columns, []))
         self.steps[-1][1].append(statement(self.place(columns)))
 
     def place(self, columns: list[int]) -> str:
         """Return the expression of the `i`-th of some columns."""
-        if columns == list(range(columns[0], columns[0] + len(columns))):
-            return f"i + {columns[0]}" if columns[0] else "i"
-        return f"{self.constant('p', array_literal(np.array(columns)))}[i]"
+        steps = np.diff(np.array(columns) - np.arange(len(columns)))
+        shifts = [f" + {steps[at] if steps[at] > 1 else ''} * (i > {at})" for at in np.flatnonzero(steps)]
+        if len(shifts) > 2 or (steps < 0).any():
+            return f"{self.constant('p', array_literal(np.array(columns)))}[i]"
+        return f"i{f' + {columns[0]}' if columns[0] else ''}{''.join(shifts)}".replace("+  * ", "+ ")
 
     def text(self) -> str:
         """Return the text of the module."""
@@ -204,31 +214,36 @@ class _Module:
         steps = []
         for columns, lines in self.steps:
             block = "".join(lines) if len(lines) == 1 or not columns else f"{{{''.join(lines)}}}"
-            steps.append(f"for (let i = 0; i < {len(columns)}; i++) {block}" if columns else block)
+            steps.append(f"for (i = 0; i < {len(columns)}; i++) {block}" if columns else block)
+        if any(columns for columns, _ in self.steps):
+            self.variables["i"] = "0"
         if self.variables:
             steps.insert(0, f"let {', '.join(f'{name} = {value}' for name, value in self.variables.items())};")
         run = "".join(["(c) => {", *steps, f"return {self.h};", "}"])
-        arrays = {"z": f"f8({self.width})", **self.arrays}
+        arrays = {"z": f"f8({self.width})" if self.arrays else "[]", **self.arrays}
         if self.n_listed:
             # with room for seven zeros
             arrays |= {"v": f"f8({self.n_listed + 7})", "at": f"new Int32Array({self.n_listed + 7})"}
         constants = arrays | {name: expression for expression, name in self.data.items()} | {"run": run}
-        body = _short("\0".join(f"{name} = {expression}" for name, expression in constants.items())).split("\0")
+        body = short("\0".join(f"{name} = {expression}" for name, expression in constants.items())).split("\0")
         if sum(text.count("f8(") for text in body) == 1:
             body = [text.replace("f8(", "new Float64Array(") for text in body]
-        answered = [_short(f"{name} = {expression}") for name, expression in answers.items()]
-        functions = used("\n".join(body + answered), FUNCTIONS, _identifiers)
-        exports = [_short(f"columns = {self.columns}")]
+        answered = [short(f"{name} = {expression}") for name, expression in answers.items()]
+        functions = used("\n".join(body + answered), FUNCTIONS, identifiers)
+        exports = [short(f"columns = {self.columns}")]
         if self.classes is not None:
             exports.append(f"classes={joined(self.classes)}")
         if self.metadata:
             exports.append(f"metadata={object_literal(self.metadata)}")
         needed = [text for name, text in FUNCTIONS.items() if name in functions]
-        if isinstance(self.entry, Bound) or ({*self.entry.kinds} == {"number"} and not self.entry.forms):
+        if not any("raw(" in text and "Array)" in text for text in body):
+            needed = [text.replace("(t,T=Float32Array)=>new T", "t=>new Float32Array") for text in needed]
+        if isinstance(self.entry, Bound) or is_number(self.entry, 0):
             # an array whose first cell is a date is wrong in any case
             needed = [text.replace("&&!x.getTime?.call", "") for text in needed]
         if not getattr(self.entry, "spans", None):
-            needed = [text.replace(',t="numbers"', "").replace("${t}", "numbers") for text in needed]
+            needed = [text.replace(',held="numbers"', "").replace("${held}", "numbers") for text in needed]
+        needed, body, answered = renamed({*functions, "run"}, needed, body, answered)
         variables = [f"{text};\n" for text in needed if text.startswith("let ")]
         needed = [text for text in needed if not text.startswith("let ")]
         return "".join(
@@ -243,7 +258,7 @@ class _Module:
 
     def types(self) -> str:
         """Return the TypeScript types of the module."""
-        kinds = _cell_types(self.entry)
+        kinds = cell_types(self.entry)
         row = "\n".join(f"  {name}: {kind} | Missing;" for name, kind in zip(self.names, kinds, strict=True))
         if self.classes is None:
             alone = self.n_h == 1
@@ -298,132 +313,27 @@ def _defined(words: str, definitions: list[str]) -> str:
     return f"{words} {listed};\n"
 
 
-def _cell_types(entry: Columns | Bound) -> list[str]:
-    """Return the TypeScript type of each column's cells, without that of a missing one."""
-    if isinstance(entry, Bound):
-        return ["number | boolean"] * entry.n_columns
-    types = {"number": "number | bigint | boolean", "level": "number | bigint | boolean", "datetime": "Date | string"}
-    known: list[dict[str, None]] = [{} for _ in range(entry.n_columns)]
-    forms = entry.forms or ("",) * len(entry.sources)
-    for (source, kind, read), form in zip(entry.reads, forms, strict=True):
-        if isinstance(read, Levels):
-            levels = [level for level in read.levels if level is not None]
-            known[source] |= dict.fromkeys("string" if isinstance(level, str) else types["level"] for level in levels)
-        known[source] |= dict.fromkeys([*filter(None, [types.get(kind)]), *["string"] * (bool(form) or kind == "word")])
-    found = []
-    for own, what in zip(known, held_by(entry), strict=True):
-        members = " | ".join(own) or types.get(what or "", "string" if what == "text" else "Cell")
-        found.append(" | ".join(dict.fromkeys(members.split(" | "))))
-    return found
-
-
 def _literal_type(literal: str) -> str:
     return "number" if re.fullmatch("NaN|-?Infinity", literal) else literal
 
 
-# ---------------------------------------------------------------------------------------- literals
-
-
-# ------------------------------------------------------------------------------------ the entry
-
-
-def _bound(to: _Module, entry: Bound) -> None:
-    to.each(range(entry.n_columns), lambda x: f"z[i] = bounded(number(c[{x}], {x}));")
-
-
-def _read_columns(to: _Module, entry: Columns) -> None:
-    """Print the statements that read the cells `c` of a row into `z`."""
-    forms = entry.forms or ("",) * len(entry.sources)
-    starts = [*accumulate(entry.sizes, initial=0), *[0] * len(entry.sources)]
-    codes: list[tuple[int, str]] = []
-    plain: list[tuple[int, int]] = []
-    # the words of each text, and the place of the first; a text's words follow each other.
-    words: dict[int, tuple[int, list[str]]] = {}
-    for at, ((source, kind, read), form) in enumerate(zip(entry.reads, forms, strict=True)):
-        if isinstance(read, Levels):
-            is_code, start = kind == "category", starts[at]
-            levels, others = _levels(to, source, read)
-            is_text = all(key is None or isinstance(key, str) for key in read.levels)
-            if is_code and is_text and not others and entry.sizes[at] == len(read.levels) + 2:
-                codes.append((source, levels))
-            cell = f"c[{source}]" if is_text else f"plain(c[{source}])"
-            added = f" + {start}" if is_code and start else ""
-            to.emit(f"z[{at}] = level({cell}, {levels}{others}){added};")
-        elif kind == "datetime" and form:
-            to.emit(f"z[{at}] = dateOf(c[{source}], {text_literal(form)});")
-        elif kind == "datetime":
-            to.emit(f"z[{at}] = seconds(c[{source}], {source});")
-        elif kind == "number" and form:
-            to.emit(f"z[{at}] = {to.constant('r', _number_reader(form))}(c[{source}]);")
-        elif kind == "number" and source in (entry.spans or ()):
-            held = "time spans, which may be given in seconds,"
-            to.emit(f'z[{at}] = number(c[{source}], {source}, "{held}");')
-        elif kind == "number":
-            plain.append((at, source))
-        elif isinstance(read, Word):
-            words.setdefault(source, (at, []))[1].append(text_literal(read.word))
-    if len(codes) == to.n_codes > 3:
-        # one loop for all categories, whose codes are those of the levels, of other levels and of missing ones
-        del to.steps[1 : 1 + to.n_codes]
-        cell, kinds = to.place([source for source, _ in codes]), to.constant("q", joined(one for _, one in codes))
-        loop = f"for (let i = 0, s = 0; i < {to.n_codes}; s += {kinds}[i++].size + 2)"
-        to.emit(f"{loop} z[i] = level(c[{cell}], {kinds}[i]) + s;")
-    for source, (at, texts) in words.items():
-        to.emit(f"findWords(c[{source}], {to.constant('words', joined(texts))}, {at});")
-    # numbers that follow each other are read in a loop
-    for _, run in groupby(enumerate(plain), key=lambda one: one[1][0] - one[0]):
-        cells = [cell for _, cell in run]
-        if len(cells) < 3:
-            to.emit(*(f"z[{at}] = number(c[{source}], {source});" for at, source in cells))
-        else:
-            cell = to.place([source for _, source in cells])
-            to.each([at for at, _ in cells], f"z[{{}}] = number(c[{cell}], {cell});".format)
-
-
-def _levels(to: _Module, source: int, read: Levels) -> tuple[str, str]:
-    """Return the levels of a column, and the further arguments of what looks up a level."""
-    keys = [key for key in read.levels if key is not None]
-    found = [read.levels[key] for key in keys]
-    title = f"a level of column {to.names[source]}"
-    # a boolean is looked up as a number
-    literals = [literal(int(key) if isinstance(key, bool) else key, title) for key in keys]
-    if found == list(range(len(found))):
-        levels = f"codes({texts_literal(keys) if all(isinstance(key, str) for key in keys) else joined(literals)})"
-    else:
-        pairs = (f"[{key},{number(code)}]" for key, code in zip(literals, found, strict=True))
-        levels = f"new Map({joined(pairs)})"
-    usual = len(keys), len(keys) + 1
-    others = "" if (read.other, read.missing) == usual else f", {number(read.other)}, {number(read.missing)}"
-    return to.constant("l", levels), others
-
-
-def _number_reader(form: str) -> str:
-    before, _, rest = form.partition("0")
-    mark, after = rest[0], rest[1:]
-    texts = ", ".join(map(text_literal, (before, mark, after)))
-    return f"numberReader({texts}, {json.dumps(is_optional(after))})"
-
-
-# -------------------------------------------------------------------------------------- the ops
-
-
-def _date_parts(to: _Module, op: ops.DateParts) -> None:
+def _date_parts(to: Module, op: ops.DateParts) -> None:
     for column, part in zip(op.columns, op.parts, strict=True):
         to.emit(f"z[{to.width}] = {_DATE_PARTS[part].replace('X', f'z[{column}]')};")
         to.width += 1
 
 
-def _clip(to: _Module, op: ops.Clip) -> None:
+def _clip(to: Module, op: ops.Clip) -> None:
     lower, upper = to.constant("lowest", array_literal(op.lower)), to.constant("highest", array_literal(op.upper))
     to.each(op.columns.tolist(), lambda x: f"z[{x}] = clip(z[{x}], {lower}[i], {upper}[i]);")
 
 
-def _indicate(to: _Module, op: ops.Indicate) -> None:
+def _indicate(to: Module, op: ops.Indicate) -> None:
     to.each(op.columns.tolist(), lambda x: f"z[i + {to.width}] = +isNaN(z[{x}]);")
     to.width += len(op.columns)
 
 
-def _standardize(to: _Module, op: ops.Standardize) -> None:
+def _standardize(to: Module, op: ops.Standardize) -> None:
     n = len(op.mean)
     parts = [op.mean, op.scale] if (op.fill == op.mean).all() else [op.mean, op.scale, op.fill]
     data, limit = to.constant("m", array_literal(np.concatenate(parts))), number(op.limit)
@@ -431,12 +341,12 @@ def _standardize(to: _Module, op: ops.Standardize) -> None:
     to.each(range(op.start, op.start + n), lambda x: f"z[{x}] = squash(z[{x}], {', '.join(given)});")
 
 
-def _quantiles(to: _Module, op: ops.Quantiles) -> None:
+def _quantiles(to: Module, op: ops.Quantiles) -> None:
     knots, scores, fill = (to.constant(name, array_literal(getattr(op, name))) for name in ("knots", "scores", "fill"))
     to.emit(f"quantiles({op.start}, {knots}, {scores}, {fill});")
 
 
-def _piecewise(to: _Module, op: ops.Piecewise) -> None:
+def _piecewise(to: Module, op: ops.Piecewise) -> None:
     following = to.program.ops[to.program.ops.index(op) + 1]
     if isinstance(following, ops.Affine | ops.LookupAffine) and _in_order(op):
         to.bins = op
@@ -456,7 +366,7 @@ def _in_order(op: ops.Piecewise) -> bool:
     return bool(together and ascend.all() and apart.all())
 
 
-def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
+def _affine(to: Module, op: ops.Affine | ops.LookupAffine) -> None:
     first, (n_in, n) = not to.h, op.weight.shape
     if n == 1 and op is to.program.ops[-2]:
         _sum(to, op)
@@ -468,7 +378,8 @@ def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     to.emit(f"{h}.set({to.constant('b', array_literal(op.bias))});")
     n_listed = n_in
     if isinstance(op, ops.LookupAffine) and to.n_codes:
-        tables = to.constant("t", doubles_literal(op.tables, op.tables_scale))
+        tables = to.constant("t", doubles_literal(op.tables[to.rows], op.tables_scale))
+        to.emit_codes()
         to.emit(f"pick({to.n_codes}, {n});", f"{add}({h}, {tables}, {n});")
     if first:
         source, start, end = "z", to.n_codes, to.width
@@ -490,7 +401,7 @@ def _affine(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
     to.h, to.n_h, to.n_listed = h, n, max(to.n_listed, n_listed, to.n_codes)
 
 
-def _sum(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
+def _sum(to: Module, op: ops.Affine | ops.LookupAffine) -> None:
     """Print a last layer of one output."""
     first = not to.h
     source, start, n = ("z", to.n_codes, to.width - to.n_codes) if first else (to.h, 0, len(op.weight))
@@ -509,12 +420,12 @@ def _sum(to: _Module, op: ops.Affine | ops.LookupAffine) -> None:
             lambda x: f"for (; j < {end}[i]; j++) h += {weight}[{at}] * share(z[{x}], {lower}[j], {width}[j]);",
         )
     if isinstance(op, ops.LookupAffine) and to.n_codes:
-        tables = to.constant("t", weights_literal(op.tables, op.tables_scale))
-        to.each(range(to.n_codes), lambda x: f"h += {tables}[z[{x}]];")
-    to.h, to.n_h = "[h]", 1
+        tables = to.constant("t", weights_literal(op.tables[to.rows], op.tables_scale))
+        to.emit_codes(f"h += {tables}[{{1}}];")
+    to.h, to.n_h = "h", 1
 
 
-def _activation(to: _Module, op: Op) -> None:
+def _activation(to: Module, op: Op) -> None:
     to.emit(f"{type(op).__name__.lower()}({to.h});")
 
 
@@ -534,28 +445,30 @@ def _in_preorder(op: Tree) -> tuple[list[int], list[int], Array]:
     return nodes, leaves, np.array([below[op.left[at]] if op.left[at] >= 0 else 0 for at in nodes], dtype=np.int64)
 
 
-def _tree(to: _Module, op: Tree) -> None:
+def _tree(to: Module, op: Tree) -> None:
     nodes, order, sizes = _in_preorder(op)
     leaves = to.constant("y", weights_literal(op.values[order], op.values_scale))
     leaf = "0"
     if len(op.columns):
+        to.emit_codes()
         tests = 2 * op.columns[nodes] + op.missing_left[nodes]
         parts = {"tests": tests, "cuts": op.thresholds[nodes], "sizes": sizes}
         names = [to.constant(name, array_literal(values)) for name, values in parts.items()]
-        leaf = f"tree({', '.join(names)}, {to.constant('ranks', array_literal(op.ranks))}, {to.n_codes})"
+        leaf = f"tree({', '.join(names)}, {to.constant('ranks', array_literal(op.ranks[to.rows]))}, {to.n_codes})"
     to.n_h = op.values.shape[1]
-    to.emit(f"const leaf = {leaf};" if to.n_h > 1 else f"const h = [{leaves}[{leaf}]];")
+    to.emit(f"const leaf = {leaf};" if to.n_h > 1 else f"const h = {leaves}[{leaf}];")
     if to.n_h > 1:
         to.emit(f"const h = {leaves}.slice({to.n_h} * leaf, {to.n_h} * (leaf + 1));")
     to.h = "h"
 
 
-def _probabilities(to: _Module, end: Any) -> tuple[str, str]:
+def _probabilities(to: Module, end: Any) -> tuple[str, str]:
     """Return the function from logits to probabilities, and the expression of the chosen class, or of labels."""
+    h = "[h]" if to.n_h == 1 else "h"
     if isinstance(end, ops.Sigmoid):
-        return "(h) => Array.from(h, sigmoid)", "Array.from(h, (x) => +(x > 0))"
+        return f"(h) => Array.from({h}, sigmoid)", f"Array.from({h}, (x) => +(x > 0))"
     best = "h.indexOf(Math.max(...h))"
-    proba = "([x]) => [x, -x].map((x) => 1 / (1 + Math.exp(x)))" if to.n_h == 1 else "softmax"
+    proba = "(x) => [x, -x].map((x) => 1 / (1 + Math.exp(x)))" if to.n_h == 1 else "softmax"
     if isinstance(end, ops.OneVsRest):
         curve = "sigmoid"
         if end.knots is not None and end.scores is not None:
@@ -564,14 +477,14 @@ def _probabilities(to: _Module, end: Any) -> tuple[str, str]:
                 [to.constant(name, array_literal(getattr(end, name))) for name in ("knots", "scores")],
             )
             curve = f"(x, j) => interpolate(x, {n}, {places[0]}, {n} * j, {places[1]}, {n} * j)"
-        proba = to.constant("g", f"(h) => oneVsRest(h, {curve})")
+        proba = to.constant("g", f"(h) => oneVsRest({h}, {curve})")
         best = f"((p) => p.indexOf(Math.max(...p)))({proba}(h))"
     if to.n_h == 1:
-        best = "+(h[0] > 0)" if end.cut is None else f"+(h[0] >= {number(end.cut)})"
+        best = "+(h > 0)" if end.cut is None else f"+(h >= {number(end.cut)})"
     return proba, f"classes[{best}]"
 
 
-def _unstandardized(to: _Module, end: ops.Unstandardize) -> str:
+def _unstandardized(to: Module, end: ops.Unstandardize) -> str:
     """Return the function from a regressor's outputs to its predictions."""
     n = len(end.center)
     edges = {"lower": (end.lower, -np.inf), "upper": (end.upper, np.inf)}
@@ -584,7 +497,7 @@ def _unstandardized(to: _Module, end: ops.Unstandardize) -> str:
         name: number(value[0]) if n == 1 else f"{to.constant(name, array_literal(value))}[j]"
         for name, value in values.items()
     }
-    found = f"{'h[0]' if n == 1 else 'x'} * {part['scale']} + {part['center']}"
+    found = f"{'h' if n == 1 else 'x'} * {part['scale']} + {part['center']}"
     found = f"clip({found}, {part['lower']}, {part['upper']})" if "lower" in part else found
     if isinstance(end, ops.BackTransform):
         formulas = {"square": "({}) ** 2", "box-cox": "boxCox({}, {})", "yeo-johnson": "yeoJohnson({}, {})"}
@@ -593,7 +506,7 @@ def _unstandardized(to: _Module, end: ops.Unstandardize) -> str:
 
 
 _ENDS = (ops.Softmax, ops.Sigmoid, ops.OneVsRest, ops.Unstandardize, ops.BackTransform)
-_PRINTERS: dict[type[Op], Callable[[_Module, Any], None]] = {
+_PRINTERS: dict[type[Op], Callable[[Module, Any], None]] = {
     ops.Clip: _clip,
     ops.DateParts: _date_parts,
     ops.Indicate: _indicate,
@@ -607,8 +520,3 @@ _PRINTERS: dict[type[Op], Callable[[_Module, Any], None]] = {
     ops.Silu: _activation,
     Tree: _tree,
 }
-
-
-def _identifiers(text: str) -> set[str]:
-    """Return the words of a text that are not in a string."""
-    return set(re.findall(r"\w+", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)))

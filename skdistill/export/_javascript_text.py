@@ -1,10 +1,11 @@
-"""The literals of a JavaScript module: texts, numbers, and arrays in the shortest form."""
+"""The text of a JavaScript module: literals in the shortest form, and code without what it does not need."""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
+import string
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
@@ -126,3 +127,29 @@ def doubles_literal(values: Array, scale: Array | None = None) -> str:
     """Return weights as a Float64Array, which is read fastest."""
     text = weights_literal(values, scale)
     return text if text.startswith(("f8", "scaled", "halves")) else f"f8({text})"
+
+
+def short(code: str) -> str:
+    """Return code without the spaces, the parentheses and the semicolons that it does not need; literals stay."""
+    parts = re.split(r'("(?:[^"\\]|\\.)*"|`[^`]*`|/\^.*?\$/)', code)
+    for at in range(0, len(parts), 2):
+        text = re.sub(r"\s*([^\w\s$])\s*", r"\1", re.sub(r"\s+", " ", parts[at]))
+        parts[at] = re.sub(r"(?<!\w)\((\w+)\)=>", r"\1=>", text.replace(";}", "}"))
+    return "".join(parts).removesuffix(";")
+
+
+def renamed(names: set[str], *parts: list[str]) -> list[list[str]]:
+    """Return the code with a letter for each name, as far as there are letters that it does not have."""
+    taken = identifiers("\n".join(text for part in parts for text in part))
+    letters = dict(zip(sorted(names), [one for one in string.ascii_letters if one not in taken], strict=False))
+
+    def letter(word: re.Match[str]) -> str:
+        return letters.get(word[0], word[0])
+
+    # words of a literal stay, and properties; no message has a name of a function as a word
+    return [[re.sub(r'"(?:[^"\\]|\\.)*"|(?<![\w.])[A-Za-z]\w+', letter, text) for text in part] for part in parts]
+
+
+def identifiers(text: str) -> set[str]:
+    """Return the words of a text that are not in a string."""
+    return set(re.findall(r"\w+", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)))

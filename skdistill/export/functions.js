@@ -5,12 +5,12 @@
 
 let k = 0;
 
-let row = 0;
+let row;
 
 const f8 = (x) => new Float64Array(x);
 
 // a typed array from base64
-const raw = (t, T = Float32Array) => new T(Uint8Array.from([...atob(t)], (x) => x.charCodeAt()).buffer);
+const raw = (t, T = Float32Array) => new T(Uint8Array.from(atob(t), (x) => x.charCodeAt()).buffer);
 
 // float32 without their lowest bytes, which are zero
 const thin = (t) => raw(btoa(atob(t).replace(/[^]{3}/g, "\0$&")));
@@ -31,24 +31,23 @@ const summed = (w, n, first, starts) => {
   return w;
 };
 
-const codes = (a) => new Map(a.map((x, i) => [x, i]));
-
-const say = JSON.stringify;
-
 const fail = (t) => {
-  throw TypeError(t);
+  throw TypeError(`Row ${row}: ${t}.`);
 };
 
 // a boolean or a bigint as the number by which levels know it
 const plain = (x) => (x === !!x || typeof x == "bigint" ? Number(x) : x);
 
-// the code of a level; without others, unknown and missing ones have the codes after the last
+// the code of a level; unknown and missing ones have the code after the last
+const known = (x, m) => m.get(x) ?? m.size;
+
+// the same where a missing level is not as an unknown one; without others, they have the codes after the last
 const level = (x, m, o = m.size, n = o + 1) => (x == null || x !== x ? n : m.get(x) ?? o);
 
-const number = (x, i, t = "numbers") =>
-  typeof x == "number" ? x : x == null ? NaN
+const number = (c, i, held = "numbers", x = c[i] ?? NaN) =>
+  typeof x == "number" ? x
   : x === !!x || /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(x) ? Number(x)
-  : fail(`Column ${say(columns[i])} holds ${say(x+"")} in row ${row}; it held ${t} in fit.`);
+  : fail(`expected ${held} in column "${columns[i]}", got "${x}"`);
 
 const bounded = (x) => (x > 1e30 ? 1e30 : x < -1e30 ? -1e30 : x || 0);
 
@@ -76,9 +75,9 @@ const ofDate = (cell) => {
   return whole + (ms - 1000 * whole) / 1000;
 };
 
-const seconds = (x, i) =>
+const seconds = (c, i, x = c[i]) =>
   x == null || x !== x ? NaN : (typeof x == "string" ? iso(x) : x.getTime && ofDate(x)) ??
-    fail(`Column ${say(columns[i])} holds ${say(x+"")} in row ${row}; it held dates in fit.`);
+    fail(`expected dates in column "${columns[i]}", got "${x}"`);
 
 // how a column is read some of whose numbers are texts
 const numberReader = (before, mark, after, optional) => {
@@ -165,11 +164,8 @@ const waveOf = (s, period, wave) => {
 const clip = (x, lower, upper) => (x < lower ? lower : x > upper ? upper : x);
 
 // with a mean m and a scale s, beyond a limit l by the logarithm
-const squash = (x, m, s, l, f = m) => {
-  x = ((x === x ? x : f) - m) / s;
-  const d = Math.abs(x) - l;
-  return d < 0 ? x : Math.sign(x) * (l + Math.log1p(Math.min(d, 1e30)));
-};
+const squash = (x, m, s, l, f = m, d = Math.abs(x = ((x == x ? x : f) - m) / s) - l) =>
+  d < 0 ? x : Math.sign(x) * (l + Math.log1p(Math.min(d, 1e30)));
 
 // on a line from each of n knots to its score
 const interpolate = (x, n, knots, i, scores, j) => {
@@ -289,18 +285,16 @@ const yeoJohnson = (x, power) => {
   return Math.sign(x) * Math.expm1(Math.log1p(p * Math.abs(x)) / p);
 };
 
-// the cells of row i, in order
-const cells = (r, i, n = columns.length) => {
-  if (Array.isArray(r) || ArrayBuffer.isView(r))
-    return r.length == n ? r : fail(`Row ${row} has ${r.length} cells; expected ${n}.`);
-  const q = Object.keys(r ?? {}), w = (a, b) => say(a.filter((x) => !b.includes(x)));
-  return q.length == n && columns.every((x) => Object.hasOwn(r, x))
-    ? columns.map((x) => r[x])
-    : fail(`The columns of row ${row} are not those seen in fit: missing ${w(columns,q)}, unexpected ${w(q,columns)}.`);
-};
+const beyond = (a, b) => a.filter((x) => !b.includes(x));
+
+// the cells of row i, in order; arrays, typed ones too, have a method map
+const cellsOf = (r, i, a = columns, n = a.length, q) =>
+  r?.map?.call ? r.length == n ? r : fail(`expected ${n} cells, got ${r.length}`)
+  : (q = Object.keys(r ?? {})).length == n && a.every((x) => Object.hasOwn(r, x)) ? a.map((x) => r[x])
+  : fail(`missing columns [${beyond(a,q)}], unexpected [${beyond(q,a)}]`);
 
 // what a function f of the outputs says of a row or of each of several; a Date is a cell
 const each = (f) => (r) => {
-  const g = (r, i) => f(run(cells(r, row = i)));
+  const g = (r, i) => f(run(cellsOf(r, row = i)));
   return Array.isArray(r) && r.slice(0, 1).every((x) => Object(x) === x && !x.getTime?.call) ? r.map(g) : g(r, 0);
 };

@@ -108,7 +108,7 @@ def _are_texts(keys: Sequence[Any]) -> bool:
 
 
 def _number_lists(to: Module, entry: Columns) -> None:
-    """Define the lists of levels that are texts: several as one literal, split at characters that no level has."""
+    """Define the lists of levels that are texts, in one literal that is split at characters that no level has."""
     reads = [read for _, _, read in entry.reads if isinstance(read, Levels) and _is_in_order(read)]
     lists = [keys for keys in dict.fromkeys(tuple(_keys(read)) for read in reads) if keys and _are_texts(keys)]
     marks = [mark for mark in ",;|~^" if not any(mark in key for keys in lists for key in keys)]

@@ -311,6 +311,17 @@ def test_numbers_of_every_type_and_categories_that_are_no_texts(database, tmp_pa
     check(student, database, tmp_path, rows, **types)
 
 
+def test_a_net_reads_numbers_of_every_type(duckdb, tmp_path):
+    rng = np.random.default_rng(0)
+    truth = {f"{share} true": rng.random(300) < share for share in (0.02, 0.5, 0.95)}
+    frame = pd.DataFrame({"age": rng.normal(40, 9, 300), "money": rng.integers(0, 10**6, 300) / 100, **truth})
+    student = MLPStudent((8, 4), numeric="standard", max_epochs=5, random_state=0).fit(frame, frame["age"] > 40)
+    rows = frame.iloc[:60].reset_index(drop=True)
+    rows.loc[0, "age"] = None
+    for types in ({"age": "FLOAT", "money": "DECIMAL(18,2)"}, {"0.5 true": "UTINYINT", "money": "DECIMAL(38,10)"}):
+        check(student, duckdb, tmp_path, rows, **types)
+
+
 def test_texts_are_read_for_their_words(duckdb, postgres, sqlite, tmp_path):
     frame, y = text_table()
     frame = frame[["note"]]

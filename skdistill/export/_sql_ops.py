@@ -24,7 +24,8 @@ _LARGEST_WHOLE = 2**53
 def _columns(to: Query, op: Columns) -> None:
     texts: dict[int, int] = {}
     plain: list[str | Word] = []
-    weights, is_raw = iter(_of_codes(to)), _is_raw(to, to.program.ops[1])
+    weights, following = iter(_of_codes(to)), to.program.ops[1]
+    raw: Any = following if _is_raw(to, following) else None
     for (source, kind, read), form in zip(op.reads, op.forms or ("",) * len(op.reads), strict=True):
         name, column = to.names[source], to.column(source)
         if form:
@@ -45,7 +46,7 @@ def _columns(to: Query, op: Columns) -> None:
             found = _level(to, name, column, read, values)
             (to.codes if kind == "category" else plain).append(found)
         else:
-            number = _of_raw(column, to.program.ops[1], len(plain)) if is_raw else to.number(column)
+            number = to.number(column) if raw is None else _of_raw(column, raw.mean[len(plain)])
             plain.append(number if kind == "number" else to.seconds(column))
     if not texts:
         to.numbers = [one for one in plain if isinstance(one, str)]
@@ -295,12 +296,9 @@ def _is_raw(to: Query, op: Op) -> bool:
     )
 
 
-def _of_raw(column: str, op: Any, at: int) -> str:
-    """Return a column of the table that becomes a number of such a list; others than booleans need no cast."""
-    mean, scale = op.mean[at], op.scale[at]
-    # of zeros and ones, the standard deviation is at most one half; of ones alone, the scale is one
-    may_be_boolean = 0 <= mean <= 1 and (scale <= 0.5 or scale == 1)
-    return f"{column}::DOUBLE" if may_be_boolean else column
+def _of_raw(column: str, mean: float) -> str:
+    """Return a column of the table that becomes a number of such a list; only a boolean needs a cast."""
+    return f"{column}::DOUBLE" if 0 <= mean <= 1 else column
 
 
 def _list_of_raw(to: Query, op: ops.Standardize) -> None:

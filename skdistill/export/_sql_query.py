@@ -272,7 +272,7 @@ class Query:
 
     def _written(self, columns: str) -> str:
         """Return the columns of a SELECT without spaces around operators; what is quoted stays."""
-        if self.dialect == "bigquery" and re.search(r"[\"'`]", columns):
+        if self.dialect in ("bigquery", "snowflake") and re.search(r"[\"'`]", columns):
             # a backslash may escape a quote
             return columns
         parts = re.split(r"(\"[^\"]*\"|'[^']*')", columns)

@@ -12,6 +12,8 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from ..program import column_names, in_order, is_frame
+from ..student import cells_of
+
 from ._neighbours import neighbour_space
 
 Array = NDArray[Any]
@@ -20,8 +22,6 @@ Array = NDArray[Any]
 _FEW_VALUES = 16
 #: A row is compared with at most so many others; so many rows are at once.
 _MOST_COMPARED, _AT_ONCE = 2_048, 256
-#: Cells are taken from so many columns at once.
-_COLUMNS_AT_ONCE = 64
 #: So many normal deviates are drawn, and these are drawn from with replacement, by the other half of 16 bits.
 _DEVIATES = 1 << 15
 #: At most so many pairs of columns are checked for combinations that do not occur; more combinations than the last
@@ -30,7 +30,7 @@ _MOST_PAIRS = 2_000
 _MOST_COMBINATIONS = 1 << 16
 
 
-def new_rows(X: Any, n_new: int, seed: int) -> tuple[Any, Array]:
+def new_rows(X: Any, n_new: int, seed: int) -> tuple[Any, Array, Array]:
     """Make new rows between neighbours, in the container and with the types of `X`.
 
     Parameters
@@ -48,10 +48,12 @@ def new_rows(X: Any, n_new: int, seed: int) -> tuple[Any, Array]:
         Each cell is one of its column in `X`.
     source : ndarray of shape (n_new,)
         Which row of `X` each of them began as.
+    index : ndarray of shape (n_columns, n_new)
+        For each cell the row whose cell of the same column it is.
     """
     space = neighbour_space(X, seed)
     index, source = munge(space.points, space.columns, space.numeric, n_new, np.random.default_rng(seed))
-    return assemble(X, index), source
+    return assemble(X, index), source, index
 
 
 @np.errstate(over="ignore")
@@ -214,12 +216,12 @@ def assemble(X: Any, index: Array) -> Any:
         The new rows.
     """
     if not is_frame(X):
-        return np.ascontiguousarray(_taken(np.asarray(X), index).T)
+        return np.ascontiguousarray(cells_of(np.asarray(X), index).T)
     if hasattr(X, "iloc"):
         one, *others = set(X.dtypes)
         if isinstance(one, np.dtype) and one.kind != "O" and not others:
             # at once, for a frame of hundreds of columns
-            return type(X)(_taken(X.to_numpy(), index).T, columns=X.columns, copy=False)
+            return type(X)(cells_of(X.to_numpy(), index).T, columns=X.columns, copy=False)
         taken = {at: X.iloc[:, at].take(rows).reset_index(drop=True) for at, rows in enumerate(index)}
         return type(X)(taken).set_axis(X.columns, axis=1)
     import narwhals as nw
@@ -228,16 +230,6 @@ def assemble(X: Any, index: Array) -> Any:
     # by place, since a name may be a number
     columns = [frame[:, at][rows].to_frame() for at, rows in enumerate(index)]
     return (columns[0] if len(columns) == 1 else nw.concat(columns, how="horizontal")).to_native()
-
-
-def _taken(X: Array, index: Array) -> Array:
-    """Return cells of each column of an array, shape (n_columns, n_new)."""
-    cells = np.empty(index.shape, dtype=X.dtype)
-    for start in range(0, len(index), _COLUMNS_AT_ONCE):
-        some = slice(start, start + _COLUMNS_AT_ONCE)
-        for column, rows, out in zip(np.ascontiguousarray(X[:, some].T), index[some], cells[some], strict=True):
-            column.take(rows, out=out, mode="clip")
-    return cells
 
 
 def stack(X: Any, below: Any) -> Any:

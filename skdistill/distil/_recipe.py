@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 
 from .._sklearn import take_rows
 from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
-from ..student import Fit, scale_logits, traits_of
+from ..student import Fit, MadeOf, scale_logits, traits_of
 from ..tasks import Task
 from ._augment import new_rows, stack
 from ._bench import Bench, bench_of
@@ -147,14 +147,14 @@ class _Rows:
 
     def __init__(self, plan: Plan, X: Any, targets: Targets, ask: Ask | None, held_out: Array, n_new: int) -> None:
         self.n_given, self.n_new = X.shape[0], n_new
-        self.given, self.below = X, None
+        self.given, self.below, self.made_of = X, None, None
         self.targets, self.held_out = targets, held_out
         self.source = np.empty(0, dtype=np.int64)
         if n_new:
             assert ask is not None
             sources = np.flatnonzero(~held_out)
-            self.below, source = new_rows(take_rows(X, sources), n_new, plan.seed)
-            self.source = sources[source]
+            self.below, source, index = new_rows(take_rows(X, sources), n_new, plan.seed)
+            self.source, self.made_of = sources[source], MadeOf(sources, index)
             self.targets = targets.with_below(ask(self.below))
             self.held_out = np.concatenate([held_out, np.zeros(n_new, dtype=bool)])
         labelled = np.zeros(len(self.held_out), dtype=bool) if targets.labels is None else self.targets.labelled()
@@ -172,8 +172,8 @@ class _Rows:
             return self.targets, None, None
         given = np.arange(self.n_given)
         bench = bench_of(plan, self.given, replace(self.targets.take(given), held_out=self.held_out[: self.n_given]))
-        if self.n_new:
-            bench.add(self.below)
+        if self.made_of is not None:
+            bench.add(self.below, self.made_of)
         ensemble = fit_label_ensemble(plan, bench, self.targets, labelled, self.held_out)
         return self.targets.with_soft_labels(ensemble.soft_labels), bench, ensemble
 

@@ -3,7 +3,7 @@
 from ._base import ProgramStudent, check_constraints, check_learnable, scale_logits, settle_kinds, unconstrainable
 from ._coefficients import ShapeFunction
 from ._columns import raw_columns
-from ._encoded import Encoded, Encoder
+from ._encoded import Encoded, Encoder, MadeOf, cells_of
 from ._encoder import fit_encoder
 from ._further import train_on
 from ._linear import LinearStudent, LinearStudentRegressor
@@ -23,6 +23,7 @@ __all__ = [
     "LinearStudentRegressor",
     "MLPStudent",
     "MLPStudentRegressor",
+    "MadeOf",
     "NetTable",
     "ProgramStudent",
     "Progress",
@@ -31,6 +32,7 @@ __all__ = [
     "Traits",
     "TreeStudent",
     "TreeStudentRegressor",
+    "cells_of",
     "check_constraints",
     "check_learnable",
     "fit_encoder",

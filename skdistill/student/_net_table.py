@@ -17,6 +17,7 @@ from .._sklearn import copy_unfitted
 from ..losses import Targets
 from ..program import Op, Program, fold, run
 from ._base import counted_rows
+from ._encoded import MadeOf
 from ._mlp import BaseMLP
 
 Array = NDArray[Any]
@@ -113,8 +114,11 @@ class NetTable:
         """Whether nets are validated by the rows held out for that."""
         return bool(self.student.early_stopping)
 
-    def add(self, X: Any) -> None:
-        """Put further rows, of the same columns, below the others."""
+    def add(self, X: Any, made_of: MadeOf) -> None:
+        """Put new rows, which are made of cells of the others, below them."""
+        if "encoder_" not in self.student.__dict__:
+            self._encoded = self._encoder.with_new(self._encoded, made_of)
+            return
         rows = self.student._encoder_rows(X)
         self._encoded = self._encoder.encode(rows, dtype=self.student._dtype, above=self._encoded)
 

@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 
 from ..program import column_names, in_order, is_frame
 from ..student import cells_of
-
 from ._neighbours import neighbour_space
 
 Array = NDArray[Any]
@@ -126,7 +125,7 @@ def munge(
             moved, drawn = moved[~np.isnan(drawn)], drawn[~np.isnan(drawn)]
         # minus infinity has no bits to spare
         where, nearest = _nearest(known, np.maximum(drawn, known[0], out=drawn), moved)
-        index[at, where] = order.take(nearest)
+        index[at, where] = order.astype(index.dtype).take(nearest)
     unseen = _unseen_pairs(levels, index, rng)
     for at in levels:
         index[at, unseen] = source[unseen]
@@ -175,9 +174,9 @@ def _nearest(known: Array, drawn: Array, places: Array) -> tuple[Array, Array]:
     packed[: len(drawn)] += places - last
     merged.sort()
     packed &= last
-    edges = packed == last
-    (at,) = (~edges).nonzero()
-    return packed.take(at), edges.cumsum().take(at)
+    (at,) = (packed < last).nonzero()
+    # what is ahead of a number and was not drawn is an edge
+    return packed.take(at), at - np.arange(len(at))
 
 
 def _unseen_pairs(levels: dict[int, Array], index: Array, rng: np.random.Generator) -> Array:

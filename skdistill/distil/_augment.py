@@ -124,7 +124,7 @@ def munge(
             levels[at] = np.isnan(values).astype(np.int64)
             moved, drawn = moved[~np.isnan(drawn)], drawn[~np.isnan(drawn)]
         # minus infinity has no bits to spare
-        where, nearest = _nearest(known, np.maximum(drawn, known[0], out=drawn), moved)
+        where, nearest = _nearest(known, np.maximum(drawn, known[0], out=drawn), moved, n_new)
         index[at, where] = order.astype(index.dtype).take(nearest)
     unseen = _unseen_pairs(levels, index, rng)
     for at in levels:
@@ -163,11 +163,11 @@ def _near_other(points: Array) -> Array:
     return near
 
 
-def _nearest(known: Array, drawn: Array, places: Array) -> tuple[Array, Array]:
+def _nearest(known: Array, drawn: Array, places: Array, n_places: int) -> tuple[Array, Array]:
     """Return places in another order, and for the number drawn at each which of the ascending numbers is nearest."""
     # each with its place in its last bits, the highest for what is halfway between two numbers: one sort in place of an
     # argsort and as many searches takes a third of the time
-    last = (2 << int(places.max(initial=0)).bit_length()) - 1
+    last = (1 << n_places.bit_length()) - 1
     merged = np.concatenate([drawn, known[:-1] / 2.0 + known[1:] / 2.0])
     packed = merged.view(np.int64)
     packed |= last
@@ -175,7 +175,7 @@ def _nearest(known: Array, drawn: Array, places: Array) -> tuple[Array, Array]:
     merged.sort()
     packed &= last
     (at,) = (packed < last).nonzero()
-    # what is ahead of a number and was not drawn is an edge
+    # all that is lower and was not drawn is an edge
     return packed.take(at), at - np.arange(len(at))
 
 

@@ -15,7 +15,7 @@ from tables_helpers import every_kind
 
 from skdistill import LinearStudent, MLPStudent
 from skdistill._sklearn import take_rows
-from skdistill.distil._augment import new_rows
+from skdistill.distil._augment import assemble, new_rows
 from skdistill.losses import CrossEntropy
 from skdistill.program import Indicate, LookupAffine, Piecewise, Quantiles, Standardize, date_part
 from skdistill.student import MadeOf, NetTable, fit_encoder
@@ -577,11 +577,12 @@ def test_the_encoded_cells_of_new_rows_are_those_of_the_rows_that_they_are_made_
     targets = CLASSES.targets(np.eye(2)[y], np.unique(y), y, loss=CrossEntropy(), alpha=0.5)
     rows = np.sort(rng.permutation(300)[:250])
     given = take_rows(X, rows)
-    new, _, index = new_rows(given, 400, 0)
+    index, _ = new_rows(given, 400, 0)
+    new = assemble(given, index)
     table = NetTable(MLPStudent(numeric=numeric), X, targets)
     encoder, encoded = table._encoder, table._encoded
     assert set(encoder.ops[0].kinds) == {"category", "number", "datetime", "rank", "word"}
-    table.add(new, MadeOf(rows, index))
+    table.add(lambda: new, MadeOf(rows, index))
     whole = encoder.encode(new, dtype=np.float32, above=encoded)
     assert_array_equal(table._encoded.numbers, whole.numbers)
     assert_array_equal(table._encoded.sparse.toarray(), whole.sparse.toarray())

@@ -29,8 +29,8 @@ _MOST_PAIRS = 2_000
 _MOST_COMBINATIONS = 1 << 16
 
 
-def new_rows(X: Any, n_new: int, seed: int) -> tuple[Any, Array, Array]:
-    """Make new rows between neighbours, in the container and with the types of `X`.
+def new_rows(X: Any, n_new: int, seed: int) -> tuple[Array, Array]:
+    """Make new rows between neighbours, for :func:`assemble`.
 
     Parameters
     ----------
@@ -43,16 +43,13 @@ def new_rows(X: Any, n_new: int, seed: int) -> tuple[Any, Array, Array]:
 
     Returns
     -------
-    rows : ndarray or frame of shape (n_new, n_columns)
-        Each cell is one of its column in `X`.
-    source : ndarray of shape (n_new,)
-        Which row of `X` each of them began as.
     index : ndarray of shape (n_columns, n_new)
         For each cell the row whose cell of the same column it is.
+    source : ndarray of shape (n_new,)
+        Which row of `X` each of them began as.
     """
     space = neighbour_space(X, seed)
-    index, source = munge(space.points, space.columns, space.numeric, n_new, np.random.default_rng(seed))
-    return assemble(X, index), source, index
+    return munge(space.points, space.columns, space.numeric, n_new, np.random.default_rng(seed))
 
 
 @np.errstate(over="ignore")

@@ -28,8 +28,8 @@ class Bench(Protocol):
     def validates(self) -> bool:
         """Whether a student validates its fit by the rows held out for that."""
 
-    def add(self, X: Any, made_of: MadeOf) -> None:
-        """Put new rows, which are made of cells of the others, below them."""
+    def add(self, rows: Callable[[], Any], made_of: MadeOf) -> None:
+        """Put new rows, which are made of cells of the others, below them; `rows` returns them raw."""
 
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
         """Fit students, called `name` in a progress bar; return what :meth:`answers` and :meth:`as_student` take."""
@@ -70,8 +70,8 @@ class _OneByOne:
     def validates(self) -> bool:
         return False
 
-    def add(self, X: Any, made_of: MadeOf) -> None:
-        self._X = stack(self._X, X)
+    def add(self, rows: Callable[[], Any], made_of: MadeOf) -> None:
+        self._X = stack(self._X, rows())
 
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
         calls = ((self._student_of(one), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)

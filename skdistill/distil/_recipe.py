@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ from .._sklearn import take_rows
 from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
 from ..student import Fit, MadeOf, scale_logits, traits_of
 from ..tasks import Task
-from ._augment import new_rows, stack
+from ._augment import assemble, new_rows, stack
 from ._bench import Bench, bench_of
 from ._label_ensemble import LabelEnsemble, fit_label_ensemble
 from ._memorisation import has_seen
@@ -34,6 +35,8 @@ _FEW_ROWS = 5_000
 MOST_ROWS = 262_144
 #: How many new rows are made, and the most of them for each row that there is.
 _NEW_ROWS, _MOST_NEW = 10_000, 5
+#: The teacher is asked about so many new cells at a time: raw rows take several times the memory of encoded ones.
+_CELLS_ASKED = 1 << 21
 #: What is tried besides a temperature of one.
 _TEMPERATURES = (2.0, 4.0)
 #: The memorisation check looks at so many rows.
@@ -147,19 +150,30 @@ class _Rows:
 
     def __init__(self, plan: Plan, X: Any, targets: Targets, ask: Ask | None, held_out: Array, n_new: int) -> None:
         self.n_given, self.n_new = X.shape[0], n_new
-        self.given, self.below, self.made_of = X, None, None
+        self.given, self.made_of = X, None
         self.targets, self.held_out = targets, held_out
         self.source = np.empty(0, dtype=np.int64)
         if n_new:
             assert ask is not None
             sources = np.flatnonzero(~held_out)
-            self.below, source, index = new_rows(take_rows(X, sources), n_new, plan.seed)
+            index, source = new_rows(take_rows(X, sources), n_new, plan.seed)
             self.source, self.made_of = sources[source], MadeOf(sources, index)
-            self.targets = targets.with_below(ask(self.below))
+            self.targets = targets.with_below(np.concatenate([ask(some) for some in self._below()]))
             self.held_out = np.concatenate([held_out, np.zeros(n_new, dtype=bool)])
         labelled = np.zeros(len(self.held_out), dtype=bool) if targets.labels is None else self.targets.labelled()
         #: Rows whose labels nobody has seen, as they have none.
         self.fresh = ~labelled
+
+    def _below(self, most_cells: float = _CELLS_ASKED) -> Iterator[Any]:
+        """Yield the new rows, raw, a part at a time."""
+        assert self.made_of is not None
+        sources, n_each = take_rows(self.given, self.made_of.rows), int(max(1, most_cells // self.given.shape[1]))
+        for start in range(0, self.n_new, n_each):
+            yield assemble(sources, self.made_of.index[:, start : start + n_each])
+
+    def below(self) -> Any:
+        """Return the new rows, raw."""
+        return next(self._below(math.inf))
 
     def with_soft_labels(
         self, plan: Plan, labelled: Array, wanted: bool
@@ -179,7 +193,7 @@ class _Rows:
 
     def all(self) -> Any:
         """Return all rows, raw."""
-        return stack(self.given, self.below) if self.n_new else self.given
+        return stack(self.given, self.below()) if self.n_new else self.given
 
 
 def choose(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -114,13 +114,13 @@ class NetTable:
         """Whether nets are validated by the rows held out for that."""
         return bool(self.student.early_stopping)
 
-    def add(self, X: Any, made_of: MadeOf) -> None:
-        """Put new rows, which are made of cells of the others, below them."""
+    def add(self, rows: Callable[[], Any], made_of: MadeOf) -> None:
+        """Put new rows, which are made of cells of the others, below them; `rows` returns them raw."""
         if "encoder_" not in self.student.__dict__:
             self._encoded = self._encoder.with_new(self._encoded, made_of)
             return
-        rows = self.student._encoder_rows(X)
-        self._encoded = self._encoder.encode(rows, dtype=self.student._dtype, above=self._encoded)
+        read = self.student._encoder_rows(rows())
+        self._encoded = self._encoder.encode(read, dtype=self.student._dtype, above=self._encoded)
 
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[FittedNet]:
         """Train the nets of several fits side by side.

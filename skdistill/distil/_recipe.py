@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -156,24 +155,21 @@ class _Rows:
         if n_new:
             assert ask is not None
             sources = np.flatnonzero(~held_out)
-            index, source = new_rows(take_rows(X, sources), n_new, plan.seed)
+            given = take_rows(X, sources)
+            index, source = new_rows(given, n_new, plan.seed)
             self.source, self.made_of = sources[source], MadeOf(sources, index)
-            self.targets = targets.with_below(np.concatenate([ask(some) for some in self._below()]))
+            n_each = max(1, _CELLS_ASKED // X.shape[1])
+            parts = (assemble(given, index[:, start : start + n_each]) for start in range(0, n_new, n_each))
+            self.targets = targets.with_below(np.concatenate([ask(part) for part in parts]))
             self.held_out = np.concatenate([held_out, np.zeros(n_new, dtype=bool)])
         labelled = np.zeros(len(self.held_out), dtype=bool) if targets.labels is None else self.targets.labelled()
         #: Rows whose labels nobody has seen, as they have none.
         self.fresh = ~labelled
 
-    def _below(self, most_cells: float = _CELLS_ASKED) -> Iterator[Any]:
-        """Yield the new rows, raw, a part at a time."""
-        assert self.made_of is not None
-        sources, n_each = take_rows(self.given, self.made_of.rows), int(max(1, most_cells // self.given.shape[1]))
-        for start in range(0, self.n_new, n_each):
-            yield assemble(sources, self.made_of.index[:, start : start + n_each])
-
     def below(self) -> Any:
         """Return the new rows, raw."""
-        return next(self._below(math.inf))
+        assert self.made_of is not None
+        return assemble(take_rows(self.given, self.made_of.rows), self.made_of.index)
 
     def with_soft_labels(
         self, plan: Plan, labelled: Array, wanted: bool

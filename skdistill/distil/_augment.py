@@ -120,8 +120,10 @@ def munge(
         if n_missing:
             levels[at] = np.isnan(values).astype(np.int64)
             moved, drawn = moved[~np.isnan(drawn)], drawn[~np.isnan(drawn)]
-        # minus infinity has no bits to spare
-        where, nearest = _nearest(known, np.maximum(drawn, known[0], out=drawn), moved, n_new)
+        # infinity has no bits to spare
+        np.maximum(drawn, known[0], out=drawn)
+        np.minimum(drawn, known[-1], out=drawn)
+        where, nearest = _nearest(known, drawn, moved, n_new)
         index[at, where] = order.astype(index.dtype).take(nearest)
     unseen = _unseen_pairs(levels, index, rng)
     for at in levels:

@@ -216,12 +216,18 @@ def assemble(X: Any, index: Array) -> Any:
     if not is_frame(X):
         return np.ascontiguousarray(cells_of(np.asarray(X), index).T)
     if hasattr(X, "iloc"):
-        one, *others = set(X.dtypes)
-        if isinstance(one, np.dtype) and one.kind != "O" and not others:
+        dtypes, taken = X.dtypes.tolist(), dict[int, Any]()
+        for dtype in set(dtypes):
             # at once, for a frame of hundreds of columns
-            return type(X)(cells_of(X.to_numpy(), index).T, columns=X.columns, copy=False)
-        taken = {at: X.iloc[:, at].take(rows).reset_index(drop=True) for at, rows in enumerate(index)}
-        return type(X)(taken).set_axis(X.columns, axis=1)
+            if isinstance(dtype, np.dtype) and dtype.kind != "O":
+                places = [at for at, one in enumerate(dtypes) if one == dtype]
+                cells = cells_of(X.iloc[:, places].to_numpy(), index[places])
+                if len(places) == len(dtypes):
+                    return type(X)(cells.T, columns=X.columns, copy=False)
+                taken |= zip(places, cells, strict=True)
+        for at in set(range(len(dtypes))).difference(taken):
+            taken[at] = X.iloc[:, at].take(index[at]).reset_index(drop=True)
+        return type(X)({at: taken[at] for at in range(len(dtypes))}).set_axis(X.columns, axis=1)
     import narwhals as nw
 
     frame = nw.from_native(X, eager_only=True)

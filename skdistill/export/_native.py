@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Bound, Columns, OneVsRest, Op, Program, Sigmoid, Softmax, Unstandardize, real_weights, run, split
+from ..program import Bound, Columns, OneVsRest, Op, Program, Sigmoid, Softmax, Unstandardize, ops, real_weights, run, split
 from ._c import C_OPS, Module
 from ._c_ops import activated, transformed_back
-from ._c_text import array
+from ._c_printer import FUNCTIONS
+from ._c_text import array, number
 from ._files import check_ops, write_files
 
 Array = NDArray[Any]
@@ -244,6 +245,8 @@ def _sources(program: Program) -> tuple[dict[str, str], int]:
         encoder, layers, activations = parts
         sources |= dict(zip(("first.c", "first.h"), _logits_of([*encoder, layers[0]], "first").print(), strict=True))
         text += _later_layers(layers, activations, arrays)
+    elif parts is not None and len(parts[1]) == 1 and n < _LANES:
+        text += _only_layer(parts[0], parts[1][0], arrays)
     text += [array(name, values, " __attribute__((aligned(64)))") for name, values in arrays.items()]
     sources["parts.h"] = "\n".join(text) + "\n"
     sources["native.c"] = _NATIVE
@@ -271,9 +274,43 @@ def _later_layers(layers: Sequence[Any], activations: Sequence[Op], arrays: dict
             f"dense({given}, {sizes[at]}, {padded[at]}, weight_{at}, bias_{at}, {padded[at + 1]}, {result});",
         ]
         given, result = result, given
-    steps += [f"for (int r = 0; r < ROWS; r++) memcpy(z[r], {given} + r * {padded[-1]}, sizeof z[r]);"]
+    steps += [f"for (int r = 0; r < ROWS; r++) memcpy(z + r * N_LOGITS, {given} + r * {padded[-1]}, sizeof *z * N_LOGITS);"]
     known = {"FIRST_PADDED": padded[0], "WIDEST": max(padded), "LATER_LAYERS": " ".join(steps)}
     return [f"#define {name} {value}" for name, value in known.items()]
+
+
+def _only_layer(encoder: Sequence[Op], layer: Any, arrays: dict[str, Array]) -> list[str]:
+    """Add the constants of a linear student and its encoder, and return what ``native.c`` needs to know of them.
+
+    Nothing is returned if the encoder has other ops than these; then rows are computed one by one.
+    """
+    entry: Any = encoder[0]
+    found: dict[type[Op], Any] = {type(op): op for op in encoder[1:]}
+    known = [kind for kind in (ops.Indicate, ops.Standardize, ops.Piecewise) if kind in found]
+    if [type(op) for op in encoder[1:]] != known or ops.Standardize not in found:
+        return []
+    standardize, n_codes = found[ops.Standardize], len(entry.sizes)
+    n, n_out = len(standardize.mean), len(layer.bias)
+    if standardize.start != n_codes or n != len(entry.sources) - n_codes:
+        return []
+    weight = real_weights(layer.weight, layer.scale)
+    factor = 1.0 / standardize.scale
+    filled = (standardize.fill - standardize.mean) * factor
+    arrays |= {"bias": layer.bias.astype(np.float64), "slope": weight[:n], "mean": standardize.mean}
+    arrays |= {"factor": factor, "filled": filled, "if_missing": np.zeros((n, n_out))}
+    if ops.Indicate in found:
+        indicated = found[ops.Indicate].columns - n_codes
+        np.add.at(arrays["if_missing"], indicated, weight[n : n + len(indicated)])
+    # an array must not be empty: without bins, there is one behind the last column
+    bins = found.get(ops.Piecewise, ops.Piecewise(np.array([n_codes + n]), np.zeros(1), np.ones(1)))
+    columns, of_bins = bins.columns - n_codes, weight[len(weight) - len(bins.columns) :]
+    order = np.argsort(columns, kind="stable")
+    arrays |= {"first_bin": np.searchsorted(columns[order], np.arange(n + 1)).astype(np.int32)}
+    arrays |= {"edge": bins.lower[order], "per_width": 1.0 / bins.width[order], "of_bin": of_bins[order]}
+    arrays |= {"offsets": np.zeros(1, np.int32), "tables": np.zeros(1)}
+    if n_codes:
+        arrays |= {"offsets": layer.offsets.astype(np.int32), "tables": real_weights(layer.tables, layer.tables_scale)}
+    return [f"#define N_CODES {n_codes}", f"#define LIMIT {number(standardize.limit)}", FUNCTIONS["squashed"]]
 
 
 def _compiler() -> tuple[list[str], str]:

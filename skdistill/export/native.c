@@ -8,38 +8,64 @@
 #include "model.h"
 #include "parts.h"
 
-/* Turn the logits of a row into its answer. */
-static void answer(const float *z, double *out)
+#ifndef REGRESSES
+/* e to the power of a number, to 12 digits. Unlike the library's function, a loop computes it for several numbers at
+   once. */
+static double power_of_e(double x)
+{
+    /* a sum with this number has no fraction, and its last bits are those of an integer */
+    const double whole = 6755399441055744.0;
+    union { double number; uint64_t bits; } n, power;
+    double r;
+    x = x > 700.0 ? 700.0 : x < -700.0 ? -700.0 : x;
+    n.number = x * 1.4426950408889634 + whole;
+    power.bits = (n.bits + 1023) << 52;
+    r = x - (n.number - whole) * 0.6931471805599453;
+    return power.number * (1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120
+         + r * (1.0 / 720 + r * (1.0 / 5040 + r * (1.0 / 40320 + r * (1.0 / 362880 + r / 3628800))))))))));
+}
+#endif
+
+/* Turn the logits of n rows into their answers. */
+static void answer(const float *z, int n, double *out)
 {
 #ifdef REGRESSES
-    for (int j = 0; j < N_ANSWERS; j++) {
+    for (int i = 0; i < n; i++, z += N_LOGITS, out += N_LOGITS) for (int j = 0; j < N_LOGITS; j++) {
         out[j] = center[j] + scale[j] * (double)z[j];
         if (out[j] < lower[j]) out[j] = lower[j];
         if (out[j] > upper[j]) out[j] = upper[j];
         out[j] = TRANSFORMED_BACK;
     }
 #elif defined SIGMOID
-    for (int j = 0; j < N_LOGITS; j++) out[j] = 1.0 / (1.0 + exp(-(double)z[j]));
-#elif defined ONE_VS_REST
-    double sum = 0.0;
-    for (int j = 0; j < N_LOGITS; j++) sum += out[j] = 1.0 / (1.0 + exp(z[j] < -700.0f ? 700.0 : -(double)z[j]));
-    for (int j = 0; j < N_LOGITS; j++) out[j] /= sum;
+    for (int i = 0; i < n * N_LOGITS; i++) out[i] = 1.0 / (1.0 + power_of_e(-(double)z[i]));
 #elif N_LOGITS == 1
     /* the smaller probability is computed; the larger is one minus it */
-    double small = exp(-fabs((double)z[0]));
-    small /= 1.0 + small;
-    out[0] = z[0] > 0.0f ? small : 1.0 - small;
-    out[1] = z[0] > 0.0f ? 1.0 - small : small;
+    for (int i = 0; i < n; i++) {
+        double small = power_of_e(-fabs((double)z[i]));
+        small /= 1.0 + small;
+        out[2 * i] = z[i] > 0.0f ? small : 1.0 - small;
+        out[2 * i + 1] = z[i] > 0.0f ? 1.0 - small : small;
+    }
 #else
-    double sum = 0.0;
-    float top = z[0];
-    for (int j = 1; j < N_LOGITS; j++) top = z[j] > top ? z[j] : top;
-    for (int j = 0; j < N_LOGITS; j++) sum += out[j] = exp((double)z[j] - (double)top);
-    for (int j = 0; j < N_LOGITS; j++) out[j] /= sum;
+#ifdef ONE_VS_REST
+    for (int i = 0; i < n * N_LOGITS; i++) out[i] = 1.0 / (1.0 + power_of_e(-(double)z[i]));
+#else
+    for (int i = 0; i < n * N_LOGITS; i += N_LOGITS) {
+        float top = z[i];
+        for (int j = 1; j < N_LOGITS; j++) top = z[i + j] > top ? z[i + j] : top;
+        for (int j = 0; j < N_LOGITS; j++) out[i + j] = (double)z[i + j] - (double)top;
+    }
+    for (int i = 0; i < n * N_LOGITS; i++) out[i] = power_of_e(out[i]);
+#endif
+    for (int i = 0; i < n * N_LOGITS; i += N_LOGITS) {
+        double sum = 0.0;
+        for (int j = 0; j < N_LOGITS; j++) sum += out[i + j];
+        for (int j = 0; j < N_LOGITS; j++) out[i + j] /= sum;
+    }
 #endif
 }
 
-static const model_row *row_at(const double *rows, int64_t i)
+static const model_row *row_at(const double *rows, int i)
 {
     return (const model_row *)(rows + i * WIDTH);
 }
@@ -83,36 +109,67 @@ static void dense(const float *in, int n_in, int in_padded, const float *weight,
 }
 
 /* The logits of ROWS rows. */
-static void logits_of_rows(const double *rows, float z[ROWS][N_LOGITS])
+static void logits_of_rows(const double *rows, float *z)
 {
     float a[ROWS * WIDEST] = {0}, b[ROWS * WIDEST];
     for (int r = 0; r < ROWS; r++) first_logits((const first_row *)(rows + r * WIDTH), a + r * FIRST_PADDED);
     LATER_LAYERS
 }
+#elif defined N_CODES
+/* One layer and its encoder: loops are over rows, so that they become vectors of rows. Every bin of a column is computed,
+   which takes less time than to find the one that a number is in. */
+enum { ROWS = 32 };
+
+static void logits_of_rows(const double *rows, float *z)
+{
+    double sum[N_LOGITS][ROWS], x[ROWS], part[ROWS];
+    for (int j = 0; j < N_LOGITS; j++) for (int r = 0; r < ROWS; r++) sum[j][r] = bias[j];
+    for (int c = 0; c < N_CODES; c++) for (int r = 0; r < ROWS; r++) for (int j = 0; j < N_LOGITS; j++)
+        sum[j][r] += tables[(offsets[c] + (int)rows[r * WIDTH + c]) * N_LOGITS + j];
+    for (int c = 0; c < WIDTH - N_CODES; c++) {
+        int any = 0;
+        for (int r = 0; r < ROWS; r++) {
+            x[r] = (rows[r * WIDTH + N_CODES + c] - mean[c]) * factor[c];
+            any |= !(fabs(x[r]) <= LIMIT);
+        }
+        if (any) for (int r = 0; r < ROWS; r++) if (!(fabs(x[r]) <= LIMIT)) {
+            if (isnan(x[r])) for (int j = 0; j < N_LOGITS; j++) sum[j][r] += if_missing[c * N_LOGITS + j];
+            x[r] = squashed(x[r], filled[c], LIMIT);
+        }
+        for (int j = 0; j < N_LOGITS; j++) for (int r = 0; r < ROWS; r++) sum[j][r] += x[r] * slope[c * N_LOGITS + j];
+        for (int b = first_bin[c]; b < first_bin[c + 1]; b++) {
+            for (int r = 0; r < ROWS; r++) {
+                part[r] = (x[r] - edge[b]) * per_width[b];
+                part[r] = part[r] > 0.0 ? part[r] : 0.0;
+                part[r] = part[r] < 1.0 ? part[r] : 1.0;
+            }
+            for (int j = 0; j < N_LOGITS; j++) for (int r = 0; r < ROWS; r++) sum[j][r] += part[r] * of_bin[b * N_LOGITS + j];
+        }
+    }
+    for (int r = 0; r < ROWS; r++) for (int j = 0; j < N_LOGITS; j++) z[r * N_LOGITS + j] = (float)sum[j][r];
+}
 #else
 enum { ROWS = 1 };
 
-static void logits_of_rows(const double *rows, float z[ROWS][N_LOGITS])
+static void logits_of_rows(const double *rows, float *z)
 {
-    model_logits(row_at(rows, 0), z[0]);
+    model_logits(row_at(rows, 0), z);
 }
 #endif
+
+/* The rows whose logits become answers together. */
+enum { BLOCK = N_LOGITS < 16 ? 64 : ROWS };
 
 void skdistill_rows(const double *rows, int64_t n_rows, int logits, double *out);
 void skdistill_rows(const double *rows, int64_t n_rows, int logits, double *out)
 {
-    float z[ROWS][N_LOGITS];
-    for (int64_t i = 0; i < n_rows;) {
-        int n = 1;
-        if (n_rows - i < ROWS) {
-            model_logits(row_at(rows, i), z[0]);
-        } else {
-            logits_of_rows(rows + i * WIDTH, z);
-            n = ROWS;
-        }
-        for (int r = 0; r < n; r++, i++) {
-            if (logits) for (int j = 0; j < N_LOGITS; j++) out[i * N_LOGITS + j] = z[r][j];
-            else answer(z[r], out + i * N_ANSWERS);
-        }
+    float z[BLOCK * N_LOGITS];
+    for (int64_t i = 0; i < n_rows; i += BLOCK, rows += BLOCK * WIDTH) {
+        const int n = n_rows - i < BLOCK ? (int)(n_rows - i) : BLOCK;
+        int r = 0;
+        for (; r + ROWS <= n; r += ROWS) logits_of_rows(rows + r * WIDTH, z + r * N_LOGITS);
+        for (; r < n; r++) model_logits(row_at(rows, r), z + r * N_LOGITS);
+        if (logits) for (int j = 0; j < n * N_LOGITS; j++) out[i * N_LOGITS + j] = z[j];
+        else answer(z, n, out + i * N_ANSWERS);
     }
 }

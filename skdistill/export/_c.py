@@ -163,6 +163,10 @@ class Module(Printer):
             if isinstance(last, BackTransform):
                 power = "" if last.power is None else f"{self.constant('power', last.power)}[j]"
                 self.emit(loop("j", self.width, f"out[j] = {transformed_back(last, 'out[j]', power)};"))
+        elif not self.width:
+            # an encoder alone
+            self.width = len(self.bounds)
+            self.emit("", loop("j", self.width, "out[j] = (float)x[j];"))
         else:
             copied = "single(h[j])" if self.real == "double" and not isinstance(last, OneVsRest) else "h[j]"
             self.emit("", loop("j", self.width, f"out[j] = {copied};"))

@@ -8,21 +8,26 @@
 #include "model.h"
 #include "parts.h"
 
+/* The rows whose logits become answers together. */
+enum { BLOCK = N_LOGITS < 16 ? 64 : 8 };
+
 #ifndef REGRESSES
-/* e to the power of a number, to 12 digits. Unlike the library's function, a loop computes it for several numbers at
-   once. */
-static double power_of_e(double x)
+/* Raise e to n powers, none of them positive, to 12 digits. Unlike the library's function, this takes several at once. */
+static void exponentials(double *x, int n)
 {
     /* a sum with this number has no fraction, and its last bits are those of an integer */
     const double whole = 6755399441055744.0;
-    union { double number; uint64_t bits; } n, power;
-    double r;
-    x = x > 700.0 ? 700.0 : x < -700.0 ? -700.0 : x;
-    n.number = x * 1.4426950408889634 + whole;
-    power.bits = (n.bits + 1023) << 52;
-    r = x - (n.number - whole) * 0.6931471805599453;
-    return power.number * (1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120
-         + r * (1.0 / 720 + r * (1.0 / 5040 + r * (1.0 / 40320 + r * (1.0 / 362880 + r / 3628800))))))))));
+    /* in a loop of its own: compilers part the next one's constant results from the others */
+    for (int i = 0; i < n; i++) x[i] = x[i] < -700.0 ? -700.0 : x[i];
+    for (int i = 0; i < n; i++) {
+        union { double number; uint64_t bits; } nearest, two;
+        double r;
+        nearest.number = x[i] * 1.4426950408889634 + whole;
+        two.bits = (nearest.bits + 1023) << 52;
+        r = x[i] - (nearest.number - whole) * 0.6931471805599453;
+        x[i] = two.number * (1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720
+               + r * (1.0 / 5040 + r * (1.0 / 40320 + r * (1.0 / 362880 + r * (1.0 / 3628800)))))))))));
+    }
 }
 #endif
 
@@ -36,32 +41,36 @@ static void answer(const float *z, int n, double *out)
         if (out[j] > upper[j]) out[j] = upper[j];
         out[j] = TRANSFORMED_BACK;
     }
-#elif defined SIGMOID
-    for (int i = 0; i < n * N_LOGITS; i++) out[i] = 1.0 / (1.0 + power_of_e(-(double)z[i]));
-#elif N_LOGITS == 1
+#elif N_LOGITS == 1 && !defined(SIGMOID)
+    double power[BLOCK];
+    for (int i = 0; i < n; i++) power[i] = -fabs((double)z[i]);
+    exponentials(power, n);
     /* the smaller probability is computed; the larger is one minus it */
     for (int i = 0; i < n; i++) {
-        double small = power_of_e(-fabs((double)z[i]));
-        small /= 1.0 + small;
-        out[2 * i] = z[i] > 0.0f ? small : 1.0 - small;
-        out[2 * i + 1] = z[i] > 0.0f ? 1.0 - small : small;
+        const double small = power[i] / (1.0 + power[i]), large = 1.0 - small;
+        out[2 * i] = z[i] > 0.0f ? small : large;
+        out[2 * i + 1] = z[i] > 0.0f ? large : small;
     }
 #else
-#ifdef ONE_VS_REST
-    for (int i = 0; i < n * N_LOGITS; i++) out[i] = 1.0 / (1.0 + power_of_e(-(double)z[i]));
+#if defined(SIGMOID) || defined(ONE_VS_REST)
+    for (int i = 0; i < n * N_LOGITS; i++) out[i] = -fabs((double)z[i]);
+    exponentials(out, n * N_LOGITS);
+    for (int i = 0; i < n * N_LOGITS; i++) out[i] = (z[i] > 0.0f ? 1.0 : out[i]) / (1.0 + out[i]);
 #else
     for (int i = 0; i < n * N_LOGITS; i += N_LOGITS) {
         float top = z[i];
         for (int j = 1; j < N_LOGITS; j++) top = z[i + j] > top ? z[i + j] : top;
         for (int j = 0; j < N_LOGITS; j++) out[i + j] = (double)z[i + j] - (double)top;
     }
-    for (int i = 0; i < n * N_LOGITS; i++) out[i] = power_of_e(out[i]);
+    exponentials(out, n * N_LOGITS);
 #endif
+#ifndef SIGMOID
     for (int i = 0; i < n * N_LOGITS; i += N_LOGITS) {
         double sum = 0.0;
         for (int j = 0; j < N_LOGITS; j++) sum += out[i + j];
         for (int j = 0; j < N_LOGITS; j++) out[i + j] /= sum;
     }
+#endif
 #endif
 }
 
@@ -70,7 +79,7 @@ static const model_row *row_at(const double *rows, int i)
     return (const model_row *)(rows + i * WIDTH);
 }
 
-#ifdef LATER_LAYERS
+#ifdef LAYERS
 #include "first.h"
 
 /* Several rows go through a layer together, which then reads its weights once for all of them, and several vectors of
@@ -108,12 +117,27 @@ static void dense(const float *in, int n_in, int in_padded, const float *weight,
         vectors(1, first, in, n_in, in_padded, weight, bias, out_padded, out);
 }
 
+/* Compute a few outputs, each by a sum of vectors of products; `weight` has a row for each output. */
+static inline void narrow(const float *in, int in_padded, const float *weight, const float *bias, float *out)
+{
+    for (int r = 0; r < ROWS; r++) for (int j = 0; j < N_LOGITS; j++) {
+        wide sum = {0}, v, w;
+        for (int i = 0; i < in_padded; i += LANES) {
+            memcpy(&v, in + r * in_padded + i, sizeof v);
+            memcpy(&w, weight + j * in_padded + i, sizeof w);
+            sum += v * w;
+        }
+        for (int half = LANES / 2; half > 0; half /= 2) for (int k = 0; k < half; k++) sum[k] += sum[half + k];
+        out[r * N_LOGITS + j] = bias[j] + sum[0];
+    }
+}
+
 /* The logits of ROWS rows. */
 static void logits_of_rows(const double *rows, float *z)
 {
     float a[ROWS * WIDEST] = {0}, b[ROWS * WIDEST];
     for (int r = 0; r < ROWS; r++) first_logits((const first_row *)(rows + r * WIDTH), a + r * FIRST_PADDED);
-    LATER_LAYERS
+    LAYERS
 }
 #elif defined N_CODES
 /* One layer and its encoder: loops are over rows, so that they become vectors of rows. Every bin of a column is computed,
@@ -156,9 +180,6 @@ static void logits_of_rows(const double *rows, float *z)
     model_logits(row_at(rows, 0), z);
 }
 #endif
-
-/* The rows whose logits become answers together. */
-enum { BLOCK = N_LOGITS < 16 ? 64 : ROWS };
 
 void skdistill_rows(const double *rows, int64_t n_rows, int logits, double *out);
 void skdistill_rows(const double *rows, int64_t n_rows, int logits, double *out)

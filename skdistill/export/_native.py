@@ -48,7 +48,7 @@ _PATIENCE = 600.0
 
 #: What the library consists of beside exported code.
 _NATIVE = files(__package__).joinpath("native.c").read_text("utf-8")
-#: The width of a row in its arrays is a multiple of this, as in native.c.
+#: The width of a row in its arrays is a multiple of this, the numbers in the widest vector of native.c.
 _LANES = 16
 
 

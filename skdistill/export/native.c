@@ -83,15 +83,16 @@ static const model_row *row_at(const double *rows, int i)
 #include "first.h"
 
 /* Several rows go through a layer together, which then reads its weights once for all of them, and several vectors of
-   outputs, which then read the inputs once: as many as the processor has registers for. The numbers of a row are padded
-   to a multiple of LANES. */
-typedef float wide __attribute__((vector_size(64)));
-enum { LANES = 16 };
-#ifdef __AVX512F__
-enum { ROWS = 8, VECTORS = 2 };
+   outputs, which then read the inputs once: as many as the processor has registers for. Vectors are as wide as its
+   registers, as gcc is slow with wider ones; the numbers of a row are padded to a multiple of 16. */
+#if defined(__AVX512F__)
+enum { LANES = 16, ROWS = 8, VECTORS = 2 };
+#elif defined(__AVX__)
+enum { LANES = 8, ROWS = 4, VECTORS = 2 };
 #else
-enum { ROWS = 4, VECTORS = 1 };
+enum { LANES = 4, ROWS = 4, VECTORS = 2 };
 #endif
+typedef float wide __attribute__((vector_size(LANES * sizeof(float))));
 
 /* Compute `n` vectors of outputs from `first` on; n is a constant once this is inlined. */
 static inline __attribute__((always_inline)) void vectors(int n, int first, const float *in, int n_in, int in_padded,

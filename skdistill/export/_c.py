@@ -178,6 +178,8 @@ class Module(Printer):
             ("real h", self.n_hidden, size),
             ("real v", self.n_listed, size),
             ("position at", self.n_listed, position_size),
+            ("double come", self.n_searched, 8),
+            ("int bins", self.n_searched, 4),
         ]
         stack = (
             sum(length * size for _, length, size in arrays) + (12 if isinstance(last, OneVsRest) else 4) * self.width

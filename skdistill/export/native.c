@@ -1,5 +1,5 @@
 /* What Python calls: the answers to rows that come as the entry of a Program returns them. parts.h, which is printed for
-   each Program, has its numbers; model.c is its exported code, and first.c that of its first layer alone. */
+   each Program, has its numbers; model.c is its exported code, and first.c that of its first layer, or encoder, alone. */
 
 #include <math.h>
 #include <stdint.h>
@@ -12,12 +12,12 @@
 enum { BLOCK = N_LOGITS < 16 ? 64 : 8 };
 
 #ifndef REGRESSES
-/* Raise e to n powers, none of them positive, to 12 digits. Unlike the library's function, this takes several at once. */
+/* Raise e to n powers, none of them positive, to 12 digits. Unlike the library's exp, this takes several at once. */
 static void exponentials(double *x, int n)
 {
     /* a sum with this number has no fraction, and its last bits are those of an integer */
     const double whole = 6755399441055744.0;
-    /* in a loop of its own: compilers part the next one's constant results from the others */
+    /* in a loop of its own: gcc would part these constant results by branches, and then takes one number at a time */
     for (int i = 0; i < n; i++) x[i] = x[i] < -700.0 ? -700.0 : x[i];
     for (int i = 0; i < n; i++) {
         union { double number; uint64_t bits; } nearest, two;
@@ -25,8 +25,8 @@ static void exponentials(double *x, int n)
         nearest.number = x[i] * 1.4426950408889634 + whole;
         two.bits = (nearest.bits + 1023) << 52;
         r = x[i] - (nearest.number - whole) * 0.6931471805599453;
-        x[i] = two.number * (1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720
-               + r * (1.0 / 5040 + r * (1.0 / 40320 + r * (1.0 / 362880 + r * (1.0 / 3628800)))))))))));
+        x[i] = two.number * (1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120
+               + r * (1.0 / 720 + r * (1.0 / 5040 + r * (1.0 / 40320 + r * (1.0 / 362880 + r * (1.0 / 3628800)))))))))));
     }
 }
 #endif
@@ -141,8 +141,8 @@ static void logits_of_rows(const double *rows, float *z)
     LAYERS
 }
 #elif defined N_CODES
-/* One layer and its encoder: loops are over rows, so that they become vectors of rows. Every bin of a column is computed,
-   which takes less time than to find the one that a number is in. */
+/* One layer and its encoder: loops are over rows, so that they become vectors of rows. All bins of a column are computed,
+   which takes less time than to find the one that a number is in. Of fewer rows, gcc would unroll the loops. */
 enum { ROWS = 32 };
 
 static void logits_of_rows(const double *rows, float *z)
@@ -168,7 +168,8 @@ static void logits_of_rows(const double *rows, float *z)
                 part[r] = part[r] > 0.0 ? part[r] : 0.0;
                 part[r] = part[r] < 1.0 ? part[r] : 1.0;
             }
-            for (int j = 0; j < N_LOGITS; j++) for (int r = 0; r < ROWS; r++) sum[j][r] += part[r] * of_bin[b * N_LOGITS + j];
+            for (int j = 0; j < N_LOGITS; j++) for (int r = 0; r < ROWS; r++)
+                sum[j][r] += part[r] * of_bin[b * N_LOGITS + j];
         }
     }
     for (int r = 0; r < ROWS; r++) for (int j = 0; j < N_LOGITS; j++) z[r * N_LOGITS + j] = (float)sum[j][r];

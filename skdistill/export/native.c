@@ -1,5 +1,5 @@
-/* What Python calls: the answers to rows that come as the entry of a Program returns them. parts.h, which is printed for
-   each Program, has its numbers; model.c is its exported code, and first.c that of its first layer, or encoder, alone. */
+/* What Python calls: the answers to rows that come as the entry of a Program returns them. parts.h, printed for each
+   Program, has its numbers; model.c is its exported code, and first.c that of its first layer or encoder alone. */
 
 #include <math.h>
 #include <stdint.h>
@@ -26,7 +26,7 @@ static void exponentials(double *x, int n)
         two.bits = (nearest.bits + 1023) << 52;
         r = x[i] - (nearest.number - whole) * 0.6931471805599453;
         x[i] = two.number * (1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120
-               + r * (1.0 / 720 + r * (1.0 / 5040 + r * (1.0 / 40320 + r * (1.0 / 362880 + r * (1.0 / 3628800)))))))))));
+             + r * (1.0 / 720 + r * (1.0 / 5040 + r * (1.0 / 40320 + r * (1.0 / 362880 + r * (1.0 / 3628800)))))))))));
     }
 }
 #endif
@@ -141,8 +141,8 @@ static void logits_of_rows(const double *rows, float *z)
     LAYERS
 }
 #elif defined N_CODES
-/* One layer and its encoder: loops are over rows, so that they become vectors of rows. All bins of a column are computed,
-   which takes less time than to find the one that a number is in. Of fewer rows, gcc would unroll the loops. */
+/* One layer and its encoder: loops are over rows, so that they become vectors of rows. All bins of a column are
+   computed, which takes less time than to find the one that a number is in. Of fewer rows, gcc would unroll the loops. */
 enum { ROWS = 32 };
 
 static void logits_of_rows(const double *rows, float *z)

@@ -142,7 +142,7 @@ static void logits_of_rows(const double *rows, float *z)
 }
 #elif defined N_CODES
 /* One layer and its encoder: loops are over rows, so that they become vectors of rows. All bins of a column are
-   computed, which takes less time than to find the one that a number is in. Of fewer rows, gcc would unroll the loops. */
+   computed, which takes less time than to find the one that a number is in. Of fewer rows, gcc would unroll loops. */
 enum { ROWS = 32 };
 
 static void logits_of_rows(const double *rows, float *z)

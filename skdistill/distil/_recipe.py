@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 
 from .._sklearn import take_rows
 from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
-from ..student import Fit, MadeOf, scale_logits, traits_of
+from ..student import Fit, MadeOf, for_noise, scale_logits, traits_of
 from ..tasks import Task
 from ._augment import assemble, new_rows, stack
 from ._bench import Bench, bench_of
@@ -30,6 +30,8 @@ _FEWEST_ROWS = 100
 #: Candidates are fitted on at most so many rows. With fewer labelled rows, holding some out costs accuracy: the student
 #: is fitted again with them.
 _FEW_ROWS = 5_000
+#: With more labelled rows, noise does not lead one wide net astray.
+_MANY_ROWS = 10_000
 #: A net is fitted on at most so many rows where the choice is left to the data.
 MOST_ROWS = 262_144
 #: How many new rows are made, and the most of them for each row that there is.
@@ -241,9 +243,11 @@ def choose(
             goals = _chosen(whole, choice, rows.fresh)
             # of many rows, a teacher that has memorised noise has nothing to add on new ones
             used = np.arange(rows.n_given if choice.far_ahead and not again else len(rows.held_out))
-            nets = [plan.student, *others]
+            nets = trained = [plan.student, *others]
+            if choice.far_ahead and len(labelled) < _MANY_ROWS:
+                trained = [for_noise(net) for net in nets]
             ways = {"scaled": not choice.far_ahead, "again": again}
-            found = _fit_nets(plan, bench, nets, goals, used, rows.held_out, **ways)
+            found = _fit_nets(plan, bench, trained, goals, used, rows.held_out, **ways)
             _, logit_scale, candidates = found[0]
             fitted = [(net, one) for net, (one, _, _) in zip(nets, found, strict=True)]
     elif choosing:

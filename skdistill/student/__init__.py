@@ -7,7 +7,7 @@ from ._encoded import Encoded, Encoder, MadeOf, cells_of
 from ._encoder import fit_encoder
 from ._further import train_on
 from ._linear import LinearStudent, LinearStudentRegressor
-from ._mlp import MLPStudent, MLPStudentRegressor, fit_net
+from ._mlp import MLPStudent, MLPStudentRegressor, fit_net, for_noise, hidden_units
 from ._net_table import Fit, FittedNet, NetTable
 from ._progress import Progress
 from ._protocol import Student, Traits, traits_of
@@ -37,6 +37,8 @@ __all__ = [
     "check_learnable",
     "fit_encoder",
     "fit_net",
+    "for_noise",
+    "hidden_units",
     "instance_of",
     "make_student",
     "raw_columns",

@@ -18,7 +18,7 @@ from ..losses import Targets
 from ..program import Op, Program, fold, run
 from ._base import counted_rows
 from ._encoded import MadeOf
-from ._mlp import BaseMLP
+from ._mlp import BaseMLP, hidden_units
 
 Array = NDArray[Any]
 
@@ -138,7 +138,7 @@ class NetTable:
             In the order of the fits.
         """
         found: dict[int, FittedNet] = {}
-        depths = [len(self._student_of(one).hidden_layer_sizes) for one in fits]
+        depths = [len(hidden_units(self._student_of(one))) for one in fits]
         for depth in dict.fromkeys(depths):
             several = [at for at, own in enumerate(depths) if own == depth]
             found |= zip(several, self._fit_side_by_side([fits[at] for at in several], name), strict=True)
@@ -165,7 +165,7 @@ class NetTable:
             for number in range(net.n_nets):
                 init = None if one.start is None else one.start.nets[number]
                 seed = (one.seed + 7919 * number) % 2**31
-                jobs.append(Job(one.rows, held_out, own, seed, init, net.hidden_layer_sizes))
+                jobs.append(Job(one.rows, held_out, own, seed, init, hidden_units(net)))
         batch_size = student._rows_in_a_step(len(jobs[0].rows))
         steps = _steps(jobs, batch_size)
         most = min(student.max_epochs * steps, _MOST_STEPS)

@@ -11,10 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from tables_helpers import every_kind
 
 from skdistill import LinearStudent, MLPStudent
+from skdistill._sklearn import take_rows
+from skdistill.distil._augment import assemble, new_rows
+from skdistill.losses import CrossEntropy
 from skdistill.program import Indicate, LookupAffine, Piecewise, Quantiles, Standardize, date_part
-from skdistill.student import fit_encoder
+from skdistill.student import MadeOf, NetTable, fit_encoder
+from skdistill.tasks import CLASSES
 
 pa = Optional("pyarrow")
 pd = Optional("pandas")
@@ -557,3 +562,28 @@ def test_weights_of_any_size_keep_the_levels():
     y = (column == "a").astype(int)
     student = LinearStudent(C=1e6).fit(X, y, sample_weight=np.full(N, 1 / N))
     assert student.score(X, y) == 1
+
+
+# new rows
+
+
+@pytest.mark.parametrize("numeric", ["piecewise", "quantile"])
+def test_the_encoded_cells_of_new_rows_are_those_of_the_rows_that_they_are_made_of(numeric, rng):
+    X, y = every_kind(300)
+    X["size"] = pd.Categorical(rng.choice(["s", "m", "l"], 300), ["s", "m", "l"], ordered=True)
+    X["price"] = [f"{price:.2f} EUR" for price in rng.random(300)]
+    X["note"] = [" ".join(rng.choice(["late", "paid", "call", str(at)], 2)) for at in range(300)]
+    y = (y == y[0]).astype(int)
+    targets = CLASSES.targets(np.eye(2)[y], np.unique(y), y, loss=CrossEntropy(), alpha=0.5)
+    rows = np.sort(rng.permutation(300)[:250])
+    given = take_rows(X, rows)
+    index, _ = new_rows(given, 400, 0)
+    new = assemble(given, index)
+    table = NetTable(MLPStudent(numeric=numeric), X, targets)
+    encoder, encoded = table._encoder, table._encoded
+    assert set(encoder.ops[0].kinds) == {"category", "number", "datetime", "rank", "word"}
+    table.add(lambda: new, MadeOf(rows, index))
+    whole = encoder.encode(new, dtype=np.float32, above=encoded)
+    assert_array_equal(table._encoded.numbers, whole.numbers)
+    assert_array_equal(table._encoded.sparse.toarray(), whole.sparse.toarray())
+    assert table._encoded.n_encoded == whole.n_encoded

@@ -79,6 +79,17 @@ def test_any_number_of_rows_at_once(activation, n_rows):
     assert_allclose(net.compile().predict_proba(X[:n_rows]), net.predict_proba(X[:n_rows]), atol=1e-6)
 
 
+@pytest.mark.parametrize("numeric", ["standard", "piecewise"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("table", [mixed_table, numeric_table])
+def test_rows_of_a_linear_student_at_once(numeric, n_classes, table):
+    X, y = table(n_classes=n_classes)
+    # a student that reads dates computes one row after the other
+    X = X if isinstance(X, np.ndarray) else X.drop(columns="since")
+    student = LinearStudent(numeric=numeric).fit(X, y)
+    check(student, wild_rows(X))
+
+
 @pytest.mark.parametrize("n_outputs", [1, 2])
 @pytest.mark.parametrize("clip", [True, False])
 def test_numbers_come_in_the_targets_unit(n_outputs, clip):
@@ -169,8 +180,8 @@ def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path, monkeypatch)
 def test_code_that_answers_otherwise_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     wrong = tmp_path / "cc"
-    # a compiler that is right but for the sign of a logit
-    wrong.write_text('#!/bin/sh\nexec cc "$@" -Dexp=cosh\n')
+    # a compiler that is right but for outliers
+    wrong.write_text('#!/bin/sh\nexec cc "$@" -Dlog1p=exp\n')
     wrong.chmod(0o755)
     monkeypatch.setenv("CC", str(wrong))
     with pytest.warns(UserWarning, match="answers .* where numpy answers"):

@@ -169,6 +169,16 @@ def test_a_teacher_that_has_seen_the_labels_is_told_from_one_that_has_not():
     assert report["alpha"] < 0.5
 
 
+@pytest.mark.parametrize(
+    ("params", "size"), [({}, ((48,), 4)), ({"hidden_layer_sizes": (8,)}, ((8,), 1)), ({"n_nets": 2}, ("auto", 2))]
+)
+def test_the_student_of_memorised_noise_is_the_mean_of_shallow_nets_unless_its_size_is_given(params, size):
+    X, y, tree = seen_noise(600, 0.2)
+    student = MLPStudent(numeric="standard", max_epochs=2, **params)
+    found = fit(tree.predict_proba, X, y, student=student).student_
+    assert (found.hidden_layer_sizes, found.n_nets) == size
+
+
 def test_a_teacher_far_ahead_of_unsteady_students_keeps_half():
     # nets cannot tell one column from 300 by 150 rows, and a forest can
     X = np.random.default_rng(0).normal(size=(150, 300))

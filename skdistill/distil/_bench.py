@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import copy_unfitted, take_rows
 from ..losses import Targets
-from ..student import Fit, NetTable, Progress, settle_kinds, traits_of
+from ..student import Fit, MadeOf, NetTable, Progress, settle_kinds, traits_of
 from ._augment import stack
 from ._plan import Plan
 
@@ -28,8 +28,8 @@ class Bench(Protocol):
     def validates(self) -> bool:
         """Whether a student validates its fit by the rows held out for that."""
 
-    def add(self, X: Any) -> None:
-        """Put further rows below the others."""
+    def add(self, rows: Callable[[], Any], made_of: MadeOf) -> None:
+        """Put new rows, which are made of cells of the others, below them; `rows` returns them raw."""
 
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
         """Fit students, called `name` in a progress bar; return what :meth:`answers` and :meth:`as_student` take."""
@@ -70,8 +70,8 @@ class _OneByOne:
     def validates(self) -> bool:
         return False
 
-    def add(self, X: Any) -> None:
-        self._X = stack(self._X, X)
+    def add(self, rows: Callable[[], Any], made_of: MadeOf) -> None:
+        self._X = stack(self._X, rows())
 
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
         calls = ((self._student_of(one), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)

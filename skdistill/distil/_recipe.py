@@ -14,9 +14,9 @@ from scipy.optimize import minimize_scalar
 
 from .._sklearn import take_rows
 from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
-from ..student import Fit, scale_logits, traits_of
+from ..student import Fit, MadeOf, for_noise, scale_logits, traits_of
 from ..tasks import Task
-from ._augment import new_rows, stack
+from ._augment import assemble, new_rows, stack
 from ._bench import Bench, bench_of
 from ._label_ensemble import LabelEnsemble, fit_label_ensemble
 from ._memorisation import has_seen
@@ -30,10 +30,14 @@ _FEWEST_ROWS = 100
 #: Candidates are fitted on at most so many rows. With fewer labelled rows, holding some out costs accuracy: the student
 #: is fitted again with them.
 _FEW_ROWS = 5_000
+#: With more labelled rows, noise does not lead one wide net astray.
+_MANY_ROWS = 10_000
 #: A net is fitted on at most so many rows where the choice is left to the data.
 MOST_ROWS = 262_144
 #: How many new rows are made, and the most of them for each row that there is.
 _NEW_ROWS, _MOST_NEW = 10_000, 5
+#: The teacher is asked about so many new cells at a time: raw rows take several times the memory of encoded ones.
+_CELLS_ASKED = 1 << 21
 #: What is tried besides a temperature of one.
 _TEMPERATURES = (2.0, 4.0)
 #: The memorisation check looks at so many rows.
@@ -147,19 +151,27 @@ class _Rows:
 
     def __init__(self, plan: Plan, X: Any, targets: Targets, ask: Ask | None, held_out: Array, n_new: int) -> None:
         self.n_given, self.n_new = X.shape[0], n_new
-        self.given, self.below = X, None
+        self.given, self.made_of = X, None
         self.targets, self.held_out = targets, held_out
         self.source = np.empty(0, dtype=np.int64)
         if n_new:
             assert ask is not None
             sources = np.flatnonzero(~held_out)
-            self.below, source = new_rows(take_rows(X, sources), n_new, plan.seed)
-            self.source = sources[source]
-            self.targets = targets.with_below(ask(self.below))
+            given = take_rows(X, sources)
+            index, source = new_rows(given, n_new, plan.seed)
+            self.source, self.made_of = sources[source], MadeOf(sources, index)
+            n_each = max(1, _CELLS_ASKED // X.shape[1])
+            parts = (assemble(given, index[:, start : start + n_each]) for start in range(0, n_new, n_each))
+            self.targets = targets.with_below(np.concatenate([ask(part) for part in parts]))
             self.held_out = np.concatenate([held_out, np.zeros(n_new, dtype=bool)])
         labelled = np.zeros(len(self.held_out), dtype=bool) if targets.labels is None else self.targets.labelled()
         #: Rows whose labels nobody has seen, as they have none.
         self.fresh = ~labelled
+
+    def below(self) -> Any:
+        """Return the new rows, raw."""
+        assert self.made_of is not None
+        return assemble(take_rows(self.given, self.made_of.rows), self.made_of.index)
 
     def with_soft_labels(
         self, plan: Plan, labelled: Array, wanted: bool
@@ -172,14 +184,14 @@ class _Rows:
             return self.targets, None, None
         given = np.arange(self.n_given)
         bench = bench_of(plan, self.given, replace(self.targets.take(given), held_out=self.held_out[: self.n_given]))
-        if self.n_new:
-            bench.add(self.below)
+        if self.made_of is not None:
+            bench.add(self.below, self.made_of)
         ensemble = fit_label_ensemble(plan, bench, self.targets, labelled, self.held_out)
         return self.targets.with_soft_labels(ensemble.soft_labels), bench, ensemble
 
     def all(self) -> Any:
         """Return all rows, raw."""
-        return stack(self.given, self.below) if self.n_new else self.given
+        return stack(self.given, self.below()) if self.n_new else self.given
 
 
 def choose(
@@ -231,9 +243,11 @@ def choose(
             goals = _chosen(whole, choice, rows.fresh)
             # of many rows, a teacher that has memorised noise has nothing to add on new ones
             used = np.arange(rows.n_given if choice.far_ahead and not again else len(rows.held_out))
-            nets = [plan.student, *others]
+            nets = trained = [plan.student, *others]
+            if choice.far_ahead and len(labelled) < _MANY_ROWS:
+                trained = [for_noise(net) for net in nets]
             ways = {"scaled": not choice.far_ahead, "again": again}
-            found = _fit_nets(plan, bench, nets, goals, used, rows.held_out, **ways)
+            found = _fit_nets(plan, bench, trained, goals, used, rows.held_out, **ways)
             _, logit_scale, candidates = found[0]
             fitted = [(net, one) for net, (one, _, _) in zip(nets, found, strict=True)]
     elif choosing:

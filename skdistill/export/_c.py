@@ -163,6 +163,10 @@ class Module(Printer):
             if isinstance(last, BackTransform):
                 power = "" if last.power is None else f"{self.constant('power', last.power)}[j]"
                 self.emit(loop("j", self.width, f"out[j] = {transformed_back(last, 'out[j]', power)};"))
+        elif not self.width:
+            # an encoder alone
+            self.width = len(self.bounds)
+            self.emit("", loop("j", self.width, "out[j] = (float)x[j];"))
         else:
             copied = "single(h[j])" if self.real == "double" and not isinstance(last, OneVsRest) else "h[j]"
             self.emit("", loop("j", self.width, f"out[j] = {copied};"))
@@ -174,6 +178,8 @@ class Module(Printer):
             ("real h", self.n_hidden, size),
             ("real v", self.n_listed, size),
             ("position at", self.n_listed, position_size),
+            ("double come", self.n_searched, 8),
+            ("int bins", self.n_searched, 4),
         ]
         stack = (
             sum(length * size for _, length, size in arrays) + (12 if isinstance(last, OneVsRest) else 4) * self.width

@@ -291,36 +291,34 @@ def _list_bins(to: Printer, bins: Bins) -> None:
     outward = np.repeat((bins.first[:-1] + bins.first[1:]) // 2, sizes) <= np.arange(bins.first[-1])
     lower, slope = to.constant("lower", bins.lower), to.constant("slope", np.where(outward, 1.0, -1.0) / bins.width)
     rest = [
-        f"        if (fabs(come - part) > {_ROUNDING}) {{",
-        f"            v[found] = (real)((come - part) / {slope}[bin]);",
+        f"        if (fabs(come[c] - part) > {_ROUNDING}) {{",
+        f"            v[found] = (real)((come[c] - part) / {slope}[bin]);",
         f"            at[found] = (position)({at});",
         "            found++;",
         "        }",
     ]
-    step = f"bin += HALF * (number > {lower}[bin + HALF]);"
     if (sizes == sizes[0]).all():
         first, last = f"{sizes[0]} * c", f"first + {sizes[0]}"
-        halves, left = [], int(sizes[0])
-        while left > 1:
-            halves.append(left // 2)
-            left -= left // 2
-        search = [step.replace("HALF", str(half)) for half in halves]
     else:
         of_column = to.constant("first_bin", smallest(bins.first))
         first, last = f"{of_column}[c]", f"{of_column}[c + 1]"
-        search = [f"for (int left = last - first; left > 1; left -= left / 2) {step.replace('HALF', 'left / 2')}"]
+    n_steps, to.n_searched = int(sizes.max() - 1).bit_length(), n
     to.emit(
+        "    /* without a branch, which could not be predicted; several columns are searched at once */",
         f"    for (int c = 0; c < {n}; c++) {{",
         f"        const double number = x[{at}];",
-        f"        const int first = {first}, last = {last}, middle = (first + last) / 2;",
-        "        double come, part;",
-        "        int bin = first, low;",
-        "        /* without a branch, which could not be predicted */",
-        *(f"        {line}" for line in search),
-        "        low = bin < middle;",
+        f"        const int first = {first}, last = {last};",
+        "        int bin = first, left = last - first;",
+        f"        for (int step = 0; step < {n_steps}; step++, left -= left / 2)",
+        f"            bin += left / 2 * (number > {lower}[bin + left / 2]);",
         "        /* how far the number is from the edge nearer to the middle */",
-        f"        come = (number - {lower}[bin + low]) * {slope}[bin];",
-        "        part = come < 0 ? 0 : come > 1 ? 1 : come;",
+        f"        come[c] = (number - {lower}[bin + (bin < (first + last) / 2)]) * {slope}[bin];",
+        "        bins[c] = bin;",
+        "    }",
+        f"    for (int c = 0; c < {n}; c++) {{",
+        f"        const int first = {first}, last = {last}, middle = (first + last) / 2;",
+        "        const int bin = bins[c], low = bin < middle;",
+        "        const double part = come[c] < 0 ? 0 : come[c] > 1 ? 1 : come[c];",
         "        v[found] = (real)part;",
         "        v[found + 1] = 1 - v[found];",
         f"        at[found] = (position)({n_x} + bin);",

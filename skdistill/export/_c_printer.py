@@ -72,7 +72,8 @@ class Printer:
     """The constants, functions and statements of one Program in C.
 
     The statements work on local arrays: ``code`` and ``x`` hold the codes and numbers of a row, ``h`` the
-    outputs of the last layer, and ``v`` and ``at`` the non-zero inputs of a layer and their positions.
+    outputs of the last layer, ``v`` and ``at`` the non-zero inputs of a layer and their positions, ``bins`` the
+    bin of each number, and ``come`` how far the number is from an edge of it.
 
     Parameters
     ----------
@@ -117,6 +118,8 @@ class Printer:
         #: The lengths of ``h``, and of ``v`` and ``at``.
         self.n_hidden = 0
         self.n_listed = 0
+        #: The length of ``come`` and ``bins``.
+        self.n_searched = 0
         #: The condition on inputs that the next layer lists.
         self.listed = "!= 0"
         #: The bins that the first layer adds.

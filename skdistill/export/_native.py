@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Bound, Columns, OneVsRest, Op, Program, Sigmoid, Softmax, Unstandardize, real_weights, run, split
+from ..program import Bound, Columns, Op, Program, ops, real_weights, run, split
 from ._c import C_OPS, Module
 from ._c_ops import activated, transformed_back
-from ._c_text import array
+from ._c_printer import FUNCTIONS
+from ._c_text import array, number
 from ._files import check_ops, write_files
 
 Array = NDArray[Any]
@@ -35,14 +36,19 @@ _FLAGS = ("-std=c99", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
 _NATIVE_FLAGS = ("-march=native", "-mprefer-vector-width=512")
 #: Logits of the trial may differ from numpy's by this, or by this part of them: layers are computed in float.
 _TOLERANCE = 1e-4
-_N_TRIAL = 64
+#: Rows of the trial: not a multiple of the rows that native.c computes together, so that some are computed one by one.
+_N_TRIAL = 67
+#: A last layer of fewer outputs than this is a sum over its inputs for each output.
+_FEW = 4
+#: With more bins a column than this, to find the one that a number is in takes less time than to compute all.
+_MANY = 32
 #: Seconds that the compiler may take.
 _PATIENCE = 600.0
 
 
 #: What the library consists of beside exported code.
 _NATIVE = files(__package__).joinpath("native.c").read_text("utf-8")
-#: The width of a row in its arrays is a multiple of this, as in native.c.
+#: The width of a row in its arrays is a multiple of this, the numbers in the widest vector of native.c.
 _LANES = 16
 
 
@@ -221,7 +227,7 @@ def _sources(program: Program) -> tuple[dict[str, str], int]:
     """Return the files of the library, and the number of logits.
 
     ``model.c`` is the exported code of a row that comes as the entry returns it, ``first.c`` that of a net's first
-    layer alone, and ``native.c`` asks them for many rows.
+    layer, or of its encoder, alone, and ``native.c`` asks them for many rows.
     """
     last: Any = program.ops[-1]
     model = _logits_of(program.ops[:-1], "model")
@@ -229,51 +235,104 @@ def _sources(program: Program) -> tuple[dict[str, str], int]:
     n = model.width
     known: dict[str, Any] = {"WIDTH": _width(program), "N_LOGITS": n, "N_ANSWERS": max(n, 2)}
     arrays: dict[str, Array] = {}
-    if isinstance(last, Unstandardize):
+    if isinstance(last, ops.Unstandardize):
         known |= {"N_ANSWERS": n, "REGRESSES": 1, "TRANSFORMED_BACK": transformed_back(last, "out[j]", "power[j]")}
         edges = {"lower": (last.lower, -np.inf), "upper": (last.upper, np.inf)}
         arrays = {"center": last.center, "scale": last.scale}
         arrays |= {name: np.full(n, none) if edge is None else edge for name, (edge, none) in edges.items()}
-    if isinstance(last, Sigmoid):
+    if isinstance(last, ops.Sigmoid):
         known |= {"SIGMOID": 1}
-    if isinstance(last, OneVsRest):
+    if isinstance(last, ops.OneVsRest):
         known |= {"ONE_VS_REST": 1}
     text = [f"#define {name} {value}" for name, value in known.items()]
     parts = split(program)
     if parts is not None and len(parts[1]) > 1 and model.real == "float":
         encoder, layers, activations = parts
-        sources |= dict(zip(("first.c", "first.h"), _logits_of([*encoder, layers[0]], "first").print(), strict=True))
-        text += _later_layers(layers, activations, arrays)
+        # beside a layer without tables and bins, it takes long to list the inputs that are not zero
+        alone = isinstance(layers[0], ops.Affine) and not isinstance(encoder[-1], ops.Piecewise)
+        first = _logits_of(encoder if alone else [*encoder, layers[0]], "first")
+        sources |= dict(zip(("first.c", "first.h"), first.print(), strict=True))
+        if alone:
+            text += _layers(first.width, layers, [None, *activations], arrays)
+        else:
+            text += _layers(first.width, layers[1:], activations, arrays)
+    elif parts is not None and len(parts[1]) == 1 and n < _LANES:
+        text += _only_layer(parts[0], parts[1][0], arrays)
     text += [array(name, values, " __attribute__((aligned(64)))") for name, values in arrays.items()]
     sources["parts.h"] = "\n".join(text) + "\n"
     sources["native.c"] = _NATIVE
     return sources, n
 
 
-def _logits_of(ops: Sequence[Op], stem: str) -> Module:
-    """Return the code of ops that end in a layer or a tree."""
-    state = ops[-1].state()
-    n = len(state["bias"]) if "bias" in state else state["values"].shape[1]
-    return Module(Program([*ops, Softmax()]), np.arange(max(n, 2)), stem, encoded=True)
+def _logits_of(steps: Sequence[Op], stem: str) -> Module:
+    """Return the code of ops that end in a layer or a tree, or are an encoder alone."""
+    # what is printed for the classes is not called
+    return Module(Program([*steps, ops.Softmax()]), np.arange(2), stem, encoded=True)
 
 
-def _later_layers(layers: Sequence[Any], activations: Sequence[Op], arrays: dict[str, Array]) -> list[str]:
-    """Add the weights of all layers but the first, and return what ``native.c`` needs to know of them."""
-    sizes = [len(layer.bias) for layer in layers]
+def _layers(
+    n_first: int, layers: Sequence[Any], activations: Sequence[Op | None], arrays: dict[str, Array]
+) -> list[str]:
+    """Add the weights of the layers after `n_first` numbers, and return what ``native.c`` needs to know of them.
+
+    Each activation comes before its layer; None is no activation.
+    """
+    sizes = [n_first, *(len(layer.bias) for layer in layers)]
     padded = [-(-size // _LANES) * _LANES for size in sizes]
     given, result, steps = "a", "b", []
-    for at, (layer, activation) in enumerate(zip(layers[1:], activations, strict=True)):
-        margin = (0, padded[at + 1] - sizes[at + 1])
+    for at, (layer, activation) in enumerate(zip(layers, activations, strict=True)):
+        if activation is not None:
+            applied = activated(activation, f"{given}[i]", "f")
+            steps.append(f"for (int i = 0; i < ROWS * {padded[at]}; i++) {given}[i] = {applied};")
         weight = real_weights(layer.weight, layer.scale).astype(np.float32)
+        if layer is layers[-1] and sizes[-1] < _FEW:
+            by_output = np.pad(weight.T, ((0, 0), (0, padded[at] - sizes[at])))
+            arrays |= {f"weight_{at}": by_output, f"bias_{at}": layer.bias}
+            steps.append(f"narrow({given}, {padded[at]}, weight_{at}, bias_{at}, z);")
+            break
+        margin = (0, padded[at + 1] - sizes[at + 1])
         arrays |= {f"weight_{at}": np.pad(weight, ((0, 0), margin)), f"bias_{at}": np.pad(layer.bias, margin)}
-        steps += [
-            f"for (int i = 0; i < ROWS * {padded[at]}; i++) {given}[i] = {activated(activation, f'{given}[i]', 'f')};",
-            f"dense({given}, {sizes[at]}, {padded[at]}, weight_{at}, bias_{at}, {padded[at + 1]}, {result});",
-        ]
+        weights = f"weight_{at}, bias_{at}, {padded[at + 1]}"
+        steps.append(f"dense({given}, {sizes[at]}, {padded[at]}, {weights}, {result});")
         given, result = result, given
-    steps += [f"for (int r = 0; r < ROWS; r++) memcpy(z[r], {given} + r * {padded[-1]}, sizeof z[r]);"]
-    known = {"FIRST_PADDED": padded[0], "WIDEST": max(padded), "LATER_LAYERS": " ".join(steps)}
+    else:
+        copied = f"memcpy(z + r * N_LOGITS, {given} + r * {padded[-1]}, N_LOGITS * sizeof *z);"
+        steps.append(f"for (int r = 0; r < ROWS; r++) {copied}")
+    known = {"FIRST_PADDED": padded[0], "WIDEST": max(padded), "LAYERS": " ".join(steps)}
     return [f"#define {name} {value}" for name, value in known.items()]
+
+
+def _only_layer(encoder: Sequence[Op], layer: Any, arrays: dict[str, Array]) -> list[str]:
+    """Add the constants of a student of one layer and its encoder, and return what ``native.c`` needs to know of them.
+
+    It returns nothing if the encoder does more than to standardise all numbers and to divide each into a few bins; then
+    rows are computed one by one.
+    """
+    entry: Any = encoder[0]
+    found: dict[type[Op], Any] = {type(op): op for op in encoder[1:]}
+    standardize, n_codes = found.pop(ops.Standardize, None), len(entry.sizes)
+    n, n_out, none = len(entry.sources) - n_codes, len(layer.bias), np.zeros(0, dtype=np.int64)
+    indicate = found.pop(ops.Indicate, ops.Indicate(none))
+    bins = found.pop(ops.Piecewise, ops.Piecewise(none, np.zeros(0), np.zeros(0)))
+    columns, order = bins.columns - n_codes, np.argsort(bins.columns, kind="stable")
+    if found or standardize is None or (standardize.start, len(standardize.mean)) != (n_codes, n):
+        return []
+    if (columns >= n).any() or len(columns) > _MANY * n:
+        return []
+    weight, factor = real_weights(layer.weight, layer.scale), 1.0 / standardize.scale
+    if_missing = np.zeros((n, n_out))
+    if_missing[indicate.columns - n_codes] = weight[n : n + len(indicate.columns)]
+    filled = (standardize.fill - standardize.mean) * factor
+    arrays |= {"mean": standardize.mean, "factor": factor, "filled": filled, "if_missing": if_missing}
+    arrays |= {"bias": layer.bias.astype(np.float64), "slope": weight[:n]}
+    arrays |= {"first_bin": np.searchsorted(columns[order], np.arange(n + 1)).astype(np.int32)}
+    of_bins = {"edge": bins.lower, "per_width": 1.0 / bins.width, "of_bin": weight[len(weight) - len(columns) :]}
+    # no array is empty
+    arrays |= {name: np.append(values[order], 0.0) for name, values in of_bins.items()}
+    arrays |= {"offsets": np.zeros(1, dtype=np.int32), "tables": np.zeros(1)}
+    if isinstance(layer, ops.LookupAffine):
+        arrays |= {"offsets": layer.offsets.astype(np.int32), "tables": real_weights(layer.tables, layer.tables_scale)}
+    return [f"#define N_CODES {n_codes}", f"#define LIMIT {number(standardize.limit)}", FUNCTIONS["squashed"]]
 
 
 def _compiler() -> tuple[list[str], str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._sklearn import copy_unfitted
 from ..compress import quantize
-from ..student import Fit, NetTable, make_student
+from ..student import Fit, NetTable, hidden_units, make_student
 from ..tasks import Task
 
 #: Units of each of the two hidden layers of the largest net: the first that fits.
@@ -68,7 +68,7 @@ def _bytes_in_int8(nets: Mapping[str, Any], task: Task, X: Any, y: Any) -> dict[
 def largest(students: Mapping[str, Any]) -> str:
     """Return the name of the student for which the recipe chooses: the largest net, or else the first student."""
     # of several that are as large max takes the first
-    return max(students, key=lambda name: sum(getattr(students[name], "hidden_layer_sizes", ())))
+    return max(students, key=lambda name: sum(hidden_units(students[name])))
 
 
 def beside(students: Mapping[str, Any], name: str) -> list[str]:

@@ -3,11 +3,11 @@
 from ._base import ProgramStudent, check_constraints, check_learnable, scale_logits, settle_kinds, unconstrainable
 from ._coefficients import ShapeFunction
 from ._columns import raw_columns
-from ._encoded import Encoded, Encoder
+from ._encoded import Encoded, Encoder, MadeOf, cells_of
 from ._encoder import fit_encoder
 from ._further import train_on
 from ._linear import LinearStudent, LinearStudentRegressor
-from ._mlp import MLPStudent, MLPStudentRegressor, fit_net
+from ._mlp import MLPStudent, MLPStudentRegressor, fit_net, for_noise, hidden_units
 from ._net_table import Fit, FittedNet, NetTable
 from ._progress import Progress
 from ._protocol import Student, Traits, traits_of
@@ -23,6 +23,7 @@ __all__ = [
     "LinearStudentRegressor",
     "MLPStudent",
     "MLPStudentRegressor",
+    "MadeOf",
     "NetTable",
     "ProgramStudent",
     "Progress",
@@ -31,10 +32,13 @@ __all__ = [
     "Traits",
     "TreeStudent",
     "TreeStudentRegressor",
+    "cells_of",
     "check_constraints",
     "check_learnable",
     "fit_encoder",
     "fit_net",
+    "for_noise",
+    "hidden_units",
     "instance_of",
     "make_student",
     "raw_columns",

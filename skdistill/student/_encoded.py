@@ -16,6 +16,8 @@ from ._columns import Notes
 
 Array = NDArray[Any]
 
+#: Cells are taken from so many columns at a time.
+_COLUMNS = 128
 #: So many cells are encoded at a time, which are so many rows at least and at most.
 _CELLS, _FEWEST_ROWS, _MOST_ROWS = 1 << 17, 64, 1024
 
@@ -77,6 +79,51 @@ class Encoded:
         return replace(self, numbers=numbers, sparse=None if self.sparse is None else self.sparse[rows])
 
 
+@dataclass(frozen=True)
+class MadeOf:
+    """Which cells of given rows new ones are made of.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows,)
+        Index of the given rows that cells come from.
+    index : ndarray of shape (n_columns, n_new)
+        For each cell of the new rows which of these rows has it, in the same raw column.
+    """
+
+    rows: Array
+    index: Array
+
+    def below(self, given: Array, sources: Array) -> Array:
+        """Return given rows with the new ones below them, where each column is made of one raw column alone.
+
+        Parameters
+        ----------
+        given : ndarray of shape (n_given, n_made)
+            All given rows.
+        sources : ndarray of shape (n_made,)
+            The raw column of each column.
+        """
+        n_given = len(given)
+        both = np.empty((n_given + self.index.shape[1], given.shape[1]), dtype=given.dtype)
+        both[:n_given] = given
+        cells = given.take(self.rows, axis=0)
+        for start in range(0, given.shape[1], _COLUMNS):
+            some = slice(start, start + _COLUMNS)
+            both[n_given:, some] = cells_of(cells[:, some], self.index[sources[some]]).T
+        return both
+
+
+def cells_of(X: Array, index: Array) -> Array:
+    """Return cells of each column of an array, for an index of shape (n_columns, n_new); the result has its shape."""
+    cells = np.empty(index.shape, dtype=X.dtype)
+    for start in range(0, len(index), _COLUMNS):
+        some = slice(start, start + _COLUMNS)
+        for column, rows, out in zip(np.ascontiguousarray(X[:, some].T), index[some], cells[some], strict=True):
+            column.take(rows, out=out, mode="clip")
+    return cells
+
+
 class Encoder:
     """A fitted encoding of a table: the first ops of a Program.
 
@@ -132,6 +179,17 @@ class Encoder:
         return entry.sizes if isinstance(entry, Columns) else ()
 
     @property
+    def sources(self) -> Array:
+        """The raw column of each column that the ops return: codes, numbers, and what is made of numbers."""
+        entry, *ops = self.ops
+        assert isinstance(entry, Columns)
+        sources = np.array(entry.sources, dtype=np.intp)
+        for op in ops:
+            if isinstance(op, DateParts | Indicate | Piecewise):
+                sources = np.append(sources, sources[np.asarray(op.columns, dtype=np.intp)])
+        return sources
+
+    @property
     def offsets(self) -> Array:
         """The first row of each categorical column in the table of all codes."""
         return np.cumsum([0, *self.sizes])[:-1].astype(np.int64)
@@ -177,6 +235,19 @@ class Encoder:
         encoded = self.encode_read(Z, sample_weight, above=above)
         # columns of numbers, of which the codes are none
         return replace(encoded, bins=replace(last, columns=last.columns - len(self.sizes)))
+
+    def with_new(self, encoded: Encoded, made_of: MadeOf) -> Encoded:
+        """Return encoded rows with new ones below them, as :meth:`encode` would, which reads them anew."""
+        n_codes, sources = len(self.sizes), self.sources
+        # bins come last, and are worked out later
+        numbers = made_of.below(encoded.numbers, sources[n_codes:][: encoded.numbers.shape[1]])
+        onehot = encoded.sparse
+        if onehot is not None:
+            indices = made_of.below(onehot.indices.reshape(-1, n_codes), sources[:n_codes])
+            shape = len(indices), onehot.shape[1]
+            indptr = np.arange(0, indices.size + 1, n_codes)
+            onehot = sparse.csr_matrix((np.ones(indices.size), indices.ravel(), indptr), shape=shape)
+        return replace(encoded, numbers=numbers, sparse=onehot)
 
     def encode_read(self, Z: Any, sample_weight: Array | None = None, *, above: Encoded | None = None) -> Encoded:
         """Encode training rows that :meth:`read` has returned."""

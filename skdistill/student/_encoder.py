@@ -276,10 +276,9 @@ def _learn_columns(
     for places in _at_once(len(numeric), len(weight)):
         some = numeric[places]
         block = np.array([columns[source].values for source in some])
-        if np.isinf(block).any():
+        if beyond := bool((np.abs(block) > LARGEST).any()):
             for source in some:
                 check_finite(columns[source])
-        if beyond := bool((np.abs(block) > LARGEST).any()):
             np.clip(block, -LARGEST, LARGEST, out=block)
         off_modes = _off_mode(block, np.maximum(weight, 1.0), fewest).tolist()
         for source, values, off_mode in zip(some, block, off_modes, strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from .._sklearn import Interval, StrOptions
+from .._sklearn import Interval, StrOptions, copy_unfitted
 from ..losses import Targets, Terms
 from ..program import ACTIVATIONS, Op
 from ._base import ProgramStudent, regressor_init
@@ -24,6 +24,8 @@ Array = NDArray[Any]
 
 #: With fewer rows, or queries of a ranker, those held out would say too little.
 _FEW_ROWS, _FEW_QUERIES = 100, 10
+#: Hidden units of a net, and, where labels are noise for the most part, nets to average and the hidden units of each.
+_HIDDEN, _AVERAGED = (96, 96), (4, (48,))
 
 
 class BaseMLP(Learning):
@@ -31,7 +33,7 @@ class BaseMLP(Learning):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ProgramStudent._parameter_constraints,
-        "hidden_layer_sizes": ["array-like"],
+        "hidden_layer_sizes": ["array-like", StrOptions({"auto"})],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -58,7 +60,7 @@ class BaseMLP(Learning):
 
     def __init__(
         self,
-        hidden_layer_sizes: Sequence[int] = (96, 96),
+        hidden_layer_sizes: Sequence[int] | str = "auto",
         *,
         activation: str = "relu",
         max_epochs: int = 100,
@@ -167,7 +169,7 @@ class BaseMLP(Learning):
         return as_ops(layers, first_layer, [ACTIVATIONS[self.activation]()] * (len(layers) - 1))
 
     def _check_sizes(self) -> None:
-        if any(size < 1 for size in self.hidden_layer_sizes):
+        if any(size < 1 for size in hidden_units(self)):
             raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
 
     def _rows_in_a_step(self, n_rows: int) -> int:
@@ -200,6 +202,23 @@ class BaseMLP(Learning):
             if terms.queries is not None:
                 n_held_out = int(ends[min(int(np.searchsorted(ends, n_held_out)), len(ends) - 1)])
         return np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
+
+
+def hidden_units(student: Any) -> tuple[int, ...]:
+    """Return the units of each hidden layer of a net; none of another student."""
+    sizes = getattr(student, "hidden_layer_sizes", ())
+    return _HIDDEN if isinstance(sizes, str) else tuple(sizes)
+
+
+def for_noise(student: Any) -> Any:
+    """Return the net for a table of few rows and noisy labels: the mean of several shallow ones.
+
+    Where the user has chosen a size or a number of nets, it is the student itself.
+    """
+    if not isinstance(student.hidden_layer_sizes, str) or student.n_nets != 1:
+        return student
+    n_nets, units = _AVERAGED
+    return copy_unfitted(student).set_params(hidden_layer_sizes=units, n_nets=n_nets)
 
 
 def fit_net(
@@ -257,8 +276,9 @@ class MLPStudent(LearningClassifier, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes : sequence of int, default=(96, 96)
-        Number of units of each hidden layer; empty for none.
+    hidden_layer_sizes : sequence of int or "auto", default="auto"
+        Number of units of each hidden layer; empty for none. "auto" is (96, 96). A distiller's default recipe
+        takes (48,) and ``n_nets=4`` instead if the teacher has memorised noise and fewer than 10,000 rows have a label.
     activation : {"relu", "silu", "tanh"}, default="relu"
         Activation function after each hidden layer.
     max_epochs : int, default=100
@@ -365,8 +385,8 @@ class MLPStudentRegressor(LearningRegressor, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes : sequence of int, default=(96, 96)
-        Number of units of each hidden layer; empty for none.
+    hidden_layer_sizes : sequence of int or "auto", default="auto"
+        Number of units of each hidden layer; empty for none. "auto" is (96, 96).
     activation : {"relu", "silu", "tanh"}, default="relu"
         Activation function after each hidden layer.
     max_epochs : int, default=100

@@ -17,6 +17,7 @@ from torch.optim.adamw import adamw
 
 from ..losses import Terms
 from ._encoded import Encoded
+from ._mlp import hidden_units
 from ._net_inputs import Goals, Inputs
 from ._nets import Nets, initial_layers, layer_signs
 from ._progress import Progress
@@ -295,7 +296,7 @@ class _Run:
         self.nets = [TrainedNet() for _ in jobs]
         self.generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
         ends = inputs.n_inputs, jobs[0].terms.n_outputs
-        hidden = [student.hidden_layer_sizes if job.hidden is None else job.hidden for job in jobs]
+        hidden = [hidden_units(student) if job.hidden is None else job.hidden for job in jobs]
         self.sizes = [[ends[0], *units, ends[1]] for units in hidden]
         sizes = [max(units) for units in zip(*self.sizes, strict=True)]
         self.shapes = [shape for n_in, n_out in pairwise(sizes) for shape in ((n_in, n_out), (1, n_out))]

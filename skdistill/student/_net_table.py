@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,7 +17,8 @@ from .._sklearn import copy_unfitted
 from ..losses import Targets
 from ..program import Op, Program, fold, run
 from ._base import counted_rows
-from ._mlp import BaseMLP
+from ._encoded import MadeOf
+from ._mlp import BaseMLP, hidden_units
 
 Array = NDArray[Any]
 
@@ -113,10 +114,13 @@ class NetTable:
         """Whether nets are validated by the rows held out for that."""
         return bool(self.student.early_stopping)
 
-    def add(self, X: Any) -> None:
-        """Put further rows, of the same columns, below the others."""
-        rows = self.student._encoder_rows(X)
-        self._encoded = self._encoder.encode(rows, dtype=self.student._dtype, above=self._encoded)
+    def add(self, rows: Callable[[], Any], made_of: MadeOf) -> None:
+        """Put new rows, which are made of cells of the others, below them; `rows` returns them raw."""
+        if "encoder_" not in self.student.__dict__:
+            self._encoded = self._encoder.with_new(self._encoded, made_of)
+            return
+        read = self.student._encoder_rows(rows())
+        self._encoded = self._encoder.encode(read, dtype=self.student._dtype, above=self._encoded)
 
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[FittedNet]:
         """Train the nets of several fits side by side.
@@ -134,7 +138,7 @@ class NetTable:
             In the order of the fits.
         """
         found: dict[int, FittedNet] = {}
-        depths = [len(self._student_of(one).hidden_layer_sizes) for one in fits]
+        depths = [len(hidden_units(self._student_of(one))) for one in fits]
         for depth in dict.fromkeys(depths):
             several = [at for at, own in enumerate(depths) if own == depth]
             found |= zip(several, self._fit_side_by_side([fits[at] for at in several], name), strict=True)
@@ -161,7 +165,7 @@ class NetTable:
             for number in range(net.n_nets):
                 init = None if one.start is None else one.start.nets[number]
                 seed = (one.seed + 7919 * number) % 2**31
-                jobs.append(Job(one.rows, held_out, own, seed, init, net.hidden_layer_sizes))
+                jobs.append(Job(one.rows, held_out, own, seed, init, hidden_units(net)))
         batch_size = student._rows_in_a_step(len(jobs[0].rows))
         steps = _steps(jobs, batch_size)
         most = min(student.max_epochs * steps, _MOST_STEPS)

@@ -188,7 +188,8 @@ class Classes(Task):
 
     def row_losses(self, goals: Array, values: Array, spread: Array | None = None) -> Array:
         """Return the cross-entropies; no probability counts for less than the floor, so that no row outweighs all."""
-        return -(goals * np.log(np.maximum(values, PROBABILITY_FLOOR))).sum(axis=1)
+        # numpy takes several times as long over a sum of two numbers
+        return -np.einsum("ij,ij->i", goals, np.log(np.maximum(values, PROBABILITY_FLOOR)))
 
     def scores(self, labels: Array, values: Array, teacher: Array, weight: Array | None) -> dict[str, float]:
         """Return log-loss, accuracy, agreement with the teacher, and the rarest class's mean answer over its rate."""

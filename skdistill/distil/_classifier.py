@@ -160,9 +160,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     5. It calibrates the teacher's predictions by temperature scaling (Guo et al., 2017): on the labels if the teacher
        has not seen them, else on the ensemble's predictions for the synthetic rows.
     6. It fits the student. Unless the teacher has memorised noise, it multiplies the student's logits by a factor if
-       that clearly improves the held-out rows. With fewer than 5,000 rows it continues the training on all of them. If
-       the teacher has memorised noise and there are fewer than 10,000 rows, an MLPStudent of the default size becomes
-       the mean of four shallow nets.
+       that clearly improves the held-out rows. With fewer than 5,000 rows it continues the training on all of them.
+       With more, it leaves out the synthetic rows if the teacher has memorised noise. If it has and fewer than 10,000
+       rows have a label, an MLPStudent that leaves `hidden_layer_sizes` and `n_nets` at their defaults becomes the mean
+       of four nets with one layer of 48 units; ``MLPStudent((96, 96))`` prevents that.
 
     Other students use the alpha among 0.5, 1 and 0 with the lowest log-loss on the held-out rows, and are then refitted
     on all rows.

@@ -236,6 +236,7 @@ def choose(
     choice = _Choice(targets.alpha, _temperature(targets))
     candidates: list[Candidate] = []
     fitted, logit_scale = [], 1.0
+    by_labels: dict[str, float] | None = None
     if by_rule and bench is not None and ensemble is not None:
         choice = _by_rule(plan, rows, whole, ensemble, origin)
         if traits_of(plan.student).in_epochs:
@@ -246,6 +247,8 @@ def choose(
             nets = trained = [plan.student, *others]
             if choice.far_ahead and len(labelled) < _MANY_ROWS:
                 trained = [for_noise(net) for net in nets]
+                if trained[0] is not plan.student:
+                    by_labels = _net_on_labels(plan, bench, trained[0], rows, labelled)
             ways = {"scaled": not choice.far_ahead, "again": again}
             found = _fit_nets(plan, bench, trained, goals, used, rows.held_out, **ways)
             _, logit_scale, candidates = found[0]
@@ -255,7 +258,7 @@ def choose(
     if candidates:
         best = min(candidates, key=lambda one: np.average(one.losses, weights=_weight(targets, held_out)))
         choice = replace(choice, alpha=best.alpha, temperature=best.temperature)
-    task, by_labels = plan.task, _labels_only(plan.task, ensemble, candidates, targets, held_out)
+    task, by_labels = plan.task, by_labels or _labels_only(plan.task, ensemble, candidates, targets, held_out)
     report = {
         "alpha": choice.alpha,
         "temperature": choice.temperature,
@@ -599,6 +602,15 @@ def logit_scale_of(task: Task, targets: Targets, rows: Array, values: Array) -> 
             best, most = scale, mean
     # the fewer rows, the closer to 1
     return float(best ** (len(losses) / (len(losses) + 100.0)))
+
+
+def _net_on_labels(plan: Plan, bench: Bench, student: Any, rows: _Rows, labelled: Array) -> dict[str, float]:
+    """Return the scores of a net that differs from those of the label ensemble, fitted to the labels only."""
+    held_out = rows.held_out[labelled]
+    seen, valid = labelled[~held_out], labelled[held_out]
+    fit = Fit(rows.targets.only_labels(), seen, valid, plan.seed % 2**31, weighs_classes=False, student=student)
+    (values,) = bench.answers(bench.fit([fit]), valid)
+    return _scores(plan.task, rows.targets, valid, values)
 
 
 def _labels_only(

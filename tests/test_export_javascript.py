@@ -277,6 +277,14 @@ def test_any_name_of_a_column_a_level_or_a_class(tmp_path):
         assert not any(name in text for name in ("constructor", "日本") if suffix == ".mjs" and f'"{name}"' not in text)
 
 
+def test_a_level_that_reads_like_the_modules_own_code(tmp_path):
+    frame = pd.DataFrame({"c": ["f8(a", "new Float64Array(b"] * 100})
+    for student in (TreeStudent(), LinearStudent()):
+        assert_same(
+            answers(student.fit(frame, np.tile([0, 1], 100)), tmp_path, frame.to_dict("records")), student, frame
+        )
+
+
 def test_names_that_are_numbered_and_long_lists_of_names(tmp_path):
     X, y = numeric_table()
     X = np.nan_to_num(np.hstack([X, X]))

@@ -90,6 +90,11 @@ def test_rows_of_a_linear_student_at_once(numeric, n_classes, table):
     check(student, wild_rows(X))
 
 
+def test_a_net_that_reads_nothing():
+    X, y = np.ones((200, 2)), np.arange(200) % 2
+    check(MLPStudent((8,), max_epochs=2, random_state=0).fit(X, y), X)
+
+
 @pytest.mark.parametrize("n_outputs", [1, 2])
 @pytest.mark.parametrize("clip", [True, False])
 def test_numbers_come_in_the_targets_unit(n_outputs, clip):

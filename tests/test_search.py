@@ -14,6 +14,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 
 from skdistill import (
@@ -544,6 +545,18 @@ def test_a_regression_student_is_refitted_too():
     assert result.refitted
     assert result.best_estimator_.distillation_report_["n_rows"] == 300
     assert r2_score(y, result.best_estimator_.predict(X)) > 0.95
+
+
+def test_a_net_whose_size_the_recipe_chose_is_refitted_in_that_size():
+    rng = np.random.default_rng(0)
+    X, X_valid = rng.normal(size=(600, 3)), rng.normal(size=(200, 3))
+    y, y_valid = (one[:, 0] + 3 * rng.normal(size=len(one)) > 0 for one in (X, X_valid))
+    tree = DecisionTreeClassifier(random_state=0).fit(X, y)
+    students = {"net": MLPStudent(numeric="standard", max_epochs=2, random_state=0)}
+    result = distill(tree, X, y, X_valid=X_valid, y_valid=y_valid, students=students, refit=True, random_state=0)
+    assert result.refitted
+    assert choice_of(result)["params"]["student"].n_nets == result.best_estimator_.student_.n_nets == 4
+    assert choice_of(result)["nbytes"] == program_bytes(result.best_estimator_)
 
 
 def test_a_refit_that_exceeds_the_budget_is_dropped():

@@ -214,6 +214,13 @@ def test_of_many_rows_new_ones_are_made_between_neighbours_still():
     assert len(np.unique(rows, axis=0)) > 7_000
 
 
+@pytest.mark.parametrize("offset", [1e15, -1e12, 0.0])
+def test_numbers_far_from_zero_are_drawn_as_others_are(offset):
+    near = np.round(1_000 * np.random.default_rng(0).normal(size=(600, 2)))
+    rows, moved = made(near), made(near + offset)
+    assert (moved - offset == rows).mean() > 0.99
+
+
 def test_of_many_columns_new_rows_are_made_between_neighbours_still():
     X = np.random.default_rng(0).normal(size=(60, 100)) + np.where(np.arange(60) % 2, 3, -3)[:, None]
     rows = made(X)

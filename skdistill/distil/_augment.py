@@ -168,6 +168,9 @@ def _nearest(known: Array, drawn: Array, places: Array, n_places: int) -> tuple[
     # argsort and as many searches takes a third of the time
     last = (1 << n_places.bit_length()) - 1
     merged = np.concatenate([drawn, known[:-1] / 2.0 + known[1:] / 2.0])
+    if known[-1] - known[0] < min(abs(known[0]), abs(known[-1])) / 2.0:
+        # far from zero: these differences are exact, and have more bits to spare
+        merged -= known[0]
     packed = merged.view(np.int64)
     packed |= last
     packed[: len(drawn)] += places - last

@@ -226,8 +226,10 @@ class Module:
             arrays |= {"v": f"f8({self.n_listed + 7})", "at": f"new Int32Array({self.n_listed + 7})"}
         constants = arrays | {name: expression for expression, name in self.data.items()} | {"run": run}
         body = short("\0".join(f"{name} = {expression}" for name, expression in constants.items())).split("\0")
-        if sum(text.count("f8(") for text in body) == 1:
-            body = [text.replace("f8(", "new Float64Array(") for text in body]
+        # not in a level
+        calls = re.compile(r'("(?:[^"\\]|\\.)*")|\bf8\(')
+        if sum(not found[1] for text in body for found in calls.finditer(text)) == 1:
+            body = [calls.sub(lambda found: found[1] or "new Float64Array(", text) for text in body]
         answered = [short(f"{name} = {expression}") for name, expression in answers.items()]
         functions = used("\n".join(body + answered), FUNCTIONS, identifiers)
         exports = [short(f"columns = {self.columns}")]

@@ -249,7 +249,8 @@ def _sources(program: Program) -> tuple[dict[str, str], int]:
     if parts is not None and len(parts[1]) > 1 and model.real == "float":
         encoder, layers, activations = parts
         # beside a layer without tables and bins, it takes long to list the inputs that are not zero
-        alone = isinstance(layers[0], ops.Affine) and not isinstance(encoder[-1], ops.Piecewise)
+        plain = isinstance(layers[0], ops.Affine) and not isinstance(encoder[-1], ops.Piecewise)
+        alone = plain and len(layers[0].weight) > 0
         first = _logits_of(encoder if alone else [*encoder, layers[0]], "first")
         sources |= dict(zip(("first.c", "first.h"), first.print(), strict=True))
         if alone:

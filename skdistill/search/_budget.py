@@ -18,7 +18,7 @@ from .._checks import check_rows, columns_as_in_fit
 from .._sklearn import copy_unfitted, take_rows
 from ..compress import quantize
 from ..program import column_names, is_frame, named_columns, program_or_none
-from ..student import Progress, make_student
+from ..student import Progress, make_student, with_size_of
 from ..tasks import CLASSES, LABELS, NUMBERS, Task, task_for, task_of
 from ..teacher import asks_for_fit, is_estimator, is_ranker, models_of
 from . import _candidates as pool
@@ -209,6 +209,8 @@ def distill_to_budget(
         teacher_score = validation.set_teacher(teacher_values, asked.teacher.order)
         progress.step()
         whole = {name: student for name, (_, student) in zip([largest, *beside], training_set.fitted, strict=False)}
+        # the recipe may have chosen their size
+        candidates |= {name: with_size_of(candidates[name], student) for name, student in whole.items()}
         others = [name for name in candidates if name not in whole]
         calls = ((training_set, candidates[name]) for name in others)
         whole |= zip(others, distil.in_parallel(n_jobs, _train_student, calls), strict=True)

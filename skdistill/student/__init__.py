@@ -7,7 +7,7 @@ from ._encoded import Encoded, Encoder, MadeOf, cells_of
 from ._encoder import fit_encoder
 from ._further import train_on
 from ._linear import LinearStudent, LinearStudentRegressor
-from ._mlp import MLPStudent, MLPStudentRegressor, fit_net, for_noise, hidden_units
+from ._mlp import MLPStudent, MLPStudentRegressor, fit_net, for_noise, hidden_units, with_size_of
 from ._net_table import Fit, FittedNet, NetTable
 from ._progress import Progress
 from ._protocol import Student, Traits, traits_of
@@ -47,4 +47,5 @@ __all__ = [
     "train_on",
     "traits_of",
     "unconstrainable",
+    "with_size_of",
 ]

@@ -210,6 +210,11 @@ def hidden_units(student: Any) -> tuple[int, ...]:
     return _HIDDEN if isinstance(sizes, str) else tuple(sizes)
 
 
+def with_size_of(student: Any, other: Any) -> Any:
+    """Return a net, not fitted, with the hidden units and the number of nets of another one."""
+    return copy_unfitted(student).set_params(hidden_layer_sizes=other.hidden_layer_sizes, n_nets=other.n_nets)
+
+
 def for_noise(student: Any) -> Any:
     """Return the net for a table of few rows and noisy labels: the mean of several shallow ones.
 

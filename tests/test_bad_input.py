@@ -551,8 +551,9 @@ def test_parameters_of_students_out_of_range(estimator, params, iris, iris_fores
 
 
 def test_what_only_training_can_tell_is_wrong(iris):
-    with pytest.raises(ValueError, match="hidden_layer_sizes must hold positive numbers; got"):
-        small_mlp(hidden_layer_sizes=(8, 0)).fit(iris.X, iris.y)
+    for sizes in ((8, 0), (8.5,), ("8",)):
+        with pytest.raises(ValueError, match="hidden_layer_sizes must hold positive whole numbers; got"):
+            small_mlp(hidden_layer_sizes=sizes).fit(iris.X, iris.y)
     with pytest.raises(ValueError, match="device='warp' is not a device that this torch can use"):
         small_mlp(device="warp").fit(iris.X, iris.y)
     with pytest.raises(ValueError, match=r"validation_fraction=0\.99 of 10 rows leaves none to train on"):

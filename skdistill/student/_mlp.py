@@ -169,8 +169,8 @@ class BaseMLP(Learning):
         return as_ops(layers, first_layer, [ACTIVATIONS[self.activation]()] * (len(layers) - 1))
 
     def _check_sizes(self) -> None:
-        if any(size < 1 for size in hidden_units(self)):
-            raise ValueError(f"hidden_layer_sizes must hold positive numbers; got {self.hidden_layer_sizes}.")
+        if not all(isinstance(size, Integral) and size >= 1 for size in hidden_units(self)):
+            raise ValueError(f"hidden_layer_sizes must hold positive whole numbers; got {self.hidden_layer_sizes}.")
 
     def _rows_in_a_step(self, n_rows: int) -> int:
         """Return the batch size: as given, or a power of two that gives about twenty steps an epoch."""

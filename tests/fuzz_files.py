@@ -688,7 +688,9 @@ def _printed(function):
     shorter = function.replace("&&!x.getTime?.call", "").replace("(t,T=Float32Array)=>new T", "t=>new Float32Array")
     shorter = shorter.replace(',held="numbers"', "").replace("${held}", "numbers")
     names = "|".join([*JAVASCRIPT, "run"])
-    return re.compile("|".join(re.sub(rf"\b({names})\b", r"\\w+", re.escape(one)) for one in (function, shorter)))
+    # from the start of a word, as long words would take a square of their length
+    word = r"\\b\\w{1,12}\\b"
+    return re.compile("|".join(re.sub(rf"\b({names})\b", word, re.escape(one)) for one in (function, shorter)))
 
 
 #: The longest first: `let row` could be within others.

@@ -13,7 +13,7 @@ from tables import NAMES, package
 #: Of each student its colour, its mark and what it is called.
 LOOKS = {
     "default": ("#0b6e99", "o", "student, distilled"),
-    "labels": ("#8a8a8a", "o", "same net, trained without a teacher"),
+    "labels": ("#8a8a8a", "o", "default net, trained without a teacher"),
     RIVAL: ("#d98200", "D", "LightGBM of 100 rounds"),
     "linear": ("#7a4fa3", "s", "linear student"),
     "tree": ("#4c9a4c", "^", "tree student"),

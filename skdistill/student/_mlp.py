@@ -169,7 +169,7 @@ class BaseMLP(Learning):
         return as_ops(layers, first_layer, [ACTIVATIONS[self.activation]()] * (len(layers) - 1))
 
     def _check_sizes(self) -> None:
-        if not all(isinstance(size, Integral) and size >= 1 for size in hidden_units(self)):
+        if not all(isinstance(size, Integral) and int(size) >= 1 for size in hidden_units(self)):
             raise ValueError(f"hidden_layer_sizes must hold positive whole numbers; got {self.hidden_layer_sizes}.")
 
     def _rows_in_a_step(self, n_rows: int) -> int:
@@ -204,7 +204,7 @@ class BaseMLP(Learning):
         return np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
 
 
-def hidden_units(student: Any) -> tuple[int, ...]:
+def hidden_units(student: Any) -> tuple[Any, ...]:
     """Return the units of each hidden layer of a net; none of another student."""
     sizes = getattr(student, "hidden_layer_sizes", ())
     return _HIDDEN if isinstance(sizes, str) else tuple(sizes)

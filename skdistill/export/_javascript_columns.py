@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def read_bound(to: Module, entry: Bound) -> None:
+    """Print the statement that reads the numbers of a row that was sparse in training into `z`."""
     to.each(range(entry.n_columns), lambda x: f"z[i] = bounded(number(c, {x}));")
 
 

@@ -464,6 +464,7 @@ def test_with_a_number_nothing_is_chosen_and_distillation_is_plain(noted):
         "n_new": 0,
         "n_left_out": 0,
         "n_label_models": 0,
+        "tree_weight": None,
         "n_steps": 0,
         "teacher_gap": None,
         "memorised": None,

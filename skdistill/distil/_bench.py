@@ -31,6 +31,9 @@ class Bench(Protocol):
     def add(self, rows: Callable[[], Any], made_of: MadeOf) -> None:
         """Put new rows, which are made of cells of the others, below them; `rows` returns them raw."""
 
+    def cells(self) -> tuple[Array, Sequence[int]] | None:
+        """Return the encoded table, its codes last, and how many levels each code has; None where there is none."""
+
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
         """Fit students, called `name` in a progress bar; return what :meth:`answers` and :meth:`as_student` take."""
 
@@ -72,6 +75,9 @@ class _OneByOne:
 
     def add(self, rows: Callable[[], Any], made_of: MadeOf) -> None:
         self._X = stack(self._X, rows())
+
+    def cells(self) -> tuple[Array, Sequence[int]] | None:
+        return None
 
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[Any]:
         calls = ((self._student_of(one), take_rows(self._X, one.rows), _of_rows(one)) for one in fits)

@@ -1,18 +1,21 @@
-"""The out-of-fold label ensemble: students fitted to labels only, whose mean prediction is a soft label for any row."""
+"""The out-of-fold label ensemble: models fitted to labels only, whose mean prediction is a soft label for any row."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from ..losses import Targets
 from ..student import Fit, NetTable
 from ..tasks import Task
 from ._bench import Bench
+from ._boosted import boosted_answers
 from ._plan import Plan
 
 Array = NDArray[Any]
@@ -25,7 +28,9 @@ _SIZES = (10, 5)
 
 @dataclass(frozen=True)
 class LabelEnsemble:
-    """Predictions of students fitted to the labels only, each on all folds of the labelled rows but one.
+    """Predictions of models fitted to the labels only, each on all folds of the labelled rows but one.
+
+    A model is a student, a net as a rule, or the weighted mean of a net and boosted trees.
 
     Self-distillation: Furlanello and others (2018), "Born-Again Neural Networks", https://arxiv.org/abs/1805.04770.
 
@@ -36,12 +41,18 @@ class LabelEnsemble:
     rows : ndarray of shape (n_fitted,)
         The labelled rows that they were fitted to.
     out_of_fold : ndarray of shape (n_fitted, n_targets)
-        For each of these the answer of the student that has not seen it.
+        For each of these the answer of the model that has not seen it.
+    students : list of ndarray of shape (n_held_out, n_targets)
+        The answers of each student alone for the rows held out.
+    tree_weight : float
+        The weight of the trees; 0 without any.
     """
 
     each: list[Array]
     rows: Array
     out_of_fold: Array
+    students: list[Array]
+    tree_weight: float
 
     @property
     def soft_labels(self) -> Array:
@@ -73,22 +84,62 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
     assert targets.labels is not None
     labels = targets.labels
     folds = list(task.folds(labels[kept], size, plan.seed % 2**32))
-    alone = targets.only_labels()
-    fits = []
+    only_labels = targets.only_labels()
+    parts = []
     for number, (seen, _) in enumerate(folds, start=1):
         rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
-        valid = np.zeros(len(rows), dtype=bool)
-        if bench.validates:
-            valid = task.held_out(labels[rows], (plan.seed + number) % 2**32)
-        seed = (plan.seed + number) % 2**31
+        valid = task.held_out(labels[rows], (plan.seed + number) % 2**32)
+        parts.append((np.sort(rows[~valid]), np.sort(rows[valid])))
+    trees = boosted_answers(task, bench, targets, parts, plan.seed % 2**31)
+    fits = []
+    for number, (rows, valid) in enumerate(parts, start=1):
+        if not bench.validates:
+            rows, valid = np.sort(np.concatenate([rows, valid])), valid[:0]
         # a class weight counts once: for the student that is fitted to their answers
-        fits.append(Fit(alone, np.sort(rows[~valid]), np.sort(rows[valid]), seed, weighs_classes=False))
+        fits.append(Fit(only_labels, rows, valid, (plan.seed + number) % 2**31, weighs_classes=False))
     if plan.verbose and isinstance(bench, NetTable):
         seconds = bench.seconds(fits, fits[:1])
         print(f"label_ensemble: {size} nets, then one net: about {seconds:.0f} s at most", file=sys.stderr)
     everything = np.arange(len(held_out))
     each = bench.answers(bench.fit(fits, "label ensemble"), everything)
-    out_of_fold = np.empty((len(kept), targets.n_targets))
-    for values, (_, unseen) in zip(each, folds, strict=True):
-        out_of_fold[unseen] = values[kept[unseen]]
-    return LabelEnsemble(each, kept, out_of_fold)
+    alone = [values[held_out] for values in each]
+
+    def out_of_fold(several: Sequence[Array]) -> Array:
+        found = np.empty((len(kept), targets.n_targets))
+        for values, (_, unseen) in zip(several, folds, strict=True):
+            found[unseen] = values[kept[unseen]]
+        return found
+
+    unseen, tree_weight = out_of_fold(each), 0.0
+    if trees is not None:
+        others, weight = out_of_fold(trees), targets.sample_weight
+        goals = task.goals(labels[kept], targets.n_targets)
+        tree_weight = stacked_weight(task, goals, others, unseen, None if weight is None else weight[kept])
+        each = [tree_weight * tree + (1 - tree_weight) * net for tree, net in zip(trees, each, strict=True)]
+        unseen = tree_weight * others + (1 - tree_weight) * unseen
+    return LabelEnsemble(each, kept, unseen, alone, tree_weight)
+
+
+def stacked_weight(task: Task, goals: Array, answers: Array, others: Array, weight: Array | None) -> float:
+    """Return the weight of the first of two kinds of answers in the mixture that has the lowest loss.
+
+    Stacking: Wolpert (1992), https://doi.org/10.1016/S0893-6080(05)80023-1.
+
+    Parameters
+    ----------
+    task : Task
+        What the target is.
+    goals : ndarray of shape (n_rows, n_targets)
+        What a perfect model would answer.
+    answers, others : ndarray of shape (n_rows, n_targets)
+        Two kinds of answers.
+    weight : ndarray of shape (n_rows,) or None
+        The weight of each row.
+    """
+    spread = task.spread(goals)
+
+    def loss(share: float) -> float:
+        mixed = share * answers + (1 - share) * others
+        return float(np.average(task.row_losses(goals, mixed, spread), weights=weight))
+
+    return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-3}).x)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import minimize_scalar
 
 from .._sklearn import take_rows
 from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
@@ -18,7 +17,7 @@ from ..student import Fit, MadeOf, for_noise, scale_logits, traits_of
 from ..tasks import Task
 from ._augment import assemble, new_rows, stack
 from ._bench import Bench, bench_of
-from ._label_ensemble import LabelEnsemble, fit_label_ensemble
+from ._label_ensemble import LabelEnsemble, fit_label_ensemble, stacked_weight
 from ._memorisation import has_seen
 from ._plan import Plan
 
@@ -267,6 +266,7 @@ def choose(
         "n_labelled": len(labelled),
         "n_new": rows.n_new,
         "n_label_models": 0 if ensemble is None else len(ensemble.each),
+        "tree_weight": None if ensemble is None else ensemble.tree_weight,
         "n_steps": 0 if bench is None else bench.n_steps,
         "memorised": choice.memorised,
         "teacher_gap": choice.gap,
@@ -348,8 +348,8 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
     """Return the teacher's weight, and the factor of its answers.
 
     A teacher that has not seen the rows is worth what it is worth on their labels, beside the ensemble's answers for
-    rows that its students have not seen: stacking, Wolpert (1992), https://doi.org/10.1016/S0893-6080(05)80023-1. Of
-    one that has seen them this is unknown, and the task sets its weight by the accuracy gap.
+    rows that its models have not seen. Of one that has seen them this is unknown, and the task sets its weight by the
+    accuracy gap.
     """
     task, known = plan.task, ensemble.rows
     assert whole.labels is not None
@@ -372,7 +372,7 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
         scale = _best_scale(task, goals, answers, weight, task.answer_scales)
         answers = task.rescaled(answers, scale)
     far_ahead = memorised and share == task.noisy_share
-    share = min(share, _stacked_share(task, goals, answers, ensemble.out_of_fold, weight))
+    share = min(share, stacked_weight(task, goals, answers, ensemble.out_of_fold, weight))
     return _Choice(round(share, 2), _temperature(whole), scale, memorised, teacher - students, far_ahead)
 
 
@@ -386,17 +386,6 @@ def _has_seen(task: Task, rows: _Rows, whole: Targets, gap: float) -> bool:
     answers, nearby = whole.answers[source], whole.answers[rows.n_given + at]
     scale = _best_scale(task, goals, answers, None, task.answer_scales) if len(goals) else 1.0
     return has_seen(task, task.rescaled(answers, scale), task.rescaled(nearby, scale), goals, gap)
-
-
-def _stacked_share(task: Task, goals: Array, answers: Array, others: Array, weight: Array | None) -> float:
-    """Return the share of the first of two kinds of answers in the mixture that has the lowest loss."""
-    spread = task.spread(goals)
-
-    def loss(share: float) -> float:
-        mixed = share * answers + (1 - share) * others
-        return float(np.average(task.row_losses(goals, mixed, spread), weights=weight))
-
-    return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-3}).x)
 
 
 def _best_scale(task: Task, goals: Array, answers: Array, weight: Array | None, scales: Sequence[float]) -> float:
@@ -620,5 +609,5 @@ def _labels_only(
     if ensemble is None or not held_out.any():
         return next((one.scores for one in candidates if one.alpha == 0), None)
     rows = np.flatnonzero(held_out)
-    each = [_scores(task, targets, rows, values[rows]) for values in ensemble.each]
+    each = [_scores(task, targets, rows, values) for values in ensemble.students]
     return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}

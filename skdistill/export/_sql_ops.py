@@ -46,7 +46,7 @@ def _columns(to: Query, op: Columns) -> None:
             found = _level(to, name, column, read, values)
             (to.codes if kind == "category" else plain).append(found)
         else:
-            number = to.number(column) if raw is None else _of_raw(column, raw.mean[len(plain)])
+            number = to.number(column) if raw is None else _of_raw(column, raw.fill[len(plain)])
             plain.append(number if kind == "number" else to.seconds(column))
     if not texts:
         to.numbers = [one for one in plain if isinstance(one, str)]
@@ -296,9 +296,12 @@ def _is_raw(to: Query, op: Op) -> bool:
     )
 
 
-def _of_raw(column: str, mean: float) -> str:
-    """Return a column of the table that becomes a number of such a list; only a boolean needs a cast."""
-    return f"{column}::DOUBLE" if 0 <= mean <= 1 else column
+def _of_raw(column: str, fill: float) -> str:
+    """Return a column of the table that becomes a number of such a list.
+
+    Only a boolean needs a cast, and what stands for its missing values, its median, is one of its two.
+    """
+    return f"{column}::DOUBLE" if fill in (0.0, 1.0) else column
 
 
 def _list_of_raw(to: Query, op: ops.Standardize) -> None:

@@ -122,6 +122,23 @@ class NetTable:
         read = self.student._encoder_rows(rows())
         self._encoded = self._encoder.encode(read, dtype=self.student._dtype, above=self._encoded)
 
+    def cells(self) -> tuple[Array, Sequence[int]] | None:
+        """Return the encoded rows without bins, for trees.
+
+        Returns
+        -------
+        cells, sizes : (ndarray of shape (n_rows, n_columns), sequence of int) or None
+            Numbers, then a code for each column of categories, and how many codes each of these has. None of sparse
+            rows.
+        """
+        if self._encoder.column_scale is not None:
+            return None
+        encoded, sizes = self._encoded, self._encoder.sizes
+        if encoded.sparse is None:
+            return encoded.numbers, sizes
+        codes = encoded.sparse.indices.reshape(encoded.n_rows, -1) - self._encoder.offsets
+        return np.hstack([encoded.numbers, codes.astype(encoded.numbers.dtype)]), sizes
+
     def fit(self, fits: Sequence[Fit], name: str | None = None) -> list[FittedNet]:
         """Train the nets of several fits side by side.
 

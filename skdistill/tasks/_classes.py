@@ -21,6 +21,8 @@ Array = NDArray[Any]
 #: So many times as often as two students differ, a teacher differs from their mean if it has memorised noise. Between
 #: 1.25 and 1.5 half and a quarter are level; above, a quarter is better by a hundredth, and below, half is by three.
 _APART = 1.5
+#: Boosting grows a tree for each class in each round.
+_MOST_BOOSTED = 10
 
 
 class Classes(Task):
@@ -181,6 +183,12 @@ class Classes(Task):
     def end(self, targets: Targets, terms: Terms) -> Op:
         """Return the softmax."""
         return Softmax()
+
+    def boosted(self, n_targets: int) -> Any | None:
+        """Return scikit-learn's classifier, for few classes."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier if n_targets <= _MOST_BOOSTED else None
 
     def constant(self, goals: Array) -> Array:
         """Return the share of each class; a label that is none of the classes does not count."""

@@ -174,6 +174,10 @@ class Labels(Classes):
         """Return the logistic function of each label's logit."""
         return Sigmoid()
 
+    def boosted(self, n_targets: int) -> Any | None:
+        """Return None: scikit-learn boosts trees for one label at a time."""
+        return None
+
     def row_losses(self, goals: Array, values: Array, spread: Array | None = None) -> Array:
         """Return the mean binary cross-entropies over labels; a missing one adds nothing."""
         present, absent = (np.log(np.maximum(one, PROBABILITY_FLOOR)) for one in (values, 1.0 - values))

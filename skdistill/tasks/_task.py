@@ -250,6 +250,16 @@ class Task:
         """Return the op that ends the Program: from a student's outputs to answers."""
         raise NotImplementedError
 
+    def boosted(self, n_targets: int) -> Any | None:
+        """Return the estimator of boosted trees that is worth its time beside nets of the labels, None if none is.
+
+        Parameters
+        ----------
+        n_targets : int
+            How many columns answers have.
+        """
+        return None
+
     # scores
 
     def is_unknown(self, labels: Array | None) -> bool:

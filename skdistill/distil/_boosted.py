@@ -1,0 +1,87 @@
+"""Boosted trees on labels, which a label ensemble has beside its nets: they learn what nets hardly can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ..losses import Targets
+from ..tasks import Task
+from ._bench import Bench
+
+Array = NDArray[Any]
+
+#: Fewer labelled rows are noise to trees; of more columns, they take longer than nets.
+_FEWEST_ROWS, _MOST_COLUMNS = 1_000, 128
+#: Histogram gradient boosting: at most so many rounds, until the loss on the rows held out has not fallen for so many.
+_ROUNDS, _PATIENCE = 100, 5
+#: Numbers are binned into so many quantiles. A column with more levels is taken as one of numbers.
+_BINS = 64
+#: So many rows are answered at a time, since scikit-learn copies them to float64.
+_BLOCK = 1 << 14
+
+
+def boosted_answers(
+    task: Task, bench: Bench, targets: Targets, folds: Sequence[tuple[Array, Array]], seed: int
+) -> list[Array] | None:
+    """Fit boosted trees to the labels of each fold; return what they answer.
+
+    Parameters
+    ----------
+    task : Task
+        What the target is.
+    bench : Bench
+        The table.
+    targets : Targets
+        Labels and weights of all its rows.
+    folds : sequence of (ndarray of shape (n_fitted,), ndarray of shape (n_held_out,))
+        The rows to fit, and those that say when to stop.
+    seed : int
+        Seeds everything random.
+
+    Returns
+    -------
+    answers : list of ndarray of shape (n_rows, n_targets) or None
+        For each fold, the answers for all rows of the table. None where trees are not worth their time, or do not
+        minimise the loss that the user has chosen.
+    """
+    rows, valid = folds[0]
+    boosted = task.boosted(targets.n_targets)
+    if boosted is None or type(targets.loss) is not type(task.loss()) or len(rows) + len(valid) < _FEWEST_ROWS:
+        return None
+    table = bench.cells()
+    if table is None or table[0].shape[1] > _MOST_COLUMNS:
+        return None
+    cells, sizes = table
+    levels = [False] * (cells.shape[1] - len(sizes)) + [size <= _BINS for size in sizes]
+    params = {
+        "max_iter": _ROUNDS,
+        "n_iter_no_change": _PATIENCE,
+        "max_bins": _BINS,
+        "early_stopping": True,
+        "categorical_features": levels if any(levels) else None,
+        "random_state": seed,
+    }
+    labels, weight = targets.labels, targets.sample_weight
+    assert labels is not None
+    answers = []
+    for rows, valid in folds:
+        trees, known = boosted(**params), np.unique(labels[rows])
+        if len(known) < 2:
+            return None
+        # a class of one row may be held out
+        valid = valid[np.isin(labels[valid], known)]
+        weights = {} if weight is None else {"sample_weight": weight[rows], "sample_weight_val": weight[valid]}
+        # the same time whatever the number of cores
+        with threadpool_limits(limits=1):
+            trees.fit(cells[rows], labels[rows], X_val=cells[valid], y_val=labels[valid], **weights)
+            values = np.zeros((len(cells), targets.n_targets))
+            for start in range(0, len(cells), _BLOCK):
+                some = slice(start, start + _BLOCK)
+                values[some, trees.classes_] = task.predict(trees, cells[some])
+        answers.append(values)
+    return answers

@@ -15,8 +15,8 @@ from ._bench import Bench
 
 Array = NDArray[Any]
 
-#: Fewer labelled rows are noise to trees; of more columns, they take longer than nets.
-_FEWEST_ROWS, _MOST_COLUMNS = 1_000, 128
+#: Fewer rows in a fold, of about a thousand in all, are noise to trees; of more columns, they take longer than nets.
+_FEWEST_ROWS, _MOST_COLUMNS = 800, 128
 #: Histogram gradient boosting: at most so many rounds, until the loss on the rows held out has not fallen for so many.
 _ROUNDS, _PATIENCE = 100, 5
 #: Numbers are binned into so many quantiles. A column with more levels is taken as one of numbers.

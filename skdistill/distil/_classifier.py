@@ -62,9 +62,10 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         Number of synthetic rows per given row. They are made between neighbours, and the teacher predicts them. 0 makes
         none. "auto" leaves the number to the recipe; it is 0 if `alpha` is a number.
     label_ensemble : int or "auto", default="auto"
-        Number of students fitted to the labels only, each on all folds but one. Their mean prediction is a soft label
-        that counts as much as the label (self-distillation). 0 fits none. "auto" leaves the number to the recipe; it is
-        0 if `alpha` is a number.
+        Number of students fitted to the labels only, each on all folds but one; nets have boosted trees beside them
+        (scikit-learn's ``HistGradientBoostingClassifier``). Their mean prediction is a soft label that counts as much
+        as the label (self-distillation). 0 fits none. "auto" leaves the number to the recipe; it is 0 if `alpha` is a
+        number.
     cv : int, cross-validation generator, iterable, "oob", "prefit" or None, default=None
         How the teacher's predictions are obtained. None: from the teacher as it is, which may have seen the rows. An
         int or a generator: by cross-fitting, where clones of the teacher are fitted on folds and each predicts the rows
@@ -122,7 +123,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
           ``memorised``, whether the recipe assumes that the teacher has seen the labels of the rows.
         - ``n_rows``; ``n_left_out``, the rows beyond 262,144, which the recipe leaves out at random; ``n_labelled``;
           ``n_new``, the synthetic rows; ``n_label_models``; ``n_steps``, the training steps of nets; ``n_held_out``.
-        - ``teacher_gap``: the teacher's accuracy on the labelled rows minus that of students that have not seen them.
+        - ``teacher_gap``: the teacher's accuracy on the labelled rows minus that of a label ensemble that has not seen
+          them; ``tree_weight``, the weight of boosted trees in that ensemble, beside its nets.
         - ``answers_scale`` and ``logit_scale``: the factors of temperature scaling for the teacher's predictions and
           for the student.
         - ``candidates``: a dict for each with its scores on the held-out rows: ``log_loss``; ``accuracy``;

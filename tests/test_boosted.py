@@ -60,7 +60,7 @@ def test_nets_count_where_trees_know_no_more():
 def test_there_are_none_for_few_rows_many_columns_and_sparse_rows():
     X, y = steps(900)
     assert report(X, y)["tree_weight"] == 0
-    X, y = steps(1400, n_columns=140)
+    X, y = steps(1400, n_columns=260)
     assert report(X, y)["tree_weight"] == 0
     X, y = steps(1400)
     known = {"fit": {"teacher_proba": teacher(X)}, "ask": None}
@@ -102,8 +102,8 @@ def test_raw_tables_rare_classes_and_weights():
 
 
 @pytest.mark.parametrize("n_classes", [10, 11])
-def test_trees_of_at_most_ten_classes(n_classes):
-    X, _ = steps(1400)
+def test_there_are_none_for_many_classes(n_classes):
+    X, _ = steps(1400, n_columns=25)
     y = np.argsort(np.argsort(X[:, 0])) * n_classes // 1400
     found = report(X, y, ask=None, fit={"teacher_proba": np.eye(n_classes)[y]}, label_ensemble=3)
     assert (found["tree_weight"] > 0) == (n_classes == 10)

@@ -15,8 +15,11 @@ from ._bench import Bench
 
 Array = NDArray[Any]
 
-#: Fewer rows in a fold, of about a thousand in all, are noise to trees; of more columns, they take longer than nets.
-_FEWEST_ROWS, _MOST_COLUMNS = 800, 128
+#: Fewer rows in a fold, of about a thousand in all, are noise to trees.
+_FEWEST_ROWS = 800
+#: A round has a histogram of each column for each tree, and a tree for each of several classes. With more of them trees
+#: take longer than nets.
+_MOST_HISTOGRAMS = 256
 #: Histogram gradient boosting: at most so many rounds, until the loss on the rows held out has not fallen for so many.
 _ROUNDS, _PATIENCE = 100, 5
 #: Numbers are binned into so many quantiles. A column with more levels is taken as one of numbers.
@@ -50,11 +53,12 @@ def boosted_answers(
         minimise the loss that the user has chosen.
     """
     rows, valid = folds[0]
-    boosted = task.boosted(targets.n_targets)
+    boosted = task.boosted()
     if boosted is None or type(targets.loss) is not type(task.loss()) or len(rows) + len(valid) < _FEWEST_ROWS:
         return None
     table = bench.cells()
-    if table is None or table[0].shape[1] > _MOST_COLUMNS:
+    n_trees = targets.n_targets if targets.n_targets > 2 else 1
+    if table is None or table[0].shape[1] * n_trees > _MOST_HISTOGRAMS:
         return None
     cells, sizes = table
     levels = [False] * (cells.shape[1] - len(sizes)) + [size <= _BINS for size in sizes]

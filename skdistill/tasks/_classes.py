@@ -21,8 +21,6 @@ Array = NDArray[Any]
 #: So many times as often as two students differ, a teacher differs from their mean if it has memorised noise. Between
 #: 1.25 and 1.5 half and a quarter are level; above, a quarter is better by a hundredth, and below, half is by three.
 _APART = 1.5
-#: Boosting grows a tree for each class in each round.
-_MOST_BOOSTED = 10
 
 
 class Classes(Task):
@@ -184,11 +182,11 @@ class Classes(Task):
         """Return the softmax."""
         return Softmax()
 
-    def boosted(self, n_targets: int) -> Any | None:
-        """Return scikit-learn's classifier, for few classes."""
+    def boosted(self) -> Any | None:
+        """Return scikit-learn's classifier."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        return HistGradientBoostingClassifier if n_targets <= _MOST_BOOSTED else None
+        return HistGradientBoostingClassifier
 
     def constant(self, goals: Array) -> Array:
         """Return the share of each class; a label that is none of the classes does not count."""

@@ -174,7 +174,7 @@ class Labels(Classes):
         """Return the logistic function of each label's logit."""
         return Sigmoid()
 
-    def boosted(self, n_targets: int) -> Any | None:
+    def boosted(self) -> Any | None:
         """Return None: scikit-learn boosts trees for one label at a time."""
         return None
 

@@ -250,14 +250,8 @@ class Task:
         """Return the op that ends the Program: from a student's outputs to answers."""
         raise NotImplementedError
 
-    def boosted(self, n_targets: int) -> Any | None:
-        """Return the estimator of boosted trees that is worth its time beside nets of the labels, None if none is.
-
-        Parameters
-        ----------
-        n_targets : int
-            How many columns answers have.
-        """
+    def boosted(self) -> Any | None:
+        """Return the class of boosted trees that know what nets of the labels do not; None if there is none."""
         return None
 
     # scores

@@ -674,4 +674,4 @@ def test_of_very_many_rows_some_are_left_out_by_chance(monkeypatch):
 def test_verbose_says_how_long_a_fit_takes_at_most(capsys):
     X, y = table(200)
     fit(truth, X, y, verbose=1)
-    assert "3 nets, then one net: about" in capsys.readouterr().err
+    assert "3 nets, then the student: about" in capsys.readouterr().err

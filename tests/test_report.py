@@ -100,6 +100,16 @@ def test_every_figure_is_that_of_its_metric_and_of_scikit_learn(n_classes):
     assert f"numpy {np.__version__}" in report.foot()
 
 
+def test_a_page_lists_only_slices_that_are_worse_than_all_rows():
+    _, models, X, y = mixed_report(2)
+    teacher = models["teacher"]
+    page = compare(teacher, {"same": teacher, "linear": models["linear"]}, X, y)._repr_html_()
+    same, linear = page.split("</summary>")[1:3]
+    assert "On no slice of 30 rows or more do they differ more than on all rows" in same
+    assert "Slices on which they differ most" in linear
+    assert "100.0%" not in linear.split("Slices on which they differ most")[1].split("<h3>")[0]
+
+
 def test_slices_are_categories_missing_cells_and_quartiles():
     report, models, X, y = mixed_report(2)
     agree = models["teacher"].predict(X) == models["linear"].predict(X)

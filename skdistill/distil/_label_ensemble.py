@@ -99,7 +99,7 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         fits.append(Fit(only_labels, rows, valid, (plan.seed + number) % 2**31, weighs_classes=False))
     if plan.verbose and isinstance(bench, NetTable):
         seconds = bench.seconds(fits, fits[:1])
-        print(f"label_ensemble: {size} nets, then one net: about {seconds:.0f} s at most", file=sys.stderr)
+        print(f"label_ensemble: {size} nets, then the student: about {seconds:.0f} s at most", file=sys.stderr)
     everything = np.arange(len(held_out))
     each = bench.answers(bench.fit(fits, "label ensemble"), everything)
     alone = [values[held_out] for values in each]

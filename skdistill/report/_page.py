@@ -142,10 +142,15 @@ def _slices(report: Report, name: str) -> str:
     if not found:
         return f"<p>No slice has {report.min_rows} rows or more.</p>"
     key, write = kind.slice_column.key, kind.slice_column.write
+    overall = report.table[name][kind.overall_key]
+    # the worst come first
+    found = [one for one in found if (one[key] > overall if kind.is_distance else one[key] < overall)]
+    if not found:
+        return f"<p>On no slice of {report.min_rows} rows or more do they differ more than on all rows.</p>"
     rows = [(escape(f"{one['column']}: {one['slice']}"), [f"{one['n_rows']:,}", write(one[key])]) for one in found]
     return (
         f"<h3>Slices on which they differ most</h3><p class='dim'>By {kind.slice_names}, with {report.min_rows} rows "
-        f"or more. All rows: {write(report.table[name][kind.overall_key])}.</p>"
+        f"or more. All rows: {write(overall)}.</p>"
         f"{_table(['slice', 'rows', kind.slice_column.title.replace('teacher', report.reference)], rows)}"
     )
 

@@ -11,6 +11,10 @@ from skdistill.distil import _boosted
 from skdistill.losses import CrossEntropy
 
 
+#: Small nets do not learn what trees do.
+pytestmark = pytest.mark.filterwarnings("ignore:The student's accuracy:UserWarning")
+
+
 class OwnLoss(CrossEntropy):
     """A loss of the user's own, which trees do not minimise."""
 
@@ -46,6 +50,12 @@ def test_trees_count_where_they_know_more_than_nets(monkeypatch):
     # a teacher is compared with nets and trees, and a student on labels is a net
     assert with_trees["teacher_gap"] < alone["teacher_gap"] - 0.1
     assert with_trees["labels_only"] == alone["labels_only"]
+
+
+def test_a_net_that_learns_far_less_than_trees_is_warned_of():
+    X, y = steps(1700)
+    with pytest.warns(UserWarning, match="does not learn this table as trees do: try student='tree', or serve trees"):
+        report(X, y)
 
 
 def test_nets_count_where_trees_know_no_more():

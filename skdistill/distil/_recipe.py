@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from scipy import sparse
 
 from .._sklearn import take_rows
 from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
+from ..program import user_level
 from ..student import Fit, MadeOf, for_noise, scale_logits, traits_of
 from ..tasks import Task
 from ._augment import assemble, new_rows, stack
@@ -41,6 +43,8 @@ _CELLS_ASKED = 1 << 21
 _TEMPERATURES = (2.0, 4.0)
 #: The memorisation check looks at so many rows.
 _CHECKED = 2_000
+#: A student is warned of whose accuracy is lower than that of trees by so much, and by chance.
+_CLEARLY = 0.05
 
 
 @dataclass(frozen=True)
@@ -251,6 +255,7 @@ def choose(
             found = _fit_nets(plan, bench, trained, goals, used, rows.held_out, **ways)
             _, logit_scale, candidates = found[0]
             fitted = [(net, one) for net, (one, _, _) in zip(nets, found, strict=True)]
+            _check_trees(plan.task, ensemble, whole, candidates, int(held_out.sum()))
     elif choosing:
         candidates = _fit_candidates(plan, X, replace(targets, held_out=held_out))
     if candidates:
@@ -373,6 +378,26 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
     far_ahead = memorised and share == task.noisy_share
     share = min(share, stacked_weight(task, goals, answers, ensemble.out_of_fold, weight))
     return _Choice(round(share, 2), _temperature(whole), scale, memorised, teacher - students, far_ahead)
+
+
+def _check_trees(
+    task: Task, ensemble: LabelEnsemble, whole: Targets, candidates: Sequence[Candidate], n_held_out: int
+) -> None:
+    """Warn where a net does not learn what boosted trees learn from the labels alone."""
+    if not ensemble.tree_weight:
+        return
+    assert whole.labels is not None
+    known = ensemble.rows
+    trees = task.score(whole.labels[known], ensemble.out_of_fold, _weight(whole, known))
+    student = max(one.scores[task.gap_in] for one in candidates)
+    if trees - student > _CLEARLY + 2.0 * np.sqrt(trees * (1.0 - trees) / n_held_out):
+        warnings.warn(
+            f"The student's {task.gap_in} on the rows held out is {student:.3f}; a label ensemble with boosted trees, "
+            f"which know no teacher, has {trees:.3f} on rows that it has not seen. A net does not learn this table as "
+            "trees do: try student='tree', or serve trees.",
+            UserWarning,
+            stacklevel=user_level(),
+        )
 
 
 def _has_seen(task: Task, rows: _Rows, whole: Targets, gap: float) -> bool:

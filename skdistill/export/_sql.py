@@ -28,7 +28,7 @@ def to_sql(
     student: Any,
     path: str | os.PathLike[str],
     *,
-    dialect: str,
+    dialect: str | None = None,
     table: str = "rows",
     metadata: dict[str, Any] | bool | None = None,
 ) -> None:
@@ -58,8 +58,8 @@ def to_sql(
     path : str or path-like
         The file to write; its name ends in ".sql".
     dialect : {"duckdb", "postgres", "sqlite", "bigquery", "snowflake"}
-        The SQL dialect. The oldest supported versions are DuckDB 1.1, PostgreSQL 12 and SQLite 3.35 with its
-        mathematical functions. The SQL for BigQuery and Snowflake is tested to parse but has not been run.
+        The SQL dialect; it must be given. The oldest supported versions are DuckDB 1.1, PostgreSQL 12 and SQLite 3.35
+        with its mathematical functions. The SQL for BigQuery and Snowflake is tested to parse but has not been run.
     table : str, default="rows"
         The table to read, with its schemas separated by dots. Names are quoted: write them as the database stores them,
         in Snowflake usually in capitals.
@@ -75,10 +75,10 @@ def to_sql(
     TypeError
         If the student has no Program, or SQL does not support one of its ops.
     ValueError
-        If `path` does not end in ".sql"; if `dialect` is unknown; if a column of strings is read in a way that SQL does
-        not support (as numbers or dates, or, in SQLite, for their words); if column names differ only in case and the
-        database ignores case; or if the statement would be too long, as for a large net in a database other than
-        DuckDB.
+        If `path` does not end in ".sql"; if `dialect` is not given or unknown; if a column of strings is read in a way
+        that SQL does not support (as numbers or dates, or, in SQLite, for their words); if column names differ only in
+        case and the database ignores case; or if the statement would be too long, as for a large net in a database
+        other than DuckDB.
     OSError
         If the file cannot be written.
 
@@ -98,6 +98,8 @@ def to_sql(
     path = Path(path)
     if path.suffix != ".sql":
         raise ValueError(f"path must be a name that ends in '.sql'; got {str(path)!r}.")
+    if dialect is None:
+        raise ValueError(f"SQL differs between databases: pass dialect=, one of {', '.join(DIALECTS)}.")
     if dialect not in DIALECTS:
         raise ValueError(f"dialect={dialect!r} is not known; expected one of {', '.join(DIALECTS)}.")
     from .._checks import import_optional

@@ -10,7 +10,6 @@ from skdistill import DistilledClassifier, DistilledRegressor, MLPStudent
 from skdistill.distil import _boosted
 from skdistill.losses import CrossEntropy
 
-
 #: Small nets do not learn what trees do.
 pytestmark = pytest.mark.filterwarnings("ignore:The student's accuracy:UserWarning")
 

@@ -1,5 +1,7 @@
 """Boosted trees beside the nets of a label ensemble: when they count, and when there are none."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,7 +71,7 @@ def test_nets_count_where_trees_know_no_more():
 def test_there_are_none_for_few_rows_many_columns_and_sparse_rows():
     X, y = steps(900)
     assert report(X, y)["tree_weight"] == 0
-    X, y = steps(1400, n_columns=260)
+    X, y = steps(1400, n_columns=430)
     assert report(X, y)["tree_weight"] == 0
     X, y = steps(1400)
     known = {"fit": {"teacher_proba": teacher(X)}, "ask": None}
@@ -86,6 +88,29 @@ def test_there_are_none_for_other_losses_and_other_targets():
     numbers = DistilledRegressor(lambda X: X[:, 0], student=small_mlp_regressor(), label_ensemble=3, random_state=0)
     assert numbers.fit(X, X[:, 0]).distillation_report_["tree_weight"] == 0
     assert report(X, y, label_ensemble=0)["tree_weight"] is None
+
+
+def test_constant_columns_have_no_trees():
+    X, y = steps(1400)
+    known = {"ask": None, "fit": {"teacher_proba": teacher(X)}}
+    assert report(np.ones((1400, 2)), y, **known)["tree_weight"] == 0
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e300])
+def test_weights_have_no_unit(unit):
+    X, y = steps(1400)
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, 1400)
+    found, other = (report(X, y, fit={"sample_weight": one})["tree_weight"] for one in (weight, unit * weight))
+    assert found == pytest.approx(other, abs=0.02)
+
+
+def test_threads_are_limited_for_their_own_fit_alone():
+    import threadpoolctl
+
+    before = threadpoolctl.threadpool_info()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda seed: report(*steps(1400, seed), augment=0), range(4)))
+    assert threadpoolctl.threadpool_info() == before
 
 
 def test_raw_tables_rare_classes_and_weights():

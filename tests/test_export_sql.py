@@ -320,6 +320,10 @@ def test_a_net_reads_numbers_of_every_type(duckdb, tmp_path):
     rows.loc[0, "age"] = None
     for types in ({"age": "FLOAT", "money": "DECIMAL(18,2)"}, {"0.5 true": "UTINYINT", "money": "DECIMAL(38,10)"}):
         check(student, duckdb, tmp_path, rows, **types)
+    # NULL, which is no NaN, beside rows without any
+    rows = rows.astype({"age": object, "0.5 true": object})
+    rows.loc[[0, 3], "age"] = rows.loc[[3, 5], "0.5 true"] = None
+    check(student, duckdb, tmp_path, rows, **{"age": "DOUBLE", "0.5 true": "BOOLEAN"})
 
 
 def test_texts_are_read_for_their_words(duckdb, postgres, sqlite, tmp_path):

@@ -492,7 +492,13 @@ def test_any_alpha_may_have_a_label_ensemble(noted):
         fit(truth, X[:7], y[:7], alpha=0.5, label_ensemble=4)
     with pytest.raises(ValueError, match="label_ensemble=4 needs at least 8 labelled rows; there are 0"):
         fit(truth, X, None, alpha=1, label_ensemble=4)
-    for wrong in ({"label_ensemble": -1}, {"label_ensemble": 0.5}, {"temperature": "hot"}, {"alpha": "best"}):
+    for wrong in (
+        {"label_ensemble": -1},
+        {"label_ensemble": 1},
+        {"label_ensemble": 0.5},
+        {"temperature": "hot"},
+        {"alpha": "best"},
+    ):
         with pytest.raises(ValueError, match=f"The '{next(iter(wrong))}' parameter of DistilledClassifier must be"):
             fit(truth, X, y, **wrong)
 

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from .._checks import check_complete, columns_as_in_fit
-from .._sklearn import HasMethods, Interval, StrOptions, clone_keeping, not_fitted
+from .._sklearn import HasMethods, Interval, Options, StrOptions, clone_keeping, not_fitted
 from ..losses import Loss
 from ..model import Exportable
 from ..program import Program
@@ -35,7 +35,7 @@ class Distiller(Exportable, BaseEstimator):
         "student": "no_validation",
         "alpha": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "augment": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "label_ensemble": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "label_ensemble": [Options(Integral, {0}), Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "cv": ["cv_object", StrOptions({"oob", "prefit"})],
         "monotonic_cst": ["array-like", dict, StrOptions({"teacher"}), None],
         "teacher_weights": ["array-like", None],

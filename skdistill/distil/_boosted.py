@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ Array = NDArray[Any]
 
 #: Fewer rows in a fold, of about a thousand in all, are noise to trees.
 _FEWEST_ROWS = 800
-#: A round has a histogram of each column for each tree, and a tree for each of several classes. With more of them trees
-#: take longer than nets.
-_MOST_HISTOGRAMS = 256
+#: A round has a tree for each of several classes, and a histogram of each column for each tree. With more of them, in
+#: all folds together, trees take longer than nets.
+_MOST_TREES, _MOST_HISTOGRAMS = 10, 1_280
 #: Histogram gradient boosting: at most so many rounds, until the loss on the rows held out has not fallen for so many.
 _ROUNDS, _PATIENCE = 100, 5
 #: Numbers are binned into so many quantiles. A column with more levels is taken as one of numbers.
@@ -30,8 +30,8 @@ _BLOCK = 1 << 14
 
 def boosted_answers(
     task: Task, bench: Bench, targets: Targets, folds: Sequence[tuple[Array, Array]], seed: int
-) -> list[Array] | None:
-    """Fit boosted trees to the labels of each fold; return what they answer.
+) -> Iterator[Array] | None:
+    """Fit boosted trees to the labels of each fold in turn; return what they answer.
 
     Parameters
     ----------
@@ -48,19 +48,30 @@ def boosted_answers(
 
     Returns
     -------
-    answers : list of ndarray of shape (n_rows, n_targets) or None
+    answers : iterator of ndarray of shape (n_rows, n_targets) or None
         For each fold, the answers for all rows of the table. None where trees are not worth their time, or do not
         minimise the loss that the user has chosen.
     """
-    rows, valid = folds[0]
-    boosted = task.boosted()
-    if boosted is None or type(targets.loss) is not type(task.loss()) or len(rows) + len(valid) < _FEWEST_ROWS:
+    boosted, labels = task.boosted(), targets.labels
+    if boosted is None or type(targets.loss) is not type(task.loss()) or sum(map(len, folds[0])) < _FEWEST_ROWS:
         return None
-    table = bench.cells()
-    n_trees = targets.n_targets if targets.n_targets > 2 else 1
-    if table is None or table[0].shape[1] * n_trees > _MOST_HISTOGRAMS:
+    assert labels is not None
+    n_trees, table = targets.n_targets if targets.n_targets > 2 else 1, bench.cells()
+    if table is None or n_trees > _MOST_TREES or min(len(np.unique(labels[rows])) for rows, _ in folds) < 2:
         return None
-    cells, sizes = table
+    if not 0 < table[0].shape[1] * n_trees * len(folds) <= _MOST_HISTOGRAMS:
+        return None
+    return _answers(boosted, *table, targets, folds, seed)
+
+
+def _answers(
+    boosted: Any,
+    cells: Array,
+    sizes: Sequence[int],
+    targets: Targets,
+    folds: Sequence[tuple[Array, Array]],
+    seed: int,
+) -> Iterator[Array]:
     levels = [False] * (cells.shape[1] - len(sizes)) + [size <= _BINS for size in sizes]
     params = {
         "max_iter": _ROUNDS,
@@ -72,20 +83,20 @@ def boosted_answers(
     }
     labels, weight = targets.labels, targets.sample_weight
     assert labels is not None
-    answers = []
+    if weight is not None:
+        # leaves have a least weight
+        weight = weight / weight.max()
+        weight = weight / weight.mean()
     for rows, valid in folds:
-        trees, known = boosted(**params), np.unique(labels[rows])
-        if len(known) < 2:
-            return None
+        trees = boosted(**params)
         # a class of one row may be held out
-        valid = valid[np.isin(labels[valid], known)]
+        valid = valid[np.isin(labels[valid], labels[rows])]
         weights = {} if weight is None else {"sample_weight": weight[rows], "sample_weight_val": weight[valid]}
-        # the same time whatever the number of cores
-        with threadpool_limits(limits=1):
+        # the same time whatever the number of cores; a limit of BLAS would be that of all threads
+        with threadpool_limits(limits=1, user_api="openmp"):
             trees.fit(cells[rows], labels[rows], X_val=cells[valid], y_val=labels[valid], **weights)
             values = np.zeros((len(cells), targets.n_targets))
             for start in range(0, len(cells), _BLOCK):
                 some = slice(start, start + _BLOCK)
-                values[some, trees.classes_] = task.predict(trees, cells[some])
-        answers.append(values)
-    return answers
+                values[some, trees.classes_] = trees.predict_proba(cells[some])
+        yield values

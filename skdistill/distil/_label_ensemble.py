@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,14 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
         valid = task.held_out(labels[rows], (plan.seed + number) % 2**32)
         parts.append((np.sort(rows[~valid]), np.sort(rows[valid])))
-    trees = boosted_answers(task, bench, targets, parts, plan.seed % 2**31)
+    growing, trees, start = (
+        boosted_answers(task, bench, targets, parts, plan.seed % 2**31),
+        list[Array](),
+        perf_counter(),
+    )
+    if growing is not None:
+        trees.append(next(growing))
+    taken = perf_counter() - start
     fits = []
     for number, (rows, valid) in enumerate(parts, start=1):
         if not bench.validates:
@@ -98,8 +106,10 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         # a class weight counts once: for the student that is fitted to their answers
         fits.append(Fit(only_labels, rows, valid, (plan.seed + number) % 2**31, weighs_classes=False))
     if plan.verbose and isinstance(bench, NetTable):
-        seconds = bench.seconds(fits, fits[:1])
-        print(f"label_ensemble: {size} nets, then the student: about {seconds:.0f} s at most", file=sys.stderr)
+        seconds = bench.seconds(fits, fits[:1]) + taken * size
+        models = f"{size} nets{' and boosted trees' if trees else ''}"
+        print(f"label_ensemble: {models}, then the student: about {seconds:.0f} s at most", file=sys.stderr)
+    trees.extend(growing or ())
     everything = np.arange(len(held_out))
     each = bench.answers(bench.fit(fits, "label ensemble"), everything)
     alone = [values[held_out] for values in each]
@@ -111,7 +121,7 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         return found
 
     unseen, tree_weight = out_of_fold(each), 0.0
-    if trees is not None:
+    if trees:
         others, weight = out_of_fold(trees), targets.sample_weight
         goals = task.goals(labels[kept], targets.n_targets)
         tree_weight = stacked_weight(task, goals, others, unseen, None if weight is None else weight[kept])

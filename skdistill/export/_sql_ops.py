@@ -299,9 +299,9 @@ def _is_raw(to: Query, op: Op) -> bool:
 def _of_raw(column: str, fill: float) -> str:
     """Return a column of the table that becomes a number of such a list.
 
-    Only a boolean needs a cast, and what stands for its missing values, its median, is one of its two.
+    Only a boolean needs a cast, and what stands for its missing values, its median, is one of its two or between them.
     """
-    return f"{column}::DOUBLE" if fill in (0.0, 1.0) else column
+    return f"{column}::DOUBLE" if fill in (0.0, 0.5, 1.0) else column
 
 
 def _list_of_raw(to: Query, op: ops.Standardize) -> None:
@@ -315,6 +315,8 @@ def _list_of_raw(to: Query, op: ops.Standardize) -> None:
     low, high = np.ceil(low / unit) * unit, np.floor(high / unit) * unit
     bounds = zip(to.numbers, low.tolist(), high.tolist(), strict=True)
     is_near = " AND ".join(f"{value} BETWEEN {_double(one)} AND {_double(other)}" for value, one, other in bounds)
+    # products of lists refuse a NULL even in rows that take the other branch below
+    to.numbers = [f"COALESCE({value}, 'NaN'::DOUBLE)" for value in to.numbers]
     _make_list(to)
     mean, scale = _list(to, np.append(op.mean, 0.0)), _list(to, np.append(op.scale, 1.0))
     to.numbers = [is_near, mean, scale]

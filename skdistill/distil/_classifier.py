@@ -64,8 +64,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     label_ensemble : int or "auto", default="auto"
         Number of students fitted to the labels only, each on all folds but one; nets have boosted trees beside them
         (scikit-learn's ``HistGradientBoostingClassifier``). Their mean prediction is a soft label that counts as much
-        as the label (self-distillation). 0 fits none; else it is 2 or more. "auto" leaves the number to the recipe; it is 0 if `alpha` is a
-        number.
+        as the label (self-distillation). 0 fits none; else it is 2 or more. "auto" leaves the number to the recipe; it
+        is 0 if `alpha` is a number.
     cv : int, cross-validation generator, iterable, "oob", "prefit" or None, default=None
         How the teacher's predictions are obtained. None: from the teacher as it is, which may have seen the rows. An
         int or a generator: by cross-fitting, where clones of the teacher are fitted on folds and each predicts the rows

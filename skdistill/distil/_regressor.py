@@ -58,7 +58,8 @@ class DistilledRegressor(RegressorMixin, Distiller):
         none. "auto" leaves the number to the recipe; it is 0 if `alpha` is a number.
     label_ensemble : int or "auto", default="auto"
         Number of students fitted to the labels only, each on all folds but one. Their mean prediction is the label of
-        rows without one. 0 fits none; else it is 2 or more. "auto" leaves the number to the recipe; it is 0 if `alpha` is a number.
+        rows without one. 0 fits none; else it is 2 or more. "auto" leaves the number to the recipe; it is 0 if `alpha`
+        is a number.
     cv : int, cross-validation generator, iterable, "oob", "prefit" or None, default=None
         How the teacher's predictions are obtained. None: from the teacher as it is, which may have seen the rows. An
         int or a generator: by cross-fitting, where clones of the teacher are fitted on folds and each predicts the rows

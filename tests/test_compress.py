@@ -162,6 +162,12 @@ def test_sparse_rows_are_quantised_too():
         assert ("mean_change" in small.compression_report_) == (rows is not None)
 
 
+def test_a_net_without_inputs_is_quantised():
+    X, y = np.ones((50, 2)), np.arange(50) % 3 > 0
+    net = small_mlp().fit(X, y)
+    assert_allclose(quantize(net, "int8", X).predict_proba(X), net.predict_proba(X), atol=0.01)
+
+
 def test_a_student_that_is_small_already_can_be_made_smaller_or_larger():
     X, _ = mixed_table()
     student = fitted("mlp", "piecewise")

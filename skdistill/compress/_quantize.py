@@ -221,7 +221,7 @@ def _gptq_codes(weight: Array, scale: Array, inputs: Array) -> Array:
     """
     gram = inputs.T @ inputs / len(inputs)
     power = np.diag(gram)
-    gram[np.diag_indices(len(gram))] += _DAMPING * power.mean() + 1e-12
+    gram[np.diag_indices(len(gram))] += _DAMPING * power.sum() / max(1, len(power)) + 1e-12
     order = np.argsort(-power, kind="stable")
     # row i of the Cholesky factor of the inverse gives the updates of the later weights for an error of input i
     factor = np.linalg.cholesky(np.linalg.inv(gram[np.ix_(order, order)])).T

@@ -245,7 +245,8 @@ def choose(
         if traits_of(plan.student).in_epochs:
             again = len(labelled) < _FEW_ROWS
             goals = _chosen(whole, choice, rows.fresh)
-            used = np.arange(len(rows.held_out))
+            # of many rows, a teacher that has memorised noise has nothing to add on new ones
+            used = np.arange(rows.n_given if choice.far_ahead and not again else len(rows.held_out))
             nets = trained = [plan.student, *others]
             if choice.far_ahead and len(labelled) < _MANY_ROWS:
                 trained = [for_noise(net) for net in nets]

@@ -245,10 +245,11 @@ def choose(
         if traits_of(plan.student).in_epochs:
             again = len(labelled) < _FEW_ROWS
             goals = _chosen(whole, choice, rows.fresh)
-            # of many rows, a teacher that has memorised noise has nothing to add on new ones
-            used = np.arange(rows.n_given if choice.far_ahead and not again else len(rows.held_out))
+            shallow = choice.far_ahead and len(labelled) < _MANY_ROWS
+            # a teacher that has memorised noise has nothing to teach shallow nets on new rows, if there are many others
+            used = np.arange(rows.n_given if shallow and not again else len(rows.held_out))
             nets = trained = [plan.student, *others]
-            if choice.far_ahead and len(labelled) < _MANY_ROWS:
+            if shallow:
                 trained = [for_noise(net) for net in nets]
                 if trained[0] is not plan.student:
                     by_labels = _net_on_labels(plan, bench, trained[0], rows, labelled)

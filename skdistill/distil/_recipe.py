@@ -246,7 +246,7 @@ def choose(
             again = len(labelled) < _FEW_ROWS
             goals = _chosen(whole, choice, rows.fresh)
             shallow = choice.far_ahead and len(labelled) < _MANY_ROWS
-            # a teacher that has memorised noise has nothing to teach shallow nets on new rows, if there are many others
+            # new rows do not help shallow nets that have many given ones
             used = np.arange(rows.n_given if shallow and not again else len(rows.held_out))
             nets = trained = [plan.student, *others]
             if shallow:

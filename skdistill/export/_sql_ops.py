@@ -315,7 +315,7 @@ def _list_of_raw(to: Query, op: ops.Standardize) -> None:
     low, high = np.ceil(low / unit) * unit, np.floor(high / unit) * unit
     bounds = zip(to.numbers, low.tolist(), high.tolist(), strict=True)
     is_near = " AND ".join(f"{value} BETWEEN {_double(one)} AND {_double(other)}" for value, one, other in bounds)
-    # products of lists refuse a NULL even in rows that take the other branch below
+    # products of lists raise an error at a NULL, even in rows that take the other branch below
     to.numbers = [f"COALESCE({value}, 'NaN'::DOUBLE)" for value in to.numbers]
     _make_list(to)
     mean, scale = _list(to, np.append(op.mean, 0.0)), _list(to, np.append(op.scale, 1.0))

@@ -1,5 +1,6 @@
 """Boosted trees beside the nets of a label ensemble: when they count, and when there are none."""
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -55,8 +56,12 @@ def test_trees_count_where_they_know_more_than_nets(monkeypatch):
 
 def test_a_net_that_learns_far_less_than_trees_is_warned_of():
     X, y = steps(1700)
-    with pytest.warns(UserWarning, match="does not learn this table as trees do: try student='tree', or serve trees"):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         report(X, y)
+    (warning,) = caught
+    assert "does not learn this table as trees do: try student='tree', or serve trees" in str(warning.message)
+    assert warning.filename == __file__
 
 
 def test_nets_count_where_trees_know_no_more():

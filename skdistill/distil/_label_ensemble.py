@@ -25,6 +25,8 @@ Array = NDArray[Any]
 _MOST_ROWS = 20_000
 #: Models for fewer than 2,000 labelled rows, and for more.
 _SIZES = (10, 5)
+#: Trees of a smaller weight are left out: they add more of their own errors to the soft labels than they know.
+_LEAST_WEIGHT = 0.2
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         others, weight = out_of_fold(trees), targets.sample_weight
         goals = task.goals(labels[kept], targets.n_targets)
         tree_weight = stacked_weight(task, goals, others, unseen, None if weight is None else weight[kept])
+        tree_weight *= tree_weight >= _LEAST_WEIGHT
         each = [tree_weight * tree + (1 - tree_weight) * net for tree, net in zip(trees, each, strict=True)]
         unseen = tree_weight * others + (1 - tree_weight) * unseen
     return LabelEnsemble(each, kept, unseen, alone, tree_weight)

@@ -93,13 +93,10 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
         valid = task.held_out(labels[rows], (plan.seed + number) % 2**32)
         parts.append((np.sort(rows[~valid]), np.sort(rows[valid])))
-    growing, trees, start = (
-        boosted_answers(task, bench, targets, parts, plan.seed % 2**31),
-        list[Array](),
-        perf_counter(),
-    )
-    if growing is not None:
-        trees.append(next(growing))
+    start = perf_counter()
+    growing = boosted_answers(task, bench, targets, parts, plan.seed % 2**31)
+    # the first say how long all take
+    trees = [] if growing is None else [next(growing)]
     taken = perf_counter() - start
     fits = []
     for number, (rows, valid) in enumerate(parts, start=1):

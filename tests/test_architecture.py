@@ -18,6 +18,7 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 LAYERS = {
     "_version": set(),
     "_sklearn": set(),
+    "_threads": set(),
     "losses": set(),
     "program": {"_version"},
     "_checks": {"_sklearn", "program"},
@@ -27,11 +28,12 @@ LAYERS = {
     "metrics": {"_checks", "_sklearn", "program", "tasks"},
     "teacher": {"_checks", "_sklearn", "program", "tasks"},
     "dask": {"_checks", "_sklearn", "_version", "program", "tasks", "teacher"},
-    "student": {"_checks", "_sklearn", "losses", "model", "program", "tasks"},
+    "student": {"_checks", "_sklearn", "_threads", "losses", "model", "program", "tasks"},
     "compress": {"program", "student", "tasks", "teacher"},
     "distil": {
         "_checks",
         "_sklearn",
+        "_threads",
         "dask",
         "losses",
         "metrics",

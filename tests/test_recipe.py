@@ -153,9 +153,9 @@ def test_a_teacher_that_has_seen_the_labels_is_told_from_one_that_has_not():
     assert (report["origin"], report["memorised"]) == ("unknown", False)
     # it is worth what it is worth on the labels, and it knows all that can be known
     assert report["alpha"] > 0.8
-    assert report["n_new"] == 5 * 600
+    assert report["n_new"] == 10 * 600
     # each row is asked about once
-    assert [len(rows) for rows in teacher.seen] == [600, 3000]
+    assert [len(rows) for rows in teacher.seen] == [600, 6000]
 
     X, y, tree = seen_noise(600, 0.2)
     report = fit(tree.predict_proba, X, y).distillation_report_
@@ -167,6 +167,16 @@ def test_a_teacher_that_has_seen_the_labels_is_told_from_one_that_has_not():
     report = fit(tree.predict_proba, others[600:], theirs[600:]).distillation_report_
     assert not report["memorised"]
     assert report["alpha"] < 0.5
+
+
+def test_several_new_rows_near_a_row_are_one_piece_of_evidence():
+    X, y = table(2000)
+    forest = RandomForestClassifier(50, min_samples_leaf=3, random_state=0).fit(X, y)
+    few = {"student": quick_mlp(max_epochs=1), "label_ensemble": 2}
+    others = [table(300, seed=100 + 2 * seed) for seed in range(24)]
+    reports = [fit(forest, *rows, random_state=at, **few).distillation_report_ for at, rows in enumerate(others)]
+    # ten new rows near each were ten pieces once, and a teacher of other rows seemed to have seen two of these tables
+    assert sum(report["memorised"] for report in reports) <= 1
 
 
 @pytest.mark.parametrize(
@@ -672,7 +682,7 @@ def test_of_very_many_rows_some_are_left_out_by_chance(monkeypatch):
     report = fit(teacher, X, y).distillation_report_
     assert (report["n_rows"], report["n_left_out"], report["n_labelled"]) == (300, 100, 300)
     # the teacher has answered for all, and is asked about nothing twice
-    assert [len(rows) for rows in teacher.seen] == [400, 1500]
+    assert [len(rows) for rows in teacher.seen] == [400, 3000]
     plain = fit(truth, X, y, alpha=0.5, label_ensemble=0).distillation_report_
     assert (plain["n_rows"], plain["n_left_out"]) == (400, 0)
 

@@ -189,10 +189,10 @@ def test_a_distilled_net_predicts_nothing_below_zero_of_a_target_that_never_is()
     gross = 1e5 * np.exp((y - 500) / 5)
     forest = RandomForestRegressor(30, random_state=0).fit(X, gross)
     held, free = (
-        DistilledRegressor(forest, student=small_mlp_regressor(clip=clip), random_state=0).fit(X, gross).predict(3 * X)
+        DistilledRegressor(forest, student=small_mlp_regressor(clip=clip), random_state=0).fit(X, gross).predict(9 * X)
         for clip in ("auto", False)
     )
-    assert held.min() == gross.min()
+    assert held.min() >= gross.min() > 0
     assert free.min() < 0
 
 
@@ -383,13 +383,11 @@ def test_the_teachers_share_falls_with_the_noise_that_it_has_memorised():
     assert ahead["teacher_gap"] > 0.25 > 0 > back["teacher_gap"]
     assert ahead["alpha"] == back["alpha"] == 0
     assert (ahead["memorised"], back["memorised"]) == (True, False)
-    assert ahead["n_new"] == 5 * 600
-    assert memorised.program_.fingerprint() == behind.program_.fingerprint()
+    assert ahead["n_new"] == 10 * 600
     fresh = wavy(2000, seed=9)[0]
-    errors = [
-        root_mean_squared_error(true_wave(fresh), one.predict(fresh)) for one in (memorised, clone(net).fit(X, y))
-    ]
-    assert errors[0] < errors[1]
+    several = (memorised, behind, clone(net).fit(X, y))
+    *errors, of_labels = (root_mean_squared_error(true_wave(fresh), one.predict(fresh)) for one in several)
+    assert max(errors) < of_labels
 
 
 @pytest.mark.parametrize("noise", [0, 0.7])

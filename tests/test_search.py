@@ -276,7 +276,7 @@ def test_the_teacher_is_asked_once_for_each_row(searched, table):
     first, new, last = teacher.asked
     pd.testing.assert_frame_equal(first, X[:400])
     pd.testing.assert_frame_equal(last, X[400:])
-    assert len(new) == result.best_estimator_.distillation_report_["n_new"] == 5 * 400
+    assert len(new) == result.best_estimator_.distillation_report_["n_new"] == 10 * 400
     assert len(result.students) == 8
 
 
@@ -512,7 +512,7 @@ def test_the_chosen_student_is_refitted_with_the_held_out_rows(refitted_search, 
     assert np.mean(result.best_estimator_.predict(X[:200]) == measured.predict(X[:200])) > 0.9
     assert str(result).endswith(f"{name} was then fitted again to all of them")
     # the training rows, new ones, those held out, new ones of all
-    assert [len(rows) for rows in teacher.asked] == [320, 5 * 320, 80, report["n_new"]]
+    assert [len(rows) for rows in teacher.asked] == [320, 10 * 320, 80, report["n_new"]]
     given = pd.concat([teacher.asked[0], teacher.asked[2]]).sort_index()
     pd.testing.assert_frame_equal(given, X[200:])
 

@@ -1,7 +1,7 @@
 """Training depends on the student's own settings, whatever torch is set to, and leaves torch as it was."""
 
 import pickle
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 import numpy as np
@@ -10,8 +10,10 @@ import torch
 from helpers import small_mlp, small_mlp_regressor
 from sklearn.base import clone
 from skorch import NeuralNetClassifier
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
+from skdistill._threads import one_blas_thread
 from skdistill.student import make_student
 from skdistill.tasks import CLASSES
 
@@ -122,3 +124,17 @@ def test_a_net_keeps_the_users_class_and_no_other():
     np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
     assert not any("istilling" in type(value).__name__ for value in vars(fitted).values())
     assert not getattr(given, "initialized_", False)
+
+
+def test_blas_gets_its_threads_back_once_the_last_of_overlapping_fits_is_done():
+    def threads():
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        first, second = ExitStack(), ExitStack()
+        first.enter_context(one_blas_thread())
+        second.enter_context(one_blas_thread())
+        first.close()
+        assert threads() == {1}
+        second.close()
+        assert threads() == {2}

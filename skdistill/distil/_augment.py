@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
+from .._threads import one_blas_thread
 from ..program import column_names, in_order, is_frame
 from ..student import cells_of
 from ._neighbours import neighbour_space
@@ -21,8 +21,10 @@ Array = NDArray[Any]
 _FEW_VALUES = 16
 #: A row is compared with at most so many others; so many rows are at once.
 _MOST_COMPARED, _AT_ONCE = 2_048, 256
-#: So many normal deviates are drawn, and these are drawn from with replacement, by the other half of 16 bits.
-_DEVIATES = 1 << 15
+#: A column takes a run of normal deviates that starts at one of so many places of a longer run.
+_STARTS = 1 << 12
+#: So many cells are sorted at once, which a processor holds near.
+_CELLS_AT_ONCE = 1 << 18
 #: At most so many pairs of columns are checked for combinations that do not occur; more combinations than the last
 #: are looked up by sorting.
 _MOST_PAIRS = 2_000
@@ -88,43 +90,52 @@ def munge(
     source : ndarray of shape (n_new,)
         Which row each of them is a copy of.
     """
+    n_rows = len(points)
     # the rows in random order, again and again
-    source = np.resize(rng.permutation(len(points)), n_new)
+    source = np.resize(rng.permutation(n_rows), n_new)
     neighbour = _near_other(points)
-    deviates = rng.standard_normal(_DEVIATES)
+    deviates = rng.standard_normal(_STARTS + n_new)
+    firsts = rng.integers(_STARTS, size=len(columns)).tolist()
     levels: dict[int, Array] = {}
-    index = np.empty((len(columns), n_new), dtype=np.min_scalar_type(len(points)))
+    index = np.empty((len(columns), n_new), dtype=np.min_scalar_type(n_rows))
     index[:] = source
-    for at, (values, is_number) in enumerate(zip(columns, numeric, strict=True)):
-        bits = rng.bit_generator.random_raw(-(-n_new // 4)).view(np.uint16)[:n_new]
-        # one cell in two is changed
-        (moved,) = (bits < _DEVIATES).nonzero()
-        began = source.take(moved)
-        order = values.argsort()
-        ranked = values.take(order)
-        # missing numbers come last
-        n_missing = np.count_nonzero(np.isnan(ranked)) if np.isnan(ranked[-1]) else 0
-        known = ranked[: len(ranked) - n_missing]
-        few = not is_number or np.count_nonzero(known[1:] != known[:-1]) + bool(n_missing) < _FEW_VALUES
-        if few or n_missing:
-            index[at, moved] = neighbour.take(began)
-        if few:
-            distinct, codes = np.unique(values, return_inverse=True)
-            if len(distinct) > 1:
-                levels[at] = codes
-            continue
-        end = values.take(neighbour)
-        drawn = deviates.take(bits.take(moved))
-        drawn *= np.abs(end - values).take(began)
-        drawn += end.take(began)
-        if n_missing:
-            levels[at] = np.isnan(values).astype(np.int64)
-            moved, drawn = moved[~np.isnan(drawn)], drawn[~np.isnan(drawn)]
-        # infinity has no bits to spare
-        np.maximum(drawn, known[0], out=drawn)
-        np.minimum(drawn, known[-1], out=drawn)
-        where, nearest = _nearest(known, drawn, moved, n_new)
-        index[at, where] = order.astype(index.dtype).take(nearest)
+    at_once = max(1, _CELLS_AT_ONCE // max(1, n_rows))
+    for start in range(0, len(columns), at_once):
+        # many short columns are sorted at once
+        block = np.array(columns[start : start + at_once], dtype=np.float64)
+        orders = block.argsort(axis=1)
+        ranked = np.take_along_axis(block, orders, axis=1)
+        n_missing = np.isnan(block).sum(axis=1)
+        n_distinct = (ranked[:, 1:] != ranked[:, :-1]).sum(axis=1) - n_missing + (n_missing > 0)
+        ends = block.take(neighbour, axis=1)
+        gaps = np.abs(ends - block)
+        orders = orders.astype(index.dtype)
+        for row, (missing, few) in enumerate(zip(n_missing.tolist(), (n_distinct < _FEW_VALUES).tolist(), strict=True)):
+            at = start + row
+            bits = rng.bit_generator.random_raw(-(-n_new // 64)).view(np.uint8)
+            # one cell in two is changed
+            (moved,) = np.unpackbits(bits, count=n_new).view(bool).nonzero()
+            began = source.take(moved)
+            few = few or not numeric[at]
+            if few or missing:
+                index[at, moved] = neighbour.take(began)
+            if few:
+                distinct, codes = np.unique(columns[at], return_inverse=True)
+                if len(distinct) > 1:
+                    levels[at] = codes
+                continue
+            drawn = gaps[row].take(began)
+            drawn *= deviates[firsts[at] : firsts[at] + len(moved)]
+            drawn += ends[row].take(began)
+            known = ranked[row, : n_rows - missing]
+            if missing:
+                levels[at] = np.isnan(block[row]).astype(np.int64)
+                moved, drawn = moved[~np.isnan(drawn)], drawn[~np.isnan(drawn)]
+            # infinity has no bits to spare
+            np.maximum(drawn, known[0], out=drawn)
+            np.minimum(drawn, known[-1], out=drawn)
+            where, nearest = _nearest(known, drawn, moved, n_new)
+            index[at, where] = orders[row].take(nearest)
     unseen = _unseen_pairs(levels, index, rng)
     for at in levels:
         index[at, unseen] = source[unseen]
@@ -143,7 +154,7 @@ def _near_other(points: Array) -> Array:
     near = np.empty(len(points), dtype=np.int64)
     parts = [np.arange(len(points))]
     # the same rows whatever the number of threads
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         while parts:
             rows = parts.pop()
             inside = points[rows]

@@ -19,7 +19,7 @@ _CLEARLY = 2.0
 _EXACT = 1e-6
 
 
-def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float) -> bool:
+def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, source: Array, gap: float) -> bool:
     """Return whether a teacher was fitted on the labels of these rows.
 
     What the label says beyond the teacher's answer for a new row nearby is partly signal, which a teacher can know,
@@ -46,6 +46,8 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float
         What it answers for a new row near each of them, calibrated in the same way.
     goals : ndarray of shape (n_rows, n_targets)
         What a perfect teacher would answer for the rows: their labels.
+    source : ndarray of int of shape (n_rows,)
+        The number of each row, which may stand there several times, with several new rows nearby.
     gap : float
         The teacher's score on the rows less that of students who have not seen them.
 
@@ -55,9 +57,9 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float
     >>> from skdistill.tasks import NUMBERS
     >>> rng = np.random.default_rng(0)
     >>> signal, noise, noise_nearby = rng.normal(size=(3, 200, 1))
-    >>> has_seen(NUMBERS, signal + 0.6 * noise, signal + 0.6 * noise_nearby, signal + noise, 0.1)
+    >>> has_seen(NUMBERS, signal + 0.6 * noise, signal + 0.6 * noise_nearby, signal + noise, np.arange(200), 0.1)
     True
-    >>> has_seen(NUMBERS, signal, signal + 0.1 * noise_nearby, signal + noise, 0.1)
+    >>> has_seen(NUMBERS, signal, signal + 0.1 * noise_nearby, signal + noise, np.arange(200), 0.1)
     False
     """
     if len(goals) < _FEWEST_ROWS:
@@ -75,5 +77,7 @@ def has_seen(task: Task, answers: Array, nearby: Array, goals: Array, gap: float
         return gap > task.memorised_gap
     products = (change * error).sum(axis=1)
     size = max(float(np.sqrt((change**2).sum() * (error**2).sum())), 1e-12)
-    clearly = products.sum() > _CLEARLY * np.sqrt(((products - products.mean()) ** 2).sum())
+    # products of one row have its noise in common, and count as one
+    of_rows = np.bincount(source, products - products.mean())
+    clearly = products.sum() > _CLEARLY * np.sqrt((of_rows**2).sum())
     return bool(clearly and products.sum() / size > task.memorised_correlation)

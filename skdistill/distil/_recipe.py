@@ -36,7 +36,7 @@ _MANY_ROWS = 10_000
 #: A net is fitted on at most so many rows where the choice is left to the data.
 MOST_ROWS = 262_144
 #: How many new rows are made, and the most of them for each row that there is.
-_NEW_ROWS, _MOST_NEW = 10_000, 5
+_NEW_ROWS, _MOST_NEW = 10_000, 10
 #: The teacher is asked about so many new cells at a time: raw rows take several times the memory of encoded ones.
 _CELLS_ASKED = 1 << 21
 #: What is tried besides a temperature of one.
@@ -253,7 +253,7 @@ def choose(
                 trained = [for_noise(net) for net in nets]
                 if trained[0] is not plan.student:
                     by_labels = _net_on_labels(plan, bench, trained[0], rows, labelled)
-            ways = {"scaled": not choice.far_ahead, "again": again}
+            ways = {"scaled": not choice.far_ahead, "again": again, "warm": choice.memorised is not False}
             found = _fit_nets(plan, bench, trained, goals, used, rows.held_out, **ways)
             _, logit_scale, candidates = found[0]
             fitted = [(net, one) for net, (one, _, _) in zip(nets, found, strict=True)]
@@ -411,7 +411,7 @@ def _has_seen(task: Task, rows: _Rows, whole: Targets, gap: float) -> bool:
     goals = task.goals(whole.labels[source], whole.n_targets)
     answers, nearby = whole.answers[source], whole.answers[rows.n_given + at]
     scale = _best_scale(task, goals, answers, None, task.answer_scales) if len(goals) else 1.0
-    return has_seen(task, task.rescaled(answers, scale), task.rescaled(nearby, scale), goals, gap)
+    return has_seen(task, task.rescaled(answers, scale), task.rescaled(nearby, scale), goals, source, gap)
 
 
 def _best_scale(task: Task, goals: Array, answers: Array, weight: Array | None, scales: Sequence[float]) -> float:
@@ -509,12 +509,13 @@ def _fit_nets(
     *,
     scaled: bool,
     again: bool,
+    warm: bool,
 ) -> list[tuple[Any, float, list[Candidate]]]:
     """Return the fitted nets, the factor of their logits, and the candidates.
 
     They are fitted to the rows that are `used`. With several temperatures, the one with the lowest loss on the held-out
-    rows is taken. In the end they may be fitted `again`, from where they are, with others held out, new ones among
-    them.
+    rows is taken. In the end they may be fitted `again`, from where they are if `warm`, else anew, with others held
+    out, new ones among them.
     """
     task, valid = plan.task, np.flatnonzero(held_out)
     # one who weighs classes does not want probabilities
@@ -537,7 +538,7 @@ def _fit_nets(
         rows, valid = _tenth_out(used, bench, seed)
         nets = bench.fit(
             [
-                Fit(net.targets, rows, valid, seed, start=net, student=one)
+                Fit(net.targets, rows, valid, seed, start=net if warm else None, student=one)
                 for net, one in zip(nets, students, strict=True)
             ]
         )

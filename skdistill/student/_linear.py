@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, minimize
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 from .._sklearn import Interval, not_fitted
+from .._threads import one_blas_thread
 from ..losses import Targets, Terms, rounded
 from ..program import Op
 from ._base import ProgramStudent, regressor_init
@@ -123,7 +123,7 @@ class BaseLinear(Learning):
 
             # one thread: sums that are split over several differ in their last bits, and then a worker process
             # would not give the same bytes
-            with threadpool_limits(limits=1, user_api="blas"):
+            with one_blas_thread():
                 try:
                     result = minimize(
                         objective,

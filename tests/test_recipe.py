@@ -451,6 +451,23 @@ def test_ctrl_c_in_the_label_ensemble_goes_on_with_what_it_knows(at_each_step, c
     assert log_loss(y, model.predict_proba(X)) < 0.6
 
 
+def test_ctrl_c_in_a_last_fit_that_starts_anew_keeps_the_fit_before_it(at_each_step, ctrl_c):
+    X, y = table(600)
+    steps = []
+    at_each_step(lambda step, weight: steps.append(step))
+    whole = fit(truth, X, y, cv="prefit", augment=1.0)
+    # in the second epoch of the last fit, to nine tenths of the rows
+    epoch = -(-round(0.9 * 1200) // 64)
+    began = len(steps) - epoch * len(whole.student_.history_)
+    at_each_step(lambda step, weight: ctrl_c() if step == began + epoch + 2 else None)
+    with pytest.warns(UserWarning, match=r"interrupted after 1 of|fit before the last one is kept") as caught:
+        stopped = fit(truth, X, y, cv="prefit", augment=1.0)
+    assert len(caught) == 2
+    fresh, _ = table(2000, seed=9)
+    wrong = [abs(model.predict_proba(fresh) - truth(fresh)).mean() for model in (whole, stopped)]
+    assert wrong[1] < 2 * wrong[0]
+
+
 def test_any_number_of_processes_fits_the_same():
     X, y = table(300)
     quick = {"student": quick_mlp(max_epochs=5), "augment": 1.0, "temperature": "auto"}

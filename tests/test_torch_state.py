@@ -1,7 +1,8 @@
 """Training depends on the student's own settings, whatever torch is set to, and leaves torch as it was."""
 
 import pickle
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -126,15 +127,17 @@ def test_a_net_keeps_the_users_class_and_no_other():
     assert not getattr(given, "initialized_", False)
 
 
-def test_blas_gets_its_threads_back_once_the_last_of_overlapping_fits_is_done():
+def test_blas_has_one_thread_inside_and_its_own_number_afterwards_in_each_thread():
     def threads():
         return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
 
+    def inside():
+        with one_blas_thread():
+            return threads()
+
     with threadpool_limits(2, user_api="blas"):
-        first, second = ExitStack(), ExitStack()
-        first.enter_context(one_blas_thread())
-        second.enter_context(one_blas_thread())
-        first.close()
-        assert threads() == {1}
-        second.close()
-        assert threads() == {2}
+        assert inside() == {1}
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(inside).result() == {1}
+        with threadpool_limits(1, user_api="blas"):
+            assert threads() == {1}

@@ -156,9 +156,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     3. Unless `cv` says so, it checks whether the teacher has seen the labels, by comparing the teacher's predictions
        for rows and for synthetic rows near them.
     4. It sets the teacher's weight. A teacher that has not seen the labels gets the weight with which its predictions
-       and the ensemble's together fit the labels best (stacking, Wolpert, 1992). One that has seen them gets 0.5; or
-       0.25 if it has memorised noise, that is, if its accuracy is more than 0.15 above the ensemble's and the
-       ensemble's students agree on the synthetic rows.
+       and the ensemble's together fit the labels best (stacking, Wolpert, 1992). One that has seen them gets at most
+       0.5; or at most 0.25 if it has memorised noise, that is, if its accuracy is clearly above the ensemble's (by 0.15
+       less one standard error) and the ensemble's students agree on the synthetic rows.
     5. It calibrates the teacher's predictions by temperature scaling (Guo et al., 2017): on the labels if the teacher
        has not seen them, else on the ensemble's predictions for the synthetic rows.
     6. It fits the student. Unless the teacher has memorised noise, it multiplies the student's logits by a factor if

@@ -536,12 +536,17 @@ def _fit_nets(
     nets = [net for net, _, _ in best]
     if again:
         rows, valid = _tenth_out(used, bench, seed)
-        nets = bench.fit(
+        last = bench.fit(
             [
                 Fit(net.targets, rows, valid, seed, start=net if warm else None, student=one)
                 for net, one in zip(nets, students, strict=True)
             ]
         )
+        if not warm and any(net.interrupted for net in last):
+            message = "The fit before the last one is kept, since the last one starts anew and has not ended."
+            warnings.warn(message, UserWarning, stacklevel=user_level())
+        else:
+            nets = last
     fitted = []
     for net, (_, scale, _), found in zip(nets, best, tried, strict=True):
         student = bench.as_student(net)

@@ -82,12 +82,15 @@ class TrainedNet:
         Weight and bias of each affine layer, in float32: the best ones on the held-out rows, else the last.
     history : list of dict
         The figures of each epoch.
+    interrupted : bool
+        Whether Ctrl-C ended its training.
     """
 
     layers: Layers = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
     best_loss: float = math.inf
     best_epoch: int = 0
+    interrupted: bool = False
 
 
 @own_torch_state(one_thread=True)
@@ -152,6 +155,8 @@ def train_nets(
         except KeyboardInterrupt:
             if not all(net.layers for net in run.nets):
                 raise
+            for net in run.nets:
+                net.interrupted = True
             warnings.warn(
                 f"{name} was interrupted after {max(len(net.history) for net in run.nets)} of {student.max_epochs} "
                 f"epochs; the best weights so far, of epoch {run.nets[0].best_epoch}, are kept.",

@@ -75,6 +75,8 @@ class FittedNet:
         What was fitted.
     student : MLPStudent, MLPStudentRegressor or None
         As in Fit.
+    interrupted : bool
+        Whether Ctrl-C ended the training.
     """
 
     nets: list[list[tuple[Array, Array]]]
@@ -82,6 +84,7 @@ class FittedNet:
     end: Op
     targets: Targets
     student: Any = None
+    interrupted: bool = False
 
 
 class NetTable:
@@ -197,7 +200,8 @@ class NetTable:
             end = student._end(one.targets, own)
             before = [] if one.start is None else one.start.history
             layers = [net.layers for net in mine]
-            found.append(FittedNet(layers, before + mine[0].history, end, one.targets, one.student))
+            history = before + mine[0].history
+            found.append(FittedNet(layers, history, end, one.targets, one.student, mine[0].interrupted))
         return found
 
     def seconds(self, *several: Sequence[Fit]) -> float:

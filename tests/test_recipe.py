@@ -169,6 +169,13 @@ def test_a_teacher_that_has_seen_the_labels_is_told_from_one_that_has_not():
     assert report["alpha"] < 0.5
 
 
+def test_wide_tables_get_half_as_many_new_rows():
+    X, y = table(200)
+    wide = np.hstack([X, np.random.default_rng(3).normal(size=(200, 130))])
+    quick = {"student": quick_mlp(max_epochs=1), "label_ensemble": 2}
+    assert [fit(truth, rows, y, **quick).distillation_report_["n_new"] for rows in (X, wide)] == [2000, 1000]
+
+
 def test_several_new_rows_near_a_row_are_one_piece_of_evidence():
     X, y = table(2000)
     forest = RandomForestClassifier(50, min_samples_leaf=3, random_state=0).fit(X, y)

@@ -149,8 +149,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     With ``alpha="auto"``, the recipe first holds out a tenth of the labelled rows (with fewer than 1,000 rows: 100 of
     them, at most a fifth), stratified by class. With an MLPStudent it then takes these steps:
 
-    1. It makes synthetic rows between neighbours, 10,000 but at most 10 per given row, which the teacher predicts
-       (MUNGE; Bucila, Caruana and Niculescu-Mizil, 2006).
+    1. It makes synthetic rows between neighbours, 10,000 but at most 10 per given row (5 if 10 have more than
+       262,144 cells), which the teacher predicts (MUNGE; Bucila, Caruana and Niculescu-Mizil, 2006).
     2. It fits an out-of-fold label ensemble: 5 students (10 for fewer than 2,000 rows), each on the labels of all folds
        but one. Their mean prediction is a soft label; on labelled rows the soft label and the label count half each.
     3. Unless `cv` says so, it checks whether the teacher has seen the labels, by comparing the teacher's predictions

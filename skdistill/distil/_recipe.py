@@ -35,8 +35,9 @@ _FEW_ROWS = 5_000
 _MANY_ROWS = 10_000
 #: A net is fitted on at most so many rows where the choice is left to the data.
 MOST_ROWS = 262_144
-#: How many new rows are made, and the most of them for each row that there is.
-_NEW_ROWS, _MOST_NEW = 10_000, 10
+#: How many new rows are made, and the most of them for each row that there is; or else twice as many, if that makes no
+#: more cells than the last.
+_NEW_ROWS, _MOST_NEW, _FEW_CELLS = 10_000, 5, 1 << 18
 #: The teacher is asked about so many new cells at a time: raw rows take several times the memory of encoded ones.
 _CELLS_ASKED = 1 << 21
 #: What is tried besides a temperature of one.
@@ -489,7 +490,8 @@ def _n_new(plan: Plan, X: Any, ask: Ask | None, wanted: bool) -> int:
         return round(plan.augment * X.shape[0])
     if not wanted or ask is None or sparse.issparse(X) or len(X.shape) != 2:
         return 0
-    return min(_NEW_ROWS, _MOST_NEW * X.shape[0])
+    twice = min(_NEW_ROWS, 2 * _MOST_NEW * X.shape[0])
+    return twice if twice * X.shape[1] <= _FEW_CELLS else min(_NEW_ROWS, _MOST_NEW * X.shape[0])
 
 
 def _temperatures(plan: Plan, targets: Targets) -> list[float | None]:

@@ -35,8 +35,8 @@ _FEW_ROWS = 5_000
 _MANY_ROWS = 10_000
 #: A net is fitted on at most so many rows where the choice is left to the data.
 MOST_ROWS = 262_144
-#: How many new rows are made, and the most of them for each row that there is; or else twice as many, if that makes no
-#: more cells than the last.
+#: How many new rows are made, and how many for each given row at most; twice as many where these have no more cells
+#: than the last.
 _NEW_ROWS, _MOST_NEW, _FEW_CELLS = 10_000, 5, 1 << 18
 #: The teacher is asked about so many new cells at a time: raw rows take several times the memory of encoded ones.
 _CELLS_ASKED = 1 << 21

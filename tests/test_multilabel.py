@@ -88,7 +88,7 @@ def test_a_student_follows_whatever_scikit_learn_has_for_a_teacher(name, cv):
 
 def test_the_recipe_is_that_of_classes(distilled, forest):
     report, twin = distilled.distillation_report_, small_mlp().fit(X, Y)
-    assert report["n_new"] == 2000
+    assert report["n_new"] == 4000
     assert report["n_label_models"] == 10
     assert report["distilled"].keys() > {"log_loss", "accuracy", "agreement", "rarest_class"}
     assert distilled.classes_.tolist() == NAMES

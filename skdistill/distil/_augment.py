@@ -23,8 +23,8 @@ _FEW_VALUES = 16
 _MOST_COMPARED, _AT_ONCE = 2_048, 256
 #: A column takes a run of normal deviates that starts at one of so many places of a longer run.
 _STARTS = 1 << 12
-#: So many cells are sorted at once, which a processor holds near.
-_CELLS_AT_ONCE = 1 << 18
+#: So many cells are worked on at once, which a processor holds near.
+_CELLS_AT_ONCE = 1 << 15
 #: At most so many pairs of columns are checked for combinations that do not occur; more combinations than the last
 #: are looked up by sorting.
 _MOST_PAIRS = 2_000
@@ -95,51 +95,69 @@ def munge(
     source = np.resize(rng.permutation(n_rows), n_new)
     neighbour = _near_other(points)
     deviates = rng.standard_normal(_STARTS + n_new)
-    firsts = rng.integers(_STARTS, size=len(columns)).tolist()
+    firsts = rng.integers(_STARTS, size=len(columns))
+    is_number = np.array(numeric, dtype=bool)
     levels: dict[int, Array] = {}
     index = np.empty((len(columns), n_new), dtype=np.min_scalar_type(n_rows))
     index[:] = source
-    at_once = max(1, _CELLS_AT_ONCE // max(1, n_rows))
+    n_words = -(-n_new // 64)
+    at_once = max(1, _CELLS_AT_ONCE // (n_rows + n_new))
     for start in range(0, len(columns), at_once):
-        # many short columns are sorted at once
+        # several short columns at once
         block = np.array(columns[start : start + at_once], dtype=np.float64)
         orders = block.argsort(axis=1)
         ranked = np.take_along_axis(block, orders, axis=1)
         n_missing = np.isnan(block).sum(axis=1)
         n_distinct = (ranked[:, 1:] != ranked[:, :-1]).sum(axis=1) - n_missing + (n_missing > 0)
-        ends = block.take(neighbour, axis=1)
-        gaps = np.abs(ends - block)
-        orders = orders.astype(index.dtype)
-        for row, (missing, few) in enumerate(zip(n_missing.tolist(), (n_distinct < _FEW_VALUES).tolist(), strict=True)):
-            at = start + row
-            bits = rng.bit_generator.random_raw(-(-n_new // 64)).view(np.uint8)
-            # one cell in two is changed
-            (moved,) = np.unpackbits(bits, count=n_new).view(bool).nonzero()
-            began = source.take(moved)
-            few = few or not numeric[at]
-            if few or missing:
-                index[at, moved] = neighbour.take(began)
-            if few:
-                distinct, codes = np.unique(columns[at], return_inverse=True)
-                if len(distinct) > 1:
-                    levels[at] = codes
+        few = (n_distinct < _FEW_VALUES) | ~is_number[start : start + at_once]
+        # one cell in two is changed
+        bits = rng.bit_generator.random_raw(len(block) * n_words).view(np.uint8).reshape(len(block), -1)
+        (moved,) = np.unpackbits(bits, axis=1, count=n_new).ravel().view(bool).nonzero()
+        counts = np.diff(moved.searchsorted(np.arange(len(block) + 1) * n_new))
+        began, within = source.take(moved - _each(counts, n_new)), _within(counts)
+        made = index[start : start + at_once].reshape(-1)
+        some = few | (n_missing > 0)
+        if some.any():
+            taken = some.repeat(counts)
+            made[moved[taken]] = neighbour[began[taken]]
+            for at in some.nonzero()[0].tolist():
+                codes = np.isnan(block[at]).astype(np.int64)
+                if few[at]:
+                    codes = np.unique(columns[start + at], return_inverse=True)[1]
+                if codes.any():
+                    levels[start + at] = codes
+            if few.all():
                 continue
-            drawn = gaps[row].take(began)
-            drawn *= deviates[firsts[at] : firsts[at] + len(moved)]
-            drawn += ends[row].take(began)
-            known = ranked[row, : n_rows - missing]
-            if missing:
-                levels[at] = np.isnan(block[row]).astype(np.int64)
-                moved, drawn = moved[~np.isnan(drawn)], drawn[~np.isnan(drawn)]
-            # infinity has no bits to spare
-            np.maximum(drawn, known[0], out=drawn)
-            np.minimum(drawn, known[-1], out=drawn)
-            where, nearest = _nearest(known, drawn, moved, n_new)
-            index[at, where] = orders[row].take(nearest)
+            many = ~few.repeat(counts)
+            moved, began, within = moved[many], began[many], within[many]
+            counts = np.where(few, 0, counts)
+        ends = block.take(neighbour, axis=1)
+        began += _each(counts, n_rows)
+        drawn = np.abs(ends - block).take(began)
+        within += firsts[start : start + at_once].repeat(counts)
+        drawn *= deviates.take(within)
+        drawn += ends.take(began)
+        if n_missing.any():
+            known = ~np.isnan(drawn)
+            counts = np.array([part.sum() for part in np.split(known, counts.cumsum()[:-1])])
+            moved, drawn = moved[known], drawn[known]
+        moved, nearest = _nearest(ranked, n_rows - n_missing, counts, drawn, moved, n_new)
+        nearest += _each(counts, n_rows)
+        made[moved] = orders.take(nearest)
     unseen = _unseen_pairs(levels, index, rng)
     for at in levels:
         index[at, unseen] = source[unseen]
     return index, source
+
+
+def _each(counts: Array, size: int) -> Array:
+    """Return for each of some cells, so many to a row, where its row begins in a table of rows of a size."""
+    return (np.arange(len(counts)) * size).repeat(counts)
+
+
+def _within(counts: Array) -> Array:
+    """Return for each of some cells, so many to a row, how many cells of its row stand before it."""
+    return np.arange(counts.sum()) - (counts.cumsum() - counts).repeat(counts)
 
 
 def _near_other(points: Array) -> Array:
@@ -173,23 +191,58 @@ def _near_other(points: Array) -> Array:
     return near
 
 
-def _nearest(known: Array, drawn: Array, places: Array, n_places: int) -> tuple[Array, Array]:
-    """Return places in another order, and for the number drawn at each which of the ascending numbers is nearest."""
+def _nearest(
+    ranked: Array, n_known: Array, counts: Array, drawn: Array, cells: Array, n_places: int
+) -> tuple[Array, Array]:
+    """Return cells in another order, and for the number drawn for each which of the numbers of its row is nearest.
+
+    Parameters
+    ----------
+    ranked : ndarray of shape (n_rows, n_numbers)
+        Rows of numbers in ascending order, missing ones last.
+    n_known : ndarray of shape (n_rows,)
+        How many of them are not missing.
+    counts : ndarray of shape (n_rows,)
+        How many numbers were drawn for each row.
+    drawn, cells : ndarray of shape (n_drawn,)
+        These numbers, row by row, and their cells in a table of so many rows.
+    n_places : int
+        How many columns that table has.
+
+    Returns
+    -------
+    cells, nearest : ndarray of shape (n_drawn,)
+        The cells, row by row as before, and the index of the nearest number of the row.
+    """
+    lowest, highest = ranked[:, 0], ranked[np.arange(len(ranked)), n_known - 1]
+    # infinity has no bits to spare
+    np.maximum(drawn, lowest.repeat(counts), out=drawn)
+    np.minimum(drawn, highest.repeat(counts), out=drawn)
+    edges = ranked[:, :-1] / 2.0 + ranked[:, 1:] / 2.0
+    # far from zero, these differences are exact, and have more bits to spare
+    far = highest - lowest < np.minimum(np.abs(lowest), np.abs(highest)) / 2.0
+    if far.any():
+        origin = np.where(far, lowest, 0.0)
+        drawn -= origin.repeat(counts)
+        edges -= origin[:, None]
+    width = int(counts.max())
     # each with its place in its last bits, the highest for what is halfway between two numbers: one sort in place of an
     # argsort and as many searches takes a third of the time
     last = (1 << n_places.bit_length()) - 1
-    merged = np.concatenate([drawn, known[:-1] / 2.0 + known[1:] / 2.0])
-    if known[-1] - known[0] < min(abs(known[0]), abs(known[-1])) / 2.0:
-        # far from zero: these differences are exact, and have more bits to spare
-        merged -= known[0]
+    merged = np.full((len(ranked), width + edges.shape[1]), np.finfo(np.float64).max)
+    np.copyto(merged[:, width:], edges, where=~np.isnan(edges))
     packed = merged.view(np.int64)
     packed |= last
-    packed[: len(drawn)] += places - last
-    merged.sort()
+    of_drawn, rows = drawn.view(np.int64), _each(counts, n_places)
+    of_drawn &= ~last
+    of_drawn |= cells - rows
+    starts = _each(counts, merged.shape[1]) + _within(counts)
+    merged.reshape(-1)[starts] = drawn
+    merged.sort(axis=1)
     packed &= last
-    (at,) = (packed < last).nonzero()
+    (at,) = (packed.ravel() < last).nonzero()
     # all that is lower and was not drawn is an edge
-    return packed.take(at), at - np.arange(len(at))
+    return rows + packed.take(at), at - starts
 
 
 def _unseen_pairs(levels: dict[int, Array], index: Array, rng: np.random.Generator) -> Array:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -561,7 +560,7 @@ def _bins(
 
     `ranks` are blocks of columns in ascending order, and the weights in that order.
     """
-    if n_bins < 2:
+    if n_bins < 2 or not len(binned):
         return []
 
     def scaled(values: Array, at: Any) -> Array:
@@ -570,22 +569,27 @@ def _bins(
     if heavy:
         masses = [mass for block, mass in ranks for mass in np.broadcast_to(mass, block.shape)]
         columns = [values for block, _ in ranks for values in block]
-        edges = [_with_heavy(scaled(columns[at], at), masses[at], n_bins) for at in binned]
+        found = [_with_heavy(scaled(columns[at], at), masses[at], n_bins) for at in binned]
+        sizes, edges = [len(each) for each in found], np.concatenate(found)
     else:
         levels = np.linspace(0.0, 1.0, n_bins + 1)
-        found = [np.take_along_axis(block, _places(block, mass, levels), axis=1) for block, mass in ranks]
-        edges = _not_tiny(scaled(np.concatenate(found), slice(None)))[list(binned)].tolist()
-    several = ((standardize.start + at, list(dict.fromkeys(each))) for at, each in zip(binned, edges, strict=True))
-    return [(column, *pair) for column, each in several if len(each) > 2 for pair in pairwise(each)]
+        blocks = [np.take_along_axis(block, _places(block, mass, levels), axis=1) for block, mass in ranks]
+        each = _not_tiny(scaled(np.concatenate(blocks), slice(None)))[list(binned)]
+        distinct = np.ones(each.shape, dtype=bool)
+        distinct[:, 1:] = each[:, 1:] != each[:, :-1]
+        sizes, edges = distinct.sum(axis=1).tolist(), each[distinct]
+    size, column = (np.repeat(part, sizes) for part in (sizes, np.add(binned, standardize.start)))
+    (lower,) = ((column[1:] == column[:-1]) & (size[1:] > 2)).nonzero()
+    return list(zip(column[lower].tolist(), edges[lower].tolist(), edges[lower + 1].tolist(), strict=True))
 
 
-def _with_heavy(values: Array, mass: Array, n_bins: int) -> list[float]:
+def _with_heavy(values: Array, mass: Array, n_bins: int) -> Array:
     """Return the edges of bins: ranked values that are heavier than a bin, and quantiles of the others."""
     starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
     heavy = np.add.reduceat(mass, starts) > mass.sum() / n_bins
     rest = ~np.repeat(heavy, np.diff(starts, append=len(values)))
     if not rest.any():
-        return list(values[starts].tolist())
+        return values[starts]
     levels = np.linspace(0.0, 1.0, max(n_bins - int(heavy.sum()), 1) + 1)
     quantiles = _quantiles(values[None, rest], mass[rest], levels)[0]
-    return list(np.union1d(quantiles, values[starts[heavy]]).tolist())
+    return np.union1d(quantiles, values[starts[heavy]])

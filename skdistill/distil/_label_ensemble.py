@@ -39,8 +39,13 @@ class LabelEnsemble:
 
     Parameters
     ----------
-    each : list of ndarray of shape (n_rows, n_targets)
-        The answers of each of them for all rows of the bench.
+    n_models : int
+        How many there are.
+    soft_labels : ndarray of shape (n_rows, n_targets)
+        Their mean prediction for all rows of the bench.
+    of_fresh : list of ndarray of shape (n_fresh, n_targets)
+        The answers of each of them, or of the first few, for the rows without a label: the soft labels of these rows
+        are their mean.
     rows : ndarray of shape (n_fitted,)
         The labelled rows that they were fitted to.
     out_of_fold : ndarray of shape (n_fitted, n_targets)
@@ -51,19 +56,18 @@ class LabelEnsemble:
         The weight of the trees; 0 without any.
     """
 
-    each: list[Array]
+    n_models: int
+    soft_labels: Array
+    of_fresh: list[Array]
     rows: Array
     out_of_fold: Array
     students: list[Array]
     tree_weight: float
 
-    @property
-    def soft_labels(self) -> Array:
-        """Their mean prediction for all rows, shape (n_rows, n_targets)."""
-        return np.mean(self.each, axis=0)
 
-
-def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Array, held_out: Array) -> LabelEnsemble:
+def fit_label_ensemble(
+    plan: Plan, bench: Bench, targets: Targets, labelled: Array, held_out: Array, n_asked: int | None = None
+) -> LabelEnsemble:
     """Fit a label ensemble.
 
     Parameters
@@ -78,6 +82,8 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         The rows that have a label.
     held_out : ndarray of shape (n_rows,)
         True for rows that are not used.
+    n_asked : int or None, default=None
+        How many of the models answer rows without a label; None lets all do so.
     """
     task: Task = plan.task
     kept = labelled[~held_out[labelled]]
@@ -109,25 +115,35 @@ def fit_label_ensemble(plan: Plan, bench: Bench, targets: Targets, labelled: Arr
         models = f"{size} nets{' and boosted trees' if trees else ''}"
         print(f"label_ensemble: {models}, then the student: about {seconds:.0f} s at most", file=sys.stderr)
     trees.extend(growing or ())
-    everything = np.arange(len(held_out))
-    each = bench.answers(bench.fit(fits, "label ensemble"), everything)
-    alone = [values[held_out] for values in each]
+    nets, fresh = bench.fit(fits, "label ensemble"), np.delete(np.arange(len(held_out)), labelled)
+    each, of_fresh = bench.answers(nets, labelled), bench.answers(nets[:n_asked], fresh) if len(fresh) else []
+    is_kept = ~held_out[labelled]
+    alone = [values[~is_kept] for values in each]
 
     def out_of_fold(several: Sequence[Array]) -> Array:
         found = np.empty((len(kept), targets.n_targets))
         for values, (_, unseen) in zip(several, folds, strict=True):
-            found[unseen] = values[kept[unseen]]
+            found[unseen] = values[is_kept][unseen]
         return found
 
     unseen, tree_weight = out_of_fold(each), 0.0
     if trees:
-        others, weight = out_of_fold(trees), targets.sample_weight
+        others, weight = out_of_fold([values[labelled] for values in trees]), targets.sample_weight
         goals = task.goals(labels[kept], targets.n_targets)
         tree_weight = stacked_weight(task, goals, others, unseen, None if weight is None else weight[kept])
         tree_weight *= tree_weight >= _LEAST_WEIGHT
-        each = [tree_weight * tree + (1 - tree_weight) * net for tree, net in zip(trees, each, strict=True)]
+
+        def mixed(rows: Array, of_nets: list[Array]) -> list[Array]:
+            pairs = zip(trees[: len(of_nets)], of_nets, strict=True)
+            return [tree_weight * tree[rows] + (1 - tree_weight) * net for tree, net in pairs]
+
+        each, of_fresh = mixed(labelled, each), mixed(fresh, of_fresh)
         unseen = tree_weight * others + (1 - tree_weight) * unseen
-    return LabelEnsemble(each, kept, unseen, alone, tree_weight)
+    soft_labels = np.empty((len(held_out), targets.n_targets))
+    soft_labels[labelled] = np.mean(each, axis=0)
+    if of_fresh:
+        soft_labels[fresh] = np.mean(of_fresh, axis=0)
+    return LabelEnsemble(size, soft_labels, of_fresh, kept, unseen, alone, tree_weight)
 
 
 def stacked_weight(task: Task, goals: Array, answers: Array, others: Array, weight: Array | None) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.optimize import minimize_scalar
 
 from .._sklearn import take_rows
 from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
@@ -36,8 +37,8 @@ _MANY_ROWS = 10_000
 #: A net is fitted on at most so many rows where the choice is left to the data.
 MOST_ROWS = 262_144
 #: How many new rows are made, and how many for each given row at most; twice as many where these have no more cells
-#: than the last.
-_NEW_ROWS, _MOST_NEW, _FEW_CELLS = 10_000, 5, 1 << 18
+#: than the last. Where they have more, so many models of the label ensemble answer them.
+_NEW_ROWS, _MOST_NEW, _FEW_CELLS, _ASKED = 10_000, 5, 1 << 18, 5
 #: The teacher is asked about so many new cells at a time: raw rows take several times the memory of encoded ones.
 _CELLS_ASKED = 1 << 21
 #: What is tried besides a temperature of one.
@@ -190,7 +191,8 @@ class _Rows:
         bench = bench_of(plan, self.given, replace(self.targets.take(given), held_out=self.held_out[: self.n_given]))
         if self.made_of is not None:
             bench.add(self.below, self.made_of)
-        ensemble = fit_label_ensemble(plan, bench, self.targets, labelled, self.held_out)
+        n_asked = _ASKED if self.n_new and self.n_new * self.given.shape[1] > _FEW_CELLS else None
+        ensemble = fit_label_ensemble(plan, bench, self.targets, labelled, self.held_out, n_asked)
         return self.targets.with_soft_labels(ensemble.soft_labels), bench, ensemble
 
     def all(self) -> Any:
@@ -272,7 +274,7 @@ def choose(
         "n_left_out": n_given - X.shape[0],
         "n_labelled": len(labelled),
         "n_new": rows.n_new,
-        "n_label_models": 0 if ensemble is None else len(ensemble.each),
+        "n_label_models": 0 if ensemble is None else ensemble.n_models,
         "tree_weight": None if ensemble is None else ensemble.tree_weight,
         "n_steps": 0 if bench is None else bench.n_steps,
         "memorised": choice.memorised,
@@ -369,14 +371,13 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
     scale, share = 1.0, 1.0
     fresh = np.flatnonzero(rows.fresh)
     if memorised:
-        of_fresh = whole.answers[fresh], [values[fresh] for values in ensemble.each]
-        share = task.share_of_seen(students, teacher, len(known), *of_fresh)
+        share = task.share_of_seen(students, teacher, len(known), whole.answers[fresh], ensemble.of_fresh)
         if len(fresh):
             # calibrated students say how sure one can be of rows whose labels nobody has seen
             reference = ensemble.soft_labels[fresh]
-            scale = _best_scale(task, reference, whole.answers[fresh], None, task.answer_scales)
+            scale = _best_scale(task, reference, whole.answers[fresh], None)
     else:
-        scale = _best_scale(task, goals, answers, weight, task.answer_scales)
+        scale = _best_scale(task, goals, answers, weight)
         answers = task.rescaled(answers, scale)
     far_ahead = memorised and share == task.noisy_share
     share = min(share, stacked_weight(task, goals, answers, ensemble.out_of_fold, weight))
@@ -411,16 +412,21 @@ def _has_seen(task: Task, rows: _Rows, whole: Targets, gap: float) -> bool:
     source = rows.source[at]
     goals = task.goals(whole.labels[source], whole.n_targets)
     answers, nearby = whole.answers[source], whole.answers[rows.n_given + at]
-    scale = _best_scale(task, goals, answers, None, task.answer_scales) if len(goals) else 1.0
+    scale = _best_scale(task, goals, answers, None)
     return has_seen(task, task.rescaled(answers, scale), task.rescaled(nearby, scale), goals, source, gap)
 
 
-def _best_scale(task: Task, goals: Array, answers: Array, weight: Array | None, scales: Sequence[float]) -> float:
+def _best_scale(task: Task, goals: Array, answers: Array, weight: Array | None) -> float:
     """Return the factor by which the logits of answers fit the goals best: temperature scaling."""
-    losses = {
-        scale: np.average(task.row_losses(goals, task.rescaled(answers, scale)), weights=weight) for scale in scales
-    }
-    return min(losses, key=lambda scale: losses[scale]) if losses else 1.0
+    if task.answer_scales is None or not len(goals):
+        return 1.0
+
+    def loss(scale: float) -> float:
+        return float(np.average(task.row_losses(goals, task.rescaled(answers, scale)), weights=weight))
+
+    # the loss is convex in it
+    best = minimize_scalar(loss, bounds=task.answer_scales, method="bounded", options={"xatol": 5e-3})
+    return round(float(best.x), 3)
 
 
 def as_chosen(targets: Targets, report: dict[str, Any], fresh: Array) -> Targets:

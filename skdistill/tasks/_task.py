@@ -51,8 +51,8 @@ class Task:
     fidelity: ClassVar[str]
     #: Factors that temperature scaling tries on the logits; none where there are no logits.
     logit_scales: ClassVar[tuple[float, ...]] = ()
-    #: Factors that are tried on the teacher's.
-    answer_scales: ClassVar[tuple[float, ...]] = ()
+    #: The smallest and the largest factor of the teacher's.
+    answer_scales: ClassVar[tuple[float, float] | None] = None
     #: A teacher has seen the labels if it knows more than this share of what they say beyond its answers nearby, or if
     #: its errors have more than this correlation with its move from there.
     memorised_share: ClassVar[float] = math.inf

@@ -4,8 +4,9 @@ from ._augment import stack
 from ._bench import in_parallel
 from ._classifier import DistilledClassifier
 from ._ranker import DistilledRanker
-from ._recipe import TrainingSet, choose, choose_again, gain
+from ._recipe import TrainingSet, choose, choose_again
 from ._regressor import DistilledRegressor
+from ._scaling import gain
 from ._story import AlignedTeacher, Asked, Request, ask, check, constrain, finish, train_student
 
 __all__ = [

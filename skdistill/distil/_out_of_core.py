@@ -20,7 +20,8 @@ from ..program import user_level
 from ..student import MLPStudent, MLPStudentRegressor, scale_logits, train_on, traits_of
 from ..teacher import Teacher
 from ._dataset import ParquetRows, Roles, Sample
-from ._recipe import TrainingSet, as_chosen, choose, logit_scale_of
+from ._recipe import TrainingSet, as_chosen, choose
+from ._scaling import logit_scale_of
 from ._story import Asked, Request, ask, check, constrain, finish, seed_of, train_student
 
 Array = NDArray[Any]

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import minimize_scalar
 
 from .._sklearn import take_rows
 from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
@@ -23,6 +22,7 @@ from ._bench import Bench, bench_of
 from ._label_ensemble import LabelEnsemble, fit_label_ensemble, stacked_weight
 from ._memorisation import has_seen
 from ._plan import Plan
+from ._scaling import best_scale, logit_scale_of, losses_of, weight_of
 
 Array = NDArray[Any]
 Ask = Callable[[Any], Array]
@@ -264,7 +264,7 @@ def choose(
     elif choosing:
         candidates = _fit_candidates(plan, X, replace(targets, held_out=held_out))
     if candidates:
-        best = min(candidates, key=lambda one: np.average(one.losses, weights=_weight(targets, held_out)))
+        best = min(candidates, key=lambda one: np.average(one.losses, weights=weight_of(targets, held_out)))
         choice = replace(choice, alpha=best.alpha, temperature=best.temperature)
     task, by_labels = plan.task, by_labels or _labels_only(plan.task, ensemble, candidates, targets, held_out)
     report = {
@@ -368,6 +368,14 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
     weight = None if whole.sample_weight is None else whole.sample_weight[known]
     students, teacher = (task.score(labels, values, weight) for values in (ensemble.out_of_fold, answers))
     memorised = origin == "in_sample" or (origin == "unknown" and _has_seen(task, rows, whole, teacher - students))
+    if origin == "unseen" and teacher == 1.0 and teacher - students > task.memorised_gap:
+        warnings.warn(
+            f"cv='prefit' says that the teacher was fitted to other rows, but its {task.gap_in} on these is 1.0, where "
+            f"models of the labels have {students:.3f} on rows that they have not seen. If it was fitted to these, "
+            "leave cv='prefit' out: the student copies what the teacher remembers.",
+            UserWarning,
+            stacklevel=user_level(),
+        )
     scale, share = 1.0, 1.0
     fresh = np.flatnonzero(rows.fresh)
     if memorised:
@@ -375,9 +383,9 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
         if len(fresh):
             # calibrated students say how sure one can be of rows whose labels nobody has seen
             reference = ensemble.soft_labels[fresh]
-            scale = _best_scale(task, reference, whole.answers[fresh], None)
+            scale = best_scale(task, reference, whole.answers[fresh], None)
     else:
-        scale = _best_scale(task, goals, answers, weight)
+        scale = best_scale(task, goals, answers, weight)
         answers = task.rescaled(answers, scale)
     far_ahead = memorised and share == task.noisy_share
     share = min(share, stacked_weight(task, goals, answers, ensemble.out_of_fold, weight))
@@ -392,7 +400,7 @@ def _check_trees(
         return
     assert whole.labels is not None
     known = ensemble.rows
-    trees = task.score(whole.labels[known], ensemble.out_of_fold, _weight(whole, known))
+    trees = task.score(whole.labels[known], ensemble.out_of_fold, weight_of(whole, known))
     student = max(one.scores[task.gap_in] for one in candidates)
     if trees - student > _CLEARLY + 2.0 * np.sqrt(trees * (1.0 - trees) / n_held_out):
         warnings.warn(
@@ -412,21 +420,8 @@ def _has_seen(task: Task, rows: _Rows, whole: Targets, gap: float) -> bool:
     source = rows.source[at]
     goals = task.goals(whole.labels[source], whole.n_targets)
     answers, nearby = whole.answers[source], whole.answers[rows.n_given + at]
-    scale = _best_scale(task, goals, answers, None)
+    scale = best_scale(task, goals, answers, None)
     return has_seen(task, task.rescaled(answers, scale), task.rescaled(nearby, scale), goals, source, gap)
-
-
-def _best_scale(task: Task, goals: Array, answers: Array, weight: Array | None) -> float:
-    """Return the factor by which the logits of answers fit the goals best: temperature scaling."""
-    if task.answer_scales is None or not len(goals):
-        return 1.0
-
-    def loss(scale: float) -> float:
-        return float(np.average(task.row_losses(goals, task.rescaled(answers, scale)), weights=weight))
-
-    # the loss is convex in it
-    best = minimize_scalar(loss, bounds=task.answer_scales, method="bounded", options={"xatol": 5e-3})
-    return round(float(best.x), 3)
 
 
 def as_chosen(targets: Targets, report: dict[str, Any], fresh: Array) -> Targets:
@@ -459,29 +454,8 @@ def _chosen(targets: Targets, choice: _Choice, fresh: Array) -> Targets:
     return replace(targets, answers=answers, alpha=choice.alpha, loss=loss)
 
 
-def gain(losses: Array, others: Array, weight: Array | None) -> tuple[float, float]:
-    """Return by how much the mean of other losses is lower, and the standard error of that, paired by row.
-
-    Parameters
-    ----------
-    losses, others : ndarray of shape (n_rows,)
-        Losses of the same rows.
-    weight : ndarray of shape (n_rows,) or None
-        The weight of each row.
-    """
-    lower = losses - others
-    weight = np.ones(len(lower)) if weight is None else weight
-    weight = weight / weight.sum()
-    mean = float(weight @ lower)
-    return mean, float(np.sqrt(weight**2 @ (lower - mean) ** 2))
-
-
 def _temperature(targets: Targets) -> float | None:
     return getattr(targets.loss, "temperature", None)
-
-
-def _weight(targets: Targets, rows: Array) -> Array | None:
-    return None if targets.sample_weight is None else targets.sample_weight[rows]
 
 
 def _wants_ensemble(plan: Plan) -> bool:
@@ -537,9 +511,9 @@ def _fit_nets(
             (values,) = bench.answers([net], valid)
             scale = logit_scale_of(task, targets, valid, values) if scaled else 1.0
             values = task.rescaled(values, scale)
-            losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
+            losses, scores = losses_of(task, targets, valid, values), _scores(task, targets, valid, values)
             found.append((net, scale, Candidate(targets.alpha, temperature, losses, scores)))
-    weight = _weight(targets, valid)
+    weight = weight_of(targets, valid)
     best = [min(found, key=lambda one: np.average(one[2].losses, weights=weight)) for found in tried]
     nets = [net for net, _, _ in best]
     if again:
@@ -585,7 +559,7 @@ def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
             ways, bench.fit([Fit(goal, rows, valid, plan.seed % 2**31) for goal in goals]), strict=True
         ):
             (values,) = bench.answers([one], valid)
-            losses, scores = _losses(task, targets, valid, values), _scores(task, targets, valid, values)
+            losses, scores = losses_of(task, targets, valid, values), _scores(task, targets, valid, values)
             found.append(Candidate(way.alpha, way.temperature, losses, scores))
         return found
 
@@ -595,17 +569,10 @@ def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
         # the teacher alone knows of a label that no row has
         alphas = alphas[:2]
     found = fitted([_Choice(alpha, first) for alpha in alphas])
-    best = min(found, key=lambda one: np.average(one.losses, weights=_weight(targets, valid)))
+    best = min(found, key=lambda one: np.average(one.losses, weights=weight_of(targets, valid)))
     for temperature in warmer:
         found += fitted([_Choice(best.alpha, temperature)])
     return found
-
-
-def _losses(task: Task, targets: Targets, rows: Array, values: Array) -> Array:
-    """Return the loss of each of some rows."""
-    assert targets.labels is not None
-    goals = task.goals(targets.labels[rows], targets.n_targets)
-    return task.row_losses(goals, values, task.spread(targets.labels))
 
 
 def _scores(task: Task, targets: Targets, rows: Array, values: Array | None) -> dict[str, float]:
@@ -614,23 +581,7 @@ def _scores(task: Task, targets: Targets, rows: Array, values: Array | None) -> 
     assert targets.answers is not None
     teacher = targets.answers[rows]
     values = teacher if values is None else values
-    return task.scores(targets.labels[rows], values, teacher, _weight(targets, rows))
-
-
-def logit_scale_of(task: Task, targets: Targets, rows: Array, values: Array) -> float:
-    """Return the factor of temperature scaling for the logits; 1 unless another factor is clearly better.
-
-    Forests are under-confident, and their students with them. Guo and others (2017), "On Calibration of Modern Neural
-    Networks", https://arxiv.org/abs/1706.04599.
-    """
-    losses, weight = _losses(task, targets, rows, values), _weight(targets, rows)
-    best, most = 1.0, 0.0
-    for scale in task.logit_scales:
-        mean, error = gain(losses, _losses(task, targets, rows, task.rescaled(values, scale)), weight)
-        if mean > max(2.0 * error, most):
-            best, most = scale, mean
-    # the fewer rows, the closer to 1
-    return float(best ** (len(losses) / (len(losses) + 100.0)))
+    return task.scores(targets.labels[rows], values, teacher, weight_of(targets, rows))
 
 
 def _net_on_labels(plan: Plan, bench: Bench, student: Any, rows: _Rows, labelled: Array) -> dict[str, float]:

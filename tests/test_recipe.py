@@ -19,6 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent
 from skdistill.losses import soften
+from skdistill.student import NetTable
 
 
 def quick_mlp(**params):
@@ -221,6 +222,20 @@ def test_a_teacher_that_has_learnt_a_part_of_the_noise_is_told_as_well(teacher):
     seen, unseen = (fit(teacher, X[rows], y[rows]).distillation_report_ for rows in (slice(1000), slice(1000, 2000)))
     assert (seen["memorised"], unseen["memorised"]) == (True, False)
     assert seen["alpha"] <= 0.5
+
+
+def test_of_wide_new_rows_five_nets_of_the_label_ensemble_are_asked(monkeypatch):
+    asked, answers = [], NetTable.answers
+    monkeypatch.setattr(
+        NetTable, "answers", lambda self, nets, rows: asked.append((len(nets), len(rows))) or answers(self, nets, rows)
+    )
+    X, y = table(300)
+    wide = np.hstack([X, np.zeros((300, 200))])
+    short = {"student": quick_mlp(max_epochs=1), "label_ensemble": 6}
+    for rows in (X, wide):
+        fit(lambda one: truth(one[:, :4]), rows, y, **short)
+    # all nets answer the given rows, and one the rows held out
+    assert asked == [(6, 300), (6, 3000), (1, 60), (6, 300), (5, 1500), (1, 60)]
 
 
 def test_cv_prefit_says_that_the_teacher_has_not_seen_the_rows():

@@ -224,18 +224,18 @@ def test_a_teacher_that_has_learnt_a_part_of_the_noise_is_told_as_well(teacher):
     assert seen["alpha"] <= 0.5
 
 
-def test_of_wide_new_rows_five_nets_of_the_label_ensemble_are_asked(monkeypatch):
+def test_of_wide_new_rows_seven_nets_of_the_label_ensemble_are_asked(monkeypatch):
     asked, answers = [], NetTable.answers
     monkeypatch.setattr(
         NetTable, "answers", lambda self, nets, rows: asked.append((len(nets), len(rows))) or answers(self, nets, rows)
     )
     X, y = table(300)
     wide = np.hstack([X, np.zeros((300, 200))])
-    short = {"student": quick_mlp(max_epochs=1), "label_ensemble": 6}
+    short = {"student": quick_mlp(max_epochs=1), "label_ensemble": 8}
     for rows in (X, wide):
         fit(lambda one: truth(one[:, :4]), rows, y, **short)
     # all nets answer the given rows, and one the rows held out
-    assert asked == [(6, 300), (6, 3000), (1, 60), (6, 300), (5, 1500), (1, 60)]
+    assert asked == [(8, 300), (8, 3000), (1, 60), (8, 300), (7, 1500), (1, 60)]
 
 
 def test_cv_prefit_says_that_the_teacher_has_not_seen_the_rows():

@@ -134,8 +134,7 @@ def munge(
         ends = block.take(neighbour, axis=1)
         began += _each(counts, n_rows)
         drawn = np.abs(ends - block).take(began)
-        within += firsts[start : start + at_once].repeat(counts)
-        drawn *= deviates.take(within)
+        drawn *= deviates.take(within + firsts[start : start + at_once].repeat(counts))
         drawn += ends.take(began)
         if n_missing.any():
             known = ~np.isnan(drawn)
@@ -143,7 +142,7 @@ def munge(
             moved, drawn = moved[known], drawn[known]
         moved, nearest = _nearest(ranked, n_rows - n_missing, counts, drawn, moved, n_new)
         nearest += _each(counts, n_rows)
-        made[moved] = orders.take(nearest)
+        made[moved] = orders.astype(index.dtype).take(nearest)
     unseen = _unseen_pairs(levels, index, rng)
     for at in levels:
         index[at, unseen] = source[unseen]

@@ -57,7 +57,7 @@ def bench_of(plan: Plan, X: Any, targets: Targets) -> Bench:
         Their answers and labels.
     """
     if traits_of(plan.student).in_epochs:
-        return NetTable(plan.student, X, targets)
+        return NetTable(plan.student, X, targets, plan.read)
     return _OneByOne(plan, X)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..student import ReadTable
 from ..tasks import Task
 
 
@@ -28,6 +29,8 @@ class Plan:
         1 shows the progress of the label ensemble.
     n_jobs : int or None
         Number of processes in which trial students are fitted.
+    read : ReadTable or None
+        The table as the student reads it, where that is known.
     """
 
     student: Any
@@ -39,6 +42,7 @@ class Plan:
     seed: int
     verbose: int
     n_jobs: int | None = None
+    read: ReadTable | None = None
 
     @property
     def chooses(self) -> bool:

@@ -38,7 +38,7 @@ _MANY_ROWS = 10_000
 MOST_ROWS = 262_144
 #: How many new rows are made, and how many for each given row at most; twice as many where these have no more cells
 #: than the last. Where they have more, so many models of the label ensemble answer them.
-_NEW_ROWS, _MOST_NEW, _FEW_CELLS, _ASKED = 10_000, 5, 1 << 18, 5
+_NEW_ROWS, _MOST_NEW, _FEW_CELLS, _ASKED = 10_000, 5, 1 << 18, 7
 #: The teacher is asked about so many new cells at a time: raw rows take several times the memory of encoded ones.
 _CELLS_ASKED = 1 << 21
 #: What is tried besides a temperature of one.
@@ -496,8 +496,8 @@ def _fit_nets(
     """Return the fitted nets, the factor of their logits, and the candidates.
 
     They are fitted to the rows that are `used`. With several temperatures, the one with the lowest loss on the held-out
-    rows is taken. In the end they may be fitted `again`, from where they are if `warm`, else anew, with others held
-    out, new ones among them.
+    rows is taken. In the end they may be fitted `again`: if `warm` from where they are, for a few steps on all rows,
+    else anew, with others held out, new ones among them.
     """
     task, valid = plan.task, np.flatnonzero(held_out)
     # one who weighs classes does not want probabilities
@@ -517,7 +517,8 @@ def _fit_nets(
     best = [min(found, key=lambda one: np.average(one[2].losses, weights=weight)) for found in tried]
     nets = [net for net, _, _ in best]
     if again:
-        rows, valid = _tenth_out(used, bench, seed)
+        # none of the rows that a net has seen could tell when to stop
+        rows, valid = (used, used[:0]) if warm else _tenth_out(used, bench, seed)
         last = bench.fit(
             [
                 Fit(net.targets, rows, valid, seed, start=net if warm else None, student=one)

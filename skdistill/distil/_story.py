@@ -24,7 +24,7 @@ from ..teacher import Answers, Teacher
 from ._augment import stack
 from ._constraints import check_given, take_from_teacher
 from ._plan import Plan
-from ._recipe import TrainingSet, choose
+from ._recipe import MOST_ROWS, TrainingSet, choose
 
 Array = NDArray[Any]
 
@@ -200,7 +200,8 @@ def check(
         answers = None if answers is None else replace(answers, origin="unseen")
     # the student's own checks raise before a teacher is fitted or asked
     counts = None if weight is None else np.flatnonzero(np.append(weight > 0, np.ones(learned.shape[0] - len(weight))))
-    check_learnable(student, learned if counts is None else take_rows(learned, counts), warn=not in_search()[0])
+    counted = learned if counts is None else take_rows(learned, counts)
+    read = check_learnable(student, counted, warn=not in_search()[0])
     check_given(model, student, learned, _n_outputs(task, teacher.classes if classes is None else classes, y))
     temperature = getattr(model, "temperature", 1.0)
     seed = seed_of(model, student)
@@ -208,7 +209,8 @@ def check(
     return Request(
         task=task,
         teacher=teacher,
-        plan=Plan(student, task, *given_plan),
+        # of more rows, some are learned from: these are read again
+        plan=Plan(student, task, *given_plan, read if learned.shape[0] <= MOST_ROWS else None),
         loss=loss,
         X=X,
         rows=learned,

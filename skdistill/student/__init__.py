@@ -4,7 +4,7 @@ from ._base import ProgramStudent, check_constraints, check_learnable, scale_log
 from ._coefficients import ShapeFunction
 from ._columns import raw_columns
 from ._encoded import Encoded, Encoder, MadeOf, cells_of
-from ._encoder import fit_encoder
+from ._encoder import ReadTable, fit_encoder
 from ._further import train_on
 from ._linear import LinearStudent, LinearStudentRegressor
 from ._mlp import MLPStudent, MLPStudentRegressor, fit_net, for_noise, hidden_units, with_size_of
@@ -27,6 +27,7 @@ __all__ = [
     "NetTable",
     "ProgramStudent",
     "Progress",
+    "ReadTable",
     "ShapeFunction",
     "Student",
     "Traits",

@@ -33,7 +33,7 @@ from ..tasks import CLASSES, NUMBERS, RANKS, Task, task_for
 from ._change_points import with_change_points
 from ._columns import Column, raw_columns, settled_kinds
 from ._encoded import Encoded, Encoder
-from ._encoder import as_delivered, check_columns, fit_encoder
+from ._encoder import ReadTable, as_delivered, fit_encoder, read_table
 from ._protocol import Traits
 from ._transformers import read_transformer
 
@@ -138,12 +138,16 @@ class ProgramStudent(ProgramModel, BaseEstimator):
         self._fit_metadata = {"report": {"n_rows": X.shape[0]}, "versions": versions()}
         return self
 
-    def _fit_encoder(self, X: Any, targets: Targets, terms: Terms) -> tuple[Encoder, Any]:
-        """Return the encoder, and the rows as it takes them."""
+    def _fit_encoder(
+        self, X: Any, targets: Targets, terms: Terms, table: ReadTable | None = None
+    ) -> tuple[Encoder, Any]:
+        """Return the encoder, and the rows as it takes them; their columns may have been read before."""
         if self.encoder is None:
             numeric = self._numeric_auto if self.numeric == "auto" else self.numeric
             # kinds may be settled for a table that these rows are a part of
-            columns = None if sparse.issparse(X) else list(raw_columns(X, self.__dict__.pop("_kinds", None)))
+            columns = None if table is None else table.columns
+            if columns is None and not sparse.issparse(X):
+                columns = list(raw_columns(X, self.__dict__.pop("_kinds", None)))
             signs = check_constraints(self, self.monotonic_cst, self, columns, terms.n_outputs)
             encoder = fit_encoder(
                 X,
@@ -153,6 +157,7 @@ class ProgramStudent(ProgramModel, BaseEstimator):
                 min_frequency=self.min_frequency,
                 max_categories=self.max_categories,
                 columns=columns,
+                reads=None if table is None else table.reads,
                 heavy=self._heavy,
             )
             if numeric == "piecewise" and self.n_bins == "auto" and targets.task.change_points:
@@ -362,7 +367,7 @@ def counted_rows(X: Any, targets: Targets) -> tuple[Any, Targets]:
     return take_rows(X, rows), targets.take(rows)
 
 
-def check_learnable(student: Any, X: Any, *, warn: bool) -> None:
+def check_learnable(student: Any, X: Any, *, warn: bool) -> ReadTable | None:
     """Raise for rows that `fit` would not accept, and warn of columns that it does not read as they are.
 
     A distiller asks for that before its teacher does long work.
@@ -376,6 +381,11 @@ def check_learnable(student: Any, X: Any, *, warn: bool) -> None:
     warn : bool
         Whether to warn: a fold of a search need not.
 
+    Returns
+    -------
+    read : ReadTable or None
+        The table as the student reads it; None where it does not say so beforehand.
+
     Raises
     ------
     ValueError
@@ -386,10 +396,12 @@ def check_learnable(student: Any, X: Any, *, warn: bool) -> None:
     UserWarning
         Of texts that are read as numbers or dates, of cells that are not, and of columns that are not used.
     """
-    if isinstance(student, ProgramStudent) and student.encoder is None:
-        notes = check_columns(X, student.min_frequency, student.max_categories)
-        if warn:
-            notes.warn()
+    if not isinstance(student, ProgramStudent) or student.encoder is not None or sparse.issparse(X):
+        return None
+    read = read_table(X, student.min_frequency, student.max_categories)
+    if warn:
+        read.notes.warn()
+    return read
 
 
 def unconstrainable(student: Any) -> str:

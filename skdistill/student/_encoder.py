@@ -80,6 +80,7 @@ def fit_encoder(
     min_frequency: int,
     max_categories: int,
     columns: Iterable[Column] | None = None,
+    reads: list[Read] | None = None,
     heavy: bool = False,
 ) -> Encoder:
     """Fit an encoder to a table.
@@ -103,6 +104,8 @@ def fit_encoder(
         The largest number of levels of a column that are kept; the most frequent ones are.
     columns : iterable of Column or None, default=None
         The columns of `X`, where their kinds were settled before.
+    reads : list of Read or None, default=None
+        How they are read, where that was found out before with the same numbers; it holds without weights.
     heavy : bool, default=False
         Whether a value in more rows than a bin should hold, such as the zero of most counts, is itself an edge, and
         the other edges are quantiles of the other rows. Otherwise such a column has few bins.
@@ -122,7 +125,9 @@ def fit_encoder(
     weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
     columns = list(columns or raw_columns(X))
     notes = Notes()
-    learned = _learn_columns(columns, weight, min_frequency, max_categories, notes)
+    learned = reads
+    if learned is None or sample_weight is not None:
+        learned = _learn_columns(columns, weight, min_frequency, max_categories, notes)
     categories = [one for one in learned if one.kind == "category"]
     rest = [one for one in learned if one.kind != "category"]
     spans = tuple(at for at, column in enumerate(columns) if column.kind == "number" and is_span(column.cells))
@@ -232,25 +237,51 @@ class Read:
     values: Array = field(default_factory=lambda: np.empty(0))
 
 
-def check_columns(X: Any, min_frequency: int, max_categories: int) -> Notes:
-    """Check a table before any long work, as :func:`fit_encoder` does; return what a user has to know of its columns.
+@dataclass(frozen=True)
+class ReadTable:
+    """A table whose columns are read, for the encoder that is fitted to it.
 
     Parameters
     ----------
-    X : ndarray, frame or sparse matrix of shape (n_rows, n_columns)
-        The raw rows. Sparse rows are not checked here, since validation has checked them already.
+    table : ndarray or frame of shape (n_rows, n_columns)
+        The raw rows.
+    columns : list of Column
+        Its columns.
+    reads : list of Read
+        How they are read if each row counts as one.
+    notes : Notes
+        What a user has to know of them.
+    """
+
+    table: Any
+    columns: list[Column]
+    reads: list[Read]
+    notes: Notes
+
+
+def read_table(X: Any, min_frequency: int, max_categories: int) -> ReadTable:
+    """Check a table before any long work, as :func:`fit_encoder` does.
+
+    Parameters
+    ----------
+    X : ndarray or frame of shape (n_rows, n_columns)
+        The raw rows. Sparse rows have been checked by validation.
     min_frequency, max_categories : int
         Those of the encoder.
+
+    Returns
+    -------
+    read : ReadTable
+        What was read, and what a user has to know of it.
 
     Raises
     ------
     ValueError
         If a numeric column holds an infinite number; the message names it.
     """
-    notes = Notes()
-    if not sparse.issparse(X):
-        _learn_columns(list(raw_columns(X)), np.ones(X.shape[0]), min_frequency, max_categories, notes)
-    return notes
+    columns, notes = list(raw_columns(X)), Notes()
+    reads = _learn_columns(columns, np.ones(X.shape[0]), min_frequency, max_categories, notes)
+    return ReadTable(X, columns, reads, notes)
 
 
 def check_finite(column: Column) -> None:

@@ -18,6 +18,7 @@ from ..losses import Targets
 from ..program import Op, Program, fold, run
 from ._base import counted_rows
 from ._encoded import MadeOf
+from ._encoder import ReadTable
 from ._mlp import BaseMLP, hidden_units
 
 Array = NDArray[Any]
@@ -25,7 +26,7 @@ Array = NDArray[Any]
 #: With many rows there are fewer epochs, so that training takes no more steps than these.
 _MOST_STEPS = 20_000
 #: The share of the steps that are taken from where another fit has ended.
-_WARM = 0.3
+_WARM = 0.05
 
 
 @dataclass(frozen=True)
@@ -98,16 +99,19 @@ class NetTable:
         The rows, raw; each has a weight above zero.
     targets : Targets
         The rows' answers and labels: they bring the weights, and what an encoder wants to know.
+    read : ReadTable or None, default=None
+        The table `X` as the student reads it, where it was read before.
     """
 
-    def __init__(self, student: Any, X: Any, targets: Targets) -> None:
+    def __init__(self, student: Any, X: Any, targets: Targets, read: ReadTable | None = None) -> None:
         self.student: BaseMLP = copy_unfitted(student)
         self.student._validate_params()
         self.student._check_sizes()
         # an encoder counts rows, whatever unit their weights come in
         X, targets = counted_rows(check_rows(self.student, X, reset=True), targets)
+        read = read if read is not None and read.table is X else None
         terms = targets.terms(X.shape[0], self.student.class_weight)
-        self._encoder, rows = self.student._fit_encoder(X, targets, terms)
+        self._encoder, rows = self.student._fit_encoder(X, targets, terms, read)
         self._encoded = self._encoder.encode(rows, targets.sample_weight, self.student._dtype)
         #: How many steps of a net were taken so far.
         self.n_steps = 0

@@ -95,10 +95,10 @@ def fit_label_ensemble(
     folds = list(task.folds(labels[kept], size, plan.seed % 2**32))
     only_labels = targets.only_labels()
     parts = []
-    for number, (seen, _) in enumerate(folds, start=1):
-        rows = kept[np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS]]
-        valid = task.held_out(labels[rows], (plan.seed + number) % 2**32)
-        parts.append((np.sort(rows[~valid]), np.sort(rows[valid])))
+    masks = task.held_out(labels[kept], (plan.seed + 1) % 2**32, size)
+    for (seen, _), mask in zip(folds, masks, strict=True):
+        rows = np.sort(np.random.RandomState(plan.seed).permutation(seen)[:_MOST_ROWS])
+        parts.append((kept[rows[~mask[rows]]], kept[rows[mask[rows]]]))
     start = perf_counter()
     growing = boosted_answers(task, bench, targets, parts, plan.seed % 2**31)
     # the first say how long all take

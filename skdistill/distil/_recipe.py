@@ -236,7 +236,7 @@ def choose(
     held_out = np.zeros(X.shape[0], dtype=bool)
     if choosing:
         assert targets.labels is not None
-        held_out[labelled] = plan.task.held_out(targets.labels[labelled], plan.seed % 2**32)
+        (held_out[labelled],) = plan.task.held_out(targets.labels[labelled], plan.seed % 2**32)
     rows = _Rows(plan, X, targets, ask, held_out, _n_new(plan, X, ask, by_rule))
     whole, bench, ensemble = rows.with_soft_labels(plan, labelled, by_rule)
     choice = _Choice(targets.alpha, _temperature(targets))

@@ -189,10 +189,13 @@ class Task:
 
     def split(self, labels: Array, share: float, seed: int) -> tuple[Array, Array]:
         """Return the rows to fit and those to hold out, sorted."""
-        stratify = self.strata(labels, share)
-        splitter = (ShuffleSplit if stratify is None else StratifiedShuffleSplit)(1, test_size=share, random_state=seed)
-        kept, held_out = next(splitter.split(labels, stratify))
+        ((kept, held_out),) = self._splits(labels, share, seed, 1)
         return np.sort(kept), np.sort(held_out)
+
+    def _splits(self, labels: Array, share: float, seed: int, n_splits: int) -> Iterator[tuple[Array, Array]]:
+        stratify = self.strata(labels, share)
+        splitter = ShuffleSplit if stratify is None else StratifiedShuffleSplit
+        return iter(splitter(n_splits, test_size=share, random_state=seed).split(labels, stratify))
 
     def strata(self, labels: Array, share: float) -> Array | None:
         """Return what a split is stratified by, None for a split by chance alone."""
@@ -310,8 +313,8 @@ class Task:
         """
         raise NotImplementedError
 
-    def held_out(self, labels: Array, seed: int) -> Array:
-        """Return a mask of the rows to hold out: a tenth, more of fewer than 1,000; each class in proportion.
+    def held_out(self, labels: Array, seed: int, n_masks: int = 1) -> Array:
+        """Return masks of rows to hold out: a tenth, more of fewer than 1,000; each class in proportion.
 
         Parameters
         ----------
@@ -319,11 +322,19 @@ class Task:
             The labels, as in Targets.
         seed : int
             Draws the rows.
+        n_masks : int, default=1
+            How often they are drawn.
+
+        Returns
+        -------
+        masks : ndarray of bool of shape (n_masks, n_rows)
+            True for the rows to hold out.
         """
         share = float(np.clip(100 / len(labels), 0.1, 0.2))
-        mask = np.zeros(len(labels), dtype=bool)
-        mask[self.split(labels, share, seed)[1]] = True
-        return mask
+        masks = np.zeros((n_masks, len(labels)), dtype=bool)
+        for mask, (_, held_out) in zip(masks, self._splits(labels, share, seed, n_masks), strict=True):
+            mask[held_out] = True
+        return masks
 
     def rescaled(self, values: Array, scale: float) -> Array:
         """Return answers whose logits are multiplied by a number."""

@@ -120,9 +120,10 @@ def test_threads_are_limited_for_their_own_fit_alone():
 
 def test_raw_tables_rare_classes_and_weights():
     X, y = steps(1800)
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(1800) < 0.2, 1 - y, y)
     # a class of three rows, which a fold may hold out altogether
     y[:3] = 2
-    rng = np.random.default_rng(0)
     frame = pd.DataFrame(X, columns=list("abcd")).assign(
         few=rng.choice(["x", "y", "z", None], 1800), many=[f"level {at % 150}" for at in range(1800)]
     )

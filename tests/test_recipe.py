@@ -238,6 +238,26 @@ def test_of_wide_new_rows_seven_nets_of_the_label_ensemble_are_asked(monkeypatch
     assert asked == [(8, 300), (8, 3000), (1, 60), (8, 300), (7, 1500), (1, 60)]
 
 
+def test_a_teacher_that_is_always_certain_and_often_wrong_is_made_less_certain():
+    X, y = table(600)
+    report = fit(DecisionTreeClassifier(random_state=0), X, y, cv=5).distillation_report_
+    assert 0.15 <= report["answers_scale"] < 0.5
+
+
+def test_a_teacher_may_add_a_column_to_the_frame_it_is_asked_about():
+    pd = pytest.importorskip("pandas")
+    X, y = table(300)
+
+    def ask(rows):
+        p = truth(rows[list("abcd")])
+        rows["more"] = 1.0
+        return p
+
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    fitted = DistilledClassifier(ask, student=quick_mlp(max_epochs=2), random_state=0, label_ensemble=3).fit(frame, y)
+    assert fitted.distillation_report_["n_rows"] == 300
+
+
 def test_cv_prefit_says_that_the_teacher_has_not_seen_the_rows():
     X, y, tree = seen_noise(600, 0.2)
     # it has seen them
@@ -473,6 +493,17 @@ def test_ctrl_c_in_the_label_ensemble_goes_on_with_what_it_knows(at_each_step, c
         model = fit(truth, X, y, student=quick_mlp(batch_size=16), augment=0)
     assert model.distillation_report_["n_label_models"] == 3
     assert log_loss(y, model.predict_proba(X)) < 0.6
+
+
+def test_ctrl_c_in_the_first_epoch_of_the_last_fit_keeps_the_fit_before_it(at_each_step, ctrl_c):
+    X, y, tree = seen_noise(600, 0.2)
+    steps = []
+    at_each_step(lambda step, weight: steps.append(step))
+    fit(tree, X, y, augment=1.0)
+    at_each_step(lambda step, weight: ctrl_c() if step == len(steps) - 1 else None)
+    with pytest.warns(UserWarning, match=r"The fit before the last one is kept"):
+        stopped = fit(tree, X, y, augment=1.0)
+    assert log_loss(y, stopped.predict_proba(X)) < 0.7
 
 
 def test_ctrl_c_in_a_last_fit_that_starts_anew_keeps_the_fit_before_it(at_each_step, ctrl_c):

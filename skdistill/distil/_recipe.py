@@ -519,14 +519,15 @@ def _fit_nets(
     if again:
         # none of the rows that a net has seen could tell when to stop
         rows, valid = (used, used[:0]) if warm else _tenth_out(used, bench, seed)
-        last = bench.fit(
-            [
-                Fit(net.targets, rows, valid, seed, start=net if warm else None, student=one)
-                for net, one in zip(nets, students, strict=True)
-            ]
-        )
-        if not warm and any(net.interrupted for net in last):
-            message = "The fit before the last one is kept, since the last one starts anew and has not ended."
+        pairs = zip(nets, students, strict=True)
+        fits = [Fit(net.targets, rows, valid, seed, start=net if warm else None, student=one) for net, one in pairs]
+        try:
+            last = bench.fit(fits)
+        except KeyboardInterrupt:
+            # in its first epoch
+            last = None
+        if last is None or (not warm and any(net.interrupted for net in last)):
+            message = "The fit before the last one is kept, since the last one has not ended."
             warnings.warn(message, UserWarning, stacklevel=user_level())
         else:
             nets = last

@@ -13,6 +13,9 @@ from ..tasks import Task
 
 Array = NDArray[Any]
 
+#: Among so many factors that of an answer's logits is looked for first.
+_N_SCALES = 9
+
 
 def losses_of(task: Task, targets: Targets, rows: Array, values: Array) -> Array:
     """Return the loss of each of some rows."""
@@ -50,9 +53,13 @@ def best_scale(task: Task, goals: Array, answers: Array, weight: Array | None) -
     def loss(scale: float) -> float:
         return float(np.average(task.row_losses(goals, task.rescaled(answers, scale)), weights=weight))
 
-    # the loss is convex in it
-    best = minimize_scalar(loss, bounds=task.answer_scales, method="bounded", options={"xatol": 5e-3})
-    return round(float(best.x), 3)
+    # the loss is flat where probabilities are as small as counts, so the best of a few factors comes first
+    scales = np.geomspace(*task.answer_scales, _N_SCALES).round(3).tolist()
+    losses = [loss(scale) for scale in scales]
+    at = int(np.argmin(losses))
+    bounds = scales[max(at - 1, 0)], scales[min(at + 1, len(scales) - 1)]
+    best = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 5e-3})
+    return round(float(best.x), 3) if best.fun < losses[at] else float(scales[at])
 
 
 def logit_scale_of(task: Task, targets: Targets, rows: Array, values: Array) -> float:

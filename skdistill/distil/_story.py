@@ -24,9 +24,12 @@ from ..teacher import Answers, Teacher
 from ._augment import stack
 from ._constraints import check_given, take_from_teacher
 from ._plan import Plan
-from ._recipe import MOST_ROWS, TrainingSet, choose
+from ._recipe import TrainingSet, choose
 
 Array = NDArray[Any]
+
+#: A table of at most so many cells is held as it was read while the teacher is fitted and asked.
+_CELLS_KEPT = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,8 @@ def check(
     counts = None if weight is None else np.flatnonzero(np.append(weight > 0, np.ones(learned.shape[0] - len(weight))))
     counted = learned if counts is None else take_rows(learned, counts)
     read = check_learnable(student, counted, warn=not in_search()[0])
+    # what nets are trained on; a large table is rather read again than held beside the teacher
+    keeps = traits_of(student).in_epochs and counts is None and np.prod(learned.shape) <= _CELLS_KEPT
     check_given(model, student, learned, _n_outputs(task, teacher.classes if classes is None else classes, y))
     temperature = getattr(model, "temperature", 1.0)
     seed = seed_of(model, student)
@@ -209,8 +214,7 @@ def check(
     return Request(
         task=task,
         teacher=teacher,
-        # of more rows, some are learned from: these are read again
-        plan=Plan(student, task, *given_plan, read if learned.shape[0] <= MOST_ROWS else None),
+        plan=Plan(student, task, *given_plan, read if keeps else None),
         loss=loss,
         X=X,
         rows=learned,

@@ -350,7 +350,7 @@ class MLPStudent(LearningClassifier, BaseMLP):
     program_ : Program
         The fitted student; ``program_(X)`` is ``predict_proba`` without input validation.
     history_ : list of dict
-        For each epoch (of the first net, if `n_nets` is more than one) its ``train_loss`` and, if rows are held out,
+        For each epoch (of the first net, if `n_nets` is more than one) its ``train_loss`` and, where rows are held out,
         ``valid_loss`` and ``valid_fidelity``, the fraction of them for which student and targets have the same most
         probable class.
     encoder_ : transformer
@@ -465,7 +465,7 @@ class MLPStudentRegressor(LearningRegressor, BaseMLP):
         The fitted student; ``program_(X)`` is ``predict`` without input validation and returns shape (n_rows,
         n_outputs).
     history_ : list of dict
-        For each epoch (of the first net, if `n_nets` is more than one) its ``train_loss`` and, if rows are held out,
+        For each epoch (of the first net, if `n_nets` is more than one) its ``train_loss`` and, where rows are held out,
         ``valid_loss`` and ``valid_fidelity``, the student's R2 against the targets on them. Losses refer to the
         standardised target.
     encoder_ : transformer

@@ -109,7 +109,8 @@ class NetTable:
         self.student._check_sizes()
         # an encoder counts rows, whatever unit their weights come in
         X, targets = counted_rows(check_rows(self.student, X, reset=True), targets)
-        read = read if read is not None and read.table is X else None
+        # a teacher that was asked may have added columns
+        read = read if read is not None and read.table is X and len(read.columns) == X.shape[1] else None
         terms = targets.terms(X.shape[0], self.student.class_weight)
         self._encoder, rows = self.student._fit_encoder(X, targets, terms, read)
         self._encoded = self._encoder.encode(rows, targets.sample_weight, self.student._dtype)

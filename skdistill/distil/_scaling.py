@@ -25,6 +25,7 @@ def losses_of(task: Task, targets: Targets, rows: Array, values: Array) -> Array
 
 
 def weight_of(targets: Targets, rows: Array) -> Array | None:
+    """Return the weights of some rows."""
     return None if targets.sample_weight is None else targets.sample_weight[rows]
 
 

@@ -198,7 +198,7 @@ def _nearest(
     Parameters
     ----------
     ranked : ndarray of shape (n_rows, n_numbers)
-        Rows of numbers in ascending order, missing ones last.
+        Rows of numbers in ascending order, NaN last.
     n_known : ndarray of shape (n_rows,)
         How many of them are not missing.
     counts : ndarray of shape (n_rows,)

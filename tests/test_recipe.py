@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent
+from skdistill.distil import _recipe
 from skdistill.losses import soften
 from skdistill.student import NetTable
 
@@ -197,11 +198,13 @@ def test_the_student_of_memorised_noise_is_the_mean_of_shallow_nets_unless_its_s
     assert (found.hidden_layer_sizes, found.n_nets) == size
 
 
-def test_a_teacher_far_ahead_of_unsteady_students_keeps_half():
+def test_a_teacher_far_ahead_of_nets_that_disagree_keeps_half_and_is_followed_by_narrow_nets():
     # nets cannot tell one column from 300 by 150 rows, and a forest can
     X = np.random.default_rng(0).normal(size=(150, 300))
     y = (X[:, 0] > 0).astype(int)
-    report = fit(DecisionTreeClassifier(max_depth=1).fit(X, y), X, y).distillation_report_
+    student = fit(DecisionTreeClassifier(max_depth=1).fit(X, y), X, y, student=MLPStudent(max_epochs=5))
+    assert (student.student_.hidden_layer_sizes, student.student_.n_nets) == ((24,), 4)
+    report = student.distillation_report_
     assert report["memorised"]
     assert report["teacher_gap"] > 0.15
     assert report["alpha"] == 0.5
@@ -224,18 +227,39 @@ def test_a_teacher_that_has_learnt_a_part_of_the_noise_is_told_as_well(teacher):
     assert seen["alpha"] <= 0.5
 
 
-def test_of_wide_new_rows_seven_nets_of_the_label_ensemble_are_asked(monkeypatch):
+def test_of_wide_new_rows_some_nets_of_the_label_ensemble_are_asked_in_turn(monkeypatch):
     asked, answers = [], NetTable.answers
     monkeypatch.setattr(
         NetTable, "answers", lambda self, nets, rows: asked.append((len(nets), len(rows))) or answers(self, nets, rows)
     )
     X, y = table(300)
     wide = np.hstack([X, np.zeros((300, 200))])
-    short = {"student": quick_mlp(max_epochs=1), "label_ensemble": 8}
+    short = {"student": quick_mlp(max_epochs=1), "label_ensemble": 10}
     for rows in (X, wide):
         fit(lambda one: truth(one[:, :4]), rows, y, **short)
     # all nets answer the given rows, and one the rows held out
-    assert asked == [(8, 300), (8, 3000), (1, 60), (8, 300), (7, 1500), (1, 60)]
+    narrow, few = [(10, 300), *[(10, 300)] * 10, (1, 60)], [(10, 300), *[(7, 150)] * 10, (1, 60)]
+    assert asked == narrow + few
+
+
+def test_each_part_of_the_new_rows_has_the_mean_of_the_nets_whose_turn_it_is(monkeypatch):
+    nets, found, ensemble = [], [], _recipe.fit_label_ensemble
+
+    def answers(self, several, rows):
+        nets.extend(several if not nets else ())
+        at = [next(number for number, net in enumerate(nets) if net is one) for one in several]
+        return [np.tile([number / 10, 1 - number / 10], (len(rows), 1)) for number in at]
+
+    monkeypatch.setattr(NetTable, "answers", answers)
+    monkeypatch.setattr(_recipe, "_ASKED", ((0, 3),))
+    monkeypatch.setattr(_recipe, "fit_label_ensemble", lambda *args: found.append(ensemble(*args)) or found[-1])
+    X, y = table(300)
+    with pytest.raises(StopIteration):
+        # the student is none of these nets
+        fit(truth, X, y, student=quick_mlp(max_epochs=1), label_ensemble=4)
+    soft = found[0].soft_labels[300:, 0].reshape(4, -1)
+    assert_allclose(soft, np.tile([[0.1], [0.2], [0.5 / 3], [0.4 / 3]], (1, 750)))
+    assert [len(values) for values in found[0].of_fresh] == [3000] * 3
 
 
 def test_a_teacher_that_is_always_certain_and_often_wrong_is_made_less_certain():

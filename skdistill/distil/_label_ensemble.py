@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -44,8 +44,8 @@ class LabelEnsemble:
     soft_labels : ndarray of shape (n_rows, n_targets)
         Their mean prediction for all rows of the bench.
     of_fresh : list of ndarray of shape (n_fresh, n_targets)
-        The answers of each of them, or of the first few, for the rows without a label: the soft labels of these rows
-        are their mean.
+        The answers of each of them, or of several that take turns, for the rows without a label: the soft labels of
+        these rows are their mean.
     rows : ndarray of shape (n_fitted,)
         The labelled rows that they were fitted to.
     out_of_fold : ndarray of shape (n_fitted, n_targets)
@@ -116,7 +116,15 @@ def fit_label_ensemble(
         print(f"label_ensemble: {models}, then the student: about {seconds:.0f} s at most", file=sys.stderr)
     trees.extend(growing or ())
     nets, fresh = bench.fit(fits, "label ensemble"), np.delete(np.arange(len(held_out)), labelled)
-    each, of_fresh = bench.answers(nets, labelled), bench.answers(nets[:n_asked], fresh) if len(fresh) else []
+    each = bench.answers(nets, labelled)
+    # for each part of the rows others, so that all are asked
+    turns = [[(first + at) % size for at in range(min(n_asked or size, size))] for first in range(size)]
+
+    def in_turn(answers: Callable[[list[int], Array], list[Array]]) -> list[Array]:
+        parts = [part for part in zip(turns, np.array_split(fresh, size), strict=True) if len(part[1])]
+        return [np.concatenate(values) for values in zip(*(answers(*part) for part in parts), strict=True)]
+
+    of_fresh = in_turn(lambda turn, rows: bench.answers([nets[at] for at in turn], rows))
     is_kept = ~held_out[labelled]
     alone = [values[~is_kept] for values in each]
 
@@ -133,11 +141,11 @@ def fit_label_ensemble(
         tree_weight = stacked_weight(task, goals, others, unseen, None if weight is None else weight[kept])
         tree_weight *= tree_weight >= _LEAST_WEIGHT
 
-        def mixed(rows: Array, of_nets: list[Array]) -> list[Array]:
-            pairs = zip(trees[: len(of_nets)], of_nets, strict=True)
-            return [tree_weight * tree[rows] + (1 - tree_weight) * net for tree, net in pairs]
+        def mixed(of_trees: list[Array], of_nets: list[Array]) -> list[Array]:
+            return [tree_weight * tree + (1 - tree_weight) * net for tree, net in zip(of_trees, of_nets, strict=True)]
 
-        each, of_fresh = mixed(labelled, each), mixed(fresh, of_fresh)
+        each = mixed([values[labelled] for values in trees], each)
+        of_fresh = mixed(in_turn(lambda turn, rows: [trees[at][rows] for at in turn]), of_fresh)
         unseen = tree_weight * others + (1 - tree_weight) * unseen
     soft_labels = np.empty((len(held_out), targets.n_targets))
     soft_labels[labelled] = np.mean(each, axis=0)

@@ -15,7 +15,7 @@ from scipy import sparse
 from .._sklearn import take_rows
 from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
 from ..program import user_level
-from ..student import Fit, MadeOf, for_noise, scale_logits, traits_of
+from ..student import Fit, MadeOf, scale_logits, several_shallow, traits_of
 from ..tasks import Task
 from ._augment import assemble, new_rows, stack
 from ._bench import Bench, bench_of
@@ -36,9 +36,11 @@ _FEW_ROWS = 5_000
 _MANY_ROWS = 10_000
 #: A net is fitted on at most so many rows where the choice is left to the data.
 MOST_ROWS = 262_144
-#: How many new rows are made, and how many for each given row at most; twice as many where these have no more cells
-#: than the last. Where they have more, so many models of the label ensemble answer them.
-_NEW_ROWS, _MOST_NEW, _FEW_CELLS, _ASKED = 10_000, 5, 1 << 18, 7
+#: As many new rows are made as are given, but so many at least and at most; and so many for each given row at most, or
+#: twice as many where these are few cells.
+_NEW_ROWS, _MOST_NEW, _FEW_CELLS = (10_000, 20_000), 5, 1 << 18
+#: New rows of more cells are answered by so many models of the label ensemble.
+_ASKED = ((1 << 22, 3), (_FEW_CELLS, 7))
 #: The teacher is asked about so many new cells at a time: raw rows take several times the memory of encoded ones.
 _CELLS_ASKED = 1 << 21
 #: What is tried besides a temperature of one.
@@ -123,8 +125,11 @@ class _Choice:
     gap : float or None, default=None
         Its score on the labels less that of students who have not seen them.
     far_ahead : bool, default=False
-        Whether that is so much that it has memorised noise: its student looks better on the rows held out than it is,
-        and its logits are left as they are.
+        Whether that is so much that it has memorised noise, or the students disagree: several shallow nets then do
+        better than a single net of two layers.
+    noisy : bool, default=False
+        Whether it has memorised noise: its student looks better on the rows held out than it is, and its logits are
+        left as they are.
     """
 
     alpha: float
@@ -133,6 +138,7 @@ class _Choice:
     memorised: bool | None = None
     gap: float | None = None
     far_ahead: bool = False
+    noisy: bool = False
 
 
 class _Rows:
@@ -191,7 +197,8 @@ class _Rows:
         bench = bench_of(plan, self.given, replace(self.targets.take(given), held_out=self.held_out[: self.n_given]))
         if self.made_of is not None:
             bench.add(self.below, self.made_of)
-        n_asked = _ASKED if self.n_new and self.n_new * self.given.shape[1] > _FEW_CELLS else None
+        n_cells = self.n_new * self.given.shape[1] if self.n_new else 0
+        n_asked = next((asked for cells, asked in _ASKED if n_cells > cells), None)
         ensemble = fit_label_ensemble(plan, bench, self.targets, labelled, self.held_out, n_asked)
         return self.targets.with_soft_labels(ensemble.soft_labels), bench, ensemble
 
@@ -246,17 +253,17 @@ def choose(
     if by_rule and bench is not None and ensemble is not None:
         choice = _by_rule(plan, rows, whole, ensemble, origin)
         if traits_of(plan.student).in_epochs:
-            again = len(labelled) < _FEW_ROWS
+            few, seen = len(labelled) < _FEW_ROWS, choice.memorised is not False
             goals = _chosen(whole, choice, rows.fresh)
             shallow = choice.far_ahead and len(labelled) < _MANY_ROWS
             # new rows do not help shallow nets that have many given ones
-            used = np.arange(rows.n_given if shallow and not again else len(rows.held_out))
+            used = np.arange(rows.n_given if shallow and not few else len(rows.held_out))
             nets = trained = [plan.student, *others]
             if shallow:
-                trained = [for_noise(net) for net in nets]
+                trained = [several_shallow(net, narrow=not choice.noisy) for net in nets]
                 if trained[0] is not plan.student:
                     by_labels = _net_on_labels(plan, bench, trained[0], rows, labelled)
-            ways = {"scaled": not choice.far_ahead, "again": again, "warm": choice.memorised is not False}
+            ways = {"scaled": not choice.noisy, "again": few or seen, "warm": seen}
             found = _fit_nets(plan, bench, trained, goals, used, rows.held_out, **ways)
             _, logit_scale, candidates = found[0]
             fitted = [(net, one) for net, (one, _, _) in zip(nets, found, strict=True)]
@@ -387,9 +394,10 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
     else:
         scale = best_scale(task, goals, answers, weight)
         answers = task.rescaled(answers, scale)
-    far_ahead = memorised and share == task.noisy_share
+    far_ahead = memorised and task.far_ahead(students, teacher, len(known))
+    noisy = far_ahead and share == task.noisy_share
     share = min(share, stacked_weight(task, goals, answers, ensemble.out_of_fold, weight))
-    return _Choice(round(share, 2), _temperature(whole), scale, memorised, teacher - students, far_ahead)
+    return _Choice(round(share, 2), _temperature(whole), scale, memorised, teacher - students, far_ahead, noisy)
 
 
 def _check_trees(
@@ -470,8 +478,10 @@ def _n_new(plan: Plan, X: Any, ask: Ask | None, wanted: bool) -> int:
         return round(plan.augment * X.shape[0])
     if not wanted or ask is None or sparse.issparse(X) or len(X.shape) != 2:
         return 0
-    twice = min(_NEW_ROWS, 2 * _MOST_NEW * X.shape[0])
-    return twice if twice * X.shape[1] <= _FEW_CELLS else min(_NEW_ROWS, _MOST_NEW * X.shape[0])
+    n_rows, (least, most) = X.shape[0], _NEW_ROWS
+    wished = min(max(least, n_rows), most)
+    twice = min(wished, 2 * _MOST_NEW * n_rows)
+    return twice if twice * X.shape[1] <= _FEW_CELLS else min(wished, _MOST_NEW * n_rows)
 
 
 def _temperatures(plan: Plan, targets: Targets) -> list[float | None]:

@@ -25,7 +25,7 @@ Array = NDArray[Any]
 #: With fewer rows, or queries of a ranker, those held out would say too little.
 _FEW_ROWS, _FEW_QUERIES = 100, 10
 #: Hidden units of a net, and, where labels are noise for the most part, nets to average and the hidden units of each.
-_HIDDEN, _AVERAGED = (96, 96), (4, (48,))
+_HIDDEN, _AVERAGED = (96, 96), (4, (48,), (24,))
 
 
 class BaseMLP(Learning):
@@ -215,15 +215,15 @@ def with_size_of(student: Any, other: Any) -> Any:
     return copy_unfitted(student).set_params(hidden_layer_sizes=other.hidden_layer_sizes, n_nets=other.n_nets)
 
 
-def for_noise(student: Any) -> Any:
-    """Return the net for a table of few rows and noisy labels: the mean of several shallow ones.
+def several_shallow(student: Any, *, narrow: bool) -> Any:
+    """Return the net for few rows and noisy labels, the mean of several shallow ones; these may be narrow.
 
     Where the user has chosen a size or a number of nets, it is the student itself.
     """
     if not isinstance(student.hidden_layer_sizes, str) or student.n_nets != 1:
         return student
-    n_nets, units = _AVERAGED
-    return copy_unfitted(student).set_params(hidden_layer_sizes=units, n_nets=n_nets)
+    n_nets, wide, slim = _AVERAGED
+    return copy_unfitted(student).set_params(hidden_layer_sizes=slim if narrow else wide, n_nets=n_nets)
 
 
 def fit_net(

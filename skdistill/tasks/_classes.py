@@ -218,6 +218,12 @@ class Classes(Task):
         """Return one for the most probable class of each row, and zero for the others."""
         return np.eye(values.shape[1])[values.argmax(axis=1)]
 
+    def far_ahead(self, students: float, teacher: float, n_rows: int) -> bool:
+        """Return whether the accuracy gap is larger than a standard error less than the one allowed."""
+        # by more than chance: the accuracy is that of a sample
+        error = np.sqrt(students * (1.0 - students) / n_rows)
+        return bool(teacher - students > self.memorised_gap - error)
+
     def share_of_seen(
         self, students: float, teacher: float, n_rows: int, answers: Array, each: Sequence[Array]
     ) -> float:
@@ -227,9 +233,7 @@ class Classes(Task):
         columns than rows can tell apart: then they differ on new rows nearly as often from each other as the teacher
         does from their mean.
         """
-        # by more than chance: the accuracy is that of a sample
-        error = np.sqrt(students * (1.0 - students) / n_rows)
-        if teacher - students <= self.memorised_gap - error:
+        if not self.far_ahead(students, teacher, n_rows):
             return 0.5
         if len(answers) == 0 or len(each) < 2:
             return self.noisy_share

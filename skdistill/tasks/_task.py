@@ -293,10 +293,8 @@ class Task:
         """Return how good answers are, 1 at best: what the gap between teacher and students is taken in."""
         raise NotImplementedError
 
-    def share_of_seen(
-        self, students: float, teacher: float, n_rows: int, answers: Array, each: Sequence[Array]
-    ) -> float:
-        """Return the share of a teacher that has seen the labels.
+    def far_ahead(self, students: float, teacher: float, n_rows: int) -> bool:
+        """Return whether a teacher's score is above the students' by more than the gap allowed and chance.
 
         Parameters
         ----------
@@ -306,6 +304,20 @@ class Task:
             The teacher's on the same rows.
         n_rows : int
             How many rows these are.
+        """
+        return False
+
+    def share_of_seen(
+        self, students: float, teacher: float, n_rows: int, answers: Array, each: Sequence[Array]
+    ) -> float:
+        """Return the share of a teacher that has seen the labels.
+
+        Parameters
+        ----------
+        students, teacher : float
+            As in :meth:`far_ahead`.
+        n_rows : int
+            As there.
         answers : ndarray of shape (n_new, n_targets)
             The teacher's answers for new rows; there may be none.
         each : sequence of ndarray of shape (n_new, n_targets)

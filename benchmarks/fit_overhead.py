@@ -15,8 +15,9 @@ distillation loss, where it computes both terms.
 Of the second, a teacher is fitted, and students of it; what they take includes asking it. Both are in
 CPU seconds, on one thread.
 
-Of the third, default fits of wide frames are parted into the nets' training and all else: encoding, new rows,
-choices. What the teacher, which is fitted beforehand, takes to answer is left out.
+Of the third, default fits of wide frames are parted into the nets' training, the reading of the table (checks, and the
+encoding of rows for nets) and all else: new rows, soft labels, choices. What the teacher, which is fitted beforehand,
+takes to answer is left out.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ from torch.nn import functional
 
 from _common import median_seconds, one_thread, print_header, print_table
 from skdistill import DistilledClassifier, MLPStudent
+from skdistill.distil import _story
 from skdistill.losses import CrossEntropy
-from skdistill.student import _mlp_training
+from skdistill.student import NetTable, _mlp_training
 from skdistill.tasks import CLASSES
 from tables import package
 
@@ -60,7 +62,7 @@ N_TREES, N_ROUNDS = 500, 300
 OWN = [(2_000, 2), (20_000, 2)]
 #: What students are made of, in the order of the table.
 STUDENTS: list[dict[str, Any]] = [{}, {"alpha": 0.5}, {"student": "linear"}, {"student": "tree"}]
-#: Rows and columns of wide frames, and the share of a fit that may be outside training.
+#: Rows and columns of wide frames, and the share of a fit, without its reading, that may be outside training.
 WIDE = [(133, 500), (1_500, 1_500)]
 OUTSIDE = 0.10
 WIDE_SEEDS = range(9)
@@ -198,19 +200,29 @@ def clocked(seconds: list[float], function: Callable[..., Any], *args: Any, **pa
     return answer
 
 
-def wide_fit(n_rows: int, n_columns: int, seed: int = 0) -> tuple[float, float, float]:
-    """Return the CPU seconds of a fit, and those of them in the teacher's answers and in training."""
+def wide_fit(n_rows: int, n_columns: int, seed: int = 0) -> tuple[float, float, float, float]:
+    """Return the CPU seconds of a fit, and those of them in the teacher's answers, in reading and in training."""
     rng = np.random.default_rng(seed)
     X = package("pandas").DataFrame(rng.normal(size=(n_rows, n_columns)), columns=[f"A{at}" for at in range(n_columns)])
     y = (X["A0"] + X["A1"] + 0.3 * rng.normal(size=n_rows) > 0).to_numpy()
     forest = RandomForestClassifier(50, random_state=seed).fit(X, y)
-    answering, training, whole = list[float](), list[float](), list[float]()
+    answering, reading, training, whole = list[float](), list[float](), list[float](), list[float]()
+
+    def read(owner: Any, name: str) -> Any:
+        function = getattr(owner, name)
+        return patch.object(owner, name, lambda *args, **params: clocked(reading, function, *args, **params))
+
     model = DistilledClassifier(
         partial(clocked, answering, forest.predict_proba), classes=[False, True], random_state=seed
     )
-    with patch.object(_mlp_training, "train_nets", partial(clocked, training, _mlp_training.train_nets)):
+    with (
+        patch.object(_mlp_training, "train_nets", partial(clocked, training, _mlp_training.train_nets)),
+        read(_story, "check_learnable"),
+        read(NetTable, "__init__"),
+        read(NetTable, "add"),
+    ):
         clocked(whole, model.fit, X, y)
-    return whole[0], sum(answering), sum(training)
+    return whole[0], sum(answering), sum(reading), sum(training)
 
 
 def wide() -> None:
@@ -220,16 +232,23 @@ def wide() -> None:
     for case in WIDE:
         # how many epochs the nets take is a matter of the seed
         found = [wide_fit(*case, seed) for seed in WIDE_SEEDS]
-        shares = [1.0 - training / (whole - answering) for whole, answering, training in found]
+        shares = [1.0 - training / (whole - answering - reading) for whole, answering, reading, training in found]
+        of_all = [1.0 - training / (whole - answering) for whole, answering, _, training in found]
         seconds = [f"{median(each):.2f}" for each in zip(*found, strict=True)]
         spread = f"{min(shares):.1%} to {max(shares):.1%}"
-        rows.append([*map("{:,}".format, case), *seconds, f"{median(shares):.1%}", spread])
-    print_table(["rows", "columns", "fit, s", "teacher, s", "training, s", "outside", "least and most"], rows)
+        rows.append([*map("{:,}".format, case), *seconds, f"{median(shares):.1%}", spread, f"{median(of_all):.1%}"])
+    header = ["rows", "columns", "fit, s", "teacher, s", "reading, s", "training, s"]
+    print_table([*header, "outside", "least and most", "with reading"], rows)
     print(
         f"\nCPU seconds, medians of {len(WIDE_SEEDS)} tables. fit: all of it. teacher: its answers alone, for the rows"
     )
-    print("and for new ones. outside: the share that is not training, of a fit without the teacher's answers.")
-    print(f"Expected: at most {OUTSIDE:.0%}.")
+    print(
+        "and for new ones. reading: checks of the table, and the encoding of rows for nets. outside: the share that is"
+    )
+    print(
+        f"not training, of a fit without answers and reading. Expected: at most {OUTSIDE:.0%}. with reading: of a fit"
+    )
+    print("without answers alone.")
 
 
 def main() -> None:

@@ -149,8 +149,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     With ``alpha="auto"``, the recipe first holds out a tenth of the labelled rows (with fewer than 1,000 rows: 100 of
     them, at most a fifth), stratified by class. With an MLPStudent it then takes these steps:
 
-    1. It makes synthetic rows between neighbours, 10,000 but at most 10 per given row (5 if 10 have more than
-       262,144 cells), which the teacher predicts (MUNGE; Bucila, Caruana and Niculescu-Mizil, 2006).
+    1. It makes synthetic rows between neighbours, which the teacher predicts (MUNGE; Bucila, Caruana and
+       Niculescu-Mizil, 2006): as many as there are rows, but 10,000 to 20,000, and at most 10 per given row (5 if 10
+       have more than 262,144 cells).
     2. It fits an out-of-fold label ensemble: 5 students (10 for fewer than 2,000 rows), each on the labels of all folds
        but one. Their mean prediction is a soft label; on labelled rows the soft label and the label count half each.
     3. Unless `cv` says so, it checks whether the teacher has seen the labels, by comparing the teacher's predictions
@@ -162,11 +163,12 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     5. It calibrates the teacher's predictions by temperature scaling (Guo et al., 2017): on the labels if the teacher
        has not seen them, else on the ensemble's predictions for the synthetic rows.
     6. It fits the student. Unless the teacher has memorised noise, it multiplies the student's logits by a factor if
-       that clearly improves the held-out rows. With fewer than 5,000 rows it continues the training on all of them, or
-       starts anew if the teacher has not seen the labels.
-       With more, it leaves out the synthetic rows if the teacher has memorised noise. If it has and fewer than 10,000
-       rows have a label, an MLPStudent that leaves `hidden_layer_sizes` and `n_nets` at their defaults becomes the mean
-       of four nets with one layer of 48 units; ``MLPStudent((96, 96))`` prevents that.
+       that clearly improves the held-out rows. If the teacher has seen the labels, it continues the training on all
+       rows for a few steps; else it starts anew with fewer than 5,000 rows.
+       Where the teacher's accuracy is so far above the ensemble's and fewer than 10,000 rows have a label, an
+       MLPStudent that leaves `hidden_layer_sizes` and `n_nets` at their defaults becomes the mean of four nets with one
+       layer: of 48 units if the teacher has memorised noise (fitted without the synthetic rows from 5,000 rows on), of
+       24 if the ensemble's students disagree. ``MLPStudent((96, 96))`` prevents that.
 
     Other students use the alpha among 0.5, 1 and 0 with the lowest log-loss on the held-out rows, and are then refitted
     on all rows.

@@ -282,8 +282,9 @@ class MLPStudent(LearningClassifier, BaseMLP):
     Parameters
     ----------
     hidden_layer_sizes : sequence of int or "auto", default="auto"
-        Number of units of each hidden layer; empty for none. "auto" is (96, 96). A distiller's default recipe
-        takes (48,) and ``n_nets=4`` instead if the teacher has memorised noise and fewer than 10,000 rows have a label.
+        Number of units of each hidden layer; empty for none. "auto" is (96, 96). Where fewer than 10,000 rows have a
+        label, a distiller's default recipe takes ``n_nets=4`` and (48,) instead if the teacher has memorised noise, or
+        (24,) if nets of the labels disagree.
     activation : {"relu", "silu", "tanh"}, default="relu"
         Activation function after each hidden layer.
     max_epochs : int, default=100

@@ -239,16 +239,9 @@ def wide() -> None:
         rows.append([*map("{:,}".format, case), *seconds, f"{median(shares):.1%}", spread, f"{median(of_all):.1%}"])
     header = ["rows", "columns", "fit, s", "teacher, s", "reading, s", "training, s"]
     print_table([*header, "outside", "least and most", "with reading"], rows)
-    print(
-        f"\nCPU seconds, medians of {len(WIDE_SEEDS)} tables. fit: all of it. teacher: its answers alone, for the rows"
-    )
-    print(
-        "and for new ones. reading: checks of the table, and the encoding of rows for nets. outside: the share that is"
-    )
-    print(
-        f"not training, of a fit without answers and reading. Expected: at most {OUTSIDE:.0%}. with reading: of a fit"
-    )
-    print("without answers alone.")
+    print(f"\nCPU seconds, medians of {len(WIDE_SEEDS)} tables. fit: all of it. teacher: its answers alone. reading:")
+    print("checks of the table, and the encoding of rows for nets. outside: the share that is not training, of a fit")
+    print(f"without answers and reading; expected: at most {OUTSIDE:.0%}. with reading: without answers alone.")
 
 
 def main() -> None:

@@ -132,14 +132,15 @@ class DistilledRegressor(RegressorMixin, Distiller):
     Notes
     -----
     With ``alpha="auto"`` and an MLPStudentRegressor, the recipe makes synthetic rows between neighbours, as many as
-    there are rows, but 10,000 to 20,000, and at most 10 per given row (5 if 10 have more than 262,144 cells). It fits an out-of-fold label ensemble: nets on the
-    labels only, each on all folds but one. It then sets the teacher's weight. A teacher that has not seen the labels
-    (according to `cv`, or to its predictions for rows and for synthetic rows near them) gets the weight with which its
-    predictions and the ensemble's together fit the labels best. A teacher that has seen them gets 0.4 (R - 2 A), or 0
-    if that is negative. R is the R2 of the nets on the folds that they have not seen, and A the absolute difference
-    between R and the teacher's R2 on the labelled rows; a teacher far above R has memorised noise. The targets of
-    synthetic rows are a mixture of the teacher's predictions, with the teacher's weight, and the ensemble's; labels
-    stay as they are. Other students use the alpha among 0.5, 1 and 0 with the lowest squared error on held-out rows.
+    there are rows, but 10,000 to 20,000, and at most 10 per given row (5 if 10 have more than 262,144 cells). It fits
+    an out-of-fold label ensemble: nets on the labels only, each on all folds but one. It then sets the teacher's
+    weight. A teacher that has not seen the labels (according to `cv`, or to its predictions for rows and for synthetic
+    rows near them) gets the weight with which its predictions and the ensemble's together fit the labels best. A
+    teacher that has seen them gets 0.4 (R - 2 A), or 0 if that is negative. R is the R2 of the nets on the folds that
+    they have not seen, and A the absolute difference between R and the teacher's R2 on the labelled rows; a teacher far
+    above R has memorised noise. The targets of synthetic rows are a mixture of the teacher's predictions, with the
+    teacher's weight, and the ensemble's; labels stay as they are. Other students use the alpha among 0.5, 1 and 0 with
+    the lowest squared error on held-out rows.
 
     Examples
     --------

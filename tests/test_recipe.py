@@ -210,6 +210,32 @@ def test_a_teacher_far_ahead_of_nets_that_disagree_keeps_half_and_is_followed_by
     assert report["alpha"] == 0.5
 
 
+def test_shallow_nets_for_many_rows_are_fitted_to_new_ones_unless_labels_are_noisy(monkeypatch):
+    monkeypatch.setattr(_recipe, "_FEW_ROWS", 100)
+    rows, train = [], NetTable.fit
+    monkeypatch.setattr(
+        NetTable, "fit", lambda self, fits, *args: rows.append(len(fits[0].rows)) or train(self, fits, *args)
+    )
+    wide = np.random.default_rng(0).normal(size=(150, 300))
+    clean, stump = (wide[:, 0] > 0).astype(int), DecisionTreeClassifier(max_depth=1)
+    fit(stump.fit(wide, clean), wide, clean, student=MLPStudent(max_epochs=5), augment=10)
+    assert rows[-1] == 150 + 1500
+    X, y, tree = seen_noise(600, 0.2)
+    for params, used in (({}, 600), ({"hidden_layer_sizes": (8,)}, 600 + 1200)):
+        fit(tree, X, y, student=MLPStudent(numeric="standard", max_epochs=2, **params), augment=2)
+        assert rows[-1] == used
+
+
+def test_a_single_row_without_a_label_does_not_say_whether_nets_disagree():
+    X, y, _ = seen_noise(500, 0.3)
+    forest, more = RandomForestClassifier(20, random_state=0).fit(X, y), table(4, seed=7)[0]
+    alphas = {
+        fit(forest, X, y, fit={"X_unlabeled": more[at : at + 1]}, augment=0).distillation_report_["alpha"]
+        for at in range(4)
+    }
+    assert alphas == {0.25}
+
+
 @pytest.mark.parametrize(
     "teacher",
     [
@@ -517,6 +543,23 @@ def test_ctrl_c_in_the_label_ensemble_goes_on_with_what_it_knows(at_each_step, c
         model = fit(truth, X, y, student=quick_mlp(batch_size=16), augment=0)
     assert model.distillation_report_["n_label_models"] == 3
     assert log_loss(y, model.predict_proba(X)) < 0.6
+
+
+def test_ctrl_c_in_the_fit_of_the_student_ends_it_without_a_last_fit(monkeypatch, at_each_step, ctrl_c):
+    X, y, tree = seen_noise(600, 0.2)
+    steps, fits, train = [], [], NetTable.fit
+    monkeypatch.setattr(NetTable, "fit", lambda self, *args: fits.append(len(steps)) or train(self, *args))
+
+    def stop(step, weight):
+        steps.append(step)
+        # in the third epoch after the label ensemble
+        if len(fits) == 2 and len(steps) == fits[1] + 40:
+            ctrl_c()
+
+    at_each_step(stop)
+    with pytest.warns(UserWarning, match=r"interrupted after 2 of 15 epochs"):
+        stopped = fit(tree, X, y, augment=1.0)
+    assert (len(fits), len(stopped.student_.history_)) == (2, 2)
 
 
 def test_ctrl_c_in_the_first_epoch_of_the_last_fit_keeps_the_fit_before_it(at_each_step, ctrl_c):

@@ -256,13 +256,14 @@ def choose(
             few, seen = len(labelled) < _FEW_ROWS, choice.memorised is not False
             goals = _chosen(whole, choice, rows.fresh)
             shallow = choice.far_ahead and len(labelled) < _MANY_ROWS
-            # new rows do not help shallow nets that have many given ones
-            used = np.arange(rows.n_given if shallow and not few else len(rows.held_out))
             nets = trained = [plan.student, *others]
             if shallow:
                 trained = [several_shallow(net, narrow=not choice.noisy) for net in nets]
-                if trained[0] is not plan.student:
-                    by_labels = _net_on_labels(plan, bench, trained[0], rows, labelled)
+                shallow = trained[0] is not plan.student
+            if shallow:
+                by_labels = _net_on_labels(plan, bench, trained[0], rows, labelled)
+            # where labels are noisy, new rows do not help shallow nets that have many given ones
+            used = np.arange(rows.n_given if shallow and choice.noisy and not few else len(rows.held_out))
             ways = {"scaled": not choice.noisy, "again": few or seen, "warm": seen}
             found = _fit_nets(plan, bench, trained, goals, used, rows.held_out, **ways)
             _, logit_scale, candidates = found[0]
@@ -526,7 +527,7 @@ def _fit_nets(
     weight = weight_of(targets, valid)
     best = [min(found, key=lambda one: np.average(one[2].losses, weights=weight)) for found in tried]
     nets = [net for net, _, _ in best]
-    if again:
+    if again and not any(net.interrupted for net in nets):
         # none of the rows that a net has seen could tell when to stop
         rows, valid = (used, used[:0]) if warm else _tenth_out(used, bench, seed)
         pairs = zip(nets, students, strict=True)

@@ -21,6 +21,8 @@ Array = NDArray[Any]
 #: So many times as often as two students differ, a teacher differs from their mean if it has memorised noise. Between
 #: 1.25 and 1.5 half and a quarter are level; above, a quarter is better by a hundredth, and below, half is by three.
 _APART = 1.5
+#: That is asked on so many rows at least.
+_FEWEST_ANSWERS = 100
 
 
 class Classes(Task):
@@ -235,7 +237,7 @@ class Classes(Task):
         """
         if not self.far_ahead(students, teacher, n_rows):
             return 0.5
-        if len(answers) == 0 or len(each) < 2:
+        if len(answers) < _FEWEST_ANSWERS or len(each) < 2:
             return self.noisy_share
         votes = np.sum([self.votes(values) for values in each], axis=0)
         alike = (votes * (votes - 1)).sum() / (len(each) * (len(each) - 1) * len(votes))

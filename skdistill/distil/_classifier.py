@@ -153,7 +153,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
        Niculescu-Mizil, 2006): as many as there are rows, but 10,000 to 20,000, and at most 10 per given row (5 if 10
        have more than 262,144 cells).
     2. It fits an out-of-fold label ensemble: 5 students (10 for fewer than 2,000 rows), each on the labels of all folds
-       but one. Their mean prediction is a soft label; on labelled rows the soft label and the label count half each.
+       but one, at most 20,000. Their mean prediction is a soft label; on labelled rows the soft label and the label
+       count half each.
     3. Unless `cv` says so, it checks whether the teacher has seen the labels, by comparing the teacher's predictions
        for rows and for synthetic rows near them.
     4. It sets the teacher's weight. A teacher that has not seen the labels gets the weight with which its predictions
@@ -164,11 +165,11 @@ class DistilledClassifier(ClassifierMixin, Distiller):
        has not seen them, else on the ensemble's predictions for the synthetic rows.
     6. It fits the student. Unless the teacher has memorised noise, it multiplies the student's logits by a factor if
        that clearly improves the held-out rows. If the teacher has seen the labels, it continues the training on all
-       rows for a few steps; else it starts anew with fewer than 5,000 rows.
-       Where the teacher's accuracy is so far above the ensemble's and fewer than 10,000 rows have a label, an
-       MLPStudent that leaves `hidden_layer_sizes` and `n_nets` at their defaults becomes the mean of four nets with one
-       layer: of 48 units if the teacher has memorised noise (fitted without the synthetic rows from 5,000 rows on), of
-       24 if the ensemble's students disagree. ``MLPStudent((96, 96))`` prevents that.
+       rows for a few steps; else, if fewer than 5,000 rows have a label, it trains the student anew.
+       Where the teacher's accuracy is as far above the ensemble's as in step 4 and fewer than 10,000 rows have a label,
+       an MLPStudent that leaves `hidden_layer_sizes` and `n_nets` at their defaults becomes the mean of four nets with
+       one layer: of 48 units if the teacher has memorised noise (fitted without the synthetic rows from 5,000 rows on),
+       of 24 if the ensemble's students disagree. ``MLPStudent((96, 96))`` prevents that.
 
     Other students use the alpha among 0.5, 1 and 0 with the lowest log-loss on the held-out rows, and are then refitted
     on all rows.

@@ -283,8 +283,8 @@ class MLPStudent(LearningClassifier, BaseMLP):
     ----------
     hidden_layer_sizes : sequence of int or "auto", default="auto"
         Number of units of each hidden layer; empty for none. "auto" is (96, 96). Where fewer than 10,000 rows have a
-        label, a distiller's default recipe takes ``n_nets=4`` and (48,) instead if the teacher has memorised noise, or
-        (24,) if nets of the labels disagree.
+        label, and the teacher's accuracy on them is far above that of nets of the labels, a distiller's default recipe
+        takes ``n_nets=4`` and (48,) instead, or (24,) if these nets disagree.
     activation : {"relu", "silu", "tanh"}, default="relu"
         Activation function after each hidden layer.
     max_epochs : int, default=100
@@ -318,7 +318,7 @@ class MLPStudent(LearningClassifier, BaseMLP):
         encoding over quantile bins in addition. "auto": "piecewise".
     n_bins : int or "auto", default="auto"
         Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160 bins among the
-        numeric columns, 4 to 16 each, with at most 360 in total.
+        numeric columns, 4 to 16 each, or fewer where there would be more than 360 in total.
     min_frequency : int, default=5
         Categories in fewer rows than this are grouped together. A numeric column is ignored if fewer rows than this
         differ from its most frequent value; missing counts as a value.
@@ -428,8 +428,8 @@ class MLPStudentRegressor(LearningRegressor, BaseMLP):
         encoding over quantile bins in addition. "auto": "piecewise".
     n_bins : int or "auto", default="auto"
         Maximum number of bins of a column in the piecewise-linear encoding. "auto" divides about 160 bins among the
-        numeric columns, 4 to 16 each, with at most 360 in total. It adds bins around change points, narrow ranges in
-        which the target changes abruptly, such as holidays.
+        numeric columns, 4 to 16 each, or fewer where there would be more than 360 in total. It adds bins around change
+        points, narrow ranges in which the target changes abruptly, such as holidays.
     min_frequency : int, default=5
         Categories in fewer rows than this are grouped together. A numeric column is ignored if fewer rows than this
         differ from its most frequent value; missing counts as a value.

@@ -11,7 +11,7 @@ from skdistill.losses import CrossEntropy, Huber, SquaredError, Targets
 from skdistill.student._encoded import Encoded
 from skdistill.student._mlp_training import Job, net_outputs, train_nets
 from skdistill.student._net_inputs import Goals, Inputs
-from skdistill.student._nets import Nets, initial_layers
+from skdistill.student._nets import Nets, flattened, initial_layers
 from skdistill.student._torch_loss import TermsLoss, target_arrays
 
 CPU = torch.device("cpu")
@@ -106,7 +106,7 @@ def test_the_gradient_is_that_of_autograd(activation, kind, n_columns):
         assert inputs.spreads == (n_columns == 9)
     sizes = [2 + n_columns, 6, 5, 3]
     starts = [initial_layers(sizes, n_columns, inputs.n_active, torch.Generator().manual_seed(at)) for at in range(2)]
-    flat = torch.cat([torch.stack(parts).reshape(-1) for parts in zip(*starts, strict=True)])
+    flat = flattened([torch.stack(parts) for parts in zip(*starts, strict=True)])
     nets = Nets(flat, [tuple(part.shape) for part in starts[0]], activation, inputs)
     rows = torch.as_tensor(rng.permutation(12))
     slopes = torch.as_tensor(rng.normal(size=(2, 6, 3)).astype(np.float32))

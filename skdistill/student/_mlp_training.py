@@ -19,7 +19,7 @@ from ..losses import Terms
 from ._encoded import Encoded
 from ._mlp import hidden_units
 from ._net_inputs import Goals, Inputs
-from ._nets import Nets, initial_layers, layer_signs
+from ._nets import Nets, flattened, initial_layers, layer_signs
 from ._progress import Progress
 from ._torch_loss import own_torch_state
 
@@ -307,7 +307,7 @@ class _Run:
         self.shapes = [shape for n_in, n_out in pairwise(sizes) for shape in ((n_in, n_out), (1, n_out))]
         starts, signs = zip(*(self._start(job, at) for at, job in enumerate(jobs)), strict=True)
         flat, self.signs = (
-            torch.cat([torch.stack(parts).reshape(-1) for parts in zip(*several, strict=True)]).to(device)
+            flattened([torch.stack(parts) for parts in zip(*several, strict=True)]).to(device)
             for several in (starts, signs)
         )
         if inputs.signs is not None:
@@ -534,7 +534,7 @@ def net_outputs(activation: str, encoded: Encoded, nets: Sequence[Layers], rows:
         In float32.
     """
     several = [_as_tensors(layers) for layers in nets]
-    flat = [torch.cat([part.reshape(-1) for part in parts]) for parts in several]
+    flat = [flattened([part[None] for part in parts]) for parts in several]
     shapes = [(part.shape[0], part.shape[1]) for part in several[0]]
     one = Nets(torch.empty_like(flat[0]), shapes, activation, Inputs.of(encoded, torch.device("cpu")))
     outputs: list[list[Tensor]] = [[] for _ in nets]

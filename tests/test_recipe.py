@@ -1,5 +1,6 @@
 """alpha="auto": what is chosen on rows held out, the label ensemble, new rows, and what the report says."""
 
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -19,8 +20,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent
 from skdistill.distil import _recipe
-from skdistill.losses import soften
-from skdistill.student import NetTable
+from skdistill.losses import Targets, soften
+from skdistill.student import NetTable, widened
 
 
 def quick_mlp(**params):
@@ -193,9 +194,50 @@ def test_several_new_rows_near_a_row_are_one_piece_of_evidence():
 )
 def test_the_student_of_memorised_noise_is_the_mean_of_shallow_nets_unless_its_size_is_given(params, size):
     X, y, tree = seen_noise(600, 0.2)
-    student = MLPStudent(numeric="standard", max_epochs=2, **params)
+    student = MLPStudent(numeric="standard", max_epochs=10, **params)
     found = fit(tree.predict_proba, X, y, student=student).student_
     assert (found.hidden_layer_sizes, found.n_nets) == size
+
+
+def checkered(n_rows, noise=0.0, seed=0):
+    """Labels of a board of 64 fields, a share of which is changed."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(size=(n_rows, 2))
+    y = (np.floor(8 * X).sum(axis=1) % 2).astype(int)
+    return X, np.where(rng.random(n_rows) < noise, 1 - y, y)
+
+
+@pytest.mark.parametrize(
+    ("params", "size"), [({}, (192, 192)), ({"hidden_layer_sizes": (96, 96)}, (96, 96)), ({"n_nets": 2}, "auto")]
+)
+def test_where_nets_underfit_labels_count_in_full_and_the_net_is_wide_unless_its_size_is_given(params, size):
+    X, y = checkered(600)
+    model = fit(DecisionTreeClassifier().fit(X, y), X, y, student=MLPStudent(max_epochs=10, **params), augment=1)
+    report = model.distillation_report_
+    assert report["underfits"]
+    assert model.student_.hidden_layer_sizes == size
+
+
+@pytest.mark.parametrize(("n_inputs", "units"), [(5, 192), (250, 152), (500, 104), (600, None)])
+def test_a_wide_net_takes_no_more_than_240_kb(n_inputs, units):
+    net = widened(MLPStudent(), n_inputs, 3)
+    assert net.hidden_layer_sizes == ("auto" if units is None else (units, units))
+    if units is not None:
+        counts = [(n_in + 1) * n_out for n_in, n_out in pairwise((n_inputs, units, units, 3))]
+        assert sum(counts) <= 60_000
+
+
+def test_labels_count_in_full_only_where_nets_underfit(monkeypatch):
+    fitted = []
+    goals = Targets.with_soft_labels
+    monkeypatch.setattr(
+        Targets, "with_soft_labels", lambda self, *args: fitted.append(goals(self, *args)) or fitted[-1]
+    )
+    for X, y in (checkered(600), checkered(600, noise=0.5)):
+        fit(DecisionTreeClassifier().fit(X, y), X, y, student=MLPStudent(max_epochs=10), augment=1)
+    fine, noisy = (targets.soft_labels[:600] for targets in fitted)
+    assert_array_equal(fine, np.eye(2)[checkered(600)[1]])
+    assert ((noisy > 0) & (noisy < 1)).all()
 
 
 def test_a_teacher_far_ahead_of_nets_that_disagree_keeps_half_and_is_followed_by_narrow_nets():
@@ -222,7 +264,7 @@ def test_shallow_nets_for_many_rows_are_fitted_to_new_ones_unless_labels_are_noi
     assert rows[-1] == 150 + 1500
     X, y, tree = seen_noise(600, 0.2)
     for params, used in (({}, 600), ({"hidden_layer_sizes": (8,)}, 600 + 1200)):
-        fit(tree, X, y, student=MLPStudent(numeric="standard", max_epochs=2, **params), augment=2)
+        fit(tree, X, y, student=MLPStudent(numeric="standard", max_epochs=10, **params), augment=2)
         assert rows[-1] == used
 
 
@@ -614,6 +656,7 @@ def test_with_a_number_nothing_is_chosen_and_distillation_is_plain(noted):
         "n_left_out": 0,
         "n_label_models": 0,
         "tree_weight": None,
+        "underfits": None,
         "n_steps": 0,
         "teacher_gap": None,
         "memorised": None,

@@ -54,6 +54,8 @@ class LabelEnsemble:
         The answers of each student alone for the rows held out.
     tree_weight : float
         The weight of the trees; 0 without any.
+    underfits : bool, default=False
+        Whether their residuals are alike at neighbouring rows.
     """
 
     n_models: int
@@ -63,6 +65,7 @@ class LabelEnsemble:
     out_of_fold: Array
     students: list[Array]
     tree_weight: float
+    underfits: bool = False
 
 
 def fit_label_ensemble(

@@ -15,13 +15,14 @@ from scipy import sparse
 from .._sklearn import take_rows
 from ..losses import BinaryCrossEntropy, CrossEntropy, Targets
 from ..program import user_level
-from ..student import Fit, MadeOf, scale_logits, several_shallow, traits_of
+from ..student import Fit, MadeOf, NetTable, scale_logits, several_shallow, traits_of, widened
 from ..tasks import Task
 from ._augment import assemble, new_rows, stack
 from ._bench import Bench, bench_of
 from ._label_ensemble import LabelEnsemble, fit_label_ensemble, stacked_weight
 from ._memorisation import has_seen
 from ._plan import Plan
+from ._residuals import residuals_agree
 from ._scaling import best_scale, logit_scale_of, losses_of, weight_of
 
 Array = NDArray[Any]
@@ -185,11 +186,12 @@ class _Rows:
         return assemble(take_rows(self.given, self.made_of.rows), self.made_of.index)
 
     def with_soft_labels(
-        self, plan: Plan, labelled: Array, wanted: bool
+        self, plan: Plan, labelled: Array, wanted: bool, underfits: bool | None = None
     ) -> tuple[Targets, Bench | None, LabelEnsemble | None]:
         """Return the targets with the soft labels of a label ensemble, its bench and itself; where there is to be one.
 
-        That is where it is `wanted`, or the plan says how many students it has.
+        That is where it is `wanted`, or the plan says how many students it has. If it underfits, which may be known,
+        labels count in full.
         """
         if not wanted and (isinstance(plan.label_ensemble, str) or plan.label_ensemble == 0):
             return self.targets, None, None
@@ -200,7 +202,17 @@ class _Rows:
         n_cells = self.n_new * self.given.shape[1] if self.n_new else 0
         n_asked = next((asked for cells, asked in _ASKED if n_cells > cells), None)
         ensemble = fit_label_ensemble(plan, bench, self.targets, labelled, self.held_out, n_asked)
-        return self.targets.with_soft_labels(ensemble.soft_labels), bench, ensemble
+        if underfits is None:
+            underfits = isinstance(bench, NetTable) and self._underfits(plan, ensemble)
+        soft = self.targets.with_soft_labels(ensemble.soft_labels, 1.0 if underfits else 0.5)
+        return soft, bench, replace(ensemble, underfits=underfits)
+
+    def _underfits(self, plan: Plan, ensemble: LabelEnsemble) -> bool:
+        labels, known = self.targets.labels, ensemble.rows
+        if labels is None or self.targets.classes is None or labels.ndim > 1 or not _has_cells(self.given):
+            return False
+        residuals = plan.task.goals(labels[known], self.targets.n_targets) - ensemble.out_of_fold
+        return residuals_agree(take_rows(self.given, known), residuals, plan.seed % 2**32)
 
     def all(self) -> Any:
         """Return all rows, raw."""
@@ -255,13 +267,15 @@ def choose(
         if traits_of(plan.student).in_epochs:
             few, seen = len(labelled) < _FEW_ROWS, choice.memorised is not False
             goals = _chosen(whole, choice, rows.fresh)
-            shallow = choice.far_ahead and len(labelled) < _MANY_ROWS
             nets = trained = [plan.student, *others]
+            shallow = choice.far_ahead and len(labelled) < _MANY_ROWS and not ensemble.underfits
             if shallow:
                 trained = [several_shallow(net, narrow=not choice.noisy) for net in nets]
-                shallow = trained[0] is not plan.student
-            if shallow:
+            elif ensemble.underfits and isinstance(bench, NetTable):
+                trained = [widened(net, bench.n_inputs, targets.n_targets) for net in nets]
+            if trained[0] is not plan.student:
                 by_labels = _net_on_labels(plan, bench, trained[0], rows, labelled)
+            shallow = shallow and trained[0] is not plan.student
             # where labels are noisy, new rows do not help shallow nets that have many given ones
             used = np.arange(rows.n_given if shallow and choice.noisy and not few else len(rows.held_out))
             ways = {"scaled": not choice.noisy, "again": few or seen, "warm": seen}
@@ -284,6 +298,7 @@ def choose(
         "n_new": rows.n_new,
         "n_label_models": 0 if ensemble is None else ensemble.n_models,
         "tree_weight": None if ensemble is None else ensemble.tree_weight,
+        "underfits": None if ensemble is None else ensemble.underfits,
         "n_steps": 0 if bench is None else bench.n_steps,
         "memorised": choice.memorised,
         "teacher_gap": choice.gap,
@@ -331,7 +346,7 @@ def choose_again(
     fixed = replace(plan, alpha=report["alpha"], label_ensemble=report["n_label_models"])
     n_new = _n_new(plan, X, ask, report["n_new"] > 0)
     rows = _Rows(fixed, X, targets, ask, np.zeros(X.shape[0], dtype=bool), n_new)
-    whole, bench, _ = rows.with_soft_labels(fixed, labelled, False)
+    whole, bench, _ = rows.with_soft_labels(fixed, labelled, False, report["underfits"])
     goals = as_chosen(whole, report, rows.fresh)
     fitted = []
     if net is not None and bench is not None:
@@ -473,11 +488,15 @@ def _wants_ensemble(plan: Plan) -> bool:
     return traits_of(plan.student).in_epochs
 
 
+def _has_cells(X: Any) -> bool:
+    return not sparse.issparse(X) and len(X.shape) == 2
+
+
 def _n_new(plan: Plan, X: Any, ask: Ask | None, wanted: bool) -> int:
     """Return how many new rows to make."""
     if not isinstance(plan.augment, str):
         return round(plan.augment * X.shape[0])
-    if not wanted or ask is None or sparse.issparse(X) or len(X.shape) != 2:
+    if not wanted or ask is None or not _has_cells(X):
         return 0
     n_rows, (least, most) = X.shape[0], _NEW_ROWS
     wished = min(max(least, n_rows), most)

@@ -100,9 +100,9 @@ class BinaryCrossEntropy(CrossEntropy):
         """Return one where a label is more likely than not, else zero."""
         return (answers > 0.5).astype(np.float64)
 
-    def keep_labels(self, labels: Array | None, values: Array) -> Array:
-        """Return the soft labels, halfway to a label where there is one, so that it is not memorised."""
-        return values if labels is None else np.where(np.isnan(labels), values, (values + labels) / 2)
+    def keep_labels(self, labels: Array | None, values: Array, share: float = 0.5) -> Array:
+        """Return the soft labels; a label has a share where there is one, so that it is not memorised."""
+        return values if labels is None else np.where(np.isnan(labels), values, (1 - share) * values + share * labels)
 
     def weigh_classes(self, class_weight: Any, classes: Any, soft: Any, labels: Any, alpha: float) -> Any:
         """Raise for class weights, which a multilabel target does not have."""

@@ -194,11 +194,11 @@ class Loss:
         """Return the label that the teacher's answers stand for, in the form of labels."""
         return answers
 
-    def keep_labels(self, labels: Array | None, values: Array) -> Array:
+    def keep_labels(self, labels: Array | None, values: Array, share: float = 0.5) -> Array:
         """Return what is fitted in place of labels where another model has given a value for every row.
 
         A student that squares errors and stops early does not memorise labels, and the labels know more than
-        models that were fitted to them: a label stays where there is one.
+        models that were fitted to them: a label stays where there is one, whatever its `share`.
         """
         if labels is None:
             return values
@@ -305,13 +305,13 @@ class CrossEntropy(Loss):
         """Return the index of the most probable class."""
         return answers.argmax(axis=1)
 
-    def keep_labels(self, labels: Array | None, values: Array) -> Array:
-        """Return the soft labels; those of rows with a label are halfway to it, so that it is not memorised."""
+    def keep_labels(self, labels: Array | None, values: Array, share: float = 0.5) -> Array:
+        """Return the soft labels; in those of rows with a label, it has a share, so that it is not memorised."""
         if labels is None:
             return values
-        mixed = values / 2
+        mixed = (1 - share) * values
         known = np.flatnonzero(self.labelled(labels))
-        mixed[known, labels[known]] += 0.5
+        mixed[known, labels[known]] += share
         return np.where(self.labelled(labels)[:, None], mixed, values)
 
     def weigh_classes(

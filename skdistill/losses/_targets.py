@@ -126,9 +126,12 @@ class Targets:
         loss = replace(self.loss, temperature=1.0) if isinstance(self.loss, CrossEntropy) else self.loss
         return replace(self, answers=None, soft_labels=None, alpha=0.0, held_out=None, loss=loss)
 
-    def with_soft_labels(self, values: Array) -> Targets:
-        """Return targets with soft labels, values of shape (n_rows, n_targets) that another model predicts."""
-        return replace(self, soft_labels=self.loss.keep_labels(self.labels, values))
+    def with_soft_labels(self, values: Array, label_share: float = 0.5) -> Targets:
+        """Return targets with soft labels: values of shape (n_rows, n_targets) that another model predicts, and labels.
+
+        Of a row with a label, `label_share` is the share of that, if it is a class.
+        """
+        return replace(self, soft_labels=self.loss.keep_labels(self.labels, values, label_share))
 
     def with_below(self, answers: Array, soft_labels: Array | None = None) -> Targets:
         """Return targets with those of unlabelled rows appended.

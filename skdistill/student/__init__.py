@@ -7,7 +7,7 @@ from ._encoded import Encoded, Encoder, MadeOf, cells_of
 from ._encoder import ReadTable, fit_encoder
 from ._further import train_on
 from ._linear import LinearStudent, LinearStudentRegressor
-from ._mlp import MLPStudent, MLPStudentRegressor, fit_net, hidden_units, several_shallow, with_size_of
+from ._mlp import MLPStudent, MLPStudentRegressor, fit_net, hidden_units, several_shallow, widened, with_size_of
 from ._net_table import Fit, FittedNet, NetTable
 from ._progress import Progress
 from ._protocol import Student, Traits, traits_of
@@ -48,5 +48,6 @@ __all__ = [
     "train_on",
     "traits_of",
     "unconstrainable",
+    "widened",
     "with_size_of",
 ]

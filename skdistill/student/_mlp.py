@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from copy import copy
 from numbers import Integral, Real
@@ -26,6 +27,8 @@ Array = NDArray[Any]
 _FEW_ROWS, _FEW_QUERIES = 100, 10
 #: Hidden units of a net, and, where labels are noise for the most part, nets to average and the hidden units of each.
 _HIDDEN, _AVERAGED = (96, 96), (4, (48,), (24,))
+#: What a widened net has at most: units in a layer, and weights of four bytes.
+_WIDEST, _MOST_WEIGHTS = 192, 60_000
 
 
 class BaseMLP(Learning):
@@ -220,10 +223,27 @@ def several_shallow(student: Any, *, narrow: bool) -> Any:
 
     Where the user has chosen a size or a number of nets, it is the student itself.
     """
-    if not isinstance(student.hidden_layer_sizes, str) or student.n_nets != 1:
+    if _is_sized(student):
         return student
     n_nets, wide, slim = _AVERAGED
     return copy_unfitted(student).set_params(hidden_layer_sizes=slim if narrow else wide, n_nets=n_nets)
+
+
+def widened(student: Any, n_inputs: int, n_outputs: int) -> Any:
+    """Return the net for labels with fine structure: two layers as wide as 240 KB of weights allow, at most 192 units.
+
+    Where the user has chosen a size or a number of nets, it is the student itself; so it is where 96 units take more.
+    """
+    if _is_sized(student):
+        return student
+    # weights and biases of two layers of n units, and of the outputs: n^2 + (n_inputs + 2 + n_outputs) n + n_outputs
+    half = (n_inputs + 2 + n_outputs) / 2
+    units = min(_WIDEST, int(math.sqrt(half**2 + _MOST_WEIGHTS - n_outputs) - half)) // 8 * 8
+    return student if units <= _HIDDEN[0] else copy_unfitted(student).set_params(hidden_layer_sizes=(units, units))
+
+
+def _is_sized(student: Any) -> bool:
+    return not isinstance(student.hidden_layer_sizes, str) or student.n_nets != 1
 
 
 def fit_net(

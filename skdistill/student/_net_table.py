@@ -118,6 +118,11 @@ class NetTable:
         self.n_steps = 0
 
     @property
+    def n_inputs(self) -> int:
+        """How many inputs a net has."""
+        return self._encoded.n_encoded
+
+    @property
     def validates(self) -> bool:
         """Whether nets are validated by the rows held out for that."""
         return bool(self.student.early_stopping)

@@ -218,7 +218,7 @@ def test_where_nets_underfit_labels_count_in_full_and_the_net_is_wide_unless_its
     assert model.student_.hidden_layer_sizes == size
 
 
-@pytest.mark.parametrize(("n_inputs", "units"), [(5, 192), (250, 152), (500, 104), (600, None)])
+@pytest.mark.parametrize(("n_inputs", "units"), [(5, 192), (250, 144), (450, 104), (600, None)])
 def test_a_wide_net_takes_no_more_than_240_kb(n_inputs, units):
     net = widened(MLPStudent(), n_inputs, 3)
     assert net.hidden_layer_sizes == ("auto" if units is None else (units, units))

@@ -124,7 +124,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
         - ``n_rows``; ``n_left_out``, the rows beyond 262,144, which the recipe leaves out at random; ``n_labelled``;
           ``n_new``, the synthetic rows; ``n_label_models``; ``n_steps``, the training steps of nets; ``n_held_out``.
         - ``teacher_gap``: the teacher's accuracy on the labelled rows minus that of a label ensemble that has not seen
-          them; ``tree_weight``, the weight of boosted trees in that ensemble, beside its nets.
+          them; ``tree_weight``, the weight of boosted trees in that ensemble, beside its nets; ``underfits``, whether
+          the ensemble's residuals are alike at neighbouring rows.
         - ``answers_scale`` and ``logit_scale``: the factors of temperature scaling for the teacher's predictions and
           for the student.
         - ``candidates``: a dict for each with its scores on the held-out rows: ``log_loss``; ``accuracy``;
@@ -154,7 +155,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
        have more than 262,144 cells).
     2. It fits an out-of-fold label ensemble: 5 students (10 for fewer than 2,000 rows), each on the labels of all folds
        but one, at most 20,000. Their mean prediction is a soft label; on labelled rows the soft label and the label
-       count half each.
+       count half each. If the ensemble underfits, that is, if its residuals are alike at neighbouring rows, labels
+       count in full instead.
     3. Unless `cv` says so, it checks whether the teacher has seen the labels, by comparing the teacher's predictions
        for rows and for synthetic rows near them.
     4. It sets the teacher's weight. A teacher that has not seen the labels gets the weight with which its predictions
@@ -169,7 +171,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
        Where the teacher's accuracy is as far above the ensemble's as in step 4 and fewer than 10,000 rows have a label,
        an MLPStudent that leaves `hidden_layer_sizes` and `n_nets` at their defaults becomes the mean of four nets with
        one layer: of 48 units if the teacher has memorised noise (fitted without the synthetic rows from 5,000 rows on),
-       of 24 if the ensemble's students disagree. ``MLPStudent((96, 96))`` prevents that.
+       of 24 if the ensemble's students disagree. If the ensemble underfits, it becomes instead a net with two layers
+       of up to 192 units, as wide as 240 KB of weights allow. ``MLPStudent((96, 96))`` prevents both.
 
     Other students use the alpha among 0.5, 1 and 0 with the lowest log-loss on the held-out rows, and are then refitted
     on all rows.

@@ -304,7 +304,8 @@ class MLPStudent(LearningClassifier, BaseMLP):
     hidden_layer_sizes : sequence of int or "auto", default="auto"
         Number of units of each hidden layer; empty for none. "auto" is (96, 96). Where fewer than 10,000 rows have a
         label, and the teacher's accuracy on them is far above that of nets of the labels, a distiller's default recipe
-        takes ``n_nets=4`` and (48,) instead, or (24,) if these nets disagree.
+        takes ``n_nets=4`` and (48,) instead, or (24,) if these nets disagree. Where nets of the labels underfit, it
+        takes two layers of up to 192 units, as wide as 240 KB of weights allow.
     activation : {"relu", "silu", "tanh"}, default="relu"
         Activation function after each hidden layer.
     max_epochs : int, default=100

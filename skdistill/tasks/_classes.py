@@ -41,6 +41,7 @@ class Classes(Task):
     logit_scales = tuple(np.round(np.geomspace(0.7, 2.5, 27), 3).tolist())
     answer_scales = 0.15, 3.0
     memorised_share = 0.67
+    memorised_correlation = 0.02
     noisy_share: ClassVar[float] = 0.25
 
     def check_teacher(self, model: Any, called: str) -> None:

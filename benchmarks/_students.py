@@ -40,7 +40,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "last weights": {"student": MLPStudent(averaging=False)},
     "all epochs": {"student": MLPStudent(early_stopping=False)},
     "numbers standardised": {"student": MLPStudent(numeric="standard")},
-    "one wide net": {"student": MLPStudent((96, 96))},
+    "one net of (96, 96)": {"student": MLPStudent((96, 96))},
     "plain": {"alpha": 0.5},
     "teacher alone": {"alpha": 1.0},
     "no label ensemble": {"label_ensemble": 0},

@@ -211,8 +211,8 @@ class _Rows:
         labels, known = self.targets.labels, ensemble.rows
         if labels is None or self.targets.classes is None or labels.ndim > 1 or not _has_cells(self.given):
             return False
-        residuals = plan.task.goals(labels[known], self.targets.n_targets) - ensemble.out_of_fold
-        return residuals_agree(take_rows(self.given, known), residuals, plan.seed % 2**32)
+        goals = plan.task.goals(labels[known], self.targets.n_targets)
+        return residuals_agree(take_rows(self.given, known), goals, ensemble.out_of_fold, plan.seed % 2**32)
 
     def all(self) -> Any:
         """Return all rows, raw."""

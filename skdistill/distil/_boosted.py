@@ -1,9 +1,8 @@
-"""Trees on labels, which a label ensemble has beside its nets: they learn what nets hardly can."""
+"""Boosted trees on labels, which a label ensemble has beside its nets: they learn what nets hardly can."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,8 @@ from ._bench import Bench
 
 Array = NDArray[Any]
 
-#: Fewer rows in a fold, of about a thousand in all, are noise to boosted trees.
+#: Fewer rows in a fold, of about a thousand in all, are noise to trees.
 _FEWEST_ROWS = 800
-#: Extremely randomised trees, for fewer rows than these.
-_N_TREES, _FEW_ROWS = 200, 1_000
 #: A round has a tree for each of several classes, and a histogram of each column for each tree. With more of them, in
 #: all folds together, trees take longer than nets.
 _MOST_TREES, _MOST_HISTOGRAMS = 10, 1_280
@@ -35,9 +32,6 @@ def boosted_answers(
     task: Task, bench: Bench, targets: Targets, folds: Sequence[tuple[Array, Array]], seed: int
 ) -> Iterator[Array] | None:
     """Fit boosted trees to the labels of each fold in turn; return what they answer.
-
-    Of few numbers, extremely randomised trees are fitted to all folds at once; each row is answered by those that have
-    not seen it. Geurts, Ernst and Wehenkel (2006), https://doi.org/10.1007/s10994-006-6226-1.
 
     Parameters
     ----------
@@ -58,38 +52,16 @@ def boosted_answers(
         For each fold, the answers for all rows of the table. None where trees are not worth their time, or do not
         minimise the loss that the user has chosen.
     """
-    boosted, randomised, labels = task.boosted(), task.randomised(), targets.labels
-    if type(targets.loss) is not type(task.loss()):
+    boosted, labels = task.boosted(), targets.labels
+    if boosted is None or type(targets.loss) is not type(task.loss()) or sum(map(len, folds[0])) < _FEWEST_ROWS:
         return None
     assert labels is not None
-    if randomised is not None:
-        rows, table = np.unique(np.concatenate([part for fold in folds for part in fold])), bench.cells()
-        if table is None or table[0].shape[1] == 0 or len(rows) >= _FEW_ROWS or np.isnan(labels[rows]).any():
-            return None
-        return repeat(_out_of_bag(randomised, table[0], targets, rows, task.spread(labels[rows]), seed), len(folds))
-    if boosted is None or sum(map(len, folds[0])) < _FEWEST_ROWS:
-        return None
     n_trees, table = targets.n_targets if targets.n_targets > 2 else 1, bench.cells()
     if table is None or n_trees > _MOST_TREES or min(len(np.unique(labels[rows])) for rows, _ in folds) < 2:
         return None
     if not 0 < table[0].shape[1] * n_trees * len(folds) <= _MOST_HISTOGRAMS:
         return None
     return _answers(boosted, *table, targets, folds, seed)
-
-
-def _out_of_bag(randomised: Any, cells: Array, targets: Targets, rows: Array, spread: Array | None, seed: int) -> Array:
-    """Return what randomised trees answer for all rows of a table; for those that they were fitted to, out of bag."""
-    trees = randomised(_N_TREES, bootstrap=True, oob_score=True, random_state=seed)
-    labels, weight = targets.labels, targets.sample_weight
-    assert labels is not None
-    assert spread is not None
-    # squares of large numbers overflow
-    unit = np.where(spread > 0, spread, 1.0)
-    goals = np.squeeze(labels[rows] / unit, axis=1) if labels.shape[1] == 1 else labels[rows] / unit
-    trees.fit(cells[rows], goals, None if weight is None else weight[rows] / weight.max())
-    values = np.concatenate([trees.predict(cells[start : start + _BLOCK]) for start in range(0, len(cells), _BLOCK)])
-    values[rows] = trees.oob_prediction_
-    return values.reshape(len(cells), -1) * unit
 
 
 def _answers(

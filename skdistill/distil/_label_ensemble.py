@@ -25,16 +25,15 @@ Array = NDArray[Any]
 _MOST_ROWS = 20_000
 #: Models for fewer than 2,000 labelled rows, and for more.
 _SIZES = (10, 5)
-#: Trees of a smaller weight are left out: they add more of their own errors to the soft labels than they know. Boosted
-#: ones, and randomised ones.
-_LEAST_WEIGHTS = 0.2, 0.6
+#: Trees of a smaller weight are left out: they add more of their own errors to the soft labels than they know.
+_LEAST_WEIGHT = 0.2
 
 
 @dataclass(frozen=True)
 class LabelEnsemble:
     """Predictions of models fitted to the labels only, each on all folds of the labelled rows but one.
 
-    A model is a student, a net as a rule, or the weighted mean of a net and trees.
+    A model is a student, a net as a rule, or the weighted mean of a net and boosted trees.
 
     Self-distillation: Furlanello and others (2018), "Born-Again Neural Networks", https://arxiv.org/abs/1805.04770.
 
@@ -116,7 +115,7 @@ def fit_label_ensemble(
         fits.append(Fit(only_labels, rows, valid, (plan.seed + number) % 2**31, weighs_classes=False))
     if plan.verbose and isinstance(bench, NetTable):
         seconds = bench.seconds(fits, fits[:1]) + taken * size
-        models = f"{size} nets{' and trees' if trees else ''}"
+        models = f"{size} nets{' and boosted trees' if trees else ''}"
         print(f"label_ensemble: {models}, then the student: about {seconds:.0f} s at most", file=sys.stderr)
     trees.extend(growing or ())
     nets, fresh = bench.fit(fits, "label ensemble"), np.delete(np.arange(len(held_out)), labelled)
@@ -143,7 +142,7 @@ def fit_label_ensemble(
         others, weight = out_of_fold([values[labelled] for values in trees]), targets.sample_weight
         goals = task.goals(labels[kept], targets.n_targets)
         tree_weight = stacked_weight(task, goals, others, unseen, None if weight is None else weight[kept])
-        tree_weight *= tree_weight >= _LEAST_WEIGHTS[task.randomised() is not None]
+        tree_weight *= tree_weight >= _LEAST_WEIGHT
 
         def mixed(of_trees: list[Array], of_nets: list[Array]) -> list[Array]:
             return [tree_weight * tree + (1 - tree_weight) * net for tree, net in zip(of_trees, of_nets, strict=True)]

@@ -420,7 +420,7 @@ def _check_trees(
     task: Task, ensemble: LabelEnsemble, whole: Targets, candidates: Sequence[Candidate], n_held_out: int
 ) -> None:
     """Warn where a net does not learn what boosted trees learn from the labels alone."""
-    if not ensemble.tree_weight or whole.classes is None:
+    if not ensemble.tree_weight:
         return
     assert whole.labels is not None
     known = ensemble.rows

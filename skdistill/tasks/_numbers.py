@@ -167,12 +167,6 @@ class Numbers(Task):
         _, (goals, found) = _squarable(labels, values)
         return float(r2_score(goals, found, sample_weight=weight))
 
-    def randomised(self) -> Any | None:
-        """Return scikit-learn's regressor."""
-        from sklearn.ensemble import ExtraTreesRegressor
-
-        return ExtraTreesRegressor
-
     def share_of_seen(
         self, students: float, teacher: float, n_rows: int, answers: Array, each: Sequence[Array]
     ) -> float:

@@ -45,10 +45,6 @@ class Ranks(Numbers):
         """Return the labels."""
         return y[:, 0]
 
-    def randomised(self) -> Any | None:
-        """Return None: trees know nothing of queries."""
-        return None
-
     def loss(self) -> Loss:
         """Return the cross-entropy within queries."""
         return ListwiseCrossEntropy()

@@ -257,10 +257,6 @@ class Task:
         """Return the class of boosted trees that know what nets of the labels do not; None if there is none."""
         return None
 
-    def randomised(self) -> Any | None:
-        """Return the class of extremely randomised trees that do so for few rows; None if there is none."""
-        return None
-
     # scores
 
     def is_unknown(self, labels: Array | None) -> bool:

@@ -209,10 +209,11 @@ class _Rows:
 
     def _underfits(self, plan: Plan, ensemble: LabelEnsemble) -> bool:
         labels, known = self.targets.labels, ensemble.rows
-        if labels is None or self.targets.classes is None or labels.ndim > 1 or not _has_cells(self.given):
+        # new rows are made from neighbours too
+        if labels is None or self.targets.classes is None or labels.ndim > 1 or not self.n_new:
             return False
-        goals = plan.task.goals(labels[known], self.targets.n_targets)
-        return residuals_agree(take_rows(self.given, known), goals, ensemble.out_of_fold, plan.seed % 2**32)
+        goals, weight = plan.task.goals(labels[known], self.targets.n_targets), weight_of(self.targets, known)
+        return residuals_agree(take_rows(self.given, known), goals, ensemble.out_of_fold, weight, plan.seed % 2**32)
 
     def all(self) -> Any:
         """Return all rows, raw."""
@@ -220,7 +221,14 @@ class _Rows:
 
 
 def choose(
-    plan: Plan, X: Any, targets: Targets, ask: Ask | None, origin: str = "unknown", others: Sequence[Any] = ()
+    plan: Plan,
+    X: Any,
+    targets: Targets,
+    ask: Ask | None,
+    origin: str = "unknown",
+    others: Sequence[Any] = (),
+    *,
+    widens: bool = True,
 ) -> TrainingSet:
     """Choose what the user left open, and make the training set.
 
@@ -240,6 +248,8 @@ def choose(
     others : sequence of student
         Nets that differ from the plan's in hidden units and number of nets alone: where that is trained here, so are
         these.
+    widens : bool, default=True
+        Whether nets that leave their size to the recipe may become wider.
 
     Returns
     -------
@@ -271,7 +281,7 @@ def choose(
             shallow = choice.far_ahead and len(labelled) < _MANY_ROWS and not ensemble.underfits
             if shallow:
                 trained = [several_shallow(net, narrow=not choice.noisy) for net in nets]
-            elif ensemble.underfits and isinstance(bench, NetTable):
+            elif widens and ensemble.underfits and isinstance(bench, NetTable):
                 trained = [widened(net, bench.n_inputs, targets.n_targets) for net in nets]
             if trained[0] is not plan.student:
                 by_labels = _net_on_labels(plan, bench, trained[0], rows, labelled)
@@ -488,15 +498,11 @@ def _wants_ensemble(plan: Plan) -> bool:
     return traits_of(plan.student).in_epochs
 
 
-def _has_cells(X: Any) -> bool:
-    return not sparse.issparse(X) and len(X.shape) == 2
-
-
 def _n_new(plan: Plan, X: Any, ask: Ask | None, wanted: bool) -> int:
     """Return how many new rows to make."""
     if not isinstance(plan.augment, str):
         return round(plan.augment * X.shape[0])
-    if not wanted or ask is None or not _has_cells(X):
+    if not wanted or ask is None or sparse.issparse(X) or len(X.shape) != 2:
         return 0
     n_rows, (least, most) = X.shape[0], _NEW_ROWS
     wished = min(max(least, n_rows), most)

@@ -204,7 +204,11 @@ def distill_to_budget(
         request = replace(request, y_names=y_names)
         asked = distil.constrain(model, request, distil.ask(request), list(candidates.values()))
         nets = [candidates[name] for name in beside]
-        training_set = distil.choose(request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin, nets)
+        # a wide net may be more than there is room for
+        widens = max_bytes is None
+        training_set = distil.choose(
+            request.plan, asked.rows, asked.targets, asked.ask_again, asked.origin, nets, widens=widens
+        )
         teacher_values = asked.teacher.ask(rows_valid)
         teacher_score = validation.set_teacher(teacher_values, asked.teacher.order)
         progress.step()

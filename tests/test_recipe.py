@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier, LinearStudent, MLPStudent
-from skdistill.distil import _recipe
+from skdistill.distil import _recipe, _scaling
 from skdistill.losses import Targets, soften
 from skdistill.student import NetTable, widened
 
@@ -197,6 +197,32 @@ def test_the_student_of_memorised_noise_is_the_mean_of_shallow_nets_unless_its_s
     student = MLPStudent(numeric="standard", max_epochs=10, **params)
     found = fit(tree.predict_proba, X, y, student=student).student_
     assert (found.hidden_layer_sizes, found.n_nets) == size
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_where_a_class_is_rare_mean_probabilities_agree_with_shares(n_classes, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 3))
+    y = np.where(X[:, 0] + 0.5 * rng.normal(size=1500) > 2.2, n_classes - 1, (X[:, 1] > 0) * (n_classes - 2))
+    tree = DecisionTreeClassifier(min_samples_leaf=10).fit(X, y)
+    fits = [fit(tree, X, y, student=quick_mlp(max_epochs=5), augment=1)]
+    monkeypatch.setattr(_scaling, "_RARE", 0.0)
+    fits.append(fit(tree, X, y, student=quick_mlp(max_epochs=5), augment=1))
+    shifts = [model.distillation_report_["logit_shift"] for model in fits]
+    assert shifts[1] is None
+    logits = [np.log(model.predict_proba(X)) for model in fits]
+    shift = np.r_[0, shifts[0]] if n_classes == 2 else np.array(shifts[0])
+    difference = logits[0] - logits[1]
+    assert_allclose(difference - difference[:, :1], np.tile(shift - shift[0], (1500, 1)), atol=1e-4)
+
+
+def test_a_rare_class_is_expected_by_its_share_and_by_what_models_predict_for_the_rows_held_out():
+    goals, common = (np.eye(2)[(np.arange(100) < count).astype(int)] for count in (2, 10))
+    unseen, held_out = np.tile([0.984, 0.016], (100, 1)), np.tile([0.98, 0.02], (10, 1))
+    means = _scaling.expected_means(goals, unseen, held_out, (None, None))
+    # the models predict 0.8 times the share, and a quarter more for the rows held out
+    assert_allclose(means, [0.975, 0.025], atol=1e-3)
+    assert _scaling.expected_means(common, unseen, held_out, (None, None)) is None
 
 
 def checkered(n_rows, noise=0.0, seed=0):
@@ -453,7 +479,7 @@ def test_a_student_that_is_less_sure_than_it_could_be_is_made_surer(monkeypatch)
     assert scale > 1.1
     assert fit(truth, X, y, alpha=0.5).distillation_report_["logit_scale"] == 1
     # the same choices, and the logits as they were
-    monkeypatch.setattr("skdistill.distil._recipe.scale_logits", lambda student, scale: None)
+    monkeypatch.setattr("skdistill.distil._recipe.scale_logits", lambda student, scale, shift: None)
     plain = fit(truth, X, y, **short)
     assert_allclose(model.decision_function(fresh), scale * plain.decision_function(fresh), rtol=1e-4, atol=1e-4)
     losses = [log_loss(fresh_y, one.predict_proba(fresh)) for one in (model, plain)]
@@ -662,6 +688,7 @@ def test_with_a_number_nothing_is_chosen_and_distillation_is_plain(noted):
         "memorised": None,
         "answers_scale": 1,
         "logit_scale": 1,
+        "logit_shift": None,
         "origin": "unknown",
         "n_held_out": 0,
         "candidates": [],

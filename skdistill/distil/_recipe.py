@@ -23,7 +23,7 @@ from ._label_ensemble import LabelEnsemble, fit_label_ensemble, stacked_weight
 from ._memorisation import has_seen
 from ._plan import Plan
 from ._residuals import residuals_agree
-from ._scaling import best_scale, logit_scale_of, losses_of, weight_of
+from ._scaling import best_scale, expected_means, logit_scale_of, losses_of, shift_to, shifted, weight_of
 
 Array = NDArray[Any]
 Ask = Callable[[Any], Array]
@@ -92,6 +92,8 @@ class TrainingSet:
         What the student's logits are multiplied by in the end.
     report : dict
         As ``distillation_report_``.
+    logit_shift : ndarray of shape (n_logits,) or None
+        What is added then to the logits of a net that was fitted for the choice.
     fitted : list of (estimator, estimator)
         Students that are fitted already, each after it was as it was given: the one that the choice was made for, and
         others that were fitted beside it.
@@ -101,6 +103,7 @@ class TrainingSet:
     targets: Targets
     logit_scale: float
     report: dict[str, Any]
+    logit_shift: Array | None = None
     fitted: Sequence[tuple[Any, Any]] = ()
 
     @cached_property
@@ -270,7 +273,7 @@ def choose(
     whole, bench, ensemble = rows.with_soft_labels(plan, labelled, by_rule)
     choice = _Choice(targets.alpha, _temperature(targets))
     candidates: list[Candidate] = []
-    fitted, logit_scale = [], 1.0
+    fitted, logit_scale, logit_shift = [], 1.0, None
     by_labels: dict[str, float] | None = None
     if by_rule and bench is not None and ensemble is not None:
         choice = _by_rule(plan, rows, whole, ensemble, origin)
@@ -289,9 +292,10 @@ def choose(
             # where labels are noisy, new rows do not help shallow nets that have many given ones
             used = np.arange(rows.n_given if shallow and choice.noisy and not few else len(rows.held_out))
             ways = {"scaled": not choice.noisy, "again": few or seen, "warm": seen}
-            found = _fit_nets(plan, bench, trained, goals, used, rows.held_out, **ways)
-            _, logit_scale, candidates = found[0]
-            fitted = [(net, one) for net, (one, _, _) in zip(nets, found, strict=True)]
+            means = _means(plan.task, whole, ensemble, np.flatnonzero(held_out))
+            found = _fit_nets(plan, bench, trained, goals, used, rows.held_out, means, **ways)
+            _, logit_scale, logit_shift, candidates = found[0]
+            fitted = [(net, one) for net, (one, *_) in zip(nets, found, strict=True)]
             _check_trees(plan.task, ensemble, whole, candidates, int(held_out.sum()))
     elif choosing:
         candidates = _fit_candidates(plan, X, replace(targets, held_out=held_out))
@@ -314,6 +318,7 @@ def choose(
         "teacher_gap": choice.gap,
         "answers_scale": choice.scale,
         "logit_scale": logit_scale,
+        "logit_shift": None if logit_shift is None else logit_shift.tolist(),
         "n_held_out": int(held_out.sum()),
         "candidates": [one.line() for one in candidates],
         "distilled": best.scores if candidates else None,
@@ -323,7 +328,7 @@ def choose(
         "stopped": None,
     }
     final = replace(_chosen(whole, choice, rows.fresh), held_out=None)
-    return TrainingSet(rows, final, logit_scale, report, fitted)
+    return TrainingSet(rows, final, logit_scale, report, logit_shift, fitted)
 
 
 def choose_again(
@@ -363,10 +368,10 @@ def choose_again(
         seed = plan.seed % 2**31
         (trained,) = bench.fit([Fit(goals, *_tenth_out(np.arange(len(rows.held_out)), bench, seed), seed, student=net)])
         student = bench.as_student(trained)
-        scale_logits(student, made.logit_scale)
+        scale_logits(student, made.logit_scale, made.logit_shift)
         fitted = [(net, student)]
     counts = {"n_rows": X.shape[0], "n_left_out": 0, "n_labelled": len(labelled), "n_new": rows.n_new}
-    return TrainingSet(rows, goals, made.logit_scale, report | counts, fitted)
+    return TrainingSet(rows, goals, made.logit_scale, report | counts, made.logit_shift, fitted)
 
 
 def _tenth_out(used: Array, bench: Bench, seed: int) -> tuple[Array, Array]:
@@ -424,6 +429,15 @@ def _by_rule(plan: Plan, rows: _Rows, whole: Targets, ensemble: LabelEnsemble, o
     noisy = far_ahead and share == task.noisy_share
     share = min(share, stacked_weight(task, goals, answers, ensemble.out_of_fold, weight))
     return _Choice(round(share, 2), _temperature(whole), scale, memorised, teacher - students, far_ahead, noisy)
+
+
+def _means(task: Task, whole: Targets, ensemble: LabelEnsemble, valid: Array) -> Array | None:
+    """Return the mean probabilities that a student should have on the rows held out, where a class is rare."""
+    labels, known = whole.labels, ensemble.rows
+    if labels is None or whole.classes is None or labels.ndim > 1:
+        return None
+    goals, weights = task.goals(labels[known], whole.n_targets), (weight_of(whole, known), weight_of(whole, valid))
+    return expected_means(goals, ensemble.out_of_fold, ensemble.soft_labels[valid], weights)
 
 
 def _check_trees(
@@ -524,34 +538,41 @@ def _fit_nets(
     targets: Targets,
     used: Array,
     held_out: Array,
+    means: Array | None,
     *,
     scaled: bool,
     again: bool,
     warm: bool,
-) -> list[tuple[Any, float, list[Candidate]]]:
-    """Return the fitted nets, the factor of their logits, and the candidates.
+) -> list[tuple[Any, float, Array | None, list[Candidate]]]:
+    """Return the fitted nets, the factor of their logits, what is added to them, and the candidates.
 
-    They are fitted to the rows that are `used`. With several temperatures, the one with the lowest loss on the held-out
-    rows is taken. In the end they may be fitted `again`: if `warm` from where they are, for a few steps on all rows,
-    else anew, with others held out, new ones among them.
+    Probabilities on the rows held out get these `means`, if not None. The nets are fitted to the rows that are `used`.
+    With several temperatures, the one with the lowest loss on the held-out rows is taken. In the end they may be fitted
+    `again`: if `warm` from where they are, for a few steps on all rows, else anew, with others held out, new ones among
+    them.
     """
     task, valid = plan.task, np.flatnonzero(held_out)
     # one who weighs classes does not want probabilities
     scaled = scaled and traits_of(plan.student).scalable and plan.student.class_weight is None
     seed = plan.seed % 2**31
-    tried: list[list[tuple[Any, float, Candidate]]] = [[] for _ in students]
+    weight = weight_of(targets, valid)
+    one_logit = targets.loss.n_outputs(targets.n_targets) == 1
+    tried: list[list[tuple[Any, float, Array | None, Candidate]]] = [[] for _ in students]
     for temperature in _temperatures(plan, targets):
         goals = _chosen(targets, _Choice(targets.alpha, temperature), held_out)
         fits = [Fit(goals, used[~held_out[used]], valid, seed, student=one) for one in students]
         for net, found in zip(bench.fit(fits), tried, strict=True):
             (values,) = bench.answers([net], valid)
             scale = logit_scale_of(task, targets, valid, values) if scaled else 1.0
-            values = task.rescaled(values, scale)
+            values, shift = task.rescaled(values, scale), None
+            if scaled and means is not None:
+                shift = shift_to(means, values, weight)
+                values = shifted(values, shift)
+                shift = shift[1:] - shift[:1] if one_logit else shift
             losses, scores = losses_of(task, targets, valid, values), _scores(task, targets, valid, values)
-            found.append((net, scale, Candidate(targets.alpha, temperature, losses, scores)))
-    weight = weight_of(targets, valid)
-    best = [min(found, key=lambda one: np.average(one[2].losses, weights=weight)) for found in tried]
-    nets = [net for net, _, _ in best]
+            found.append((net, scale, shift, Candidate(targets.alpha, temperature, losses, scores)))
+    best = [min(found, key=lambda one: np.average(one[-1].losses, weights=weight)) for found in tried]
+    nets = [net for net, *_ in best]
     if again and not any(net.interrupted for net in nets):
         # none of the rows that a net has seen could tell when to stop
         rows, valid = (used, used[:0]) if warm else _tenth_out(used, bench, seed)
@@ -568,10 +589,10 @@ def _fit_nets(
         else:
             nets = last
     fitted = []
-    for net, (_, scale, _), found in zip(nets, best, tried, strict=True):
+    for net, (_, scale, shift, _), found in zip(nets, best, tried, strict=True):
         student = bench.as_student(net)
-        scale_logits(student, scale)
-        fitted.append((student, scale, [candidate for *_, candidate in found]))
+        scale_logits(student, scale, shift)
+        fitted.append((student, scale, shift, [candidate for *_, candidate in found]))
     return fitted
 
 

@@ -1,4 +1,4 @@
-"""Temperature scaling: the factor by which logits are multiplied, and whether it pays."""
+"""Temperature scaling, and calibration in the large: what logits are multiplied by, and what is added to them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from ..losses import Targets
+from ..losses import PROBABILITY_FLOOR, Targets, softmax
 from ..tasks import Task
 
 Array = NDArray[Any]
 
 #: Among so many factors that of an answer's logits is looked for first.
 _N_SCALES = 9
+#: Where a class has a smaller share of the rows, mean probabilities are made to agree with shares, in so many steps.
+_RARE, _STEPS = 0.05, 100
 
 
 def losses_of(task: Task, targets: Targets, rows: Array, values: Array) -> Array:
@@ -77,3 +79,58 @@ def logit_scale_of(task: Task, targets: Targets, rows: Array, values: Array) -> 
             best, most = scale, mean
     # the fewer rows, the closer to 1
     return float(best ** (len(losses) / (len(losses) + 100.0)))
+
+
+def expected_means(
+    goals: Array, out_of_fold: Array, held_out: Array, weights: tuple[Array | None, Array | None]
+) -> Array | None:
+    """Return the mean probabilities that a calibrated student has on the rows held out, where a class is rare.
+
+    On the labelled rows, each class should have its share on average. Models that have not seen these rows tell how far
+    the rows held out differ from them: by the ratio of their own means on both. That ratio varies much less than the
+    share of a rare class among a few held-out rows.
+
+    Parameters
+    ----------
+    goals, out_of_fold : ndarray of shape (n_rows, n_classes)
+        The labels of rows, one in the column of the class, and the probabilities of models that have not seen them.
+    held_out : ndarray of shape (n_held_out, n_classes)
+        The mean probabilities of these models for the rows held out.
+    weights : (ndarray of shape (n_rows,) or None, ndarray of shape (n_held_out,) or None)
+        The weights of both.
+
+    Returns
+    -------
+    means : ndarray of shape (n_classes,) or None
+        None where no class has less than a twentieth of the rows.
+    """
+    shares, own = (np.average(values, axis=0, weights=weights[0]) for values in (goals, out_of_fold))
+    if not 0 < shares.min() < _RARE:
+        return None
+    means = shares * np.average(held_out, axis=0, weights=weights[1]) / np.maximum(own, PROBABILITY_FLOOR)
+    return np.asarray(means / means.sum())
+
+
+def shift_to(means: Array, values: Array, weight: Array | None) -> Array:
+    """Return what to add to the logits of each class so that probabilities have these means: calibration in the large.
+
+    Prior shift: Saerens, Latinne and Decaestecker (2002), https://doi.org/10.1162/089976602753284446.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.array([[0.9, 0.1], [0.5, 0.5]])
+    >>> shift = shift_to(np.array([0.8, 0.2]), values, None)
+    >>> shifted(values, shift).mean(axis=0).round(3).tolist()
+    [0.8, 0.2]
+    """
+    shift = np.zeros(len(means))
+    for _ in range(_STEPS):
+        now = np.average(shifted(values, shift), axis=0, weights=weight)
+        shift += np.log(means) - np.log(now)
+    return np.asarray(shift - shift.mean())
+
+
+def shifted(values: Array, shift: Array) -> Array:
+    """Return probabilities after something is added to the logits."""
+    return np.asarray(softmax(np.log(np.maximum(values, PROBABILITY_FLOOR)) + shift))

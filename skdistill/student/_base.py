@@ -485,8 +485,8 @@ def settle_kinds(student: Any, X: Any) -> dict[str, Any]:
     return {}
 
 
-def scale_logits(student: Any, scale: float) -> None:
-    """Multiply the logits of a fitted student by a number: temperature scaling, Guo et al. (2017).
+def scale_logits(student: Any, scale: float, shift: Array | None = None) -> None:
+    """Multiply the logits of a fitted student by a number, and add others: temperature scaling, Guo et al. (2017).
 
     Above one its probabilities become more extreme, below one less so; the predicted classes stay.
 
@@ -496,7 +496,9 @@ def scale_logits(student: Any, scale: float) -> None:
         Fitted, with the trait `scalable`.
     scale : float
         Positive.
+    shift : ndarray of shape (n_logits,) or None
+        What is added then to each logit.
     """
-    if scale != 1:
+    if scale != 1 or shift is not None:
         *ops, last, end = student.program_.ops
-        student.program_ = Program([*ops, last.scaled(scale), end])
+        student.program_ = Program([*ops, last.scaled(scale, 0.0 if shift is None else shift), end])

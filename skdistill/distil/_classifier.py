@@ -127,7 +127,7 @@ class DistilledClassifier(ClassifierMixin, Distiller):
           them; ``tree_weight``, the weight of boosted trees in that ensemble, beside its nets; ``underfits``, whether
           the ensemble's residuals are alike at neighbouring rows.
         - ``answers_scale`` and ``logit_scale``: the factors of temperature scaling for the teacher's predictions and
-          for the student.
+          for the student; ``logit_shift``, what is added to the student's logits then, where a class is rare.
         - ``candidates``: a dict for each with its scores on the held-out rows: ``log_loss``; ``accuracy``;
           ``agreement`` with the teacher; ``rarest_class``, the mean probability of the rarest class divided by its
           rate; for a multilabel target the macro ``average_precision``.

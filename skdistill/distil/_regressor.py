@@ -110,8 +110,8 @@ class DistilledRegressor(RegressorMixin, Distiller):
         - ``n_rows``; ``n_left_out``, the rows beyond 262,144, which the recipe leaves out at random; ``n_labelled``;
           ``n_new``, the synthetic rows; ``n_label_models``; ``n_steps``, the training steps of nets; ``n_held_out``.
         - ``teacher_gap``: the teacher's R2 on the labelled rows minus that of students that have not seen them.
-        - ``answers_scale`` and ``logit_scale``, which are 1; ``tree_weight`` and ``underfits``, which are 0 and False,
-          or None without a label ensemble.
+        - ``answers_scale`` and ``logit_scale``, which are 1; ``logit_shift``, which is None; ``tree_weight`` and
+          ``underfits``, which are 0 and False, or None without a label ensemble.
         - ``candidates``: a dict for each with its scores on the held-out rows: ``rmse``, ``mae`` and ``r2`` against the
           labels, and ``r2_teacher`` against the teacher's predictions.
         - ``distilled``, ``labels_only`` and ``teacher``: the same scores for the selected candidate, for students

@@ -24,6 +24,7 @@ from ._memorisation import has_seen
 from ._plan import Plan
 from ._residuals import residuals_agree
 from ._scaling import best_scale, expected_means, logit_scale_of, losses_of, shift_to, shifted, weight_of
+from ._scores import Candidate, check_trees, scores_of, scores_on_labels
 
 Array = NDArray[Any]
 Ask = Callable[[Any], Array]
@@ -48,34 +49,6 @@ _CELLS_ASKED = 1 << 21
 _TEMPERATURES = (2.0, 4.0)
 #: The memorisation check looks at so many rows.
 _CHECKED = 2_000
-#: A student is warned of whose accuracy is lower than that of trees by so much, and by chance.
-_CLEARLY = 0.05
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A candidate: one way to fit the student, and the scores of a student fitted in this way.
-
-    Parameters
-    ----------
-    alpha : float
-        The weight of the teacher's term.
-    temperature : float or None
-        What the teacher was softened by; None for a regressor.
-    losses : ndarray of shape (n_held_out,)
-        The loss of each held-out row.
-    scores : dict
-        Scores on the held-out rows.
-    """
-
-    alpha: float
-    temperature: float | None
-    losses: Array
-    scores: dict[str, float]
-
-    def line(self) -> dict[str, Any]:
-        """Return its entry in the report."""
-        return {"alpha": self.alpha, "temperature": self.temperature, **self.scores}
 
 
 @dataclass(frozen=True)
@@ -296,13 +269,13 @@ def choose(
             found = _fit_nets(plan, bench, trained, goals, used, rows.held_out, means, **ways)
             _, logit_scale, logit_shift, candidates = found[0]
             fitted = [(net, one) for net, (one, *_) in zip(nets, found, strict=True)]
-            _check_trees(plan.task, ensemble, whole, candidates, int(held_out.sum()))
+            check_trees(plan.task, ensemble, whole, candidates, int(held_out.sum()))
     elif choosing:
         candidates = _fit_candidates(plan, X, replace(targets, held_out=held_out))
     if candidates:
         best = min(candidates, key=lambda one: np.average(one.losses, weights=weight_of(targets, held_out)))
         choice = replace(choice, alpha=best.alpha, temperature=best.temperature)
-    task, by_labels = plan.task, by_labels or _labels_only(plan.task, ensemble, candidates, targets, held_out)
+    task, by_labels = plan.task, by_labels or scores_on_labels(plan.task, ensemble, candidates, targets, held_out)
     report = {
         "alpha": choice.alpha,
         "temperature": choice.temperature,
@@ -323,7 +296,7 @@ def choose(
         "candidates": [one.line() for one in candidates],
         "distilled": best.scores if candidates else None,
         "labels_only": by_labels if choosing else None,
-        "teacher": _scores(task, targets, held_out, None) if choosing else None,
+        "teacher": scores_of(task, targets, held_out, None) if choosing else None,
         "learning_curve": None,
         "stopped": None,
     }
@@ -440,26 +413,6 @@ def _means(task: Task, whole: Targets, ensemble: LabelEnsemble, valid: Array) ->
     return expected_means(goals, ensemble.out_of_fold, ensemble.soft_labels[valid], weights)
 
 
-def _check_trees(
-    task: Task, ensemble: LabelEnsemble, whole: Targets, candidates: Sequence[Candidate], n_held_out: int
-) -> None:
-    """Warn where a net does not learn what boosted trees learn from the labels alone."""
-    if not ensemble.tree_weight:
-        return
-    assert whole.labels is not None
-    known = ensemble.rows
-    trees = task.score(whole.labels[known], ensemble.out_of_fold, weight_of(whole, known))
-    student = max(one.scores[task.gap_in] for one in candidates)
-    if trees - student > _CLEARLY + 2.0 * np.sqrt(trees * (1.0 - trees) / n_held_out):
-        warnings.warn(
-            f"The student's {task.gap_in} on the rows held out is {student:.3f}; a label ensemble with boosted trees, "
-            f"which know no teacher, has {trees:.3f} on rows that it has not seen. A net does not learn this table as "
-            "trees do: try student='tree', or serve trees.",
-            UserWarning,
-            stacklevel=user_level(),
-        )
-
-
 def _has_seen(task: Task, rows: _Rows, whole: Targets, gap: float) -> bool:
     """Return whether the teacher has seen the labels, as far as new rows near them tell; without any it may have."""
     assert whole.labels is not None
@@ -569,7 +522,7 @@ def _fit_nets(
                 shift = shift_to(means, values, weight)
                 values = shifted(values, shift)
                 shift = shift[1:] - shift[:1] if one_logit else shift
-            losses, scores = losses_of(task, targets, valid, values), _scores(task, targets, valid, values)
+            losses, scores = losses_of(task, targets, valid, values), scores_of(task, targets, valid, values)
             found.append((net, scale, shift, Candidate(targets.alpha, temperature, losses, scores)))
     best = [min(found, key=lambda one: np.average(one[-1].losses, weights=weight)) for found in tried]
     nets = [net for net, *_ in best]
@@ -618,7 +571,7 @@ def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
             ways, bench.fit([Fit(goal, rows, valid, plan.seed % 2**31) for goal in goals]), strict=True
         ):
             (values,) = bench.answers([one], valid)
-            losses, scores = losses_of(task, targets, valid, values), _scores(task, targets, valid, values)
+            losses, scores = losses_of(task, targets, valid, values), scores_of(task, targets, valid, values)
             found.append(Candidate(way.alpha, way.temperature, losses, scores))
         return found
 
@@ -634,30 +587,10 @@ def _fit_candidates(plan: Plan, X: Any, targets: Targets) -> list[Candidate]:
     return found
 
 
-def _scores(task: Task, targets: Targets, rows: Array, values: Array | None) -> dict[str, float]:
-    """Return scores on some rows, of the teacher itself where there are no values."""
-    assert targets.labels is not None
-    assert targets.answers is not None
-    teacher = targets.answers[rows]
-    values = teacher if values is None else values
-    return task.scores(targets.labels[rows], values, teacher, weight_of(targets, rows))
-
-
 def _net_on_labels(plan: Plan, bench: Bench, student: Any, rows: _Rows, labelled: Array) -> dict[str, float]:
     """Return the scores of a net that differs from those of the label ensemble, fitted to the labels only."""
     held_out = rows.held_out[labelled]
     seen, valid = labelled[~held_out], labelled[held_out]
     fit = Fit(rows.targets.only_labels(), seen, valid, plan.seed % 2**31, weighs_classes=False, student=student)
     (values,) = bench.answers(bench.fit([fit]), valid)
-    return _scores(plan.task, rows.targets, valid, values)
-
-
-def _labels_only(
-    task: Task, ensemble: LabelEnsemble | None, candidates: list[Candidate], targets: Targets, held_out: Array
-) -> dict[str, float] | None:
-    """Return the scores of a student on labels only: the mean over the ensemble, or the candidate with alpha 0."""
-    if ensemble is None or not held_out.any():
-        return next((one.scores for one in candidates if one.alpha == 0), None)
-    rows = np.flatnonzero(held_out)
-    each = [_scores(task, targets, rows, values) for values in ensemble.students]
-    return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
+    return scores_of(plan.task, rows.targets, valid, values)

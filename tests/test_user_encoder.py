@@ -29,7 +29,7 @@ from sklearn.preprocessing import (
 )
 from tables_helpers import Doubled, LeaveOneOut, Lengths, as_it_is, customers, prepare
 
-from skdistill import DistilledClassifier, LinearStudent
+from skdistill import DistilledClassifier, LinearStudent, MLPStudent
 from skdistill.program import Bound, LookupAffine
 
 pd = Optional("pandas")
@@ -423,3 +423,14 @@ def test_a_distilled_student_with_an_encoder_predicts_raw_frames(make, table, fr
     assert strict.predict(numbers).shape == (N,)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         strict.predict(numbers.assign(x=np.nan))
+
+
+@pytest.mark.parametrize("encode", ["onehot", "onehot-dense"])
+def test_new_rows_go_below_those_that_an_encoder_makes_sparse(encode):
+    X = np.random.default_rng(0).uniform(size=(N, 2))
+    y = (X[:, 0] > 0.5).astype(int)
+    forest = RandomForestClassifier(10, random_state=0).fit(X, y)
+    bins = KBinsDiscretizer(4, encode=encode, quantile_method="averaged_inverted_cdf")
+    model = DistilledClassifier(forest, student=MLPStudent((8,), encoder=bins), random_state=0).fit(X, y)
+    assert model.distillation_report_["n_new"] == 10 * N
+    assert model.score(X, y) > 0.9

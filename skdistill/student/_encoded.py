@@ -211,6 +211,9 @@ class Encoder:
         read = np.empty((0, 0))
         for start in range(0, Z.shape[0], at_once):
             block = run(take_rows(Z, slice(start, start + at_once)), ops)
+            if sparse.issparse(block):
+                # as the rows above are, which encode_read has
+                return run(Z, ops).astype(dtype, copy=False)
             if start == 0:
                 read = np.empty((above + Z.shape[0], block.shape[1]), dtype=dtype)
             read[above + start : above + start + at_once] = block
@@ -252,11 +255,14 @@ class Encoder:
     def encode_read(self, Z: Any, sample_weight: Array | None = None, *, above: Encoded | None = None) -> Encoded:
         """Encode training rows that :meth:`read` has returned."""
         if isinstance(self.ops[0], Bound):
-            # scaling by the largest magnitude keeps zeros; columns of tiny numbers are not scaled up
-            largest = np.asarray(abs(Z).max(axis=0).todense()).ravel()
-            self.column_scale = np.where(largest > 1.0 / LARGEST, largest, 1.0)
-            scaled = sparse.csr_matrix(Z @ sparse.diags_array(1.0 / self.column_scale))
-            return Encoded(np.empty((Z.shape[0], 0)), scaled, signs=self.signs)
+            scale = self.column_scale
+            if above is None or scale is None:
+                # scaling by the largest magnitude keeps zeros; columns of tiny numbers are not scaled up
+                largest = np.asarray(abs(Z).max(axis=0).todense()).ravel()
+                self.column_scale = scale = np.where(largest > 1.0 / LARGEST, largest, 1.0)
+            scaled = sparse.csr_matrix(Z @ sparse.diags_array(1.0 / scale))
+            scaled = scaled if above is None else sparse.vstack([above.sparse, scaled], format="csr")
+            return Encoded(np.empty((scaled.shape[0], 0)), scaled, signs=self.signs)
         n_codes, n_above = len(self.sizes), 0 if above is None else above.n_rows
         numbers = np.ascontiguousarray(Z[:, n_codes:])
         if above is not None:

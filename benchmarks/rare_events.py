@@ -152,7 +152,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="What students make of rare events.")
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--teachers", nargs="+", choices=TEACHERS, default=list(TEACHERS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(6)), metavar="SEED", help="default: 0 to 5")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows to fit on (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("rare_events.csv"), help="default: %(default)s")

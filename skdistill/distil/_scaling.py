@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from ..losses import PROBABILITY_FLOOR, Targets, softmax
+from ..losses import Targets, softmax
 from ..tasks import Task
 
 Array = NDArray[Any]
@@ -17,6 +17,8 @@ Array = NDArray[Any]
 _N_SCALES = 9
 #: Where a class has a smaller share of the rows, mean probabilities are made to agree with shares, in so many steps.
 _RARE, _STEPS = 0.05, 100
+#: No probability is taken to be smaller: of a rare class most are below the floor of losses.
+_LEAST = 1e-12
 
 
 def losses_of(task: Task, targets: Targets, rows: Array, values: Array) -> Array:
@@ -107,7 +109,7 @@ def expected_means(
     shares, own = (np.average(values, axis=0, weights=weights[0]) for values in (goals, out_of_fold))
     if not 0 < shares.min() < _RARE:
         return None
-    means = shares * np.average(held_out, axis=0, weights=weights[1]) / np.maximum(own, PROBABILITY_FLOOR)
+    means = shares * np.average(held_out, axis=0, weights=weights[1]) / np.maximum(own, _LEAST)
     return np.asarray(means / means.sum())
 
 
@@ -133,4 +135,4 @@ def shift_to(means: Array, values: Array, weight: Array | None) -> Array:
 
 def shifted(values: Array, shift: Array) -> Array:
     """Return probabilities after something is added to the logits."""
-    return np.asarray(softmax(np.log(np.maximum(values, PROBABILITY_FLOOR)) + shift))
+    return np.asarray(softmax(np.log(np.maximum(values, _LEAST)) + shift))

@@ -64,8 +64,8 @@ class DistilledClassifier(ClassifierMixin, Distiller):
     label_ensemble : int or "auto", default="auto"
         Number of students fitted to the labels only, each on all folds but one; nets have boosted trees beside them
         (scikit-learn's ``HistGradientBoostingClassifier``). Their mean prediction is a soft label that counts as much
-        as the label (self-distillation). 0 fits none; else it is 2 or more. "auto" leaves the number to the recipe; it
-        is 0 if `alpha` is a number.
+        as the label, unless they underfit (self-distillation). 0 fits none; else it is 2 or more. "auto" leaves the
+        number to the recipe; it is 0 if `alpha` is a number.
     cv : int, cross-validation generator, iterable, "oob", "prefit" or None, default=None
         How the teacher's predictions are obtained. None: from the teacher as it is, which may have seen the rows. An
         int or a generator: by cross-fitting, where clones of the teacher are fitted on folds and each predicts the rows
@@ -172,7 +172,9 @@ class DistilledClassifier(ClassifierMixin, Distiller):
        an MLPStudent that leaves `hidden_layer_sizes` and `n_nets` at their defaults becomes the mean of four nets with
        one layer: of 48 units if the teacher has memorised noise (fitted without the synthetic rows from 5,000 rows on),
        of 24 if the ensemble's students disagree. If the ensemble underfits, it becomes instead a net with two layers
-       of up to 192 units, as wide as 240 KB of weights allow. ``MLPStudent((96, 96))`` prevents both.
+       of up to 192 units, as wide as 240 KB of weights allow. ``MLPStudent((96, 96))`` keeps its size.
+       If a class has less than a twentieth of the labelled rows, it then adds numbers to the logits so that mean
+       probabilities agree with the shares of the classes.
 
     Other students use the alpha among 0.5, 1 and 0 with the lowest log-loss on the held-out rows, and are then refitted
     on all rows.

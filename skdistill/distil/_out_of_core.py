@@ -342,6 +342,8 @@ class _Stream:
             "n_labelled": self._dataset.n_labelled,
             "n_steps": report["n_steps"] + stream.n_steps,
             "logit_scale": report["logit_scale"] * scale,
+            # the weights have been trained since
+            "logit_shift": None,
             "learning_curve": stream.curve,
             "stopped": "flat" if stream.flat else "all rows seen",
         }

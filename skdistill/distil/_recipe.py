@@ -34,7 +34,7 @@ _FEWEST_ROWS = 100
 #: Candidates are fitted on at most so many rows. With fewer labelled rows, holding some out costs accuracy: the student
 #: is fitted again with them.
 _FEW_ROWS = 5_000
-#: With more labelled rows, noise does not lead one wide net astray.
+#: With more labelled rows, noise does not lead one net of two layers astray.
 _MANY_ROWS = 10_000
 #: A net is fitted on at most so many rows where the choice is left to the data.
 MOST_ROWS = 262_144
@@ -164,10 +164,10 @@ class _Rows:
     def with_soft_labels(
         self, plan: Plan, labelled: Array, wanted: bool, underfits: bool | None = None
     ) -> tuple[Targets, Bench | None, LabelEnsemble | None]:
-        """Return the targets with the soft labels of a label ensemble, its bench and itself; where there is to be one.
+        """Return the targets with the soft labels of a label ensemble, its bench and itself; the last two may be None.
 
-        That is where it is `wanted`, or the plan says how many students it has. If it underfits, which may be known,
-        labels count in full.
+        There is one where it is `wanted`, or the plan says how many students it has. If it `underfits`, labels count in
+        full; None finds that out.
         """
         if not wanted and (isinstance(plan.label_ensemble, str) or plan.label_ensemble == 0):
             return self.targets, None, None
@@ -185,7 +185,7 @@ class _Rows:
 
     def _underfits(self, plan: Plan, ensemble: LabelEnsemble) -> bool:
         labels, known = self.targets.labels, ensemble.rows
-        # new rows are made from neighbours too
+        # neighbours are looked for only in tables that new rows can be made of
         if labels is None or self.targets.classes is None or labels.ndim > 1 or not self.n_new:
             return False
         goals, weight = plan.task.goals(labels[known], self.targets.n_targets), weight_of(self.targets, known)

@@ -31,7 +31,7 @@ def residuals_agree(X: Any, goals: Array, answers: Array, weight: Array | None, 
     where there is nothing but noise.
 
     That says nothing where neighbours are not alike, as with many columns of categories. If they are, the label of the
-    nearest one is wrong at most twice as often as that of a perfect model; here, as that of the models.
+    nearest one is wrong at most twice as often as a perfect model, in the limit; the models stand in for that here.
 
     Spatial autocorrelation: Moran (1950), "Notes on Continuous Stochastic Phenomena",
     https://doi.org/10.2307/2332142. Twice the error: Cover and Hart (1967), "Nearest Neighbor Pattern Classification",
@@ -42,9 +42,9 @@ def residuals_agree(X: Any, goals: Array, answers: Array, weight: Array | None, 
     X : ndarray or frame of shape (n_rows, n_columns)
         The rows, raw.
     goals : ndarray of shape (n_rows, n_classes)
-        One for the class of each of them, else zero.
+        One in the column of the row's class, else zero.
     answers : ndarray of shape (n_rows, n_classes)
-        The probabilities that a model predicts which has not seen the row.
+        Class probabilities from a model that has not seen the row.
     weight : ndarray of shape (n_rows,) or None
         The weight of each row.
     seed : int

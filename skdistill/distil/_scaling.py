@@ -15,8 +15,10 @@ Array = NDArray[Any]
 
 #: Among so many factors that of an answer's logits is looked for first.
 _N_SCALES = 9
-#: Where a class has a smaller share of the rows, mean probabilities are made to agree with shares, in so many steps.
-_RARE, _STEPS = 0.05, 100
+#: Where a class has a smaller share of the rows, mean probabilities are made to agree with shares.
+_RARE = 0.05
+#: That takes so many steps at most.
+_STEPS = 100
 #: No probability is taken to be smaller: of a rare class most are below the floor of losses.
 _LEAST = 1e-12
 
@@ -97,7 +99,7 @@ def expected_means(
     goals, out_of_fold : ndarray of shape (n_rows, n_classes)
         The labels of rows, one in the column of the class, and the probabilities of models that have not seen them.
     held_out : ndarray of shape (n_held_out, n_classes)
-        The mean probabilities of these models for the rows held out.
+        Probabilities for each row held out, the means of these models.
     weights : (ndarray of shape (n_rows,) or None, ndarray of shape (n_held_out,) or None)
         The weights of both.
 
@@ -117,6 +119,20 @@ def shift_to(means: Array, values: Array, weight: Array | None) -> Array:
     """Return what to add to the logits of each class so that probabilities have these means: calibration in the large.
 
     Prior shift: Saerens, Latinne and Decaestecker (2002), https://doi.org/10.1162/089976602753284446.
+
+    Parameters
+    ----------
+    means : ndarray of shape (n_classes,)
+        The means that they should have.
+    values : ndarray of shape (n_rows, n_classes)
+        The probabilities.
+    weight : ndarray of shape (n_rows,) or None
+        The weight of each row.
+
+    Returns
+    -------
+    shift : ndarray of shape (n_classes,)
+        The numbers; they sum to zero.
 
     Examples
     --------

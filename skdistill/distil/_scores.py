@@ -18,7 +18,7 @@ from ._scaling import weight_of
 
 Array = NDArray[Any]
 
-#: A student is warned of whose accuracy is lower than that of trees by so much, and by chance.
+#: `fit` warns if the student's accuracy is below that of the trees by so much and two standard errors.
 _CLEARLY = 0.05
 
 

@@ -486,9 +486,10 @@ def settle_kinds(student: Any, X: Any) -> dict[str, Any]:
 
 
 def scale_logits(student: Any, scale: float, shift: Array | None = None) -> None:
-    """Multiply the logits of a fitted student by a number, and add others: temperature scaling, Guo et al. (2017).
+    """Multiply the logits of a fitted student by a number (temperature scaling, Guo et al., 2017), then add others.
 
-    Above one its probabilities become more extreme, below one less so; the predicted classes stay.
+    Above one its probabilities become more extreme, below one less so; the predicted classes stay. What is added may
+    change them.
 
     Parameters
     ----------
@@ -496,7 +497,7 @@ def scale_logits(student: Any, scale: float, shift: Array | None = None) -> None
         Fitted, with the trait `scalable`.
     scale : float
         Positive.
-    shift : ndarray of shape (n_logits,) or None
+    shift : ndarray of shape (n_logits,) or None, default=None
         What is added then to each logit.
     """
     if scale != 1 or shift is not None:

@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 #: With fewer rows, or queries of a ranker, those held out would say too little.
 _FEW_ROWS, _FEW_QUERIES = 100, 10
-#: Hidden units of a net, and, where labels are noise for the most part, nets to average and the hidden units of each.
+#: Hidden units of a net; where labels are noisy or nets disagree, nets to average and the hidden units of each.
 _HIDDEN, _AVERAGED = (96, 96), (4, (48,), (24,))
 #: What a widened net has at most: units in a layer, and weights of four bytes.
 _WIDEST, _MOST_WEIGHTS = 192, 60_000
@@ -219,7 +219,7 @@ def with_size_of(student: Any, other: Any) -> Any:
 
 
 def several_shallow(student: Any, *, narrow: bool) -> Any:
-    """Return the net for few rows and noisy labels, the mean of several shallow ones; these may be narrow.
+    """Return the net for few rows and noisy labels: the mean of several shallow ones, `narrow` where nets disagree.
 
     Where the user has chosen a size or a number of nets, it is the student itself.
     """
@@ -232,7 +232,7 @@ def several_shallow(student: Any, *, narrow: bool) -> Any:
 def widened(student: Any, n_inputs: int, n_outputs: int) -> Any:
     """Return the net for labels with fine structure: two layers as wide as 240 KB of weights allow, at most 192 units.
 
-    Where the user has chosen a size or a number of nets, it is the student itself; so it is where 96 units take more.
+    Where the user has chosen a size or a number of nets, it is the student itself; also if that allows no more than 96.
     """
     if _is_sized(student):
         return student
@@ -304,8 +304,8 @@ class MLPStudent(LearningClassifier, BaseMLP):
     hidden_layer_sizes : sequence of int or "auto", default="auto"
         Number of units of each hidden layer; empty for none. "auto" is (96, 96). Where fewer than 10,000 rows have a
         label, and the teacher's accuracy on them is far above that of nets of the labels, a distiller's default recipe
-        takes ``n_nets=4`` and (48,) instead, or (24,) if these nets disagree. Where nets of the labels underfit, it
-        takes two layers of up to 192 units, as wide as 240 KB of weights allow.
+        takes ``n_nets=4`` and (48,) instead, or (24,) if these nets disagree. If nets of the labels underfit, it takes
+        instead, with any number of rows, two layers of up to 192 units, as wide as 240 KB of weights allow.
     activation : {"relu", "silu", "tanh"}, default="relu"
         Activation function after each hidden layer.
     max_epochs : int, default=100

@@ -217,12 +217,14 @@ def test_where_a_class_is_rare_mean_probabilities_agree_with_shares(n_classes, m
 
 
 def test_a_rare_class_is_expected_by_its_share_and_by_what_models_predict_for_the_rows_held_out():
-    goals, common = (np.eye(2)[(np.arange(100) < count).astype(int)] for count in (2, 10))
-    unseen, held_out = np.tile([0.984, 0.016], (100, 1)), np.tile([0.98, 0.02], (10, 1))
+    goals, common = (np.eye(2)[(np.arange(1000) < count).astype(int)] for count in (20, 100))
+    unseen, held_out = np.tile([0.984, 0.016], (1000, 1)), np.tile([0.98, 0.02], (10, 1))
     means = _scaling.expected_means(goals, unseen, held_out, (None, None))
     # the models predict 0.8 times the share, and a quarter more for the rows held out
     assert_allclose(means, [0.975, 0.025], atol=1e-3)
     assert _scaling.expected_means(common, unseen, held_out, (None, None)) is None
+    # too few rows to say
+    assert _scaling.expected_means(goals[10:], unseen[10:], held_out, (None, None)) is None
 
 
 def checkered(n_rows, noise=0.0, seed=0):

@@ -15,8 +15,9 @@ Array = NDArray[Any]
 
 #: Among so many factors that of an answer's logits is looked for first.
 _N_SCALES = 9
-#: Where a class has a smaller share of the rows, mean probabilities are made to agree with shares.
-_RARE = 0.05
+#: Where a class has a smaller share of the rows, mean probabilities are made to agree with shares; of fewer rows, means
+#: over models that have not seen them say nothing.
+_RARE, _FEWEST = 0.05, 20
 #: That takes so many steps at most.
 _STEPS = 100
 #: No probability is taken to be smaller: of a rare class most are below the floor of losses.
@@ -106,12 +107,12 @@ def expected_means(
     Returns
     -------
     means : ndarray of shape (n_classes,) or None
-        None where no class has less than a twentieth of the rows.
+        None where no class has less than a twentieth of the rows, or one has fewer than 20.
     """
     shares, own = (np.average(values, axis=0, weights=weights[0]) for values in (goals, out_of_fold))
-    if not 0 < shares.min() < _RARE:
+    if shares.min() >= _RARE or (goals > 0).sum(axis=0).min() < _FEWEST:
         return None
-    means = shares * np.average(held_out, axis=0, weights=weights[1]) / np.maximum(own, _LEAST)
+    means = shares * np.maximum(np.average(held_out, axis=0, weights=weights[1]), _LEAST) / np.maximum(own, _LEAST)
     return np.asarray(means / means.sum())
 
 
